@@ -1,0 +1,1 @@
+"""CFS Explore: where in a diffusion model does the out-of-distribution signal live?"""

@@ -1,0 +1,70 @@
+"""What passes between the rooms: levels, taps, and the column names of the tables.
+
+Plain, frozen values with no heavy imports, so that every room can depend on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+#: Parts of a backbone, in execution order. Transformers use encoder / middle / decoder for early / middle / late.
+REGIONS = ("input", "encoder", "middle", "decoder", "output")
+
+#: What an image set is for: statistics are fitted on id_train, and id_test is compared with each ood set.
+ROLES = ("id_train", "id_test", "ood")
+
+#: Variance floor of the pooled features and of the diagonal head (theory 2, 3).
+VARIANCE_FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class Level:
+    """A canonical corruption level x_lam = a x0 + b e (theory 1).
+
+    Attributes:
+        requested: the log-SNR that was asked for.
+        lam: the achieved log-SNR, ln(a^2 / b^2).
+        a, b: signal and noise amplitude.
+        native: the backbone's own coordinate (timestep or sigma); opaque outside ``backbones``.
+    """
+
+    requested: float
+    lam: float
+    a: float
+    b: float
+    native: float
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A site inside the backbone whose output is pooled into a snapshot.
+
+    Attributes:
+        name: the module's name.
+        region: one of ``REGIONS``.
+        depth: share of the forward pass's floating-point work done when the tap fires, 0..1.
+        resolution: height (= width) of the feature map; for tokens, the side of the token grid.
+        channels: C; the pooled snapshot (theory 2) has 2C features.
+        kind: conv, resnet, attention, downsampler, upsampler, block.
+    """
+
+    name: str
+    region: str
+    depth: float
+    resolution: int
+    channels: int
+    kind: str = "block"
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One slot (k, l) of the map: a level and a tap, by their position in the run's lists."""
+
+    level: int
+    tap: int

@@ -1,0 +1,37 @@
+"""The project's exceptions. Each message says what was wrong, where, what is allowed, and what to do."""
+
+
+class CFSError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class SpecError(CFSError):
+    """A run description has an unknown field, a wrong type or an impossible value."""
+
+
+class ImageError(CFSError):
+    """One image cannot be used; the run goes on without it."""
+
+
+class SourceError(CFSError):
+    """A whole image source (folder, zip, table, array) cannot be used."""
+
+
+class BackboneError(CFSError):
+    """A path or id is not a backbone that this project can load, or the data does not fit it."""
+
+
+class LevelError(CFSError):
+    """A noise level is not a number, or is outside every backbone's reach."""
+
+
+class TapError(CFSError):
+    """A tap does not exist in the backbone, or did not fire during the forward pass."""
+
+
+class RunError(CFSError):
+    """A run directory is missing, incomplete or inconsistent."""
+
+
+class RunCancelled(CFSError):
+    """The user asked for the run to stop; what is finished is kept and the run can be resumed."""
