@@ -1,0 +1,15 @@
+"""Image sets: opening them, reading one image at a time, and fitting images to a backbone.
+
+    source = open_source("folder | .zip | .parquet | .npz | .npy | image file", limit=500)
+    record = source.read(0)                                # Record: uint8 pixels, name, label, image_id
+    x = to_input(record.pixels, (3, 32, 32), policy="crop")  # uint8 (C, H, W)
+
+``prepare.prepare`` does this for a whole source and writes the array that a run reads.
+"""
+
+from .builtin import BUILTIN_SETS
+from .opening import open_source
+from .preprocess import RESIZE_POLICIES, thumbnail, to_input
+from .record import Record, Source
+
+__all__ = ["BUILTIN_SETS", "RESIZE_POLICIES", "Record", "Source", "open_source", "thumbnail", "to_input"]

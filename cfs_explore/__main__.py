@@ -1,0 +1,5 @@
+"""``python -m cfs_explore`` is the command line."""
+
+from cfs_explore.cli import main
+
+main()

@@ -1,0 +1,67 @@
+"""The Backbone protocol: everything the rest of the project may ask of a frozen diffusion network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+
+from cfs_explore.contracts import Level, Tap
+
+
+class Backbone(Protocol):
+    """A frozen diffusion network.
+
+    Attributes:
+        name: what a user sees.
+        family: key in ``FAMILIES``.
+        image_shape: (C, H, W) of the input, values in [-1, 1].
+        module: the network; taps are names of its submodules.
+        device: where it lives.
+        reach: lowest and highest log-SNR it was trained on.
+        fingerprint: digest of weights and configuration.
+        parameters: number of weights.
+    """
+
+    name: str
+    family: str
+    image_shape: tuple[int, int, int]
+    module: torch.nn.Module
+    device: torch.device
+    fingerprint: str
+    parameters: int
+
+    @property
+    def reach(self) -> tuple[float, float]: ...
+
+    def match(self, lam: float, alignment: str = "logsnr") -> Level:
+        """The native level nearest to log-SNR ``lam`` (theory 1)."""
+
+    def out_of_reach(self, lams: Sequence[float]) -> list[str]:
+        """A sentence for each requested level that ``match`` misses, naming the nearest reachable one."""
+
+    def forward(self, x: torch.Tensor, level: Level | Sequence[Level]) -> torch.Tensor:
+        """Raw network output for x_lam of shape (B, C, H, W); one level for all, or one per image."""
+
+    def predict_eps(self, x: torch.Tensor, level: Level | Sequence[Level]) -> torch.Tensor:
+        """Estimated noise, (B, C, H, W)."""
+
+    def predict_x0(self, x: torch.Tensor, level: Level | Sequence[Level]) -> torch.Tensor:
+        """One-step estimate of the clean image, (B, C, H, W)."""
+
+    def taps(self) -> tuple[Tap, ...]:
+        """Every site that can be read, in execution order."""
+
+
+def per_image(level: Level | Sequence[Level], attribute: str, x: torch.Tensor) -> torch.Tensor:
+    """An attribute of the level(s) as a float32 tensor (B,) on the device of ``x`` (B, ...)."""
+    levels = [level] * len(x) if isinstance(level, Level) else level
+    if len(levels) != len(x):
+        raise ValueError(f"got {len(levels)} levels for {len(x)} images; give one level, or one per image")
+    return torch.tensor([getattr(lv, attribute) for lv in levels], dtype=torch.float32, device=x.device)
+
+
+def as_images(values: torch.Tensor) -> torch.Tensor:
+    """(B,) -> (B, 1, 1, 1), to multiply images."""
+    return values.view(-1, 1, 1, 1)

@@ -1,0 +1,128 @@
+"""The command line: ``cfs-explore run | app | inspect | train``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from cfs_explore.errors import CFSError, RunCancelled
+from cfs_explore.locations import PROJECT
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse and run; a user's mistake ends with one clear line and exit code 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except RunCancelled as stopped:
+        print(stopped, file=sys.stderr)
+        raise SystemExit(130) from None
+    except CFSError as error:
+        print(f"cfs-explore: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cfs-explore", description="Where in a diffusion model does the out-of-distribution signal live?"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="measure a layer x noise map from a spec, or resume a run directory")
+    run.add_argument("spec", type=Path, help="a spec.yaml, or a run directory that holds one")
+    run.add_argument("--out", type=Path, help="run directory (default: runs/<name>-<random id>)")
+    run.add_argument("--device", help="torch device, such as cpu, cuda, cuda:1 (default: CUDA where there is one)")
+    run.add_argument("--fresh", action="store_true", help="measure again even if the directory holds results")
+    run.set_defaults(command=_run)
+
+    app = commands.add_parser("app", help="open the app in the browser")
+    app.add_argument("--port", type=int, default=8501)
+    app.add_argument("--headless", action="store_true", help="do not open a browser")
+    app.set_defaults(command=_app)
+
+    inspect = commands.add_parser("inspect", help="what a backbone is: input, reach, taps with region and depth")
+    inspect.add_argument("path", help="a backbone folder or hub id")
+    inspect.add_argument("--family", help="name the family instead of recognising it")
+    inspect.add_argument("--schedule", help="noise schedule by name, for a folder that holds none")
+    inspect.add_argument("--device")
+    inspect.add_argument("--json", action="store_true", help="as JSON, with the measured time per forward")
+    inspect.set_defaults(command=_inspect)
+
+    train = commands.add_parser("train", help="train a small reference backbone from a spec")
+    train.add_argument("spec", type=Path)
+    train.add_argument("--out", type=Path, required=True, help="folder for the weights")
+    train.add_argument("--device")
+    train.set_defaults(command=_train)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from cfs_explore import jobs
+    from cfs_explore.spec import RunSpec
+    from cfs_explore.store.files import remove
+
+    source = options.spec / "spec.yaml" if options.spec.is_dir() else options.spec
+    spec = RunSpec.parse(source)
+    if options.spec.is_dir() and options.out is None:
+        out = options.spec
+    elif options.out is None:
+        out = jobs.create(spec)
+    else:
+        out = options.out
+    if options.fresh:
+        for name in ("manifest.json", "work", "scores.zarr", "moments.zarr", "snapshots.zarr", "tables"):
+            remove(out / name)
+    if not (out / "spec.yaml").exists():
+        jobs.create_at(out, spec)
+    with tqdm(total=0, unit="", dynamic_ncols=True, disable=None) as bar:
+
+        def show(event) -> None:
+            if (bar.desc or "").split(":")[0] != event.stage:
+                bar.reset(total=event.total)
+                bar.unit = f" {event.unit}"
+            bar.set_description_str(f"{event.stage}: {event.detail}", refresh=False)
+            bar.update(event.done - bar.n)
+
+        jobs.work(out, device=options.device, report=show)
+    print(f"Finished: {out}")
+
+
+def _app(options: argparse.Namespace) -> None:
+    from streamlit.web import cli as streamlit
+
+    sys.argv = [
+        "streamlit", "run", str(PROJECT / "app.py"),
+        "--server.port", str(options.port),
+        "--server.headless", str(options.headless).lower(),
+    ]  # fmt: skip
+    sys.exit(streamlit.main())
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from cfs_explore.backbones import load_backbone
+    from cfs_explore.inspect import describe_backbone
+
+    backbone = load_backbone(options.path, options.family, options.device, schedule=options.schedule)
+    facts = describe_backbone(backbone, measure_speed=options.json)
+    if options.json:
+        print(json.dumps(facts))
+        return
+    low, high = facts["reach"]
+    print(f"{facts['name']}: family {facts['family']}, {facts['parameters']:,} parameters, input {facts['image_shape']}")
+    print(f"fingerprint {facts['fingerprint']}; reachable log-SNR {low:.2f} to {high:.2f}\n")
+    print(f"{'tap':40} {'region':8} {'kind':12} {'size':>5} {'channels':>8} {'work':>6}")
+    for tap in facts["taps"]:
+        print(
+            f"{tap['name']:40} {tap['region']:8} {tap['kind']:12} {tap['resolution']:5d} {tap['channels']:8d} "
+            f"{tap['depth']:6.1%}"
+        )
+
+
+def _train(options: argparse.Namespace) -> None:
+    from cfs_explore.train import TrainSpec, train_ddpm
+
+    print(f"Saved: {train_ddpm(TrainSpec.from_yaml(options.spec), options.out, device=options.device)}")

@@ -1,0 +1,115 @@
+"""The layer x noise map: every number that judges a slot score, one row per cell (theory 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from cfs_explore.contracts import Level, Tap
+from cfs_explore.diagnostics.bootstrap import (
+    Curves,
+    bootstrap_curves,
+    percentile_interval,
+    point_curves,
+    ranking,
+)
+from cfs_explore.diagnostics.checks import ScoreError, cell_rows, require_level, score_maps
+from cfs_explore.diagnostics.delong import auroc_interval, delong
+
+
+def auroc_map(
+    id_scores: np.ndarray,
+    ood_scores: np.ndarray,
+    levels: Sequence[Level],
+    taps: Sequence[Tap],
+    *,
+    level: float = 0.95,
+    resamples: int = 400,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Judge every cell of slot scores; a cell's score is the mean over draws.
+
+    Args:
+        id_scores: (n_id, draws, L, T). ood_scores: (n_ood, draws, L, T). Higher = more OOD.
+        levels: the L levels. taps: the T taps.
+        level: confidence of all intervals. resamples, seed: of the bootstrap for AUPR and FPR95.
+
+    Returns:
+        L x T rows, levels outermost: level, tap_index (positions); tap, region, depth, resolution, lam, requested;
+        auroc, auroc_lo, auroc_hi (DeLong); draw_sd, the standard deviation of the AUROC of the single draws (NaN for
+        one draw); aupr, aupr_lo, aupr_hi (OOD positive); aupr_id (ID positive); fpr95, fpr95_lo, fpr95_hi; n_id,
+        n_ood, draws.
+
+    Raises:
+        ScoreError: shapes that do not match, NaN or infinity.
+    """
+    require_level(level)
+    id_scores, ood_scores = score_maps(id_scores, ood_scores)
+    n_id, draws, level_count, tap_count = id_scores.shape
+    if (level_count, tap_count) != (len(levels), len(taps)):
+        raise ScoreError(
+            f"The scores have {level_count} levels and {tap_count} taps. Got {len(levels)} and {len(taps)} names."
+        )
+    n_ood = len(ood_scores)
+    id_rows, ood_rows = cell_rows(id_scores), cell_rows(ood_scores)
+    value, var = delong(id_rows, ood_rows)
+    lo, hi = auroc_interval(value, var, n_id, n_ood, level)
+    frame = _cell_columns(levels, taps).assign(
+        auroc=value, auroc_lo=lo, auroc_hi=hi, draw_sd=_draw_spread(id_scores, ood_scores)
+    )
+    curves = _curve_columns(id_rows, ood_rows, level, resamples, seed)
+    return frame.assign(**curves, n_id=n_id, n_ood=n_ood, draws=draws)
+
+
+def _cell_columns(levels: Sequence[Level], taps: Sequence[Tap]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "level": k,
+                "tap": tap.name,
+                "tap_index": position,
+                "region": tap.region,
+                "depth": tap.depth,
+                "resolution": tap.resolution,
+                "lam": level.lam,
+                "requested": level.requested,
+            }
+            for k, level in enumerate(levels)
+            for position, tap in enumerate(taps)
+        ]
+    )
+
+
+def _draw_spread(id_scores: np.ndarray, ood_scores: np.ndarray) -> np.ndarray:
+    """Standard deviation over draws of each cell's AUROC, (L * T,)."""
+    draws = id_scores.shape[1]
+    if draws == 1:
+        return np.full(id_scores[0, 0].size, np.nan)
+    per_draw = [
+        delong(cell_rows(id_scores[:, m : m + 1]), cell_rows(ood_scores[:, m : m + 1])).auroc
+        for m in range(draws)
+    ]
+    return np.std(per_draw, axis=0, ddof=1)
+
+
+def _curve_columns(
+    id_rows: np.ndarray, ood_rows: np.ndarray, level: float, resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """AUPR, AUPR (ID positive) and FPR95 of each cell, with limits where the table has them."""
+    cells = [ranking(*rows) for rows in zip(id_rows, ood_rows, strict=True)]
+    values = Curves(*np.array([point_curves(cell) for cell in cells]).T)
+    resampled = bootstrap_curves(cells, resamples, seed)
+    aupr_lo, aupr_hi = percentile_interval(values.aupr, resampled.aupr, ood_rows.shape[1], level)
+    fpr95_lo, fpr95_hi = percentile_interval(values.fpr95, resampled.fpr95, id_rows.shape[1], level)
+    mirrored = (ranking(-ood, -id_) for id_, ood in zip(id_rows, ood_rows, strict=True))
+    return {
+        "aupr": values.aupr,
+        "aupr_lo": aupr_lo,
+        "aupr_hi": aupr_hi,
+        "aupr_id": np.array([point_curves(cell)[0] for cell in mirrored]),
+        "fpr95": values.fpr95,
+        "fpr95_lo": fpr95_lo,
+        "fpr95_hi": fpr95_hi,
+    }

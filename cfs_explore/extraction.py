@@ -1,0 +1,233 @@
+"""The first loop: images x levels x draws -> snapshots. One forward per (image, level, draw) serves all taps."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from cfs_explore.backbones.base import Backbone, as_images, per_image
+from cfs_explore.contracts import Level, Tap
+from cfs_explore.corruption import array_ids, corrupt, keyed_noise
+from cfs_explore.errors import BackboneError, CFSError, TapError
+from cfs_explore.taps import capture
+
+PRECISIONS = ("fp32", "bf16")
+
+#: Forwards per batch where the caller does not say.
+DEFAULT_BATCH = {"cpu": 64, "cuda": 512}
+
+
+class Snapshots(Mapping):
+    """Pooled activations by tap name: ``snaps[tap]`` is float32 (level, draw, image, 2C)."""
+
+    def __init__(self, levels: Sequence[Level], taps: Sequence[Tap], features: Mapping[str, np.ndarray]):
+        self.levels = tuple(levels)
+        self.taps = tuple(taps)
+        self._features = dict(features)
+
+    def __getitem__(self, tap: str) -> np.ndarray:
+        return self._features[tap]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._features)
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+
+class Extractor:
+    """A backbone with chosen levels and taps, ready to turn images into snapshots.
+
+    Args:
+        backbone: the frozen network.
+        levels: where to corrupt; levels, draws and images share batches.
+        taps: which sites to read; the forward stops after the last of them.
+        batch_size: forwards per batch; halved, for good, when memory runs out.
+        precision: "fp32" (no TF32), or "bf16" autocast.
+        after_batch: called with the number of forwards just done; may raise ``RunCancelled``.
+
+    Attributes:
+        width: total number of pooled features, sum of 2C.
+        columns: tap name -> slice of the feature axis.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        levels: Sequence[Level],
+        taps: Sequence[Tap],
+        *,
+        batch_size: int | None = None,
+        precision: str = "fp32",
+        after_batch: Callable[[int], None] | None = None,
+    ):
+        if precision not in PRECISIONS:
+            raise CFSError(f"The precision must be one of {', '.join(PRECISIONS)}; got {precision!r}.")
+        self.backbone = backbone
+        self.levels = tuple(levels)
+        self.taps = tuple(taps)
+        self.batch_size = batch_size or DEFAULT_BATCH.get(backbone.device.type, 64)
+        self.precision = precision
+        self.columns = feature_columns(self.taps)
+        self.width = sum(2 * t.channels for t in self.taps)
+        self._after_batch = after_batch or (lambda done: None)
+        if backbone.device.type == "cuda":
+            backbone.module.to(memory_format=torch.channels_last)
+
+    def __call__(self, x0: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        """Snapshots of a block of images.
+
+        Args:
+            x0: float32 (n, C, H, W) in [-1, 1].
+            noise: float32 (draws, n, C, H, W).
+
+        Returns:
+            float32 (level, draw, n, width).
+        """
+        draws, n = noise.shape[:2]
+        shape = (len(self.levels), draws, n)
+        clean, eps = (torch.from_numpy(np.ascontiguousarray(v)).to(self.backbone.device) for v in (x0, noise))
+        out = np.empty((int(np.prod(shape)), self.width), dtype=np.float32)
+        start = 0
+        while start < len(out):
+            items = np.arange(start, min(start + self.batch_size, len(out)))
+            k, m, i = np.unravel_index(items, shape)
+            try:
+                out[items] = self._forward(clean, eps, k, m, i)
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                self._shrink(error)
+                continue
+            start += len(items)
+            self._after_batch(len(items))
+        return out.reshape(*shape, self.width)
+
+    @torch.inference_mode()
+    def _forward(self, clean: torch.Tensor, eps: torch.Tensor, k, m, i) -> np.ndarray:
+        """Pooled features (B, width) of the items (level k, draw m, image i), each (B,)."""
+        levels = [self.levels[j] for j in k]
+        m, i = (torch.from_numpy(index).to(clean.device) for index in (m, i))
+        a, b = (as_images(per_image(levels, name, i)) for name in ("a", "b"))
+        x = corrupt(clean[i], eps[m, i], a, b)
+        if x.device.type == "cuda":
+            x = x.contiguous(memory_format=torch.channels_last)
+        names = [t.name for t in self.taps]
+        with _arithmetic(x.device.type, self.precision), capture(self.backbone.module, names) as features:
+            self.backbone.forward(x, levels)
+        return torch.cat([features[name] for name in names], dim=1).cpu().numpy()
+
+    def _shrink(self, error: RuntimeError) -> None:
+        """Halve the batch after running out of memory; re-raise anything else."""
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise error
+        if self.batch_size == 1:
+            raise CFSError(
+                f"One image at a time does not fit into the memory of {self.backbone.device}: use a smaller "
+                "backbone or a machine with more memory."
+            ) from error
+        self.batch_size //= 2
+        if self.backbone.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def extract(
+    backbone: Backbone,
+    images: np.ndarray,
+    lams: Sequence[float],
+    taps: Sequence[str] | None = None,
+    draws: int = 1,
+    seed: int = 0,
+    noise: np.ndarray | None = None,
+    *,
+    ids: Sequence[str] | None = None,
+    alignment: str = "logsnr",
+    batch_size: int | None = None,
+    precision: str = "fp32",
+) -> Snapshots:
+    """Snapshots of an array of images (theory 2).
+
+    Args:
+        backbone: from ``load_backbone``.
+        images: float (n, C, H, W) in [-1, 1].
+        lams: requested log-SNRs.
+        taps: names; None means all.
+        draws: noise draws per image, when ``noise`` is None.
+        seed: keys the noise, with the image ids.
+        noise: given noise (draws, n, C, H, W) instead.
+        ids: image ids that key the noise; None derives them from the pixels.
+
+    Returns:
+        ``snaps[tap]``: float32 (level, draw, image, 2C).
+
+    Raises:
+        BackboneError: when the images do not fit the backbone. TapError: for an unknown tap.
+    """
+    images = check_images(images, backbone)
+    if noise is not None and noise.shape[1:] != images.shape:
+        raise CFSError(f"noise must be (draws, *{images.shape}); got {noise.shape}.")
+    levels = [backbone.match(lam, alignment) for lam in lams]
+    chosen = select_taps(backbone.taps(), taps)
+    extractor = Extractor(backbone, levels, chosen, batch_size=batch_size, precision=precision)
+    draws = draws if noise is None else len(noise)
+    ids = array_ids(images) if ids is None and noise is None else ids
+    out = {
+        t.name: np.empty((len(levels), draws, len(images), 2 * t.channels), dtype=np.float32) for t in chosen
+    }
+    for start in range(0, len(images), 256):
+        part = slice(start, start + 256)
+        eps = keyed_noise(ids[part], draws, images.shape[1:], seed) if noise is None else noise[:, part]
+        block = extractor(images[part], np.asarray(eps, dtype=np.float32))
+        for name, columns in extractor.columns.items():
+            out[name][:, :, part] = block[..., columns]
+    return Snapshots(levels, chosen, out)
+
+
+def check_images(images: np.ndarray, backbone: Backbone) -> np.ndarray:
+    """Images as float32, or a BackboneError that names both shapes or the range."""
+    images = np.asarray(images, dtype=np.float32)
+    if images.ndim != 4 or images.shape[1:] != tuple(backbone.image_shape):
+        raise BackboneError(
+            f"{backbone.name} takes images of shape (n, {', '.join(map(str, backbone.image_shape))}); "
+            f"got {images.shape}. Resize them, or choose another backbone."
+        )
+    if images.size and not (-1.001 <= float(images.min()) and float(images.max()) <= 1.001):
+        raise BackboneError(
+            f"Images must lie in [-1, 1]; got values from {images.min():.3g} to {images.max():.3g}. "
+            "For bytes: x / 127.5 - 1."
+        )
+    return images
+
+
+def select_taps(taps: Sequence[Tap], names: Sequence[str] | None) -> list[Tap]:
+    """The named taps in execution order; all when None."""
+    if names is None:
+        return list(taps)
+    unknown = sorted(set(names) - {t.name for t in taps})
+    if unknown or not names:
+        raise TapError(
+            f"Unknown taps: {', '.join(unknown) or '(none given)'}. The backbone has: "
+            f"{', '.join(t.name for t in taps)}."
+        )
+    return [t for t in taps if t.name in set(names)]
+
+
+def feature_columns(taps: Sequence[Tap]) -> dict[str, slice]:
+    """Where each tap's 2C features stand on the concatenated feature axis."""
+    columns, start = {}, 0
+    for tap in taps:
+        columns[tap.name] = slice(start, start + 2 * tap.channels)
+        start += 2 * tap.channels
+    return columns
+
+
+@contextlib.contextmanager
+def _arithmetic(device: str, precision: str) -> Iterator[None]:
+    """bf16 autocast, or true fp32: cuDNN and cuBLAS would otherwise round to TF32."""
+    with contextlib.ExitStack() as stack:
+        if precision == "bf16":
+            stack.enter_context(torch.autocast(device, torch.bfloat16))
+        elif device == "cuda":
+            stack.enter_context(torch.backends.cudnn.flags(allow_tf32=False))
+        yield

@@ -1,0 +1,132 @@
+"""Words that go with the figures: one-line captions for print, and descriptions for those who cannot see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from cfs_explore.figures.errors import FigureDataError
+from cfs_explore.figures.map_grid import MapGrid, map_grid
+from cfs_explore.figures.metric_style import metric_style
+from cfs_explore.figures.tap_names import short_tap_name
+from cfs_explore.figures.theme import format_estimate, format_value
+
+#: How each metric's interval is computed (theory 3).
+CI_METHODS = {"auroc": "DeLong 95 % CI"}
+
+
+def map_caption(
+    frame: pd.DataFrame,
+    metric: str = "auroc",
+    ood: str | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> str:
+    """Caption of ``auroc_map_figure``; ``settings`` are told in their order, e.g. {'backbone': ..., 'head': ...}."""
+    style = metric_style(metric)
+    grid = map_grid(frame, metric)
+    parts = [
+        f"{style.label} at {len(grid.taps)} taps × {len(grid.lams)} noise levels"
+        f" (λ from {format_value(grid.lams[0], 1)} to {format_value(grid.lams[-1], 1)})",
+        f"OOD: {ood}" if ood else "",
+        sample_sizes(frame),
+        _draws(frame),
+        f"{CI_METHODS[metric]} on hover" if metric in CI_METHODS else "",
+        f"grey = chance ({format_value(style.neutral(frame), 2)})",
+    ]
+    return _sentence(parts, settings)
+
+
+def small_multiples_caption(
+    frames: Mapping[str, pd.DataFrame], metric: str = "auroc", settings: Mapping[str, object] | None = None
+) -> str:
+    """Caption of ``small_multiples_figure``; the text under each name is the caller's."""
+    parts = [
+        f"{metric_style(metric).label} maps of {len(frames)} OOD sets on one colour scale",
+        "columns: taps in order of execution, rows: noise levels from clean (top) to noisy",
+        "; ".join(f"{name}: {sample_sizes(frame)}" for name, frame in frames.items()),
+    ]
+    return _sentence(parts, settings)
+
+
+def roc_caption(n_id: int, n_ood: int, settings: Mapping[str, object] | None = None) -> str:
+    """Caption of ``roc_figure``."""
+    parts = [
+        "ROC, OOD positive, with AUROC",
+        CI_METHODS["auroc"],
+        f"n = {n_id} ID, {n_ood} OOD",
+        "dotted: chance, and the 95 % recall at which FPR95 is read",
+    ]
+    return _sentence(parts, settings)
+
+
+def histogram_caption(n_id: int, n_ood: int, settings: Mapping[str, object] | None = None) -> str:
+    """Caption of ``score_histogram_figure``."""
+    return _sentence(
+        ["Scores of ID (solid) and OOD (dashed) images", f"n = {n_id} ID, {n_ood} OOD"], settings
+    )
+
+
+def detectors_caption(n_id: int, n_ood: int, settings: Mapping[str, object] | None = None) -> str:
+    """Caption of ``detector_dots_figure``."""
+    parts = [
+        "AUROC of each detector",
+        CI_METHODS["auroc"],
+        f"n = {n_id} ID, {n_ood} OOD",
+        "#F = backbone forwards per image (in brackets: counting early stops)",
+    ]
+    return _sentence(parts, settings)
+
+
+def sample_sizes(frame: pd.DataFrame) -> str:
+    """'n = 500 ID, 400 OOD', or the range when cells differ."""
+    return f"n = {_range(frame['n_id'])} ID, {_range(frame['n_ood'])} OOD"
+
+
+def alt_text(frame: pd.DataFrame, metric: str = "auroc") -> str:
+    """What the map shows, in words: size, range, best cell, and where the signal lies."""
+    style = metric_style(metric)
+    grid = map_grid(frame, metric)
+    cells = grid.cells.dropna(subset=[metric])
+    if cells.empty:
+        raise FigureDataError(f"The map has no measured {style.label}: there is nothing to describe.")
+    best = cells.loc[cells[metric].idxmax() if style.higher_is_better else cells[metric].idxmin()]
+    estimate = format_estimate(best[metric], best.get(f"{metric}_lo"), best.get(f"{metric}_hi"))
+    return (
+        f"Heatmap of {style.label} over {len(grid.taps)} taps in order of execution and {len(grid.lams)} noise levels. "
+        f"Values run from {format_value(cells[metric].min())} to {format_value(cells[metric].max())}; chance is "
+        f"{format_value(style.neutral(frame), 2)}. The best cell is {short_tap_name(best['tap'])} ({best['region']}) at "
+        f"log-SNR {format_value(best['lam'], 1)} with {estimate}. {_trend(grid, metric)}"
+    )
+
+
+def _trend(grid: MapGrid, metric: str) -> str:
+    """Medians of encoder and decoder, and of the cleaner and noisier half of the levels."""
+    sentences = []
+    by_region = grid.cells.groupby("region")[metric].median()
+    if {"encoder", "decoder"} <= set(by_region.index):
+        encoder, decoder = format_value(by_region["encoder"]), format_value(by_region["decoder"])
+        sentences.append(f"The median is {encoder} in the encoder and {decoder} in the decoder")
+    half = len(grid.lams) // 2
+    if half:
+        clean = format_value(float(pd.Series(grid.values[:half].ravel()).median()))
+        noisy = format_value(float(pd.Series(grid.values[half:].ravel()).median()))
+        sentences.append(f"{clean} in the cleaner half of the levels and {noisy} in the noisier half")
+    return ("; ".join(sentences) + ".") if sentences else ""
+
+
+def _range(counts: pd.Series) -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def _draws(frame: pd.DataFrame) -> str:
+    if "draws" not in frame:
+        return ""
+    draws = _range(frame["draws"])
+    return f"{draws} noise draw" if draws == "1" else f"{draws} noise draws"
+
+
+def _sentence(parts: list[str], settings: Mapping[str, object] | None) -> str:
+    told = [f"{name} {value}" for name, value in (settings or {}).items()]
+    return "; ".join(part for part in (*parts, *told) if part) + "."

@@ -1,0 +1,74 @@
+"""Score distributions of ID and OOD images."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from cfs_explore.figures.errors import require_columns
+from cfs_explore.figures.theme import ROLE_COLOURS, format_value, new_figure, palette
+
+_CLASSES = (("id", "ID", "solid"), ("ood", "OOD", "dash"))
+
+
+def score_histogram_figure(
+    bins: pd.DataFrame,
+    theme: str = "light",
+    score_label: str = "Score (higher = more OOD)",
+    value_label: str = "Density",
+    threshold: float | None = None,
+) -> go.Figure:
+    """Two step histograms on shared bins; OOD is dashed as well as vermillion.
+
+    Args:
+        bins: columns left, right (bin edges, rising and touching), id, ood (density or count per bin).
+        threshold: score at which 95 % of the OOD images are caught, drawn as a line.
+    """
+    require_columns(bins, ("left", "right", "id", "ood"), "score histogram")
+    bins = bins.sort_values("left")
+    colours = palette(theme)
+    fig = new_figure(
+        theme,
+        height=300,
+        meta={"kind": "wide"},
+        margin={"l": 56, "r": 12, "t": 30, "b": 48},
+        hovermode="x unified",
+        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+    )
+    edges = bins["left"].tolist()
+    x = [edges[0], *edges, float(bins["right"].iloc[-1]), float(bins["right"].iloc[-1])]
+    for column, name, dash in _CLASSES:
+        heights = bins[column].tolist()
+        fig.add_trace(
+            go.Scatter(
+                x=x,
+                y=[0, *heights, heights[-1], 0],
+                name=name,
+                mode="lines",
+                line={"shape": "hv", "color": ROLE_COLOURS[column], "width": 2, "dash": dash},
+                fill="tozeroy",
+                fillcolor=_faint(ROLE_COLOURS[column]),
+                hovertemplate="%{y:.3g}",
+            )
+        )
+    if threshold is not None:
+        fig.add_vline(x=threshold, line={"color": colours.muted, "width": 1, "dash": "dot"})
+        fig.add_annotation(
+            x=threshold,
+            y=1,
+            yref="paper",
+            yanchor="top",
+            xanchor="left",
+            xshift=4,
+            text=f"95 % OOD recall<br>at {format_value(threshold, 2)}",
+            align="left",
+            font={"size": 11, "color": colours.muted},
+        )
+    fig.update_xaxes(title_text=score_label, showline=True)
+    fig.update_yaxes(title_text=value_label, rangemode="tozero", showgrid=True, nticks=5)
+    return fig
+
+
+def _faint(colour: str, opacity: float = 0.18) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"

@@ -1,0 +1,107 @@
+"""scikit-learn's handwritten digits, as they are and transformed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from .drawn import Drawn, scale_grey
+
+#: Blur of ``digits-blurred`` in pixels at side 16, and noise of ``digits-noisy`` as a share of 0..255.
+BLUR_SIGMA = 1.2
+NOISE_SIGMA = 0.15
+
+
+def draw_digits(*, side: int, classes: Sequence[int], split: str, test_fraction: float, seed: int) -> Drawn:
+    """The 1,797 digits of 8 x 8 pixels and 17 grey levels, scaled to 0..255 and to ``side`` (bicubic).
+
+    Args:
+        classes: which digits.
+        split: all, train or test. Each class is split on its own, by ``seed`` and the class alone: the other
+            chosen classes change nothing, and train and test never share a row of the data.
+        test_fraction: share of each class that is test, 0..1.
+    """
+    return _draw("digits", _unchanged, side, classes, split, test_fraction, seed)
+
+
+def draw_transformed(
+    transform: str, *, side: int, classes: Sequence[int], split: str, test_fraction: float, seed: int
+) -> Drawn:
+    """``draw_digits`` with the same arguments, then a key of ``TRANSFORMS`` on each image."""
+    return _draw(f"digits-{transform}", TRANSFORMS[transform], side, classes, split, test_fraction, seed)
+
+
+def _draw(
+    prefix: str,
+    change: Callable[[np.ndarray, int, int], np.ndarray],
+    side: int,
+    classes: Sequence[int],
+    split: str,
+    test_fraction: float,
+    seed: int,
+) -> Drawn:
+    small, targets = _load()
+    images, names, labels = [], [], []
+    for digit in sorted(classes):
+        for row in _split_rows(np.flatnonzero(targets == digit), int(digit), split, test_fraction, seed):
+            images.append(change(scale_grey(small[row], side), int(row), seed))
+            names.append(f"{prefix}/{digit}/{row:04d}")
+            labels.append(str(digit))
+    return Drawn(np.stack(images) if images else np.empty((0, side, side), np.uint8), names, labels)
+
+
+@lru_cache(maxsize=1)
+def _load() -> tuple[np.ndarray, np.ndarray]:
+    """Images (1797, 8, 8) uint8 and digits (1797,)."""
+    from sklearn.datasets import load_digits  # slow to import
+
+    data = load_digits()
+    return np.rint(data.images * (255 / 16)).astype(np.uint8), data.target
+
+
+def _split_rows(rows: np.ndarray, digit: int, split: str, test_fraction: float, seed: int) -> np.ndarray:
+    if split == "all":
+        return rows
+    shuffled = np.random.default_rng([seed, digit]).permutation(rows)
+    n_test = round(len(rows) * test_fraction)
+    return np.sort(shuffled[:n_test] if split == "test" else shuffled[n_test:])
+
+
+def _unchanged(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    return image
+
+
+def _flip(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    return image[::-1]
+
+
+def _rotate(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    return np.rot90(image)
+
+
+def _invert(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    return 255 - image
+
+
+def _blur(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter  # slow to import
+
+    sigma = BLUR_SIGMA * len(image) / 16
+    return np.rint(gaussian_filter(image.astype(np.float64), sigma, mode="nearest")).astype(np.uint8)
+
+
+def _add_noise(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    noise = np.random.default_rng([seed, row]).normal(0, NOISE_SIGMA * 255, image.shape)
+    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)  # saturates, as a sensor does
+
+
+#: Name -> change of one image, given the row of the data and the seed.
+TRANSFORMS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
+    "flipped": _flip,
+    "rotated": _rotate,
+    "inverted": _invert,
+    "blurred": _blur,
+    "noisy": _add_noise,
+}

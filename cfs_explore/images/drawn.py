@@ -1,0 +1,22 @@
+"""What a built-in set is made of, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Images (n, side, side) uint8 grey, with n names and n labels, sorted by name."""
+
+    images: np.ndarray
+    names: list[str]
+    labels: list[str]
+
+
+def scale_grey(image: np.ndarray, side: int) -> np.ndarray:
+    """uint8 (H, W) -> uint8 (side, side), bicubic, filtered before it shrinks."""
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))

@@ -1,0 +1,78 @@
+"""Images in a folder (with its subfolders), or one image file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import ImageError
+from .decode import check_encoded_size, decode
+from .listing import is_hidden, label_of, why_not_an_image
+from .record import Record, Source
+
+
+class FolderSource(Source):
+    """Every image below a folder, labelled by its parent directory. Linked folders are not entered."""
+
+    kind = "folder"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._root = path
+        for directory, subdirectories, files in os.walk(path, onerror=self._note_unreadable):
+            subdirectories[:] = [name for name in subdirectories if self._is_entered(Path(directory, name))]
+            for file in files:
+                self._list(Path(directory, file))
+        self.names.sort()
+        self.skipped.sort()
+
+    def _is_entered(self, path: Path) -> bool:
+        name = path.relative_to(self._root).as_posix()
+        if path.is_symlink() and not is_hidden(name):
+            self.skipped.append((name, "linked folder, not entered"))
+        return not (path.is_symlink() or is_hidden(name))
+
+    def _list(self, path: Path) -> None:
+        name = path.relative_to(self._root).as_posix()
+        if is_hidden(name):
+            return
+        reason = why_not_an_image(name) or (None if path.is_file() else "not a regular file")
+        if reason is None:
+            self.names.append(name)
+        else:
+            self.skipped.append((name, reason))
+
+    def _note_unreadable(self, error: OSError) -> None:
+        name = os.path.relpath(error.filename, self._root)
+        self.skipped.append((name, f"unreadable folder ({error.strerror})"))
+
+    def _read(self, index: int) -> Record:
+        name = self.names[index]
+        return decode(read_file(self._root / name, name), name, label_of(name))
+
+
+class FileSource(Source):
+    """A set of one image file; no label."""
+
+    kind = "file"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._path = path
+        self.names = [path.name]
+
+    def _read(self, index: int) -> Record:
+        return decode(read_file(self._path, self._path.name), self._path.name)
+
+
+def read_file(path: Path, name: str) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        ImageError: it is larger than 64 MiB, is gone, or may not be read.
+    """
+    try:
+        check_encoded_size(path.stat().st_size, name)
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be read ({error.strerror or error}).") from error

@@ -1,0 +1,111 @@
+"""A whole source -> the array of network inputs and the table of images that a run starts from."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ImageError, RunCancelled, SourceError
+from .preprocess import check_input_shape, thumbnail, to_input
+from .record import Source
+
+COLUMNS = ("image_id", "name", "label", "format", "mode", "width", "height", "thumbnail")
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def prepare(
+    source: Source,
+    image_shape: tuple[int, int, int],
+    policy: str,
+    out_npy: Path,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Read every image once, fit it to the backbone and write all of them to one .npy file.
+
+    Args:
+        source: the images; read in order, one in memory at a time.
+        image_shape: the backbone's (C, H, W).
+        policy: a key of ``RESIZE_POLICIES``.
+        out_npy: where the uint8 array (n_good, C, H, W) goes; written aside as ``.partial``, then renamed.
+        progress: called with (done, total) after each image, good or not.
+        cancelled: asked before each image.
+
+    Returns:
+        rows: one row per good image, in the array's order, with ``COLUMNS``; thumbnail is PNG bytes.
+        skipped: (name, reason) of the source's unusable members and of the images that could not be read.
+
+    Raises:
+        SourceError: no image is left, or the disk is full. No file is left behind.
+        RunCancelled: ``cancelled`` said so. No file is left behind.
+        SpecError, BackboneError: see ``to_input``.
+    """
+    check_input_shape(image_shape, policy)
+    out_npy = Path(out_npy)
+    partial = out_npy.with_name(out_npy.name + ".partial")
+    try:
+        with open(partial, "wb") as file:
+            rows, skipped = _write_inputs(file, source, image_shape, policy, progress, cancelled)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, out_npy)
+    except OSError as error:  # sources turn their own into ImageError: this one is about writing
+        if error.errno not in _DISK_FULL:
+            raise
+        raise SourceError(f"disk full while writing to {out_npy.parent}: free some space there.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return pd.DataFrame(rows, columns=list(COLUMNS)), [*source.skipped, *skipped]
+
+
+def _write_inputs(
+    file: BinaryIO,
+    source: Source,
+    image_shape: tuple[int, int, int],
+    policy: str,
+    progress: Callable[[int, int], None] | None,
+    cancelled: Callable[[], bool] | None,
+) -> tuple[list[tuple], list[tuple[str, str]]]:
+    """Stream the inputs into ``file``; not a memory map, where a full disk would kill the process."""
+    total = len(source)
+    rows: list[tuple] = []
+    skipped: list[tuple[str, str]] = []
+    _write_header(file, (total, *image_shape))
+    data_start = file.tell()
+    for index in range(total):
+        if cancelled is not None and cancelled():
+            raise RunCancelled(f"stopped after {index} of {total} images of {source.location}.")
+        try:
+            record = source.read(index)
+        except ImageError as error:
+            name = source.names[index]
+            skipped.append((name, str(error).removeprefix(f"{name}: ")))
+        else:
+            _write_input(file, to_input(record.pixels, image_shape, policy))
+            facts = (record.name, record.label, record.format, record.mode, record.width, record.height)
+            rows.append((record.image_id, *facts, thumbnail(record.pixels)))
+        if progress is not None:
+            progress(index + 1, total)
+    if not rows:
+        first = ": ".join(skipped[0])
+        raise SourceError(f"none of the {total} images of {source.location} can be read; the first: {first}")
+    file.seek(0)  # NumPy pads headers, so that the count can change in place
+    _write_header(file, (len(rows), *image_shape))
+    if file.tell() != data_start:
+        raise RuntimeError(f"NumPy's header changed its length from {data_start} to {file.tell()} bytes.")
+    return rows, skipped
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    header = {"descr": np.dtype(np.uint8).str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _write_input(file: BinaryIO, array: np.ndarray) -> None:
+    file.write(array.tobytes())

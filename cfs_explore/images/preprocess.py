@@ -1,0 +1,101 @@
+"""Fitting an image to a backbone's input, and thumbnails. Pillow's resize filters before it shrinks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from ..errors import BackboneError, SpecError
+
+_FILTER = Image.Resampling.BICUBIC
+
+#: Policy -> help text.
+RESIZE_POLICIES: dict[str, str] = {
+    "crop": "Cut the centre to the backbone's aspect ratio, then scale: no distortion, the borders are lost.",
+    "squash": "Scale both sides on their own: everything is kept, shapes are distorted.",
+    "pad": "Scale the long side and fill the rest with black: everything is kept, black bars are added.",
+}
+
+
+def to_input(pixels: np.ndarray, image_shape: tuple[int, int, int], policy: str = "crop") -> np.ndarray:
+    """Fit one image to a backbone; bit-exact where the size matches already.
+
+    Args:
+        pixels: uint8 (H, W, 1) grey or (H, W, 3) RGB.
+        image_shape: the backbone's (C, H, W), C = 1 or 3. Grey is repeated to RGB; RGB becomes Rec. 601 luma.
+        policy: a key of ``RESIZE_POLICIES``.
+
+    Returns:
+        uint8 (C, H, W); the backbone's value in [-1, 1] is x / 127.5 - 1.
+
+    Raises:
+        SpecError: unknown policy.
+        BackboneError: a backbone with neither 1 nor 3 channels.
+    """
+    check_input_shape(image_shape, policy)
+    channels, height, width = image_shape
+    image = _as_image(pixels)
+    if image.mode == "RGB" and channels == 1:
+        image = image.convert("L")
+    if image.size != (width, height):
+        image = _POLICIES[policy](image, width, height)
+    array = np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)  # (channel, row, column)
+    return np.ascontiguousarray(np.broadcast_to(array, image_shape))
+
+
+def check_input_shape(image_shape: tuple[int, int, int], policy: str) -> None:
+    """Raise where no image can ever be fitted: see ``to_input``."""
+    if policy not in RESIZE_POLICIES:
+        raise SpecError(f"resize policy {policy!r}: allowed are {', '.join(RESIZE_POLICIES)}.")
+    if len(image_shape) != 3 or image_shape[0] not in (1, 3) or min(image_shape) < 1:
+        raise BackboneError(
+            f"the backbone takes inputs of shape {tuple(image_shape)}; images can be fitted to "
+            "(1, H, W) grey or (3, H, W) RGB."
+        )
+
+
+def thumbnail(pixels: np.ndarray, side: int = 64) -> bytes:
+    """PNG bytes of an image (H, W, 1 | 3), shrunk to at most ``side`` pixels; else lossless."""
+    image = _as_image(pixels)
+    if max(image.size) > side:
+        image = image.resize(_scaled(image, side / max(image.size)), _FILTER)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _as_image(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _scaled(image: Image.Image, scale: float) -> tuple[int, int]:
+    return max(1, round(image.width * scale)), max(1, round(image.height * scale))
+
+
+def _crop(image: Image.Image, width: int, height: int) -> Image.Image:
+    # Cut first: scaling first would blow a 1 x 100,000,000 image up beyond all memory.
+    cut_width = min(image.width, max(1, round(image.height * width / height)))
+    cut_height = min(image.height, max(1, round(image.width * height / width)))
+    left, top = (image.width - cut_width) // 2, (image.height - cut_height) // 2
+    return _squash(image.crop((left, top, left + cut_width, top + cut_height)), width, height)
+
+
+def _squash(image: Image.Image, width: int, height: int) -> Image.Image:
+    return image.resize((width, height), _FILTER)
+
+
+def _pad(image: Image.Image, width: int, height: int) -> Image.Image:
+    scaled = image.resize(_scaled(image, min(width / image.width, height / image.height)), _FILTER)
+    canvas = Image.new(image.mode, (width, height))  # black
+    canvas.paste(scaled, ((width - scaled.width) // 2, (height - scaled.height) // 2))
+    return canvas
+
+
+_POLICIES: dict[str, Callable[[Image.Image, int, int], Image.Image]] = {
+    "crop": _crop,
+    "squash": _squash,
+    "pad": _pad,
+}

@@ -1,0 +1,123 @@
+"""Canonical noise levels: log-SNR <-> a backbone's own coordinate (theory 1). NumPy only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from cfs_explore.contracts import Level
+from cfs_explore.errors import LevelError
+
+ALIGNMENTS = ("logsnr", "uniform_t")
+
+#: The map's default grid, from clean to noisy.
+DEFAULT_LAMS = (9.0, 7.0, 5.0, 3.0, 1.0, -1.0, -3.0, -5.0)
+
+#: The paper's main level.
+MAIN_LAM = 5.0
+
+#: A request may miss the reach by this much (in log-SNR) before it is reported.
+REACH_TOLERANCE = 0.5
+
+
+class Schedule(Protocol):
+    """Maps a requested log-SNR to what a backbone can be given."""
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Lowest and highest reachable log-SNR."""
+
+    def match(self, lam: float, alignment: str = "logsnr") -> Level:
+        """The level nearest to the request; ``requested`` and ``lam`` may differ, and both are kept."""
+
+
+@dataclass(frozen=True)
+class DiscreteVP:
+    """Discrete variance-preserving schedule (DDPM): a = sqrt(abar_t), b = sqrt(1 - abar_t).
+
+    Attributes:
+        alphas_cumprod: abar_t, shape (T,), in (0, 1), decreasing.
+    """
+
+    alphas_cumprod: np.ndarray
+
+    @property
+    def lams(self) -> np.ndarray:
+        """Log-SNR of every native timestep, shape (T,)."""
+        abar = np.asarray(self.alphas_cumprod, dtype=np.float64)
+        with np.errstate(divide="ignore"):
+            return np.log(abar) - np.log1p(-abar)
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        lams = self.lams[np.isfinite(self.lams)]
+        return float(lams.min()), float(lams.max())
+
+    def match(self, lam: float, alignment: str = "logsnr") -> Level:
+        """Snap to the nearest native timestep (theory 1), or to the same fraction of the native range."""
+        _check(lam, alignment)
+        lams = self.lams
+        if alignment == "logsnr":
+            t = int(np.argmin(np.abs(lams - lam)))
+        else:
+            low, high = self.reach
+            fraction = (high - lam) / (high - low)
+            t = int(np.clip(np.rint(fraction * (len(lams) - 1)), 0, len(lams) - 1))
+        abar = float(self.alphas_cumprod[t])
+        return Level(float(lam), float(lams[t]), math.sqrt(abar), math.sqrt(1.0 - abar), float(t))
+
+
+@dataclass(frozen=True)
+class ContinuousVE:
+    """Variance-exploding or EDM noise: a = 1, b = sigma, lam = -2 ln sigma; any sigma in the trained range."""
+
+    sigma_min: float
+    sigma_max: float
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        return -2.0 * math.log(self.sigma_max), -2.0 * math.log(self.sigma_min)
+
+    def match(self, lam: float, alignment: str = "logsnr") -> Level:
+        """Hit lam exactly inside the trained range, else its nearest end."""
+        _check(lam, alignment)
+        low, high = self.reach
+        achieved = min(max(float(lam), low), high)
+        sigma = math.exp(-achieved / 2.0)
+        return Level(float(lam), achieved, 1.0, sigma, sigma)
+
+
+def lam_range(high: float, low: float, count: int, grid: int = 200) -> list[float]:
+    """``count`` levels from clean to noisy, picked evenly on a grid of ``grid`` points, ends included.
+
+    Raises:
+        LevelError: when the range is empty or has fewer grid points than levels.
+    """
+    if not high > low or not 2 <= count <= grid:
+        raise LevelError(
+            f"A level range needs high > low and 2 <= count <= grid; got high={high}, low={low}, "
+            f"count={count}, grid={grid}."
+        )
+    points = np.linspace(high, low, grid)
+    return [float(points[i]) for i in np.rint(np.linspace(0, grid - 1, count)).astype(int)]
+
+
+def out_of_reach(schedule: Schedule, lams: list[float]) -> list[str]:
+    """One sentence for each requested level that the schedule misses, naming the nearest reachable one."""
+    low, high = schedule.reach
+    return [
+        f"lam = {lam:g} is out of the backbone's reach ({low:.2f} to {high:.2f}); "
+        f"the nearest reachable level, lam = {schedule.match(lam).lam:.2f}, stands in for it."
+        for lam in lams
+        if not low - REACH_TOLERANCE <= lam <= high + REACH_TOLERANCE
+    ]
+
+
+def _check(lam: float, alignment: str) -> None:
+    if alignment not in ALIGNMENTS:
+        raise LevelError(f"The alignment must be one of {', '.join(ALIGNMENTS)}; got {alignment!r}.")
+    if not math.isfinite(lam):
+        raise LevelError(f"A level must be a finite log-SNR; got {lam!r}.")

@@ -1,0 +1,44 @@
+"""Where bundles and runs live, and how a path inside a run directory is written so that the directory can move."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cfs_explore.errors import RunError
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+#: Explorations that come with the project.
+BUNDLES = PROJECT / "precomputed"
+
+
+def runs_root() -> Path:
+    """Where new runs go: ``$CFS_EXPLORE_RUNS``, else ``runs/`` beside the package."""
+    return Path(os.environ.get("CFS_EXPLORE_RUNS") or PROJECT / "runs")
+
+
+def locate_run(name_or_path: str | Path) -> Path:
+    """A run directory by path, by bundle name, or by the id of a run below ``runs_root()``.
+
+    Raises:
+        RunError: listing the bundles.
+    """
+    for candidate in (Path(name_or_path), BUNDLES / name_or_path, runs_root() / name_or_path):
+        if (candidate / "manifest.json").is_file():
+            return candidate
+    bundles = ", ".join(sorted(p.parent.name for p in BUNDLES.glob("*/manifest.json"))) or "none"
+    raise RunError(f"There is no finished run {str(name_or_path)!r}. Give its folder, or a bundle: {bundles}.")
+
+
+def portable(path: str, home: Path) -> str:
+    """``path`` relative to ``home`` when it lies inside it, else unchanged."""
+    full, home = Path(path), home.resolve()
+    if full.exists() and full.resolve().is_relative_to(home):
+        return str(full.resolve().relative_to(home))
+    return path
+
+
+def absolute(path: str, home: Path) -> str:
+    """The inverse of ``portable``."""
+    return str(home.resolve() / path) if not Path(path).is_absolute() and (home / path).exists() else path

@@ -1,0 +1,95 @@
+"""The whole run: a spec in, a finished run directory out; killed at any point, it resumes to the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cfs_explore.backbones import load_backbone
+from cfs_explore.errors import RunError
+from cfs_explore.extraction import Extractor
+from cfs_explore.pipeline.finish import finish
+from cfs_explore.pipeline.measure import Measurement, measure_set, shard_size, stored_moments
+from cfs_explore.pipeline.plan import Plan, make_plan
+from cfs_explore.pipeline.precision import choose_precision
+from cfs_explore.pipeline.progress import Progress, ProgressEvent
+from cfs_explore.spec import RunSpec
+from cfs_explore.store import Run, open_run, write_aside
+
+
+def explore(
+    spec: RunSpec | dict | str | Path,
+    out: str | Path,
+    *,
+    device: str | None = None,
+    report: Callable[[ProgressEvent], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Run:
+    """Measure a layer x noise map and write it as a run directory; resumes when ``out`` holds part of it.
+
+    Args:
+        spec: a RunSpec, its dict, or the path of its YAML.
+        out: the run directory.
+        device: torch device; CUDA where there is one, else the CPU.
+        report: called with each ProgressEvent.
+        cancelled: asked between batches; True ends the run with RunCancelled, resumable.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        CFSError: a subclass that says what was wrong and what to do; what was finished is kept.
+    """
+    spec, out = RunSpec.parse(spec), Path(out)
+    _claim(spec, out)
+    if (out / "manifest.json").is_file():
+        return open_run(out)
+    progress = Progress(report, cancelled)
+    progress.start("loading", 1, "backbone")
+    backbone = load_backbone(spec.backbone.path, spec.backbone.family, device, schedule=spec.backbone.schedule)
+    progress.advance(1, backbone.name)
+    plan = make_plan(spec, out, backbone, progress)
+    measurement = _measure(plan, progress)
+    return finish(plan, measurement, progress)
+
+
+def _claim(spec: RunSpec, out: Path) -> None:
+    """Mark the directory as this spec's, or refuse one that belongs to another."""
+    path = out / "spec.yaml"
+    if path.is_file():
+        if RunSpec.parse(path) != spec:
+            raise RunError(f"{out} holds a run with another spec. Give another folder, or delete that one.")
+    elif (out / "manifest.json").exists():
+        raise RunError(f"{out} holds a run without its spec.yaml. Give another folder.")
+    else:
+        with write_aside(path) as partial:
+            partial.write_text(spec.to_yaml())
+
+
+def _measure(plan: Plan, progress: Progress) -> Measurement:
+    """Run the forwards that are not done yet, ID-train first: the other sets are scored against it."""
+    spec, name = plan.spec, ""
+
+    def after_batch(count: int) -> None:
+        progress.advance(count, name)
+
+    extractor = Extractor(
+        plan.backbone,
+        plan.levels,
+        plan.taps,
+        batch_size=spec.batch_size,
+        precision=choose_precision(plan),
+        after_batch=after_batch,
+    )
+    kept = {tap: extractor.columns[tap] for tap in plan.kept}
+    size = spec.shard_size or shard_size(extractor, spec.draws)
+    measurement = Measurement(extractor, spec.draws, spec.seed, size, plan.kept_level, kept)
+    counts = {s.images.name: (len(s.work.rows()), s.work.shards_done() * size) for s in plan.fresh}
+    total = sum(measurement.forwards(n) for n, _ in counts.values())
+    done = sum(measurement.forwards(min(n, finished)) for n, finished in counts.values())
+    progress.start("measuring", total, "forwards", done=done)
+    for planned in plan.fresh:
+        name = planned.images.name
+        reference = None if planned.role == "id_train" else stored_moments(plan.id_train.work)
+        measure_set(planned, measurement, reference)
+    return measurement

@@ -1,0 +1,137 @@
+"""Everything that is decided before the forwards: levels, sets, taps, and whether stored statistics serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cfs_explore.backbones import Backbone
+from cfs_explore.contracts import Level, Tap
+from cfs_explore.errors import TapError
+from cfs_explore.extraction import select_taps
+from cfs_explore.pipeline import reuse
+from cfs_explore.pipeline.prepare import PlannedSet, plan_sets, prepare_sets
+from cfs_explore.pipeline.presets import find_presets
+from cfs_explore.pipeline.progress import Progress
+from cfs_explore.spec import RunSpec
+from cfs_explore.store import Run
+from cfs_explore.taps import POLICIES
+
+
+@dataclass
+class Plan:
+    """A run about to be measured.
+
+    Attributes:
+        spec: as asked for.
+        out: the run directory.
+        backbone: loaded.
+        levels: matched, from clean to noisy, each native level once.
+        taps: to measure, in execution order.
+        presets: policy -> [encoder tap, decoder tap].
+        kept: taps whose snapshots at level ``kept_level`` are stored.
+        sets: in row order.
+        adopted: those of ``sets`` whose statistics come from an earlier run.
+        warnings: for the reader of the map.
+    """
+
+    spec: RunSpec
+    out: Path
+    backbone: Backbone
+    levels: list[Level]
+    taps: list[Tap] = field(default_factory=list)
+    presets: dict[str, list[str]] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    kept_level: int = 0
+    sets: list[PlannedSet] = field(default_factory=list)
+    adopted: list[PlannedSet] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def id_train(self) -> PlannedSet:
+        return self.sets[0]
+
+    @property
+    def fresh(self) -> list[PlannedSet]:
+        """The sets that need forwards."""
+        return [s for s in self.sets if s not in self.adopted]
+
+
+def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) -> Plan:
+    """Prepare the images and decide what to measure.
+
+    Raises:
+        CFSError: for images, taps or levels that cannot be used.
+    """
+    levels, warnings = _match_levels(spec, backbone)
+    plan = Plan(spec, out, backbone, levels, warnings=warnings)
+    plan.kept_level = int(np.argmin([abs(level.lam - spec.keep_level) for level in levels]))
+    base = reuse.base_run(spec)
+    if base is not None and base.manifest.backbone.fingerprint == backbone.fingerprint:
+        plan.presets = dict(base.manifest.presets)
+        _resolve_taps(plan)
+    serves = _adopt(plan, base) if base is not None else False
+    if not serves:
+        resolved = spec if base is None else spec.model_copy(update={"id": reuse.id_images(base)})
+        plan.sets = plan_sets(resolved, out)
+        spec = resolved
+    prepare_sets(spec, plan.fresh, backbone, progress)
+    if not plan.taps:
+        level = backbone.match(spec.keep_level, spec.alignment)
+        plan.presets = find_presets(backbone, level, plan.id_train.work, spec.seed)
+        _resolve_taps(plan)
+    return plan
+
+
+def _match_levels(spec: RunSpec, backbone: Backbone) -> tuple[list[Level], list[str]]:
+    warnings = backbone.out_of_reach(spec.lams) if spec.alignment == "logsnr" else []
+    levels: dict[float, Level] = {}
+    for lam in spec.lams:
+        level = backbone.match(lam, spec.alignment)
+        if level.native in levels:
+            twin = levels[level.native].requested
+            warnings.append(f"lam = {lam:g} falls on the same native level as lam = {twin:g} and was left out.")
+        levels.setdefault(level.native, level)
+    return list(levels.values()), warnings
+
+
+def _resolve_taps(plan: Plan) -> None:
+    """Turn the spec's choices into tap names; kept taps are always among the measured ones."""
+    spec, every = plan.spec, plan.backbone.taps()
+    plan.taps = list(every) if spec.taps == "all" else select_taps(every, _named(spec.taps, plan.presets))
+    measured = [t.name for t in plan.taps]
+    if spec.keep == "none":
+        plan.kept = []
+    elif isinstance(spec.keep, list):
+        select_taps(plan.taps, spec.keep)  # an error for a tap that is not measured
+        plan.kept = list(spec.keep)
+    else:
+        plan.kept = [name for name in plan.presets.get(spec.keep, []) if name in measured]
+
+
+def _named(choice: str | list[str], presets: dict[str, list[str]]) -> list[str]:
+    if isinstance(choice, list):
+        return choice
+    if choice in POLICIES and choice not in presets:
+        raise TapError(f"The policy {choice} finds no encoder and decoder blocks in this backbone; name the taps.")
+    return presets[choice]
+
+
+def _adopt(plan: Plan, base: Run) -> bool:
+    """Take the ID statistics of ``base`` over, or note why they do not serve."""
+    reasons = reuse.obstacles(base, plan)
+    if reasons:
+        plan.warnings.append(
+            f"The stored statistics of {base.name} do not serve ({'; '.join(reasons)}), so its images are measured "
+            "again."
+        )
+        return False
+    plan.sets = plan_sets(plan.spec, plan.out)
+    names = {role: base.entry(role) for role in ("id_train", "id_test")}
+    plan.sets[:2] = [s.renamed(names[s.role].name, names[s.role].description) for s in plan.sets[:2]]
+    plan.adopted = plan.sets[:2]
+    for planned in plan.adopted:
+        reuse.adopt(base, planned, plan)
+    return True

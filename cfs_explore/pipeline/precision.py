@@ -1,0 +1,57 @@
+"""Whether bf16 may stand in for fp32: only where it moves no cell's AUROC by more than the tolerance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cfs_explore.contracts import ROLES
+from cfs_explore.corruption import keyed_noise
+from cfs_explore.diagnostics import delong
+from cfs_explore.extraction import PRECISIONS, Extractor
+from cfs_explore.pipeline.plan import Plan
+from cfs_explore.scoring import Moments, slot_scores
+from cfs_explore.store import SetWork
+
+#: Largest change of a cell's AUROC that bf16 may cause.
+TOLERANCE = 0.002
+
+#: Images of each set that the check runs in both precisions.
+CHECK_IMAGES = 256
+
+
+def choose_precision(plan: Plan) -> str:
+    """What the spec asks for; "auto" is bf16 on CUDA where the check allows it, else fp32."""
+    asked = plan.spec.precision
+    if asked != "auto":
+        return asked
+    works = {s.role: s.work for s in plan.fresh}
+    if plan.backbone.device.type != "cuda" or set(works) != set(ROLES):
+        return "fp32"
+    extractors = {p: Extractor(plan.backbone, plan.levels, plan.taps, precision=p) for p in PRECISIONS}
+    return "bf16" if bf16_auroc_change(extractors, works, plan.spec.seed) <= TOLERANCE else "fp32"
+
+
+def bf16_auroc_change(extractors: dict[str, Extractor], sets: dict[str, SetWork], seed: int) -> float:
+    """Largest |AUROC(bf16) - AUROC(fp32)| over the cells, on the first images of each set.
+
+    Args:
+        extractors: one each for "fp32" and "bf16", otherwise alike.
+        sets: prepared sets under "id_train", "id_test" and "ood".
+        seed: of the noise.
+    """
+    aurocs = {}
+    for precision, extractor in extractors.items():
+        blocks = {role: _block(extractor, work, seed) for role, work in sets.items()}
+        moments = Moments.of(blocks["id_train"])
+        cells = {
+            role: slot_scores(blocks[role], moments, extractor.columns).reshape(blocks[role].shape[2], -1).T
+            for role in ("id_test", "ood")
+        }
+        aurocs[precision], _ = delong(cells["id_test"], cells["ood"])
+    return float(np.abs(aurocs["bf16"] - aurocs["fp32"]).max())
+
+
+def _block(extractor: Extractor, work: SetWork, seed: int) -> np.ndarray:
+    inputs = work.inputs()[:CHECK_IMAGES].astype(np.float32) / 127.5 - 1.0
+    ids = work.rows()["image_id"].tolist()[: len(inputs)]
+    return extractor(inputs, keyed_noise(ids, 1, inputs.shape[1:], seed))

@@ -1,0 +1,39 @@
+"""Which two taps each published policy picks on this backbone and this ID set."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cfs_explore.backbones import Backbone
+from cfs_explore.contracts import Level
+from cfs_explore.corruption import keyed_noise
+from cfs_explore.errors import TapError
+from cfs_explore.extraction import Extractor, select_taps
+from cfs_explore.store import SetWork
+from cfs_explore.taps import candidates, choose_taps
+
+#: ID-train images that ``sparse_ed_id`` probes, with two noise draws.
+PROBE_IMAGES = 128
+PROBE_DRAWS = 2
+
+
+def find_presets(backbone: Backbone, level: Level, train: SetWork, seed: int) -> dict[str, list[str]]:
+    """Policy -> [encoder tap, decoder tap]; empty where the backbone has no blocks that the policies rank.
+
+    Args:
+        backbone: loaded.
+        level: where ``sparse_ed_id`` probes.
+        train: prepared ID-train images.
+        seed: of the noise.
+    """
+    taps = backbone.taps()
+    try:
+        structural = choose_taps(taps)
+    except TapError:
+        return {}
+    inputs = train.inputs()[:PROBE_IMAGES].astype(np.float32) / 127.5 - 1.0
+    ids = train.rows()["image_id"].tolist()[: len(inputs)]
+    probe = Extractor(backbone, [level], select_taps(taps, candidates(taps)))
+    block = probe(inputs, keyed_noise(ids, PROBE_DRAWS, inputs.shape[1:], seed))
+    features = {name: block[..., columns] for name, columns in probe.columns.items()}
+    return {"sparse_ed": structural, "sparse_ed_id": choose_taps(taps, "sparse_ed_id", features=features)}

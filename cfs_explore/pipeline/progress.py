@@ -1,0 +1,82 @@
+"""Progress of a run: stage, rate and time left, and the one place that asks whether to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from cfs_explore.errors import RunCancelled
+
+
+@dataclass(frozen=True)
+class ProgressEvent:
+    """Where a run stands.
+
+    Attributes:
+        stage: "preparing", "measuring", "tabulating" or "saving".
+        detail: what exactly, such as a set's name.
+        done, total, unit: of the stage.
+        rate: units per second, None before the first ones are done.
+        eta: seconds to the end of the stage, None while unknown.
+    """
+
+    stage: str
+    detail: str
+    done: int
+    total: int
+    unit: str
+    rate: float | None
+    eta: float | None
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+
+class Progress:
+    """Counts work and reports it.
+
+    Args:
+        report: called with each ``ProgressEvent``.
+        cancelled: asked at every step; True ends the run with ``RunCancelled``.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[ProgressEvent], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ):
+        self._report = report or (lambda event: None)
+        self.cancelled = cancelled or (lambda: False)
+        self.timings: dict[str, float] = {}
+        self._stage: str | None = None
+
+    def start(self, stage: str, total: int, unit: str, *, done: int = 0) -> None:
+        """Begin a stage of ``total`` units, ``done`` of which an earlier attempt finished."""
+        self.finish()
+        self._stage, self._unit, self._total = stage, unit, total
+        self._done = self._resumed = done
+        self._since = time.monotonic()
+        self.advance(0, "")
+
+    def advance(self, count: int, detail: str) -> None:
+        """Count finished units and report.
+
+        Raises:
+            RunCancelled: when the user asked to stop.
+        """
+        self._done += count
+        elapsed = time.monotonic() - self._since
+        fresh = self._done - self._resumed
+        rate = fresh / elapsed if fresh and elapsed > 0 else None
+        eta = (self._total - self._done) / rate if rate else None
+        self._report(ProgressEvent(self._stage, detail, self._done, self._total, self._unit, rate, eta))
+        if self.cancelled():
+            raise RunCancelled("The run was cancelled; what is finished is kept, start it again to go on.")
+
+    def finish(self) -> None:
+        """End the stage and note how long it took."""
+        if self._stage is not None:
+            spent = time.monotonic() - self._since
+            self.timings[self._stage] = self.timings.get(self._stage, 0.0) + spent
+        self._stage = None

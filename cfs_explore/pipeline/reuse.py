@@ -1,0 +1,78 @@
+"""Stored statistics of an earlier run instead of new forwards on its ID images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cfs_explore.extraction import feature_columns
+from cfs_explore.images.prepare import COLUMNS
+from cfs_explore.locations import absolute, locate_run
+from cfs_explore.pipeline.prepare import PlannedSet
+from cfs_explore.spec import IdSpec, RunSpec
+from cfs_explore.store import Run, write_table
+
+if TYPE_CHECKING:
+    from cfs_explore.pipeline.plan import Plan
+
+
+def base_run(spec: RunSpec) -> Run | None:
+    """The run whose ID statistics the spec asks for."""
+    return Run(locate_run(spec.id.run)) if spec.id.run else None
+
+
+def obstacles(base: Run, plan: Plan) -> list[str]:
+    """Why the stored statistics of ``base`` do not serve this plan; empty when they do."""
+    if base.manifest.backbone.fingerprint != plan.backbone.fingerprint:
+        return ["it used another backbone"]
+    reasons = []
+    stored = {level.native for level in base.levels}
+    missing = [f"{level.requested:g}" for level in plan.levels if level.native not in stored]
+    if missing:
+        reasons.append(f"it has no statistics at lam = {', '.join(missing)}")
+    absent = sorted({t.name for t in plan.taps} - {t.name for t in base.taps})
+    if absent:
+        reasons.append(f"it did not measure {', '.join(absent[:3])}")
+    if base.draws < plan.spec.draws:
+        reasons.append(f"it has {base.draws} draws, not {plan.spec.draws}")
+    held = base.manifest.kept
+    same_level = base.levels[held["level"]].native == plan.levels[plan.kept_level].native
+    if plan.kept and not (same_level and set(plan.kept) <= set(held["taps"])):
+        reasons.append("it kept the snapshots of other cells")
+    return reasons
+
+
+def id_images(base: Run) -> IdSpec:
+    """Where the ID images of ``base`` came from, so that they can be measured again."""
+    content = base.manifest.spec["id"]
+    while content.get("run"):
+        base = Run(locate_run(absolute(content["run"], base.path)))
+        content = base.manifest.spec["id"]
+
+    def here(image_set: dict | None) -> dict | None:
+        if image_set is None or isinstance(image_set["source"], dict):
+            return image_set
+        return {**image_set, "source": absolute(image_set["source"], base.path)}
+
+    return IdSpec(**{k: here(v) if k in ("train", "test") else v for k, v in content.items()})
+
+
+def adopt(base: Run, planned: PlannedSet, plan: Plan) -> None:
+    """Copy one ID set of ``base`` into a work folder, cut to the levels, taps and draws of the plan."""
+    work, entry = planned.work, base.entry(planned.role)
+    if work.shards_done():
+        return
+    native = [level.native for level in base.levels]
+    k = np.array([native.index(level.native) for level in plan.levels])
+    names = [t.name for t in base.taps]
+    t = np.array([names.index(tap.name) for tap in plan.taps])
+    columns = feature_columns(base.taps)
+    f = np.concatenate([np.arange(columns[tap.name].start, columns[tap.name].stop) for tap in plan.taps])
+    stored = base.moments(planned.role)
+    moments = {"count": stored["count"]} | {key: stored[key][k][:, f] for key in ("mean", "m2", "m2_within")}
+    arrays = {f"kept.{tap}": base.snapshots(tap, planned.role).astype(np.float16) for tap in plan.kept}
+    if entry.score_start >= 0:
+        arrays["scores"] = base.scores(planned.role)[:, : plan.spec.draws][:, :, k][..., t]
+    write_table(work.rows_path, base.images(planned.role, columns=COLUMNS))
+    work.finish_shard(0, arrays, moments)

@@ -1,0 +1,74 @@
+"""The second loop: snapshots x diagonal statistics -> slot scores (theory 3), and mergeable moments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cfs_explore.contracts import VARIANCE_FLOOR
+
+
+@dataclass
+class Moments:
+    """Count, mean and sums of squares of snapshots, mergeable without loss (Chan et al. 1979).
+
+    Attributes:
+        count: samples (images x draws).
+        mean: float64 (level, feature).
+        m2: sum over samples of squared deviations from ``mean``, float64 (level, feature).
+        m2_within: sum over images of the squared deviations of the draws from their image's mean (theory 14).
+    """
+
+    count: int
+    mean: np.ndarray
+    m2: np.ndarray
+    m2_within: np.ndarray
+
+    @classmethod
+    def of(cls, block: np.ndarray) -> Moments:
+        """Moments of snapshots (level, draw, image, feature)."""
+        levels, draws, n, width = block.shape
+        z = block.astype(np.float64)
+        per_image = z.mean(axis=1)  # (level, image, feature)
+        mean = per_image.mean(axis=1)
+        between = per_image - mean[:, None]
+        z -= per_image[:, None]
+        within = np.einsum("lmif,lmif->lf", z, z)
+        return cls(draws * n, mean, within + draws * np.einsum("lif,lif->lf", between, between), within)
+
+    def merge(self, other: Moments) -> Moments:
+        """Moments of both samples together."""
+        count = self.count + other.count
+        delta = other.mean - self.mean
+        mean = self.mean + delta * (other.count / count)
+        m2 = self.m2 + other.m2 + delta**2 * (self.count * other.count / count)
+        return Moments(count, mean, m2, self.m2_within + other.m2_within)
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Population variance, floored at 1e-6 (section 2), float64 (level, feature)."""
+        return np.maximum(self.m2 / self.count, VARIANCE_FLOOR)
+
+
+def slot_scores(block: np.ndarray, moments: Moments, columns: Mapping[str, slice]) -> np.ndarray:
+    """Diagonal slot scores s = mean_j (z_j - mu_j)^2 / v_j of every draw (theory 3).
+
+    Args:
+        block: snapshots (level, draw, image, feature).
+        moments: of ID-train, at the same levels.
+        columns: tap -> slice of the feature axis, in tap order.
+
+    Returns:
+        float32 (image, draw, level, tap); their mean over draws is the slot score.
+    """
+    whitened = (block - moments.mean[:, None, None].astype(np.float32)) * (
+        moments.variance[:, None, None] ** -0.5
+    ).astype(np.float32)
+    scores = np.stack([_mean_square(whitened[..., c]) for c in columns.values()], axis=-1)
+    return np.ascontiguousarray(scores.transpose(2, 1, 0, 3))  # (image, draw, level, tap)
+
+
+def _mean_square(values: np.ndarray) -> np.ndarray:
+    return np.einsum("...j,...j->...", values, values) / np.float32(values.shape[-1])

@@ -1,0 +1,211 @@
+"""What a run is, in one frozen description: page, command line and Python build the same spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+
+from cfs_explore.errors import SpecError
+from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, lam_range
+
+_SAFE_NAME = r"^[\w][\w .+()-]{0,63}$"
+SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
+
+#: A path to images, or ``{builtin: name, ...}`` for a set that the project generates.
+SourceRef = str | dict[str, Any]
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class BackboneSpec(_Strict):
+    """Which frozen network: folder or hub id, family if not to be recognised, schedule if the folder has none."""
+
+    path: str
+    family: str | None = None
+    schedule: str | None = None
+
+
+class ImageSet(_Strict):
+    """One image set.
+
+    Attributes:
+        name: what figures call it.
+        source: path (folder, zip, parquet, npz, image) or ``{builtin: name, ...}``.
+        limit: seeded subsample of this size.
+        description: one line for the page.
+    """
+
+    name: SetName
+    source: SourceRef
+    limit: int | None = pydantic.Field(default=None, gt=0)
+    description: str = ""
+
+
+class IdSpec(_Strict):
+    """The in-distribution set: new images, or the stored statistics of another run.
+
+    Attributes:
+        run: a bundle's name or a run directory whose statistics are reused.
+        train, test: image sets; without ``test``, ``train`` is split by seed.
+        test_fraction: share of ``train`` that becomes the test set, when ``test`` is absent.
+    """
+
+    run: str | None = None
+    train: ImageSet | None = None
+    test: ImageSet | None = None
+    test_fraction: float = pydantic.Field(default=1 / 3, gt=0, lt=1)
+
+    @pydantic.model_validator(mode="after")
+    def _one_origin(self) -> IdSpec:
+        if (self.run is None) == (self.train is None):
+            raise ValueError("give either `run` (reuse stored statistics) or `train` (new images), not both")
+        return self
+
+
+class LevelRange(_Strict):
+    """``count`` levels from ``high`` to ``low`` log-SNR, picked on a grid of ``grid`` points."""
+
+    high: float
+    low: float
+    count: int = pydantic.Field(ge=2)
+    grid: int = pydantic.Field(default=200, ge=2)
+
+
+class RunSpec(_Strict):
+    """Everything that decides a run's numbers.
+
+    Attributes:
+        name: title of the exploration.
+        backbone: the frozen network.
+        id: in-distribution images or stored statistics.
+        ood: at least one out-of-distribution set.
+        levels: log-SNRs, or a range.
+        alignment: "logsnr" or "uniform_t" (theory 1).
+        draws: noise draws per image; 5 or more give a spread over draws.
+        taps: "all", "sparse_ed", "sparse_ed_id", or names.
+        keep: whose snapshots are stored at ``keep_level`` for the other heads: "none", a policy, or names.
+        keep_level: log-SNR of the kept cells.
+        seed: keys noise, splits and subsamples.
+        resize: how images are brought to the backbone's size: crop, squash, pad.
+        precision: "auto" (bf16 on CUDA where it keeps AUROC within 0.002 of fp32), "fp32" or "bf16".
+        batch_size: forwards per batch; chosen by device when absent.
+        shard_size: images per atomic step; chosen from the size of the snapshots when absent.
+        description: shown on the first page.
+    """
+
+    name: SetName
+    backbone: BackboneSpec
+    id: IdSpec
+    ood: list[ImageSet] = pydantic.Field(min_length=1)
+    levels: list[float] | LevelRange = list(DEFAULT_LAMS)
+    alignment: Literal[ALIGNMENTS] = "logsnr"
+    draws: int = pydantic.Field(default=1, ge=1, le=100)
+    taps: Literal["all", "sparse_ed", "sparse_ed_id"] | list[str] = "all"
+    keep: Literal["none", "sparse_ed", "sparse_ed_id"] | list[str] = "sparse_ed"
+    keep_level: float = MAIN_LAM
+    seed: int = 0
+    resize: Literal["crop", "squash", "pad"] = "crop"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    batch_size: int | None = pydantic.Field(default=None, gt=0)
+    shard_size: int | None = pydantic.Field(default=None, gt=0)
+    description: str = ""
+
+    @pydantic.field_validator("ood")
+    @classmethod
+    def _distinct_names(cls, sets: list[ImageSet]) -> list[ImageSet]:
+        names = [s.name for s in sets]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"two sets are called {', '.join(twice)}; give each its own name")
+        return sets
+
+    @pydantic.field_validator("levels")
+    @classmethod
+    def _some_levels(cls, levels: list[float] | LevelRange) -> list[float] | LevelRange:
+        if isinstance(levels, list) and not levels:
+            raise ValueError("give at least one log-SNR")
+        if isinstance(levels, LevelRange) and not (levels.high > levels.low and levels.count <= levels.grid):
+            raise ValueError("a range needs high > low and count <= grid")
+        return levels
+
+    @property
+    def lams(self) -> list[float]:
+        """Requested log-SNRs from clean to noisy, each once."""
+        if isinstance(self.levels, LevelRange):
+            return lam_range(self.levels.high, self.levels.low, self.levels.count, self.levels.grid)
+        return sorted(set(self.levels), reverse=True)
+
+    @classmethod
+    def parse(cls, content: RunSpec | dict | str | Path) -> RunSpec:
+        """A spec from a spec, a dict, or a YAML file whose relative paths start at its folder.
+
+        Raises:
+            SpecError: naming each wrong field, what it got and what is allowed.
+        """
+        if isinstance(content, RunSpec):
+            return content
+        base, label = Path.cwd(), "the spec"
+        if not isinstance(content, dict):
+            path = Path(content)
+            base, label = path.resolve().parent, str(path)
+            content = _read_yaml(path)
+        try:
+            return cls(**_resolve_paths(content, base))
+        except pydantic.ValidationError as error:
+            raise SpecError(f"{label} is not a valid run: {explain(error)}") from error
+
+    def to_yaml(self) -> str:
+        """The spec as YAML that ``parse`` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+
+
+def explain(error: pydantic.ValidationError) -> str:
+    """One clause per wrong field: its path, what is wrong, what was given."""
+    clauses = []
+    for item in error.errors(include_url=False):
+        field = ".".join(str(part) for part in item["loc"]) or "spec"
+        if item["type"] == "extra_forbidden":
+            clauses.append(f"{field}: unknown field (see RunSpec for the known ones)")
+        else:
+            clauses.append(f"{field}: {item['msg'].removeprefix('Value error, ')}, got {item['input']!r:.80}")
+    return "; ".join(clauses)
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"{path} is not readable YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise SpecError(f"{path} must hold fields such as name, backbone, id, ood; it holds {type(content).__name__}.")
+    return content
+
+
+def _resolve_paths(content: dict, base: Path) -> dict:
+    """Make relative paths that exist under ``base`` absolute; leave hub ids and bundle names alone."""
+
+    def absolute(value: Any) -> Any:
+        if isinstance(value, str) and value and not Path(value).is_absolute() and (base / value).exists():
+            return str(base / value)
+        return value
+
+    def image_set(value: Any) -> Any:
+        return {**value, "source": absolute(value.get("source"))} if isinstance(value, dict) else value
+
+    out = dict(content)
+    if isinstance(out.get("backbone"), str):
+        out["backbone"] = {"path": out["backbone"]}
+    if isinstance(out.get("backbone"), dict):
+        out["backbone"] = {**out["backbone"], "path": absolute(out["backbone"].get("path"))}
+    if isinstance(out.get("id"), dict):
+        out["id"] = {k: image_set(v) if k in ("train", "test") else v for k, v in out["id"].items()}
+        if out["id"].get("run"):
+            out["id"]["run"] = absolute(out["id"]["run"])
+    if isinstance(out.get("ood"), list):
+        out["ood"] = [image_set(v) for v in out["ood"]]
+    return out

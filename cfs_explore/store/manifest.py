@@ -1,0 +1,92 @@
+"""``manifest.json``: what a run is and where its rows stand. Validated when read, since bundles come from others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from cfs_explore.contracts import ROLES, Level, Tap
+from cfs_explore.errors import RunError
+
+FORMAT = 1
+
+
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class SetEntry(_Strict):
+    """One image set of a run.
+
+    Attributes:
+        name, role, description: what it is.
+        count: images used.
+        start: first row of the set in images.parquet and snapshots.zarr.
+        score_start: first row in scores.zarr; -1 for ID-train, which has statistics and no scores.
+        skipped: files that could not be used.
+        samples: images x draws behind the moments.
+    """
+
+    name: str
+    role: Literal[ROLES]
+    description: str = ""
+    count: int
+    start: int
+    score_start: int
+    skipped: int = 0
+    samples: int
+
+
+class BackboneEntry(_Strict):
+    """What was known of the backbone when the run was made."""
+
+    name: str
+    family: str
+    path: str
+    schedule: str | None = None
+    fingerprint: str
+    parameters: int
+    image_shape: tuple[int, int, int]
+    reach: tuple[float, float]
+
+
+class Manifest(_Strict):
+    """The whole description; see the attributes of ``Run`` for how pages read it."""
+
+    format: Literal[FORMAT] = FORMAT
+    name: str
+    description: str = ""
+    created: str
+    spec: dict[str, Any]
+    versions: dict[str, str]
+    backbone: BackboneEntry
+    precision: str
+    device: str
+    draws: int
+    levels: list[dict[str, float]]
+    taps: list[dict[str, Any]]
+    sets: list[SetEntry]
+    presets: dict[str, list[str]]
+    kept: dict[str, Any]
+    warnings: list[str]
+    timings: dict[str, float]
+
+    @classmethod
+    def read(cls, run: Path) -> Manifest:
+        """Read and validate; RunError names the file and the field."""
+        path = run / "manifest.json"
+        try:
+            return cls(**json.loads(path.read_text()))
+        except FileNotFoundError as error:
+            raise RunError(f"{run} is not a finished run: it has no manifest.json.") from error
+        except (OSError, ValueError, TypeError) as error:  # pydantic.ValidationError is a ValueError
+            raise RunError(f"{path} does not describe a run of this version: {error}") from error
+
+    def level_list(self) -> list[Level]:
+        return [Level(**level) for level in self.levels]
+
+    def tap_list(self) -> list[Tap]:
+        return [Tap(**tap) for tap in self.taps]

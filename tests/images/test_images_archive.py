@@ -1,0 +1,136 @@
+"""Zip archives: what is listed, what is refused, and that nothing is written to the disk."""
+
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from cfs_explore.errors import ImageError, SourceError
+from cfs_explore.images import archive as archive_module
+from cfs_explore.images import open_source
+
+
+@pytest.fixture
+def image(encode_png) -> bytes:
+    return encode_png(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
+
+
+def pack(path, members: dict[str, bytes], method=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_unsafe_and_useless_members_are_listed_not_read(tmp_path, image):
+    path = pack(
+        tmp_path / "a.zip",
+        {
+            "birds/1.png": image,
+            "../outside.png": image,
+            "birds/../../up.png": image,
+            "/etc/absolute.png": image,
+            "C:\\drive.png": image,
+            "win\\2.png": image,
+            "__MACOSX/birds/._1.png": b"x",
+            "birds/.DS_Store": b"x",
+            "birds/Thumbs.db": b"x",
+            "inner.zip": b"x",
+            "readme.md": b"x",
+        },
+    )
+    with open_source(path) as source:
+        assert source.names == ["birds/1.png", "win/2.png"]
+        assert [source.read(i).label for i in range(2)] == ["birds", "win"]
+        reasons = dict(source.skipped)
+    unsafe = {"../outside.png", "birds/../../up.png", "/etc/absolute.png", "C:/drive.png"}
+    assert {name for name, reason in reasons.items() if reason == "unsafe path"} == unsafe
+    assert set(reasons) - unsafe == {"inner.zip", "readme.md"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_empty_zip_and_zip_without_images(tmp_path):
+    with pytest.raises(SourceError, match=r"no images in .*empty\.zip: found no files"):
+        open_source(pack(tmp_path / "empty.zip", {}))
+    with pytest.raises(
+        SourceError, match=r"found 3 files, of which 2: not an image extension \(\.txt\); 1: archive"
+    ):
+        open_source(pack(tmp_path / "b.zip", {"a.txt": b"", "b.txt": b"", "c.tar": b""}))
+
+
+def test_encrypted_members_are_skipped(tmp_path, image):
+    path = pack(tmp_path / "a.zip", {"a.png": image, "b.png": image})
+    data = bytearray(path.read_bytes())
+    central = data.index(b"PK\x01\x02")
+    data[central + 8] |= 1  # general purpose flag, bit 0
+    path.write_bytes(data)
+    with open_source(path) as source:
+        assert source.names == ["b.png"]
+        assert source.skipped == [("a.png", "encrypted")]
+
+
+def test_other_compression_methods_and_repeated_names_are_skipped(tmp_path, image):
+    path = pack(tmp_path / "a.zip", {"a.png": image}, zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("b.png", image)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.png", image, zipfile.ZIP_STORED)
+    with open_source(path) as source:
+        assert source.names == ["a.png"]
+        assert [name for name, _ in source.skipped] == ["a.png", "b.png"]
+        assert source.skipped[0][1] == "the same name twice"
+        assert "allowed are stored and deflate" in source.skipped[1][1]
+
+
+def test_members_that_claim_to_be_large_are_skipped(tmp_path, image):
+    path = pack(tmp_path / "a.zip", {"a.png": image, "b.png": image})
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, 65 * 2**20)  # uncompressed size
+    path.write_bytes(data)
+    with open_source(path) as source:
+        assert source.names == ["b.png"]
+        assert source.skipped == [("a.png", "larger than 64 MiB")]
+
+
+def test_size_is_checked_while_reading_too(tmp_path, image, monkeypatch):
+    path = pack(tmp_path / "a.zip", {"a.png": image})
+    with open_source(path) as source:
+        monkeypatch.setattr("cfs_explore.images.decode.MAX_ENCODED_BYTES", len(image) - 1)
+        with pytest.raises(ImageError, match=r"a\.png: .* MiB; allowed"):
+            source.read(0)
+
+
+def test_a_bomb_is_refused(tmp_path, monkeypatch):
+    path = pack(tmp_path / "a.zip", {f"{i}.png": bytes(2**20) for i in range(8)}, zipfile.ZIP_DEFLATED)
+    open_source(path).close()
+    monkeypatch.setattr(archive_module, "RATIO_FREE_BYTES", 2**20)
+    with pytest.raises(SourceError, match="decompression bomb"):
+        open_source(path)
+
+
+def test_too_many_members(tmp_path, image, monkeypatch):
+    monkeypatch.setattr(archive_module, "MAX_MEMBERS", 2)
+    with pytest.raises(SourceError, match="holds 3 members; allowed are 2"):
+        open_source(pack(tmp_path / "a.zip", {f"{i}.png": image for i in range(3)}))
+
+
+def test_damaged_archives(tmp_path, image):
+    path = pack(tmp_path / "a.zip", {"a.png": image, "b.png": image})
+    data = path.read_bytes()
+    for name, damaged in (("cut", data[: len(data) // 2]), ("text", b"hello"), ("nothing", b"")):
+        broken = tmp_path / f"{name}.zip"
+        broken.write_bytes(damaged)
+        with pytest.raises(SourceError, match=rf"{name}\.zip is not a readable zip archive"):
+            open_source(broken)
+
+
+def test_a_damaged_member_is_an_image_error(tmp_path, image):
+    path = pack(tmp_path / "a.zip", {"a.png": image, "b.png": image})
+    data = bytearray(path.read_bytes())
+    data[data.index(b"IDAT") + 6] ^= 255
+    path.write_bytes(data)
+    with open_source(path) as source:
+        with pytest.raises(ImageError, match=r"^a\.png: damaged inside the archive"):
+            source.read(0)
+        assert source.read(1).width == 4
