@@ -1,8 +1,8 @@
 """How fast the map's statistics are, against the obvious way: run ``python benchmarks/map_statistics.py``.
 
 AUROC with DeLong variance of 200 cells with 5,000 ID and 5,000 OOD images, against a loop of scikit-learn's
-roc_auc_score over the cells (which gives no variance) and against that loop plus a plain mid-rank DeLong. Then the
-whole table and the honest best cell at the size of a page (232 cells, 300 + 400 images, 5 draws).
+roc_auc_score over the cells (which gives no variance) and against that loop plus a plain mid-rank DeLong.
+Then the whole table and the honest best cell at the size of a page (232 cells, 300 + 400 images, 5 draws).
 """
 
 from __future__ import annotations
@@ -63,10 +63,9 @@ def compare_delong(dtype: type, decimals: int | None = None) -> None:
     slow = loop + seconds(lambda: midrank_variance(id_scores, ood_scores), 2)
     kind = f"{np.dtype(dtype).name}{'' if decimals is None else f', {decimals} decimals (ties)'}"
     print(
-        f"{kind:28s} delong {ours * 1e3:6.1f} ms   scikit-learn {loop * 1e3:6.0f} ms = {loop / ours:5.1f}x   ",
-        end="",
+        f"{kind:28s} delong {ours * 1e3:6.1f} ms   scikit-learn {loop * 1e3:6.0f} ms = {loop / ours:5.1f}x   "
+        f"with mid-rank DeLong {slow * 1e3:6.0f} ms = {slow / ours:5.1f}x"
     )
-    print(f"with mid-rank DeLong {slow * 1e3:6.0f} ms = {slow / ours:5.1f}x")
 
 
 def time_page() -> None:

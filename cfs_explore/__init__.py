@@ -1,1 +1,38 @@
-"""CFS Explore: where in a diffusion model does the out-of-distribution signal live?"""
+"""CFS Explore: where in a diffusion model does the out-of-distribution signal live?
+
+    import cfs_explore as cfs
+    backbone = cfs.load_backbone("precomputed/digits/backbone")
+    snaps = cfs.extract(backbone, images, lams=[5.0])     # snaps[tap]: (level, draw, image, 2C)
+    run = cfs.explore("spec.yaml", out="runs/mine")       # resumes if `out` exists
+    run.auroc_map("letters")                              # DataFrame: tap, lam, auroc, lo, hi, n_id, n_ood
+
+Rooms: ``levels`` and ``corruption`` (what is put in), ``backbones`` and ``taps`` (what is read), ``extraction`` and
+``scoring`` (the two loops), ``heads``, ``diagnostics``, ``figures``, ``images``, ``store`` (leaves), ``pipeline`` (a
+whole run), ``jobs`` and ``cli`` (ways to start one), ``ui`` (what pages share).
+
+Importing the package is light: torch and diffusers load when a function needs them.
+"""
+
+import importlib
+
+_WHERE = {
+    "explore": "cfs_explore.pipeline",
+    "extract": "cfs_explore.extraction",
+    "load_backbone": "cfs_explore.backbones",
+    "open_run": "cfs_explore.store",
+}
+_MODULES = {
+    "heads": "cfs_explore.heads",
+    "metrics": "cfs_explore.diagnostics.metrics",
+}
+
+__all__ = [*_WHERE, *_MODULES]
+
+
+def __getattr__(name: str):
+    """Load a public name when it is first used."""
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    raise AttributeError(f"module 'cfs_explore' has no attribute {name!r}")

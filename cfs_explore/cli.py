@@ -78,13 +78,18 @@ def _run(options: argparse.Namespace) -> None:
             remove(out / name)
     if not (out / "spec.yaml").exists():
         jobs.create_at(out, spec)
-    with tqdm(total=0, unit="", dynamic_ncols=True, disable=None) as bar:
+    with tqdm(total=0, dynamic_ncols=True, disable=None) as bar:
+        stage = ""
 
         def show(event) -> None:
-            if (bar.desc or "").split(":")[0] != event.stage:
+            nonlocal stage
+            if bar.disable:
+                return
+            if event.stage != stage:
+                stage = event.stage
                 bar.reset(total=event.total)
                 bar.unit = f" {event.unit}"
-            bar.set_description_str(f"{event.stage}: {event.detail}", refresh=False)
+            bar.set_description_str(f"{stage}: {event.detail}", refresh=False)
             bar.update(event.done - bar.n)
 
         jobs.work(out, device=options.device, report=show)

@@ -1,7 +1,8 @@
-"""Numbers that judge scores: arrays in, estimates and tidy tables out. Loads without torch, scipy or scikit-learn.
+"""Numbers that judge scores: arrays in, estimates and tidy tables out. Loads without torch, scipy or
+scikit-learn.
 
-``metrics`` for one score, ``delong`` and ``auroc_map`` for a whole map, ``compose`` for a detector made of cells,
-``best_cell`` for its honest maximum, ``curves`` for plotting.
+``metrics`` for one score, ``delong`` and ``auroc_map`` for a whole map, ``compose`` for a detector made of
+cells, ``best_cell`` for its honest maximum, ``curves`` for plotting.
 """
 
 from cfs_explore.diagnostics.auroc_map import auroc_map

@@ -37,10 +37,10 @@ def auroc_map(
         level: confidence of all intervals. resamples, seed: of the bootstrap for AUPR and FPR95.
 
     Returns:
-        L x T rows, levels outermost: level, tap_index (positions); tap, region, depth, resolution, lam, requested;
-        auroc, auroc_lo, auroc_hi (DeLong); draw_sd, the standard deviation of the AUROC of the single draws (NaN for
-        one draw); aupr, aupr_lo, aupr_hi (OOD positive); aupr_id (ID positive); fpr95, fpr95_lo, fpr95_hi; n_id,
-        n_ood, draws.
+        L x T rows, levels outermost: level, tap_index (positions); tap, region, depth, resolution, lam,
+        requested; auroc, auroc_lo, auroc_hi (DeLong); draw_sd, the standard deviation of the AUROC of the
+        single draws (NaN for one draw); aupr, aupr_lo, aupr_hi (OOD positive); aupr_id (ID positive); fpr95,
+        fpr95_lo, fpr95_hi; n_id, n_ood, draws.
 
     Raises:
         ScoreError: shapes that do not match, NaN or infinity.
@@ -50,7 +50,8 @@ def auroc_map(
     n_id, draws, level_count, tap_count = id_scores.shape
     if (level_count, tap_count) != (len(levels), len(taps)):
         raise ScoreError(
-            f"The scores have {level_count} levels and {tap_count} taps. Got {len(levels)} and {len(taps)} names."
+            f"The scores have {level_count} levels and {tap_count} taps. "
+            f"Got {len(levels)} levels and {len(taps)} taps instead."
         )
     n_ood = len(ood_scores)
     id_rows, ood_rows = cell_rows(id_scores), cell_rows(ood_scores)

@@ -22,7 +22,8 @@ class BestCell:
     """What picking the best cell is worth.
 
     Attributes:
-        honest: AUROC of the picked cell on the half that did not pick it, mean over splits, with its interval.
+        honest: AUROC of the picked cell on the half that did not pick it, mean over splits, with
+            its interval.
         split_sd: standard deviation over splits of that AUROC: how much the answer hangs on the split.
         naive: the largest AUROC of all cells on all images, biased upwards; its interval ignores the choice.
         naive_cell: the cell that has it.
@@ -48,15 +49,15 @@ def best_cell(
 ) -> BestCell:
     """Split-half estimate of the best cell's AUROC, beside the naive maximum.
 
-    Each split halves the ID and the OOD images at random; the cell with the largest AUROC on one half is judged on the
-    other, and the other way round. The honest value is the mean of all these; it tells what picking with half the
-    images gives. The interval is honest -+ z sqrt(V), V = the mean over splits of the variance of the two directions'
-    mean, (V_1 + V_2) / 4 with V_i the DeLong variance on the judging half. Splits share images, so averaging over them
-    lowers the variance by an unknown amount that is not claimed.
+    Each split halves the ID and the OOD images at random; the cell with the largest AUROC on one half is
+    judged on the other, and the other way round. The honest value is the mean of all these; it tells what
+    picking with half the images gives. The interval is honest -+ z sqrt(V), V = the mean over splits of the
+    variance of the two directions' mean, (V_1 + V_2) / 4 with V_i the DeLong variance on the judging half.
+    Splits share images, so averaging over them lowers the variance by an unknown amount that is not claimed.
 
     Args:
-        id_scores: (n_id >= 4, draws, L, T). ood_scores: (n_ood >= 4, draws, L, T). A cell's score is the mean over
-            draws.
+        id_scores: (n_id >= 4, draws, L, T). ood_scores: (n_ood >= 4, draws, L, T). A cell's score is the mean
+            over draws.
         repeats: number of splits. seed: of the splits.
 
     Raises:

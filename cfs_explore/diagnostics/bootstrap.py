@@ -1,7 +1,8 @@
 """AUPR and FPR95 of reweighted samples, and their stratified bootstrap over many cells (theory 3).
 
-A bootstrap resample is a vector of multinomial counts per class, so each cell is sorted once and a resample costs two
-cumulative sums. All cells share the resamples: their intervals are comparable, and the seed alone decides them.
+A bootstrap resample is a vector of multinomial counts per class, so each cell is sorted once and a resample
+costs two cumulative sums. All cells share the resamples: their intervals are comparable, and the seed alone
+decides them.
 """
 
 from __future__ import annotations
@@ -55,8 +56,9 @@ def ranking(id_scores: np.ndarray, ood_scores: np.ndarray) -> Ranking:
 def weighted_curves(cell: Ranking, id_weights: np.ndarray, ood_weights: np.ndarray) -> Curves:
     """AUPR and FPR95 under image weights, (resamples,) each.
 
-    AUPR is the average precision sum_j (share of OOD at j) x (precision at j's score), as scikit-learn has it. FPR95
-    is the share of ID images at or above the highest threshold that keeps at least 95 % of the OOD images.
+    AUPR is the average precision sum_j (share of OOD at j) x (precision at j's score), as scikit-learn has
+    it. FPR95 is the share of ID images at or above the highest threshold that keeps at least 95 % of the OOD
+    images.
 
     Args:
         id_weights: (n_id, resamples), each column summing to n_id. ood_weights: (n_ood, resamples), likewise.
@@ -112,9 +114,9 @@ def percentile_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Percentile limits, (cells,) each, that contain the value.
 
-    Where every resample gives the same number (perfect separation), the resamples say nothing: there it is the Wilson
-    interval of a proportion of n images (Boyd et al. 2013 read AUPR as one, with n = positives; FPR95 is one, with
-    n = n_id).
+    Where every resample gives the same number (perfect separation), the resamples say nothing: there it is
+    the Wilson interval of a proportion of n images (Boyd et al. 2013 read AUPR as one, with n = positives;
+    FPR95 is one, with n = n_id).
 
     Args:
         values: (cells,). resampled: (cells, resamples).

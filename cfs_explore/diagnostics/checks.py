@@ -36,7 +36,7 @@ def score_rows(id_scores: np.ndarray, ood_scores: np.ndarray) -> tuple[np.ndarra
 
 
 def score_maps(id_scores: np.ndarray, ood_scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return slot scores (n_id, draws, L, T) and (n_ood, draws, L, T) after checking their shapes and values."""
+    """Return slot scores (n_id, draws, L, T), (n_ood, draws, L, T) after checking shapes and values."""
     maps = np.asarray(id_scores), np.asarray(ood_scores)
     for values, name in zip(maps, ("id_scores", "ood_scores"), strict=True):
         if values.ndim != 4 or 0 in values.shape:

@@ -1,4 +1,4 @@
-"""A detector from any set of cells, without touching the backbone again (theory 4), and what it costs (theory 1)."""
+"""A detector from any set of cells, without a further forward (theory 4), and what it costs (theory 1)."""
 
 from __future__ import annotations
 
@@ -57,11 +57,13 @@ def detector_summary(
     """Judge the detector made of some cells: one row of the detectors' table.
 
     Args:
-        id_scores: (n_id, draws, L, T). ood_scores: (n_ood, draws, L, T). cells: as for ``compose``. taps: the T taps.
+        id_scores: (n_id, draws, L, T). ood_scores: (n_ood, draws, L, T). cells: as for ``compose``. taps: the
+            T taps.
 
     Returns:
-        auroc, lo, hi; aupr, aupr_lo, aupr_hi (OOD positive); fpr95, fpr95_lo, fpr95_hi; n_id, n_ood; cells, levels
-        (how many), draws; forwards (#F = distinct levels x draws); effective (#F counting early stops).
+        auroc, lo, hi; aupr, aupr_lo, aupr_hi (OOD positive); fpr95, fpr95_lo, fpr95_hi; n_id, n_ood; cells,
+        levels (how many), draws; forwards (#F = distinct levels x draws); effective (#F counting early
+        stops).
 
     Raises:
         ScoreError: as for ``compose``, or another number of taps.

@@ -14,7 +14,8 @@ _TAIL = 0.005
 def roc_curve(id_scores: np.ndarray, ood_scores: np.ndarray, max_points: int = 400) -> pd.DataFrame:
     """ROC curve, OOD positive: an image is flagged if its score reaches the threshold.
 
-    Corners of the exact curve, at most ``max_points`` of them, evenly spaced along it; the ends are always kept.
+    Corners of the exact curve, at most ``max_points`` of them, evenly spaced along it; the ends are always
+    kept.
 
     Args:
         id_scores: (n_id,). ood_scores: (n_ood,). max_points: at least 2.
@@ -43,8 +44,8 @@ def histogram(
 ) -> pd.DataFrame:
     """Histograms of both classes on common bins.
 
-    The bins span the pooled scores but for 0.5 % at either end, so that a few extreme images do not flatten the rest;
-    what lies beyond is counted in the first or last bin, and no image is lost.
+    The bins span the pooled scores but for 0.5 % at either end, so that a few extreme images do not flatten
+    the rest; what lies beyond is counted in the first or last bin, and no image is lost.
 
     Args:
         id_scores: (n_id,). ood_scores: (n_ood,). bins: number of bins.

@@ -1,13 +1,13 @@
 """AUROC with its DeLong variance for many cells at once (DeLong et al. 1988; theory 3).
 
-With m ID scores x and n OOD scores y, the placement of an OOD image is the share of ID images below it, that of an ID
-image the share of OOD images above it (ties count 1/2). AUROC is the mean placement, and
+With m ID scores x and n OOD scores y, the placement of an OOD image is the share of ID images below it, that
+of an ID image the share of OOD images above it (ties count 1/2). AUROC is the mean placement, and
 
     Var[AUROC] = Var[OOD placements] / n + Var[ID placements] / m      (sample variances, n - 1 and m - 1).
 
-Sun & Xu 2014 get the placements from mid-ranks. Only their multiset is needed here, so no argsort is: the scores are
-mapped to integers of the same order whose lowest bit says ID or OOD, the integers are sorted (vectorised in numpy),
-and the position of the j-th OOD integer minus j is the number of ID images below it.
+Sun & Xu 2014 get the placements from mid-ranks. Only their multiset is needed here, so no argsort is: the
+scores are mapped to integers of the same order whose lowest bit says ID or OOD, the integers are sorted
+(vectorised in numpy), and the position of the j-th OOD integer minus j is the number of ID images below it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from cfs_explore.diagnostics.parallel import blocks, thread_map
 
 #: Scores per block: the block's integers stay in a core's second-level cache.
 _BLOCK = 1 << 17
-_MAGNITUDE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
+#: Bits of a float64: all but the sign, and those of 2^-510 and 2^512.
+_MAGNITUDE = (1 << 63) - 1
+_SMALLEST = (1023 - 510) << 52
+_LARGEST = (1023 + 512) << 52
 
 
 class DeLong(NamedTuple):
@@ -83,9 +86,9 @@ def auroc_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Confidence limits of AUROC, (cells,) each, within [0, 1].
 
-    AUROC -+ z sqrt(var). Where the variance is 0 or unknown (perfect separation, a constant score, a single image)
-    that would claim certainty, so there the score interval of Newcombe 2006 (method 5) is given, which rests on the
-    variance of Hanley & McNeil 1982: perfect separation of 64 from 64 images gives [0.970, 1].
+    AUROC -+ z sqrt(var). Where the variance is 0 or unknown (perfect separation, a constant score, a single
+    image) that would claim certainty, so there the score interval of Newcombe 2006 (method 5) is given, which
+    rests on the variance of Hanley & McNeil 1982: perfect separation of 64 from 64 images gives [0.970, 1].
     """
     z = NormalDist().inv_cdf(0.5 + level / 2)
     auroc, var = np.atleast_1d(auroc), np.atleast_1d(var)
@@ -117,25 +120,22 @@ def _newcombe_lower(auroc: np.ndarray, n_id: int, n_ood: int, z: float) -> np.nd
 
 def _block(id_rows: np.ndarray, ood_rows: np.ndarray) -> DeLong:
     m, n = id_rows.shape[1], ood_rows.shape[1]
-    keys, rounded = _ordered_keys(id_rows, ood_rows)
+    keys, inexact = _ordered_keys(id_rows, ood_rows)
     keys.sort(axis=1)
     # 1. Equal scores of an ID and an OOD image are neighbours that differ in the lowest bit alone.
     tied = ((keys[:, 1:] ^ keys[:, :-1]) == 1).any(axis=1)
-    # 2. Twice the number of images of the other class below each image; in ties ID is sorted first, then OOD first.
-    is_ood = (keys & 1).astype(bool)
-    id_below, ood_below = _opposites_below(is_ood, n)
+    # 2. Twice the number of images of the other class below each image: ID first in ties, then OOD first.
+    id_below, ood_below = _opposites_below((keys & 1).astype(bool), n)
+    id_twice, ood_twice = 2 * id_below, 2 * ood_below
     if tied.any():
-        keys ^= 1
-        keys.sort(axis=1)
-        for total, part in zip((id_below, ood_below), _opposites_below((keys & 1) == 0, n), strict=True):
-            total += part
-    else:
-        id_below *= 2
-        ood_below *= 2
-    auroc = id_below.sum(axis=1) / (2 * m * n)
-    var = _mean_variance(id_below / (2 * m)) + _mean_variance(ood_below / (2 * n))
-    # 3. Where the lowest bit was needed to tell scores apart, the seeming ties may not be ties.
-    for row in np.flatnonzero(tied & rounded):
+        flipped = np.sort(keys[tied] ^ 1, axis=1)
+        id_flipped, ood_flipped = _opposites_below((flipped & 1) == 0, n)
+        id_twice[tied] = id_below[tied] + id_flipped
+        ood_twice[tied] = ood_below[tied] + ood_flipped
+    auroc = id_twice.sum(axis=1) / (2 * m * n)
+    var = _mean_variance(id_twice) / (2 * m) ** 2 + _mean_variance(ood_twice) / (2 * n) ** 2
+    # 3. Scores of absurd size, for which the integers are not exact.
+    for row in np.flatnonzero(inexact):
         id_placements, ood_placements = placements(id_rows[row, None], ood_rows[row, None])
         auroc[row] = ood_placements.mean()
         var[row] = (_mean_variance(id_placements) + _mean_variance(ood_placements))[0]
@@ -143,24 +143,38 @@ def _block(id_rows: np.ndarray, ood_rows: np.ndarray) -> DeLong:
 
 
 def _ordered_keys(id_rows: np.ndarray, ood_rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Integers in the order of the pooled scores, lowest bit 1 = OOD, (cells, m + n); and which rows were rounded."""
+    """Integers 2 v + (1 if OOD), v in the order of the pooled scores, (cells, m + n); where v is not exact.
+
+    A float64's bits without the sign are in the order of its magnitude (IEEE 754). Exponents beyond 2^-510 ..
+    2^512 are not used by real scores; without them one of the 64 bits is free for the label.
+    """
     pooled = np.concatenate([id_rows, ood_rows], axis=1, dtype=np.float64)
-    require_finite(pooled, "scores")
-    pooled += 0.0  # -0.0 and 0.0 are the same score
     keys = pooled.view(np.int64)
-    rounded = (np.bitwise_or.reduce(keys, axis=1) & 1).astype(bool)
-    keys ^= (keys >> 63) & _MAGNITUDE  # IEEE 754: negative numbers are ordered by falling magnitude
-    keys &= -2
+    sign = keys >> 63  # 0 or -1
+    keys &= _MAGNITUDE
+    inexact = keys.max(axis=1) >= _LARGEST
+    keys -= 1
+    inexact |= keys.view(np.uint64).min(axis=1) < _SMALLEST - 1  # 0 - 1 is the largest
+    if inexact.any():  # NaN and infinity have the largest exponent
+        require_finite(np.concatenate([id_rows, ood_rows], axis=1), "scores")
+    keys -= _SMALLEST - 2
+    np.maximum(keys, 0, out=keys)  # zero is 0, the smallest magnitude 1
+    keys <<= 1
+    keys ^= sign
+    keys -= sign  # negated where the sign is -1
     keys[:, id_rows.shape[1] :] |= 1
-    return keys, rounded
+    return keys, inexact
 
 
 def _opposites_below(is_ood: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """ID images below each OOD image (cells, n), and OOD images below each ID image (cells, m), from sorted labels."""
+    """From sorted labels: ID images below each OOD one (cells, n), OOD below each ID one (cells, m)."""
     cells, total = is_ood.shape
     starts = np.arange(cells)[:, None] * total
-    id_below = np.flatnonzero(is_ood).reshape(cells, n) - (starts + np.arange(n))
-    ood_below = np.flatnonzero(~is_ood).reshape(cells, total - n) - (starts + np.arange(total - n))
+    id_below = np.flatnonzero(is_ood).reshape(cells, n)
+    ood_below = np.flatnonzero(~is_ood).reshape(cells, total - n)
+    for below in (id_below, ood_below):
+        below -= starts
+        below -= np.arange(below.shape[1])
     return id_below, ood_below
 
 

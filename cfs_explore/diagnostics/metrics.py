@@ -22,7 +22,7 @@ class Estimate(NamedTuple):
 
 
 class PairedDifference(NamedTuple):
-    """A difference between two AUROCs, its confidence limits, and the two-sided p-value of "no difference"."""
+    """A difference of two AUROCs, its confidence limits, and the two-sided p-value of "no difference"."""
 
     value: float
     lo: float
@@ -76,7 +76,7 @@ def aupr(
 def fpr95(
     id_scores: np.ndarray, ood_scores: np.ndarray, level: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> Estimate:
-    """ID false-positive rate at the highest threshold with at least 95 % OOD recall, with its bootstrap interval.
+    """ID false-positive rate at the highest threshold with at least 95 % OOD recall, with bootstrap interval.
 
     Args:
         id_scores: (n_id,). ood_scores: (n_ood,). An image is flagged if its score reaches the threshold.
@@ -93,8 +93,9 @@ def paired_auroc_difference(
 ) -> PairedDifference:
     """AUROC(a) - AUROC(b) of two scores of the same images, by DeLong 1988.
 
-    Where the difference has no sampling variance because a score separates perfectly (or is constant), the interval
-    joins the two single ones (MOVER, Zou & Donner 2008) and the p-value rests on the Hanley-McNeil variance.
+    Where the difference has no sampling variance because a score separates perfectly (or is constant), the
+    interval joins the two single ones (MOVER, Zou & Donner 2008) and the p-value rests on the Hanley-McNeil
+    variance.
 
     Args:
         id_a, id_b: (n_id >= 2,), the same images in the same order. ood_a, ood_b: (n_ood >= 2,), likewise.
@@ -141,7 +142,8 @@ def _paired(a: np.ndarray, b: np.ndarray, name: str) -> np.ndarray:
     a, b = score_vector(a, f"{name}_a"), score_vector(b, f"{name}_b")
     if a.size != b.size or a.size < 2:
         raise ScoreError(
-            f"{name}_a and {name}_b must score the same images, at least 2. Got {a.size} and {b.size} instead."
+            f"{name}_a and {name}_b must score the same images, at least 2. "
+            f"Got {a.size} and {b.size} instead."
         )
     return np.stack([a, b])
 

@@ -1,7 +1,8 @@
 """Figures: a tidy DataFrame in, a plotly Figure with the project's own template out.
 
-One figure per file (``map_heatmap``, ``small_multiples``, ``roc``, ``histogram``, ``detectors``); ``theme`` and
-``colour_scale`` hold the look, ``export`` makes files for print, ``captions`` the words. No torch, no streamlit.
+One figure per file (``map_heatmap``, ``small_multiples``, ``roc``, ``histogram``, ``detectors``); ``theme``
+and ``colour_scale`` hold the look, ``export`` makes files for print, ``captions`` the words. No torch, no
+streamlit.
 """
 
 from cfs_explore.figures.captions import (

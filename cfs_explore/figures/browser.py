@@ -1,7 +1,8 @@
 """A headless Chrome or Chromium, started once per process and reused for every image.
 
-kaleido's own synchronous server waits for ever when the browser cannot start, and pairs answers with the wrong caller
-when two threads ask at once; this keeps one kaleido in one event loop behind a lock, with a time limit.
+kaleido's own synchronous server waits for ever when the browser cannot start, and pairs answers with the
+wrong caller when two threads ask at once; this keeps one kaleido in one event loop behind a lock, with a time
+limit.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from cfs_explore.figures.errors import FigureExportError
 TIME_LIMIT = 60.0
 
 NO_BROWSER = (
-    "PNG, PDF and SVG files are drawn by Chrome or Chromium, and none was found on this computer. Install one "
-    "(Debian, Ubuntu: apt install chromium; any system: run 'kaleido_get_chrome'), or set BROWSER_PATH to the program. "
-    "Without it, the camera button above each figure saves an SVG from your own browser."
+    "PNG, PDF and SVG files are drawn by Chrome or Chromium, and none was found on this computer. Install "
+    "one (Debian, Ubuntu: apt install chromium; any system: run 'kaleido_get_chrome'), or set BROWSER_PATH "
+    "to the program. Without it, the camera button above each figure saves an SVG from your own browser."
 )
 
 
@@ -45,8 +46,8 @@ class Renderer:
                 # A browser that failed once is not trusted again: the next image starts a fresh one.
                 self._stop()
                 raise FigureExportError(
-                    f"The browser could not draw the figure ({type(error).__name__}: {error}). Try once more; if it "
-                    f"fails again, save an SVG with the camera button above the figure."
+                    f"The browser could not draw the figure ({type(error).__name__}: {error}). Try once "
+                    f"more; if it fails again, save an SVG with the camera button above the figure."
                 ) from error
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Words that go with the figures: one-line captions for print, and descriptions for those who cannot see them."""
+"""Words that go with the figures: one-line captions, and descriptions for those who cannot see them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cfs_explore.figures.tap_names import short_tap_name
 from cfs_explore.figures.theme import format_estimate, format_value
 
 #: How each metric's interval is computed (theory 3).
-CI_METHODS = {"auroc": "DeLong 95 % CI"}
+CI_METHODS = {"auroc": "DeLong 95 % CI", "aupr": "bootstrap 95 % CI", "fpr95": "bootstrap 95 % CI"}
 
 
 def map_caption(
@@ -22,7 +22,7 @@ def map_caption(
     ood: str | None = None,
     settings: Mapping[str, object] | None = None,
 ) -> str:
-    """Caption of ``auroc_map_figure``; ``settings`` are told in their order, e.g. {'backbone': ..., 'head': ...}."""
+    """Caption of ``auroc_map_figure``; ``settings`` (e.g. {'backbone': ...}) are told in order."""
     style = metric_style(metric)
     grid = map_grid(frame, metric)
     parts = [
@@ -31,7 +31,7 @@ def map_caption(
         f"OOD: {ood}" if ood else "",
         sample_sizes(frame),
         _draws(frame),
-        f"{CI_METHODS[metric]} on hover" if metric in CI_METHODS else "",
+        CI_METHODS.get(metric, ""),
         f"grey = chance ({format_value(style.neutral(frame), 2)})",
     ]
     return _sentence(parts, settings)
@@ -92,12 +92,15 @@ def alt_text(frame: pd.DataFrame, metric: str = "auroc") -> str:
         raise FigureDataError(f"The map has no measured {style.label}: there is nothing to describe.")
     best = cells.loc[cells[metric].idxmax() if style.higher_is_better else cells[metric].idxmin()]
     estimate = format_estimate(best[metric], best.get(f"{metric}_lo"), best.get(f"{metric}_hi"))
-    return (
-        f"Heatmap of {style.label} over {len(grid.taps)} taps in order of execution and {len(grid.lams)} noise levels. "
-        f"Values run from {format_value(cells[metric].min())} to {format_value(cells[metric].max())}; chance is "
-        f"{format_value(style.neutral(frame), 2)}. The best cell is {short_tap_name(best['tap'])} ({best['region']}) at "
-        f"log-SNR {format_value(best['lam'], 1)} with {estimate}. {_trend(grid, metric)}"
-    )
+    low, high = format_value(cells[metric].min()), format_value(cells[metric].max())
+    sentences = [
+        f"Map of {style.label} over {len(grid.taps)} taps in order of execution, {len(grid.lams)} levels.",
+        f"Values run from {low} to {high}; chance is {format_value(style.neutral(frame), 2)}.",
+        f"The best cell is {short_tap_name(best['tap'])} ({best['region']}) at log-SNR"
+        f" {format_value(best['lam'], 1)} with {estimate}.",
+        _trend(grid, metric),
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def _trend(grid: MapGrid, metric: str) -> str:

@@ -1,8 +1,9 @@
-"""One diverging colour scale for every metric: blue = separates OOD, grey = chance, brown = worse than chance.
+"""One diverging colour scale for every metric: blue = separates OOD, grey = chance, brown = worse.
 
-The two arms run through anchor colours in OKLab (Ottosson 2020) and are resampled so that equal steps of the metric
-are equal steps of colour on both sides of the neutral point. Lightness falls steadily along each arm, so the strength
-survives greyscale printing, and blue against brown survives the common colour-vision deficiencies.
+The two arms run through anchor colours in OKLab (Ottosson 2020) and are resampled so that equal steps of
+the metric are equal steps of colour on both sides of the neutral point. Lightness falls steadily along each
+arm, so the strength survives greyscale printing, and blue against brown survives the common colour-vision
+deficiencies.
 """
 
 from __future__ import annotations

@@ -25,8 +25,9 @@ def detector_dots_figure(detectors: pd.DataFrame, theme: str = "light") -> go.Fi
     """One row per detector, in the table's order from the top: its label above its dot and interval.
 
     Args:
-        detectors: columns name, auroc, lo, hi (95 % interval), forwards (#F, backbone forwards per image), effective
-            (cost counting early stops, in forwards; may be missing), kind (preset, composed, honest or naive).
+        detectors: columns name, auroc, lo, hi (95 % interval), forwards (#F, backbone forwards per image),
+            effective (cost counting early stops, in forwards; may be NaN), kind (preset, composed, honest or
+            naive).
     """
     require_columns(
         detectors, ("name", "auroc", "lo", "hi", "forwards", "effective", "kind"), "detector comparison"

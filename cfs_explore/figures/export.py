@@ -36,7 +36,7 @@ _PANEL_PX = 150
 
 
 def to_pixels(length: str | float) -> float:
-    """Pixels at 96 per inch of '84mm', '8.4 cm', '3.3in', '800px', a key of COLUMN_WIDTHS, or a number of px."""
+    """Pixels at 96 per inch of '84mm', '8.4 cm', '3.3in', '800px', a key of COLUMN_WIDTHS, or a number."""
     if isinstance(length, (int, float)):
         return float(length)
     if length in COLUMN_WIDTHS:
@@ -56,8 +56,9 @@ def to_publication(
 ) -> go.Figure:
     """A copy of ``fig`` for print: fixed size, white page, light theme, ``font_pt`` type, no click layer.
 
-    The height follows from the figure's kind when it is not given (square-ish cells for maps). Heatmap cells become
-    shapes, so that SVG and PDF hold no bitmap. Type shrinks with the column where it must, never below 6 pt.
+    The height follows from the figure's kind when it is not given (square-ish cells for maps). Heatmap cells
+    become shapes, so that SVG and PDF hold no bitmap. Type shrinks with the column where it must, never below
+    6 pt.
     """
     ratio = font_pt * _PX_PER_POINT / BASE_FONT_PX
     spec = _scaled(_recoloured(fig.to_dict()), ratio)
@@ -117,7 +118,7 @@ def _recoloured(node: object) -> object:
 
 
 def _scaled(node: object, ratio: float) -> object:
-    """A deep copy with explicit type sizes and pixel shifts of labels scaled; the template is replaced later."""
+    """A deep copy with explicit type sizes, label shifts and markers scaled (the template is replaced)."""
 
     def scale(key: str, value: object) -> object:
         if key == "font.size":

@@ -15,13 +15,14 @@ def score_histogram_figure(
     bins: pd.DataFrame,
     theme: str = "light",
     score_label: str = "Score (higher = more OOD)",
-    value_label: str = "Density",
+    value_label: str = "Share of images",
     threshold: float | None = None,
 ) -> go.Figure:
     """Two step histograms on shared bins; OOD is dashed as well as vermillion.
 
     Args:
-        bins: columns left, right (bin edges, rising and touching), id, ood (density or count per bin).
+        bins: columns left, right (bin edges, rising and touching), id, ood (share of the class's images,
+            density or count, as ``value_label`` says).
         threshold: score at which 95 % of the OOD images are caught, drawn as a line.
     """
     require_columns(bins, ("left", "right", "id", "ood"), "score histogram")

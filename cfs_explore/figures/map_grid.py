@@ -1,4 +1,4 @@
-"""The tidy map as a grid: rows = levels from clean to noisy, columns = taps in execution order, in region groups."""
+"""The tidy map as a grid: rows = levels from clean to noisy, columns = taps in execution order."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class MapGrid:
     """Geometry and values of a map.
 
     Attributes:
-        cells: one row of the tidy table per (level, tap), levels from clean to noisy, taps in order; absent cells
-            are rows with the metric missing.
+        cells: one row of the tidy table per (level, tap), levels from clean to noisy, taps in order; absent
+            cells are rows with the metric missing.
         values: the metric, shape (rows, columns), NaN where absent.
         lams: achieved log-SNR of each row, falling.
         taps: full name of each column.
@@ -84,7 +84,7 @@ def map_grid(frame: pd.DataFrame, metric: str) -> MapGrid:
     require_columns(frame, (*MAP_COLUMNS, metric), "map")
     if frame.duplicated(["level", "tap_index"]).any():
         raise FigureDataError(
-            "The table for the map has several rows for the same level and tap. Filter it to one OOD set and one head."
+            "The map's table has several rows for one level and tap. Filter it to one OOD set, one head."
         )
     taps = frame.drop_duplicates("tap_index").sort_values("tap_index")
     levels = frame.drop_duplicates("level").sort_values("lam", ascending=False)

@@ -25,7 +25,7 @@ from cfs_explore.figures.theme import (
 
 #: ``meta`` of the trace that catches clicks; ``export`` leaves it out.
 CLICK_LAYER = "click-layer"
-#: Streamlit turns clicks into selections only while dragging does not select; axes are fixed instead of panning.
+#: Streamlit turns clicks into selections only while dragging does not select; fixed axes stop the panning.
 CLICKABLE = {"clickmode": "event+select", "dragmode": "pan", "hovermode": "closest"}
 ROW_PX = 30
 REGION_LABELS = {"input": "In", "encoder": "Encoder", "middle": "Mid", "decoder": "Decoder", "output": "Out"}
@@ -43,17 +43,18 @@ def auroc_map_figure(
     """Heatmap of ``metric`` over taps (execution order) and levels (clean on top).
 
     Args:
-        frame: tidy map of one OOD set: level, tap, tap_index, region, depth (0..1), resolution, lam, requested,
-            n_id, n_ood and the metric; with <metric>_lo, <metric>_hi, draws and draw_sd they are told on hover.
+        frame: tidy map of one OOD set: level, tap, tap_index, region, depth (0..1), resolution, lam,
+            requested, n_id, n_ood and the metric; where given, <metric>_lo, <metric>_hi, draws and draw_sd
+            are told on hover.
         metric: auroc, aupr, aupr_id or fpr95.
-        selected: cell indices (level * T + tap_index) to outline, numbered in this order when there are several.
+        selected: cell indices (level * T + tap_index) to outline, numbered in this order when several.
         theme: light or dark.
         compact: without labels and colour bar, for a strip of small maps.
 
-    The heatmap itself is deaf (``hoverinfo='skip'``); an invisible scatter trace over the cell centres answers hover
-    and click with the cell index in ``customdata``. Its markers are small on purpose: plotly then picks the NEAREST
-    centre within ``hoverdistance``, so that a click anywhere in a cell of any size finds that cell, whereas among
-    overlapping large markers it takes the last one.
+    The heatmap itself is deaf (``hoverinfo='skip'``); an invisible scatter trace over the cell centres
+    answers hover and click with the cell index in ``customdata``. Its markers are small on purpose: plotly
+    then picks the NEAREST centre within ``hoverdistance``, so that a click anywhere in a cell of any size
+    finds that cell, whereas among overlapping large markers it takes the last one.
     """
     style = metric_style(metric)
     grid = map_grid(frame, metric)
@@ -127,9 +128,10 @@ def _click_trace(grid: MapGrid, style: MetricStyle) -> go.Scatter:
 
 
 def _hover_text(cell: Mapping, style: MetricStyle) -> str:
+    side = f"{cell['resolution']:.0f}"
     where = (
-        f"{cell['tap']}<br>{cell['region']} · depth {100 * cell['depth']:.0f} % · {cell['resolution']:.0f} × "
-        f"{cell['resolution']:.0f}<br>λ {format_value(cell['lam'], 2)} (requested {format_value(cell['requested'], 2)})"
+        f"{cell['tap']}<br>{cell['region']} · depth {100 * cell['depth']:.0f} % · {side} × {side}<br>"
+        f"λ {format_value(cell['lam'], 2)} (requested {format_value(cell['requested'], 2)})"
     )
     if not np.isfinite(cell[style.key]):
         return f"<b>{style.label}: not measured</b><br>{where}"
@@ -172,12 +174,12 @@ def _mark_regions(fig: go.Figure, grid: MapGrid, labelled: bool) -> None:
 
 
 def _mark_selected(fig: go.Figure, grid: MapGrid, selected: list[int]) -> None:
-    """A white-and-black outline, visible on every cell colour and both pages; numbers when there are several."""
+    """A white-and-black outline, visible on every cell colour and both pages; numbers when several."""
     unknown = [index for index in selected if index not in grid.index]
     if unknown:
         raise FigureDataError(
-            f"The 'selected' cells {unknown} are not in this map. A cell index is level * {int(grid.index[0, -1]) + 1}"
-            f" + tap_index."
+            f"The 'selected' cells {unknown} are not in this map. A cell index is level * T + tap_index, "
+            f"here from {grid.index.min()} to {grid.index.max()}."
         )
     for number, index in enumerate(selected, start=1):
         row, column = np.argwhere(grid.index == index)[0]

@@ -20,7 +20,7 @@ class MetricStyle:
     positive: str = "n_ood"
 
     def neutral(self, frame: pd.DataFrame) -> float:
-        """Value of an uninformative score: 0.5 (AUROC), 0.95 (FPR95), the positive class's prevalence (AUPR)."""
+        """Value of an uninformative score: 0.5 (AUROC), 0.95 (FPR95), prevalence of the positives (AUPR)."""
         if self.chance is not None:
             return self.chance
         n_id, n_ood = float(frame["n_id"].max()), float(frame["n_ood"].max())

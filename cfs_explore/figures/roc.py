@@ -17,8 +17,9 @@ def roc_figure(curves: pd.DataFrame, theme: str = "light") -> go.Figure:
     """ROC curves, OOD positive, with the chance diagonal and the 95 % recall at which FPR95 is read.
 
     Args:
-        curves: columns fpr, tpr (0..1, in curve order); with several curves also series (name; 'encoder', 'decoder',
-            'control', 'id' and 'ood' take their role's colour) and auroc_text (one text per series, for the legend).
+        curves: columns fpr, tpr (0..1, in curve order); with several curves also series (name; 'encoder',
+            'decoder', 'control', 'id' and 'ood' take their role's colour) and auroc_text (one text per
+            series, for the legend).
     """
     require_columns(curves, ("fpr", "tpr"), "ROC curve")
     colours = palette(theme)
@@ -60,7 +61,7 @@ def roc_figure(curves: pd.DataFrame, theme: str = "light") -> go.Figure:
                     "dash": _DASHES[position % len(_DASHES)],
                 },
                 showlegend="series" in curves or bool(text),
-                hovertemplate=f"<b>{name}</b><br>OOD recall %{{y:.3f}}<br>ID flagged %{{x:.3f}}<extra></extra>",
+                hovertemplate=f"<b>{name}</b><br>caught %{{y:.3f}}<br>ID flagged %{{x:.3f}}<extra></extra>",
             )
         )
     ticks = [0, 0.25, 0.5, 0.75, 1]

@@ -54,7 +54,7 @@ def small_multiples_figure(
         meta=meta,
         hoverdistance=-1,
         **CLICKABLE,
-        margin={"l": 4, "r": 60, "t": 0, "b": 8},
+        margin={"l": 4, "r": 60, "t": 0, "b": 12},
         showlegend=False,
     )
     for k, (name, grid) in enumerate(grids.items()):
@@ -78,7 +78,7 @@ def strip_layout(meta: Mapping, columns: int, scale: float = 1.0) -> dict:
     columns = math.ceil(panels / rows)  # 5 panels in at most 4 columns: 3 + 2
     row_px = panel_px + _TITLE_PX * scale
     width = (1 - _COLUMN_GAP * (columns - 1)) / columns
-    layout: dict = {"height": rows * row_px + 8 * scale}
+    layout: dict = {"height": rows * row_px + 12 * scale}
     for k in range(panels):
         row, column = divmod(k, columns)
         left, bottom = column * (width + _COLUMN_GAP), (rows - 1 - row) / rows

@@ -1,6 +1,7 @@
 """The look shared by every figure: colours with fixed roles, two templates, and one way to write numbers.
 
-Figures set theme-dependent colours only from ``palette(theme)``; ``export`` relies on it to turn a dark figure light.
+Figures set theme-dependent colours only from ``palette(theme)``; ``export`` relies on it to turn a dark
+figure light.
 """
 
 from __future__ import annotations
@@ -38,7 +39,16 @@ BASE_FONT_PX = 13.0
 CLEAR = "rgba(0,0,0,0)"
 
 #: Tools of the bar above a figure that none of the figures needs; the camera stays.
-_UNUSED_TOOLS = ("zoom2d", "pan2d", "select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d")
+_UNUSED_TOOLS = (
+    "zoom2d",
+    "pan2d",
+    "select2d",
+    "lasso2d",
+    "zoomIn2d",
+    "zoomOut2d",
+    "autoScale2d",
+    "resetScale2d",
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,13 @@ def template(theme: str = "light", font_px: float = BASE_FONT_PX, font: str = AP
             "font": {"size": small, "color": colours.ink, "family": font},
         },
         annotationdefaults={"font": {"size": small, "color": colours.ink}, "showarrow": False},
-        modebar={"bgcolor": CLEAR, "color": colours.muted, "activecolor": colours.ink, "orientation": "h", "remove": list(_UNUSED_TOOLS)},
+        modebar={
+            "bgcolor": CLEAR,
+            "color": colours.muted,
+            "activecolor": colours.ink,
+            "orientation": "h",
+            "remove": list(_UNUSED_TOOLS),
+        },
         coloraxis={
             "colorbar": {
                 "outlinewidth": 0,

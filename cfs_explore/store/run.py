@@ -26,12 +26,12 @@ class Run:
         digest: changes when the run changes; the key for caches.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, manifest: Manifest | None = None):
         self.path = Path(path)
-        self.manifest = Manifest.read(self.path)
+        self.manifest = manifest or Manifest.read(self.path)
         self.levels: list[Level] = self.manifest.level_list()
         self.taps: list[Tap] = self.manifest.tap_list()
-        self.digest = hashlib.blake2b((self.path / "manifest.json").read_bytes(), digest_size=8).hexdigest()
+        self.digest = hashlib.blake2b(self.manifest.model_dump_json().encode(), digest_size=8).hexdigest()
 
     def __repr__(self) -> str:
         return f"Run({self.name!r}, {len(self.taps)} taps x {len(self.levels)} levels, ood: {', '.join(self.ood_names)})"

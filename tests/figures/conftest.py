@@ -104,6 +104,28 @@ def synthetic_detectors() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def _luminance(colour: str) -> float:
+    srgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def wcag_contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours, 1..21 (WCAG 2)."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.fixture
+def contrast():
+    return wcag_contrast
+
+
+@pytest.fixture
+def make_map():
+    return synthetic_map
+
+
 @pytest.fixture
 def frame() -> pd.DataFrame:
     return synthetic_map()

@@ -1,0 +1,118 @@
+"""The tables that pages read: the map of every OOD set, the preset detectors, the honest best cell, the other heads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cfs_explore import heads
+from cfs_explore.contracts import Cell
+from cfs_explore.diagnostics import auroc, auroc_map, best_cell, detector_summary
+from cfs_explore.errors import CFSError
+from cfs_explore.pipeline.progress import Progress
+from cfs_explore.store import Manifest, Run, write_table
+
+#: Fewest images on each side for a split-half estimate that means anything.
+FEWEST_FOR_SPLIT = 4
+
+
+def write_tables(out: Path, manifest: Manifest, progress: Progress) -> None:
+    """Compute and write ``tables/*.parquet`` of a run whose arrays are in place."""
+    run = Run(out, manifest)
+    frames: dict[str, list[pd.DataFrame]] = {"auroc_map": [], "detectors": [], "best_cell": [], "heads": []}
+    progress.start("tabulating", len(run.ood_names), "sets")
+    for ood in run.ood_names:
+        frames["auroc_map"].append(map_table(run, ood))
+        frames["detectors"].append(detector_table(run, ood))
+        frames["best_cell"].append(best_cell_table(run, ood))
+        frames["heads"].append(head_table(run, ood))
+        progress.advance(1, ood)
+    for name, parts in frames.items():
+        labelled = [part.assign(ood=ood) for part, ood in zip(parts, run.ood_names, strict=True)]
+        write_table(out / "tables" / f"{name}.parquet", pd.concat(labelled, ignore_index=True))
+
+
+def map_table(run: Run, ood: str) -> pd.DataFrame:
+    """One row per cell; computed level by level, so that memory holds one level's scores."""
+    parts = []
+    for k, level in enumerate(run.levels):
+        part = auroc_map(run.scores("id_test", level=k), run.scores("ood", ood, level=k), [level], run.taps)
+        parts.append(part.assign(level=k))
+    return pd.concat(parts, ignore_index=True)
+
+
+def preset_cells(run: Run) -> dict[str, list[Cell]]:
+    """The preset detectors as cells at the run's main level: CFS(1x2), its decoder and its encoder alone."""
+    names = [t.name for t in run.taps]
+    level = run.manifest.kept["level"]
+    presets = {}
+    for policy, (encoder, decoder) in run.manifest.presets.items():
+        e, d = Cell(level, names.index(encoder)), Cell(level, names.index(decoder))
+        suffix = "" if policy == "sparse_ed" else ", ID-chosen"
+        presets[f"CFS(1x2){suffix}"] = [e, d]
+        presets[f"CFS-dec(1x1){suffix}"] = [d]
+        presets[f"CFS-enc(1x1){suffix}"] = [e]
+    return presets
+
+
+def detector_table(run: Run, ood: str) -> pd.DataFrame:
+    """One row per preset detector: AUROC, AUPR, FPR95 with intervals, n, #F and effective #F."""
+    id_scores, ood_scores = run.scores("id_test"), run.scores("ood", ood)
+    rows = []
+    for name, cells in preset_cells(run).items():
+        level = cells[0].level
+        local = [Cell(0, cell.tap) for cell in cells]
+        k = slice(level, level + 1)
+        summary = detector_summary(id_scores[:, :, k], ood_scores[:, :, k], local, taps=run.taps)
+        rows.append({"name": name, "cell_indices": [c.level * len(run.taps) + c.tap for c in cells], **summary})
+    return pd.DataFrame(rows)
+
+
+def best_cell_table(run: Run, ood: str) -> pd.DataFrame:
+    """One row: the best cell's honest split-half AUROC beside the naive maximum (theory 3)."""
+    id_scores, ood_scores = (_mean_over_draws(run, *which) for which in (("id_test",), ("ood", ood)))
+    if min(len(id_scores), len(ood_scores)) < FEWEST_FOR_SPLIT:
+        return pd.DataFrame()
+    best = best_cell(id_scores, ood_scores)
+    return pd.DataFrame(
+        [
+            {
+                **dict(zip(("honest", "honest_lo", "honest_hi"), best.honest, strict=True)),
+                **dict(zip(("naive", "naive_lo", "naive_hi"), best.naive, strict=True)),
+                "split_sd": best.split_sd,
+                "repeats": best.repeats,
+                "cell_index": best.naive_cell.level * len(run.taps) + best.naive_cell.tap,
+                "n_id": len(id_scores),
+                "n_ood": len(ood_scores),
+            }
+        ]
+    )
+
+
+def head_table(run: Run, ood: str) -> pd.DataFrame:
+    """AUROC of every registered head on the concatenated kept snapshots (section 2), with its interval."""
+    taps = run.manifest.kept["taps"]
+    if not taps:
+        return pd.DataFrame()
+    train, test, out = (
+        np.concatenate([run.snapshots(tap, *which) for tap in taps], axis=1)
+        for which in (("id_train",), ("id_test",), ("ood", ood))
+    )
+    rows = []
+    for name, head_class in heads.REGISTRY.items():
+        try:
+            head = head_class().fit(train)
+        except CFSError as error:  # too few ID-train images for this head
+            rows.append({"head": name, "note": str(error)})
+            continue
+        value, lo, hi = auroc(head.score(test), head.score(out))
+        rows.append({"head": name, "auroc": value, "lo": lo, "hi": hi, "note": ""})
+    return pd.DataFrame(rows).assign(taps=", ".join(taps), n_id=len(test), n_ood=len(out))
+
+
+def _mean_over_draws(run: Run, role: str, name: str | None = None) -> np.ndarray:
+    """Slot scores (n, 1, level, tap)."""
+    levels = [run.scores(role, name, level=k).mean(axis=1, keepdims=True) for k in range(len(run.levels))]
+    return np.concatenate(levels, axis=2)
