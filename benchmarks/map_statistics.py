@@ -77,9 +77,7 @@ def time_page() -> None:
     taps = [Tap(f"block.{i}", "encoder", i / 28, 16, 64) for i in range(29)]
     table = seconds(lambda: auroc_map(id_scores, ood_scores, levels, taps), 3)
     honest = seconds(lambda: best_cell(id_scores, ood_scores), 3)
-    print(
-        f"232 cells, 300 + 400 images, 5 draws: auroc_map {table:.2f} s, best_cell (20 splits) {honest:.2f} s"
-    )
+    print(f"232 cells, 300 + 400 images, 5 draws: auroc_map {table:.2f} s, best_cell (20 splits) {honest:.2f} s")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,8 @@ def _inspect(options: argparse.Namespace) -> None:
         print(json.dumps(facts))
         return
     low, high = facts["reach"]
-    print(f"{facts['name']}: family {facts['family']}, {facts['parameters']:,} parameters, input {facts['image_shape']}")
+    size = f"{facts['parameters']:,} parameters, input {facts['image_shape']}"
+    print(f"{facts['name']}: family {facts['family']}, {size}")
     print(f"fingerprint {facts['fingerprint']}; reachable log-SNR {low:.2f} to {high:.2f}\n")
     print(f"{'tap':40} {'region':8} {'kind':12} {'size':>5} {'channels':>8} {'work':>6}")
     for tap in facts["taps"]:

@@ -33,5 +33,5 @@ class RunError(CFSError):
     """A run directory is missing, incomplete or inconsistent."""
 
 
-class RunCancelled(CFSError):
+class RunCancelled(CFSError):  # noqa: N818 - it is a wish, not an error
     """The user asked for the run to stop; what is finished is kept and the run can be resumed."""

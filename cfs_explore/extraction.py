@@ -12,7 +12,7 @@ from cfs_explore.backbones.base import Backbone, as_images, per_image
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.corruption import array_ids, corrupt, keyed_noise
 from cfs_explore.errors import BackboneError, CFSError, TapError
-from cfs_explore.taps import capture
+from cfs_explore.taps.capture import capture
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -172,9 +172,7 @@ def extract(
     extractor = Extractor(backbone, levels, chosen, batch_size=batch_size, precision=precision)
     draws = draws if noise is None else len(noise)
     ids = array_ids(images) if ids is None and noise is None else ids
-    out = {
-        t.name: np.empty((len(levels), draws, len(images), 2 * t.channels), dtype=np.float32) for t in chosen
-    }
+    out = {t.name: np.empty((len(levels), draws, len(images), 2 * t.channels), dtype=np.float32) for t in chosen}
     for start in range(0, len(images), 256):
         part = slice(start, start + 256)
         eps = keyed_noise(ids[part], draws, images.shape[1:], seed) if noise is None else noise[:, part]
@@ -192,7 +190,7 @@ def check_images(images: np.ndarray, backbone: Backbone) -> np.ndarray:
             f"{backbone.name} takes images of shape (n, {', '.join(map(str, backbone.image_shape))}); "
             f"got {images.shape}. Resize them, or choose another backbone."
         )
-    if images.size and not (-1.001 <= float(images.min()) and float(images.max()) <= 1.001):
+    if images.size and not (float(images.min()) >= -1.001 and float(images.max()) <= 1.001):
         raise BackboneError(
             f"Images must lie in [-1, 1]; got values from {images.min():.3g} to {images.max():.3g}. "
             "For bytes: x / 127.5 - 1."

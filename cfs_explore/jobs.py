@@ -1,8 +1,8 @@
 """A run in its own process: start it, watch it, cancel it, start it again. Files in the run directory are the link.
 
-    status.json   state, stage, done, total, rate, eta, error; replaced about twice a second
-    cancel        its presence asks the worker to stop
-    log.txt       what the worker printed
+status.json   state, stage, done, total, rate, eta, error; replaced about twice a second
+cancel        its presence asks the worker to stop
+log.txt       what the worker printed
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Moments:
     @classmethod
     def of(cls, block: np.ndarray) -> Moments:
         """Moments of snapshots (level, draw, image, feature)."""
-        levels, draws, n, width = block.shape
+        draws, n = block.shape[1:3]
         z = block.astype(np.float64)
         per_image = z.mean(axis=1)  # (level, image, feature)
         mean = per_image.mean(axis=1)

@@ -1,4 +1,4 @@
-"""What a diffusers scheduler says about its network: the noise schedule, the conditioning, the meaning of the output."""
+"""What a diffusers scheduler says of its network: noise schedule, conditioning, meaning of the output."""
 
 from __future__ import annotations
 

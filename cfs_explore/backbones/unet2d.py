@@ -111,7 +111,7 @@ def load_unet2d(folder: Path, *, schedule: str | None = None, device: torch.devi
             f"{home} is a UNet2DModel folder, but its weights did not load as safetensors: {error}"
         ) from error
     if module.config.sample_size is None:
-        raise BackboneError(f"{home / 'config.json'} has no sample_size; add the image side the network was trained on.")
+        raise BackboneError(f"{home / 'config.json'} has no sample_size; add the image side of its training.")
     if module.class_embedding is not None:
         raise BackboneError(f"{home} is class-conditional; snapshots need an unconditional UNet2DModel.")
     config = _scheduler_config(folder, home, schedule)

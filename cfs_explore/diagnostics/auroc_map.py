@@ -89,8 +89,7 @@ def _draw_spread(id_scores: np.ndarray, ood_scores: np.ndarray) -> np.ndarray:
     if draws == 1:
         return np.full(id_scores[0, 0].size, np.nan)
     per_draw = [
-        delong(cell_rows(id_scores[:, m : m + 1]), cell_rows(ood_scores[:, m : m + 1])).auroc
-        for m in range(draws)
+        delong(cell_rows(id_scores[:, m : m + 1]), cell_rows(ood_scores[:, m : m + 1])).auroc for m in range(draws)
     ]
     return np.std(per_draw, axis=0, ddof=1)
 

@@ -108,7 +108,5 @@ def _one_split(
 
 def _count_picks(picked: np.ndarray, taps: int) -> pd.DataFrame:
     cells, counts = np.unique(picked, return_counts=True)
-    frame = pd.DataFrame(
-        {"level": cells // taps, "tap": cells % taps, "picked": counts, "share": counts / picked.size}
-    )
+    frame = pd.DataFrame({"level": cells // taps, "tap": cells % taps, "picked": counts, "share": counts / picked.size})
     return frame.sort_values("picked", ascending=False, kind="stable", ignore_index=True)

@@ -25,9 +25,7 @@ def compose(scores: np.ndarray, cells: Sequence[Cell]) -> np.ndarray:
     """
     scores = np.asarray(scores)
     if scores.ndim != 4 or 0 in scores.shape:
-        raise ScoreError(
-            f"scores must have shape (n_images, draws, levels, taps). Got {scores.shape} instead."
-        )
+        raise ScoreError(f"scores must have shape (n_images, draws, levels, taps). Got {scores.shape} instead.")
     _check_cells(cells, scores.shape[2], scores.shape[3])
     chosen = scores[:, :, [cell.level for cell in cells], [cell.tap for cell in cells]]  # (n, draws, cells)
     require_finite(chosen, "The chosen cells' scores")
@@ -96,6 +94,4 @@ def _check_cells(cells: Sequence[Cell], levels: int, taps: int) -> None:
         raise ScoreError(f"Each cell counts once in the mean. Got a cell twice in {list(cells)}.")
     for cell in cells:
         if not (0 <= cell.level < levels and 0 <= cell.tap < taps):
-            raise ScoreError(
-                f"A cell must be inside the map of {levels} levels x {taps} taps. Got {cell} instead."
-            )
+            raise ScoreError(f"A cell must be inside the map of {levels} levels x {taps} taps. Got {cell} instead.")

@@ -39,9 +39,7 @@ def roc_curve(id_scores: np.ndarray, ood_scores: np.ndarray, max_points: int = 4
     return _thin(curve[corner], max_points)
 
 
-def histogram(
-    id_scores: np.ndarray, ood_scores: np.ndarray, bins: int = 50, log: bool = False
-) -> pd.DataFrame:
+def histogram(id_scores: np.ndarray, ood_scores: np.ndarray, bins: int = 50, log: bool = False) -> pd.DataFrame:
     """Histograms of both classes on common bins.
 
     The bins span the pooled scores but for 0.5 % at either end, so that a few extreme images do not flatten
@@ -87,9 +85,7 @@ def _edges(values: np.ndarray, bins: int) -> np.ndarray:
 def _thin(curve: pd.DataFrame, max_points: int) -> pd.DataFrame:
     if len(curve) <= max_points:
         return curve.reset_index(drop=True)
-    along = (
-        curve["fpr"] + curve["tpr"]
-    ).to_numpy()  # rises from 0 to 2: no stretch of the curve is left empty
+    along = (curve["fpr"] + curve["tpr"]).to_numpy()  # rises from 0 to 2: no stretch of the curve is left empty
     kept = np.unique(np.searchsorted(along, np.linspace(0, 2, max_points - 1)))
     kept = np.unique(np.concatenate([[0], kept[kept < len(curve)], [len(curve) - 1]]))
     return curve.iloc[kept].reset_index(drop=True)

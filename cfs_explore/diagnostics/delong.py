@@ -88,7 +88,7 @@ def auroc_interval(
 
     AUROC -+ z sqrt(var). Where the variance is 0 or unknown (perfect separation, a constant score, a single
     image) that would claim certainty, so there the score interval of Newcombe 2006 (method 5) is given, which
-    rests on the variance of Hanley & McNeil 1982: perfect separation of 64 from 64 images gives [0.970, 1].
+    rests on the variance of Hanley & McNeil 1982: perfect separation of 64 from 64 images gives [0.969, 1].
     """
     z = NormalDist().inv_cdf(0.5 + level / 2)
     auroc, var = np.atleast_1d(auroc), np.atleast_1d(var)

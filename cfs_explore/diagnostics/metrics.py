@@ -110,9 +110,7 @@ def paired_auroc_difference(
     id_placements, ood_placements = placements(id_pair, ood_pair)
     aurocs = ood_placements.mean(axis=1)
     value = float(aurocs[0] - aurocs[1])
-    var = float(
-        np.var(np.subtract(*id_placements), ddof=1) / m + np.var(np.subtract(*ood_placements), ddof=1) / n
-    )
+    var = float(np.var(np.subtract(*id_placements), ddof=1) / m + np.var(np.subtract(*ood_placements), ddof=1) / n)
     own = np.var(id_placements, axis=1) + np.var(ood_placements, axis=1)
     if var == 0 and (own == 0).any():
         return _degenerate_difference(aurocs, m, n, level)
@@ -142,8 +140,7 @@ def _paired(a: np.ndarray, b: np.ndarray, name: str) -> np.ndarray:
     a, b = score_vector(a, f"{name}_a"), score_vector(b, f"{name}_b")
     if a.size != b.size or a.size < 2:
         raise ScoreError(
-            f"{name}_a and {name}_b must score the same images, at least 2. "
-            f"Got {a.size} and {b.size} instead."
+            f"{name}_a and {name}_b must score the same images, at least 2. Got {a.size} and {b.size} instead."
         )
     return np.stack([a, b])
 
@@ -154,9 +151,7 @@ def _degenerate_difference(aurocs: np.ndarray, m: int, n: int, level: float) -> 
     below = math.hypot(aurocs[0] - lo[0], hi[1] - aurocs[1])
     above = math.hypot(hi[0] - aurocs[0], aurocs[1] - lo[1])
     null_var = 2 * float(hanley_mcneil(np.float64(0.5), m, n))
-    return PairedDifference(
-        value, max(value - below, -1.0), min(value + above, 1.0), _two_sided(value, null_var)
-    )
+    return PairedDifference(value, max(value - below, -1.0), min(value + above, 1.0), _two_sided(value, null_var))
 
 
 def _two_sided(value: float, var: float) -> float:

@@ -62,9 +62,7 @@ def roc_caption(n_id: int, n_ood: int, settings: Mapping[str, object] | None = N
 
 def histogram_caption(n_id: int, n_ood: int, settings: Mapping[str, object] | None = None) -> str:
     """Caption of ``score_histogram_figure``."""
-    return _sentence(
-        ["Scores of ID (solid) and OOD (dashed) images", f"n = {n_id} ID, {n_ood} OOD"], settings
-    )
+    return _sentence(["Scores of ID (solid) and OOD (dashed) images", f"n = {n_id} ID, {n_ood} OOD"], settings)
 
 
 def detectors_caption(n_id: int, n_ood: int, settings: Mapping[str, object] | None = None) -> str:

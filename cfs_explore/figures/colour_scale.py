@@ -77,9 +77,7 @@ def colour_scale(neutral: float = 0.5, higher_is_better: bool = True, stops: int
     Equal distances from ``neutral`` have equal strength; the side with more room uses its whole arm.
     """
     if not 0 < neutral < 1:
-        raise ValueError(
-            f"The 'neutral' value of colour_scale must lie strictly between 0 and 1. Got {neutral}."
-        )
+        raise ValueError(f"The 'neutral' value of colour_scale must lie strictly between 0 and 1. Got {neutral}.")
     reach = max(neutral, 1 - neutral)
     sign = 1 if higher_is_better else -1
     positions = np.union1d(np.linspace(0, 1, stops), [neutral])

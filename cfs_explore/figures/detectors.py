@@ -29,14 +29,10 @@ def detector_dots_figure(detectors: pd.DataFrame, theme: str = "light") -> go.Fi
             effective (cost counting early stops, in forwards; may be NaN), kind (preset, composed, honest or
             naive).
     """
-    require_columns(
-        detectors, ("name", "auroc", "lo", "hi", "forwards", "effective", "kind"), "detector comparison"
-    )
+    require_columns(detectors, ("name", "auroc", "lo", "hi", "forwards", "effective", "kind"), "detector comparison")
     unknown = set(detectors["kind"]) - set(KINDS)
     if unknown:
-        raise FigureDataError(
-            f"The 'kind' of a detector must be one of {list(KINDS)}. Got {sorted(unknown)}."
-        )
+        raise FigureDataError(f"The 'kind' of a detector must be one of {list(KINDS)}. Got {sorted(unknown)}.")
     colours = palette(theme)
     low = _axis_start(detectors)
     height = _ROW_PX * len(detectors) + 44

@@ -85,9 +85,7 @@ def to_publication(
     return go.Figure(spec)
 
 
-def export_bytes(
-    fig: go.Figure, format: str = "svg", width: str | float | None = None, scale: float = 1
-) -> bytes:
+def export_bytes(fig: go.Figure, format: str = "svg", width: str | float | None = None, scale: float = 1) -> bytes:
     """Image file of ``fig`` as it is; ``width`` first passes it through ``to_publication``.
 
     Args:
@@ -96,9 +94,7 @@ def export_bytes(
         scale: pixels per pixel for png; 96 dpi x scale (3.125 gives 300 dpi).
     """
     if format not in FORMATS:
-        raise FigureExportError(
-            f"The 'format' of an image must be one of {list(FORMATS)}. Got {format!r} instead."
-        )
+        raise FigureExportError(f"The 'format' of an image must be one of {list(FORMATS)}. Got {format!r} instead.")
     if width is not None:
         fig = to_publication(fig, width)
     options = {
@@ -131,9 +127,7 @@ def _scaled(node: object, ratio: float) -> object:
 def _walk(node: object, change, key: str = "") -> object:
     if isinstance(node, dict):
         prefix = "font." if key.endswith("font") else "marker." if key == "marker" else ""
-        return {
-            name: _walk(value, change, prefix + name) for name, value in node.items() if name != "template"
-        }
+        return {name: _walk(value, change, prefix + name) for name, value in node.items() if name != "template"}
     if isinstance(node, (list, tuple)):
         return [_walk(value, change) for value in node]
     return change(key, node)

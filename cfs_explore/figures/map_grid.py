@@ -98,9 +98,7 @@ def map_grid(frame: pd.DataFrame, metric: str) -> MapGrid:
 
     groups, x = _region_groups(list(taps["region"]))
     width = int(taps["tap_index"].max()) + 1
-    index = (
-        levels["level"].to_numpy(dtype=int)[:, None] * width + taps["tap_index"].to_numpy(dtype=int)[None, :]
-    )
+    index = levels["level"].to_numpy(dtype=int)[:, None] * width + taps["tap_index"].to_numpy(dtype=int)[None, :]
     return MapGrid(
         cells=cells,
         values=cells[metric].to_numpy(dtype=float).reshape(shape),

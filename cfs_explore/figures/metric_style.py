@@ -38,7 +38,5 @@ METRICS = {
 def metric_style(metric: str) -> MetricStyle:
     """Style of 'auroc', 'aupr', 'aupr_id' or 'fpr95'."""
     if metric not in METRICS:
-        raise FigureDataError(
-            f"The 'metric' of a figure must be one of {list(METRICS)}. Got {metric!r} instead."
-        )
+        raise FigureDataError(f"The 'metric' of a figure must be one of {list(METRICS)}. Got {metric!r} instead.")
     return METRICS[metric]

@@ -32,9 +32,7 @@ def roc_figure(curves: pd.DataFrame, theme: str = "light") -> go.Figure:
         hovermode="closest",
         legend={"x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "traceorder": "normal"},
     )
-    fig.add_shape(
-        type="line", x0=0, y0=0, x1=1, y1=1, line={"color": colours.muted, "width": 1, "dash": "dot"}
-    )
+    fig.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": colours.muted, "width": 1, "dash": "dot"})
     fig.add_shape(
         type="line", x0=0, y0=0.95, x1=1.01, y1=0.95, line={"color": colours.muted, "width": 1, "dash": "dot"}
     )

@@ -43,9 +43,7 @@ def small_multiples_figure(
     grids = {name: map_grid(frame, metric) for name, frame in frames.items()}
     panel_px = _CELL_ROW_PX * max(len(grid.lams) for grid in grids.values())
     axis = colour_axis(style, next(iter(frames.values())))
-    axis["colorbar"].update(
-        thickness=8, len=panel_px, lenmode="pixels", y=0, yanchor="bottom", tickvals=[0, 0.5, 1]
-    )
+    axis["colorbar"].update(thickness=8, len=panel_px, lenmode="pixels", y=0, yanchor="bottom", tickvals=[0, 0.5, 1])
     axis["colorbar"].update(ticktext=["0", "0.5", "1"], title={"text": style.label, "side": "right"})
     meta = {"kind": "strip", "panels": len(grids), "panel_px": panel_px}
     fig = new_figure(

@@ -33,8 +33,7 @@ class Diagonal:
         mean, variance = np.asarray(mean, dtype=np.float64), np.asarray(variance, dtype=np.float64)
         if mean.ndim != 1 or mean.shape != variance.shape or mean.size == 0:
             raise FeatureError(
-                "mean and variance must both have shape (n_features,). "
-                f"Got {mean.shape} and {variance.shape} instead."
+                f"mean and variance must both have shape (n_features,). Got {mean.shape} and {variance.shape} instead."
             )
         if not (np.isfinite(mean).all() and np.isfinite(variance).all() and (variance >= 0).all()):
             raise FeatureError("mean and variance must be finite, and variance must not be negative.")

@@ -52,9 +52,7 @@ class PCAResidual:
         largest = eigenvalues.size - 1
         if self.dimension is not None:
             if not 0 <= self.dimension <= largest:
-                raise FeatureError(
-                    f"dimension must be from 0 to d - 1 = {largest}. Got {self.dimension} instead."
-                )
+                raise FeatureError(f"dimension must be from 0 to d - 1 = {largest}. Got {self.dimension} instead.")
             return self.dimension
         if not 0 < self.variance_share < 1:
             raise FeatureError(f"variance_share must be between 0 and 1. Got {self.variance_share} instead.")

@@ -15,9 +15,7 @@ from .letters import draw_letters
 from .photo_patches import draw_photo_patches
 from .record import Record, Source
 
-_DIGITS_ORIGIN = (
-    "UCI Optical Recognition of Handwritten Digits (Alpaydin & Kaynak) through scikit-learn, CC BY 4.0"
-)
+_DIGITS_ORIGIN = "UCI Optical Recognition of Handwritten Digits (Alpaydin & Kaynak) through scikit-learn, CC BY 4.0"
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,7 @@ def open_builtin(spec: Mapping) -> BuiltinSource:
     name = spec.get("builtin")
     if name not in BUILTIN_SETS:
         raise SourceError(
-            f"{dict(spec)!r} names no built-in set: write {{'builtin': name}} with one of "
-            f"{', '.join(BUILTIN_SETS)}."
+            f"{dict(spec)!r} names no built-in set: write {{'builtin': name}} with one of {', '.join(BUILTIN_SETS)}."
         )
     chosen = BUILTIN_SETS[name]
     given = {key: value for key, value in spec.items() if key != "builtin"}

@@ -74,9 +74,7 @@ def decode(data: bytes, name: str, label: str = "") -> Record:
 def check_encoded_size(n_bytes: int, name: str) -> None:
     """Raise ImageError where an image file of ``n_bytes`` is larger than any source may hold."""
     if n_bytes > MAX_ENCODED_BYTES:
-        raise ImageError(
-            f"{name}: a file of {n_bytes / 2**20:.0f} MiB; allowed are {MAX_ENCODED_BYTES // 2**20} MiB."
-        )
+        raise ImageError(f"{name}: a file of {n_bytes / 2**20:.0f} MiB; allowed are {MAX_ENCODED_BYTES // 2**20} MiB.")
 
 
 def on_white(pixels: np.ndarray) -> np.ndarray:

@@ -29,9 +29,7 @@ ACCEPTED = (
 )
 
 
-def open_source(
-    path_or_spec: str | os.PathLike | Mapping, *, limit: int | None = None, seed: int = 0
-) -> Source:
+def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None = None, seed: int = 0) -> Source:
     """Open an image set; the kind is told by the file's extension.
 
     Args:
@@ -55,9 +53,7 @@ def open_source(
         source = _open_path(path_or_spec)
     if not len(source):
         source.close()
-        raise SourceError(
-            f"no images in {source.location}: {summarise(source.skipped)}. Accepted: {ACCEPTED}."
-        )
+        raise SourceError(f"no images in {source.location}: {summarise(source.skipped)}. Accepted: {ACCEPTED}.")
     return source if limit is None or limit >= len(source) else SampledSource(source, int(limit), seed)
 
 

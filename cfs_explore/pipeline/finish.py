@@ -34,9 +34,7 @@ def finish(plan: Plan, measurement: Measurement, progress: Progress) -> Run:
     write_tables(plan.out, manifest, progress)
     progress.finish()
     timings = {stage: round(seconds, 2) for stage, seconds in progress.timings.items()}
-    write_json(
-        plan.out / "manifest.json", manifest.model_copy(update={"timings": timings}).model_dump(mode="json")
-    )
+    write_json(plan.out / "manifest.json", manifest.model_copy(update={"timings": timings}).model_dump(mode="json"))
     remove(plan.out / "work")
     return open_run(plan.out)
 
@@ -66,9 +64,7 @@ def _manifest(plan: Plan, entries: list[SetEntry], precision: str) -> Manifest:
     backbone, spec = plan.backbone, plan.spec
     content = _portable_spec(plan)
     measured = {t.name for t in plan.taps}
-    conversions = [
-        note for planned in plan.fresh for note in describe_conversions(planned, backbone.image_shape)
-    ]
+    conversions = [note for planned in plan.fresh for note in describe_conversions(planned, backbone.image_shape)]
     return Manifest(
         name=spec.name,
         description=spec.description,

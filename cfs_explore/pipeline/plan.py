@@ -17,7 +17,7 @@ from cfs_explore.pipeline.presets import find_presets
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
-from cfs_explore.taps import POLICIES
+from cfs_explore.taps.policies import POLICIES
 
 
 @dataclass
@@ -90,10 +90,13 @@ def _match_levels(spec: RunSpec, backbone: Backbone) -> tuple[list[Level], list[
     levels: dict[float, Level] = {}
     for lam in spec.lams:
         level = backbone.match(lam, spec.alignment)
-        if level.native in levels:
-            twin = levels[level.native].requested
-            warnings.append(f"lam = {lam:g} falls on the same native level as lam = {twin:g} and was left out.")
-        levels.setdefault(level.native, level)
+        twin = levels.get(level.native)
+        if twin is None or abs(level.requested - level.lam) < abs(twin.requested - twin.lam):
+            levels[level.native] = level
+        if twin is not None:
+            warnings.append(
+                f"lam = {twin.requested:g} and lam = {lam:g} fall on the same native level, which is measured once."
+            )
     return list(levels.values()), warnings
 
 

@@ -10,7 +10,7 @@ from cfs_explore.corruption import keyed_noise
 from cfs_explore.errors import TapError
 from cfs_explore.extraction import Extractor, select_taps
 from cfs_explore.store import SetWork
-from cfs_explore.taps import candidates, choose_taps
+from cfs_explore.taps.policies import candidates, choose_taps
 
 #: ID-train images that ``sparse_ed_id`` probes, with two noise draws.
 PROBE_IMAGES = 128

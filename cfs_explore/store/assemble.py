@@ -87,9 +87,7 @@ def _flush(array: zarr.Array, start: int, buffer: list[np.ndarray], multiple: in
     return start + ready, [block[ready:]] if ready < len(block) else []
 
 
-def _write_moments(
-    store: Path, works: Sequence[tuple[SetEntry, SetWork]], columns: Mapping[str, slice]
-) -> None:
+def _write_moments(store: Path, works: Sequence[tuple[SetEntry, SetWork]], columns: Mapping[str, slice]) -> None:
     moments = [work.moments() for _, work in works]
     group = zarr.open_group(str(store), mode="w")
     group.attrs["columns"] = {tap: [c.start, c.stop] for tap, c in columns.items()}

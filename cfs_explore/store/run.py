@@ -34,7 +34,8 @@ class Run:
         self.digest = hashlib.blake2b(self.manifest.model_dump_json().encode(), digest_size=8).hexdigest()
 
     def __repr__(self) -> str:
-        return f"Run({self.name!r}, {len(self.taps)} taps x {len(self.levels)} levels, ood: {', '.join(self.ood_names)})"
+        size = f"{len(self.taps)} taps x {len(self.levels)} levels"
+        return f"Run({self.name!r}, {size}, ood: {', '.join(self.ood_names)})"
 
     @property
     def name(self) -> str:
@@ -72,6 +73,19 @@ class Run:
         rows = slice(entry.score_start, entry.score_start + entry.count)
         levels = slice(None) if level is None else slice(level, level + 1)
         return self._scores[rows, :, levels]
+
+    def score_table(self) -> pd.DataFrame:
+        """One row per scored image: dataset, role, image_id, name, label, and a column per cell, "tap @ lam"."""
+        columns = [f"{tap.name} @ {level.lam:.4g}" for level in self.levels for tap in self.taps]
+        parts = []
+        for entry in self.manifest.sets:
+            if entry.score_start < 0:
+                continue
+            facts = self.images(entry.role, entry.name, columns=("image_id", "name", "label"))
+            values = self.scores(entry.role, entry.name).mean(axis=1).reshape(entry.count, -1)
+            cells = pd.DataFrame(values, columns=columns)
+            parts.append(pd.concat([facts.assign(dataset=entry.name, role=entry.role), cells], axis=1))
+        return pd.concat(parts, ignore_index=True)
 
     @functools.cached_property
     def _scores(self) -> zarr.Array:

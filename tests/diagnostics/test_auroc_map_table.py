@@ -15,10 +15,11 @@ TAPS = [
     Tap("down.0", "encoder", 0.3, 8, 64),
     Tap("up.0", "decoder", 0.9, 16, 32),
 ]
-COLUMNS = (
-    "level tap tap_index region depth resolution lam requested auroc auroc_lo auroc_hi draw_sd aupr aupr_lo aupr_hi "
-    "aupr_id fpr95 fpr95_lo fpr95_hi n_id n_ood draws"
-).split()
+COLUMNS = [
+    *("level", "tap", "tap_index", "region", "depth", "resolution", "lam", "requested"),
+    *("auroc", "auroc_lo", "auroc_hi", "draw_sd", "aupr", "aupr_lo", "aupr_hi", "aupr_id"),
+    *("fpr95", "fpr95_lo", "fpr95_hi", "n_id", "n_ood", "draws"),
+]
 
 
 def maps(draws=3, seed=0):

@@ -1,0 +1,38 @@
+# make app: set up and open the app.  make test: set up and run the tests.  Both work again when run twice.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: app test lint lock bundle screenshots bench clean
+
+app: $(VENV)/.ready
+	$(BIN)/cfs-explore app
+
+test: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/pytest
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	$(PYTHON) scripts/setup_env.py requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt pyproject.toml
+	$(PYTHON) scripts/setup_env.py requirements-dev.txt
+	@touch $@ $(VENV)/.ready
+
+lock:  ## pin every dependency for Linux, macOS and Windows
+	uv pip compile pyproject.toml --universal --python-version 3.11 -q -o requirements.txt
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 -q -c requirements.txt -o requirements-dev.txt
+
+bundle: $(VENV)/.ready  ## rebuild precomputed/digits from nothing (training takes minutes on 2 cores)
+	$(BIN)/cfs-explore train precomputed/digits/train.yaml --out precomputed/digits/backbone
+	$(BIN)/cfs-explore run precomputed/digits/spec.yaml --out precomputed/digits --device cpu --fresh
+
+screenshots: $(VENV)/.ready-dev
+	$(BIN)/python scripts/screenshots.py
+
+bench: $(VENV)/.ready-dev
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV)

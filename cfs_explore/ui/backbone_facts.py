@@ -1,0 +1,33 @@
+"""Facts about a backbone, asked of a subprocess so that torch never loads in the app's process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import streamlit as st
+
+from cfs_explore.errors import BackboneError
+
+_PATIENCE_SECONDS = 300
+
+
+@st.cache_data(max_entries=32, show_spinner="Loading the backbone and timing one batch")
+def inspect_backbone(path: str, schedule: str | None) -> dict:
+    """What ``cfs-explore inspect --json`` says.
+
+    Raises:
+        BackboneError: with the message of the command.
+    """
+    command = [sys.executable, "-m", "cfs_explore", "inspect", "--json", path]
+    if schedule:
+        command += ["--schedule", schedule]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise BackboneError(f"{path} did not load within {_PATIENCE_SECONDS} s.") from error
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise BackboneError(last[0].removeprefix("cfs-explore: "))
+    return json.loads(done.stdout.strip().splitlines()[-1])

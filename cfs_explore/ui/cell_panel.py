@@ -1,0 +1,93 @@
+"""What one cell sees: its numbers, score histograms, ROC curve, and the images it finds most and least OOD."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cfs_explore.contracts import Cell
+from cfs_explore.diagnostics import compose, histogram, roc_curve
+from cfs_explore.figures import (
+    format_estimate,
+    histogram_caption,
+    roc_caption,
+    roc_figure,
+    score_histogram_figure,
+    short_tap_name,
+)
+from cfs_explore.store import Run
+from cfs_explore.ui import data, state
+from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.gallery import show_gallery
+
+_SHOWN = 6
+
+
+def cell_label(run: Run, index: int) -> str:
+    """A cell as people say it: 'up1.res1 @ λ 5.0'."""
+    level, tap = divmod(index, len(run.taps))
+    return f"{short_tap_name(run.taps[tap].name)} @ λ {run.levels[level].lam:.1f}"
+
+
+def show_cell(run: Run, ood: str, index: int, row: pd.Series) -> None:
+    """The panel of one cell.
+
+    Args:
+        run: the exploration.
+        ood: name of the OOD set.
+        index: level * taps + tap.
+        row: of the map's table.
+    """
+    cell = Cell(*divmod(index, len(run.taps)))
+    level, tap = run.levels[cell.level], run.taps[cell.tap]
+    st.subheader(cell_label(run, index), anchor=False)
+    st.caption(
+        f"{tap.name} · {tap.region} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "
+        f"{tap.channels} channels · λ requested {level.requested:g}, achieved {level.lam:.2f}"
+    )
+    st.markdown(
+        f"**AUROC {format_estimate(row.auroc, row.auroc_lo, row.auroc_hi)}**  \n"
+        f"AUPR {format_estimate(row.aupr, row.aupr_lo, row.aupr_hi)} · "
+        f"FPR95 {format_estimate(row.fpr95, row.fpr95_lo, row.fpr95_hi)}",
+        help="AUROC: chance that a random OOD image scores higher than a random ID image (0.5 = no signal), DeLong "
+        "95 % interval. AUPR: average precision, OOD positive. FPR95: share of ID images flagged when 95 % of the "
+        "OOD images are caught (lower is better). Bootstrap 95 % intervals.",
+    )
+    id_scores = compose(data.scores(run, run.digest, "id_test", None), [cell])
+    ood_scores = compose(data.scores(run, run.digest, "ood", ood), [cell])
+    _charts(run, ood, index, row, id_scores, ood_scores)
+    _images(run, ood, id_scores, ood_scores)
+
+
+def _charts(run: Run, ood: str, index: int, row: pd.Series, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:
+    theme, counts = state.figure_theme(), (len(id_scores), len(ood_scores))
+    stem = f"{run.path.name}-{ood}-cell{index}".replace(" ", "-")
+    bins = histogram(id_scores, ood_scores, bins=40, log=bool(min(id_scores.min(), ood_scores.min()) > 0))
+    show_figure(
+        score_histogram_figure(bins, theme),
+        key="cell_histogram",
+        rows=bins,
+        caption=histogram_caption(*counts),
+        alt=f"Histograms of the slot scores of {counts[0]} ID and {counts[1]} OOD images ({ood}).",
+        file_name=f"{stem}-scores",
+    )
+    curve = roc_curve(id_scores, ood_scores)
+    show_figure(
+        roc_figure(curve, theme),
+        key="cell_roc",
+        rows=curve,
+        caption=roc_caption(*counts),
+        alt=f"ROC curve with AUROC {format_estimate(row.auroc, row.auroc_lo, row.auroc_hi)}.",
+        file_name=f"{stem}-roc",
+    )
+
+
+def _images(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:
+    """The extremes of both sets."""
+    ood_order, id_order = np.argsort(ood_scores, kind="stable"), np.argsort(id_scores, kind="stable")
+    ood_rows = data.images(run, run.digest, "ood", ood)
+    id_rows = data.images(run, run.digest, "id_test", None)
+    show_gallery("OOD images scored highest", ood_rows, ood_scores, ood_order[::-1][:_SHOWN], "Surest detections.")
+    show_gallery("OOD images scored lowest", ood_rows, ood_scores, ood_order[:_SHOWN], "The ones this cell misses.")
+    show_gallery("ID images scored highest", id_rows, id_scores, id_order[::-1][:_SHOWN], "Its false alarms.")

@@ -1,0 +1,77 @@
+"""A figure as every page shows it: chart, one muted line, a table twin, and files to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from cfs_explore.figures import COLUMN_WIDTHS, FigureExportError, export_bytes
+
+_MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
+
+
+def show_figure(
+    figure: go.Figure,
+    *,
+    key: str,
+    rows: pd.DataFrame,
+    caption: str,
+    alt: str,
+    file_name: str,
+    on_select: Callable[[], None] | str = "ignore",
+) -> None:
+    """Show a figure with its caption, its data as a table, and its downloads.
+
+    Args:
+        figure: with the project's template.
+        key: of the chart; clicks are in ``st.session_state[key]["selection"]["points"]``.
+        rows: the data behind the figure.
+        caption: settings, n and method in one line.
+        alt: for screen readers.
+        file_name: of the downloads, without an ending.
+        on_select: callback of a click.
+    """
+    st.plotly_chart(
+        figure,
+        key=key,
+        theme=None,
+        on_select=on_select,
+        selection_mode="points",
+        config={"toImageButtonOptions": {"format": "svg", "filename": file_name}, "displaylogo": False},
+        alt=alt,
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(caption, width="stretch")
+        with st.popover("Table", icon=":material/table:", key=f"{key}_table"):
+            st.dataframe(rows, hide_index=True, alt=alt)
+            st.download_button(
+                "CSV", rows.to_csv(index=False), f"{file_name}.csv", "text/csv", key=f"{key}_csv", on_click="ignore"
+            )
+        with st.popover("Figure", icon=":material/download:", key=f"{key}_files"):
+            _downloads(figure, key, file_name)
+
+
+def _downloads(figure: go.Figure, key: str, file_name: str) -> None:
+    names = list(COLUMN_WIDTHS)
+    width = st.selectbox("Width", names, key=f"{key}_width", help="Column widths of the field's venues.")
+    with st.container(horizontal=True):
+        for kind in ("svg", "pdf", "png"):
+            st.download_button(
+                kind.upper(),
+                lambda kind=kind: _render(figure, kind, f"{COLUMN_WIDTHS[width]}mm"),
+                f"{file_name}.{kind}",
+                _MIME[kind],
+                key=f"{key}_{kind}",
+                on_click="ignore",
+            )
+
+
+def _render(figure: go.Figure, kind: str, width: str) -> bytes:
+    """The file's bytes; where no browser can draw it, a text that says how to get one."""
+    try:
+        return export_bytes(figure, kind, width=width, scale=3.125 if kind == "png" else 1)
+    except FigureExportError as error:
+        return str(error).encode()

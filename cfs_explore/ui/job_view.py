@@ -1,0 +1,93 @@
+"""A run being made: progress with rate and time left, cancel, resume. The run's id in the URL brings it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from cfs_explore import jobs
+from cfs_explore.errors import CFSError
+from cfs_explore.estimate import format_seconds
+from cfs_explore.locations import runs_root
+from cfs_explore.ui.sidebar import escape
+
+_STAGES = {
+    "loading": "Loading the backbone",
+    "preparing": "Preparing images",
+    "measuring": "Measuring",
+    "saving": "Saving",
+    "tabulating": "Computing the map",
+}
+
+
+def show_requested() -> bool:
+    """Show the job that the URL names, if it names one that exists."""
+    name = st.query_params.get("job", "")
+    known = {p.parent.name: p.parent for p in runs_root().glob("*/spec.yaml")}
+    if name not in known:
+        if name:
+            st.warning("There is no such run on this server (any more).")
+            del st.query_params["job"]
+        return False
+    st.title("New exploration", anchor=False)
+    _watch(known[name])
+    return True
+
+
+def open_job(run: Path) -> None:
+    """Point the URL at a job and start over."""
+    st.query_params["job"] = run.name
+    st.rerun()
+
+
+@st.fragment(run_every=1.0)
+def _watch(run: Path) -> None:
+    try:
+        status = jobs.read_status(run)
+    except CFSError as error:
+        st.error(str(error))
+        return
+    state = status.state if status else "cancelled"
+    if state == "finished":
+        st.session_state["run"] = run.name
+        st.switch_page("pages/map.py", query_params={"run": run.name})
+    if state in ("starting", "waiting", "running"):
+        _show_progress(run, status)
+    else:
+        _show_stopped(run, status)
+
+
+def _show_progress(run: Path, status: jobs.Status) -> None:
+    if status.state == "waiting":
+        st.info("Another run is using the device; this one starts when that one is done.", icon=":material/hourglass:")
+    label = _STAGES.get(status.stage, "Starting")
+    detail = f": {escape(status.detail)}" if status.detail else ""
+    share = min(status.done / status.total, 1.0) if status.total else 0.0
+    st.progress(share, text=f"{label}{detail}")
+    parts = [f"{status.done:,} of {status.total:,} {status.unit}"] if status.total else ["This takes a few seconds"]
+    if status.rate:
+        parts.append(f"{status.rate:,.0f} {status.unit}/s")
+    if status.eta is not None:
+        parts.append(f"about {format_seconds(status.eta)} left")
+    st.caption(" · ".join(parts))
+    with st.container(horizontal=True):
+        if st.button("Cancel", icon=":material/stop_circle:", help="Stops after this batch; keeps what is done."):
+            with st.spinner("Stopping"):
+                jobs.cancel(run)
+            st.rerun(scope="fragment")
+        st.caption("You can close this page: the run goes on, and this address brings it back.")
+
+
+def _show_stopped(run: Path, status: jobs.Status | None) -> None:
+    if status is not None and status.state == "failed":
+        st.error(escape(status.error), icon=":material/error:")
+    else:
+        st.warning("Cancelled. What was measured is kept.", icon=":material/stop_circle:")
+    with st.container(horizontal=True):
+        if st.button("Go on", type="primary", icon=":material/play_arrow:", help="Resume from what is finished."):
+            jobs.start(run)
+            st.rerun(scope="fragment")
+        if st.button("Back to the form", icon=":material/arrow_back:"):
+            del st.query_params["job"]
+            st.rerun()

@@ -1,0 +1,203 @@
+"""The map page: headline, strip of small maps, the large map with its cell panel, and the composer."""
+
+from __future__ import annotations
+
+import io
+
+import pandas as pd
+import streamlit as st
+
+from cfs_explore.figures import (
+    alt_text,
+    auroc_map_figure,
+    format_estimate,
+    map_caption,
+    short_tap_name,
+    small_multiples_caption,
+    small_multiples_figure,
+)
+from cfs_explore.store import Run
+from cfs_explore.ui import composer, data, state
+from cfs_explore.ui.cell_panel import cell_label, show_cell
+from cfs_explore.ui.figure import show_figure
+
+METRICS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR95"}
+
+
+def show(run: Run) -> None:
+    """The whole page for one run."""
+    _restore(run)
+    _body(run)
+
+
+def _restore(run: Run) -> None:
+    """Bring the view back from the URL; what does not fit this run falls back to its defaults."""
+    count = len(run.levels) * len(run.taps)
+    if st.session_state.get("map_run") not in (None, run.path.name):
+        for key in ("ood", "cell", "cells"):
+            st.session_state.pop(key, None)
+        state.remember(ood=None, cell=None, cells=None)
+    st.session_state["map_run"] = run.path.name
+    state.restore("ood", run.ood_names[0], run.ood_names)
+    state.restore("metric", "auroc", list(METRICS))
+    preset = composer.default_cells(run)
+    state.restore("cell", preset[-1], range(count), int)
+    cells = state.restore("cells", preset, parse=state.parse_cells)
+    if not all(index in range(count) for index in cells):
+        st.session_state["cells"] = preset
+
+
+@st.fragment
+def _body(run: Run) -> None:
+    """Everything that a click changes; a fragment, so that a click redraws no more than this."""
+    frame = data.map_frame(run, run.digest, st.session_state["ood"])
+    st.title("Where does the signal live?", anchor=False)
+    st.markdown(_headline(run, st.session_state["ood"]))
+    _controls(run)
+    ood, metric = st.session_state["ood"], st.session_state["metric"]
+    frame = data.map_frame(run, run.digest, ood)
+    state.remember(ood=ood, metric=metric, cell=st.session_state["cell"])
+    if st.session_state["all_sets"] and len(run.ood_names) > 1:
+        _strip(run, metric)
+    left, right = st.columns([5, 3], gap="large")
+    with left:
+        _map(run, ood, metric, frame)
+        composer.show_composer(run, ood, lambda index: cell_label(run, index))
+    with right:
+        index = st.session_state["cell"]
+        show_cell(run, ood, index, frame.iloc[index])
+        st.button(
+            "Add this cell to the detector",
+            icon=":material/add:",
+            on_click=_add_cell,
+            args=(index,),
+            disabled=index in st.session_state["cells"],
+        )
+
+
+def _headline(run: Run, ood: str) -> str:
+    """One sentence that the data says."""
+    best = data.table(run, run.digest, "best_cell")
+    row = best[best["ood"] == ood] if len(best) else best
+    if row.empty:
+        return f"Too few images of **{ood}** to say where its signal lives."
+    row = row.iloc[0]
+    tap = run.taps[int(row["cell_index"]) % len(run.taps)]
+    level = run.levels[int(row["cell_index"]) // len(run.taps)]
+    value = format_estimate(row["honest"], row["honest_lo"], row["honest_hi"])
+    if row["honest_lo"] <= 0.5:
+        return f"For **{ood}**, no single cell tells OOD from ID with confidence: the best has AUROC {value}."
+    return (
+        f"For **{ood}**, the signal is strongest in the **{tap.region}** ({short_tap_name(tap.name)}) at "
+        f"**λ = {level.lam:.1f}**: the best cell has AUROC **{value}**, picked on one half of the images and judged "
+        "on the other."
+    )
+
+
+def _controls(run: Run) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "OOD set",
+            run.ood_names,
+            key="ood",
+            width=240,
+            help="Out-of-distribution images that the map tells apart from the in-distribution test set.",
+        )
+        st.segmented_control(
+            "Metric",
+            list(METRICS),
+            key="metric",
+            format_func=METRICS.get,
+            required=True,
+            help="AUROC: 0.5 is chance. AUPR: average precision, OOD positive. FPR95: ID images wrongly flagged when "
+            "95 % of the OOD images are caught; lower is better.",
+        )
+        st.toggle("All OOD sets", key="all_sets", value=True, help="Small maps of every OOD set; click one to open it.")
+        with st.popover("Data", icon=":material/download:", help="Everything behind this page, as files."):
+            _data_downloads(run)
+
+
+def _strip(run: Run, metric: str) -> None:
+    frames = {ood: data.map_frame(run, run.digest, ood) for ood in run.ood_names}
+    best = data.table(run, run.digest, "best_cell")
+    texts = {
+        row["ood"]: f"best {format_estimate(row['honest'], row['honest_lo'], row['honest_hi'])}"
+        for row in (best.to_dict("records") if len(best) else [])
+    }
+    figure = small_multiples_figure(frames, metric, state.figure_theme(), best=texts, selected=st.session_state["ood"])
+    show_figure(
+        figure,
+        key="strip",
+        rows=pd.concat([frame.assign(ood=ood) for ood, frame in frames.items()]),
+        caption=small_multiples_caption(frames, metric).split(";")[0]
+        + ". Below each name: the best cell's AUROC, honest split-half value with 95 % CI. Click a map to open it.",
+        alt=f"Small {METRICS[metric]} maps of {len(frames)} OOD sets: {', '.join(frames)}.",
+        file_name=f"{run.path.name}-all-{metric}",
+        on_select=lambda: _pick_set(run),
+    )
+
+
+def _map(run: Run, ood: str, metric: str, frame: pd.DataFrame) -> None:
+    cells, cell = st.session_state["cells"], st.session_state["cell"]
+    marked = [cell] if len(cells) < 2 else cells
+    show_figure(
+        auroc_map_figure(frame, metric, marked, state.figure_theme()),
+        key="map",
+        rows=frame.drop(columns=["lo", "hi"]),
+        caption=map_caption(frame, metric, ood, {"backbone": run.manifest.backbone.name, "head": "diagonal"}),
+        alt=alt_text(frame, metric),
+        file_name=f"{run.path.name}-{ood}-{metric}".replace(" ", "-"),
+        on_select=lambda: _pick_cells(run),
+    )
+
+
+def _pick_cells(run: Run) -> None:
+    """A click opens the cell; several selected cells compose a detector."""
+    points = st.session_state["map"]["selection"]["points"]
+    picked = [int(point["customdata"]) for point in points if isinstance(point.get("customdata"), int)]
+    if picked:
+        st.session_state["cell"] = picked[-1]
+    if len(picked) > 1:
+        st.session_state["cells"] = list(dict.fromkeys(picked))
+
+
+def _pick_set(run: Run) -> None:
+    points = st.session_state["strip"]["selection"]["points"]
+    if points and isinstance(points[0].get("customdata"), int):
+        st.session_state["ood"] = run.ood_names[points[0]["customdata"]]
+
+
+def _add_cell(index: int) -> None:
+    if index not in st.session_state["cells"]:
+        st.session_state["cells"] = [*st.session_state["cells"], index]
+
+
+def _data_downloads(run: Run) -> None:
+    st.download_button(
+        "Map of all OOD sets (CSV)",
+        lambda: run.table("auroc_map").to_csv(index=False),
+        f"{run.path.name}-map.csv",
+        "text/csv",
+        on_click="ignore",
+    )
+    st.download_button(
+        "Scores of every image (Parquet)",
+        lambda: _scores_parquet(run),
+        f"{run.path.name}-scores.parquet",
+        help="One row per image, one column per cell (tap @ lam): slot scores, mean over draws. Higher = more OOD.",
+        on_click="ignore",
+    )
+    st.download_button(
+        "Spec of this run (YAML)",
+        lambda: (run.path / "spec.yaml").read_text(),
+        f"{run.path.name}.yaml",
+        "application/yaml",
+        on_click="ignore",
+    )
+
+
+def _scores_parquet(run: Run) -> bytes:
+    """Per-image slot scores as a Parquet file."""
+    buffer = io.BytesIO()
+    run.score_table().to_parquet(buffer, index=False)
+    return buffer.getvalue()

@@ -1,0 +1,156 @@
+"""The form of a new exploration: backbone, ID set, OOD sets, what to measure, what it will cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from cfs_explore import jobs
+from cfs_explore.contracts import Tap
+from cfs_explore.errors import CFSError
+from cfs_explore.estimate import estimate_run, format_bytes, format_seconds
+from cfs_explore.spec import RunSpec
+from cfs_explore.store import Run
+from cfs_explore.ui import data, uploads
+from cfs_explore.ui.job_view import open_job
+from cfs_explore.ui.new_backbone import BackboneChoice, choose_backbone
+from cfs_explore.ui.new_images import SetChoice, choose_id_images, choose_ood_sets
+from cfs_explore.ui.new_settings import Settings, choose_settings
+
+
+def show() -> None:
+    """The whole page: four steps, then the estimate and the start button."""
+    st.title("New exploration", anchor=False)
+    st.markdown("Your images, the same map: where does this backbone see that they are out of distribution?")
+    st.header("1  Out-of-distribution images", anchor=False)
+    ood = choose_ood_sets()
+    st.header("2  Backbone", anchor=False)
+    backbone = choose_backbone()
+    if backbone is None:
+        return
+    st.header("3  In-distribution images", anchor=False)
+    base, train = _choose_id(backbone)
+    st.header("4  What to measure", anchor=False)
+    settings = choose_settings(backbone, base)
+    _start(ood, backbone, base, train, settings)
+
+
+def _choose_id(backbone: BackboneChoice) -> tuple[Run | None, SetChoice | None]:
+    """Stored statistics of a run on the same backbone, or new images."""
+    fitting = {}
+    for path in data.explorations().values():
+        try:
+            run = data.load_run(path)
+        except CFSError:
+            continue
+        if run.manifest.backbone.fingerprint == backbone.facts["fingerprint"] and run.manifest.spec["id"]["train"]:
+            fitting[path.name] = run
+    options = [*fitting, ""]
+    chosen = st.radio(
+        "ID set",
+        options,
+        format_func=lambda name: (
+            f"{fitting[name].id_test.name}: stored statistics of {fitting[name].name}" if name else "My own images"
+        ),
+        captions=[*("Nothing to compute; only your OOD images run through the backbone." for _ in fitting), None],
+        key="new_id",
+        label_visibility="collapsed",
+    )
+    if chosen:
+        return fitting[chosen], None
+    return None, choose_id_images()
+
+
+def _start(
+    ood: list[SetChoice],
+    backbone: BackboneChoice,
+    base: Run | None,
+    train: SetChoice | None,
+    settings: Settings,
+) -> None:
+    """Say what the run will cost and what is still missing, and start it."""
+    missing = [f"{s.name}: {s.facts.error}" for s in [*ood, *([train] if train else [])] if s.facts.error]
+    if not ood:
+        missing.append("Add at least one set of OOD images (step 1).")
+    if base is None and train is None:
+        missing.append("Add in-distribution images (step 3).")
+    if not settings.lams:
+        missing.append("Choose at least one noise level (step 4).")
+    if settings.taps == []:
+        missing.append("Choose at least one tap (step 4).")
+    images = sum(s.count for s in ood) + (train.count if train else 0)
+    if images and not missing:
+        _show_estimate(images, len(ood), backbone, settings)
+    name = st.text_input("Name of the exploration", value=" + ".join(s.name for s in ood)[:60] or "My exploration")
+    for line in missing:
+        st.warning(line)
+    if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(missing)):
+        try:
+            run = _create(name, ood, backbone, base, train, settings)
+        except CFSError as error:
+            st.error(str(error))
+            return
+        open_job(run)
+
+
+def _show_estimate(images: int, ood_sets: int, backbone: BackboneChoice, settings: Settings) -> None:
+    taps = [Tap(**tap) for tap in backbone.facts["taps"]]
+    names = settings.tap_names(backbone)
+    estimate = estimate_run(
+        new_images=images,
+        levels=len(settings.lams),
+        draws=settings.draws,
+        taps=[t for t in taps if t.name in names],
+        image_shape=backbone.facts["image_shape"],
+        sets=ood_sets + 2,
+        seconds_per_forward=backbone.facts.get("seconds_per_forward"),
+    )
+    st.info(
+        f"About **{format_seconds(estimate.seconds)}** on {backbone.facts['device']}, "
+        f"**{format_bytes(estimate.disk_bytes)}** of disk ({format_bytes(estimate.peak_bytes)} while it runs): "
+        f"{images:,} images × {len(settings.lams)} levels × {settings.draws} draws = {estimate.forwards:,} forwards.",
+        icon=":material/timer:",
+    )
+
+
+def _create(
+    name: str,
+    ood: list[SetChoice],
+    backbone: BackboneChoice,
+    base: Run | None,
+    train: SetChoice | None,
+    settings: Settings,
+) -> Path:
+    """Write the spec into a new run directory, move the uploads there, start the worker."""
+
+    def spec_of(sources: dict[str, str | dict]) -> RunSpec:
+        return RunSpec.parse(
+            {
+                "name": name,
+                "backbone": {"path": backbone.path, "schedule": backbone.schedule},
+                "id": {"run": str(base.path)} if base else {"train": _set(train, sources)},
+                "ood": [_set(choice, sources) for choice in ood],
+                "levels": list(settings.lams),
+                "draws": settings.draws,
+                "taps": settings.taps,
+                "seed": settings.seed,
+                "resize": settings.resize,
+            }
+        )
+
+    choices = [*ood, *([train] if train else [])]
+    run = jobs.create(spec_of({choice.name: choice.source for choice in choices}))  # a mistake shows here
+    moved = {
+        choice.name: choice.source
+        if isinstance(choice.source, dict)
+        else str(uploads.take_over(Path(choice.source), run))
+        for choice in choices
+    }
+    jobs.create_at(run, spec_of(moved))
+    jobs.start(run)
+    return run
+
+
+def _set(choice: SetChoice, sources: dict[str, str | dict]) -> dict:
+    return {"name": choice.name, "source": sources[choice.name], "limit": choice.limit}

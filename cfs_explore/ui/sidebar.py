@@ -1,0 +1,77 @@
+"""The sidebar's head: which exploration, what it rests on, and its warnings."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cfs_explore.errors import CFSError
+from cfs_explore.store import Run
+from cfs_explore.ui import data, state
+
+
+def show() -> None:
+    """Let the visitor choose the exploration; it stays chosen across pages and in the URL."""
+    runs = data.explorations()
+    with st.sidebar:
+        if not runs:
+            st.info("There is no exploration yet. Make one on the page New exploration.")
+            return
+        _follow_link(runs)
+        state.restore("run", next(iter(runs)), list(runs))
+        st.selectbox(
+            "Exploration",
+            list(runs),
+            key="run",
+            format_func=lambda name: data.title(runs[name]),
+            help="A measured map: one backbone, one in-distribution (ID) set, and the sets it is compared with.",
+        )
+        state.remember(run=st.session_state["run"])
+        try:
+            _describe(data.load_run(runs[st.session_state["run"]]))
+        except CFSError as error:
+            st.error(str(error))
+
+
+def chosen() -> Run | None:
+    """The run chosen in the sidebar; None (with a message on the page) when there is none that can be read."""
+    path = data.explorations().get(st.session_state.get("run", ""))
+    if path is None:
+        st.info("There is no exploration to show yet.")
+        st.page_link("pages/new.py", label="Make a new exploration", icon=":material/add_circle:")
+        return None
+    try:
+        return data.load_run(path)
+    except CFSError as error:
+        st.error(str(error))
+        return None
+
+
+def _follow_link(runs: dict) -> None:
+    """A URL that names another run wins over the session, once: it was opened or linked just now."""
+    linked = st.query_params.get("run")
+    if linked in runs and linked != st.session_state.get("run_in_url"):
+        st.session_state["run"] = linked
+    st.session_state["run_in_url"] = st.session_state.get("run", linked)
+
+
+def _describe(run: Run) -> None:
+    manifest = run.manifest
+    train, test = run.entry("id_train"), run.id_test
+    facts = [
+        (manifest.backbone.name, f"Backbone: {manifest.backbone.parameters / 1e6:.1f} M parameters"),
+        (f"ID {test.name}", test.description or "The in-distribution set"),
+        (f"n = {train.count:,} + {test.count:,} ID", "Images that fit the statistics + images that are scored"),
+        (f"{run.draws} draw{'s' * (run.draws > 1)}", "Noise draws per image, averaged"),
+    ]
+    with st.container(horizontal=True, gap="small"):
+        for label, help_text in facts:
+            st.badge(label, color="gray", help=help_text)
+    if manifest.warnings:
+        with st.expander(f"{len(manifest.warnings)} warning(s)", icon=":material/warning:"):
+            for warning in manifest.warnings:
+                st.markdown(f"- {escape(warning)}")
+
+
+def escape(text: str) -> str:
+    """Text from users, harmless in Markdown."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|<>~$:" else c for c in text)

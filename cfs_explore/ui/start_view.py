@@ -1,0 +1,69 @@
+"""The first page: what this is in three sentences and a picture, and the explorations to open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from cfs_explore.errors import CFSError
+from cfs_explore.figures import format_estimate
+from cfs_explore.locations import PROJECT
+from cfs_explore.store import Run
+from cfs_explore.ui import data
+from cfs_explore.ui.sidebar import escape
+
+_PICTURE = PROJECT / "docs" / "images" / "how-it-works.svg"
+
+
+def show() -> None:
+    """The whole page."""
+    st.title("CFS Explore", anchor=False)
+    st.markdown(
+        "A diffusion model that has only seen one kind of image reacts differently to others, and that reaction can be "
+        "read inside its layers. This tool runs a frozen diffusion model on images at several noise levels, reads a "
+        "few numbers from every layer, and maps **where out-of-distribution (OOD) images stand out** from "
+        "in-distribution (ID) ones. Open a map below, or upload a zip of pictures and get the same map for them."
+    )
+    st.image(
+        str(_PICTURE),
+        width="stretch",
+        alt="Three steps: corrupt an image at noise levels from clean to noisy; read a frozen diffusion network at its "
+        "encoder and decoder layers; score each layer at each noise level.",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.header("Explorations", anchor=False, width="stretch")
+        st.page_link("pages/new.py", label="New exploration", icon=":material/add_circle:")
+    runs = data.explorations()
+    if not runs:
+        st.info("There is none yet: make one with New exploration.")
+    columns = st.columns(2)
+    for position, path in enumerate(runs.values()):
+        with columns[position % 2], st.container(border=True):
+            try:
+                _card(data.load_run(path), path)
+            except CFSError as error:
+                st.error(str(error))
+    st.caption(
+        "The method: Canonical Feature Snapshots under the Mutualized Backbone-Equated protocol, "
+        "[arXiv 2605.11014](https://arxiv.org/abs/2605.11014)."
+    )
+
+
+def _card(run: Run, path: Path) -> None:
+    manifest = run.manifest
+    st.subheader(run.name, anchor=False)
+    if manifest.description:
+        st.markdown(escape(manifest.description))
+    st.caption(
+        f"{len(run.taps)} taps × {len(run.levels)} noise levels × {run.draws} draws · ID: {escape(run.id_test.name)} "
+        f"(n = {run.id_test.count:,}) · OOD: {escape(', '.join(run.ood_names))}"
+    )
+    best = data.table(run, run.digest, "best_cell")
+    if len(best):
+        row = best.iloc[0]
+        value = format_estimate(row["honest"], row["honest_lo"], row["honest_hi"])
+        st.caption(f"Best cell for {escape(row['ood'])}: AUROC {value} (honest split-half, 95 % CI)")
+    if st.button("Open the map", key=f"open_{path.name}", type="primary", icon=":material/grid_on:"):
+        st.session_state["run"] = path.name
+        st.switch_page("pages/map.py", query_params={"run": path.name})

@@ -1,0 +1,7 @@
+"""Where does the signal live? The layer x noise map of one exploration."""
+
+from cfs_explore.ui import map_view, sidebar
+
+run = sidebar.chosen()
+if run is not None:
+    map_view.show(run)

@@ -1,0 +1,104 @@
+"""Tiny real networks and image sets that several rooms' tests share. torch loads only where a test asks for it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+#: A real UNet2DModel of some 20,000 weights: two resolutions, attention in the lower one.
+TINY_UNET = {
+    "sample_size": 8,
+    "in_channels": 1,
+    "out_channels": 1,
+    "layers_per_block": 1,
+    "block_out_channels": (8, 16),
+    "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
+    "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
+    "norm_num_groups": 4,
+    "attention_head_dim": 4,
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _small_and_private(tmp_path_factory):
+    """Runs and locks of the tests stay in a temporary folder; small networks are fastest on one thread."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("CFS_EXPLORE_RUNS", str(tmp_path_factory.mktemp("runs")))
+    patch.setenv("OMP_NUM_THREADS", "1")
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def save_unet(tmp_path_factory):
+    """Write a tiny random UNet2DModel and a scheduler config as a diffusers folder; gives the folder."""
+    import torch
+    from diffusers import UNet2DModel
+
+    torch.set_num_threads(1)
+
+    def save(scheduler: dict | None = None, *, seed: int = 0, **changes) -> Path:
+        folder = tmp_path_factory.mktemp("unets") / "tiny"
+        torch.manual_seed(seed)
+        UNet2DModel(**(TINY_UNET | changes)).save_pretrained(folder / "unet")
+        if scheduler is not None:
+            (folder / "scheduler").mkdir()
+            (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(save_unet) -> Path:
+    """A diffusers folder of the tiny network on the linear-1000 schedule."""
+    return save_unet({"_class_name": "DDPMScheduler", "beta_schedule": "linear"})
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder):
+    """The tiny backbone, loaded."""
+    from cfs_explore.backbones import load_backbone
+
+    return load_backbone(tiny_folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_images() -> np.ndarray:
+    """float32 (24, 1, 8, 8) in [-1, 1], smooth and all different."""
+    return _smooth(np.random.default_rng(0), 24).astype(np.float32)[:, None] / 127.5 - 1.0
+
+
+@pytest.fixture(scope="session")
+def write_images(tmp_path_factory):
+    """Write n smooth grey 8 x 8 images as .npz, .npy, folder or zip of PNGs; gives the path."""
+
+    def write(n: int, kind: str = "npz", *, seed: int = 0, shift: int = 0, side: int = 8) -> Path:
+        pixels = _smooth(np.random.default_rng(seed), n, shift, side)
+        home = tmp_path_factory.mktemp("images")
+        if kind == "npz":
+            np.savez(home / "set.npz", images=pixels)
+            return home / "set.npz"
+        return _as_png(home, pixels, kind)
+
+    return write
+
+
+def _smooth(rng: np.random.Generator, n: int, shift: int = 0, side: int = 8) -> np.ndarray:
+    """uint8 (n, side, side): random ramps with a little noise, brightened by ``shift``."""
+    y, x = np.mgrid[:side, :side] / side
+    slope = rng.normal(size=(2, n, 1, 1)) * 60
+    values = 110 + shift + slope[0] * x + slope[1] * y + rng.normal(size=(n, side, side)) * 12
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
+def _as_png(home: Path, pixels: np.ndarray, kind: str) -> Path:
+    import shutil
+
+    from PIL import Image
+
+    (home / "set").mkdir()
+    for i, array in enumerate(pixels):
+        Image.fromarray(array).save(home / "set" / f"{i:04d}.png")
+    return Path(shutil.make_archive(str(home / "set"), "zip", home / "set")) if kind == "zip" else home / "set"
