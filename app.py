@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from cfs_explore.locations import PROJECT
 from cfs_explore.ui import sidebar
 
-st.set_page_config(page_title="CFS Explore", page_icon=":material/grid_on:", layout="wide")
+st.set_page_config(page_title="CFS Explore", page_icon=str(PROJECT / "docs" / "images" / "icon.png"), layout="wide")
 
 page = st.navigation(
     [

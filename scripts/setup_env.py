@@ -18,8 +18,8 @@ BIN = HOME / ("Scripts" if os.name == "nt" else "bin")
 
 def main(requirements: str) -> None:
     """Create the environment if it is missing, then bring it to the pinned versions."""
-    if sys.version_info < (3, 11):
-        sys.exit(f"CFS Explore needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12")
+    if sys.version_info < (3, 11):  # noqa: UP036 - this script runs on whatever Python the user has
+        sys.exit("CFS Explore needs Python 3.11 or newer; name one with: make PYTHON=python3.12")
     if not (BIN / "python").exists() and not (BIN / "python.exe").exists():
         venv.create(HOME, with_pip=True)
     python = str(BIN / "python")

@@ -25,6 +25,9 @@ NAMED_SCHEDULES = {
     },
 }
 
+#: Schedulers of EDM's preconditioning; others with a ``sigma_data`` (consistency models) condition differently.
+_EDM_SCHEDULERS = ("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")
+
 
 @dataclass(frozen=True)
 class Conditioning:
@@ -58,7 +61,7 @@ def read_scheduler(config: dict, *, centers_input: bool) -> Conditioning:
     scheduler = scheduler_class.from_config(config)
     if name == "ScoreSdeVeScheduler":
         return _variance_exploding(scheduler.config, centers_input=centers_input)
-    if "sigma_data" in scheduler.config:
+    if name in _EDM_SCHEDULERS:
         return _edm(scheduler.config)
     alphas_cumprod = getattr(scheduler, "alphas_cumprod", None)
     if alphas_cumprod is None:

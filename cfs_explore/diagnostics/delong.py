@@ -125,20 +125,25 @@ def _block(id_rows: np.ndarray, ood_rows: np.ndarray) -> DeLong:
     # 1. Equal scores of an ID and an OOD image are neighbours that differ in the lowest bit alone.
     tied = ((keys[:, 1:] ^ keys[:, :-1]) == 1).any(axis=1)
     # 2. Twice the number of images of the other class below each image: ID first in ties, then OOD first.
-    id_below, ood_below = _opposites_below((keys & 1).astype(bool), n)
-    id_twice, ood_twice = 2 * id_below, 2 * ood_below
+    below = _opposites_below((keys & 1).astype(bool), n)
+    id_first = [counts[tied] for counts in below]
+    for counts in below:
+        counts *= 2
     if tied.any():
         flipped = np.sort(keys[tied] ^ 1, axis=1)
-        id_flipped, ood_flipped = _opposites_below((flipped & 1) == 0, n)
-        id_twice[tied] = id_below[tied] + id_flipped
-        ood_twice[tied] = ood_below[tied] + ood_flipped
-    auroc = id_twice.sum(axis=1) / (2 * m * n)
-    var = _mean_variance(id_twice) / (2 * m) ** 2 + _mean_variance(ood_twice) / (2 * n) ** 2
+        ood_first = _opposites_below((flipped & 1) == 0, n)
+        for counts, first, second in zip(below, id_first, ood_first, strict=True):
+            counts[tied] = first + second
+    (id_below, id_squares), (_, ood_squares) = (_sum_and_squares(counts) for counts in below)
+    auroc = id_below / (2 * m * n)
+    var = _mean_variance(id_squares, n) / (2 * m) ** 2 + _mean_variance(ood_squares, m) / (2 * n) ** 2
     # 3. Scores of absurd size, for which the integers are not exact.
-    for row in np.flatnonzero(inexact):
-        id_placements, ood_placements = placements(id_rows[row, None], ood_rows[row, None])
-        auroc[row] = ood_placements.mean()
-        var[row] = (_mean_variance(id_placements) + _mean_variance(ood_placements))[0]
+    if inexact.any():
+        id_placements, ood_placements = placements(id_rows[inexact], ood_rows[inexact])
+        auroc[inexact] = ood_placements.mean(axis=1)
+        var[inexact] = sum(
+            _mean_variance(part.var(axis=1) * part.shape[1], part.shape[1]) for part in (id_placements, ood_placements)
+        )
     return DeLong(auroc, var)
 
 
@@ -185,10 +190,19 @@ def _share_below(reference: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return below / (2 * ordered.size)
 
 
-def _mean_variance(values: np.ndarray) -> np.ndarray:
-    """Variance of each row's mean, (cells,); NaN for a single column."""
-    count = values.shape[1]
-    if count < 2:
-        return np.full(len(values), np.nan)
-    centred = values - values.mean(axis=1, keepdims=True)
-    return np.einsum("ij,ij->i", centred, centred) / (count * (count - 1))
+def _sum_and_squares(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and sum of squared deviations of each row of whole numbers, (cells,) each; overwrites ``counts``.
+
+    Exact up to a million images per class: squared around a whole number near the mean, in integers.
+    """
+    size = counts.shape[1]
+    total = counts.sum(axis=1)
+    centre = total // size
+    counts -= centre[:, None]
+    squares = np.einsum("ij,ij->i", counts, counts)
+    return total, squares - size * (total / size - centre) ** 2
+
+
+def _mean_variance(squares: np.ndarray, size: int) -> np.ndarray:
+    """Variance of a mean of ``size`` values from their summed squared deviations; NaN for a single value."""
+    return squares / (size * (size - 1)) if size > 1 else np.full(len(squares), np.nan)

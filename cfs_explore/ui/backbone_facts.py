@@ -13,7 +13,7 @@ from cfs_explore.errors import BackboneError
 _PATIENCE_SECONDS = 300
 
 
-@st.cache_data(max_entries=32, show_spinner="Loading the backbone and timing one batch")
+@st.cache_data(max_entries=32, show_spinner="Loading the backbone and timing it on this machine")
 def inspect_backbone(path: str, schedule: str | None) -> dict:
     """What ``cfs-explore inspect --json`` says.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -30,7 +32,7 @@ def cell_label(run: Run, index: int) -> str:
     return f"{short_tap_name(run.taps[tap].name)} @ λ {run.levels[level].lam:.1f}"
 
 
-def show_cell(run: Run, ood: str, index: int, row: pd.Series) -> None:
+def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[int], None] | None) -> None:
     """The panel of one cell.
 
     Args:
@@ -38,10 +40,21 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series) -> None:
         ood: name of the OOD set.
         index: level * taps + tap.
         row: of the map's table.
+        on_add: puts the cell into the composed detector; None when it is there.
     """
     cell = Cell(*divmod(index, len(run.taps)))
     level, tap = run.levels[cell.level], run.taps[cell.tap]
-    st.subheader(cell_label(run, index), anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(cell_label(run, index), anchor=False, width="stretch")
+        st.button(
+            "Add to detector",
+            key="add_cell",
+            icon=":material/add:",
+            on_click=on_add,
+            args=(index,),
+            disabled=on_add is None,
+            help="Average this cell's score into the composed detector, under the map.",
+        )
     st.caption(
         f"{tap.name} · {tap.region} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "
         f"{tap.channels} channels · λ requested {level.requested:g}, achieved {level.lam:.2f}"
@@ -56,31 +69,38 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series) -> None:
     )
     id_scores = compose(data.scores(run, run.digest, "id_test", None), [cell])
     ood_scores = compose(data.scores(run, run.digest, "ood", ood), [cell])
-    _charts(run, ood, index, row, id_scores, ood_scores)
+    _histogram(run, ood, index, id_scores, ood_scores)
     _images(run, ood, id_scores, ood_scores)
+    _roc(run, ood, index, row, id_scores, ood_scores)
 
 
-def _charts(run: Run, ood: str, index: int, row: pd.Series, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:
-    theme, counts = state.figure_theme(), (len(id_scores), len(ood_scores))
-    stem = f"{run.path.name}-{ood}-cell{index}".replace(" ", "-")
+def _histogram(run: Run, ood: str, index: int, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:
+    counts = len(id_scores), len(ood_scores)
     bins = histogram(id_scores, ood_scores, bins=40, log=bool(min(id_scores.min(), ood_scores.min()) > 0))
     show_figure(
-        score_histogram_figure(bins, theme),
+        score_histogram_figure(bins, state.figure_theme()).update_layout(height=230),
         key="cell_histogram",
         rows=bins,
         caption=histogram_caption(*counts),
         alt=f"Histograms of the slot scores of {counts[0]} ID and {counts[1]} OOD images ({ood}).",
-        file_name=f"{stem}-scores",
+        file_name=_stem(run, ood, index) + "-scores",
     )
+
+
+def _roc(run: Run, ood: str, index: int, row: pd.Series, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:
     curve = roc_curve(id_scores, ood_scores)
     show_figure(
-        roc_figure(curve, theme),
+        roc_figure(curve, state.figure_theme()).update_layout(height=320),
         key="cell_roc",
         rows=curve,
-        caption=roc_caption(*counts),
+        caption=roc_caption(len(id_scores), len(ood_scores)),
         alt=f"ROC curve with AUROC {format_estimate(row.auroc, row.auroc_lo, row.auroc_hi)}.",
-        file_name=f"{stem}-roc",
+        file_name=_stem(run, ood, index) + "-roc",
     )
+
+
+def _stem(run: Run, ood: str, index: int) -> str:
+    return f"{run.path.name}-{ood}-cell{index}".replace(" ", "-")
 
 
 def _images(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:

@@ -43,14 +43,14 @@ def show_figure(
         config={"toImageButtonOptions": {"format": "svg", "filename": file_name}, "displaylogo": False},
         alt=alt,
     )
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(caption, width="stretch")
-        with st.popover("Table", icon=":material/table:", key=f"{key}_table"):
+    st.caption(caption)
+    with st.container(horizontal=True, gap="small"):
+        with st.popover("Table", icon=":material/table:", key=f"{key}_table", type="tertiary"):
             st.dataframe(rows, hide_index=True, alt=alt)
             st.download_button(
                 "CSV", rows.to_csv(index=False), f"{file_name}.csv", "text/csv", key=f"{key}_csv", on_click="ignore"
             )
-        with st.popover("Figure", icon=":material/download:", key=f"{key}_files"):
+        with st.popover("Figure", icon=":material/download:", key=f"{key}_files", type="tertiary"):
             _downloads(figure, key, file_name)
 
 

@@ -11,9 +11,9 @@ import streamlit as st
 
 _STYLE = """
 <style>
-.cfs-gallery {display: flex; flex-wrap: wrap; gap: 6px; margin: 2px 0 10px;}
-.cfs-gallery figure {margin: 0; width: 62px; text-align: center;}
-.cfs-gallery img {width: 62px; height: 62px; object-fit: contain; image-rendering: pixelated; border-radius: 4px;
+.cfs-gallery {display: grid; grid-template-columns: repeat(6, minmax(0, 72px)); gap: 6px; margin: 2px 0 10px;}
+.cfs-gallery figure {margin: 0; text-align: center;}
+.cfs-gallery img {width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 4px;
   background: rgba(128, 128, 128, .15);}
 .cfs-gallery figcaption {font-size: 12px; line-height: 1.35; opacity: .85; font-variant-numeric: tabular-nums;}
 </style>

@@ -65,14 +65,8 @@ def _body(run: Run) -> None:
         composer.show_composer(run, ood, lambda index: cell_label(run, index))
     with right:
         index = st.session_state["cell"]
-        show_cell(run, ood, index, frame.iloc[index])
-        st.button(
-            "Add this cell to the detector",
-            icon=":material/add:",
-            on_click=_add_cell,
-            args=(index,),
-            disabled=index in st.session_state["cells"],
-        )
+        on_add = None if index in st.session_state["cells"] else _add_cell
+        show_cell(run, ood, index, frame.iloc[index], on_add)
 
 
 def _headline(run: Run, ood: str) -> str:

@@ -17,6 +17,7 @@ from cfs_explore.ui.job_view import open_job
 from cfs_explore.ui.new_backbone import BackboneChoice, choose_backbone
 from cfs_explore.ui.new_images import SetChoice, choose_id_images, choose_ood_sets
 from cfs_explore.ui.new_settings import Settings, choose_settings
+from cfs_explore.ui.sidebar import escape
 
 
 def show() -> None:
@@ -97,6 +98,11 @@ def _start(
 def _show_estimate(images: int, ood_sets: int, backbone: BackboneChoice, settings: Settings) -> None:
     taps = [Tap(**tap) for tap in backbone.facts["taps"]]
     names = settings.tap_names(backbone)
+    try:
+        seconds_per_forward, device = backbone.seconds_per_forward()
+    except CFSError as error:
+        st.error(escape(str(error)))
+        return
     estimate = estimate_run(
         new_images=images,
         levels=len(settings.lams),
@@ -104,10 +110,10 @@ def _show_estimate(images: int, ood_sets: int, backbone: BackboneChoice, setting
         taps=[t for t in taps if t.name in names],
         image_shape=backbone.facts["image_shape"],
         sets=ood_sets + 2,
-        seconds_per_forward=backbone.facts.get("seconds_per_forward"),
+        seconds_per_forward=seconds_per_forward,
     )
     st.info(
-        f"About **{format_seconds(estimate.seconds)}** on {backbone.facts['device']}, "
+        f"About **{format_seconds(estimate.seconds)}** on {device}, "
         f"**{format_bytes(estimate.disk_bytes)}** of disk ({format_bytes(estimate.peak_bytes)} while it runs): "
         f"{images:,} images × {len(settings.lams)} levels × {settings.draws} draws = {estimate.forwards:,} forwards.",
         icon=":material/timer:",

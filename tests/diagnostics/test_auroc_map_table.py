@@ -91,7 +91,4 @@ def test_bad_input():
 def test_import_is_light():
     heavy = ("torch", "sklearn", "scipy", "streamlit", "plotly")
     code = f"import sys, cfs_explore.diagnostics; print([m for m in {heavy} if m in sys.modules])"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "[]\n"
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

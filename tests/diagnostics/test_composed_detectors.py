@@ -42,9 +42,7 @@ def test_compose_ignores_what_is_not_chosen(scores):
 
 
 def test_cost():
-    assert effective_forwards([Cell(0, 0), Cell(0, 2), Cell(1, 1)], TAPS, draws=3) == pytest.approx(
-        3 * (0.875 + 0.5)
-    )
+    assert effective_forwards([Cell(0, 0), Cell(0, 2), Cell(1, 1)], TAPS, draws=3) == pytest.approx(3 * (0.875 + 0.5))
 
 
 def test_summary(scores):

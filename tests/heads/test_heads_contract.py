@@ -106,9 +106,7 @@ def test_knn_is_the_mean_of_k_distances():
     standard = (train - train.mean(0, dtype=float)) / train.std(0, dtype=float)
     queries = (test - train.mean(0, dtype=float)) / train.std(0, dtype=float)
     distances = np.sort(np.linalg.norm(queries[:, None] - standard[None], axis=2), axis=1)
-    np.testing.assert_allclose(
-        heads.KNN(k=3).fit(train).score(test), distances[:, :3].mean(axis=1), rtol=1e-6
-    )
+    np.testing.assert_allclose(heads.KNN(k=3).fit(train).score(test), distances[:, :3].mean(axis=1), rtol=1e-6)
 
 
 def test_settings_that_do_not_fit():
@@ -145,10 +143,5 @@ def test_pca_residual_without_subspace_is_the_norm():
 
 
 def test_import_is_light():
-    code = (
-        "import sys, cfs_explore.heads; print([m for m in ('torch', 'sklearn', 'scipy') if m in sys.modules])"
-    )
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "[]\n"
-    )
+    code = "import sys, cfs_explore.heads; print([m for m in ('torch', 'sklearn', 'scipy') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

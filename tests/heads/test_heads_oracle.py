@@ -15,9 +15,7 @@ SETS = ["id_test", "ood"]
 
 def slots(setting):
     """Feature keys of a setting without the set's name, levels outermost, as the oracle numbers its slots."""
-    return sorted(
-        key.removesuffix("id_train") for key in ORACLE if key.startswith(setting) and "id_train" in key
-    )
+    return sorted(key.removesuffix("id_train") for key in ORACLE if key.startswith(setting) and "id_train" in key)
 
 
 def concatenated(images):
@@ -27,9 +25,7 @@ def concatenated(images):
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("images", SETS)
 def test_diagonal_scores(setting, images):
-    scores = [
-        heads.Diagonal().fit(ORACLE[key + "id_train"]).score(ORACLE[key + images]) for key in slots(setting)
-    ]
+    scores = [heads.Diagonal().fit(ORACLE[key + "id_train"]).score(ORACLE[key + images]) for key in slots(setting)]
     np.testing.assert_allclose(np.mean(scores, axis=0), ORACLE[f"{setting}.score.{images}"], rtol=1e-5)
 
 

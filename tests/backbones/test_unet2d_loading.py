@@ -1,0 +1,108 @@
+"""Loading diffusers folders: every layout, and a message for everything that is not a backbone."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+
+from cfs_explore.backbones import load_backbone
+from cfs_explore.errors import BackboneError
+
+DDPM = {"_class_name": "DDPMScheduler"}
+
+
+def test_pipeline_network_and_bare_folders_are_the_same_backbone(tiny_folder, tiny, tmp_path):
+    DDPMPipeline(UNet2DModel.from_pretrained(tiny_folder / "unet"), DDPMScheduler()).save_pretrained(tmp_path / "pipe")
+    shutil.copytree(tiny_folder / "unet", tmp_path / "bare")
+    loaded = [
+        load_backbone(tmp_path / "pipe", device="cpu"),
+        load_backbone(tiny_folder / "unet", device="cpu"),
+        load_backbone(tmp_path / "bare", device="cpu", schedule="ddpm-linear-1000"),
+        load_backbone(tiny_folder, "unet2d", "cpu"),
+    ]
+    assert {b.fingerprint for b in loaded} == {tiny.fingerprint}
+    assert tiny.name == "tiny" and tiny.image_shape == (1, 8, 8) and tiny.family == "unet2d"
+    assert not tiny.module.training
+    assert not any(p.requires_grad for p in tiny.module.parameters())
+
+
+def test_fingerprint_tells_weights_and_schedules_apart(save_unet, tiny):
+    others = [
+        load_backbone(save_unet(DDPM, seed=1), device="cpu"),
+        load_backbone(save_unet({"_class_name": "DDPMScheduler", "beta_end": 0.03}), device="cpu"),
+    ]
+    assert len({tiny.fingerprint, *(b.fingerprint for b in others)}) == 3
+
+
+def test_half_precision_weights_load_as_fp32(tiny_folder, tmp_path):
+    UNet2DModel.from_pretrained(tiny_folder / "unet").half().save_pretrained(tmp_path / "unet")
+    backbone = load_backbone(tmp_path, device="cpu", schedule="ddpm-linear-1000")
+    assert {p.dtype for p in backbone.module.parameters()} == {torch.float32}
+
+
+def test_levels_of_one_batch_equal_separate_batches(tiny, tiny_images):
+    x = torch.from_numpy(tiny_images[:4])
+    levels = [tiny.match(lam) for lam in (9.0, 5.0, 0.0, -5.0)]
+    with torch.no_grad():
+        for function in (tiny.forward, tiny.predict_eps, tiny.predict_x0):
+            together = function(x, levels)
+            apart = torch.cat([function(x[i : i + 1], levels[i]) for i in range(4)])
+            torch.testing.assert_close(together, apart, rtol=1e-4, atol=1e-5)
+        assert (tiny.forward(x[:1], levels[0]) - tiny.forward(x[:1], levels[3])).abs().max() > 1e-3
+        with pytest.raises(ValueError, match="got 2 levels for 4 images"):
+            tiny.forward(x, levels[:2])
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(BackboneError, match="not a folder on this machine, nor a hub id"):
+        load_backbone(tmp_path / "missing" / "folder")
+
+
+def test_empty_or_other_folder_lists_the_families(tmp_path):
+    with pytest.raises(BackboneError, match=r"not a backbone of a known family\. Known: unet2d"):
+        load_backbone(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"_class_name": "AutoencoderKL"}))
+    with pytest.raises(BackboneError, match="not a backbone of a known family"):
+        load_backbone(tmp_path)
+    with pytest.raises(BackboneError, match="does not hold a unet2d backbone"):
+        load_backbone(tmp_path, "unet2d")
+
+
+def test_unknown_family_and_schedule(tiny_folder):
+    with pytest.raises(BackboneError, match="no backbone family 'vae'"):
+        load_backbone(tiny_folder, "vae")
+    with pytest.raises(BackboneError, match=r"must be one of ddpm-linear-1000, .*; got 'cosine'"):
+        load_backbone(tiny_folder, schedule="cosine")
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_damaged_config(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(BackboneError, match=r"config\.json"):
+        load_backbone(tmp_path)
+
+
+def test_no_scheduler_asks_for_one(save_unet):
+    with pytest.raises(BackboneError, match=r"noise schedule is unknown\. Name it with `schedule`"):
+        load_backbone(save_unet(None), device="cpu")
+
+
+def test_damaged_missing_or_pickled_weights(save_unet):
+    folder = save_unet(DDPM)
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(BackboneError, match="did not load as safetensors"):
+        load_backbone(folder, device="cpu")
+    weights.unlink()
+    torch.save({}, folder / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(BackboneError, match="did not load as safetensors"):
+        load_backbone(folder, device="cpu")
+
+
+def test_networks_that_snapshots_cannot_use(save_unet):
+    with pytest.raises(BackboneError, match="class-conditional"):
+        load_backbone(save_unet(DDPM, num_class_embeds=10), device="cpu")
+    with pytest.raises(BackboneError, match="no sample_size"):
+        load_backbone(save_unet(DDPM, sample_size=None), device="cpu")
