@@ -19,6 +19,9 @@ def main(arguments: list[str] | None = None) -> None:
     except RunCancelled as stopped:
         print(stopped, file=sys.stderr)
         raise SystemExit(130) from None
+    except KeyboardInterrupt:
+        print("Stopped. Whatever a run has finished is kept; start it again to go on.", file=sys.stderr)
+        raise SystemExit(130) from None
     except CFSError as error:
         print(f"cfs-explore: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -62,6 +65,7 @@ def _run(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from cfs_explore import jobs
+    from cfs_explore.pipeline import claim
     from cfs_explore.spec import RunSpec
     from cfs_explore.store.files import remove
 
@@ -73,11 +77,10 @@ def _run(options: argparse.Namespace) -> None:
         out = jobs.create(spec)
     else:
         out = options.out
+    claim(spec, out)
     if options.fresh:
         for name in ("manifest.json", "work", "scores.zarr", "moments.zarr", "snapshots.zarr", "tables"):
             remove(out / name)
-    if not (out / "spec.yaml").exists():
-        jobs.create_at(out, spec)
     with tqdm(total=0, dynamic_ncols=True, disable=None) as bar:
         stage = ""
 

@@ -16,6 +16,9 @@ from cfs_explore.taps.capture import capture
 
 PRECISIONS = ("fp32", "bf16")
 
+#: Begins what torch says when a CPU runs out of memory, on every platform; the rest of the message differs.
+_CPU_ALLOCATOR = "DefaultCPUAllocator"
+
 #: Forwards per batch where the caller does not say.
 DEFAULT_BATCH = {"cpu": 64, "cuda": 512}
 
@@ -120,7 +123,7 @@ class Extractor:
 
     def _shrink(self, error: RuntimeError) -> None:
         """Halve the batch after running out of memory; re-raise anything else."""
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+        if not isinstance(error, torch.OutOfMemoryError) and _CPU_ALLOCATOR not in str(error):
             raise error
         if self.batch_size == 1:
             raise CFSError(
@@ -167,6 +170,8 @@ def extract(
     images = check_images(images, backbone)
     if noise is not None and noise.shape[1:] != images.shape:
         raise CFSError(f"noise must be (draws, *{images.shape}); got {noise.shape}.")
+    if ids is not None and len(ids) != len(images):
+        raise CFSError(f"{len(images)} images need {len(images)} ids; got {len(ids)}.")
     levels = [backbone.match(lam, alignment) for lam in lams]
     chosen = select_taps(backbone.taps(), taps)
     extractor = Extractor(backbone, levels, chosen, batch_size=batch_size, precision=precision)

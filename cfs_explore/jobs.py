@@ -7,14 +7,15 @@ log.txt       what the worker printed
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import secrets
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from cfs_explore.store.files import write_aside, write_json
 #: States that do not change any more.
 FINAL = ("finished", "failed", "cancelled")
 _POLL_SECONDS = 0.5
+#: A process is a status's worker only if it began before the status was written, give or take clock resolution.
+_CLOCK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def create(spec: RunSpec) -> Path:
 def create_at(run: Path, spec: RunSpec) -> Path:
     """Write the spec into a directory of the caller's choice."""
     with write_aside(run / "spec.yaml") as partial:
-        partial.write_text(spec.to_yaml())
+        partial.write_text(spec.to_yaml(), encoding="utf-8")
     return run
 
 
@@ -90,7 +93,7 @@ def start(run: Path) -> None:
 def read_status(run: Path) -> Status | None:
     """The job's status; None when it was never started. A worker that died without a word reads as failed."""
     try:
-        status = Status(**json.loads((run / "status.json").read_text()))
+        status = Status(**json.loads((run / "status.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
@@ -106,7 +109,9 @@ def is_alive(status: Status | None) -> bool:
     if status is None or status.state in FINAL or not status.pid:
         return False
     try:
-        return psutil.Process(status.pid).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(status.pid)
+        ours = process.create_time() <= status.started + _CLOCK_SECONDS  # else the system gave the number away again
+        return ours and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
@@ -120,7 +125,11 @@ def cancel(run: Path, *, patience: float = 10.0) -> None:
         time.sleep(0.1)
         status = read_status(run)
     if is_alive(status):
-        os.killpg(status.pid, signal.SIGTERM)
+        with contextlib.suppress(psutil.Error):  # it may end by itself meanwhile
+            worker = psutil.Process(status.pid)
+            worker.terminate()
+            worker.wait(patience)
+    (run / "cancel").unlink(missing_ok=True)
     if status is not None and status.state not in ("finished", "failed"):
         _write_status(run, Status(**{**asdict(status), "state": "cancelled"}))
 
@@ -136,8 +145,11 @@ def work(run: Path, *, device: str | None = None, report=None) -> None:
     Raises:
         CFSError: after writing it to status.json.
     """
-    from cfs_explore.pipeline import explore
+    from cfs_explore.pipeline import ProgressEvent, explore
 
+    other = read_status(run)
+    if is_alive(other) and other.pid not in (os.getpid(), os.getppid()):  # the parent: a launcher on Windows
+        raise RunError(f"{run} is being worked on by process {other.pid}. Wait for it, or cancel it.")
     started, last = time.time(), 0.0
 
     def status(state: str, event=None, error: str = "") -> None:
@@ -153,13 +165,19 @@ def work(run: Path, *, device: str | None = None, report=None) -> None:
         if report:
             report(event)
 
+    def on_wait() -> None:
+        status("waiting")
+        if report:
+            report(ProgressEvent("waiting", "another run is using the device", 0, 0, "", None, None))
+
     latest = None
     cancelled = (run / "cancel").exists
     try:
-        with _device_lock(run, status, cancelled):
+        with _device_lock(on_wait, cancelled):
             explore(run / "spec.yaml", run, device=device, report=on_event, cancelled=cancelled)
         status("finished", latest)
-    except RunCancelled:
+    except (RunCancelled, KeyboardInterrupt):
+        (run / "cancel").unlink(missing_ok=True)
         status("cancelled", latest)
         raise
     except CFSError as error:
@@ -170,14 +188,15 @@ def work(run: Path, *, device: str | None = None, report=None) -> None:
         raise
 
 
-def _device_lock(run: Path, status, cancelled) -> filelock.BaseFileLock:
+def _device_lock(on_wait: Callable[[], None], cancelled: Callable[[], bool]) -> filelock.BaseFileLock:
     """One worker at a time; the others say that they wait, and can be cancelled while they do."""
-    lock = filelock.FileLock(run.parent / ".device.lock")
+    runs_root().mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(runs_root() / ".device.lock")
     while True:
         try:
             return lock.acquire(timeout=0)
         except filelock.Timeout:
-            status("waiting")
+            on_wait()
             if cancelled():
                 raise RunCancelled("The run was cancelled while it waited for the device.") from None
             time.sleep(_POLL_SECONDS)

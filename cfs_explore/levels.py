@@ -64,8 +64,9 @@ class DiscreteVP:
             t = int(np.argmin(np.abs(lams - lam)))
         else:
             low, high = self.reach
-            fraction = (high - lam) / (high - low)
-            t = int(np.clip(np.rint(fraction * (len(lams) - 1)), 0, len(lams) - 1))
+            finite = np.flatnonzero(np.isfinite(lams))  # a schedule may end in pure noise, lam = -inf
+            fraction = np.clip((high - lam) / (high - low), 0, 1)
+            t = int(finite[int(np.rint(fraction * (len(finite) - 1)))])
         abar = float(self.alphas_cumprod[t])
         return Level(float(lam), float(lams[t]), math.sqrt(abar), math.sqrt(1.0 - abar), float(t))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -178,7 +179,7 @@ def explain(error: pydantic.ValidationError) -> str:
 
 def _read_yaml(path: Path) -> dict:
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SpecError(f"{path} is not readable YAML: {error}") from error
     if not isinstance(content, dict):
@@ -190,7 +191,7 @@ def _resolve_paths(content: dict, base: Path) -> dict:
     """Make relative paths that exist under ``base`` absolute; leave hub ids and bundle names alone."""
 
     def absolute(value: Any) -> Any:
-        if isinstance(value, str) and value and not Path(value).is_absolute() and (base / value).exists():
+        if isinstance(value, str) and value and os.path.exists(base / value):  # False for what is no path at all
             return str(base / value)
         return value
 
@@ -204,8 +205,9 @@ def _resolve_paths(content: dict, base: Path) -> dict:
         out["backbone"] = {**out["backbone"], "path": absolute(out["backbone"].get("path"))}
     if isinstance(out.get("id"), dict):
         out["id"] = {k: image_set(v) if k in ("train", "test") else v for k, v in out["id"].items()}
-        if out["id"].get("run"):
-            out["id"]["run"] = absolute(out["id"]["run"])
+        run = out["id"].get("run")
+        if isinstance(run, str) and os.path.exists(base / run / "manifest.json"):
+            out["id"]["run"] = str(base / run)
     if isinstance(out.get("ood"), list):
         out["ood"] = [image_set(v) for v in out["ood"]]
     return out

@@ -1,7 +1,8 @@
 """Where does the signal live? The layer x noise map of one exploration."""
 
-from cfs_explore.ui import map_view, sidebar
+from cfs_explore.ui import map_view, navigation, sidebar
 
+navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
     map_view.show(run)

@@ -1,5 +1,6 @@
 """What this is, and which explorations there are."""
 
-from cfs_explore.ui import start_view
+from cfs_explore.ui import navigation, start_view
 
+navigation.ensure_routed()
 start_view.show()

@@ -144,7 +144,7 @@ def _class_name(path: Path) -> str:
 
 def _read_json(path: Path) -> dict:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackboneError(f"{path} is not readable JSON: {error}") from error
     if not isinstance(content, dict):

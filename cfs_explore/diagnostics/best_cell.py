@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, require_level, score_maps
-from cfs_explore.diagnostics.delong import delong
+from cfs_explore.diagnostics.delong import auroc_interval, delong
 from cfs_explore.diagnostics.metrics import Estimate, auroc
 
 #: A half must hold two images of each class, or it has no variance.
@@ -78,11 +77,12 @@ def best_cell(
     ).transpose(1, 0, 2)  # each (repeats, 2 directions)
 
     honest = float(judged.mean())
-    half = NormalDist().inv_cdf(0.5 + level / 2) * float(np.sqrt(variances.sum(axis=1).mean() / 4))
+    variance = variances.sum(axis=1).mean() / 4  # zero under perfect separation, where the interval has a floor
+    lo, hi = auroc_interval(np.array([honest]), np.array([variance]), n_id, n_ood, level)
     best = int(delong(id_rows, ood_rows).auroc.argmax())
     taps = id_scores.shape[3]
     return BestCell(
-        honest=Estimate(honest, max(honest - half, 0.0), min(honest + half, 1.0)),
+        honest=Estimate(honest, float(lo[0]), float(hi[0])),
         split_sd=float(judged.mean(axis=1).std(ddof=1)) if repeats > 1 else float("nan"),
         naive=auroc(id_rows[best], ood_rows[best], level),
         naive_cell=Cell(*divmod(best, taps)),

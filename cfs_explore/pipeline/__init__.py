@@ -1,6 +1,6 @@
 """From a spec to a finished run directory: prepare, measure, tabulate, assemble."""
 
-from cfs_explore.pipeline.explore import explore
+from cfs_explore.pipeline.explore import claim, explore
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
 
-__all__ = ["Progress", "ProgressEvent", "explore"]
+__all__ = ["Progress", "ProgressEvent", "claim", "explore"]

@@ -41,7 +41,7 @@ def explore(
         CFSError: a subclass that says what was wrong and what to do; what was finished is kept.
     """
     spec, out = RunSpec.parse(spec), Path(out)
-    _claim(spec, out)
+    claim(spec, out)
     if (out / "manifest.json").is_file():
         return open_run(out)
     progress = Progress(report, cancelled)
@@ -53,8 +53,12 @@ def explore(
     return finish(plan, measurement, progress)
 
 
-def _claim(spec: RunSpec, out: Path) -> None:
-    """Mark the directory as this spec's, or refuse one that belongs to another."""
+def claim(spec: RunSpec, out: Path) -> None:
+    """Mark the directory as this spec's.
+
+    Raises:
+        RunError: when it belongs to another.
+    """
     path = out / "spec.yaml"
     if path.is_file():
         if RunSpec.parse(path) != spec:
@@ -63,7 +67,7 @@ def _claim(spec: RunSpec, out: Path) -> None:
         raise RunError(f"{out} holds a run without its spec.yaml. Give another folder.")
     else:
         with write_aside(path) as partial:
-            partial.write_text(spec.to_yaml())
+            partial.write_text(spec.to_yaml(), encoding="utf-8")
 
 
 def _measure(plan: Plan, progress: Progress) -> Measurement:

@@ -97,8 +97,8 @@ def _split(whole: SetWork, planned: PlannedSet, spec: RunSpec) -> None:
     n_test = int(np.clip(round(len(rows) * spec.id.test_fraction), 1, len(rows) - 1))
     chosen = np.sort(order[:n_test] if planned.role == "id_test" else order[n_test:])
     planned.work.folder.mkdir(parents=True, exist_ok=True)
-    with write_aside(planned.work.inputs_path) as partial, partial.open("wb") as file:
-        np.save(file, inputs[chosen])
+    with write_aside(planned.work.inputs_path) as partial:
+        out = np.lib.format.open_memmap(partial, "w+", inputs.dtype, (n, *inputs.shape[1:]))
     if planned.role == "id_train":
         write_table(planned.work.skipped_path, whole.skipped())
     write_table(planned.work.rows_path, rows.iloc[chosen])

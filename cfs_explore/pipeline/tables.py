@@ -59,13 +59,12 @@ def preset_cells(run: Run) -> dict[str, list[Cell]]:
 
 def detector_table(run: Run, ood: str) -> pd.DataFrame:
     """One row per preset detector: AUROC, AUPR, FPR95 with intervals, n, #F and effective #F."""
-    id_scores, ood_scores = run.scores("id_test"), run.scores("ood", ood)
+    level = run.manifest.kept["level"]  # that of every preset
+    id_scores, ood_scores = run.scores("id_test", level=level), run.scores("ood", ood, level=level)
     rows = []
     for name, cells in preset_cells(run).items():
-        level = cells[0].level
         local = [Cell(0, cell.tap) for cell in cells]
-        k = slice(level, level + 1)
-        summary = detector_summary(id_scores[:, :, k], ood_scores[:, :, k], local, taps=run.taps)
+        summary = detector_summary(id_scores, ood_scores, local, taps=run.taps)
         rows.append({"name": name, "cell_indices": [c.level * len(run.taps) + c.tap for c in cells], **summary})
     return pd.DataFrame(rows)
 

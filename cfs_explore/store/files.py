@@ -53,7 +53,7 @@ def remove(path: Path) -> None:
 def write_json(path: Path, content: dict) -> None:
     """Write JSON atomically."""
     with write_aside(path) as partial:
-        partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_table(path: Path, frame: pd.DataFrame) -> None:

@@ -79,7 +79,7 @@ class Manifest(_Strict):
         """Read and validate; RunError names the file and the field."""
         path = run / "manifest.json"
         try:
-            return cls(**json.loads(path.read_text()))
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError as error:
             raise RunError(f"{run} is not a finished run: it has no manifest.json.") from error
         except (OSError, ValueError, TypeError) as error:  # pydantic.ValidationError is a ValueError

@@ -108,7 +108,7 @@ class Run:
         }
 
     def snapshots(self, tap: str, role: str, name: str | None = None) -> np.ndarray:
-        """Kept snapshots (image, draw, 2C) of a tap at ``manifest.kept['level']``, as float32."""
+        """Kept snapshots (image, 2C) of a tap at ``manifest.kept['level']``, first draw, as float32."""
         if tap not in self.manifest.kept.get("taps", []):
             raise RunError(f"The snapshots of {tap} were not kept; add it to `keep` and run again.")
         entry = self.entry(role, name)

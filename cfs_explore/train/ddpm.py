@@ -81,5 +81,5 @@ def _save(unet: UNet2DModel, scheduler: DDPMScheduler, losses: list[float], spec
     window = max(1, len(losses) // 50)
     smooth = [float(np.mean(losses[i : i + window])) for i in range(0, len(losses), window)]
     record = {"spec": spec.model_dump(), "loss_every": window, "loss": smooth}
-    (out / "training.json").write_text(json.dumps(record, indent=1))
+    (out / "training.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     return out

@@ -40,6 +40,6 @@ class TrainSpec(pydantic.BaseModel):
     def from_yaml(cls, path: str | Path) -> TrainSpec:
         """Read a spec; every mistake is a SpecError that names the field."""
         try:
-            return cls(**yaml.safe_load(Path(path).read_text()))
-        except (OSError, yaml.YAMLError, pydantic.ValidationError, TypeError) as error:
+            return cls(**yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
             raise SpecError(f"{path} is not a training spec: {error}") from error

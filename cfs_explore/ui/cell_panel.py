@@ -76,9 +76,13 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[
 
 def _histogram(run: Run, ood: str, index: int, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:
     counts = len(id_scores), len(ood_scores)
-    bins = histogram(id_scores, ood_scores, bins=40, log=bool(min(id_scores.min(), ood_scores.min()) > 0))
+    positive = bool(min(id_scores.min(), ood_scores.min()) > 0)
+    bins = histogram(id_scores, ood_scores, bins=40, log=positive)
+    figure = score_histogram_figure(bins, state.figure_theme()).update_layout(height=230)
+    if positive:
+        figure.update_xaxes(type="log")  # the bins are even in ln(score): scores are right-skewed
     show_figure(
-        score_histogram_figure(bins, state.figure_theme()).update_layout(height=230),
+        figure,
         key="cell_histogram",
         rows=bins,
         caption=histogram_caption(*counts),

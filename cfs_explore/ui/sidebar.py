@@ -34,7 +34,8 @@ def show() -> None:
 
 def chosen() -> Run | None:
     """The run chosen in the sidebar; None (with a message on the page) when there is none that can be read."""
-    path = data.explorations().get(st.session_state.get("run", ""))
+    runs = data.explorations()
+    path = runs.get(st.session_state.get("run", next(iter(runs), "")))
     if path is None:
         st.info("There is no exploration to show yet.")
         st.page_link("pages/new.py", label="Make a new exploration", icon=":material/add_circle:")

@@ -87,9 +87,7 @@ def synthetic_bins() -> pd.DataFrame:
     def density(mean: float, sd: float) -> np.ndarray:
         return np.exp(-0.5 * ((centre - mean) / sd) ** 2) / (sd * np.sqrt(2 * np.pi))
 
-    return pd.DataFrame(
-        {"left": edges[:-1], "right": edges[1:], "id": density(1, 0.25), "ood": density(1.8, 0.5)}
-    )
+    return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "id": density(1, 0.25), "ood": density(1.8, 0.5)})
 
 
 def synthetic_detectors() -> pd.DataFrame:

@@ -22,9 +22,7 @@ from cfs_explore.figures.export import to_pixels
 from cfs_explore.figures.map_heatmap import CLICK_LAYER
 from cfs_explore.figures.theme import PALETTES
 
-needs_browser = pytest.mark.skipif(
-    Chromium.find_browser(skip_local=False) is None, reason="needs Chrome or Chromium"
-)
+needs_browser = pytest.mark.skipif(Chromium.find_browser(skip_local=False) is None, reason="needs Chrome or Chromium")
 
 
 def test_lengths():
@@ -83,9 +81,7 @@ def test_narrow_strip_wraps(make_map):
 @pytest.mark.parametrize("width_mm", [84, 174])
 def test_svg_has_the_asked_width_and_no_bitmap(frame, width_mm):
     svg = export_bytes(auroc_map_figure(frame, theme="dark"), "svg", width=f"{width_mm}mm").decode()
-    assert float(re.search(r'<svg[^>]* width="([\d.]+)"', svg)[1]) == pytest.approx(
-        width_mm / 25.4 * 96, abs=0.6
-    )
+    assert float(re.search(r'<svg[^>]* width="([\d.]+)"', svg)[1]) == pytest.approx(width_mm / 25.4 * 96, abs=0.6)
     assert "<image" not in svg
     assert "down0.res1" in svg
 
@@ -138,10 +134,5 @@ def test_unknown_format_is_refused(frame):
 
 
 def test_figures_load_without_torch_and_streamlit():
-    code = (
-        "import sys, cfs_explore.figures; print(sorted({'torch', 'streamlit', 'kaleido'} & set(sys.modules)))"
-    )
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "[]\n"
-    )
+    code = "import sys, cfs_explore.figures; print(sorted({'torch', 'streamlit', 'kaleido'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -14,9 +14,7 @@ from cfs_explore.figures.theme import ROLE_COLOURS
 
 @pytest.fixture
 def frames(make_map):
-    return {
-        name: make_map(seed) for seed, name in enumerate(["Letters", "SVHN", "Textures", "CelebA", "Noise"])
-    }
+    return {name: make_map(seed) for seed, name in enumerate(["Letters", "SVHN", "Textures", "CelebA", "Noise"])}
 
 
 def test_strip_titles_each_panel_with_its_set_and_best(frames, theme):

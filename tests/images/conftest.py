@@ -24,9 +24,7 @@ def encode_png():
 def pixels() -> dict[str, np.ndarray]:
     """Name -> uint8 (9, 7, 3), eight images in two classes."""
     rng = np.random.default_rng(0)
-    return {
-        f"{c}/{i}.png": rng.integers(0, 256, (9, 7, 3), np.uint8) for c in ("cat", "dog") for i in range(4)
-    }
+    return {f"{c}/{i}.png": rng.integers(0, 256, (9, 7, 3), np.uint8) for c in ("cat", "dog") for i in range(4)}
 
 
 @pytest.fixture

@@ -70,9 +70,7 @@ def test_transforms_act_on_the_same_digits(name):
     parameters = {"split": "test", "classes": [2, 4], "seed": 5}
     original, changed = stack("digits", **parameters), stack(name, **parameters)
     names = open_source({"builtin": name, **parameters}).names
-    expected = [
-        n.replace("digits/", f"{name}/") for n in open_source({"builtin": "digits", **parameters}).names
-    ]
+    expected = [n.replace("digits/", f"{name}/") for n in open_source({"builtin": "digits", **parameters}).names]
     assert names == expected
     exact = {
         "digits-flipped": original[:, ::-1],
@@ -82,9 +80,7 @@ def test_transforms_act_on_the_same_digits(name):
     if name in exact:
         np.testing.assert_array_equal(changed, exact[name])
     elif name == "digits-blurred":
-        assert (
-            np.abs(np.diff(changed.astype(int))).mean() < 0.8 * np.abs(np.diff(original.astype(int))).mean()
-        )
+        assert np.abs(np.diff(changed.astype(int))).mean() < 0.8 * np.abs(np.diff(original.astype(int))).mean()
     else:
         inner = (original > 100) & (original < 155)  # where nothing saturates
         assert (changed.astype(int) - original)[inner].std() == pytest.approx(0.15 * 255, rel=0.05)

@@ -37,10 +37,7 @@ def test_equal_pixels_have_equal_ids_whatever_the_codec():
     ids = {decode(encode(Image.fromarray(RGB), codec), codec).image_id for codec in ("PNG", "BMP", "TIFF")}
     assert len(ids) == 1
     assert len(ids.pop()) == 16
-    assert (
-        decode(encode(Image.fromarray(GREY)), "a").image_id
-        != decode(encode(Image.fromarray(RGB)), "a").image_id
-    )
+    assert decode(encode(Image.fromarray(GREY)), "a").image_id != decode(encode(Image.fromarray(RGB)), "a").image_id
 
 
 def test_the_id_knows_the_shape():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cfs_explore.errors import TapError
-from cfs_explore.taps import pool
+from cfs_explore.taps.pooling import pool
 
 
 def reference(activation: torch.Tensor) -> np.ndarray:

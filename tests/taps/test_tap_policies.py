@@ -5,7 +5,7 @@ import pytest
 
 from cfs_explore.contracts import Tap
 from cfs_explore.errors import TapError
-from cfs_explore.taps import candidates, choose_taps, reliability_ranking, structural_order
+from cfs_explore.taps.policies import candidates, choose_taps, reliability_ranking, structural_order
 
 
 def tap(name, region, resolution, kind="resnet"):
@@ -59,7 +59,7 @@ def test_reliability_ranks_images_over_noise():
 
 def test_id_policy_takes_the_most_reliable_candidate_of_each_side():
     rng = np.random.default_rng(0)
-    noise = {name: 0.5 for name in candidates(TAPS)} | {"e16b": 0.01, "d4": 0.01}
+    noise = dict.fromkeys(candidates(TAPS), 0.5) | {"e16b": 0.01, "d4": 0.01}
     effect = rng.normal(size=(1, 1, 50, 4))
     z = {name: effect + sd * rng.normal(size=(1, 2, 50, 4)) for name, sd in noise.items()}
     assert choose_taps(TAPS, "sparse_ed_id", features=z) == ["e16b", "d4"]

@@ -1,0 +1,31 @@
+"""The pages of the app, and the way back to the router when Streamlit opens a page file without it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cfs_explore.locations import PROJECT
+
+_FOLDER = PROJECT / "pages"
+
+
+def current_page():
+    """Register the pages; returns the one that the address asks for."""
+    return st.navigation(
+        [
+            st.Page(_FOLDER / "start.py", title="Start", icon=":material/home:", default=True),
+            st.Page(_FOLDER / "map.py", title="Map", icon=":material/grid_on:"),
+            st.Page(_FOLDER / "new.py", title="New exploration", icon=":material/add_circle:"),
+        ]
+    )
+
+
+def ensure_routed() -> None:
+    """Called by every page file. The first visitor of a fresh server who opens a page's own address would be shown
+    the bare file, because Streamlit treats a folder called pages/ as an app without a router until ``st.navigation``
+    has run once; so run it and start over.
+    """
+    if not st.session_state.get("routed"):
+        st.session_state["routed"] = True
+        current_page()
+        st.rerun()
