@@ -29,14 +29,18 @@ class Moments:
     @classmethod
     def of(cls, block: np.ndarray) -> Moments:
         """Moments of snapshots (level, draw, image, feature)."""
-        draws, n = block.shape[1:3]
-        z = block.astype(np.float64)
-        per_image = z.mean(axis=1)  # (level, image, feature)
-        mean = per_image.mean(axis=1)
-        between = per_image - mean[:, None]
-        z -= per_image[:, None]
-        within = np.einsum("lmif,lmif->lf", z, z)
-        return cls(draws * n, mean, within + draws * np.einsum("lif,lif->lf", between, between), within)
+        levels, draws, n, width = block.shape
+        mean, m2, within = (np.zeros((levels, width)) for _ in range(3))
+        for k in range(levels):  # level by level, so that the float64 copies stay in cache
+            z = block[k].astype(np.float64)  # (draw, image, feature)
+            per_image = z.mean(axis=0) if draws > 1 else z[0]
+            mean[k] = per_image.mean(axis=0)
+            if draws > 1:
+                z -= per_image
+                within[k] = np.einsum("mif,mif->f", z, z)
+            per_image -= mean[k]
+            m2[k] = within[k] + draws * np.einsum("if,if->f", per_image, per_image)
+        return cls(draws * n, mean, m2, within)
 
     def merge(self, other: Moments) -> Moments:
         """Moments of both samples together."""

@@ -57,17 +57,17 @@ def claim(spec: RunSpec, out: Path) -> None:
     """Mark the directory as this spec's.
 
     Raises:
-        RunError: when it belongs to another.
+        RunError: when it holds images or results of another.
     """
     path = out / "spec.yaml"
-    if path.is_file():
-        if RunSpec.parse(path) != spec:
-            raise RunError(f"{out} holds a run with another spec. Give another folder, or delete that one.")
-    elif (out / "manifest.json").exists():
-        raise RunError(f"{out} holds a run without its spec.yaml. Give another folder.")
-    else:
-        with write_aside(path) as partial:
-            partial.write_text(spec.to_yaml(), encoding="utf-8")
+    begun = any((out / "work").glob("*/rows.parquet")) or (out / "manifest.json").exists()
+    if path.is_file() and RunSpec.parse(path) == spec:
+        return
+    if begun:
+        found = "with another spec" if path.is_file() else "without its spec.yaml"
+        raise RunError(f"{out} holds a run {found}. Give another folder, or delete that one.")
+    with write_aside(path) as partial:
+        partial.write_text(spec.to_yaml(), encoding="utf-8")
 
 
 def _measure(plan: Plan, progress: Progress) -> Measurement:

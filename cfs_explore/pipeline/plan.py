@@ -69,11 +69,7 @@ def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) 
     plan = Plan(spec, out, backbone, levels, warnings=warnings)
     plan.kept_level = int(np.argmin([abs(level.lam - spec.keep_level) for level in levels]))
     base = reuse.base_run(spec)
-    if base is not None and base.manifest.backbone.fingerprint == backbone.fingerprint:
-        plan.presets = dict(base.manifest.presets)
-        _resolve_taps(plan)
-    serves = _adopt(plan, base) if base is not None else False
-    if not serves:
+    if base is None or not _adopt(plan, base):
         resolved = spec if base is None else spec.model_copy(update={"id": reuse.id_images(base)})
         plan.sets = plan_sets(resolved, out)
         spec = resolved
@@ -124,13 +120,23 @@ def _named(choice: str | list[str], presets: dict[str, list[str]]) -> list[str]:
 
 def _adopt(plan: Plan, base: Run) -> bool:
     """Take the ID statistics of ``base`` over, or note why they do not serve."""
-    reasons = reuse.obstacles(base, plan)
+    reasons = reuse.unknown_taps(base, plan)
+    if not reasons:
+        plan.presets = dict(base.manifest.presets)
+        _resolve_taps(plan)
+        reasons = reuse.obstacles(base, plan)
     if reasons:
+        plan.presets, plan.taps, plan.kept = {}, [], []
         plan.warnings.append(
             f"The stored statistics of {base.name} do not serve ({'; '.join(reasons)}), so its images are measured "
             "again."
         )
         return False
+    if plan.kept and not reuse.holds_snapshots(base, plan):
+        plan.kept = []
+        plan.warnings.append(
+            f"{base.name} kept the snapshots of other cells, so none are kept here; only the diagonal head is scored."
+        )
     plan.sets = plan_sets(plan.spec, plan.out)
     names = {role: base.entry(role) for role in ("id_train", "id_test")}
     plan.sets[:2] = [s.renamed(names[s.role].name, names[s.role].description) for s in plan.sets[:2]]

@@ -97,8 +97,11 @@ def _split(whole: SetWork, planned: PlannedSet, spec: RunSpec) -> None:
     n_test = int(np.clip(round(len(rows) * spec.id.test_fraction), 1, len(rows) - 1))
     chosen = np.sort(order[:n_test] if planned.role == "id_test" else order[n_test:])
     planned.work.folder.mkdir(parents=True, exist_ok=True)
-    with write_aside(planned.work.inputs_path) as partial:
-        out = np.lib.format.open_memmap(partial, "w+", inputs.dtype, (n, *inputs.shape[1:]))
+    header = {"descr": inputs.dtype.str, "fortran_order": False, "shape": (len(chosen), *inputs.shape[1:])}
+    with write_aside(planned.work.inputs_path) as partial, partial.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for index in chosen:  # one image in memory at a time
+            file.write(inputs[index].tobytes())
     if planned.role == "id_train":
         write_table(planned.work.skipped_path, whole.skipped())
     write_table(planned.work.rows_path, rows.iloc[chosen])

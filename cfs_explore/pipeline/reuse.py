@@ -22,10 +22,18 @@ def base_run(spec: RunSpec) -> Run | None:
     return Run(locate_run(spec.id.run)) if spec.id.run else None
 
 
-def obstacles(base: Run, plan: Plan) -> list[str]:
-    """Why the stored statistics of ``base`` do not serve this plan; empty when they do."""
+def unknown_taps(base: Run, plan: Plan) -> list[str]:
+    """Why the tap choices of ``base`` do not hold for this plan; empty when they do."""
     if base.manifest.backbone.fingerprint != plan.backbone.fingerprint:
         return ["it used another backbone"]
+    policy = plan.spec.taps
+    if policy in ("sparse_ed", "sparse_ed_id") and policy not in base.manifest.presets:
+        return [f"it did not measure the taps of {policy}"]
+    return []
+
+
+def obstacles(base: Run, plan: Plan) -> list[str]:
+    """Why the stored statistics of ``base`` do not serve this plan, whose taps are chosen; empty when they do."""
     reasons = []
     stored = {level.native for level in base.levels}
     missing = [f"{level.requested:g}" for level in plan.levels if level.native not in stored]
@@ -36,11 +44,22 @@ def obstacles(base: Run, plan: Plan) -> list[str]:
         reasons.append(f"it did not measure {', '.join(absent[:3])}")
     if base.draws < plan.spec.draws:
         reasons.append(f"it has {base.draws} draws, not {plan.spec.draws}")
+    if base.manifest.spec["resize"] != plan.spec.resize and _was_resized(base):
+        reasons.append(f"its images were resized by {base.manifest.spec['resize']}, not {plan.spec.resize}")
+    return reasons
+
+
+def holds_snapshots(base: Run, plan: Plan) -> bool:
+    """Whether ``base`` stored the snapshots that the plan wants to keep."""
     held = base.manifest.kept
     same_level = base.levels[held["level"]].native == plan.levels[plan.kept_level].native
-    if plan.kept and not (same_level and set(plan.kept) <= set(held["taps"])):
-        reasons.append("it kept the snapshots of other cells")
-    return reasons
+    return same_level and set(plan.kept) <= set(held["taps"])
+
+
+def _was_resized(base: Run) -> bool:
+    _, height, width = base.manifest.backbone.image_shape
+    sizes = [base.images(role, columns=("width", "height")) for role in ("id_train", "id_test")]
+    return any(((s["width"] != width) | (s["height"] != height)).any() for s in sizes)
 
 
 def id_images(base: Run) -> IdSpec:

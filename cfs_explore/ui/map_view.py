@@ -63,7 +63,7 @@ def _body(run: Run) -> None:
     with left:
         _map(run, ood, metric, frame)
         composer.show_composer(run, ood, lambda index: cell_label(run, index))
-    with right:
+    with right, st.container(key="cell_panel"):
         index = st.session_state["cell"]
         on_add = None if index in st.session_state["cells"] else _add_cell
         show_cell(run, ood, index, frame.iloc[index], on_add)
