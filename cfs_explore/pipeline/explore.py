@@ -88,9 +88,9 @@ def _measure(plan: Plan, progress: Progress) -> Measurement:
     kept = {tap: extractor.columns[tap] for tap in plan.kept}
     size = spec.shard_size or shard_size(extractor, spec.draws)
     measurement = Measurement(extractor, spec.draws, spec.seed, size, plan.kept_level, kept)
-    counts = {s.images.name: (len(s.work.rows()), s.work.shards_done() * size) for s in plan.fresh}
-    total = sum(measurement.forwards(n) for n, _ in counts.values())
-    done = sum(measurement.forwards(min(n, finished)) for n, finished in counts.values())
+    counts = [(s.work.count(), s.work.shards_done() * size) for s in plan.fresh]
+    total = sum(measurement.forwards(n) for n, _ in counts)
+    done = sum(measurement.forwards(min(n, finished)) for n, finished in counts)
     progress.start("measuring", total, "forwards", done=done)
     for planned in plan.fresh:
         name = planned.images.name

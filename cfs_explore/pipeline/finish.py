@@ -42,7 +42,7 @@ def finish(plan: Plan, measurement: Measurement, progress: Progress) -> Run:
 def _entries(plan: Plan) -> list[SetEntry]:
     entries, start, score_start = [], 0, 0
     for planned in plan.sets:
-        count, scored = len(planned.work.rows()), planned.role != "id_train"
+        count, scored = planned.work.count(), planned.role != "id_train"
         entries.append(
             SetEntry(
                 name=planned.images.name,

@@ -55,7 +55,7 @@ def measure_set(planned: PlannedSet, measurement: Measurement, reference: Moment
         reference: moments of ID-train to score against; None for ID-train itself.
     """
     work, size = planned.work, measurement.shard_size
-    ids = work.rows()["image_id"].tolist()
+    ids = work.rows(["image_id"])["image_id"].tolist()
     inputs = work.inputs()
     moments = stored_moments(work)
     for index in range(work.shards_done(), -(-len(ids) // size)):

@@ -65,6 +65,7 @@ def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) 
     Raises:
         CFSError: for images, taps or levels that cannot be used.
     """
+    _check_tap_names(spec, backbone)
     levels, warnings = _match_levels(spec, backbone)
     plan = Plan(spec, out, backbone, levels, warnings=warnings)
     plan.kept_level = int(np.argmin([abs(level.lam - spec.keep_level) for level in levels]))
@@ -79,6 +80,15 @@ def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) 
         plan.presets = find_presets(backbone, level, plan.id_train.work, spec.seed)
         _resolve_taps(plan)
     return plan
+
+
+def _check_tap_names(spec: RunSpec, backbone: Backbone) -> None:
+    """A misspelt tap is told before any image is read."""
+    measured = backbone.taps()
+    if isinstance(spec.taps, list):
+        measured = select_taps(measured, spec.taps)
+    if isinstance(spec.keep, list):
+        select_taps(measured, spec.keep)
 
 
 def _match_levels(spec: RunSpec, backbone: Backbone) -> tuple[list[Level], list[str]]:

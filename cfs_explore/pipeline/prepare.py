@@ -109,7 +109,7 @@ def _split(whole: SetWork, planned: PlannedSet, spec: RunSpec) -> None:
 
 def describe_conversions(planned: PlannedSet, image_shape: tuple[int, int, int]) -> list[str]:
     """Warnings that a reader of the map should see: few images, skipped files, resized or recoloured images."""
-    rows, name = planned.work.rows(), planned.images.name
+    rows, name = planned.work.rows(["width", "height", "mode"]), planned.images.name
     channels, height, width = image_shape
     notes = []
     if len(rows) < FEW_IMAGES and planned.role != "id_train":

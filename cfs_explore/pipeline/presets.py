@@ -32,7 +32,7 @@ def find_presets(backbone: Backbone, level: Level, train: SetWork, seed: int) ->
     except TapError:
         return {}
     inputs = train.inputs()[:PROBE_IMAGES].astype(np.float32) / 127.5 - 1.0
-    ids = train.rows()["image_id"].tolist()[: len(inputs)]
+    ids = train.rows(["image_id"])["image_id"].tolist()[: len(inputs)]
     probe = Extractor(backbone, [level], select_taps(taps, candidates(taps)))
     block = probe(inputs, keyed_noise(ids, PROBE_DRAWS, inputs.shape[1:], seed))
     features = {name: block[..., columns] for name, columns in probe.columns.items()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from cfs_explore.store.files import write_aside
 
@@ -37,9 +39,13 @@ class SetWork:
     def prepared(self) -> bool:
         return self.rows_path.is_file()
 
-    def rows(self) -> pd.DataFrame:
+    def rows(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """One row per image, in order: image_id, name, label, format, mode, width, height, thumbnail."""
-        return pd.read_parquet(self.rows_path)
+        return pd.read_parquet(self.rows_path, columns=columns)
+
+    def count(self) -> int:
+        """Number of images."""
+        return pq.read_metadata(self.rows_path).num_rows
 
     def skipped(self) -> pd.DataFrame:
         """Files that could not be used: name, reason."""

@@ -27,7 +27,7 @@ METRICS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR95"}
 def show(run: Run) -> None:
     """The whole page for one run."""
     _restore(run)
-    _body(run)
+    _page(run)
 
 
 def _restore(run: Run) -> None:
@@ -48,23 +48,28 @@ def _restore(run: Run) -> None:
 
 
 @st.fragment
-def _body(run: Run) -> None:
-    """Everything that a click changes; a fragment, so that a click redraws no more than this."""
-    frame = data.map_frame(run, run.digest, st.session_state["ood"])
+def _page(run: Run) -> None:
+    """Everything but the sidebar: what a change of the OOD set or the metric draws again."""
     st.title("Where does the signal live?", anchor=False)
     st.markdown(_headline(run, st.session_state["ood"]))
     _controls(run)
-    ood, metric = st.session_state["ood"], st.session_state["metric"]
+    state.remember(ood=st.session_state["ood"], metric=st.session_state["metric"])
+    if len(run.ood_names) > 1 and st.session_state["all_sets"]:
+        _strip(run, st.session_state["metric"])
+    _map_and_cell(run)
+
+
+@st.fragment
+def _map_and_cell(run: Run) -> None:
+    """What a click on a cell draws again, and no more: the map, its cell and the composer."""
+    ood, metric, index = (st.session_state[key] for key in ("ood", "metric", "cell"))
     frame = data.map_frame(run, run.digest, ood)
-    state.remember(ood=ood, metric=metric, cell=st.session_state["cell"])
-    if st.session_state["all_sets"] and len(run.ood_names) > 1:
-        _strip(run, metric)
-    left, right = st.columns([5, 3], gap="large")
+    state.remember(cell=index)
+    left, right = st.container(key="map_and_cell").columns([5, 3], gap="large")
     with left:
         _map(run, ood, metric, frame)
-        composer.show_composer(run, ood, lambda index: cell_label(run, index))
+        composer.show_composer(run, ood, lambda cell: cell_label(run, cell))
     with right, st.container(key="cell_panel"):
-        index = st.session_state["cell"]
         on_add = None if index in st.session_state["cells"] else _add_cell
         show_cell(run, ood, index, frame.iloc[index], on_add)
 
@@ -106,7 +111,10 @@ def _controls(run: Run) -> None:
             help="AUROC: 0.5 is chance. AUPR: average precision, OOD positive. FPR95: ID images wrongly flagged when "
             "95 % of the OOD images are caught; lower is better.",
         )
-        st.toggle("All OOD sets", key="all_sets", value=True, help="Small maps of every OOD set; click one to open it.")
+        if len(run.ood_names) > 1:
+            st.toggle(
+                "All OOD sets", key="all_sets", value=True, help="Small maps of every OOD set; click one to open it."
+            )
         with st.popover("Data", icon=":material/download:", help="Everything behind this page, as files."):
             _data_downloads(run)
 

@@ -1,0 +1,86 @@
+"""How fast the app answers, in a real headless browser: run ``python benchmarks/app.py``.
+
+(a) From the start of the server's process to the first page drawn: a fresh server, a browser that is already running.
+(b) From a click on a cell of the map to its panel drawn: heading, numbers, histogram, images and ROC curve of that
+cell. Timed inside the page, from the mouse event to the second frame after the last change.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+from app_browser import cell_position, headless_browser, running_app, settle, wait_for
+
+STARTS, WARM_UP = 5, 3
+#: Cells (level, tap) to click, far apart and each once; the first ones warm up.
+CELLS = [(k % 8, (7 * k + 2) % 29) for k in range(WARM_UP + 12)]
+
+#: Resolves to the milliseconds from the next mouse press to the panel drawn, once its figures and heading are those of
+#: another cell and nothing is under way.
+STOPWATCH = """() => {
+  const panel = () => document.querySelector('.st-key-cell_panel');
+  const shown = () => ['h3', '.cfs-gallery', '.st-key-cell_histogram .scatterlayer', '.st-key-cell_roc .scatterlayer']
+    .map((part) => panel()?.querySelector(part)?.innerHTML);
+  const before = shown();
+  const done = () => shown().every((part, i) => part && part !== before[i]) &&
+    !document.querySelector('.st-key-cell_panel [data-stale=true]') &&
+    document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning';
+  window.stopwatch = new Promise((resolve) => window.addEventListener('mousedown', () => {
+    const start = performance.now();
+    const look = () => done() ? requestAnimationFrame(() => resolve(performance.now() - start))
+      : requestAnimationFrame(look);
+    requestAnimationFrame(look);
+  }, {once: true, capture: true}));
+}"""
+
+
+def first_page(browser) -> float:
+    """Seconds from process start to the first page drawn."""
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    start = time.perf_counter()
+    with running_app(wait=False) as url:
+        wait_for(f"{url}/_stcore/health")
+        page.goto(url, wait_until="commit")
+        page.get_by_role("button", name="Open the map").first.wait_for(state="visible")
+        spent = time.perf_counter() - start
+        settle(page)
+    page.close()
+    return spent
+
+
+def clicks(browser) -> list[float]:
+    """Seconds from each click on a cell to its panel drawn."""
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    times = []
+    with running_app() as url:
+        page.goto(f"{url}/map?run=digits&ood=letters")
+        settle(page)
+        for level, tap in CELLS:
+            x, y = cell_position(page, "map", level * 29 + tap)
+            page.evaluate(STOPWATCH)
+            page.mouse.click(x, y)
+            times.append(page.evaluate("() => window.stopwatch") / 1000)
+            settle(page)
+    page.close()
+    return times[WARM_UP:]
+
+
+def main() -> None:
+    """Print both."""
+    with headless_browser() as browser:
+        starts = [first_page(browser) for _ in range(STARTS)]
+        shown = ", ".join(f"{seconds:.2f}" for seconds in starts)
+        print(f"first page: median {statistics.median(starts):.2f} s after process start ({shown}); goal < 4 s")
+        times = clicks(browser)
+        print(
+            f"click to panel: median {statistics.median(times):.2f} s of {len(times)} "
+            f"({min(times):.2f} to {max(times):.2f}); goal < 0.5 s"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""The job runner's files and states, with workers that run inside the test or are played by another process."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import filelock
+import psutil
+import pytest
+
+from cfs_explore import jobs
+from cfs_explore.errors import BackboneError, RunCancelled, RunError
+from cfs_explore.locations import runs_root
+from cfs_explore.spec import RunSpec
+
+
+@pytest.fixture
+def job(quick_spec, tmp_path):
+    """A new run directory of the quick spec."""
+    return jobs.create_at(tmp_path / "run", RunSpec.parse(quick_spec))
+
+
+@pytest.fixture
+def other_process():
+    """A process that does nothing, standing for a worker."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def write_status(run, **facts):
+    status = jobs.Status(**({"state": "running", "started": time.time()} | facts))
+    (run / "status.json").write_text(json.dumps(asdict(status)))
+
+
+def test_new_runs_get_unguessable_ids_below_the_runs_root(quick_spec):
+    spec = RunSpec.parse(quick_spec)
+    first, second = jobs.create(spec), jobs.create(spec)
+    assert first.parent == second.parent == runs_root()
+    assert first.name != second.name and first.name.startswith("tiny-run-") and len(first.name) > 18
+    assert RunSpec.parse(first / "spec.yaml") == spec
+    assert jobs.read_status(first) is None
+
+
+def test_work_ends_finished_and_was_seen_running(job):
+    states, events = [], []
+
+    def report(event):
+        events.append(event)
+        states.append(jobs.read_status(job).state)
+
+    jobs.work(job, device="cpu", report=report)
+    assert set(states) == {"running"}
+    assert {e.stage for e in events} == {"loading", "preparing", "measuring", "saving", "tabulating"}
+    status = jobs.read_status(job)
+    assert status.state == "finished" and status.pid == os.getpid() and status.error == ""
+    assert not jobs.is_alive(status)
+    assert (job / "manifest.json").exists()
+
+
+def test_progress_adds_up(job):
+    events = []
+    jobs.work(job, device="cpu", report=events.append)
+    measuring = [e for e in events if e.stage == "measuring"]
+    assert [e.done for e in measuring] == sorted(e.done for e in measuring)
+    assert measuring[0].done == 0 and measuring[-1].done == measuring[-1].total == 36 + 11
+    assert measuring[-1].rate > 0 and measuring[-1].eta == 0 and measuring[-1].unit == "forwards"
+    assert {e.detail for e in measuring[1:]} == {"ramps", "bright"}
+
+
+def test_a_users_mistake_is_written_down(quick_spec, tmp_path):
+    run = jobs.create_at(tmp_path / "run", RunSpec.parse(quick_spec | {"backbone": "/no/such/folder"}))
+    with pytest.raises(BackboneError):
+        jobs.work(run)
+    status = jobs.read_status(run)
+    assert status.state == "failed" and "/no/such/folder is not a folder" in status.error
+
+
+def test_a_programs_error_is_written_down_and_raised(job, monkeypatch):
+    def fail(*_arguments):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("cfs_explore.scoring.Moments.of", fail)
+    with pytest.raises(ZeroDivisionError):
+        jobs.work(job, device="cpu")
+    status = jobs.read_status(job)
+    assert status.state == "failed" and "error of the program" in status.error and "oops" in status.error
+
+
+def test_the_cancel_file_stops_it_once(job):
+    def report(event):
+        if event.stage == "measuring":
+            (job / "cancel").touch()
+
+    with pytest.raises(RunCancelled):
+        jobs.work(job, device="cpu", report=report)
+    assert jobs.read_status(job).state == "cancelled"
+    assert not (job / "cancel").exists()  # a later start must not trip over it
+    jobs.work(job, device="cpu")
+    assert jobs.read_status(job).state == "finished"
+
+
+def test_ctrl_c_reads_as_cancelled(job):
+    def report(event):
+        if event.stage == "measuring":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        jobs.work(job, device="cpu", report=report)
+    assert jobs.read_status(job).state == "cancelled"
+
+
+def test_waits_for_the_device_and_can_be_cancelled_meanwhile(job, monkeypatch):
+    monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.01)
+    lock = filelock.FileLock(runs_root() / ".device.lock")
+    seen = []
+
+    def report(event):
+        seen.append((event.stage, jobs.read_status(job).state))
+        if len(seen) == 3:
+            (job / "cancel").touch()
+
+    runs_root().mkdir(exist_ok=True)
+    with lock, pytest.raises(RunCancelled, match="while it waited for the device"):
+        jobs.work(job, device="cpu", report=report)
+    assert seen == [("waiting", "waiting")] * 3
+    assert jobs.read_status(job).state == "cancelled"
+
+
+def test_starts_when_the_device_is_free(job, monkeypatch):
+    monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.01)
+    lock = filelock.FileLock(runs_root() / ".device.lock")
+    runs_root().mkdir(exist_ok=True)
+    lock.acquire()
+    stages = []
+
+    def report(event):
+        stages.append(event.stage)
+        if stages == ["waiting"] * 3:
+            lock.release()
+
+    jobs.work(job, device="cpu", report=report)
+    assert stages[:3] == ["waiting"] * 3 and stages[-1] == "tabulating"
+
+
+def test_a_worker_that_vanished_reads_as_failed(job, other_process):
+    write_status(job, pid=other_process.pid)
+    assert jobs.read_status(job).state == "running"
+    other_process.kill()
+    other_process.wait()
+    status = jobs.read_status(job)
+    assert status.state == "failed" and "Start it again" in status.error
+
+
+def test_a_process_number_given_away_again_is_not_the_worker(job):
+    write_status(job, pid=os.getpid(), started=psutil.Process().create_time() - 3600)
+    assert jobs.read_status(job).state == "failed"
+
+
+def test_a_second_start_while_one_runs_does_nothing(job, other_process, monkeypatch):
+    write_status(job, pid=other_process.pid)
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: pytest.fail("a second worker was started"))
+    jobs.start(job)
+    with pytest.raises(RunError, match=f"being worked on by process {other_process.pid}"):
+        jobs.work(job)
+    assert jobs.read_status(job).pid == other_process.pid
+
+
+def test_cancel_ends_a_worker_that_does_not_listen(job, other_process):
+    write_status(job, pid=other_process.pid, stage="measuring", done=3, total=9)
+    jobs.cancel(job, patience=0.3)
+    assert not psutil.pid_exists(other_process.pid)
+    status = jobs.read_status(job)
+    assert (status.state, status.done) == ("cancelled", 3)
+    assert not (job / "cancel").exists()
+
+
+def test_cancel_leaves_a_finished_job_alone(job):
+    jobs.work(job, device="cpu")
+    jobs.cancel(job, patience=0.1)
+    assert jobs.read_status(job).state == "finished"
+    assert not (job / "cancel").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"state": "running", "colour": 3}'])
+def test_a_damaged_status_is_a_clear_error(job, content):
+    (job / "status.json").write_text(content)
+    with pytest.raises(RunError, match=r"status\.json is not a job's status"):
+        jobs.read_status(job)
