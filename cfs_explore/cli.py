@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
 
     app = commands.add_parser("app", help="open the app in the browser")
     app.add_argument("--port", type=int, default=8501)
+    app.add_argument(
+        "--address", default="localhost", help="0.0.0.0 serves the whole network; the default, this computer only"
+    )
     app.add_argument("--headless", action="store_true", help="do not open a browser")
     app.set_defaults(command=_app)
 
@@ -100,14 +103,29 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _app(options: argparse.Namespace) -> None:
+    import threading
+
     from streamlit.web import cli as streamlit
 
+    threading.Thread(target=_load_ahead, daemon=True).start()
     sys.argv = [
         "streamlit", "run", str(PROJECT / "app.py"),
+        "--server.address", options.address,
         "--server.port", str(options.port),
         "--server.headless", str(options.headless).lower(),
     ]  # fmt: skip
     sys.exit(streamlit.main())
+
+
+def _load_ahead() -> None:
+    """Load what the first page needs while the browser starts; any sooner would only make the server start later."""
+    import time
+
+    from streamlit import runtime
+
+    while not runtime.exists():
+        time.sleep(0.02)
+    from cfs_explore import store  # noqa: F401 (pandas and zarr come with it)
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -96,15 +96,15 @@ class Extractor:
         out = np.empty((int(np.prod(shape)), self.width), dtype=np.float32)
         start = 0
         while start < len(out):
-            items = np.arange(start, min(start + self.batch_size, len(out)))
-            k, m, i = np.unravel_index(items, shape)
+            stop = min(start + self.batch_size, len(out))
+            k, m, i = np.unravel_index(np.arange(start, stop), shape)
             try:
-                out[items] = self._forward(clean, eps, k, m, i)
+                out[start:stop] = self._forward(clean, eps, k, m, i)
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 self._shrink(error)
                 continue
-            start += len(items)
-            self._after_batch(len(items))
+            self._after_batch(stop - start)
+            start = stop
         return out.reshape(*shape, self.width)
 
     @torch.inference_mode()

@@ -154,7 +154,7 @@ class RunSpec(_Strict):
         if not isinstance(content, dict):
             path = Path(content)
             base, label = path.resolve().parent, str(path)
-            content = _read_yaml(path)
+            content = read_yaml(path)
         try:
             return cls(**_resolve_paths(content, base))
         except pydantic.ValidationError as error:
@@ -171,19 +171,24 @@ def explain(error: pydantic.ValidationError) -> str:
     for item in error.errors(include_url=False):
         field = ".".join(str(part) for part in item["loc"]) or "spec"
         if item["type"] == "extra_forbidden":
-            clauses.append(f"{field}: unknown field (see RunSpec for the known ones)")
+            clauses.append(f"{field}: unknown field; check its spelling")
         else:
             clauses.append(f"{field}: {item['msg'].removeprefix('Value error, ')}, got {item['input']!r:.80}")
     return "; ".join(clauses)
 
 
-def _read_yaml(path: Path) -> dict:
+def read_yaml(path: Path) -> dict:
+    """The fields of a YAML file.
+
+    Raises:
+        SpecError: when it is not there, not YAML, or holds something else.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpecError(f"{path} is not readable YAML: {error}") from error
+        raise SpecError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise SpecError(f"{path} must hold fields such as name, backbone, id, ood; it holds {type(content).__name__}.")
+        raise SpecError(f"{path} must hold `field: value` lines; it holds a {type(content).__name__}.")
     return content
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 from tqdm import trange
 
 from cfs_explore import images
+from cfs_explore.errors import SpecError
 from cfs_explore.train.spec import TrainSpec
 
 
@@ -28,10 +29,12 @@ def train_ddpm(spec: TrainSpec, out: str | Path, *, device: str | None = None) -
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(spec.seed)
-    unet = UNet2DModel(**spec.unet).to(device)
-    average = UNet2DModel(**spec.unet).to(device)
+    try:
+        unet, average = (UNet2DModel(**spec.unet).to(device) for _ in range(2))
+        scheduler = DDPMScheduler(**spec.scheduler)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise SpecError(f"diffusers does not take these arguments of unet or scheduler: {error}") from error
     average.load_state_dict(unet.state_dict())
-    scheduler = DDPMScheduler(**spec.scheduler)
     shape = (unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
     data = torch.from_numpy(_load(spec.data, shape))
     optimiser = torch.optim.AdamW(unet.parameters(), lr=spec.learning_rate)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-import yaml
 
 from cfs_explore.errors import SpecError
+from cfs_explore.spec import explain, read_yaml
 
 
 class TrainSpec(pydantic.BaseModel):
@@ -39,7 +39,8 @@ class TrainSpec(pydantic.BaseModel):
     @classmethod
     def from_yaml(cls, path: str | Path) -> TrainSpec:
         """Read a spec; every mistake is a SpecError that names the field."""
+        content = read_yaml(Path(path))
         try:
-            return cls(**yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError, ValueError, TypeError) as error:
-            raise SpecError(f"{path} is not a training spec: {error}") from error
+            return cls(**content)
+        except pydantic.ValidationError as error:
+            raise SpecError(f"{path} is not a training spec: {explain(error)}") from error

@@ -18,6 +18,7 @@ from cfs_explore.figures import (
     score_histogram_figure,
     short_tap_name,
 )
+from cfs_explore.figures.theme import format_value
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
 from cfs_explore.ui.figure import show_figure
@@ -29,7 +30,7 @@ _SHOWN = 6
 def cell_label(run: Run, index: int) -> str:
     """A cell as people say it: 'up1.res1 @ λ 5.0'."""
     level, tap = divmod(index, len(run.taps))
-    return f"{short_tap_name(run.taps[tap].name)} @ λ {run.levels[level].lam:.1f}"
+    return f"{short_tap_name(run.taps[tap].name)} @ λ {format_value(run.levels[level].lam, 1)}"
 
 
 def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[int], None] | None) -> None:
@@ -47,9 +48,9 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(cell_label(run, index), anchor=False, width="stretch")
         st.button(
-            "Add to detector",
+            "Add to detector" if on_add else "In the detector",
             key="add_cell",
-            icon=":material/add:",
+            icon=":material/add:" if on_add else ":material/check:",
             on_click=on_add,
             args=(index,),
             disabled=on_add is None,
@@ -57,7 +58,7 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[
         )
     st.caption(
         f"{tap.name} · {tap.region} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "
-        f"{tap.channels} channels · λ requested {level.requested:g}, achieved {level.lam:.2f}"
+        f"{tap.channels} channels · λ requested {format_value(level.requested, 2)}, achieved {format_value(level.lam, 2)}"
     )
     st.markdown(
         f"**AUROC {format_estimate(row.auroc, row.auroc_lo, row.auroc_hi)}**  \n"
@@ -96,7 +97,7 @@ def _histogram(run: Run, ood: str, index: int, id_scores: np.ndarray, ood_scores
 def _roc(run: Run, ood: str, index: int, row: pd.Series, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:
     curve = roc_curve(id_scores, ood_scores)
     show_figure(
-        roc_figure(curve, state.figure_theme()).update_layout(height=320),
+        roc_figure(curve, state.figure_theme()).update_layout(height=280),
         key="cell_roc",
         rows=curve,
         caption=roc_caption(len(id_scores), len(ood_scores)),

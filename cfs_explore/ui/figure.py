@@ -43,12 +43,19 @@ def show_figure(
         config={"toImageButtonOptions": {"format": "svg", "filename": file_name}, "displaylogo": False},
         alt=alt,
     )
-    st.caption(caption)
+    with st.container(gap=None):
+        st.caption(caption)
+        _files(figure, key, rows, alt, file_name)
+
+
+def _files(figure: go.Figure, key: str, rows: pd.DataFrame, alt: str, file_name: str) -> None:
+    """The table behind the figure and the figure as a file, each behind a button."""
     with st.container(horizontal=True, gap="small"):
         with st.popover("Table", icon=":material/table:", key=f"{key}_table", type="tertiary"):
             st.dataframe(rows, hide_index=True, alt=alt)
+            name = f"{file_name}.csv"
             st.download_button(
-                "CSV", rows.to_csv(index=False), f"{file_name}.csv", "text/csv", key=f"{key}_csv", on_click="ignore"
+                "CSV", lambda: rows.to_csv(index=False), name, "text/csv", key=f"{key}_csv", on_click="ignore"
             )
         with st.popover("Figure", icon=":material/download:", key=f"{key}_files", type="tertiary"):
             _downloads(figure, key, file_name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from cfs_explore.figures import (
@@ -21,6 +22,8 @@ from cfs_explore.ui import composer, data, state
 from cfs_explore.ui.cell_panel import cell_label, show_cell
 from cfs_explore.ui.figure import show_figure
 
+#: Okabe-Ito orange, which no cell of the map has: also the colour of what is composed here.
+OPEN_CELL_COLOUR = "#E69F00"
 METRICS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR95"}
 
 
@@ -141,15 +144,34 @@ def _strip(run: Run, metric: str) -> None:
 
 def _map(run: Run, ood: str, metric: str, frame: pd.DataFrame) -> None:
     cells, cell = st.session_state["cells"], st.session_state["cell"]
-    marked = [cell] if len(cells) < 2 else cells
+    figure = auroc_map_figure(frame, metric, [cell] if len(cells) < 2 else cells, state.figure_theme())
+    if len(cells) >= 2:
+        _outline_open_cell(figure, cell)
     show_figure(
-        auroc_map_figure(frame, metric, marked, state.figure_theme()),
+        figure,
         key="map",
         rows=frame.drop(columns=["lo", "hi"]),
         caption=map_caption(frame, metric, ood, {"backbone": run.manifest.backbone.name, "head": "diagonal"}),
         alt=alt_text(frame, metric),
         file_name=f"{run.path.name}-{ood}-{metric}".replace(" ", "-"),
         on_select=lambda: _pick_cells(run),
+    )
+
+
+def _outline_open_cell(figure: go.Figure, cell: int) -> None:
+    """A second, wider outline around the cell that the panel shows; the composed cells have theirs, with numbers."""
+    layer = figure.data[-1]
+    position = layer.customdata.index(cell)
+    x, y = layer.x[position], layer.y[position]
+    figure.add_shape(
+        type="rect",
+        x0=x - 0.5,
+        x1=x + 0.5,
+        y0=y - 0.5,
+        y1=y + 0.5,
+        line={"color": OPEN_CELL_COLOUR, "width": 3},
+        fillcolor="rgba(0,0,0,0)",
+        name="open cell",
     )
 
 

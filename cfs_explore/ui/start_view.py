@@ -25,12 +25,13 @@ def show() -> None:
         "few numbers from every layer, and maps **where out-of-distribution (OOD) images stand out** from "
         "in-distribution (ID) ones. Open a map below, or upload a zip of pictures and get the same map for them."
     )
-    st.image(
-        str(_PICTURE),
-        width="stretch",
-        alt="Three steps: corrupt an image at noise levels from clean to noisy; read a frozen diffusion network at its "
-        "encoder and decoder layers; score each layer at each noise level.",
-    )
+    with st.container(key="how_it_works"):
+        st.image(
+            str(_PICTURE),
+            width="stretch",
+            alt="Three steps: corrupt an image at noise levels from clean to noisy; read a frozen diffusion network at "
+            "its encoder and decoder layers; score each layer at each noise level.",
+        )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header("Explorations", anchor=False, width="stretch")
         st.page_link("pages/new.py", label="New exploration", icon=":material/add_circle:")

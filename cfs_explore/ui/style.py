@@ -1,0 +1,31 @@
+"""The little CSS that the theme cannot say: what happens where the page is narrow, and chips that wrap."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+_STYLE = """
+<style>
+@media (max-width: 1200px) and (min-width: 700px) {
+  [data-testid="stMainBlockContainer"] {padding-left: 2rem; padding-right: 2rem;}
+}
+/* The map and its cell stand beside each other only where both have room. */
+.st-key-map_and_cell {container-type: inline-size;}
+@container (max-width: 880px) {
+  .st-key-map_and_cell [data-testid="stColumn"] {min-width: calc(100% - 1.5rem);}
+}
+/* Below this width tick labels and titles would run into each other: the figure scrolls instead. */
+.st-key-map, .st-key-strip, .st-key-how_it_works {overflow-x: auto !important;}
+.st-key-map [data-testid="stFullScreenFrame"] {min-width: 600px;}
+.st-key-strip [data-testid="stFullScreenFrame"] {min-width: 620px;}
+.st-key-how_it_works [data-testid="stFullScreenFrame"] {min-width: 640px;}
+/* Chosen values wrap instead of running out of sight. */
+[role="group"]:has(> [data-testid="stMultiSelectTagsContainer"]) {height: auto; max-height: none;}
+[data-testid="stMultiSelectTagsContainer"] {height: auto; flex-wrap: wrap; padding-block: 0.25rem;}
+</style>
+"""
+
+
+def apply() -> None:
+    """Add the style to the page; it takes no room."""
+    st.html(_STYLE)

@@ -1,0 +1,156 @@
+"""``cfs-explore``: run, inspect, train; a user's mistake is one line and exit code 2."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cfs_explore.cli import main
+from cfs_explore.locations import runs_root
+from cfs_explore.spec import RunSpec
+from cfs_explore.store import find_runs, open_run
+
+
+@pytest.fixture
+def spec_file(tmp_path, tiny_folder, write_images) -> Path:
+    content = {
+        "name": "From the shell",
+        "backbone": str(tiny_folder),
+        "id": {"train": {"name": "ramps", "source": str(write_images(20, seed=1))}},
+        "ood": [{"name": "bright", "source": str(write_images(6, seed=2, shift=50))}],
+        "levels": [5.0],
+        "taps": "sparse_ed",
+    }
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path / "spec.yaml"
+
+
+def refused(capsys, *arguments) -> str:
+    """What a refused command says; checks that it is one line and exit code 2."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(a) for a in arguments])
+    assert stopped.value.code == 2
+    out, err = capsys.readouterr()
+    lines = [line for line in err.splitlines() if line.strip()]
+    assert out == "" and len(lines) == 1 and lines[0].startswith("cfs-explore: ")
+    return lines[0]
+
+
+def test_run_then_run_again(spec_file, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out"
+    main(["run", str(spec_file), "--out", str(out), "--device", "cpu"])
+    assert capsys.readouterr().out == f"Finished: {out}\n"
+    run = open_run(out)
+    assert run.name == "From the shell" and len(run.taps) == 2
+    measured = (out / "scores.zarr").stat().st_mtime_ns
+    main(["run", str(out)])  # a run directory is resumed; this one is finished
+    assert (out / "scores.zarr").stat().st_mtime_ns == measured
+    main(["run", str(spec_file), "--out", str(out), "--fresh", "--device", "cpu"])
+    assert (out / "scores.zarr").stat().st_mtime_ns > measured
+    assert open_run(out).auroc_map("bright").equals(run.auroc_map("bright"))
+
+
+def test_run_without_out_goes_to_the_runs_root(spec_file, capsys):
+    before = set(find_runs(runs_root()))
+    main(["run", str(spec_file), "--device", "cpu"])
+    (made,) = set(find_runs(runs_root())) - before
+    assert made.name.startswith("from-the-shell-")
+    assert capsys.readouterr().out == f"Finished: {made}\n"
+
+
+def test_out_of_another_run_is_refused_and_kept(spec_file, tmp_path, capsys):
+    out = tmp_path / "out"
+    main(["run", str(spec_file), "--out", str(out), "--device", "cpu"])
+    capsys.readouterr()
+    spec_file.write_text(spec_file.read_text().replace("From the shell", "Another"))
+    for options in ([], ["--fresh"]):
+        assert "holds a run with another spec" in refused(capsys, "run", spec_file, "--out", out, *options)
+    assert open_run(out).name == "From the shell" and RunSpec.parse(out / "spec.yaml").name == "From the shell"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"draws": "x", "seed": []}, "draws"),
+        ({"colour": 1}, "colour: unknown field"),
+        ({"backbone": "/nowhere/at/all"}, "/nowhere/at/all is not a folder"),
+        ({"id": {"run": "no-such-run"}}, "no finished run 'no-such-run'"),
+        ({"levels": [float("inf")]}, "finite log-SNR"),
+        ({"ood": [{"name": "gone", "source": "/nowhere.zip"}]}, "/nowhere.zip does not exist"),
+        ({"taps": ["nowhere"]}, "Unknown taps: nowhere"),
+    ],
+)
+def test_mistakes_in_the_spec(spec_file, tmp_path, capsys, changes, told):
+    spec_file.write_text(yaml.safe_dump(yaml.safe_load(spec_file.read_text()) | changes))
+    assert told in refused(capsys, "run", spec_file, "--out", tmp_path / "out")
+
+
+def test_paths_that_are_not_there(tmp_path, capsys):
+    assert "not readable YAML" in refused(capsys, "run", tmp_path / "missing.yaml")
+    assert "not readable YAML" in refused(capsys, "run", tmp_path)
+    assert "not a folder" in refused(capsys, "inspect", "/nowhere/at/all")
+    assert "not readable YAML" in refused(capsys, "train", tmp_path / "missing.yaml", "--out", tmp_path)
+
+
+def test_interrupted(spec_file, tmp_path, capsys, monkeypatch):
+    def stop(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cfs_explore.jobs.work", stop)
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", str(spec_file), "--out", str(tmp_path / "out")])
+    assert stopped.value.code == 130
+    assert "start it again to go on" in capsys.readouterr().err
+
+
+def test_inspect_as_a_table(tiny, tiny_folder, capsys):
+    main(["inspect", str(tiny_folder), "--device", "cpu"])
+    out = capsys.readouterr().out
+    assert f"tiny: family unet2d, {tiny.parameters:,} parameters" in out
+    assert f"fingerprint {tiny.fingerprint}" in out and "-10.12 to 9.21" in out
+    rows = [line.split() for line in out.splitlines()[4:]]
+    assert [row[0] for row in rows] == [t.name for t in tiny.taps()]
+    assert rows[4] == ["down_blocks.1.attentions.0", "encoder", "attention", "4", "16", f"{tiny.taps()[4].depth:.1%}"]
+
+
+def test_inspect_as_json(tiny, tiny_folder, capsys):
+    main(["inspect", str(tiny_folder), "--device", "cpu", "--json"])
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["image_shape"] == [1, 8, 8] and facts["taps"] == [t.to_dict() for t in tiny.taps()]
+    assert 0 < facts["seconds_per_forward"] < 1
+
+
+def test_train_then_inspect(tmp_path, write_images, capsys):
+    network = {
+        "sample_size": 8, "in_channels": 1, "out_channels": 1, "layers_per_block": 1, "block_out_channels": [8],
+        "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"], "norm_num_groups": 4,
+    }  # fmt: skip
+    content = {"data": str(write_images(9)), "unet": network, "steps": 2, "batch_size": 4, "flip": True}
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(content))
+    for name in ("first", "second"):
+        main(["train", str(tmp_path / "train.yaml"), "--out", str(tmp_path / name), "--device", "cpu"])
+    assert capsys.readouterr().out.endswith(f"Saved: {tmp_path / 'second'}\n")
+    fingerprints = set()
+    for name in ("first", "second"):
+        main(["inspect", str(tmp_path / name), "--device", "cpu", "--json"])
+        fingerprints.add(json.loads(capsys.readouterr().out)["fingerprint"])
+    assert len(fingerprints) == 1  # same seed, same weights
+    record = json.loads((tmp_path / "first" / "training.json").read_text())
+    assert len(record["loss"]) == 2 and 0 < record["loss"][0] < 10
+    assert record["spec"]["steps"] == 2
+
+
+@pytest.mark.parametrize("changes", [{"steps": 0}, {"colour": 1}, {"unet": {"no_such_option": 3}}])
+def test_mistakes_in_a_training_spec(tmp_path, write_images, capsys, changes):
+    content = {"data": str(write_images(4)), "unet": {"sample_size": 8}, "steps": 1} | changes
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(content))
+    said = refused(capsys, "train", tmp_path / "train.yaml", "--out", tmp_path / "out")
+    assert str(next(iter(changes))) in said or "no_such_option" in said
+
+
+def test_every_command_has_help(capsys):
+    for command in ("run", "app", "inspect", "train"):
+        with pytest.raises(SystemExit) as stopped:
+            main([command, "--help"])
+        assert stopped.value.code == 0 and f"cfs-explore {command}" in capsys.readouterr().out

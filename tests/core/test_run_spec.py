@@ -1,0 +1,152 @@
+"""The run description: one meaning from page, command line and Python; every mistake named by its field."""
+
+import math
+
+import pytest
+
+from cfs_explore.errors import SpecError
+from cfs_explore.levels import DEFAULT_LAMS
+from cfs_explore.spec import RunSpec
+
+MINIMAL = {
+    "name": "a run",
+    "backbone": "google/ddpm",
+    "id": {"train": {"name": "cats", "source": "cats.zip"}},
+    "ood": [{"name": "dogs", "source": {"builtin": "letters", "n": 20}}],
+}
+FULL = MINIMAL | {
+    "backbone": {"path": "net", "family": "unet2d", "schedule": "ddpm-linear-1000"},
+    "id": {"run": "digits"},
+    "levels": {"high": 8, "low": -4, "count": 5, "grid": 50},
+    "alignment": "uniform_t",
+    "draws": 5,
+    "taps": ["conv_in", "conv_act"],
+    "keep": "none",
+    "keep_level": 3,
+    "seed": 9,
+    "resize": "pad",
+    "precision": "bf16",
+    "batch_size": 16,
+    "shard_size": 100,
+    "description": "Größe: null",
+}
+
+
+def test_defaults():
+    spec = RunSpec.parse(MINIMAL)
+    assert spec.lams == list(DEFAULT_LAMS) and spec.draws == 1 and spec.taps == "all" and spec.keep == "sparse_ed"
+    assert spec.backbone.path == "google/ddpm"
+
+
+@pytest.mark.parametrize("content", [MINIMAL, FULL])
+def test_survives_yaml(tmp_path, content):
+    spec = RunSpec.parse(content)
+    (tmp_path / "spec.yaml").write_text(spec.to_yaml(), encoding="utf-8")
+    assert RunSpec.parse(tmp_path / "spec.yaml") == spec
+    assert RunSpec.parse(spec) is spec
+
+
+def test_levels_from_clean_to_noisy_each_once():
+    assert RunSpec.parse(MINIMAL | {"levels": [1, 5, -3, 5.0]}).lams == [5, 1, -3]
+    lams = RunSpec.parse(FULL).lams
+    assert (lams[0], lams[-1], len(lams)) == (8, -4, 5) and lams == sorted(lams, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"colour": "red"}, "colour: unknown field"),
+        ({"ood": [{"name": "a", "source": "b", "size": 3}]}, r"ood\.0\.size: unknown field"),
+        ({"draws": "many"}, r"draws: .*integer.*got 'many'"),
+        ({"draws": 0}, r"draws: .*greater than or equal to 1, got 0"),
+        ({"levels": "all"}, r"levels.*got 'all'"),
+        ({"levels": []}, "levels: give at least one log-SNR"),
+        ({"levels": {"high": 1, "low": 2, "count": 3}}, "a range needs high > low"),
+        ({"alignment": "psnr"}, r"alignment: .*'logsnr' or 'uniform_t'"),
+        ({"resize": "stretch"}, r"resize: .*'crop', 'squash' or 'pad'"),
+        ({"precision": "fp8"}, r"precision: .*'auto', 'fp32' or 'bf16'"),
+        ({"ood": []}, r"ood: .*at least 1 item"),
+        ({"ood": [{"name": "x", "source": "a"}] * 2}, "two sets are called x"),
+        ({"ood": [{"name": "../x", "source": "a"}]}, r"ood\.0\.name"),
+        ({"ood": [{"name": "x"}]}, r"ood\.0\.source"),
+        ({"ood": {"name": "x"}}, r"ood: .*list"),
+        ({"id": {}}, "id: give either `run` .* or `train`"),
+        ({"id": {"run": "a", "train": {"name": "b", "source": "c"}}}, "not both"),
+        ({"id": {"train": {"name": "b", "source": "c"}, "test_fraction": 1.0}}, r"id\.test_fraction: .*less than 1"),
+        ({"backbone": {"family": "unet2d"}}, r"backbone\.path"),
+        ({"backbone": 3}, "backbone"),
+        ({"name": ""}, "name"),
+        ({"batch_size": -4}, r"batch_size: .*greater than 0, got -4"),
+    ],
+)
+def test_mistakes_name_the_field_and_what_was_given(changes, told):
+    with pytest.raises(SpecError, match=told) as error:
+        RunSpec.parse(MINIMAL | changes)
+    assert "\n" not in str(error.value)
+
+
+def test_several_mistakes_are_told_at_once():
+    with pytest.raises(SpecError, match=r"draws: .*; colour: unknown field"):
+        RunSpec.parse(MINIMAL | {"colour": "red", "draws": -1})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!!python/object/apply:os.system ['touch pwned']",
+        "name: !!python/name:os.system ''",
+        "name: [unclosed",
+        "- a list",
+        "just text",
+        "",
+    ],
+)
+def test_yaml_that_is_not_a_spec(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spec.yaml").write_text(text)
+    with pytest.raises(SpecError, match=r"spec\.yaml (is not readable YAML|must hold `field: value` lines)"):
+        RunSpec.parse(tmp_path / "spec.yaml")
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_files_that_are_not_there_or_not_text(tmp_path):
+    with pytest.raises(SpecError, match="not readable YAML"):
+        RunSpec.parse(tmp_path / "missing.yaml")
+    (tmp_path / "spec.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SpecError, match="not readable YAML"):
+        RunSpec.parse(tmp_path / "spec.yaml")
+
+
+def test_relative_paths_start_at_the_specs_folder(tmp_path, monkeypatch):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    for folder in (home / "net", home / "base", elsewhere):
+        folder.mkdir(parents=True)
+    (home / "cats.zip").touch()
+    (home / "base" / "manifest.json").touch()
+    monkeypatch.chdir(elsewhere)
+    (home / "spec.yaml").write_text(RunSpec(**MINIMAL | {"backbone": {"path": "net"}}).to_yaml())
+    spec = RunSpec.parse("../home/spec.yaml")
+    assert spec.backbone.path == str(home / "net") and spec.id.train.source == str(home / "cats.zip")
+    (home / "spec.yaml").write_text(RunSpec(**MINIMAL | {"backbone": {"path": "net"}, "id": {"run": "base"}}).to_yaml())
+    assert RunSpec.parse(home / "spec.yaml").id.run == str(home / "base")
+    monkeypatch.chdir(home)
+    assert RunSpec.parse(MINIMAL).id.train.source == str(home / "cats.zip")  # a dict: from the working folder
+
+
+def test_a_bundles_name_is_not_mistaken_for_a_folder_of_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    assert RunSpec.parse(MINIMAL | {"id": {"run": "digits"}}).id.run == "digits"
+
+
+@pytest.mark.parametrize("source", ["x" * 5000, "a\0b"])
+def test_what_cannot_be_a_path_is_left_for_the_opener_to_refuse(source):
+    assert RunSpec.parse(MINIMAL | {"ood": [{"name": "x", "source": source}]}).ood[0].source == source
+
+
+def test_specs_are_frozen_values():
+    spec = RunSpec.parse(MINIMAL)
+    with pytest.raises(ValueError, match="frozen"):
+        spec.draws = 3
+    assert spec == RunSpec.parse(MINIMAL) and spec != RunSpec.parse(MINIMAL | {"seed": 1})
+    assert math.isclose(spec.id.test_fraction, 1 / 3)
