@@ -51,8 +51,8 @@ def _parsed(key: str, default: Value, parse: Callable[[str], Value]) -> Value:
 
 
 def parse_cells(text: str) -> list[int]:
-    """Cell indices of a query value such as '24.36'."""
-    return [int(part) for part in text.split(".") if part]
+    """Cell indices of a query value such as '24.36', each once."""
+    return list(dict.fromkeys(int(part) for part in text.split(".") if part))
 
 
 def format_cells(cells: Sequence[int]) -> str:

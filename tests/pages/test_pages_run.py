@@ -1,0 +1,147 @@
+"""Every page runs on the bundle, follows its controls, and restores what a URL says; nonsense falls back."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cfs_explore.contracts import Cell
+from cfs_explore.diagnostics import auroc, compose
+from cfs_explore.figures import format_estimate
+from cfs_explore.locations import BUNDLES
+from cfs_explore.store import open_run
+
+APP = str(Path(__file__).parents[2] / "app.py")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return open_run(BUNDLES / "digits")
+
+
+def open_page(page: str | None = None, **query: str) -> AppTest:
+    """A page after its first run."""
+    app = AppTest.from_file(APP, default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    if page:
+        app.switch_page(f"pages/{page}.py").run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(element.value for kind in ("markdown", "caption", "subheader", "title") for element in app.get(kind))
+
+
+def test_start_lists_the_bundle():
+    app = open_page()
+    assert app.title[0].value == "CFS Explore"
+    assert "Digits" in [heading.value for heading in app.subheader]
+    assert any(button.label == "Open the map" for button in app.button)
+
+
+def test_map_says_where_the_signal_lives(digits):
+    app = open_page("map", run="digits", ood="letters")
+    best = digits.table("best_cell").set_index("ood").loc["letters"]
+    assert format_estimate(best["honest"], best["honest_lo"], best["honest_hi"]) in app.markdown[0].value
+
+
+@pytest.mark.parametrize("metric", ["auroc", "aupr", "fpr95"])
+def test_url_restores_the_view(digits, metric):
+    app = open_page("map", run="digits", ood="blurred", metric=metric, cell="30", cells="30.31.99")
+    state = app.session_state
+    assert (state["ood"], state["metric"], state["cell"], state["cells"]) == ("blurred", metric, 30, [30, 31, 99])
+    row = digits.auroc_map("blurred").iloc[30]
+    assert format_estimate(row.auroc, row.auroc_lo, row.auroc_hi) in texts(app)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"run": "../../etc"},
+        {"ood": "no such set"},
+        {"metric": "accuracy"},
+        {"cell": "9999"},
+        {"cell": "x"},
+        {"cells": "1.2.zz"},
+        {"cells": "-4"},
+        {"cells": "5.5"},
+    ],
+)
+def test_nonsense_in_the_url_falls_back(nonsense, digits):
+    app = open_page("map", **{"run": "digits", **nonsense})
+    assert app.session_state["map_run"] == "digits"
+    assert app.session_state["ood"] in digits.ood_names
+    assert app.session_state["cell"] in range(29 * 8)
+    assert len(set(app.session_state["cells"])) == len(app.session_state["cells"])
+
+
+def test_composed_detector_is_the_mean_of_its_cells(digits):
+    cells = [50, 137, 200]
+    app = open_page("map", run="digits", ood="letters", cells=".".join(map(str, cells)))
+    pairs = [Cell(*divmod(index, 29)) for index in cells]
+    expected = auroc(compose(digits.scores("id_test"), pairs), compose(digits.scores("ood", "letters"), pairs))
+    tables = [frame.value for frame in app.dataframe]
+    detectors = next(table for table in tables if "kind" in table)
+    composed = detectors[detectors["kind"] == "composed"].iloc[0]
+    assert composed["auroc"] == pytest.approx(expected.value)
+    assert composed["lo"] == pytest.approx(expected.lo)
+    assert set(detectors["kind"]) == {"composed", "preset", "honest", "naive"}
+
+
+def test_another_set_changes_the_map(digits):
+    app = open_page("map", run="digits", ood="letters")
+    app.selectbox(key="ood").select("noisy").run()
+    assert not app.exception
+    assert app.query_params["ood"] in ("noisy", ["noisy"])
+    best = digits.table("best_cell").set_index("ood").loc["noisy"]
+    assert format_estimate(best["honest"], best["honest_lo"], best["honest_hi"]) in app.markdown[0].value
+
+
+def test_nothing_to_show(tmp_path, monkeypatch):
+    from cfs_explore.ui import data
+
+    monkeypatch.setattr(data, "BUNDLES", tmp_path / "none")
+    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "runs"))
+    assert any("none yet" in info.value for info in open_page().info)
+    assert any("no exploration" in info.value for info in open_page("map").info)
+
+
+def test_an_unreadable_run_does_not_break_the_rest(tmp_path, monkeypatch):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "manifest.json").write_text('{"format": 1, "name": 3}')
+    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
+    app = open_page()
+    assert any("manifest.json" in error.value for error in app.error)
+    assert "Digits" in [heading.value for heading in app.subheader]
+    assert any("manifest.json" in error.value for error in open_page("map", run="broken").error)
+
+
+def test_new_page_asks_for_what_is_missing():
+    app = open_page("new")
+    assert next(button for button in app.button if button.label == "Start").disabled
+    assert any("OOD images" in warning.value for warning in app.warning)
+
+
+def test_a_path_that_is_not_a_backbone(tmp_path):
+    app = open_page("new")
+    app.selectbox(key="new_backbone").select("").run()
+    app.text_input(key="new_backbone_path").input(str(tmp_path)).run()
+    assert not app.exception
+    assert any("is not a backbone of a known family" in error.value.replace("\\", "") for error in app.error)
+
+
+def test_a_server_path_without_images(tmp_path):
+    app = open_page("new")
+    app.text_area(key="new_paths").input(str(tmp_path / "nowhere")).run()
+    assert not app.exception
+    assert any("nowhere" in warning.value.replace("\\", "") for warning in app.warning)
+    assert next(button for button in app.button if button.label == "Start").disabled
+
+
+def test_a_job_that_is_not_there():
+    app = open_page("new", job="gone")
+    assert app.title[0].value == "New exploration"
