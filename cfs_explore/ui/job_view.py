@@ -50,7 +50,6 @@ def _watch(run: Path) -> None:
         return
     state = status.state if status else "cancelled"
     if state == "finished":
-        st.session_state["run"] = run.name
         st.switch_page("pages/map.py", query_params={"run": run.name})
     if state in ("starting", "waiting", "running"):
         _show_progress(run, status)

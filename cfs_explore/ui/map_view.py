@@ -144,9 +144,10 @@ def _strip(run: Run, metric: str) -> None:
 
 def _map(run: Run, ood: str, metric: str, frame: pd.DataFrame) -> None:
     cells, cell = st.session_state["cells"], st.session_state["cell"]
-    figure = auroc_map_figure(frame, metric, [cell] if len(cells) < 2 else cells, state.figure_theme())
-    if len(cells) >= 2:
-        _outline_open_cell(figure, cell)
+    figure = auroc_map_figure(frame, metric, cells, state.figure_theme())
+    layer = figure.data[-1]
+    layer.selectedpoints = [layer.customdata.index(index) for index in cells]  # what a shift-click adds to
+    _outline_open_cell(figure, cell)
     show_figure(
         figure,
         key="map",
@@ -176,13 +177,16 @@ def _outline_open_cell(figure: go.Figure, cell: int) -> None:
 
 
 def _pick_cells(run: Run) -> None:
-    """A click opens the cell; several selected cells compose a detector."""
+    """A click opens the cell; a shift-click adds it to the composed cells, or takes it out again."""
     points = st.session_state["map"]["selection"]["points"]
     picked = [int(point["customdata"]) for point in points if isinstance(point.get("customdata"), int)]
-    if picked:
-        st.session_state["cell"] = picked[-1]
+    composed = st.session_state["cells"]
+    added = [index for index in picked if index not in composed]
     if len(picked) > 1:
-        st.session_state["cells"] = list(dict.fromkeys(picked))
+        st.session_state["cells"] = [index for index in composed if index in picked] + added
+        st.session_state["cell"] = added[-1] if added else st.session_state["cell"]
+    elif picked:
+        st.session_state["cell"] = picked[0]
 
 
 def _pick_set(run: Run) -> None:

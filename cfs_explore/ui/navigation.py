@@ -7,10 +7,15 @@ import streamlit as st
 from cfs_explore.locations import PROJECT
 
 _FOLDER = PROJECT / "pages"
+_ICON = PROJECT / "docs" / "images" / "icon.png"
 
 
 def current_page():
-    """Register the pages; returns the one that the address asks for."""
+    """Configure the app and register its pages; returns the one that the address asks for.
+
+    The app's own icon comes first: without it, Streamlit fetches a page's icon from a font server.
+    """
+    st.set_page_config(page_title="CFS Explore", page_icon=str(_ICON), layout="wide")
     return st.navigation(
         [
             st.Page(_FOLDER / "start.py", title="Start", icon=":material/home:", default=True),

@@ -66,5 +66,4 @@ def _card(run: Run, path: Path) -> None:
         value = format_estimate(row["honest"], row["honest_lo"], row["honest_hi"])
         st.caption(f"Best cell for {escape(row['ood'])}: AUROC {value} (honest split-half, 95 % CI)")
     if st.button("Open the map", key=f"open_{path.name}", type="primary", icon=":material/grid_on:"):
-        st.session_state["run"] = path.name
         st.switch_page("pages/map.py", query_params={"run": path.name})

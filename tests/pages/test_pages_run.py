@@ -32,7 +32,9 @@ def open_page(page: str | None = None, **query: str) -> AppTest:
 
 
 def texts(app: AppTest) -> str:
-    return "\n".join(element.value for kind in ("markdown", "caption", "subheader", "title") for element in app.get(kind))
+    return "\n".join(
+        element.value for kind in ("markdown", "caption", "subheader", "title") for element in app.get(kind)
+    )
 
 
 def test_start_lists_the_bundle():
