@@ -58,7 +58,8 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[
         )
     st.caption(
         f"{tap.name} · {tap.region} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "
-        f"{tap.channels} channels · λ requested {format_value(level.requested, 2)}, achieved {format_value(level.lam, 2)}"
+        f"{tap.channels} channels · λ requested {format_value(level.requested, 2)}, "
+        f"achieved {format_value(level.lam, 2)}"
     )
     st.markdown(
         f"**AUROC {format_estimate(row.auroc, row.auroc_lo, row.auroc_hi)}**  \n"

@@ -76,9 +76,9 @@ def show_composer(run: Run, ood: str, label) -> None:
         range(len(run.levels) * len(run.taps)),
         key="cells",
         format_func=label,
-        placeholder="Shift-click cells on the map, or search here",
-        help="CFS(K x L): the plain mean of the slot scores of K levels x L taps. Shift-click on the map adds a cell; "
-        "the x of a chip removes it.",
+        placeholder="Click cells on the map, or search here",
+        help="CFS(K x L): the plain mean of the slot scores of K levels x L taps. To pick cells on the map, set its "
+        "click to compose; the x of a chip removes one.",
     )
     cells = [int(i) for i in st.session_state["cells"]]
     state.remember(cells=state.format_cells(cells))

@@ -10,6 +10,7 @@ from cfs_explore import jobs
 from cfs_explore.errors import CFSError
 from cfs_explore.estimate import format_seconds
 from cfs_explore.locations import runs_root
+from cfs_explore.spec import RunSpec
 from cfs_explore.ui.sidebar import escape
 
 _STAGES = {
@@ -30,9 +31,17 @@ def show_requested() -> bool:
             st.warning("There is no such run on this server (any more).")
             del st.query_params["job"]
         return False
-    st.title("New exploration", anchor=False)
+    st.title(escape(_title(known[name])), anchor=False)
     _watch(known[name])
     return True
+
+
+def _title(run: Path) -> str:
+    """The name that the visitor gave the exploration."""
+    try:
+        return RunSpec.parse(run / "spec.yaml").name
+    except CFSError:
+        return run.name
 
 
 def open_job(run: Path) -> None:
@@ -70,7 +79,7 @@ def _show_progress(run: Path, status: jobs.Status) -> None:
     if status.eta is not None:
         parts.append(f"about {format_seconds(status.eta)} left")
     st.caption(" · ".join(parts))
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Cancel", icon=":material/stop_circle:", help="Stops after this batch; keeps what is done."):
             with st.spinner("Stopping"):
                 jobs.cancel(run)

@@ -25,6 +25,7 @@ from cfs_explore.ui.figure import show_figure
 #: Okabe-Ito orange, which no cell of the map has: also the colour of what is composed here.
 OPEN_CELL_COLOUR = "#E69F00"
 METRICS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR95"}
+CLICKS = {"open": "opens a cell", "compose": "composes a detector"}
 
 
 def show(run: Run) -> None:
@@ -43,6 +44,7 @@ def _restore(run: Run) -> None:
     st.session_state["map_run"] = run.path.name
     state.restore("ood", run.ood_names[0], run.ood_names)
     state.restore("metric", "auroc", list(METRICS))
+    state.restore("click", "open", list(CLICKS))
     preset = composer.default_cells(run)
     state.restore("cell", preset[-1], range(count), int)
     cells = state.restore("cells", preset, parse=state.parse_cells)
@@ -67,7 +69,7 @@ def _map_and_cell(run: Run) -> None:
     """What a click on a cell draws again, and no more: the map, its cell and the composer."""
     ood, metric, index = (st.session_state[key] for key in ("ood", "metric", "cell"))
     frame = data.map_frame(run, run.digest, ood)
-    state.remember(cell=index)
+    state.remember(cell=index, click=None if st.session_state["click"] == "open" else "compose")
     left, right = st.container(key="map_and_cell").columns([5, 3], gap="large")
     with left:
         _map(run, ood, metric, frame)
@@ -145,9 +147,15 @@ def _strip(run: Run, metric: str) -> None:
 def _map(run: Run, ood: str, metric: str, frame: pd.DataFrame) -> None:
     cells, cell = st.session_state["cells"], st.session_state["cell"]
     figure = auroc_map_figure(frame, metric, cells, state.figure_theme())
-    layer = figure.data[-1]
-    layer.selectedpoints = [layer.customdata.index(index) for index in cells]  # what a shift-click adds to
     _outline_open_cell(figure, cell)
+    st.segmented_control(
+        "A click on the map",
+        list(CLICKS),
+        key="click",
+        format_func=CLICKS.get,
+        required=True,
+        help="Opening shows the cell beside the map. Composing also puts it into the detector below, or takes it out.",
+    )
     show_figure(
         figure,
         key="map",
@@ -177,16 +185,17 @@ def _outline_open_cell(figure: go.Figure, cell: int) -> None:
 
 
 def _pick_cells(run: Run) -> None:
-    """A click opens the cell; a shift-click adds it to the composed cells, or takes it out again."""
+    """A click opens the cell; while composing it also puts the cell into the detector, or takes it out again."""
     points = st.session_state["map"]["selection"]["points"]
     picked = [int(point["customdata"]) for point in points if isinstance(point.get("customdata"), int)]
-    composed = st.session_state["cells"]
-    added = [index for index in picked if index not in composed]
-    if len(picked) > 1:
-        st.session_state["cells"] = [index for index in composed if index in picked] + added
-        st.session_state["cell"] = added[-1] if added else st.session_state["cell"]
-    elif picked:
-        st.session_state["cell"] = picked[0]
+    composing = st.session_state["click"] == "compose"
+    if picked:
+        st.session_state["cell"] = picked[-1]
+    elif not composing:
+        return  # a second click on the open cell
+    index, cells = st.session_state["cell"], st.session_state["cells"]
+    if composing:
+        st.session_state["cells"] = [i for i in cells if i != index] if index in cells else [*cells, index]
 
 
 def _pick_set(run: Run) -> None:

@@ -59,7 +59,7 @@ def choose_ood_sets() -> list[SetChoice]:
         paths = st.text_area(
             "Folders or files on this server, one a line", key="new_paths", placeholder="/data/textures", height=80
         )
-        found += [(Path(line).name, line) for line in map(str.strip, paths.splitlines()) if line]
+        found += [(line, line) for line in map(str.strip, paths.splitlines()) if line]
         samples = st.multiselect(
             "Sample sets",
             _SAMPLES,
@@ -85,7 +85,7 @@ def choose_id_images() -> SetChoice | None:
         if file is not None:
             found = [(file.name, str(uploads.spool(file)))]
         elif path.strip():
-            found = [(Path(path.strip()).name, path.strip())]
+            found = [(path.strip(), path.strip())]
     except CFSError as error:
         st.error(escape(str(error)))
     sets = _named_sets(found, "id")
@@ -97,6 +97,10 @@ def _named_sets(found: list[tuple[str, str | dict]], prefix: str) -> list[SetCho
     sets: list[SetChoice] = []
     for position, (label, source) in enumerate(found):
         facts = SourceFacts(*_sample_facts(source)) if isinstance(source, dict) else uploads.facts_of(source)
+        if facts.error:  # its path on the server says nothing to the visitor
+            st.error(escape(facts.error.replace(str(source), label)), icon=":material/error:")
+            sets.append(SetChoice(label, source, None, facts))
+            continue
         key = f"{prefix}_{position}_{label}"
         name_column, limit_column, facts_column = st.columns([3, 2, 4], vertical_alignment="bottom")
         suggestion = uploads.suggest_name(label, [s.name for s in sets])
@@ -121,8 +125,6 @@ def _sample_facts(source: dict) -> tuple[int, int]:
 
 
 def _facts_text(facts: SourceFacts) -> str:
-    if facts.error:
-        return f":red[:material/error: {escape(facts.error)}]"
     text = f"{facts.count:,} image{'s' * (facts.count != 1)}"
     if facts.skipped:
         text += f", {facts.skipped} file(s) left out"

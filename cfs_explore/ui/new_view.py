@@ -19,6 +19,9 @@ from cfs_explore.ui.new_images import SetChoice, choose_id_images, choose_ood_se
 from cfs_explore.ui.new_settings import Settings, choose_settings
 from cfs_explore.ui.sidebar import escape
 
+#: Characters of a name that a spec allows.
+_LONGEST_NAME = 64
+
 
 def show() -> None:
     """The whole page: four steps, then the estimate and the start button."""
@@ -71,7 +74,9 @@ def _start(
     settings: Settings,
 ) -> None:
     """Say what the run will cost and what is still missing, and start it."""
-    missing = [f"{s.name}: {s.facts.error}" for s in [*ood, *([train] if train else [])] if s.facts.error]
+    missing = [f"{escape(s.name)} cannot be used: take it out or replace it (step 1)." for s in ood if s.facts.error]
+    if train is not None and train.facts.error:
+        missing.append(f"{escape(train.name)} cannot be used: replace it (step 3).")
     if not ood:
         missing.append("Add at least one set of OOD images (step 1).")
     if base is None and train is None:
@@ -83,7 +88,7 @@ def _start(
     images = sum(s.count for s in ood) + (train.count if train else 0)
     if images and not missing:
         _show_estimate(images, len(ood), backbone, settings)
-    name = st.text_input("Name of the exploration", value=" + ".join(s.name for s in ood)[:60] or "My exploration")
+    name = st.text_input("Name of the exploration", value=_suggest_title([s.name for s in ood]))
     for line in missing:
         st.warning(line)
     if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(missing)):
@@ -93,6 +98,16 @@ def _start(
             st.error(str(error))
             return
         open_job(run)
+
+
+def _suggest_title(names: list[str]) -> str:
+    """The sets by name, or the first ones and how many more; at most as long as a name may be."""
+    for shown in range(len(names), 0, -1):
+        rest = f" and {len(names) - shown} more" if shown < len(names) else ""
+        title = " + ".join(names[:shown]) + rest
+        if len(title) <= _LONGEST_NAME:
+            return title
+    return "My exploration"
 
 
 def _show_estimate(images: int, ood_sets: int, backbone: BackboneChoice, settings: Settings) -> None:

@@ -129,10 +129,12 @@ def test_click_a_cell_then_compose(page, address, digits):
     page.get_by_role("heading", name=_cell_name(digits, first)).wait_for(timeout=20_000)
     app_browser.settle(page)
 
-    for index, composed in ((second, f"{first}.{second}"), (third, f"{first}.{second}.{third}")):
-        page.keyboard.down("Shift")
+    page.get_by_role("radio", name="composes a detector").click()
+    _wait_for_query(page, click="compose")
+    app_browser.settle(page)
+    clicks = ((second, f"{first}.{second}"), (0, f"{first}.{second}.0"), (third, f"{first}.{second}.0.{third}"))
+    for index, composed in (*clicks, (0, f"{first}.{second}.{third}")):
         page.mouse.click(*app_browser.cell_position(page, "map", index))
-        page.keyboard.up("Shift")
         _wait_for_query(page, cells=composed, cell=str(index))
         app_browser.settle(page)
     pairs = [Cell(*divmod(index, 29)) for index in (first, second, third)]
@@ -145,7 +147,7 @@ def test_click_a_cell_then_compose(page, address, digits):
     page.reload()
     app_browser.settle(page)
     assert _query(page)["cells"] == f"{first}.{second}.{third}"
-    assert page.get_by_role("heading", name=_cell_name(digits, third)).count() == 1
+    assert page.get_by_role("heading", name=_cell_name(digits, 0)).count() == 1
 
 
 def test_add_a_cell_by_its_button(page, address):
