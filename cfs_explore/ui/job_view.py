@@ -55,7 +55,7 @@ def _watch(run: Path) -> None:
     try:
         status = jobs.read_status(run)
     except CFSError as error:
-        st.error(str(error))
+        st.error(escape(str(error)))
         return
     state = status.state if status else "cancelled"
     if state == "finished":

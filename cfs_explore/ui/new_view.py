@@ -95,7 +95,7 @@ def _start(
         try:
             run = _create(name, ood, backbone, base, train, settings)
         except CFSError as error:
-            st.error(str(error))
+            st.error(escape(str(error)))
             return
         open_job(run)
 

@@ -29,7 +29,7 @@ def show() -> None:
         try:
             _describe(data.load_run(runs[st.session_state["run"]]))
         except CFSError as error:
-            st.error(str(error))
+            st.error(escape(str(error)))
 
 
 def chosen() -> Run | None:
@@ -43,7 +43,7 @@ def chosen() -> Run | None:
     try:
         return data.load_run(path)
     except CFSError as error:
-        st.error(str(error))
+        st.error(escape(str(error)))
         return None
 
 

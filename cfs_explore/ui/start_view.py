@@ -44,7 +44,7 @@ def show() -> None:
             try:
                 _card(data.load_run(path), path)
             except CFSError as error:
-                st.error(str(error))
+                st.error(escape(str(error)))
     st.caption(
         "The method: Canonical Feature Snapshots under the Mutualized Backbone-Equated protocol, "
         "[arXiv 2605.11014](https://arxiv.org/abs/2605.11014)."
@@ -53,7 +53,7 @@ def show() -> None:
 
 def _card(run: Run, path: Path) -> None:
     manifest = run.manifest
-    st.subheader(run.name, anchor=False)
+    st.subheader(escape(run.name), anchor=False)
     if manifest.description:
         st.markdown(escape(manifest.description))
     st.caption(
