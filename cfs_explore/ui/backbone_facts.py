@@ -13,7 +13,11 @@ from cfs_explore.errors import BackboneError
 _PATIENCE_SECONDS = 300
 
 
-@st.cache_data(max_entries=32, show_spinner="Loading the backbone and timing it on this machine")
+#: What takes the time; callers show it.
+LOADING = "Loading the backbone and timing it on this machine"
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
 def inspect_backbone(path: str, schedule: str | None) -> dict:
     """What ``cfs-explore inspect --json`` says.
 

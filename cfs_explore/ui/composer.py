@@ -81,7 +81,6 @@ def show_composer(run: Run, ood: str, label) -> None:
         "click to compose; the x of a chip removes one.",
     )
     cells = [int(i) for i in st.session_state["cells"]]
-    state.remember(cells=state.format_cells(cells))
     rows = detector_rows(run, ood, cells)
     if rows.empty:
         st.info("Choose at least one cell to compose a detector.")

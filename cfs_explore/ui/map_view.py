@@ -38,18 +38,29 @@ def _restore(run: Run) -> None:
     """Bring the view back from the URL; what does not fit this run falls back to its defaults."""
     count = len(run.levels) * len(run.taps)
     if st.session_state.get("map_run") not in (None, run.path.name):
-        for key in ("ood", "cell", "cells"):
-            st.session_state.pop(key, None)
-        state.remember(ood=None, cell=None, cells=None)
+        state.forget("ood", "cell", "cells")
     st.session_state["map_run"] = run.path.name
     state.restore("ood", run.ood_names[0], run.ood_names)
     state.restore("metric", "auroc", list(METRICS))
     state.restore("click", "open", list(CLICKS))
     preset = composer.default_cells(run)
-    state.restore("cell", preset[-1], range(count), int)
-    cells = state.restore("cells", preset, parse=state.parse_cells)
+    state.restore("cell", preset[-1], range(count), parse=int)
+    state.restore("cells", preset, parse=lambda text: _known_cells(text, count), write=state.format_cells)
+    _remember("ood", "metric", "click", "cell", "cells")
+
+
+def _remember(*keys: str) -> None:
+    """Write parts of the view into the address."""
+    values = {key: st.session_state[key] for key in keys}
+    state.remember(**{key: state.format_cells(value) if key == "cells" else value for key, value in values.items()})
+
+
+def _known_cells(text: str, count: int) -> list[int]:
+    """The cells of an address; a ValueError for one outside the map."""
+    cells = state.parse_cells(text)
     if not all(index in range(count) for index in cells):
-        st.session_state["cells"] = preset
+        raise ValueError(text)
+    return cells
 
 
 @st.fragment
@@ -58,7 +69,7 @@ def _page(run: Run) -> None:
     st.title("Where does the signal live?", anchor=False)
     st.markdown(_headline(run, st.session_state["ood"]))
     _controls(run)
-    state.remember(ood=st.session_state["ood"], metric=st.session_state["metric"])
+    _remember("ood", "metric")
     if len(run.ood_names) > 1 and st.session_state["all_sets"]:
         _strip(run, st.session_state["metric"])
     _map_and_cell(run)
@@ -69,7 +80,7 @@ def _map_and_cell(run: Run) -> None:
     """What a click on a cell draws again, and no more: the map, its cell and the composer."""
     ood, metric, index = (st.session_state[key] for key in ("ood", "metric", "cell"))
     frame = data.map_frame(run, run.digest, ood)
-    state.remember(cell=index, click=None if st.session_state["click"] == "open" else "compose")
+    _remember("cell", "cells", "click")
     left, right = st.container(key="map_and_cell").columns([5, 3], gap="large")
     with left:
         _map(run, ood, metric, frame)

@@ -16,13 +16,16 @@ def current_page():
     The app's own icon comes first: without it, Streamlit fetches a page's icon from a font server.
     """
     st.set_page_config(page_title="CFS Explore", page_icon=str(_ICON), layout="wide")
-    return st.navigation(
+    page = st.navigation(
         [
             st.Page(_FOLDER / "start.py", title="Start", icon=":material/home:", default=True),
             st.Page(_FOLDER / "map.py", title="Map", icon=":material/grid_on:"),
             st.Page(_FOLDER / "new.py", title="New exploration", icon=":material/add_circle:"),
         ]
     )
+    st.session_state["arrived"] = st.session_state.get("page_shown") != page.url_path
+    st.session_state["page_shown"] = page.url_path
+    return page
 
 
 def ensure_routed() -> None:

@@ -11,7 +11,7 @@ from cfs_explore.errors import CFSError
 from cfs_explore.locations import BUNDLES, absolute
 from cfs_explore.store import Manifest
 from cfs_explore.ui import data
-from cfs_explore.ui.backbone_facts import inspect_backbone
+from cfs_explore.ui.backbone_facts import LOADING, inspect_backbone
 from cfs_explore.ui.sidebar import escape
 
 #: Noise schedules a user can name; the first means "read it from the folder".
@@ -77,7 +77,8 @@ def _custom_backbone() -> BackboneChoice | None:
         st.info("Give the folder of a diffusers model.")
         return None
     try:
-        return BackboneChoice(path, schedule or None, inspect_backbone(path, schedule or None))
+        with st.spinner(LOADING):
+            return BackboneChoice(path, schedule or None, inspect_backbone(path, schedule or None))
     except CFSError as error:
         st.error(escape(str(error)))
         return None

@@ -13,6 +13,7 @@ from cfs_explore.estimate import estimate_run, format_bytes, format_seconds
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
 from cfs_explore.ui import data, uploads
+from cfs_explore.ui.backbone_facts import LOADING
 from cfs_explore.ui.job_view import open_job
 from cfs_explore.ui.new_backbone import BackboneChoice, choose_backbone
 from cfs_explore.ui.new_images import SetChoice, choose_id_images, choose_ood_sets
@@ -24,20 +25,28 @@ _LONGEST_NAME = 64
 
 
 def show() -> None:
-    """The whole page: four steps, then the estimate and the start button."""
+    """The whole page: four steps, then the estimate and the start button.
+
+    Each part has its container: a part that grows does not push copies of the others down while it is computed.
+    """
     st.title("New exploration", anchor=False)
     st.markdown("Your images, the same map: where does this backbone see that they are out of distribution?")
     st.header("1  Out-of-distribution images", anchor=False)
-    ood = choose_ood_sets()
+    with st.container():
+        ood = choose_ood_sets()
     st.header("2  Backbone", anchor=False)
-    backbone = choose_backbone()
+    with st.container():
+        backbone = choose_backbone()
     if backbone is None:
         return
     st.header("3  In-distribution images", anchor=False)
-    base, train = _choose_id(backbone)
+    with st.container():
+        base, train = _choose_id(backbone)
     st.header("4  What to measure", anchor=False)
-    settings = choose_settings(backbone, base)
-    _start(ood, backbone, base, train, settings)
+    with st.container():
+        settings = choose_settings(backbone, base)
+    with st.container():
+        _start(ood, backbone, base, train, settings)
 
 
 def _choose_id(backbone: BackboneChoice) -> tuple[Run | None, SetChoice | None]:
@@ -85,12 +94,15 @@ def _start(
         missing.append("Choose at least one noise level (step 4).")
     if settings.taps == []:
         missing.append("Choose at least one tap (step 4).")
-    images = sum(s.count for s in ood) + (train.count if train else 0)
-    if images and not missing:
-        _show_estimate(images, len(ood), backbone, settings)
-    name = st.text_input("Name of the exploration", value=_suggest_title([s.name for s in ood]))
-    for line in missing:
-        st.warning(line)
+    usable = [s for s in ood if not s.facts.error]
+    name = st.text_input("Name of the exploration", value=_suggest_title([s.name for s in usable]))
+    slot = st.empty()
+    if missing:
+        slot.warning(missing[0] if len(missing) == 1 else "\n".join(f"- {line}" for line in missing))
+    else:
+        slot.info(f"{LOADING}.", icon="spinner")  # until the estimate takes its place
+        with slot:
+            _show_estimate(sum(s.count for s in ood) + (train.count if train else 0), len(ood), backbone, settings)
     if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(missing)):
         try:
             run = _create(name, ood, backbone, base, train, settings)

@@ -16,8 +16,7 @@ def show() -> None:
         if not runs:
             st.info("There is no exploration yet. Make one on the page New exploration.")
             return
-        _follow_link(runs)
-        state.restore("run", next(iter(runs)), list(runs))
+        state.restore("run", next(iter(runs)), list(runs), sticky=True)
         st.selectbox(
             "Exploration",
             list(runs),
@@ -45,14 +44,6 @@ def chosen() -> Run | None:
     except CFSError as error:
         st.error(escape(str(error)))
         return None
-
-
-def _follow_link(runs: dict) -> None:
-    """A URL that names another run wins over the session, once: it was opened or linked just now."""
-    linked = st.query_params.get("run")
-    if linked in runs and linked != st.session_state.get("run_in_url"):
-        st.session_state["run"] = linked
-    st.session_state["run_in_url"] = st.session_state.get("run", linked)
 
 
 def _describe(run: Run) -> None:

@@ -1,4 +1,9 @@
-"""The view that a URL restores: values move from the query into the session once, and back whenever they change."""
+"""The view that an address restores: values move from the query into the session, and back whenever they change.
+
+Back and forward of the browser, and links, change the query behind the session's back: what the query says then wins.
+So a value is written only when it changes, and what the address says or implies (an absent value is the default) is
+left alone; otherwise every step back would at once be overwritten by a step forward.
+"""
 
 from __future__ import annotations
 
@@ -15,33 +20,70 @@ def figure_theme() -> str:
     return st.context.theme.type or "light"
 
 
-def restore(key: str, default: Value, allowed: Sequence[Value] | None = None, parse: Callable[[str], Value] = str):
-    """Set ``st.session_state[key]`` from the URL on the first visit; fall back to the default for what is unknown.
+def restore(
+    key: str,
+    default: Value,
+    allowed: Sequence[Value] | None = None,
+    *,
+    parse: Callable[[str], Value] = str,
+    write: Callable[[Value], str] = str,
+    sticky: bool = False,
+) -> Value:
+    """Set ``st.session_state[key]`` from the address; call it in every run of a page, before the key's widget.
 
     Args:
         key: of the session, the widget and the query.
-        default: used when the URL has nothing usable.
-        allowed: the values that exist now; a stored value outside them is replaced by the default.
-        parse: from the query's text; a ValueError means unusable.
+        default: used when nothing else is known or usable.
+        allowed: the values that exist now; any other is replaced by the default.
+        parse, write: from and to the query's text; a ValueError of ``parse`` means unusable.
+        sticky: an address without the key leaves the value as it is, instead of meaning the default.
     """
-    if key not in st.session_state:
-        st.session_state[key] = _parsed(key, default, parse)
-    if allowed is not None and st.session_state[key] not in allowed:
-        st.session_state[key] = default
-    return st.session_state[key]
+    known, view = _memory()
+    text, arrived = st.query_params.get(key), st.session_state.get("arrived", False)
+    left_open = text is None and not arrived and (sticky or known.get(key) is None)
+    if text is not None and text != known.get(key):  # opened, linked, or gone back to
+        value = _parsed(text, default, parse)
+    elif text is None and not arrived and not left_open:  # gone back to an address without it
+        value = default
+    elif key in st.session_state:
+        value = st.session_state[key]
+    else:  # Streamlit forgets a widget while another page is shown
+        value = _parsed(view.get(key), default, parse)
+    if allowed is not None and value not in allowed:
+        value = default
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+    told = text == write(value) or (text is None and (value == default or left_open))
+    known[key], view[key] = text, write(value) if told else None
+    return value
 
 
 def remember(**values: object) -> None:
-    """Write values into the URL, where they differ; None removes."""
-    for key, value in values.items():
-        if value is None or value == "":
+    """Write the values that changed into the address, as one step of its history."""
+    known, view = _memory()
+    changed = {key: str(value) for key, value in values.items() if view.get(key) != str(value)}
+    if changed:
+        st.query_params.update(changed)
+        known.update(changed)
+        view.update(changed)
+
+
+def forget(*keys: str) -> None:
+    """Drop values that belong to another exploration; what a link says of this one stays."""
+    known, view = _memory()
+    for key in keys:
+        st.session_state.pop(key, None)
+        view.pop(key, None)
+        if st.query_params.get(key) == known.pop(key, None):
             st.query_params.pop(key, None)
-        elif st.query_params.get(key) != str(value):
-            st.query_params[key] = str(value)
 
 
-def _parsed(key: str, default: Value, parse: Callable[[str], Value]) -> Value:
-    text = st.query_params.get(key)
+def _memory() -> tuple[dict[str, str | None], dict[str, str | None]]:
+    """Key -> what the query was last seen to say; key -> the current value's text, None until the address tells it."""
+    return st.session_state.setdefault("known_query", {}), st.session_state.setdefault("view", {})
+
+
+def _parsed(text: str | None, default: Value, parse: Callable[[str], Value]) -> Value:
     if text is None:
         return default
     try:
@@ -52,9 +94,9 @@ def _parsed(key: str, default: Value, parse: Callable[[str], Value]) -> Value:
 
 def parse_cells(text: str) -> list[int]:
     """Cell indices of a query value such as '24.36', each once."""
-    return list(dict.fromkeys(int(part) for part in text.split(".") if part))
+    return [] if text == "none" else list(dict.fromkeys(int(part) for part in text.split(".") if part))
 
 
 def format_cells(cells: Sequence[int]) -> str:
     """The inverse of ``parse_cells``."""
-    return ".".join(map(str, cells))
+    return ".".join(map(str, cells)) or "none"

@@ -1,0 +1,80 @@
+"""A new exploration in a real headless browser: upload, progress, leave, come back, cancel, go on; and bad files."""
+
+import re
+import zipfile
+
+import pytest
+from browser_steps import query
+
+pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
+import app_browser
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
+]
+PROGRESS = re.compile(r"[\d,]+ of [\d,]+ forwards")
+
+
+def upload(page, address, *files) -> None:
+    """Open the form and choose files."""
+    page.goto(f"{address}/new?run=digits")
+    app_browser.settle(page)
+    page.set_input_files("input[type=file]", files)
+
+
+def press_start(page) -> str:
+    """Start; gives the address of the run."""
+    page.get_by_text(re.compile("About .* forwards")).wait_for(timeout=120_000)  # the estimate
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url("**/new?*job=*", timeout=30_000)
+    return page.url
+
+
+def test_upload_run_and_reach_the_new_map(page, address, pictures):
+    upload(page, address, pictures)
+    page.get_by_text("31 images, 1 file(s) left out").wait_for(timeout=30_000)
+    assert page.get_by_role("textbox", name="Name of the exploration").input_value() == "circles"
+    page.get_by_text("CFS(1x2): one encoder and one decoder tap").click()
+    job = press_start(page)
+    page.wait_for_url("**/map?*", timeout=180_000)
+    page.get_by_role("heading", name="Where does the signal live?").wait_for(timeout=30_000)
+    app_browser.settle(page)
+    assert query(page)["run"].startswith("circles-")
+    page.get_by_text("warning(s)").click()
+    page.get_by_text("circles/broken.png").wait_for(timeout=10_000)
+
+    page.goto(job)  # the address of a finished run leads to its map
+    page.wait_for_url("**/map?*", timeout=30_000)
+    assert query(page)["run"] in job
+
+
+def test_leave_a_run_come_back_cancel_and_go_on(visitor, address, pictures):
+    page = visitor()
+    upload(page, address, pictures)
+    job = press_start(page)
+    page.get_by_role("heading", name="circles").wait_for(timeout=30_000)
+    page.get_by_text(PROGRESS).wait_for(timeout=120_000)
+    page.goto("about:blank")
+
+    other = visitor()
+    other.goto(job)
+    other.get_by_text(PROGRESS).wait_for(timeout=60_000)
+    other.get_by_role("button", name="Cancel").click()
+    other.get_by_text("Cancelled. What was measured is kept.").wait_for(timeout=60_000)
+    other.reload()
+    other.get_by_role("button", name="Go on").click(timeout=30_000)
+    other.wait_for_url("**/map?*", timeout=180_000)
+    app_browser.settle(other)
+    assert query(other)["run"].startswith("circles-")
+
+
+def test_files_that_are_no_images_are_named_and_stop_the_start(page, address, tmp_path):
+    (tmp_path / "torn.zip").write_bytes(b"PK torn")
+    with zipfile.ZipFile(tmp_path / "notes.zip", "w") as archive:
+        archive.writestr("readme.txt", "no picture")
+    upload(page, address, tmp_path / "torn.zip", tmp_path / "notes.zip")
+    page.get_by_text("torn.zip is not a readable zip archive").wait_for(timeout=30_000)
+    page.get_by_text("no images in notes.zip").wait_for(timeout=30_000)
+    assert ".uploads" not in page.locator("[data-testid=stMain]").inner_text()  # where the server keeps them
+    assert page.get_by_role("button", name="Start", exact=True).is_disabled()

@@ -1,0 +1,141 @@
+"""The form of a new exploration: what it asks for, what it writes; and the page of a run in each of its states."""
+
+import json
+import os
+import time
+
+import pytest
+from page_steps import button, open_page, texts
+
+from cfs_explore import jobs
+from cfs_explore.spec import RunSpec
+from cfs_explore.ui import new_backbone
+
+LETTERS = 400
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """An empty folder for runs; no worker is started, and no backbone is timed."""
+    facts = {"seconds_per_forward": 0.01, "device": "cpu"}
+    monkeypatch.setattr(new_backbone, "inspect_backbone", lambda path, schedule: facts)
+    monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
+    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def run(runs):
+    """A run directory with its spec, to give a status to."""
+    image_set = {"name": "letters", "source": {"builtin": "letters"}}
+    spec = {"name": "My letters", "backbone": {"path": "nowhere"}, "id": {"run": "digits"}, "ood": [image_set]}
+    return jobs.create(RunSpec.parse(spec))
+
+
+def choose_letters(app):
+    return app.multiselect(key="new_samples").select("letters").run()
+
+
+def write_status(run, state: str, **facts) -> None:
+    status = {"state": state, "pid": os.getpid(), "started": time.time(), **facts}
+    (run / "status.json").write_text(json.dumps(status))
+
+
+def test_a_sample_set_gives_an_estimate_and_can_start(runs):
+    app = choose_letters(open_page("new"))
+    assert not app.exception
+    assert f"{LETTERS} images × 8 levels × 5 draws = {LETTERS * 40:,} forwards" in texts(app)
+    assert not button(app, "Start").disabled
+    app.slider(key="new_draws").set_value(2).run()
+    assert f"= {LETTERS * 16:,} forwards" in texts(app)
+
+
+def test_start_writes_what_was_chosen(runs):
+    app = choose_letters(open_page("new"))
+    app.slider(key="new_draws").set_value(1)
+    app.radio(key="new_taps").set_value("sparse_ed")
+    app.multiselect(key="new_levels_digits").set_value([5.0, -1.0])
+    app.number_input(key="new_seed").set_value(7).run()
+    button(app, "Start").click().run()
+    assert not app.exception
+    (started,) = runs.glob("*/started")
+    assert app.query_params["job"] in (started.parent.name, [started.parent.name])
+    spec = RunSpec.parse(started.parent / "spec.yaml")
+    assert (spec.name, spec.lams, spec.draws, spec.taps, spec.seed) == ("letters", [5.0, -1.0], 1, "sparse_ed", 7)
+    assert [(s.name, s.source) for s in spec.ood] == [("letters", {"builtin": "letters"})]
+    assert spec.id.run.endswith("digits")
+
+
+def test_own_id_images_from_the_server(runs, write_images):
+    app = choose_letters(open_page("new"))
+    app.radio(key="new_id").set_value("").run()
+    assert "Add in-distribution images" in texts(app)
+    assert button(app, "Start").disabled
+    path = write_images(40, "zip", side=16)
+    app.text_input(key="new_id_path").input(str(path)).run()
+    assert f"{LETTERS + 40} images" in texts(app)
+    button(app, "Start").click().run()
+    (started,) = runs.glob("*/started")
+    assert RunSpec.parse(started.parent / "spec.yaml").id.train.source == str(path)
+
+
+def test_no_level_and_no_tap_are_asked_for(runs):
+    app = choose_letters(open_page("new"))
+    app.multiselect(key="new_levels_digits").set_value([])
+    app.radio(key="new_taps").set_value("manual").run()
+    said = texts(app)
+    assert "Choose at least one noise level" in said and "Choose at least one tap" in said
+    assert button(app, "Start").disabled
+
+
+def test_few_images_are_warned_of(runs, write_images):
+    app = open_page("new")
+    app.text_area(key="new_paths").input(str(write_images(3, "zip", side=16))).run()
+    assert "fewer than 20: wide intervals" in texts(app)
+    assert not button(app, "Start").disabled
+
+
+def test_an_unknown_run_is_said_and_the_form_shown(runs):
+    app = open_page("new", job="gone")
+    assert "no such run" in texts(app)
+    assert "job" not in app.query_params
+    assert button(app, "Start").disabled
+
+
+def test_a_running_job_shows_rate_and_time_left(run):
+    write_status(
+        run, "running", stage="measuring", detail="letters", done=1500, total=6000, unit="forwards", rate=250, eta=18
+    )
+    app = open_page("new", job=run.name)
+    assert app.title[0].value == "My letters"
+    assert "1,500 of 6,000 forwards · 250 forwards/s · about 18 s left" in texts(app)
+    assert button(app, "Cancel")
+
+
+def test_a_waiting_job_says_so(run):
+    write_status(run, "waiting")
+    assert "Another run is using the device" in texts(open_page("new", job=run.name))
+
+
+def test_a_failed_job_says_why_and_can_go_on(run):
+    write_status(run, "failed", error="disk full while writing to /runs: free some space there.")
+    app = open_page("new", job=run.name)
+    assert "disk full while writing to /runs: free some space there." in texts(app)
+    button(app, "Go on").click().run()
+    assert (run / "started").exists()
+
+
+def test_a_worker_that_died_reads_as_failed(run):
+    write_status(run, "running", stage="measuring", pid=2**22 + 1)
+    app = open_page("new", job=run.name)
+    assert "The worker stopped without a message" in texts(app)
+    assert button(app, "Go on")
+
+
+def test_a_cancelled_job_leads_back_to_the_form(run):
+    write_status(run, "cancelled")
+    app = open_page("new", job=run.name)
+    assert "Cancelled. What was measured is kept." in texts(app)
+    button(app, "Back to the form").click().run()
+    assert "job" not in app.query_params
+    assert button(app, "Start").disabled
