@@ -5,6 +5,7 @@ and ``colour_scale`` hold the look, ``export`` makes files for print, ``captions
 streamlit.
 """
 
+from cfs_explore.figures.browser import NO_BROWSER, has_browser
 from cfs_explore.figures.captions import (
     alt_text,
     detectors_caption,
@@ -26,6 +27,7 @@ from cfs_explore.figures.theme import format_estimate, template
 
 __all__ = [
     "COLUMN_WIDTHS",
+    "NO_BROWSER",
     "FigureDataError",
     "FigureExportError",
     "alt_text",
@@ -35,6 +37,7 @@ __all__ = [
     "detectors_caption",
     "export_bytes",
     "format_estimate",
+    "has_browser",
     "histogram_caption",
     "map_caption",
     "roc_caption",

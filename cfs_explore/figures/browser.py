@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 from collections.abc import Coroutine
 from typing import Any
@@ -23,6 +24,13 @@ NO_BROWSER = (
     "one (Debian, Ubuntu: apt install chromium; any system: run 'kaleido_get_chrome'), or set BROWSER_PATH "
     "to the program. Without it, the camera button above each figure saves an SVG from your own browser."
 )
+
+
+def has_browser() -> bool:
+    """Whether a Chrome or Chromium is installed, as kaleido looks for one; none is started."""
+    from choreographer.browsers.chromium import Chromium
+
+    return bool(os.environ.get("BROWSER_PATH") or Chromium.find_browser(skip_local=False))
 
 
 class Renderer:

@@ -8,8 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from cfs_explore.figures import COLUMN_WIDTHS, FigureExportError, export_bytes
+from cfs_explore.figures import COLUMN_WIDTHS, NO_BROWSER, FigureExportError, export_bytes, has_browser
 
+_TABLE_PX = 620
 _MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
 
@@ -52,7 +53,7 @@ def _files(figure: go.Figure, key: str, rows: pd.DataFrame, alt: str, file_name:
     """The table behind the figure and the figure as a file, each behind a button."""
     with st.container(horizontal=True, gap="small"):
         with st.popover("Table", icon=":material/table:", key=f"{key}_table", type="tertiary"):
-            st.dataframe(rows, hide_index=True, alt=alt)
+            st.dataframe(rows, hide_index=True, alt=alt, width=_TABLE_PX, height=min(320, 36 * len(rows) + 40))
             name = f"{file_name}.csv"
             st.download_button(
                 "CSV", lambda: rows.to_csv(index=False), name, "text/csv", key=f"{key}_csv", on_click="ignore"
@@ -61,7 +62,15 @@ def _files(figure: go.Figure, key: str, rows: pd.DataFrame, alt: str, file_name:
             _downloads(figure, key, file_name)
 
 
+@st.cache_resource(ttl=60, show_spinner=False)
+def _can_draw() -> bool:
+    return has_browser()
+
+
 def _downloads(figure: go.Figure, key: str, file_name: str) -> None:
+    if not _can_draw():
+        st.info(NO_BROWSER)
+        return
     names = list(COLUMN_WIDTHS)
     width = st.selectbox("Width", names, key=f"{key}_width", help="Column widths of the field's venues.")
     with st.container(horizontal=True):
@@ -77,7 +86,7 @@ def _downloads(figure: go.Figure, key: str, file_name: str) -> None:
 
 
 def _render(figure: go.Figure, kind: str, width: str) -> bytes:
-    """The file's bytes; where no browser can draw it, a text that says how to get one."""
+    """The file's bytes; where the browser fails, a text that says why."""
     try:
         return export_bytes(figure, kind, width=width, scale=3.125 if kind == "png" else 1)
     except FigureExportError as error:

@@ -146,7 +146,7 @@ def _strip(run: Run, metric: str) -> None:
     show_figure(
         figure,
         key="strip",
-        rows=pd.concat([frame.assign(ood=ood) for ood, frame in frames.items()]),
+        rows=_telling_first(pd.concat([frame.assign(ood=ood) for ood, frame in frames.items()]), metric),
         caption=small_multiples_caption(frames, metric).split(";")[0]
         + ". Below each name: the best cell's AUROC, honest split-half value with 95 % CI. Click a map to open it.",
         alt=f"Small {METRICS[metric]} maps of {len(frames)} OOD sets: {', '.join(frames)}.",
@@ -170,12 +170,18 @@ def _map(run: Run, ood: str, metric: str, frame: pd.DataFrame) -> None:
     show_figure(
         figure,
         key="map",
-        rows=frame.drop(columns=["lo", "hi"]),
+        rows=_telling_first(frame.drop(columns=["lo", "hi"]), metric),
         caption=map_caption(frame, metric, ood, {"backbone": run.manifest.backbone.name, "head": "diagonal"}),
         alt=alt_text(frame, metric),
         file_name=f"{run.path.name}-{ood}-{metric}".replace(" ", "-"),
         on_select=lambda: _pick_cells(run),
     )
+
+
+def _telling_first(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The map's table with the columns in front that say where and how much."""
+    first = [name for name in ("ood", "tap", "lam", metric, f"{metric}_lo", f"{metric}_hi") if name in rows]
+    return rows[first + [name for name in rows if name not in first]]
 
 
 def _outline_open_cell(figure: go.Figure, cell: int) -> None:

@@ -1,4 +1,4 @@
-"""The little CSS that the theme cannot say: what happens where the page is narrow, and chips that wrap."""
+"""The little CSS that the theme cannot say: narrow pages, text on a dark page, chips that wrap."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ _STYLE = """
 .st-key-map [data-testid="stFullScreenFrame"] {min-width: 600px;}
 .st-key-strip [data-testid="stFullScreenFrame"] {min-width: 620px;}
 .st-key-how_it_works [data-testid="stFullScreenFrame"] {min-width: 640px;}
+/* The primary colour suits text on it, not text of it on a dark page: there the link colour takes its place. */
+[data-testid="stButtonGroup"] [data-variant="segmented_control"][data-selected="true"],
+[data-testid="stPopoverButton"][kind="tertiary"]:is(
+  :active, :hover, :focus-visible, [aria-expanded="true"]) {color: light-dark(#00629B, #56B4E9);}
 /* Chosen values wrap instead of running out of sight. */
 [role="group"]:has(> [data-testid="stMultiSelectTagsContainer"]) {height: auto; max-height: none;}
 [data-testid="stMultiSelectTagsContainer"] {height: auto; flex-wrap: wrap; padding-block: 0.25rem;}

@@ -80,6 +80,16 @@ def test_another_set_changes_the_map(digits):
     assert format_estimate(best["honest"], best["honest_lo"], best["honest_hi"]) in app.markdown[0].value
 
 
+@pytest.mark.parametrize("found", [True, False])
+def test_without_a_browser_the_map_says_how_to_get_figures(found, monkeypatch):
+    from cfs_explore.ui import figure
+
+    monkeypatch.setattr(figure, "_can_draw", lambda: found)
+    app = open_page("map", run="digits")
+    assert ("PDF" in [each.label for each in app.get("download_button")]) == found
+    assert ("apt install chromium" in texts(app)) == (not found)
+
+
 def test_nothing_to_show(tmp_path, monkeypatch):
     from cfs_explore.ui import data
 
