@@ -95,9 +95,8 @@ def _one_split(
     id_rows: np.ndarray, ood_rows: np.ndarray, id_order: np.ndarray, ood_order: np.ndarray
 ) -> tuple[list[float], list[float], list[float]]:
     """Picked cell, its AUROC on the other half and that variance, for both directions of one split."""
-    id_halves = [id_rows[:, part] for part in np.array_split(id_order, 2)]
-    ood_halves = [ood_rows[:, part] for part in np.array_split(ood_order, 2)]
-    first, second = (delong(*half) for half in zip(id_halves, ood_halves, strict=True))
+    halves = zip(np.array_split(id_order, 2), np.array_split(ood_order, 2), strict=True)
+    first, second = (delong(id_rows[:, i], ood_rows[:, j]) for i, j in halves)  # one half in memory at a time
     picks = [int(first.auroc.argmax()), int(second.auroc.argmax())]
     return (
         picks,

@@ -55,8 +55,11 @@ def score_maps(id_scores: np.ndarray, ood_scores: np.ndarray) -> tuple[np.ndarra
 
 def cell_rows(scores: np.ndarray) -> np.ndarray:
     """Slot scores (n, draws, L, T) averaged over draws, one row per cell: float64 (L * T, n), level-major."""
-    mean = scores.mean(axis=1, dtype=np.float64)  # (n, L, T)
-    return np.ascontiguousarray(mean.reshape(len(mean), -1).T)
+    n, _, levels, taps = scores.shape
+    rows = np.empty((levels, taps, n))
+    for k in range(levels):  # level by level: the whole map twice in float64 would be large
+        rows[k] = scores[:, :, k].mean(axis=1, dtype=np.float64).T
+    return rows.reshape(-1, n)
 
 
 def require_finite(values: np.ndarray, name: str) -> None:

@@ -14,6 +14,9 @@ from cfs_explore.errors import CFSError
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.store import Manifest, Run, write_table
 
+#: Images that a head scores at a time.
+SCORE_BLOCK = 2_000
+
 #: Fewest images on each side for a split-half estimate that means anything.
 FEWEST_FOR_SPLIT = 4
 
@@ -98,7 +101,7 @@ def head_table(run: Run, ood: str) -> pd.DataFrame:
     train, test, out = (
         np.concatenate([run.snapshots(tap, *which) for tap in taps], axis=1)
         for which in (("id_train",), ("id_test",), ("ood", ood))
-    )
+    )  # (image, feature)
     rows = []
     for name, head_class in heads.REGISTRY.items():
         try:
@@ -106,12 +109,20 @@ def head_table(run: Run, ood: str) -> pd.DataFrame:
         except CFSError as error:  # too few ID-train images for this head
             rows.append({"head": name, "note": str(error)})
             continue
-        value, lo, hi = auroc(head.score(test), head.score(out))
+        value, lo, hi = auroc(_score(head, test), _score(head, out))
         rows.append({"head": name, "auroc": value, "lo": lo, "hi": hi, "note": ""})
     return pd.DataFrame(rows).assign(taps=", ".join(taps), n_id=len(test), n_ood=len(out))
 
 
+def _score(head: heads.Head, features: np.ndarray) -> np.ndarray:
+    """Scores (n,), computed part by part: heads work in float64, some with an (n, n_train) array."""
+    parts = range(0, len(features), SCORE_BLOCK)
+    return np.concatenate([head.score(features[start : start + SCORE_BLOCK]) for start in parts])
+
+
 def _mean_over_draws(run: Run, role: str, name: str | None = None) -> np.ndarray:
     """Slot scores (n, 1, level, tap)."""
-    levels = [run.scores(role, name, level=k).mean(axis=1, keepdims=True) for k in range(len(run.levels))]
-    return np.concatenate(levels, axis=2)
+    mean = np.empty((run.entry(role, name).count, 1, len(run.levels), len(run.taps)), dtype=np.float32)
+    for k in range(len(run.levels)):
+        mean[:, 0, k] = run.scores(role, name, level=k)[:, :, 0].mean(axis=1)
+    return mean
