@@ -51,6 +51,7 @@ class Extractor:
         batch_size: forwards per batch; halved, for good, when memory runs out.
         precision: "fp32" (no TF32), or "bf16" autocast.
         after_batch: called with the number of forwards just done; may raise ``RunCancelled``.
+        conditioning: the level that the network is told at each of ``levels``; None tells it the true one.
 
     Attributes:
         width: total number of pooled features, sum of 2C.
@@ -66,11 +67,15 @@ class Extractor:
         batch_size: int | None = None,
         precision: str = "fp32",
         after_batch: Callable[[int], None] | None = None,
+        conditioning: Sequence[Level] | None = None,
     ):
         if precision not in PRECISIONS:
             raise CFSError(f"The precision must be one of {', '.join(PRECISIONS)}; got {precision!r}.")
         self.backbone = backbone
         self.levels = tuple(levels)
+        self.conditioning = self.levels if conditioning is None else tuple(conditioning)
+        if len(self.conditioning) != len(self.levels):
+            raise CFSError(f"{len(self.levels)} levels need as many to tell the network; got {len(self.conditioning)}.")
         self.taps = tuple(taps)
         self.batch_size = batch_size or DEFAULT_BATCH.get(backbone.device.type, 64)
         self.precision = precision
@@ -118,7 +123,7 @@ class Extractor:
             x = x.contiguous(memory_format=torch.channels_last)
         names = [t.name for t in self.taps]
         with _arithmetic(x.device.type, self.precision), capture(self.backbone.module, names) as features:
-            self.backbone.forward(x, levels)
+            self.backbone.forward(x, [self.conditioning[j] for j in k])
         return torch.cat([features[name] for name in names], dim=1).cpu().numpy()
 
     def _shrink(self, error: RuntimeError) -> None:

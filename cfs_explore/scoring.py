@@ -50,6 +50,20 @@ class Moments:
         m2 = self.m2 + other.m2 + delta**2 * (self.count * other.count / count)
         return Moments(count, mean, m2, self.m2_within + other.m2_within)
 
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """As named arrays for a file."""
+        return {
+            "count": np.int64(self.count),
+            "mean": self.mean,
+            "m2": self.m2,
+            "m2_within": self.m2_within,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Moments:
+        """The inverse of ``to_arrays``; other arrays are left alone."""
+        return cls(int(arrays["count"]), arrays["mean"], arrays["m2"], arrays["m2_within"])
+
     @property
     def variance(self) -> np.ndarray:
         """Population variance, floored at 1e-6 (section 2), float64 (level, feature)."""
@@ -67,11 +81,37 @@ def slot_scores(block: np.ndarray, moments: Moments, columns: Mapping[str, slice
     Returns:
         float32 (image, draw, level, tap); their mean over draws is the slot score.
     """
-    whitened = (block - moments.mean[:, None, None].astype(np.float32)) * (
-        moments.variance[:, None, None] ** -0.5
-    ).astype(np.float32)
+    whitened = _whiten(block, moments)
     scores = np.stack([_mean_square(whitened[..., c]) for c in columns.values()], axis=-1)
     return np.ascontiguousarray(scores.transpose(2, 1, 0, 3))  # (image, draw, level, tap)
+
+
+def pair_squares(block: np.ndarray, moments: Moments, columns: Mapping[str, slice]) -> tuple[np.ndarray, int]:
+    """Squared inner products of the whitened snapshots of different images, summed over pairs (theory 11).
+
+    Their mean estimates |R|_F^2 without bias; a sum over the shards of a set serves as well as one over the set.
+
+    Args:
+        block, moments, columns: as for ``slot_scores``.
+
+    Returns:
+        float64 (level, tap), and the number of ordered pairs (images of the same draw).
+    """
+    levels, draws, n, _ = block.shape
+    whitened = _whiten(block, moments)
+    sums = np.zeros((levels, len(columns)))
+    for k in range(levels):
+        for t, part in enumerate(columns.values()):
+            for z in whitened[k, :, :, part]:  # (image, feature) of one draw
+                gram = (z @ z.T).astype(np.float64)
+                sums[k, t] += np.square(gram).sum() - np.square(gram.diagonal()).sum()
+    return sums, draws * n * (n - 1)
+
+
+def _whiten(block: np.ndarray, moments: Moments) -> np.ndarray:
+    """(z - mu) / sqrt(v), float32 (level, draw, image, feature)."""
+    mean, variance = moments.mean[:, None, None], moments.variance[:, None, None]
+    return (block - mean.astype(np.float32)) * (variance**-0.5).astype(np.float32)
 
 
 def _mean_square(values: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import yaml
 
 from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, lam_range
+from cfs_explore.stages import PROXIES, STAGES
 
 _SAFE_NAME = r"^[\w][\w .+()-]{0,63}$"
 SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
@@ -39,12 +40,15 @@ class ImageSet(_Strict):
         source: path (folder, zip, parquet, npz, image) or ``{builtin: name, ...}``.
         limit: seeded subsample of this size.
         description: one line for the page.
+        made_by: kinds of alteration that made the set out of ID images, which the prediction then leaves out of its
+            proxies (theory 17).
     """
 
     name: SetName
     source: SourceRef
     limit: int | None = pydantic.Field(default=None, gt=0)
     description: str = ""
+    made_by: list[Literal[PROXIES]] = []
 
 
 class IdSpec(_Strict):
@@ -96,6 +100,7 @@ class RunSpec(_Strict):
         precision: "auto" (bf16 on CUDA where it keeps AUROC within 0.002 of fp32), "fp32" or "bf16".
         batch_size: forwards per batch; chosen by device when absent.
         shard_size: images per atomic step; chosen from the size of the snapshots when absent.
+        diagnostics: stages that follow the map: "all", or names out of ``stages.STAGES``.
         description: shown on the first page.
     """
 
@@ -114,6 +119,7 @@ class RunSpec(_Strict):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     batch_size: int | None = pydantic.Field(default=None, gt=0)
     shard_size: int | None = pydantic.Field(default=None, gt=0)
+    diagnostics: Literal["all"] | list[Literal[tuple(STAGES)]] = "all"
     description: str = ""
 
     @pydantic.field_validator("ood")
@@ -140,6 +146,11 @@ class RunSpec(_Strict):
         if isinstance(self.levels, LevelRange):
             return lam_range(self.levels.high, self.levels.low, self.levels.count, self.levels.grid)
         return sorted(set(self.levels), reverse=True)
+
+    @property
+    def stages(self) -> list[str]:
+        """Names of the stages that follow the map, in their order."""
+        return [name for name in STAGES if self.diagnostics == "all" or name in self.diagnostics]
 
     @classmethod
     def parse(cls, content: RunSpec | dict | str | Path) -> RunSpec:

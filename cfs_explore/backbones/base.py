@@ -53,6 +53,9 @@ class Backbone(Protocol):
     def taps(self) -> tuple[Tap, ...]:
         """Every site that can be read, in execution order."""
 
+    def untrained(self, seed: int) -> Backbone:
+        """The same architecture and schedule with freshly drawn weights, on the same device (theory 18)."""
+
 
 def per_image(level: Level | Sequence[Level], attribute: str, x: torch.Tensor) -> torch.Tensor:
     """An attribute of the level(s) as a float32 tensor (B,) on the device of ``x`` (B, ...)."""

@@ -83,6 +83,12 @@ class UNet2D:
             self._taps = measure_taps(self, sites)
         return self._taps
 
+    def untrained(self, seed: int) -> UNet2D:
+        with torch.random.fork_rng(devices=[]):  # on the CPU, so that a seed gives one network on every device
+            torch.manual_seed(seed)
+            module = type(self.module).from_config(self.module.config)
+        return UNet2D(module.to(self.device), self._conditioning, f"{self.name}, untrained ({seed})")
+
 
 def recognise_unet2d(folder: Path) -> bool:
     """Whether a folder holds a ``UNet2DModel``, directly or as the ``unet`` of a pipeline."""

@@ -1,4 +1,4 @@
-"""The whole run: a spec in, a finished run directory out; killed at any point, it resumes to the same numbers."""
+"""The whole run: a spec in, map and diagnostics out; killed at any point, it resumes to the same numbers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 from cfs_explore.backbones import load_backbone
 from cfs_explore.errors import RunError
 from cfs_explore.extraction import Extractor
+from cfs_explore.pipeline.diagnose import pending, run_stages
 from cfs_explore.pipeline.finish import finish
 from cfs_explore.pipeline.measure import Measurement, measure_set, shard_size, stored_moments
 from cfs_explore.pipeline.plan import Plan, make_plan
 from cfs_explore.pipeline.precision import choose_precision
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
+from cfs_explore.pipeline.stages import Study
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run, open_run, write_aside
 
@@ -25,7 +27,7 @@ def explore(
     report: Callable[[ProgressEvent], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Run:
-    """Measure a layer x noise map and write it as a run directory; resumes when ``out`` holds part of it.
+    """Measure a layer x noise map and its diagnostics into a run directory; resumes when ``out`` holds part of it.
 
     Args:
         spec: a RunSpec, its dict, or the path of its YAML.
@@ -42,15 +44,17 @@ def explore(
     """
     spec, out = RunSpec.parse(spec), Path(out)
     claim(spec, out)
-    if (out / "manifest.json").is_file():
-        return open_run(out)
     progress = Progress(report, cancelled)
+    if (out / "manifest.json").is_file():
+        run = open_run(out)
+        return run_stages(Study(run, progress, device=device), pending(run, spec.stages))
     progress.start("loading", 1, "backbone")
     backbone = load_backbone(spec.backbone.path, spec.backbone.family, device, schedule=spec.backbone.schedule)
     progress.advance(1, backbone.name)
     plan = make_plan(spec, out, backbone, progress)
     measurement = _measure(plan, progress)
-    return finish(plan, measurement, progress)
+    run = finish(plan, measurement, progress)
+    return run_stages(Study(run, progress, backbone=backbone))
 
 
 def claim(spec: RunSpec, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""Stage 3: arrays, tables and manifest out of the finished shards; then the work in progress is dropped."""
+"""Stage 3: arrays, tables and manifest out of the finished shards."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from cfs_explore.pipeline.prepare import describe_conversions
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.tables import write_tables
 from cfs_explore.store import Manifest, Run, SetEntry, assemble, open_run, write_json, write_table
-from cfs_explore.store.files import remove
 
 _VERSIONED = ("cfs-explore", "torch", "diffusers", "numpy", "scikit-learn", "pillow")
 
 
 def finish(plan: Plan, measurement: Measurement, progress: Progress) -> Run:
-    """Assemble the run directory; the manifest comes last, its presence says that the run is finished."""
+    """Assemble the run directory; the manifest comes last, its presence says that the map is finished."""
     progress.start("saving", 1, "arrays")
     entries = _entries(plan)
     works = [(entry, planned.work) for entry, planned in zip(entries, plan.sets, strict=True)]
@@ -35,7 +34,6 @@ def finish(plan: Plan, measurement: Measurement, progress: Progress) -> Run:
     progress.finish()
     timings = {stage: round(seconds, 2) for stage, seconds in progress.timings.items()}
     write_json(plan.out / "manifest.json", manifest.model_copy(update={"timings": timings}).model_dump(mode="json"))
-    remove(plan.out / "work")
     return open_run(plan.out)
 
 

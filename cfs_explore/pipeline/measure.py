@@ -10,7 +10,7 @@ import numpy as np
 from cfs_explore.corruption import keyed_noise
 from cfs_explore.extraction import Extractor
 from cfs_explore.pipeline.prepare import PlannedSet
-from cfs_explore.scoring import Moments, slot_scores
+from cfs_explore.scoring import Moments, pair_squares, slot_scores
 from cfs_explore.store import SetWork
 
 #: Bytes of snapshots in memory at a time, about.
@@ -73,22 +73,15 @@ def measure_set(planned: PlannedSet, measurement: Measurement, reference: Moment
             arrays["scores"] = slot_scores(block, reference, measurement.extractor.columns)
         of_shard = Moments.of(block)
         moments = of_shard if moments is None else moments.merge(of_shard)
-        work.finish_shard(index, arrays, moments_arrays(moments))
+        sums = moments.to_arrays()
+        if planned.role == "id_test":
+            squares, pairs = pair_squares(block, reference, measurement.extractor.columns)
+            stored = work.moments() or {"pair_squares": 0.0, "pairs": 0}
+            sums |= {"pair_squares": stored["pair_squares"] + squares, "pairs": np.int64(stored["pairs"] + pairs)}
+        work.finish_shard(index, arrays, sums)
 
 
 def stored_moments(work: SetWork) -> Moments | None:
     """Moments of the finished shards of a set."""
     stored = work.moments()
-    if stored is None:
-        return None
-    return Moments(int(stored["count"]), stored["mean"], stored["m2"], stored["m2_within"])
-
-
-def moments_arrays(moments: Moments) -> dict[str, np.ndarray]:
-    """Moments as arrays for a file."""
-    return {
-        "count": np.int64(moments.count),
-        "mean": moments.mean,
-        "m2": moments.m2,
-        "m2_within": moments.m2_within,
-    }
+    return None if stored is None else Moments.from_arrays(stored)

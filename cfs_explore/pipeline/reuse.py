@@ -90,6 +90,9 @@ def adopt(base: Run, planned: PlannedSet, plan: Plan) -> None:
     f = np.concatenate([np.arange(columns[tap.name].start, columns[tap.name].stop) for tap in plan.taps])
     stored = base.moments(planned.role)
     moments = {"count": stored["count"]} | {key: stored[key][k][:, f] for key in ("mean", "m2", "m2_within")}
+    if planned.role == "id_test":
+        squares, pairs = base.pair_squares()
+        moments |= {"pair_squares": squares[k][:, t], "pairs": np.int64(pairs)}
     arrays = {f"kept.{tap}": base.snapshots(tap, planned.role).astype(np.float16) for tap in plan.kept}
     if entry.score_start >= 0:
         arrays["scores"] = base.scores(planned.role)[:, : plan.spec.draws][:, :, k][..., t]

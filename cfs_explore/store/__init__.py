@@ -2,7 +2,7 @@
 
 from cfs_explore.store.assemble import assemble
 from cfs_explore.store.files import write_aside, write_json, write_table
-from cfs_explore.store.manifest import Manifest, SetEntry
+from cfs_explore.store.manifest import Manifest, SetEntry, StageEntry
 from cfs_explore.store.run import Run, find_runs, open_run
 from cfs_explore.store.work import SetWork
 
@@ -11,6 +11,7 @@ __all__ = [
     "Run",
     "SetEntry",
     "SetWork",
+    "StageEntry",
     "assemble",
     "find_runs",
     "open_run",

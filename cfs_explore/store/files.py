@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cfs_explore.errors import RunError
@@ -60,3 +61,15 @@ def write_table(path: Path, frame: pd.DataFrame) -> None:
     """Write Parquet atomically."""
     with write_aside(path) as partial:
         frame.to_parquet(partial, index=False, compression="zstd")
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write named arrays to an .npz atomically."""
+    with write_aside(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read what ``save_arrays`` wrote; never unpickles."""
+    with np.load(path, allow_pickle=False) as content:
+        return dict(content)

@@ -53,6 +53,20 @@ class BackboneEntry(_Strict):
     reach: tuple[float, float]
 
 
+class StageEntry(_Strict):
+    """How a diagnostic stage ended.
+
+    Attributes:
+        state: "done", or "skipped" because it could not be computed.
+        why: the reason, when skipped.
+        seconds: how long it took.
+    """
+
+    state: Literal["done", "skipped"]
+    why: str = ""
+    seconds: float = 0.0
+
+
 class Manifest(_Strict):
     """The whole description; see the attributes of ``Run`` for how pages read it."""
 
@@ -73,6 +87,7 @@ class Manifest(_Strict):
     kept: dict[str, Any]
     warnings: list[str]
     timings: dict[str, float]
+    stages: dict[str, StageEntry] = {}
 
     @classmethod
     def read(cls, run: Path) -> Manifest:

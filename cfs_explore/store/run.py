@@ -13,6 +13,7 @@ import zarr
 
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.errors import RunError
+from cfs_explore.stages import Counts
 from cfs_explore.store.manifest import Manifest, SetEntry
 
 
@@ -48,6 +49,13 @@ class Run:
     @property
     def ood_names(self) -> list[str]:
         return [s.name for s in self.manifest.sets if s.role == "ood"]
+
+    @property
+    def counts(self) -> Counts:
+        """What decides the cost of a diagnostic stage."""
+        ood = tuple(s.count for s in self.manifest.sets if s.role == "ood")
+        train, test = self.entry("id_train").count, self.id_test.count
+        return Counts(train, test, ood, len(self.levels), self.draws, self.manifest.backbone.reach[1])
 
     @property
     def id_test(self) -> SetEntry:
@@ -106,6 +114,13 @@ class Run:
             "count": np.int64(group["count"][index]),
             **{key: group[key][index] for key in ("mean", "m2", "m2_within")},
         }
+
+    def pair_squares(self) -> tuple[np.ndarray, int]:
+        """Summed squared inner products of ID-test's whitened snapshots (level, tap), and their number (theory 11)."""
+        group = zarr.open_group(str(self.path / "moments.zarr"), mode="r")
+        if "pairs" not in group:
+            raise RunError(f"{self.name} has no pair sums; it was measured by an older version. Measure it again.")
+        return group["pair_squares"][:], int(group["pairs"][()])
 
     def snapshots(self, tap: str, role: str, name: str | None = None) -> np.ndarray:
         """Kept snapshots (image, 2C) of a tap at ``manifest.kept['level']``, first draw, as float32."""

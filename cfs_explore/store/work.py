@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from cfs_explore.store.files import write_aside
+from cfs_explore.store.files import load_arrays, save_arrays
 
 
 @dataclass(frozen=True)
@@ -64,27 +64,17 @@ class SetWork:
     def moments(self) -> dict[str, np.ndarray] | None:
         """Running moments: shards, count, mean, m2, m2_within; None before the first shard."""
         path = self.folder / "moments.npz"
-        return _load(path) if path.is_file() else None
+        return load_arrays(path) if path.is_file() else None
 
     def finish_shard(self, index: int, arrays: dict[str, np.ndarray], moments: dict[str, np.ndarray]) -> None:
         """Store shard ``index``, then the moments of all shards up to and including it."""
-        _save(self._shard_path(index), arrays)
-        _save(self.folder / "moments.npz", {**moments, "shards": np.int64(index + 1)})
+        save_arrays(self._shard_path(index), arrays)
+        save_arrays(self.folder / "moments.npz", {**moments, "shards": np.int64(index + 1)})
 
     def shards(self):
         """The arrays of every finished shard, in order."""
         for index in range(self.shards_done()):
-            yield _load(self._shard_path(index))
+            yield load_arrays(self._shard_path(index))
 
     def _shard_path(self, index: int) -> Path:
         return self.folder / "shards" / f"{index:06d}.npz"
-
-
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with write_aside(path) as partial, partial.open("wb") as file:
-        np.savez(file, **arrays)
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as content:
-        return dict(content)

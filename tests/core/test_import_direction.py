@@ -17,24 +17,39 @@ ALLOWED: dict[str, set[str]] = {
     "contracts": set(),
     "errors": set(),
     **dict.fromkeys(LEAVES, BASE),
+    "store": BASE | {"stages"},
     "levels": BASE,
     "locations": BASE,
+    "stages": set(),
+    "headlines": BASE | {"figures"},
     "corruption": BASE | {"levels"},
     "backbones": BASE | {"levels"},
     "extraction": BASE | {"backbones", "corruption", "taps"},
     "scoring": BASE | {"heads"},
-    "spec": BASE | {"levels"},
+    "spec": BASE | {"levels", "stages"},
     "estimate": BASE,
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec"},
     "pipeline": BASE
-    | {"levels", "spec", "locations", "images", "taps", "store", "heads", "diagnostics"}
+    | {"levels", "spec", "stages", "locations", "images", "taps", "store", "heads", "diagnostics"}
     | {"corruption", "backbones", "extraction", "scoring"},
-    "jobs": BASE | {"spec", "locations", "store", "pipeline"},
-    "cli": BASE | {"spec", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"},
+    "jobs": BASE | {"spec", "stages", "locations", "store", "pipeline"},
+    "cli": BASE | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs.
     "ui": BASE
-    | {"levels", "spec", "locations", "estimate", "images", "taps", "store", "heads", "diagnostics"}
+    | {
+        "levels",
+        "spec",
+        "stages",
+        "locations",
+        "estimate",
+        "headlines",
+        "images",
+        "taps",
+        "store",
+        "heads",
+        "diagnostics",
+    }
     | {"figures", "jobs"},
 }
 #: Third-party packages that only these rooms may import.

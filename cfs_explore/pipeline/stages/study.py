@@ -1,0 +1,214 @@
+"""What a diagnostic stage works with: a finished map, its images, its backbone, and results kept between attempts."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cfs_explore.backbones import Backbone, load_backbone
+from cfs_explore.contracts import Level, Tap
+from cfs_explore.corruption import keyed_noise
+from cfs_explore.errors import BackboneError, SourceError
+from cfs_explore.extraction import Extractor, feature_columns
+from cfs_explore.pipeline import reuse
+from cfs_explore.pipeline.measure import shard_size
+from cfs_explore.pipeline.prepare import plan_sets, prepare_sets
+from cfs_explore.pipeline.progress import Progress
+from cfs_explore.scoring import Moments, slot_scores
+from cfs_explore.spec import RunSpec
+from cfs_explore.store import Run, SetWork
+from cfs_explore.store.files import load_arrays, save_arrays
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Images of one set, as the backbone takes them.
+
+    Attributes:
+        pixels: uint8 (n, C, H, W).
+        ids: image ids, which key the noise.
+        rows: their positions in the set, (n,).
+    """
+
+    pixels: np.ndarray
+    ids: list[str]
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def altered(self, change: Callable[[np.ndarray], np.ndarray]) -> Sample:
+        """The same images, ids and noise after ``change`` of the pixels (n, C, H, W)."""
+        pixels = np.asarray(change(np.array(self.pixels)))
+        if pixels.dtype != np.uint8 or pixels.shape != self.pixels.shape:
+            raise ValueError(f"a change must keep uint8 {self.pixels.shape}; it gave {pixels.dtype} {pixels.shape}")
+        return replace(self, pixels=pixels)
+
+
+class Study:
+    """A finished map about to be diagnosed.
+
+    Args:
+        run: with its map.
+        progress: told of every forward; asks whether to stop.
+        device: torch device.
+        backbone: loaded already; None loads the run's own when a stage first needs it.
+
+    Attributes:
+        spec: of the run, with absolute paths.
+    """
+
+    def __init__(self, run: Run, progress: Progress, *, device: str | None = None, backbone: Backbone | None = None):
+        self.run = run
+        self.progress = progress
+        self.spec = RunSpec.parse(run.path / "spec.yaml")
+        self._device, self._backbone = device, backbone
+        self._kept = run.path / "work" / "diagnose"
+
+    @functools.cached_property
+    def backbone(self) -> Backbone:
+        """The run's own network.
+
+        Raises:
+            BackboneError: when it is not at its place any more, or is another one by now.
+        """
+        wanted = self.spec.backbone
+        found = self._backbone or load_backbone(wanted.path, wanted.family, self._device, schedule=wanted.schedule)
+        if found.fingerprint != self.run.manifest.backbone.fingerprint:
+            raise BackboneError(
+                f"{wanted.path} is not the backbone that the map was measured with. Put that one back, or measure "
+                "the map again."
+            )
+        return found
+
+    def sample(self, role: str, name: str | None = None, *, limit: int | None = None) -> Sample:
+        """Images of a set; with ``limit``, that many at most, evenly spaced over the set.
+
+        Raises:
+            SourceError: when they are not at hand any more, or have changed.
+        """
+        entry = self.run.entry(role, name)
+        n = min(entry.count, limit or entry.count)
+        rows = np.unique(np.linspace(0, entry.count - 1, n).round().astype(int))
+        ids = self.run.images(role, name, columns=["image_id"])["image_id"].to_numpy()
+        return Sample(self._inputs(role, name)[rows], ids[rows].tolist(), rows)
+
+    def _inputs(self, role: str, name: str | None) -> np.ndarray:
+        """uint8 (n, C, H, W) of a set, memory-mapped; read again from its source where the run has dropped it."""
+        index = self.run.manifest.sets.index(self.run.entry(role, name))
+        work = plan_sets(self._resolved, self.run.path)[index].work
+        if work.inputs_path.is_file():
+            return work.inputs()
+        planned = plan_sets(self._resolved, self._kept)[index]
+        prepare_sets(self._resolved, [planned], self.backbone, self.progress)
+        self._check_unchanged(planned.work, role, name)
+        return planned.work.inputs()
+
+    @functools.cached_property
+    def _resolved(self) -> RunSpec:
+        """The spec with images in the place of another run's statistics."""
+        base = reuse.base_run(self.spec)
+        return self.spec if base is None else self.spec.model_copy(update={"id": reuse.id_images(base)})
+
+    def _check_unchanged(self, work: SetWork, role: str, name: str | None) -> None:
+        measured = self.run.images(role, name, columns=["image_id"])["image_id"].tolist()
+        if work.rows(["image_id"])["image_id"].tolist() != measured:
+            raise SourceError(
+                f"The images of {self.run.entry(role, name).name} are not those that the map was measured on. Put "
+                "those back, or measure the map again."
+            )
+
+    def blocks(
+        self,
+        sample: Sample,
+        levels: Sequence[Level],
+        *,
+        draws: int = 1,
+        backbone: Backbone | None = None,
+        taps: Sequence[Tap] | None = None,
+        conditioning: Sequence[Level] | None = None,
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Snapshots in parts that fit into memory.
+
+        Args:
+            sample: the images.
+            levels: where to corrupt; ``a = 1, b = 0`` leaves an image clean.
+            draws: noise draws, keyed as the map's were.
+            backbone: instead of the run's own.
+            taps: instead of the run's.
+            conditioning: the levels that the network is told, one for each of ``levels``; None tells it the truth.
+
+        Yields:
+            The part's slice of the sample, and float32 (level, draw, image, feature).
+        """
+        extractor = self.extractor(levels, backbone=backbone, taps=taps, conditioning=conditioning)
+        size = shard_size(extractor, draws)
+        for start in range(0, len(sample), size):
+            part = slice(start, start + size)
+            x0 = sample.pixels[part].astype(np.float32) / 127.5 - 1.0
+            yield part, extractor(x0, keyed_noise(sample.ids[part], draws, x0.shape[1:], self.spec.seed))
+
+    def extractor(
+        self,
+        levels: Sequence[Level],
+        *,
+        backbone: Backbone | None = None,
+        taps: Sequence[Tap] | None = None,
+        conditioning: Sequence[Level] | None = None,
+    ) -> Extractor:
+        """An extractor with the run's precision and batch size that reports its forwards."""
+        return Extractor(
+            backbone or self.backbone,
+            levels,
+            self.run.taps if taps is None else taps,
+            batch_size=self.spec.batch_size,
+            precision=self.run.manifest.precision,
+            after_batch=lambda count: self.progress.advance(count, ""),
+            conditioning=conditioning,
+        )
+
+    def statistics(self, key: str, sample: Sample, levels: Sequence[Level], **options) -> Moments:
+        """Moments of a sample's snapshots, kept under ``key``; ``options`` as for ``blocks``."""
+
+        def compute() -> dict[str, np.ndarray]:
+            moments = None
+            for _, block in self.blocks(sample, levels, **options):
+                part = Moments.of(block)
+                moments = part if moments is None else moments.merge(part)
+            return moments.to_arrays()
+
+        return Moments.from_arrays(self.kept(key, self._cost(sample, levels, options), compute))
+
+    def scores(self, key: str, sample: Sample, levels: Sequence[Level], reference: Moments, **options) -> np.ndarray:
+        """Slot scores float32 (image, draw, level, tap) of a sample against ``reference``, kept under ``key``."""
+
+        def compute() -> dict[str, np.ndarray]:
+            taps = options.get("taps") or self.run.taps
+            columns = feature_columns(taps)
+            parts = [slot_scores(block, reference, columns) for _, block in self.blocks(sample, levels, **options)]
+            return {"scores": np.concatenate(parts)}
+
+        return self.kept(key, self._cost(sample, levels, options), compute)["scores"]
+
+    @staticmethod
+    def _cost(sample: Sample, levels: Sequence[Level], options: dict) -> int:
+        return len(sample) * len(levels) * options.get("draws", 1)
+
+    def kept(self, key: str, forwards: int, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """Arrays that an earlier attempt computed under ``key``, or else compute and keep them.
+
+        Args:
+            key: unique within the run, such as "controls/untrained-0/letters".
+            forwards: what computing takes; counted as done where it was.
+            compute: gives named arrays.
+        """
+        path = (self._kept / key).with_suffix(".npz")
+        if path.is_file():
+            self.progress.advance(forwards, "")
+            return load_arrays(path)
+        arrays = compute()
+        save_arrays(path, arrays)
+        return arrays

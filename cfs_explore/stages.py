@@ -1,0 +1,94 @@
+"""The diagnostic stages that follow a map: what each answers, which tables it writes, and what it costs in forwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+#: Images of a set that a control measures again at most: ID-train, and each scored set.
+CONTROL_TRAIN, CONTROL_IMAGES = 2_000, 500
+#: Random initialisations of the untrained control (theory 18).
+UNTRAINED_SEEDS = (0, 1, 2)
+#: ID-test images, draws and log-SNRs (as far as the backbone reaches) of the local law (theory 15).
+LOCAL_IMAGES, LOCAL_DRAWS, LOCAL_STEP, LOCAL_LOWEST = 128, 5, 1.0, 0.0
+#: ID-train images that become each proxy, and the kinds of proxy (theory 17).
+PROXY_IMAGES = 250
+PROXIES = ("blur", "noise", "jpeg", "colour", "shuffle", "flip", "mix")
+#: Images per set, ID-train images, numbers of levels and shifts of lam of the ablation.
+ABLATION_IMAGES, ABLATION_TRAIN, ABLATION_LEVELS, ABLATION_SHIFTS = 250, 500, 4, (-0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What decides a stage's cost: images of each set, levels and draws of the map, highest reachable log-SNR."""
+
+    train: int
+    test: int
+    ood: tuple[int, ...]
+    levels: int
+    draws: int
+    highest: float
+
+    @property
+    def scored(self) -> tuple[int, ...]:
+        return (self.test, *self.ood)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One diagnostic.
+
+    Attributes:
+        name: in specs and on the command line.
+        title: what a person reads.
+        tables: names of the tables it writes.
+        forwards: backbone forwards that it needs beyond the map's.
+    """
+
+    name: str
+    title: str
+    tables: tuple[str, ...]
+    forwards: Callable[[Counts], int]
+
+
+def local_lams(highest: float) -> list[float]:
+    """Log-SNRs of the local law, clean to noisy, from the highest reachable one down."""
+    top = int(highest - LOCAL_LOWEST)
+    return [highest, *(LOCAL_LOWEST + LOCAL_STEP * i for i in range(top, -1, -1) if LOCAL_LOWEST + i < highest - 0.25)]
+
+
+def _stability(counts: Counts) -> int:
+    n, fine = min(counts.test, LOCAL_IMAGES), len(local_lams(counts.highest))
+    return n * (fine * LOCAL_DRAWS + 3 * counts.levels + 1)
+
+
+def _prediction(counts: Counts) -> int:
+    return (len(PROXIES) + 1) * min(counts.train, PROXY_IMAGES) * counts.levels
+
+
+def _controls(counts: Counts) -> int:
+    images = min(counts.train, CONTROL_TRAIN) + sum(min(n, CONTROL_IMAGES) for n in counts.scored)
+    return (len(UNTRAINED_SEEDS) + 1) * images * counts.levels
+
+
+def _ablation(counts: Counts) -> int:
+    images = min(counts.train, ABLATION_TRAIN) + sum(min(n, ABLATION_IMAGES) for n in counts.scored)
+    return images * len(ABLATION_SHIFTS) * min(counts.levels, ABLATION_LEVELS) * counts.draws
+
+
+def _none(counts: Counts) -> int:
+    return 0
+
+
+#: By name, in the order in which they run: those without forwards first.
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage("complementarity", "Complementarity", ("complementarity", "pair_gain"), _none),
+        Stage("separation", "Separation", ("separation", "top_channels", "cell_heads"), _none),
+        Stage("stability", "Stability", ("stability", "local_law", "drift"), _stability),
+        Stage("prediction", "Prediction", ("proxies", "prediction", "regret"), _prediction),
+        Stage("controls", "Controls", ("controls", "excess", "image_statistics"), _controls),
+        Stage("ablation", "Ablation", ("ablation",), _ablation),
+    )
+}

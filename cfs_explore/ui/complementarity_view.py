@@ -1,0 +1,12 @@
+"""The complementarity page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cfs_explore.store import Run
+
+
+def show(run: Run) -> None:
+    """The whole page for one run."""
+    st.title("Do encoder and decoder know different things?", anchor=False)

@@ -1,0 +1,12 @@
+"""The separation page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cfs_explore.store import Run
+
+
+def show(run: Run) -> None:
+    """The whole page for one run."""
+    st.title("What makes the scores separate?", anchor=False)

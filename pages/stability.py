@@ -1,0 +1,8 @@
+"""How much of a snapshot survives the noise?"""
+
+from cfs_explore.ui import navigation, sidebar, stability_view
+
+navigation.ensure_routed()
+run = sidebar.chosen()
+if run is not None:
+    stability_view.show(run)
