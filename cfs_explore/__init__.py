@@ -4,11 +4,13 @@
     backbone = cfs.load_backbone("precomputed/digits/backbone")
     snaps = cfs.extract(backbone, images, lams=[5.0])     # snaps[tap]: (level, draw, image, 2C)
     run = cfs.explore("spec.yaml", out="runs/mine")       # resumes if `out` exists
+    run = cfs.diagnose(run)                               # complementarity, separation, stability, prediction, controls
     run.auroc_map("letters")                              # DataFrame: tap, lam, auroc, lo, hi, n_id, n_ood
 
 Rooms: ``levels`` and ``corruption`` (what is put in), ``backbones`` and ``taps`` (what is read), ``extraction`` and
 ``scoring`` (the two loops), ``heads``, ``diagnostics``, ``figures``, ``images``, ``store`` (leaves), ``pipeline`` (a
-whole run), ``jobs`` and ``cli`` (ways to start one), ``ui`` (what pages share).
+whole run, then the ``stages`` that diagnose it), ``jobs`` and ``cli`` (ways to start one), ``headlines`` and ``ui``
+(what pages say and share).
 
 Importing the package is light: torch and diffusers load when a function needs them.
 """
@@ -16,6 +18,7 @@ Importing the package is light: torch and diffusers load when a function needs t
 import importlib
 
 _WHERE = {
+    "diagnose": "cfs_explore.pipeline",
     "explore": "cfs_explore.pipeline",
     "extract": "cfs_explore.extraction",
     "load_backbone": "cfs_explore.backbones",

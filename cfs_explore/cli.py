@@ -1,14 +1,17 @@
-"""The command line: ``cfs-explore run | app | inspect | train``."""
+"""The command line: ``cfs-explore run | diagnose | app | inspect | train``."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cfs_explore.errors import CFSError, RunCancelled
 from cfs_explore.locations import PROJECT
+from cfs_explore.stages import STAGES
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -40,6 +43,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--fresh", action="store_true", help="measure again even if the directory holds results")
     run.set_defaults(command=_run)
 
+    diagnose = commands.add_parser(
+        "diagnose", help="compute the diagnostics of a finished map, or what of them is missing"
+    )
+    diagnose.add_argument("run", help="a run directory, or a bundle's name")
+    diagnose.add_argument("--stages", help=f"comma-separated, out of {', '.join(STAGES)} (default: those of the spec)")
+    diagnose.add_argument("--device", help="torch device of the stages that need forwards")
+    diagnose.add_argument("--fresh", action="store_true", help="compute again what is there")
+    diagnose.set_defaults(command=_diagnose)
+
     app = commands.add_parser("app", help="open the app in the browser")
     app.add_argument("--port", type=int, default=8501)
     app.add_argument(
@@ -65,8 +77,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
     from cfs_explore import jobs
     from cfs_explore.pipeline import claim
     from cfs_explore.spec import RunSpec
@@ -84,6 +94,33 @@ def _run(options: argparse.Namespace) -> None:
     if options.fresh:
         for name in ("manifest.json", "work", "scores.zarr", "moments.zarr", "snapshots.zarr", "tables"):
             remove(out / name)
+    with _progress_bar() as report:
+        jobs.work(out, device=options.device, report=report)
+    print(f"Finished: {out}")
+
+
+def _diagnose(options: argparse.Namespace) -> None:
+    from cfs_explore import jobs
+    from cfs_explore.locations import locate_run
+    from cfs_explore.spec import RunSpec
+    from cfs_explore.store import open_run
+
+    path = locate_run(options.run)
+    names = options.stages.split(",") if options.stages else RunSpec.parse(path / "spec.yaml").stages
+    with _progress_bar() as report:
+        jobs.work(path, stages=names, fresh=options.fresh, device=options.device, report=report)
+    run = open_run(path)
+    for name in names:
+        if name in run.manifest.stages:
+            entry = run.manifest.stages[name]
+            print(f"{name}: {entry.state} ({entry.seconds:.1f} s){': ' * bool(entry.why)}{entry.why}")
+
+
+@contextlib.contextmanager
+def _progress_bar() -> Iterator[Callable]:
+    """A function that shows ProgressEvents as a bar on a terminal, and nowhere else."""
+    from tqdm import tqdm
+
     with tqdm(total=0, dynamic_ncols=True, disable=None) as bar:
         stage = ""
 
@@ -98,8 +135,7 @@ def _run(options: argparse.Namespace) -> None:
             bar.set_description_str(f"{stage}: {event.detail}", refresh=False)
             bar.update(event.done - bar.n)
 
-        jobs.work(out, device=options.device, report=show)
-    print(f"Finished: {out}")
+        yield show
 
 
 def _app(options: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -73,15 +73,21 @@ def create_at(run: Path, spec: RunSpec) -> Path:
     return run
 
 
-def start(run: Path) -> None:
-    """Start (or resume) the worker of a run directory as its own process group; returns at once."""
+def start(run: Path, stages: Sequence[str] | None = None) -> None:
+    """Start (or resume) the worker of a run directory as its own process group; returns at once.
+
+    Args:
+        run: a directory with spec.yaml.
+        stages: compute these diagnostics of a finished map; None goes on with what the spec asks for.
+    """
     if is_alive(read_status(run)):
         return
     (run / "cancel").unlink(missing_ok=True)
     _write_status(run, Status("starting", started=time.time()))
+    task = ["run", str(run)] if stages is None else ["diagnose", str(run), "--stages", ",".join(stages)]
     with (run / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cfs_explore", "run", str(run)],
+            [sys.executable, "-m", "cfs_explore", *task],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
@@ -134,18 +140,27 @@ def cancel(run: Path, *, patience: float = 10.0) -> None:
         _write_status(run, Status(**{**asdict(status), "state": "cancelled"}))
 
 
-def work(run: Path, *, device: str | None = None, report=None) -> None:
-    """What the worker process does: wait for the device, explore, keep status.json up to date.
+def work(
+    run: Path,
+    *,
+    stages: Sequence[str] | None = None,
+    fresh: bool = False,
+    device: str | None = None,
+    report: Callable | None = None,
+) -> None:
+    """What the worker process does: wait for the device, do the work, keep status.json up to date.
 
     Args:
         run: a directory with spec.yaml.
+        stages: diagnostics of a finished map to compute; None explores, as the spec says.
+        fresh: compute stages again that are done.
         device: torch device.
         report: also called with each ProgressEvent.
 
     Raises:
         CFSError: after writing it to status.json.
     """
-    from cfs_explore.pipeline import ProgressEvent, explore
+    from cfs_explore.pipeline import ProgressEvent, diagnose, explore
 
     other = read_status(run)
     if is_alive(other) and other.pid not in (os.getpid(), os.getppid()):  # the parent: a launcher on Windows
@@ -174,7 +189,11 @@ def work(run: Path, *, device: str | None = None, report=None) -> None:
     cancelled = (run / "cancel").exists
     try:
         with _device_lock(on_wait, cancelled):
-            explore(run / "spec.yaml", run, device=device, report=on_event, cancelled=cancelled)
+            options = {"device": device, "report": on_event, "cancelled": cancelled}
+            if stages is None:
+                explore(run / "spec.yaml", run, **options)
+            else:
+                diagnose(run, stages, fresh=fresh, **options)
         status("finished", latest)
     except (RunCancelled, KeyboardInterrupt):
         (run / "cancel").unlink(missing_ok=True)

@@ -100,5 +100,7 @@ def _write_moments(store: Path, works: Sequence[tuple[SetEntry, SetWork]], colum
             chunks=(1, *moments[0][key].shape),
             compressors=[BloscCodec(cname="zstd", clevel=9, shuffle="shuffle")],
         )
-    for key in ("pair_squares", "pairs"):  # ID-test has them (theory 11)
-        group.create_array(key, data=next(np.asarray(m[key]) for m in moments if key in m))
+    for key in ("pair_squares", "pairs"):  # of ID-test alone (theory 11)
+        for m in moments:
+            if key in m:
+                group.create_array(key, data=np.asarray(m[key]))

@@ -20,6 +20,7 @@ def spec_file(tmp_path, tiny_folder, write_images) -> Path:
         "id": {"train": {"name": "ramps", "source": str(write_images(20, seed=1))}},
         "ood": [{"name": "bright", "source": str(write_images(6, seed=2, shift=50))}],
         "levels": [5.0],
+        "diagnostics": [],
         "taps": "sparse_ed",
     }
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(content))

@@ -20,7 +20,7 @@ def made(tiny_folder, write_images, tmp_path_factory):
     shutil.copytree(tiny_folder, home / "backbone")
     shutil.copy(write_images(12, "zip", seed=4), home / "ood.zip")
     (home / "spec.yaml").write_text(
-        "name: made\nbackbone: backbone\nlevels: [5.0]\n"
+        "name: made\nbackbone: backbone\nlevels: [5.0]\ndiagnostics: []\n"
         f"id:\n  train: {{name: ramps, source: {write_images(30, seed=5)}}}\n"
         "ood:\n- {name: own, source: ood.zip}\n- {name: letters, source: {builtin: letters, n: 8, side: 8}}\n"
     )
@@ -44,6 +44,7 @@ def test_a_moved_run_still_serves(made, tmp_path, tiny_folder, write_images):
         "backbone": str(moved / "backbone"),
         "id": {"run": str(moved)},
         "ood": [{"name": "new", "source": str(write_images(5, seed=6))}],
+        "diagnostics": [],
         "levels": [5.0, 0.0],  # lam = 0 was not stored: the ID images are found and measured again
     }
     run = explore(spec, tmp_path / "top", device="cpu")

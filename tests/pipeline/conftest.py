@@ -25,6 +25,7 @@ def spec(tiny_folder, write_images) -> dict:
             {"name": "letters", "source": {"builtin": "letters", "n": 9, "side": 8}},
         ],
         "levels": [5.0, -1.0],
+        "diagnostics": [],
         "draws": 2,
         "seed": 7,
     }

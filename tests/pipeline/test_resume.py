@@ -98,7 +98,7 @@ def test_killed_between_a_shard_and_its_moments(many_shards, uninterrupted, tmp_
         count += 1
         if count == 3:
             with monkeypatch.context() as patch:
-                patch.setattr("cfs_explore.store.work._save", save_then_die)
+                patch.setattr("cfs_explore.store.work.save_arrays", save_then_die)
                 original(self, index, arrays, moments)
         original(self, index, arrays, moments)
 
