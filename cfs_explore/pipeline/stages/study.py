@@ -103,7 +103,9 @@ class Study:
         if work.inputs_path.is_file():
             return work.inputs()
         planned = plan_sets(self._resolved, self._kept)[index]
-        prepare_sets(self._resolved, [planned], self.backbone, self.progress)
+        self.progress.advance(0, f"reading {planned.images.name}")
+        quiet = Progress(cancelled=self.progress.cancelled)  # the stage's own count goes on afterwards
+        prepare_sets(self._resolved, [planned], self.backbone, quiet)
         self._check_unchanged(planned.work, role, name)
         return planned.work.inputs()
 
