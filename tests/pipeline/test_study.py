@@ -26,8 +26,8 @@ def _begun(monkeypatch):
     """Stages are inside a started progress."""
     original = Progress.__init__
 
-    def begun(self, *arguments):
-        original(self, *arguments)
+    def begun(self, *arguments, **options):
+        original(self, *arguments, **options)
         self.start("test", 10, "forwards")
 
     monkeypatch.setattr(Progress, "__init__", begun)
