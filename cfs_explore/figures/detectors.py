@@ -44,31 +44,19 @@ def detector_dots_figure(detectors: pd.DataFrame, theme: str = "light") -> go.Fi
         hovermode="closest",
         showlegend=False,
     )
-    for row, detector in enumerate(detectors.to_dict("records")):
-        fig.add_shape(
-            type="line", x0=low, x1=1, y0=row, y1=row, line={"color": colours.grid, "width": 1}, layer="below"
-        )
-        fig.add_trace(_dot(detector, row, colours.ink, colours.muted))
-        fig.add_annotation(
-            x=0,
-            xref="paper",
-            y=row,
-            xanchor="left",
-            yanchor="bottom",
-            yshift=9,
-            text=f"<b>{detector['name']}</b> {_numbers(detector)}",
-        )
+    rows = list(enumerate(detectors.to_dict("records")))
+    fig.add_traces([_dot(detector, row, colours.ink, colours.muted) for row, detector in rows])
+    line = {"type": "line", "layer": "below"}
+    shapes = [
+        {**line, "x0": low, "x1": 1, "y0": row, "y1": row, "line": {"color": colours.grid, "width": 1}}
+        for row, _ in rows
+    ]
     if low < 0.5:
-        fig.add_shape(
-            type="line",
-            x0=0.5,
-            x1=0.5,
-            y0=0,
-            y1=1,
-            yref="paper",
-            line={"color": colours.muted, "width": 1, "dash": "dot"},
-            layer="below",
-        )
+        chance = {"color": colours.muted, "width": 1, "dash": "dot"}
+        shapes.append({**line, "x0": 0.5, "x1": 0.5, "y0": 0, "y1": 1, "yref": "paper", "line": chance})
+    place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 9}
+    labels = [{**place, "y": row, "text": f"<b>{d['name']}</b> {_numbers(d)}"} for row, d in rows]
+    fig.update_layout(shapes=shapes, annotations=labels)
     fig.update_xaxes(range=[low, 1.005], title_text="AUROC, 95 % interval", tickformat=".2~f", nticks=6)
     fig.update_yaxes(range=[len(detectors) - 0.6, -0.75], visible=False)
     return fig

@@ -66,10 +66,11 @@ def auroc_map_figure(
         **CLICKABLE,
         showlegend=False,
     )
-    fig.add_trace(heat_trace(grid, gap=0 if compact else 1))
-    fig.add_trace(_click_trace(grid, style))
-    _mark_regions(fig, grid, labelled=not compact)
-    _mark_selected(fig, grid, [int(index) for index in selected])
+    fig.add_traces([heat_trace(grid, gap=0 if compact else 1), _click_trace(grid, style)])
+    outlines, numbers = _selected_marks(grid, [int(index) for index in selected])
+    names = [] if compact else _region_names(grid)
+    # At once: added one by one, plotly checks all of them each time.
+    fig.update_layout(shapes=region_brackets(grid, 5 if compact else 7) + outlines, annotations=names + numbers)
     _lay_out_axes(fig, grid, compact)
     return fig
 
@@ -144,67 +145,69 @@ def _hover_text(cell: Mapping, style: MetricStyle) -> str:
     return f"<b>{style.label} {value}</b><br>{where}<br>{counts}"
 
 
-def _mark_regions(fig: go.Figure, grid: MapGrid, labelled: bool) -> None:
-    """A coloured bracket above each region's columns, with its name."""
-    for group in grid.groups:
-        left, right = grid.x[group.first] - 0.5, grid.x[group.last] + 0.5
-        fig.add_shape(
-            type="rect",
-            xref="x",
-            yref="paper",
-            x0=left,
-            x1=right,
-            yanchor=1,
-            ysizemode="pixel",
-            y0=3,
-            y1=7 if labelled else 5,
-            fillcolor=REGION_COLOURS[group.region],
-            line={"width": 0},
-        )
-        if labelled:
-            fig.add_annotation(
-                x=(left + right) / 2,
-                xref="x",
-                y=1,
-                yref="paper",
-                yanchor="bottom",
-                yshift=7,
-                text=REGION_LABELS[group.region],
-            )
+def region_brackets(grid: MapGrid, top: int = 7) -> list[dict]:
+    """A coloured bracket above each region's columns, from 3 to ``top`` px above the map."""
+    return [
+        {
+            "type": "rect",
+            "xref": "x",
+            "yref": "paper",
+            "x0": grid.x[group.first] - 0.5,
+            "x1": grid.x[group.last] + 0.5,
+            "yanchor": 1,
+            "ysizemode": "pixel",
+            "y0": 3,
+            "y1": top,
+            "fillcolor": REGION_COLOURS[group.region],
+            "line": {"width": 0},
+        }
+        for group in grid.groups
+    ]
 
 
-def _mark_selected(fig: go.Figure, grid: MapGrid, selected: list[int]) -> None:
-    """A white-and-black outline, visible on every cell colour and both pages; numbers when several."""
+def _region_names(grid: MapGrid) -> list[dict]:
+    return [
+        {
+            "x": (grid.x[group.first] + grid.x[group.last]) / 2,
+            "xref": "x",
+            "y": 1,
+            "yref": "paper",
+            "yanchor": "bottom",
+            "yshift": 7,
+            "text": REGION_LABELS[group.region],
+        }
+        for group in grid.groups
+    ]
+
+
+def _selected_marks(grid: MapGrid, selected: list[int]) -> tuple[list[dict], list[dict]]:
+    """White-and-black outlines, visible on every cell colour and both pages; numbers when several."""
     unknown = [index for index in selected if index not in grid.index]
     if unknown:
         raise FigureDataError(
             f"The 'selected' cells {unknown} are not in this map. A cell index is level * T + tap_index, "
             f"here from {grid.index.min()} to {grid.index.max()}."
         )
+    outlines, numbers = [], []
     for number, index in enumerate(selected, start=1):
         row, column = np.argwhere(grid.index == index)[0]
         x, y = grid.x[column], float(row)
+        box = {"type": "rect", "x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5, "fillcolor": CLEAR}
         for colour, width in (("#FFFFFF", 4), ("#000000", 2)):
-            fig.add_shape(
-                type="rect",
-                name=f"selected {index}",
-                x0=x - 0.5,
-                x1=x + 0.5,
-                y0=y - 0.5,
-                y1=y + 0.5,
-                line={"color": colour, "width": width},
-                fillcolor=CLEAR,
-            )
+            outlines.append({**box, "name": f"selected {index}", "line": {"color": colour, "width": width}})
         if len(selected) > 1:
-            fig.add_annotation(
-                x=x,
-                y=y,
-                text=f"<b>{number}</b>",
-                font={"color": "#FFFFFF", "size": 11},
-                bgcolor="#000000",
-                borderpad=1,
-                name=f"selected {index}",
+            numbers.append(
+                {
+                    "x": x,
+                    "y": y,
+                    "text": f"<b>{number}</b>",
+                    "font": {"color": "#FFFFFF", "size": 11},
+                    "bgcolor": "#000000",
+                    "borderpad": 1,
+                    "name": f"selected {index}",
+                }
             )
+    return outlines, numbers
 
 
 def _lay_out_axes(fig: go.Figure, grid: MapGrid, compact: bool) -> None:

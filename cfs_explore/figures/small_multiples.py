@@ -55,14 +55,20 @@ def small_multiples_figure(
         margin={"l": 4, "r": 60, "t": 0, "b": 12},
         showlegend=False,
     )
+    axes, traces, shapes, titles = {}, [], [], []  # added at once: one by one, plotly checks all of them each time
     for k, (name, grid) in enumerate(grids.items()):
         text = (best or {}).get(name, "")
-        _add_panel(fig, k, grid)
-        _add_title(fig, k, f"<b>{name}</b>", text, palette(theme).muted)
-        _add_click_point(fig, k, grid, f"<b>{name}</b><br>{text}")
+        x, y = _axis_names(k)
+        axes |= _panel_axes(x, y, grid)
+        traces += [heat_trace(grid, gap=0, xaxis=x, yaxis=y), _click_point(k, grid, f"<b>{name}</b><br>{text}")]
+        shapes += _region_brackets(x, y, grid)
+        titles += _titles(x, y, f"<b>{name}</b>", text, palette(theme).muted)
         if name == selected:
-            _frame_panel(fig, k, palette(theme).ink)
-    fig.update_layout(strip_layout(meta, columns))
+            shapes.append(_frame(x, y, palette(theme).ink))
+    fig.add_traces(traces)
+    places = strip_layout(meta, columns)
+    fig.update_layout({**places, **{key: value | places[key] for key, value in axes.items()}})
+    fig.update_layout(shapes=shapes, annotations=titles)
     return fig
 
 
@@ -91,44 +97,34 @@ def _axis_names(k: int) -> tuple[str, str]:
     return f"x{number}", f"y{number}"
 
 
-def _add_panel(fig: go.Figure, k: int, grid: MapGrid) -> None:
-    x, y = _axis_names(k)
-    rows = len(grid.lams)
-    fig.add_trace(heat_trace(grid, gap=0, xaxis=x, yaxis=y))
-    fig.update_layout(
+def _panel_axes(x: str, y: str, grid: MapGrid) -> dict:
+    hidden = {"visible": False, "fixedrange": True}
+    return {
+        f"xaxis{x[1:]}": {"anchor": y, "range": [grid.x[0] - 0.6, grid.x[-1] + 0.6], **hidden},
+        f"yaxis{y[1:]}": {"anchor": x, "range": [len(grid.lams) - 0.4, -0.6], **hidden},
+    }
+
+
+def _region_brackets(x: str, y: str, grid: MapGrid) -> list[dict]:
+    return [
         {
-            f"xaxis{x[1:]}": {
-                "anchor": y,
-                "range": [grid.x[0] - 0.6, grid.x[-1] + 0.6],
-                "visible": False,
-                "fixedrange": True,
-            },
-            f"yaxis{y[1:]}": {
-                "anchor": x,
-                "range": [rows - 0.4, -0.6],
-                "visible": False,
-                "fixedrange": True,
-            },
+            "type": "rect",
+            "xref": x,
+            "yref": f"{y} domain",
+            "x0": grid.x[group.first] - 0.5,
+            "x1": grid.x[group.last] + 0.5,
+            "yanchor": 1,
+            "ysizemode": "pixel",
+            "y0": 2,
+            "y1": 4,
+            "fillcolor": REGION_COLOURS[group.region],
+            "line": {"width": 0},
         }
-    )
-    for group in grid.groups:
-        fig.add_shape(
-            type="rect",
-            xref=x,
-            yref=f"{y} domain",
-            x0=grid.x[group.first] - 0.5,
-            x1=grid.x[group.last] + 0.5,
-            yanchor=1,
-            ysizemode="pixel",
-            y0=2,
-            y1=4,
-            fillcolor=REGION_COLOURS[group.region],
-            line={"width": 0},
-        )
+        for group in grid.groups
+    ]
 
 
-def _add_title(fig: go.Figure, k: int, name: str, text: str, muted: str) -> None:
-    x, y = _axis_names(k)
+def _titles(x: str, y: str, name: str, text: str, muted: str) -> list[dict]:
     place = {
         "x": 0,
         "xref": f"{x} domain",
@@ -137,41 +133,40 @@ def _add_title(fig: go.Figure, k: int, name: str, text: str, muted: str) -> None
         "yref": f"{y} domain",
         "yanchor": "bottom",
     }
-    fig.add_annotation(text=name, yshift=21, **place)
-    fig.add_annotation(text=text, yshift=6, font={"size": 11, "color": muted}, **place)
+    return [
+        {"text": name, "yshift": 21, **place},
+        {"text": text, "yshift": 6, "font": {"size": 11, "color": muted}, **place},
+    ]
 
 
-def _add_click_point(fig: go.Figure, k: int, grid: MapGrid, text: str) -> None:
+def _click_point(k: int, grid: MapGrid, text: str) -> go.Scatter:
     """One invisible point in the panel's middle; without a hover cutoff it answers for the whole panel."""
     x, y = _axis_names(k)
-    fig.add_trace(
-        go.Scatter(
-            x=[float(grid.x[0] + grid.x[-1]) / 2],
-            y=[(len(grid.lams) - 1) / 2],
-            xaxis=x,
-            yaxis=y,
-            mode="markers",
-            marker={"symbol": "square", "size": 6, "color": "#808080", "opacity": 0},
-            selected={"marker": {"opacity": 0}},
-            unselected={"marker": {"opacity": 0}},
-            customdata=[k],
-            hovertext=[text],
-            hovertemplate="%{hovertext}<extra></extra>",
-            meta=CLICK_LAYER,
-        )
+    return go.Scatter(
+        x=[float(grid.x[0] + grid.x[-1]) / 2],
+        y=[(len(grid.lams) - 1) / 2],
+        xaxis=x,
+        yaxis=y,
+        mode="markers",
+        marker={"symbol": "square", "size": 6, "color": "#808080", "opacity": 0},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        customdata=[k],
+        hovertext=[text],
+        hovertemplate="%{hovertext}<extra></extra>",
+        meta=CLICK_LAYER,
     )
 
 
-def _frame_panel(fig: go.Figure, k: int, colour: str) -> None:
-    x, y = _axis_names(k)
-    fig.add_shape(
-        type="rect",
-        xref=f"{x} domain",
-        yref=f"{y} domain",
-        x0=0,
-        x1=1,
-        y0=0,
-        y1=1,
-        line={"color": colour, "width": 2},
-        fillcolor="rgba(0,0,0,0)",
-    )
+def _frame(x: str, y: str, colour: str) -> dict:
+    return {
+        "type": "rect",
+        "xref": f"{x} domain",
+        "yref": f"{y} domain",
+        "x0": 0,
+        "x1": 1,
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": colour, "width": 2},
+        "fillcolor": "rgba(0,0,0,0)",
+    }
