@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
+from cfs_explore import jobs
+from cfs_explore.locations import runs_root
 from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
@@ -41,8 +43,12 @@ def stage_table(run: Run, name: str) -> pd.DataFrame | None:
     if not (run.path / "tables" / f"{name}.parquet").is_file():
         forwards = stage.forwards(run.counts)
         cost = f", which takes {forwards:,} forwards of the backbone" if forwards else ""
-        st.info(f"This exploration was made without the stage {stage.title}. Run it{cost}:", icon=":material/info:")
-        st.code(f"cfs-explore diagnose {run.path} --stages {stage.name}", language="bash")
+        st.info(f"This exploration was made without the stage {stage.title}. Compute it{cost}:", icon=":material/info:")
+        if run.path.parent != runs_root():
+            st.code(f"cfs-explore diagnose {run.path.name} --stages {stage.name}", language="bash")
+        elif st.button("Compute it now", key=f"compute_{name}", type="primary", icon=":material/play_arrow:"):
+            jobs.start(run.path, [stage.name])
+            st.switch_page("pages/new.py", query_params={"job": run.path.name})
         return None
     return data.table(run, run.digest, name)
 
