@@ -15,13 +15,15 @@ class Estimate:
     """What a run will cost.
 
     Attributes:
-        forwards: backbone forwards, images x levels x draws.
-        seconds: at the measured speed; None when it was not measured.
+        forwards: backbone forwards of the map, images x levels x draws.
+        diagnostic_forwards: those of the diagnostics that follow it.
+        seconds: of both, at the measured speed; None when it was not measured.
         disk_bytes: of the finished run directory, about.
         peak_bytes: while it runs, about.
     """
 
     forwards: int
+    diagnostic_forwards: int
     seconds: float | None
     disk_bytes: int
     peak_bytes: int
@@ -36,6 +38,7 @@ def estimate_run(
     image_shape: Sequence[int],
     sets: int,
     seconds_per_forward: float | None,
+    diagnostic_forwards: int = 0,
 ) -> Estimate:
     """Estimate a run.
 
@@ -46,6 +49,7 @@ def estimate_run(
         image_shape: (C, H, W).
         sets: image sets, including ID-train and ID-test.
         seconds_per_forward: of a full forward.
+        diagnostic_forwards: of the stages that follow the map (``stages.Stage.forwards``).
     """
     forwards = new_images * levels * draws
     width = sum(2 * t.channels for t in taps)
@@ -55,9 +59,15 @@ def estimate_run(
     rows = new_images * _THUMBNAIL_BYTES
     disk = scores + moments + rows
     peak = 2 * disk + new_images * pixels
-    depth = max((t.depth for t in taps), default=1.0)  # the forward stops after the last tap
-    seconds = None if seconds_per_forward is None else forwards * seconds_per_forward * depth
-    return Estimate(forwards, seconds, disk, peak)
+    seconds = None
+    if seconds_per_forward is not None:
+        seconds = forward_seconds(forwards + diagnostic_forwards, taps, seconds_per_forward)
+    return Estimate(forwards, diagnostic_forwards, seconds, disk, peak)
+
+
+def forward_seconds(forwards: int, taps: Sequence[Tap], seconds_per_forward: float) -> float:
+    """Time of forwards that stop after the last of ``taps``."""
+    return forwards * seconds_per_forward * max((t.depth for t in taps), default=1.0)
 
 
 def format_seconds(seconds: float) -> str:

@@ -15,7 +15,7 @@ LOCAL_IMAGES, LOCAL_DRAWS, LOCAL_STEP, LOCAL_LOWEST = 128, 5, 1.0, 0.0
 PROXY_IMAGES = 250
 PROXIES = ("blur", "noise", "jpeg", "colour", "shuffle", "flip", "mix")
 #: Images per set, ID-train images, numbers of levels and shifts of lam of the ablation.
-ABLATION_IMAGES, ABLATION_TRAIN, ABLATION_LEVELS, ABLATION_SHIFTS = 250, 500, 4, (-0.5, 0.5)
+ABLATION_IMAGES, ABLATION_TRAIN, ABLATION_LEVELS, ABLATION_SHIFTS = 250, 1_000, (1, 2, 4), (-0.5, 0.0, 0.5)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def local_lams(highest: float) -> list[float]:
 
 def _stability(counts: Counts) -> int:
     n, fine = min(counts.test, LOCAL_IMAGES), len(local_lams(counts.highest))
-    return n * (fine * LOCAL_DRAWS + 3 * counts.levels + 1)
+    return n * (fine * LOCAL_DRAWS + 3 * counts.levels - 1)
 
 
 def _prediction(counts: Counts) -> int:
@@ -71,9 +71,15 @@ def _controls(counts: Counts) -> int:
     return (len(UNTRAINED_SEEDS) + 1) * images * counts.levels
 
 
+def ablation_shifts(train: int) -> list[float]:
+    """Shifts that take forwards: 0 is the map itself, if its statistics rest on no more ID-train images than theirs."""
+    return [shift for shift in ABLATION_SHIFTS if shift or train > ABLATION_TRAIN]
+
+
 def _ablation(counts: Counts) -> int:
     images = min(counts.train, ABLATION_TRAIN) + sum(min(n, ABLATION_IMAGES) for n in counts.scored)
-    return images * len(ABLATION_SHIFTS) * min(counts.levels, ABLATION_LEVELS) * counts.draws
+    levels = max(count for count in ABLATION_LEVELS if count <= counts.levels)
+    return images * len(ablation_shifts(counts.train)) * levels * counts.draws
 
 
 def _none(counts: Counts) -> int:
@@ -88,7 +94,7 @@ STAGES: dict[str, Stage] = {
         Stage("separation", "Separation", ("separation", "top_channels", "cell_heads"), _none),
         Stage("stability", "Stability", ("stability", "local_law", "drift"), _stability),
         Stage("prediction", "Prediction", ("proxies", "prediction", "regret"), _prediction),
-        Stage("controls", "Controls", ("controls", "excess", "image_statistics"), _controls),
+        Stage("controls", "Controls", ("controls", "excess", "best_excess", "image_statistics"), _controls),
         Stage("ablation", "Ablation", ("ablation",), _ablation),
     )
 }

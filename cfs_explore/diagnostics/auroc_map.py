@@ -57,14 +57,15 @@ def auroc_map(
     id_rows, ood_rows = cell_rows(id_scores), cell_rows(ood_scores)
     value, var = delong(id_rows, ood_rows)
     lo, hi = auroc_interval(value, var, n_id, n_ood, level)
-    frame = _cell_columns(levels, taps).assign(
+    frame = cell_columns(levels, taps).assign(
         auroc=value, auroc_lo=lo, auroc_hi=hi, draw_sd=_draw_spread(id_scores, ood_scores)
     )
     curves = _curve_columns(id_rows, ood_rows, level, resamples, seed)
     return frame.assign(**curves, n_id=n_id, n_ood=n_ood, draws=draws)
 
 
-def _cell_columns(levels: Sequence[Level], taps: Sequence[Tap]) -> pd.DataFrame:
+def cell_columns(levels: Sequence[Level], taps: Sequence[Tap]) -> pd.DataFrame:
+    """Where each cell is, one row per cell, levels outermost: level, tap, tap_index, region, depth, ..., requested."""
     return pd.DataFrame(
         [
             {

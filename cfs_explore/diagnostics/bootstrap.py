@@ -99,7 +99,7 @@ def bootstrap_curves(cells: list[Ranking], resamples: int, seed: int) -> Curves:
     aupr, fpr95 = np.empty((len(cells), resamples)), np.empty((len(cells), resamples))
     for columns in blocks(resamples, max(1, _BLOCK // max(n_id, n_ood))):
         count = columns.stop - columns.start
-        id_weights, ood_weights = _multinomial(n_id, count, rng), _multinomial(n_ood, count, rng)
+        id_weights, ood_weights = resample_counts(n_id, count, rng), resample_counts(n_ood, count, rng)
 
         def one_group(rows: slice, columns=columns, weights=(id_weights, ood_weights)) -> None:
             for row in range(rows.start, rows.stop):
@@ -125,18 +125,19 @@ def percentile_interval(
     lo, hi = np.quantile(resampled, [tail, 1 - tail], axis=1)
     lo, hi = np.minimum(lo, values), np.maximum(hi, values)
     constant = lo == hi
-    wilson_lo, wilson_hi = _wilson(values, n, level)
+    wilson_lo, wilson_hi = wilson_interval(values, n, level)
     return np.where(constant, wilson_lo, lo), np.where(constant, wilson_hi, hi)
 
 
-def _wilson(share: np.ndarray, n: int, level: float) -> tuple[np.ndarray, np.ndarray]:
+def wilson_interval(share: np.ndarray, n: int, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of a proportion of n images (Wilson 1927), of the shape of ``share``."""
     z2 = NormalDist().inv_cdf(0.5 + level / 2) ** 2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     return np.clip(np.minimum(centre - half, share), 0, 1), np.clip(np.maximum(centre + half, share), 0, 1)
 
 
-def _multinomial(n: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
+def resample_counts(n: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """How often each of n images is drawn in each resample: float32 (n, resamples)."""
     drawn = rng.integers(0, n, size=(resamples, n)) + np.arange(resamples)[:, None] * n
     counts = np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n)

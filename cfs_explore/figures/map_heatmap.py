@@ -46,7 +46,7 @@ def auroc_map_figure(
         frame: tidy map of one OOD set: level, tap, tap_index, region, depth (0..1), resolution, lam,
             requested, n_id, n_ood and the metric; where given, <metric>_lo, <metric>_hi, draws and draw_sd
             are told on hover.
-        metric: auroc, aupr, aupr_id or fpr95.
+        metric: a key of ``metric_style.METRICS``.
         selected: cell indices (level * T + tap_index) to outline, numbered in this order when several.
         theme: light or dark.
         compact: without labels and colour bar, for a strip of small maps.
@@ -68,10 +68,10 @@ def auroc_map_figure(
     )
     fig.add_traces([heat_trace(grid, gap=0 if compact else 1), _click_trace(grid, style)])
     outlines, numbers = _selected_marks(grid, [int(index) for index in selected])
-    names = [] if compact else _region_names(grid)
+    names = [] if compact else region_names(grid)
     # At once: added one by one, plotly checks all of them each time.
     fig.update_layout(shapes=region_brackets(grid, 5 if compact else 7) + outlines, annotations=names + numbers)
-    _lay_out_axes(fig, grid, compact)
+    lay_out_axes(fig, grid, compact)
     return fig
 
 
@@ -85,7 +85,7 @@ def colour_axis(style: MetricStyle, frame: pd.DataFrame, bar: bool = True) -> di
         "colorscale": colour_scale(chance, style.higher_is_better),
         "showscale": bar,
         "colorbar": {
-            "title": {"text": f"{style.label} (chance {chance_text})", "side": "right"},
+            "title": {"text": f"{style.label} ({style.neutral_name} {chance_text})", "side": "right"},
             "tickvals": [0, 0.25, 0.5, 0.75, 1],
             "ticktext": ["0", "0.25", "0.5", "0.75", "1"],
             "thickness": 12,
@@ -165,7 +165,7 @@ def region_brackets(grid: MapGrid, top: int = 7) -> list[dict]:
     ]
 
 
-def _region_names(grid: MapGrid) -> list[dict]:
+def region_names(grid: MapGrid) -> list[dict]:
     return [
         {
             "x": (grid.x[group.first] + grid.x[group.last]) / 2,
@@ -210,7 +210,7 @@ def _selected_marks(grid: MapGrid, selected: list[int]) -> tuple[list[dict], lis
     return outlines, numbers
 
 
-def _lay_out_axes(fig: go.Figure, grid: MapGrid, compact: bool) -> None:
+def lay_out_axes(fig: go.Figure, grid: MapGrid, compact: bool) -> None:
     rows = len(grid.lams)
     x_axis = {"range": [grid.x[0] - 0.55, grid.x[-1] + 0.55], "fixedrange": True}
     y_axis = {"range": [rows - 0.5, -0.5], "fixedrange": True}

@@ -11,13 +11,16 @@ from cfs_explore.figures.errors import FigureDataError
 
 @dataclass(frozen=True)
 class MetricStyle:
-    """A metric's presentation. ``chance`` is fixed, or None where it is the share of the positive class."""
+    """A metric's presentation. ``chance`` is fixed, or None where it is the share of the positive class; the colour
+    scale is neutral there, and says so as ``neutral_name``.
+    """
 
     key: str
     label: str
     higher_is_better: bool = True
     chance: float | None = None
     positive: str = "n_ood"
+    neutral_name: str = "chance"
 
     def neutral(self, frame: pd.DataFrame) -> float:
         """Value of an uninformative score: 0.5 (AUROC), 0.95 (FPR95), prevalence of the positives (AUPR)."""
@@ -32,11 +35,12 @@ METRICS = {
     "aupr": MetricStyle("aupr", "AUPR"),
     "aupr_id": MetricStyle("aupr_id", "AUPR (ID positive)", positive="n_id"),
     "fpr95": MetricStyle("fpr95", "FPR95", higher_is_better=False, chance=0.95),
+    "mean_share": MetricStyle("mean_share", "Share of mean shift", chance=0.5, neutral_name="both alike"),
 }
 
 
 def metric_style(metric: str) -> MetricStyle:
-    """Style of 'auroc', 'aupr', 'aupr_id' or 'fpr95'."""
+    """Style of 'auroc', 'aupr', 'aupr_id', 'fpr95', or 'mean_share' (theory 10)."""
     if metric not in METRICS:
         raise FigureDataError(f"The 'metric' of a figure must be one of {list(METRICS)}. Got {metric!r} instead.")
     return METRICS[metric]

@@ -8,6 +8,7 @@ import platform
 
 import pandas as pd
 
+from cfs_explore.diagnostics import difference_warning, set_differences
 from cfs_explore.locations import portable
 from cfs_explore.pipeline.measure import Measurement
 from cfs_explore.pipeline.plan import Plan
@@ -88,9 +89,17 @@ def _manifest(plan: Plan, entries: list[SetEntry], precision: str) -> Manifest:
         sets=entries,
         presets={policy: names for policy, names in plan.presets.items() if set(names) <= measured},
         kept={"level": plan.kept_level, "taps": plan.kept},
-        warnings=plan.warnings + conversions,
+        warnings=plan.warnings + conversions + _differences(plan),
         timings={},
     )
+
+
+def _differences(plan: Plan) -> list[str]:
+    """OOD sets that were stored otherwise than the ID images, a sentence for each (theory 18)."""
+    rows = [(s.role, s.images.name, s.work.rows(["format", "mode", "width", "height"])) for s in plan.sets]
+    id_rows = pd.concat([part for role, _, part in rows if role != "ood"], ignore_index=True)
+    found = [difference_warning(name, set_differences(id_rows, part)) for role, name, part in rows if role == "ood"]
+    return list(filter(None, found))
 
 
 def _portable_spec(plan: Plan) -> dict:

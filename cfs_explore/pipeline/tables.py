@@ -109,12 +109,12 @@ def head_table(run: Run, ood: str) -> pd.DataFrame:
         except CFSError as error:  # too few ID-train images for this head
             rows.append({"head": name, "note": str(error)})
             continue
-        value, lo, hi = auroc(_score(head, test), _score(head, out))
+        value, lo, hi = auroc(head_scores(head, test), head_scores(head, out))
         rows.append({"head": name, "auroc": value, "lo": lo, "hi": hi, "note": ""})
     return pd.DataFrame(rows).assign(taps=", ".join(taps), n_id=len(test), n_ood=len(out))
 
 
-def _score(head: heads.Head, features: np.ndarray) -> np.ndarray:
+def head_scores(head: heads.Head, features: np.ndarray) -> np.ndarray:
     """Scores (n,), computed part by part: heads work in float64, some with an (n, n_train) array."""
     parts = range(0, len(features), SCORE_BLOCK)
     return np.concatenate([head.score(features[start : start + SCORE_BLOCK]) for start in parts])

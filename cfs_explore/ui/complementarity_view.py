@@ -1,12 +1,266 @@
-"""The complementarity page."""
+"""The complementarity page: one pair of taps against each other, its numbers, and closer looks."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+import pandas as pd
 import streamlit as st
 
+from cfs_explore.figures import format_estimate, score_scatter_figure, short_tap_name
+from cfs_explore.figures.theme import format_value
+from cfs_explore.headlines.complementarity import complementarity_headline
 from cfs_explore.store import Run
+from cfs_explore.ui import complementarity_data as numbers
+from cfs_explore.ui import complementarity_details, diagnostic_page, state
+from cfs_explore.ui.complementarity_data import Pair
+from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.sidebar import escape
+
+SCALE_LABELS = {"ln s": "ln s", "s": "s"}
+_FORMULAS = {
+    "**Joint separability** (5), from the shift δ of the class means and the mean S of the classes' covariances:": (
+        r"D^2=\delta^\top S^{-1}\delta,\qquad D^2_e=\delta_e^2/S_{ee}"
+    ),
+    "**Gain of the decoder given the encoder** (6):": (
+        r"G_{d|e}=D^2-D^2_e=\frac{(\delta_d-\frac{S_{de}}{S_{ee}}\delta_e)^2}{S_{dd}-S_{de}^2/S_{ee}}\ \ge\ 0"
+    ),
+    "**The plain average** (7) beats the encoder alone if and only if its D² is larger than the encoder's:": (
+        r"D^2_{avg}=\frac{(\delta_e+\delta_d)^2}{S_{ee}+S_{dd}+2S_{de}}"
+    ),
+    "**Covariate-adjusted AUROC** (8), over quantile bins b of the other score:": (
+        r"\frac{\sum_b n_{ID,b}\,n_{OOD,b}\,\mathrm{AUROC}_b}{\sum_b n_{ID,b}\,n_{OOD,b}}"
+    ),
+    "**Information** (9), the drop in cross-validated log-loss (bits) when the score is added:": (
+        r"I(Y;s_d\mid s_e)\approx \mathrm{loss}(s_e)-\mathrm{loss}(s_e,s_d)"
+    ),
+}
 
 
 def show(run: Run) -> None:
     """The whole page for one run."""
+    _restore(run)
+    _page(run)
+
+
+def _restore(run: Run) -> None:
+    """Bring the view back from the URL; what does not fit this run falls back to its defaults."""
+    names = [tap.name for tap in run.taps]
+    first, second = numbers.default_pair(run)
+    diagnostic_page.restore_ood(run)
+    state.restore("comp_level", run.manifest.kept["level"], range(len(run.levels)), parse=int)
+    state.restore("comp_first", first, names)
+    state.restore("comp_second", second, names)
+    state.restore("comp_scale", "ln s", list(SCALE_LABELS))
+    state.restore("comp_view", "levels", list(complementarity_details.VIEWS))
+    state.restore("comp_caught", "decoder", list(complementarity_details.CAUGHT))
+
+
+@st.fragment
+def _page(run: Run) -> None:
+    """Everything but the sidebar."""
     st.title("Do encoder and decoder know different things?", anchor=False)
+    if len(run.taps) < 2:
+        st.info("This exploration measured a single tap: there is no pair to compare.", icon=":material/info:")
+        return
+    headline = st.empty()
+    pair = _controls(run)
+    if pair.first == pair.second:
+        st.info("Choose two different taps to compare.", icon=":material/info:")
+        return
+    if not run.manifest.presets:
+        st.info(
+            "This exploration has no encoder-decoder pair of the published kind. Any two of its taps can be compared.",
+            icon=":material/info:",
+        )
+    rows = numbers.numbers(run, run.digest, pair)
+    row, scale = rows.loc[st.session_state["comp_scale"]], st.session_state["comp_scale"]
+    names = tuple(escape(name) for name in pair.names)
+    headline.markdown(f"**{escape(pair.ood)}**: {complementarity_headline(row, run.levels[pair.level].lam, *names)}")
+    left, right = st.container(key="beside_complementarity").columns(2, gap="medium")
+    with left:
+        _scatter(run, pair, rows, scale)
+    with right:
+        _panel(run, pair, rows)
+    st.segmented_control(
+        "Look closer",
+        list(complementarity_details.VIEWS),
+        key="comp_view",
+        format_func=complementarity_details.VIEWS.get,
+        required=True,
+        help="Over noise levels: what each adds to the other at every level. All pairs: what averaging any two taps is "
+        "worth. Images: which OOD images each of the two catches. OOD sets: the published pair on every set.",
+    )
+    state.remember(comp_view=st.session_state["comp_view"])
+    complementarity_details.show(run, pair, rows, scale)
+    diagnostic_page.formulas(_FORMULAS, lab="Two scores and their correlation, to play with")
+
+
+def _controls(run: Run) -> Pair:
+    """OOD set, level, the two taps and the scale."""
+    index = {tap.name: position for position, tap in enumerate(run.taps)}
+    regions = {tap.name: tap.region for tap in run.taps}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        ood = diagnostic_page.ood_control(run)
+        level = st.selectbox(
+            "Noise level",
+            range(len(run.levels)),
+            key="comp_level",
+            format_func=lambda k: f"λ = {format_value(run.levels[k].lam, 1)}",
+            width=110,
+            help="Log-SNR λ of the noise that the backbone's input carries: high is clean, low is noisy.",
+        )
+        taps = []
+        for key, label, side in (("comp_first", "First tap (encoder)", -1), ("comp_second", "Second tap (decoder)", 1)):
+            taps.append(
+                st.selectbox(
+                    label,
+                    [tap.name for tap in numbers.tap_order(run.taps, side)],
+                    key=key,
+                    format_func=lambda name: f"{short_tap_name(name)} ({regions[name]})",
+                    width=200,
+                    help="Where inside the backbone the activations are read. The published detector CFS(1x2) averages "
+                    "one encoder and one decoder tap; any two can be compared here.",
+                )
+            )
+        scale = st.segmented_control(
+            "Scale",
+            list(SCALE_LABELS),
+            key="comp_scale",
+            format_func=SCALE_LABELS.get,
+            required=True,
+            help="Scores s are right-skewed; their logarithms are closer to normal, which the separability D² assumes. "
+            "AUROCs, bits and images caught are the same on both scales.",
+        )
+    state.remember(comp_level=level, comp_first=taps[0], comp_second=taps[1], comp_scale=scale)
+    return numbers.make_pair(run, ood, level, index[taps[0]], index[taps[1]])
+
+
+def _scatter(run: Run, pair: Pair, rows: pd.DataFrame, scale: str) -> None:
+    row = rows.loc[scale]
+    id_e, id_d, ood_e, ood_d = (values[0] for values in numbers.pair_scores(run, pair, [pair.level]))
+    points = pd.concat([_points(run, "id_test", None, id_e, id_d), _points(run, "ood", pair.ood, ood_e, ood_d)])
+    log = scale == "ln s" and float(points[["encoder", "decoder"]].min().min()) > 0
+    regions = [run.taps[tap].region for tap in (pair.first, pair.second)]
+    labels = tuple(f"{name} score ({region})" for name, region in zip(pair.short, regions, strict=True))
+    names = pair.short if pair.names == pair.short else ("encoder", "decoder")
+    thresholds = {"encoder": row["threshold_e"], "decoder": row["threshold_d"], "average": row["threshold_avg"]}
+    figure = score_scatter_figure(points, thresholds, labels, names=names, theme=state.figure_theme(), log=log)
+    axes = ", logarithmic axes" if log else ""
+    if scale == "ln s" and not log:
+        axes = "; linear axes, since a score that is not above 0 has no logarithm"
+    show_figure(
+        figure,
+        key="comp_scatter",
+        rows=points,
+        caption=f"Slot scores of n = {row['n_id']} ID and {row['n_ood']} OOD images ({pair.ood}) at λ "
+        f"{format_value(run.levels[pair.level].lam, 1)}, mean of {run.draws} draws{axes}. Grey curves: equal plain "
+        "average; solid: its threshold. Beyond a threshold, which 95 % of the ID images stay below, an image is called "
+        "OOD.",
+        alt=f"{pair.short[1]} against {pair.short[0]} score. Of {row['n_ood']} OOD images both catch "
+        f"{row['caught_both']}, only {pair.short[0]} {row['caught_encoder']}, only {pair.short[1]} "
+        f"{row['caught_decoder']}, neither {row['caught_neither']}.",
+        file_name=numbers.stem(run, pair) + "-scores",
+    )
+
+
+def _points(run: Run, role: str, name: str | None, encoder: np.ndarray, decoder: np.ndarray) -> pd.DataFrame:
+    label = "ID" if role == "id_test" else "OOD"
+    images = run.images(role, name, columns=("name",))["name"]
+    return pd.DataFrame({"class": label, "name": images, "encoder": encoder, "decoder": decoder})
+
+
+def _panel(run: Run, pair: Pair, rows: pd.DataFrame) -> None:
+    """What each separates alone, together, and given the other."""
+    scale = st.session_state["comp_scale"]
+    row = rows.loc[scale]
+    st.markdown(
+        f"#### Each alone, and together\n{_alone_table(row, pair, scale)}",
+        help="AUROC: chance that a random OOD image scores higher than a random ID image, DeLong 95 % interval. "
+        "D²: squared distance of the class means in standard deviations (5), bootstrap 95 % interval; larger "
+        "separates better. The best linear mix is what no weighted sum of the two scores exceeds.",
+    )
+    st.markdown(_average_text(row, pair, scale))
+    st.markdown(
+        f"#### Each given the other\n{_given_table(rows, pair)}",
+        help="Gain (6): what a score adds to D² when the other is known, never below 0; from 0 on where its direction "
+        "is uncertain, and marked ↓ where OOD images score lower than the other score predicts, which an average "
+        "cannot use. Adjusted AUROC (8): AUROC among images that the other score finds alike; 0.5 adds nothing. "
+        "Bits (9): what the score tells of the class beyond the other, of 1 bit; noise gives about 0.",
+    )
+    st.caption(_compared_text(row, pair))
+
+
+def _alone_table(row: pd.Series, pair: Pair, scale: str) -> str:
+    lines = [f"| | AUROC | D² on {scale} |", "|:--|:--|:--|"]
+    first, second = (escape(name) for name in pair.short)
+    for label, auroc, distance in (
+        (first, "auroc_e", "d2_e"),
+        (second, "auroc_d", "d2_d"),
+        ("Plain average", "auroc_avg", "d2_avg"),
+        ("Best linear mix", None, "d2"),
+    ):
+        lines.append(f"| {label} | {_estimate(row, auroc) if auroc else ''} | {_estimate(row, distance, 2)} |")
+    return "\n".join(lines)
+
+
+def _average_text(row: pd.Series, pair: Pair, scale: str) -> str:
+    """The paired comparison, and what the average makes of D2 (7)."""
+    better = escape(pair.short[1 if row["better"] == "decoder" else 0])
+    sign = "+" if row["auroc_gain"] > 0 else ""
+    test = "n/a: too few images"
+    if math.isfinite(row["auroc_gain"]):
+        p = (
+            "p\u00a0<\u00a00.001"
+            if row["auroc_gain_p"] < 0.001
+            else f"p\u00a0=\u00a0{format_value(row['auroc_gain_p'])}"
+        )
+        test = f"**{sign}{_estimate(row, 'auroc_gain')}** ({p}, paired DeLong)"
+    beats = {True: "yes", False: "no"}.get(row["avg_beats_e"] if pd.notna(row["avg_beats_e"]) else None, "n/a")
+    return (
+        f"AUROC of the average − {better} alone: {test}  \n"
+        f"The average realises **{_estimate(row, 'realised')}** of the joint D² on {scale}; it has a larger D² than "
+        f"{escape(pair.short[0])} alone: **{beats}**"
+    )
+
+
+def _given_table(rows: pd.DataFrame, pair: Pair) -> str:
+    first, second = (escape(name) for name in pair.short)
+    lines = [f"| | {second} given {first} | {first} given {second} |", "|:--|:--|:--|"]
+    for scale in ("s", "ln s"):
+        cells = [_gain(rows.loc[scale], side) for side in ("d", "e")]
+        lines.append(f"| Gain on {scale} | {' | '.join(cells)} |".replace("Gain on ", "Gain\u00a0on\u00a0"))
+    row = rows.iloc[0]
+    for label, name in (("Adjusted\u00a0AUROC", "adjusted"), ("Bits", "bits")):
+        lines.append(f"| {label} | {_estimate(row, f'{name}_d')} | {_estimate(row, f'{name}_e')} |")
+    return "\n".join(lines)
+
+
+def _gain(row: pd.Series, side: str) -> str:
+    lower = "\u00a0↓" if row[f"shift_{side}_hi"] < 0 else ""
+    return _estimate(row, f"gain_{side}", 2) + lower
+
+
+def _compared_text(row: pd.Series, pair: Pair) -> str:
+    """What the adjusted AUROCs rest on, and what is left to know."""
+    first, second = pair.short
+    if min(row["adjusted_d_n_ood"], row["adjusted_e_n_ood"]) == 0:
+        return f"n = {row['n_id']} ID, {row['n_ood']} OOD. n/a: no OOD image is like an ID image to the other score."
+    return (
+        f"n = {row['n_id']} ID, {row['n_ood']} OOD. Adjusted AUROCs compare {row['adjusted_d_n_id']} ID and "
+        f"{row['adjusted_d_n_ood']} OOD images that {first} finds alike, and {row['adjusted_e_n_id']} and "
+        f"{row['adjusted_e_n_ood']} that {second} does. {first} alone leaves {format_value(row['loss_e'], 2)} bits "
+        f"open, {second} {format_value(row['loss_d'], 2)}. 95 % intervals: DeLong for AUROC, normal for bits, else "
+        "bootstrap (1,000 resamples)."
+    )
+
+
+def _estimate(row: pd.Series, name: str, decimals: int = 3) -> str:
+    """'0.873 [0.861, 0.884]' in one line; distances with fewer decimals, since they are not confined to 0..1."""
+    value, lo, hi = (row[f"{name}{end}"] for end in ("", "_lo", "_hi"))
+    text = format_estimate(value, lo, hi)
+    if decimals != 3:
+        value, lo, hi = (format_value(number, decimals) for number in (value, lo, hi))
+        text = value if lo == "n/a" else f"{value} [{lo}, {hi}]"
+    return text.replace(" ", "\u00a0")

@@ -11,6 +11,7 @@ from cfs_explore.errors import CFSError
 from cfs_explore.estimate import format_seconds
 from cfs_explore.locations import runs_root
 from cfs_explore.spec import RunSpec
+from cfs_explore.stages import STAGES
 from cfs_explore.ui.sidebar import escape
 
 _STAGES = {
@@ -19,6 +20,7 @@ _STAGES = {
     "measuring": "Measuring",
     "saving": "Saving",
     "tabulating": "Computing the map",
+    **{stage.title.lower(): f"Diagnostics: {stage.title}" for stage in STAGES.values()},
 }
 
 
@@ -79,6 +81,7 @@ def _show_progress(run: Path, status: jobs.Status) -> None:
     if status.eta is not None:
         parts.append(f"about {format_seconds(status.eta)} left")
     st.caption(" · ".join(parts))
+    _offer_map(run, "The map is finished; only the diagnostics are still being computed.")
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Cancel", icon=":material/stop_circle:", help="Stops after this batch; keeps what is done."):
             with st.spinner("Stopping"):
@@ -87,11 +90,22 @@ def _show_progress(run: Path, status: jobs.Status) -> None:
         st.caption("You can close this page: the run goes on, and this address brings it back.")
 
 
+def _offer_map(run: Path, told: str) -> None:
+    """Lead to the map as soon as it is there: its manifest is written before the diagnostics begin."""
+    if not (run / "manifest.json").is_file():
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Open the map now", type="primary", icon=":material/grid_on:"):
+            st.switch_page("pages/map.py", query_params={"run": run.name})
+        st.caption(told)
+
+
 def _show_stopped(run: Path, status: jobs.Status | None) -> None:
     if status is not None and status.state == "failed":
         st.error(escape(status.error), icon=":material/error:")
     else:
         st.warning("Cancelled. What was measured is kept.", icon=":material/stop_circle:")
+    _offer_map(run, "The map is finished; only diagnostics are missing.")
     with st.container(horizontal=True):
         if st.button("Go on", type="primary", icon=":material/play_arrow:", help="Resume from what is finished."):
             jobs.start(run)

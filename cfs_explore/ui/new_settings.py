@@ -1,10 +1,11 @@
-"""Step 4 of the form: levels, draws, taps, and the rest under More."""
+"""Step 4 of the form: levels, draws, taps, and the rest under More (the diagnostics: ``new_diagnostics``)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cfs_explore.contracts import Tap
 from cfs_explore.figures import short_tap_name
@@ -27,16 +28,17 @@ class Settings:
     seed: int
     resize: str
 
-    def tap_names(self, backbone: BackboneChoice) -> set[str]:
+    def measured_taps(self, backbone: BackboneChoice) -> list[Tap]:
         """The taps that will be measured."""
         taps = [Tap(**tap) for tap in backbone.facts["taps"]]
-        if isinstance(self.taps, list):
-            return set(self.taps)
-        return set(choose_taps(taps)) if self.taps == "sparse_ed" else {t.name for t in taps}
+        if self.taps == "all":
+            return taps
+        names = self.taps if isinstance(self.taps, list) else choose_taps(taps)
+        return [tap for tap in taps if tap.name in names]
 
 
-def choose_settings(backbone: BackboneChoice, base: Run | None) -> Settings:
-    """The controls, with defaults that let stored statistics be reused."""
+def choose_settings(backbone: BackboneChoice, base: Run | None) -> tuple[Settings, DeltaGenerator]:
+    """The controls, with defaults that let stored statistics be reused; and the part "More", for what comes later."""
     low, high = backbone.facts["reach"]
     offered = [level.requested for level in base.levels] if base else list(DEFAULT_LAMS)
     left, right = st.columns(2)
@@ -69,7 +71,8 @@ def choose_settings(backbone: BackboneChoice, base: Run | None) -> Settings:
                 key="new_tap_names",
                 format_func=short_tap_name,
             )
-    with st.expander("More", icon=":material/tune:"):
+    more = st.expander("More", icon=":material/tune:")
+    with more:
         resize = st.selectbox(
             "Resizing",
             list(RESIZE_POLICIES),
@@ -78,7 +81,7 @@ def choose_settings(backbone: BackboneChoice, base: Run | None) -> Settings:
             help="How pictures of other sizes are brought to the backbone's input.",
         )
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="new_seed", help="Keys noise, splits and subsamples.")
-    return Settings(_numbers(lams), int(draws), taps, int(seed), resize)
+    return Settings(_numbers(lams), int(draws), taps, int(seed), resize), more
 
 
 def _numbers(lams: list) -> tuple[float, ...]:

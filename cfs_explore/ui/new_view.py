@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cfs_explore import jobs
-from cfs_explore.contracts import Tap
 from cfs_explore.errors import CFSError
 from cfs_explore.estimate import estimate_run, format_bytes, format_seconds
 from cfs_explore.spec import RunSpec
+from cfs_explore.stages import STAGES, Counts
 from cfs_explore.store import Run
 from cfs_explore.ui import data, uploads
 from cfs_explore.ui.backbone_facts import LOADING
 from cfs_explore.ui.job_view import open_job
 from cfs_explore.ui.new_backbone import BackboneChoice, choose_backbone
+from cfs_explore.ui.new_diagnostics import choose_diagnostics, chosen_diagnostics, cost_counts
 from cfs_explore.ui.new_images import SetChoice, choose_id_images, choose_ood_sets
 from cfs_explore.ui.new_settings import Settings, choose_settings
 from cfs_explore.ui.sidebar import escape
@@ -44,9 +46,9 @@ def show() -> None:
         base, train = _choose_id(backbone)
     st.header("4  What to measure", anchor=False)
     with st.container():
-        settings = choose_settings(backbone, base)
+        settings, more = choose_settings(backbone, base)
     with st.container():
-        _start(ood, backbone, base, train, settings)
+        _start(ood, backbone, base, train, settings, more)
 
 
 def _choose_id(backbone: BackboneChoice) -> tuple[Run | None, SetChoice | None]:
@@ -66,7 +68,7 @@ def _choose_id(backbone: BackboneChoice) -> tuple[Run | None, SetChoice | None]:
         format_func=lambda name: (
             f"{fitting[name].id_test.name}: stored statistics of {fitting[name].name}" if name else "My own images"
         ),
-        captions=[*("Nothing to compute; only your OOD images run through the backbone." for _ in fitting), None],
+        captions=[*("For the map, only your OOD images run through the backbone." for _ in fitting), None],
         key="new_id",
         label_visibility="collapsed",
     )
@@ -81,6 +83,7 @@ def _start(
     base: Run | None,
     train: SetChoice | None,
     settings: Settings,
+    more: DeltaGenerator,
 ) -> None:
     """Say what the run will cost and what is still missing, and start it."""
     missing = [f"{escape(s.name)} cannot be used: take it out or replace it (step 1)." for s in ood if s.facts.error]
@@ -95,14 +98,20 @@ def _start(
     if settings.taps == []:
         missing.append("Choose at least one tap (step 4).")
     usable = [s for s in ood if not s.facts.error]
+    counts = cost_counts(usable, backbone, base, train, settings)
     name = st.text_input("Name of the exploration", value=_suggest_title([s.name for s in usable]))
     slot = st.empty()
     if missing:
         slot.warning(missing[0] if len(missing) == 1 else "\n".join(f"- {line}" for line in missing))
+        with more:
+            choose_diagnostics(counts, settings.measured_taps(backbone), None)
     else:
         slot.info(f"{LOADING}.", icon="spinner")  # until the estimate takes its place
+        images = sum(s.count for s in ood) + (train.count if train else 0)
         with slot:
-            _show_estimate(sum(s.count for s in ood) + (train.count if train else 0), len(ood), backbone, settings)
+            seconds_per_forward = _show_estimate(images, len(ood), backbone, settings, counts)
+        with more:
+            choose_diagnostics(counts, settings.measured_taps(backbone), seconds_per_forward)
     if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(missing)):
         try:
             run = _create(name, ood, backbone, base, train, settings)
@@ -122,29 +131,35 @@ def _suggest_title(names: list[str]) -> str:
     return "My exploration"
 
 
-def _show_estimate(images: int, ood_sets: int, backbone: BackboneChoice, settings: Settings) -> None:
-    taps = [Tap(**tap) for tap in backbone.facts["taps"]]
-    names = settings.tap_names(backbone)
+def _show_estimate(
+    images: int, ood_sets: int, backbone: BackboneChoice, settings: Settings, counts: Counts | None
+) -> float | None:
+    """Say time, disk and forwards of map and diagnostics; returns the time of one forward, None where it failed."""
+    diagnostic = sum(STAGES[name].forwards(counts) for name in chosen_diagnostics()) if counts else 0
     try:
         seconds_per_forward, device = backbone.seconds_per_forward()
     except CFSError as error:
         st.error(escape(str(error)))
-        return
+        return None
     estimate = estimate_run(
         new_images=images,
         levels=len(settings.lams),
         draws=settings.draws,
-        taps=[t for t in taps if t.name in names],
+        taps=settings.measured_taps(backbone),
         image_shape=backbone.facts["image_shape"],
         sets=ood_sets + 2,
         seconds_per_forward=seconds_per_forward,
+        diagnostic_forwards=diagnostic,
     )
+    more = f", and {diagnostic:,} for the diagnostics" if diagnostic else ""
     st.info(
         f"About **{format_seconds(estimate.seconds)}** on {device}, "
         f"**{format_bytes(estimate.disk_bytes)}** of disk ({format_bytes(estimate.peak_bytes)} while it runs): "
-        f"{images:,} images × {len(settings.lams)} levels × {settings.draws} draws = {estimate.forwards:,} forwards.",
+        f"{images:,} images × {len(settings.lams)} levels × {settings.draws} draws = {estimate.forwards:,} forwards"
+        f"{more}.",
         icon=":material/timer:",
     )
+    return seconds_per_forward
 
 
 def _create(
@@ -156,6 +171,7 @@ def _create(
     settings: Settings,
 ) -> Path:
     """Write the spec into a new run directory, move the uploads there, start the worker."""
+    diagnostics = chosen_diagnostics()
 
     def spec_of(sources: dict[str, str | dict]) -> RunSpec:
         return RunSpec.parse(
@@ -169,6 +185,7 @@ def _create(
                 "taps": settings.taps,
                 "seed": settings.seed,
                 "resize": settings.resize,
+                "diagnostics": "all" if diagnostics == list(STAGES) else diagnostics,
             }
         )
 

@@ -1,12 +1,198 @@
-"""The separation page."""
+"""The separation page: predicted against measured AUROC of all cells, and what the chosen cell's Delta is made of."""
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
+from cfs_explore.figures import (
+    delta_parts_figure,
+    format_estimate,
+    predicted_measured_figure,
+    short_tap_name,
+)
+from cfs_explore.figures.theme import format_value
+from cfs_explore.headlines.separation import coverage, separation_headline
 from cfs_explore.store import Run
+from cfs_explore.ui import composer, diagnostic_page, separation_details, state
+from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.sidebar import escape
+
+VIEWS = {"cells": "Every cell", "channels": "Channels", "heads": "Heads"}
+_FORMULAS = {
+    "**Δ and its parts** (10), exact for the measured samples; μ and v are ID-train's, m and w the OOD set's, m⁰ and "
+    "w⁰ ID-test's means and variances of the d features:": r"\Delta = \frac1d\sum_j\frac{(m_j-\mu_j)^2-(m^0_j-\mu_j)^2}"
+    r"{v_j} + \frac1d\sum_j\frac{w_j-w^0_j}{v_j}",
+    "**Effective dimension** (11), from the correlation matrix R of the features:": r"\mathrm{Var}_{ID}[s] = "
+    r"\frac{2\lVert R\rVert_F^2}{d^2} = \frac{2}{d_{\mathrm{eff}}}",
+    "**Bound** (12), for any scores with Δ > 0 (Cantelli):": r"\mathrm{AUROC}\ \ge\ \frac{\Delta^2}"
+    r"{\Delta^2+\mathrm{Var}_{ID}[s]+\mathrm{Var}_{OOD}[s]}",
+    "**Prediction** (13), right for normal scores:": r"\mathrm{AUROC}\approx\Phi\left(\frac{\Delta}"
+    r"{\sqrt{\mathrm{Var}_{ID}[s]+\mathrm{Var}_{OOD}[s]}}\right)",
+}
 
 
 def show(run: Run) -> None:
     """The whole page for one run."""
+    _restore(run)
+    _page(run)
+
+
+def _restore(run: Run) -> None:
+    """Bring the view back from the URL; the cell is the map's."""
+    diagnostic_page.restore_ood(run)
+    state.restore("cell", composer.default_cells(run)[-1], range(len(run.levels) * len(run.taps)), parse=int)
+    state.restore("separation_view", "cells", list(VIEWS))
+
+
+@st.fragment
+def _page(run: Run) -> None:
+    """Everything but the sidebar."""
     st.title("What makes the scores separate?", anchor=False)
+    table = diagnostic_page.stage_table(run, "separation")
+    if table is None:
+        return
+    ood, index = st.session_state["ood"], st.session_state["cell"]
+    headline = st.empty()
+    ood, index = _controls(run)
+    cells = table[table["ood"] == ood]
+    chosen = cells.iloc[index]
+    headline.markdown(f"**{escape(ood)}**: {separation_headline(cells, chosen, where(chosen))}")
+    left, right = st.container(key="beside_separation").columns([5, 4], gap="large")
+    with left:
+        _scatter(run, ood, cells, index)
+    with right:
+        _cell_panel(run, ood, chosen)
+    st.segmented_control(
+        "Look closer",
+        list(VIEWS),
+        key="separation_view",
+        format_func=VIEWS.get,
+        required=True,
+        help="Every cell: what Δ is made of, over the map and along the taps. Channels: which of the chosen cell's "
+        "channels carry it. Heads: what the diagonal score gives away by ignoring correlations.",
+    )
+    state.remember(cell=index, separation_view=st.session_state["separation_view"])
+    separation_details.show(run, ood, cells, chosen, st.session_state["separation_view"], _choose)
+    diagnostic_page.formulas(_FORMULAS, lab="See mean shift, variance and correlation at work")
+
+
+def where(cell: pd.Series) -> str:
+    """A cell as people say it."""
+    return f"{escape(short_tap_name(cell['tap']))} ({cell['region']}) at λ = {format_value(cell['lam'], 1)}"
+
+
+def _controls(run: Run) -> tuple[str, int]:
+    """OOD set, level and tap; the two last are the cell."""
+    level, tap = divmod(st.session_state["cell"], len(run.taps))
+    st.session_state["separation_level"], st.session_state["separation_tap"] = level, tap
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        ood = diagnostic_page.ood_control(run)
+        st.selectbox(
+            "Noise level",
+            range(len(run.levels)),
+            key="separation_level",
+            format_func=lambda k: f"λ = {format_value(run.levels[k].lam, 1)}",
+            width=150,
+            on_change=_choose_widgets,
+            args=(run,),
+            help="Log-SNR λ of the noise that the backbone's input carries: high is clean, low is noisy.",
+        )
+        st.selectbox(
+            "Tap",
+            range(len(run.taps)),
+            key="separation_tap",
+            format_func=lambda t: f"{short_tap_name(run.taps[t].name)} ({run.taps[t].region})",
+            width=260,
+            on_change=_choose_widgets,
+            args=(run,),
+            help="Where inside the backbone the activations are read; in order of execution.",
+        )
+    return ood, st.session_state["cell"]
+
+
+def _choose_widgets(run: Run) -> None:
+    _choose(st.session_state["separation_level"] * len(run.taps) + st.session_state["separation_tap"])
+
+
+def _choose(index: int) -> None:
+    """Make a cell the chosen one."""
+    st.session_state["cell"] = index
+
+
+def _pick(key: str) -> None:
+    """A click on a point of a chart chooses its cell."""
+    points = st.session_state[key]["selection"]["points"]
+    picked = [point["customdata"] for point in points if isinstance(point.get("customdata"), int)]
+    if picked:
+        _choose(picked[-1])
+
+
+def _scatter(run: Run, ood: str, cells: pd.DataFrame, index: int) -> None:
+    if cells["predicted"].isna().all():
+        st.info("A prediction needs the variance of the scores: at least two images in each set.")
+        return
+    counts = f"n = {cells['n_id'].iloc[0]} ID, {cells['n_ood'].iloc[0]} OOD"
+    inside = coverage(cells)
+    show_figure(
+        predicted_measured_figure(cells, len(run.taps), index, state.figure_theme()),
+        key="separation_scatter",
+        rows=_telling_first(cells),
+        caption=f"Each point is a cell (tap × noise level), {len(cells)} in all; OOD: {ood}; {counts}; "
+        f"{cells['draws'].iloc[0]} draws averaged; the prediction lies in the measured DeLong 95 % interval in "
+        f"{100 * inside:.0f} % of the cells. Grey: below the bound, where no cell can lie. Click a point to choose it.",
+        alt=f"Measured against predicted AUROC of {len(cells)} cells for {ood}; mean absolute difference "
+        f"{(cells['predicted'] - cells['auroc']).abs().mean():.3f}.",
+        file_name=_stem(run, ood) + "-predicted",
+        on_select=lambda: _pick("separation_scatter"),
+    )
+
+
+def _cell_panel(run: Run, ood: str, cell: pd.Series) -> None:
+    """The chosen cell: what Delta is made of, and its numbers."""
+    st.subheader(where(cell), anchor=False)
+    names = [name for part in ("mean_shift", "variance_change", "delta") for name in (part, f"{part}_lo", f"{part}_hi")]
+    show_figure(
+        delta_parts_figure(cell, state.figure_theme()),
+        key="separation_parts",
+        rows=cell[names].to_frame().T,
+        caption=f"n = {cell['n_id']} ID, {cell['n_ood']} OOD images. 95 % intervals: Welch's t for Δ; for the parts "
+        "a conservative one that holds however the channels hang together.",
+        alt=f"Mean shift {cell['mean_shift']:.3f} and variance change {cell['variance_change']:.3f} sum to "
+        f"{cell['delta']:.3f}.",
+        file_name=f"{_stem(run, ood)}-parts",
+    )
+    bound = format_value(cell["bound"]) if pd.notna(cell["bound"]) else "does not apply"
+    st.markdown(
+        f"**AUROC {format_estimate(cell['auroc'], cell['lo'], cell['hi'])}** measured  \n"
+        f"{format_value(cell['predicted'])} predicted · {bound} at least",
+        help="Measured with its DeLong 95 % interval; predicted as if both scores were normal (13); the least that "
+        "any scores with these means and variances could have (12), which needs Δ > 0.",
+    )
+    st.markdown(_dimension_text(cell), help=_DIMENSION_HELP)
+
+
+_DIMENSION_HELP = (
+    "Effective dimension (11): how many independent features would make a Gaussian score fluctuate as these correlated "
+    "ones do. The ratio compares the measured variance of the single-draw ID score with that of Gaussian features: "
+    "above 1, heavier tails; below 1, lighter ones."
+)
+
+
+def _dimension_text(cell: pd.Series) -> str:
+    if pd.isna(cell["d_eff"]):
+        return "Effective dimension: n/a. This exploration has no pair sums (or too few images); measure it again."
+    ratio = format_estimate(cell["var_ratio"], cell["var_ratio_lo"], cell["var_ratio_hi"])
+    return (
+        f"Effective dimension **{format_value(cell['d_eff'], 1)}** of {cell['d']:.0f} features · ID score variance "
+        f"**{ratio}** × the Gaussian"
+    )
+
+
+def _telling_first(cells: pd.DataFrame) -> pd.DataFrame:
+    first = ["tap", "lam", "auroc", "predicted", "bound", "delta", "mean_shift", "variance_change"]
+    return cells[first + [name for name in cells if name not in first]]
+
+
+def _stem(run: Run, ood: str) -> str:
+    return f"{run.path.name}-{ood}-separation".replace(" ", "-")

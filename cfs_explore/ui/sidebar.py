@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cfs_explore.diagnostics import CONSEQUENCE
 from cfs_explore.errors import CFSError
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
@@ -40,10 +41,26 @@ def chosen() -> Run | None:
         st.page_link("pages/new.py", label="Make a new exploration", icon=":material/add_circle:")
         return None
     try:
-        return data.load_run(path)
+        run = data.load_run(path)
     except CFSError as error:
         st.error(escape(str(error)))
         return None
+    _warn_of_differences(run)
+    return run
+
+
+def _warn_of_differences(run: Run) -> None:
+    """One line on top of every page about OOD sets that were stored otherwise than the ID images (theory 18)."""
+    warnings = [text for text in run.manifest.warnings if text.endswith(CONSEQUENCE)]
+    if len(warnings) == 1:
+        st.warning(escape(warnings[0]), icon=":material/warning:")
+    elif warnings:
+        names = [name for name in run.ood_names if any(text.startswith(f"{name} differs") for text in warnings)]
+        st.warning(
+            f"{escape(', '.join(names))} differ from the ID set in codec, native size or colour (see the warnings "
+            f"at the left): {CONSEQUENCE}",
+            icon=":material/warning:",
+        )
 
 
 def _describe(run: Run) -> None:

@@ -1,12 +1,201 @@
-"""The stability page."""
+"""The stability page: what survives the noise, where the AUROC has its plateau, and why."""
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
+from cfs_explore.figures import format_estimate, short_tap_name
+from cfs_explore.figures.auroc_curve import auroc_curve_figure
+from cfs_explore.figures.tap_lines import tap_lines_figure
+from cfs_explore.headlines.stability import Curve, Survival, stability_headline
 from cfs_explore.store import Run
+from cfs_explore.ui import diagnostic_page, stability_causes, state
+from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.sidebar import escape
+from cfs_explore.ui.stability_data import AurocCurve, auroc_curve, pick
+
+#: Column of the stability table -> (choice, y axis, how its interval is computed)
+MEASURES = {
+    "icc_features": ("ICC of features", "ICC of the whitened features", "95 % band: F distribution"),
+    "icc_scores": ("ICC of scores", "ICC of the slot scores", "95 % band: jackknife over images"),
+    "spearman": ("Spearman", "Mean Spearman correlation between draws", "95 % band: Fisher z, influence function"),
+}
+#: The paper's main level.
+_MAIN_LAM = 5.0
+_FORMULAS = {
+    "**ICC** (14) of M draws of each image: MSB and MSW are the mean squares between images and within them, summed "
+    "over a tap's features divided by ID-train's variance v; for scores, of the slot score itself.": r"\mathrm{ICC} = "
+    r"\frac{\mathrm{MSB}-\mathrm{MSW}}{\mathrm{MSB}+(M-1)\,\mathrm{MSW}}",
+    "**Local law** (15): small noise moves a snapshot along its Jacobian J, so that the variance W within an image "
+    "grows as b².": r"z(x_\lambda) \approx z(a x_0) + b\,J e \;\Rightarrow\; \ln W = \mathrm{const} + \ln b^2",
+    "**Stability radius** (15): the largest b/a measured up to which every local slope lies in [0.8, 1.2] and the ICC "
+    "is at least 0.9.": r"r = \max\{b/a\}",
+    "**Drift** (16) against the clean image under the cleanest conditioning, in units of v; the image's own part is "
+    "what is left without the mean drift of all images.": r"\frac1{nd}\sum_{i,j}\frac{(z_{ij}-z^{\mathrm{ref}}_{ij})^2}"
+    r"{v_j}",
+}
 
 
 def show(run: Run) -> None:
     """The whole page for one run."""
+    names = [tap.name for tap in run.taps]
+    diagnostic_page.restore_ood(run)
+    state.restore("stability_tap", _default_tap(run), names)
+    state.restore("stability_measure", "icc_features", list(MEASURES))
+    state.restore("stability_part", "drift", list(stability_causes.PARTS))
+    _page(run)
+
+
+def _default_tap(run: Run) -> str:
+    """The decoder tap of CFS(1x2); where no preset is, the last tap of the decoder, or else of all."""
+    pair = run.manifest.presets.get("sparse_ed", [])
+    decoder = [tap.name for tap in run.taps if tap.region == "decoder"]
+    return next(
+        (name for name in pair[1:] if name in {tap.name for tap in run.taps}), (decoder or [run.taps[-1].name])[-1]
+    )
+
+
+def _highlighted(run: Run, chosen: str) -> dict[str, str]:
+    """Tap -> role in the figures: the chosen one and the pair of CFS(1x2)."""
+    measured = {tap.name for tap in run.taps}
+    pair = zip(run.manifest.presets.get("sparse_ed", []), ("CFS encoder", "CFS decoder"), strict=False)
+    roles = {name: role for name, role in pair if name in measured}
+    return roles | {chosen: f"chosen ({roles[chosen]})" if chosen in roles else "chosen"}
+
+
+@st.fragment
+def _page(run: Run) -> None:
+    """Everything but the sidebar."""
     st.title("How much of a snapshot survives the noise?", anchor=False)
+    headline = st.empty()
+    ood, chosen, measure = _controls(run)
+    curve = auroc_curve(run, run.digest, ood, chosen)
+    table = diagnostic_page.stage_table(run, "stability")
+    law, drift = (None if table is None else diagnostic_page.stage_table(run, name) for name in ("local_law", "drift"))
+    headline.markdown(
+        stability_headline(_tap_words(run, chosen), _survival(run, chosen, table, law), _words(ood, curve))
+    )
+    if table is None:
+        _auroc(run, ood, chosen, curve)
+    else:
+        left, right = st.container(key="beside_stability").columns([5, 4], gap="large")
+        with left:
+            _reliability(run, table, chosen, measure)
+        with right:
+            _auroc(run, ood, chosen, curve)
+    if law is not None and drift is not None:
+        stability_causes.show(run, law, drift, chosen, _highlighted(run, chosen))
+    diagnostic_page.formulas(_FORMULAS, lab="See noise wash a snapshot out")
+
+
+def _controls(run: Run) -> tuple[str, str, str]:
+    regions = {tap.name: tap.region for tap in run.taps}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        ood = diagnostic_page.ood_control(run)
+        chosen = st.selectbox(
+            "Tap",
+            list(regions),
+            key="stability_tap",
+            format_func=lambda name: f"{short_tap_name(name)} ({regions[name]})",
+            width=260,
+            help="Where inside the backbone the activations are read; in order of execution. A click on a line or a "
+            "dot chooses its tap, too.",
+        )
+        measure = st.segmented_control(
+            "What survives",
+            list(MEASURES),
+            key="stability_measure",
+            format_func=lambda name: MEASURES[name][0],
+            required=True,
+            help="ICC (intraclass correlation): the share of the variance that is the image's own; the rest is the "
+            "noise draw's. Of the features (the pooled activations) or of the scores made of them. Spearman: whether "
+            "two noise draws put the images into the same order. 1 is perfect, 0 is nothing.",
+        )
+    state.remember(stability_tap=chosen, stability_measure=measure)
+    return ood, chosen, measure
+
+
+def _tap_words(run: Run, chosen: str) -> str:
+    region = next(tap.region for tap in run.taps if tap.name == chosen)
+    return f"{escape(short_tap_name(chosen))} ({region})"
+
+
+def _survival(run: Run, chosen: str, table: pd.DataFrame | None, law: pd.DataFrame | None) -> Survival | None:
+    """The chosen tap's ICC at the level nearest to the paper's: of the map, or, with one draw, of the local law."""
+    if table is None:
+        return None
+    rows = table[(table["role"] == "id_test") & (table["tap"] == chosen)]
+    names = ("icc_features", "icc_features_lo", "icc_features_hi", "n")
+    if run.draws < 2:
+        if law is None:
+            return None
+        rows, names = law[law["tap"] == chosen], ("icc", "icc_lo", "icc_hi", "n_id")
+    row = rows.loc[(rows["lam"] - _MAIN_LAM).abs().idxmin()]
+    value, lo, hi, n = (row[name] for name in names)
+    return Survival(row["lam"], value, lo, hi, int(n), int(row["draws"]))
+
+
+def _words(ood: str, curve: AurocCurve) -> Curve:
+    frame, plateau = curve.frame, curve.plateau
+    peak = frame.iloc[plateau.peak]
+    first, last = (frame["lam"].iloc[end] for end in (plateau.start, plateau.stop))
+    count = plateau.stop - plateau.start + 1
+    return Curve(escape(ood), peak["lam"], peak["auroc"], peak["lo"], peak["hi"], first, last, len(frame), count)
+
+
+def _reliability(run: Run, table: pd.DataFrame, chosen: str, measure: str) -> None:
+    _, label, method = MEASURES[measure]
+    st.subheader("What survives", anchor=False)
+    if run.draws < 2:
+        st.info(
+            "This map was measured with one noise draw per image, and how much survives shows only between draws. Set "
+            "`draws: 5` in its spec and measure it again. Below is what the stage measured by itself.",
+            icon=":material/info:",
+        )
+        return
+    rows = table[table["role"] == "id_test"]
+    if rows[measure].isna().all():
+        st.info("Nothing varies between these images, or there is one image only: there is no reliability to show.")
+        return
+    rows = rows.assign(value=rows[measure], lo=rows[f"{measure}_lo"], hi=rows[f"{measure}_hi"])
+    row = rows[rows["tap"] == chosen].iloc[0]
+    best = format_estimate(row["value"], row["lo"], row["hi"])
+    show_figure(
+        tap_lines_figure(rows, _highlighted(run, chosen), label, state.figure_theme()),
+        key="stability_lines",
+        rows=rows[["tap", "region", "lam", "value", "lo", "hi", "n", "draws"]],
+        caption=f"{label}; ID-test, n = {run.id_test.count}, {run.draws} noise draws; {method} (chosen tap); dotted: "
+        "0.9. Click a line to choose its tap.",
+        alt=f"{label} of {len(run.taps)} taps over {len(run.levels)} noise levels. {short_tap_name(chosen)} has {best} "
+        f"at the cleanest level.",
+        file_name=f"{run.path.name}-stability-{measure}",
+        on_select=lambda: pick("stability_lines", run),
+    )
+
+
+def _auroc(run: Run, ood: str, chosen: str, curve: AurocCurve) -> None:
+    st.subheader(
+        "What it is worth",
+        anchor=False,
+        help="AUROC of the chosen tap's score at each noise level. Plateau: the neighbouring levels within 0.01 of the "
+        "highest AUROC (thick bar); the thin bar reaches as far as the paired 95 % interval of the difference "
+        "allows. The highest of several AUROCs is a little flattered by chance. Single draws may lie below the line: "
+        "averaging draws takes noise out of the scores.",
+    )
+    frame, plateau = curve.frame, curve.plateau
+    possible = None if plateau.possible_start is None else (plateau.possible_start, plateau.possible_stop)
+    n_id, n_ood = run.id_test.count, run.entry("ood", ood).count
+    peak = frame.iloc[plateau.peak]
+    spread = f"{run.draws} noise draws; bars: lowest to highest AUROC of a single draw"
+    if run.draws < 2:
+        spread = "one noise draw, so that the spread over draws is not known"
+    show_figure(
+        auroc_curve_figure(frame, (plateau.start, plateau.stop), possible, state.figure_theme()),
+        key="stability_auroc",
+        rows=frame,
+        caption=f"{short_tap_name(chosen)}; OOD: {ood}; n = {n_id} ID, {n_ood} OOD; {spread}.",
+        alt=f"AUROC of {short_tap_name(chosen)} over the noise levels, highest at λ {peak['lam']:.1f} with "
+        f"{format_estimate(peak['auroc'], peak['lo'], peak['hi'])}.",
+        file_name=f"{run.path.name}-{ood}-auroc-over-noise".replace(" ", "-"),
+    )

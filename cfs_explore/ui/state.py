@@ -51,8 +51,8 @@ def restore(
         value = _parsed(view.get(key), default, parse)
     if allowed is not None and value not in allowed:
         value = default
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
+    if arrived or key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value  # on arrival also what is there already: it is the former page's widget's
     told = text == write(value) or (text is None and (value == default or left_open))
     known[key], view[key] = text, write(value) if told else None
     return value

@@ -9,14 +9,15 @@ _STYLE = """
 @media (max-width: 1200px) and (min-width: 700px) {
   [data-testid="stMainBlockContainer"] {padding-left: 2rem; padding-right: 2rem;}
 }
-/* The map and its cell stand beside each other only where both have room. */
-.st-key-map_and_cell {container-type: inline-size;}
+/* The map and its cell stand beside each other only where both have room; so do columns in containers "beside_...". */
+.st-key-map_and_cell, [class*="st-key-beside_"] {container-type: inline-size;}
 @container (max-width: 880px) {
-  .st-key-map_and_cell [data-testid="stColumn"] {min-width: calc(100% - 1.5rem);}
+  :is(.st-key-map_and_cell, [class*="st-key-beside_"]) [data-testid="stColumn"] {min-width: calc(100% - 1.5rem);}
 }
 /* Below this width tick labels and titles would run into each other: the figure scrolls instead. */
-.st-key-map, .st-key-strip, .st-key-how_it_works {overflow-x: auto !important;}
+.st-key-map, .st-key-excess, .st-key-strip, .st-key-how_it_works {overflow-x: auto !important;}
 .st-key-map [data-testid="stFullScreenFrame"] {min-width: 600px;}
+.st-key-excess [data-testid="stFullScreenFrame"] {min-width: 520px;}
 .st-key-strip [data-testid="stFullScreenFrame"] {min-width: 620px;}
 .st-key-how_it_works [data-testid="stFullScreenFrame"] {min-width: 640px;}
 /* The primary colour suits text on it, not text of it on a dark page: there the link colour takes its place. */

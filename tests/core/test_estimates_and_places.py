@@ -101,6 +101,9 @@ def test_early_stop_makes_the_estimate_shorter(tiny):
     early = estimate_run(taps=tiny.taps()[:3], **facts)
     assert early.forwards == 60 and early.seconds == pytest.approx(60 * tiny.taps()[2].depth)
     assert estimate_run(taps=tiny.taps(), **facts | {"seconds_per_forward": None}).seconds is None
+    more = estimate_run(taps=tiny.taps()[:3], diagnostic_forwards=2 * early.forwards, **facts)
+    assert more.forwards == early.forwards and more.diagnostic_forwards == 2 * early.forwards
+    assert more.seconds == pytest.approx(3 * early.seconds)
 
 
 @pytest.mark.parametrize(

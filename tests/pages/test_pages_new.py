@@ -3,12 +3,17 @@
 import json
 import os
 import time
+from dataclasses import replace
 
 import pytest
 from page_steps import button, open_page, texts
 
 from cfs_explore import jobs
+from cfs_explore.estimate import format_seconds
+from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import RunSpec
+from cfs_explore.stages import STAGES
+from cfs_explore.store import open_run
 from cfs_explore.ui import new_backbone
 
 LETTERS = 400
@@ -66,6 +71,50 @@ def test_start_writes_what_was_chosen(runs):
     assert spec.id.run.endswith("digits")
 
 
+def test_diagnostics_state_their_cost_and_are_in_the_estimate(runs):
+    app = choose_letters(open_page("new"))
+    counts = replace(open_run(BUNDLES / "digits").counts, ood=(LETTERS,))
+    forwards = {name: stage.forwards(counts) for name, stage in STAGES.items()}
+    box = app.multiselect(key="new_diagnostics")
+    assert box.value == list(STAGES)
+    assert box.options[0] == "Complementarity, no forwards"
+    seconds = format_seconds(forwards["controls"] * 0.01)
+    assert f"Controls, +{forwards['controls']:,} forwards, about {seconds}" in box.options
+    assert f"and {sum(forwards.values()):,} for the diagnostics" in texts(app)
+    assert f"About **{format_seconds((LETTERS * 40 + sum(forwards.values())) * 0.01)}**" in texts(app)
+    box.set_value(["separation", "stability"]).run()
+    assert f"and {forwards['stability']:,} for the diagnostics" in texts(app)
+    app.multiselect(key="new_diagnostics").set_value(["separation"]).run()
+    assert "for the diagnostics" not in texts(app)
+
+
+def test_a_choice_of_diagnostics_outlives_labels_that_change(runs):
+    app = choose_letters(open_page("new"))
+    app.multiselect(key="new_diagnostics").set_value(["controls", "complementarity"]).run()
+    labels = app.multiselect(key="new_diagnostics").options
+    app.slider(key="new_draws").set_value(2)
+    app.multiselect(key="new_levels_digits").set_value([5.0, -1.0]).run()
+    assert app.multiselect(key="new_diagnostics").options != labels
+    assert app.multiselect(key="new_diagnostics").value == ["complementarity", "controls"]
+    app.multiselect(key="new_levels_digits").set_value([]).run()
+    assert app.multiselect(key="new_diagnostics").options[4] == "Controls"  # nothing to reckon with
+    app.multiselect(key="new_levels_digits").set_value([5.0]).run()
+    button(app, "Start").click().run()
+    (started,) = runs.glob("*/started")
+    spec = RunSpec.parse(started.parent / "spec.yaml")
+    assert spec.diagnostics == spec.stages == ["complementarity", "controls"]
+
+
+@pytest.mark.parametrize(("chosen", "written"), [(None, "all"), ([], [])])
+def test_all_diagnostics_or_none(runs, chosen, written):
+    app = choose_letters(open_page("new"))
+    if chosen is not None:
+        app.multiselect(key="new_diagnostics").set_value(chosen).run()
+    button(app, "Start").click().run()
+    (started,) = runs.glob("*/started")
+    assert RunSpec.parse(started.parent / "spec.yaml").diagnostics == written
+
+
 def test_own_id_images_from_the_server(runs, write_images):
     app = choose_letters(open_page("new"))
     app.radio(key="new_id").set_value("").run()
@@ -110,6 +159,36 @@ def test_a_running_job_shows_rate_and_time_left(run):
     assert app.title[0].value == "My letters"
     assert "1,500 of 6,000 forwards · 250 forwards/s · about 18 s left" in texts(app)
     assert button(app, "Cancel")
+
+
+def test_diagnostics_that_run_are_named_and_the_map_can_be_opened(run):
+    write_status(run, "running", stage="saving", total=1)
+    assert "Open the map now" not in [each.label for each in open_page("new", job=run.name).button]
+    source = BUNDLES / "digits"
+    for name in ("manifest.json", "images.parquet", "tables", "scores.zarr", "moments.zarr", "snapshots.zarr"):
+        (run / name).symlink_to(source / name)
+    write_status(run, "running", stage="controls", done=500, total=6000, unit="forwards", rate=250, eta=22)
+    app = open_page("new", job=run.name)
+    assert "500 of 6,000 forwards" in texts(app)
+    assert app.get("progress")[0].proto.text == "Diagnostics: Controls"
+    assert "only the diagnostics are still being computed" in texts(app)
+    button(app, "Open the map now").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Where does the signal live?"
+    assert app.query_params["run"] in (run.name, [run.name])  # which the browser hands to the page
+
+
+def test_every_stage_has_a_name_on_the_page():
+    from cfs_explore.ui.job_view import _STAGES
+
+    assert {stage.title.lower() for stage in STAGES.values()} < set(_STAGES)
+
+
+def test_a_job_that_stopped_in_its_diagnostics_offers_the_map(run):
+    (run / "manifest.json").symlink_to(BUNDLES / "digits" / "manifest.json")
+    write_status(run, "failed", stage="controls", error="out of memory")
+    app = open_page("new", job=run.name)
+    assert button(app, "Open the map now") and button(app, "Go on")
 
 
 def test_a_waiting_job_says_so(run):

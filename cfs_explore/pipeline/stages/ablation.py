@@ -1,12 +1,80 @@
-"""The ablation stage."""
+"""The ablation stage: levels x taps x shift of lam, five draws, as far as the map has them."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from cfs_explore.pipeline.stages.study import Study
+from cfs_explore.contracts import Level
+from cfs_explore.diagnostics.ablation import ablation_table, nested_levels
+from cfs_explore.pipeline.stages.study import Study, evenly_spaced
+from cfs_explore.stages import ABLATION_IMAGES, ABLATION_LEVELS, ABLATION_SHIFTS, ABLATION_TRAIN, ablation_shifts
+from cfs_explore.store import Run
+from cfs_explore.taps.policies import structural_order
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """Tables of the stage."""
-    raise NotImplementedError
+    """``ablation``: a row per OOD set, shift, number of levels and set of taps.
+
+    A shift moves every level by that much log-SNR, to the nearest one that the backbone has, and fits the statistics
+    again there, on at most ``ABLATION_TRAIN`` ID-train images. All shifts rest on the same images, so that nothing
+    but lam differs: where the map's own statistics rest on more ID-train images than that, shift 0 is measured and
+    fitted again too, instead of being taken from the map. Splits are the map's: statistics of ID-train, scores of
+    ID-test and of the OOD set, at most ``ABLATION_IMAGES`` images each, evenly spaced.
+
+    Returns:
+        ood, shift (log-SNR); lams (achieved, by falling lam, separated by commas); then the columns of
+        ``ablation_table``; n_train. Taps: "decoder", "encoder" (those of the published detector), "pair" (both),
+        "four" (the next candidate of each side besides), "all"; without the published taps in the map "all" alone.
+    """
+    run = study.run
+    lams, kept = [level.lam for level in run.levels], run.manifest.kept["level"]
+    chosen = list(nested_levels(lams, kept, ABLATION_LEVELS).values())[-1]
+    level_sets = nested_levels([lams[k] for k in chosen], chosen.index(kept), ABLATION_LEVELS)
+    parts = []
+    for shift in ABLATION_SHIFTS:
+        levels, scores, n_train = _shifted(study, shift, chosen)
+        achieved = {k: ", ".join(f"{levels[i].lam:.2f}" for i in members) for k, members in level_sets.items()}
+        for ood in run.ood_names:
+            table = ablation_table(scores["id_test", None], scores["ood", ood], level_sets, tap_sets(run))
+            parts.append(table.assign(ood=ood, shift=shift, lams=table["levels"].map(achieved), n_train=n_train))
+    table = pd.concat(parts, ignore_index=True)
+    return {"ablation": table[["ood", "shift", "lams", *table.columns.drop(["ood", "shift", "lams"])]]}
+
+
+def tap_sets(run: Run) -> dict[str, list[int]]:
+    """Name -> positions of taps, in the order of their number."""
+    positions = {tap.name: t for t, tap in enumerate(run.taps)}
+    everything = {"all": list(range(len(run.taps)))}
+    if "sparse_ed" not in run.manifest.presets:
+        return everything
+    encoder, decoder = (positions[name] for name in run.manifest.presets["sparse_ed"])
+    sets = {"decoder": [decoder], "encoder": [encoder], "pair": [encoder, decoder]}
+    more = [_next_candidate(run, region, sets["pair"]) for region in ("encoder", "decoder")]
+    if None not in more:
+        sets["four"] = [*sets["pair"], *(positions[name] for name in more)]
+    return sets | everything
+
+
+def _next_candidate(run: Run, region: str, taken: list[int]) -> str | None:
+    """The best tap of a side by position that is not taken yet; None where the map has no other."""
+    names = {run.taps[t].name for t in taken}
+    return next((tap.name for tap in structural_order(run.taps, region) if tap.name not in names), None)
+
+
+def _shifted(study: Study, shift: float, chosen: list[int]) -> tuple[list[Level], dict[tuple, np.ndarray], int]:
+    """Levels, scores (image, draw, level, tap) by (role, name), and the number of ID-train images behind them."""
+    run, draws = study.run, study.run.draws
+    sets = [("id_test", None), *(("ood", name) for name in run.ood_names)]
+    if shift not in ablation_shifts(run.counts.train):
+        rows = {which: evenly_spaced(run.entry(*which).count, ABLATION_IMAGES) for which in sets}
+        stored = {which: run.scores(*which)[rows[which]][:, :, chosen] for which in sets}
+        return [run.levels[k] for k in chosen], stored, run.counts.train
+    levels = [study.backbone.match(run.levels[k].lam + shift) for k in chosen]
+    folder, train = f"ablation/{shift:+g}", study.sample("id_train", limit=ABLATION_TRAIN)
+    reference = study.statistics(f"{folder}/statistics", train, levels, draws=draws)
+    scores = {}
+    for role, name in sets:
+        sample = study.sample(role, name, limit=ABLATION_IMAGES)
+        scores[role, name] = study.scores(f"{folder}/{role}-{name or ''}", sample, levels, reference, draws=draws)
+    return levels, scores, len(train)

@@ -1,12 +1,63 @@
-"""The complementarity stage."""
+"""The complementarity stage: what encoder and decoder know apart from each other (theory 4), without forwards."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from cfs_explore.diagnostics import COMPLEMENTARITY_COLUMNS, PAIR_COLUMNS, complementarity, pair_gain
 from cfs_explore.pipeline.stages.study import Study
+from cfs_explore.store import Run
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """Tables of the stage."""
-    raise NotImplementedError
+    """The preset pairs at every level, and every pair of taps at every level.
+
+    Returns:
+        complementarity: two rows (scale "s", "ln s") per OOD set, level and preset pair: ood, level, lam, preset,
+        encoder, decoder, then the columns of ``diagnostics.complementarity`` but ``pair``; no rows for a run
+        without presets.
+        pair_gain: ood, level, lam, then the columns of ``diagnostics.pair_gain``; no rows for a single tap.
+    """
+    run = study.run
+    in_distribution = tap_scores(run, "id_test")
+    tables: dict[str, list[pd.DataFrame]] = {"complementarity": [], "pair_gain": []}
+    for ood in run.ood_names:
+        scores = tap_scores(run, "ood", ood)
+        if run.manifest.presets:
+            tables["complementarity"].append(_preset_pairs(run, in_distribution, scores).assign(ood=ood))
+        for k, level in enumerate(run.levels):
+            pairs = pair_gain(in_distribution[k], scores[k], run.taps)
+            tables["pair_gain"].append(pairs.assign(ood=ood, level=k, lam=level.lam))
+        study.progress.advance(0, ood)
+    columns = {
+        "complementarity": ["ood", "level", "lam", "preset", "encoder", "decoder", *COMPLEMENTARITY_COLUMNS[1:]],
+        "pair_gain": ["ood", "level", "lam", *PAIR_COLUMNS],
+    }
+    return {name: _joined(parts, columns[name]) for name, parts in tables.items()}
+
+
+def tap_scores(run: Run, role: str, name: str | None = None) -> np.ndarray:
+    """Slot scores averaged over draws, float64 (level, tap, image)."""
+    scores = np.empty((len(run.levels), len(run.taps), run.entry(role, name).count))
+    for k in range(len(run.levels)):  # level by level: all draws at once would be large
+        scores[k] = run.scores(role, name, level=k)[:, :, 0].mean(axis=1, dtype=np.float64).T
+    return scores
+
+
+def _preset_pairs(run: Run, in_distribution: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+    """Rows of one OOD set: every preset at every level."""
+    names = [tap.name for tap in run.taps]
+    keys = [(k, preset, *taps) for preset, taps in run.manifest.presets.items() for k in range(len(run.levels))]
+    levels = [key[0] for key in keys]
+    encoders, decoders = ([names.index(key[side]) for key in keys] for side in (2, 3))
+    sides = [part[levels, taps] for part in (in_distribution, scores) for taps in (encoders, decoders)]
+    rows = complementarity(*sides)
+    labels = pd.DataFrame(keys, columns=["level", "preset", "encoder", "decoder"])
+    labels["lam"] = [run.levels[k].lam for k in levels]
+    return pd.concat([labels.iloc[rows["pair"]].reset_index(drop=True), rows], axis=1)
+
+
+def _joined(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """The parts with these columns in this order; without parts, no rows."""
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

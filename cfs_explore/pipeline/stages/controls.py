@@ -1,12 +1,203 @@
-"""The controls stage."""
+"""Is it the backbone? The same map from untrained copies and after re-encoding, and plain image statistics (theory 18).
+
+The controls take one noise draw, the map's first. The trained side is read from the map, on the same images: averaged
+over the map's draws, and once more from the first draw alone, the comparison with equal means.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
 import pandas as pd
 
-from cfs_explore.pipeline.stages.study import Study
+from cfs_explore import stages
+from cfs_explore.backbones import Backbone
+from cfs_explore.diagnostics import (
+    STATISTICS_TOGETHER,
+    auroc_excess,
+    auroc_interval,
+    best_excess,
+    delong,
+    statistic_scores,
+    statistic_table,
+)
+from cfs_explore.diagnostics.checks import cell_rows
+from cfs_explore.images.reencode import reencode
+from cfs_explore.images.statistics import image_statistics
+from cfs_explore.pipeline.stages.study import Sample, Study
+
+#: ID scores and OOD scores, (cells, images) each, level-major.
+Rows = tuple[np.ndarray, np.ndarray]
+_TEST = "id_test"
+
+
+@dataclass(frozen=True)
+class ControlMap:
+    """One control measurement of the whole map.
+
+    Attributes:
+        control: "untrained" or "re-encoded".
+        seed: of an untrained copy's weights; None where nothing is random.
+        scores: "id_test" or an OOD set's name -> slot scores (cells, images).
+    """
+
+    control: str
+    seed: int | None
+    scores: dict[str, np.ndarray]
+
+    def rows(self, ood: str) -> Rows:
+        return self.scores[_TEST], self.scores[ood]
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """Tables of the stage."""
-    raise NotImplementedError
+    """Tables of the stage: controls, excess, best_excess, image_statistics."""
+    run = study.run
+    statistics = {name: _statistics(study, name) for name in ("id_train", _TEST, *run.ood_names)}
+    maps = list(_control_maps(study))
+    trained_test = _trained(study, _TEST)
+    tables: dict[str, list[pd.DataFrame]] = {"controls": [], "excess": [], "best_excess": [], "image_statistics": []}
+    for ood in run.ood_names:
+        study.progress.advance(0, f"comparing {ood}")
+        trained = {draws: (trained_test[draws], rows) for draws, rows in _trained(study, ood).items()}
+        sets = statistics["id_train"], statistics[_TEST], statistics[ood]
+        parts = {
+            "controls": pd.concat([_map_table(study, each, ood) for each in maps]),
+            "excess": _excess_table(study, maps, ood, trained),
+            "best_excess": _best_table(study, maps, ood, trained, statistic_scores(*sets)),
+            "image_statistics": statistic_table(*sets),
+        }
+        for name, part in parts.items():
+            tables[name].append(part.assign(ood=ood))
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+
+
+def _sample(study: Study, name: str) -> Sample:
+    """The images of "id_train", "id_test" or an OOD set that the controls use."""
+    if name == "id_train":
+        return study.sample(name, limit=stages.CONTROL_TRAIN)
+    which = (name, None) if name == _TEST else ("ood", name)
+    return study.sample(*which, limit=stages.CONTROL_IMAGES)
+
+
+def _key(study: Study, name: str) -> str:
+    """A file name of a set; OOD sets by position, since their names are the user's."""
+    return f"ood-{study.run.ood_names.index(name):02d}" if name in study.run.ood_names else name
+
+
+def _statistics(study: Study, name: str) -> pd.DataFrame:
+    def compute() -> dict[str, np.ndarray]:
+        study.progress.advance(0, f"image statistics of {name}")
+        return dict(image_statistics(_sample(study, name).pixels).items())
+
+    return pd.DataFrame(study.kept(f"controls/statistics/{_key(study, name)}", 0, compute))
+
+
+def _control_maps(study: Study) -> Iterator[ControlMap]:
+    for seed in stages.UNTRAINED_SEEDS:
+        copy = study.backbone.untrained(seed)
+        yield ControlMap("untrained", seed, _measure(study, f"untrained-{seed}", backbone=copy))
+    yield ControlMap("re-encoded", None, _measure(study, "re-encoded", change=reencode))
+
+
+def _measure(
+    study: Study,
+    key: str,
+    *,
+    backbone: Backbone | None = None,
+    change: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:
+    """Fit the statistics on ID-train and score every other set, with another backbone or changed images."""
+
+    def sample(name: str) -> Sample:
+        found = _sample(study, name)
+        return found if change is None else found.altered(change)
+
+    levels = study.run.levels
+    reference = study.statistics(f"controls/{key}/id_train", sample("id_train"), levels, backbone=backbone)
+    scores = {}
+    for name in (_TEST, *study.run.ood_names):
+        file = f"controls/{key}/{_key(study, name)}"
+        scores[name] = cell_rows(study.scores(file, sample(name), levels, reference, backbone=backbone))
+    return scores
+
+
+def _trained(study: Study, name: str) -> dict[int, np.ndarray]:
+    """Number of draws averaged (1, and all of the map's) -> the map's slot scores of the controls' images."""
+    role, ood = (name, None) if name == _TEST else ("ood", name)
+    rows = _sample(study, name).rows
+    mean, first = (np.empty((len(study.run.levels), len(study.run.taps), len(rows))) for _ in range(2))
+    for k in range(len(study.run.levels)):
+        scores = study.run.scores(role, ood, level=k)[rows, :, 0]  # (image, draw, tap)
+        mean[k], first[k] = scores.mean(axis=1, dtype=np.float64).T, scores[:, 0].T
+    return {draws: scores.reshape(-1, len(rows)) for draws, scores in {1: first, study.run.draws: mean}.items()}
+
+
+def _cells(study: Study) -> pd.DataFrame:
+    """What the tables say of each cell, level-major."""
+    return pd.DataFrame(
+        [
+            {
+                "level": k,
+                "lam": level.lam,
+                "requested": level.requested,
+                "tap_index": t,
+                "tap": tap.name,
+                "region": tap.region,
+                "depth": tap.depth,
+                "resolution": tap.resolution,
+            }
+            for k, level in enumerate(study.run.levels)
+            for t, tap in enumerate(study.run.taps)
+        ]
+    )
+
+
+def _map_table(study: Study, control_map: ControlMap, ood: str) -> pd.DataFrame:
+    rows = control_map.rows(ood)
+    n_id, n_ood = (part.shape[1] for part in rows)
+    value, var = delong(*rows)
+    lo, hi = auroc_interval(value, var, n_id, n_ood)
+    frame = _cells(study)[["level", "lam", "tap_index", "tap", "region"]]
+    seed = pd.array([control_map.seed] * len(frame), dtype="Int64")
+    return frame.assign(control=control_map.control, seed=seed, auroc=value, lo=lo, hi=hi, n_id=n_id, n_ood=n_ood)
+
+
+def _by_control(maps: list[ControlMap], ood: str) -> dict[str, list[Rows]]:
+    """Control -> the scores of its copies."""
+    grouped: dict[str, list[Rows]] = {}
+    for each in maps:
+        grouped.setdefault(each.control, []).append(each.rows(ood))
+    return grouped
+
+
+def _excess_table(study: Study, maps: list[ControlMap], ood: str, trained: dict[int, Rows]) -> pd.DataFrame:
+    """A row per control, cell, and number of draws on the trained side."""
+    parts = []
+    for draws, (test, out) in trained.items():
+        for control, copies in _by_control(maps, ood).items():
+            facts = {"control": control, "draws": draws, "n_id": test.shape[1], "n_ood": out.shape[1]}
+            parts.append(pd.concat([_cells(study), auroc_excess((test, out), copies)], axis=1).assign(**facts))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _best_table(
+    study: Study, maps: list[ControlMap], ood: str, trained: dict[int, Rows], statistics: dict[str, Rows]
+) -> pd.DataFrame:
+    """A row per control and number of draws on the trained side: best cell against best cell."""
+    pools = _by_control(maps, ood)
+    if statistics:
+        pools["statistics"] = [_stack([statistics[STATISTICS_TOGETHER]])]
+        pools["best statistic"] = [_stack([v for name, v in statistics.items() if name != STATISTICS_TOGETHER])]
+    inputs = np.flatnonzero(_cells(study)["region"] == "input")
+    parts = []
+    for draws, (test, out) in trained.items():
+        with_taps = pools | ({"input tap": [(test[inputs], out[inputs])]} if len(inputs) else {})
+        facts = {"draws": draws, "n_id": test.shape[1], "n_ood": out.shape[1]}
+        parts.append(best_excess((test, out), with_taps).assign(**facts))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _stack(scores: list[Rows]) -> Rows:
+    return np.stack([pair[0] for pair in scores]), np.stack([pair[1] for pair in scores])

@@ -1,12 +1,159 @@
-"""The prediction stage."""
+"""The prediction stage (theory 17): cells ranked by proxies made from ID-train, judged on the real OOD sets."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from cfs_explore.contracts import VARIANCE_FLOOR
+from cfs_explore.diagnostics.auroc_map import cell_columns
+from cfs_explore.diagnostics.checks import cell_rows
+from cfs_explore.diagnostics.delong import auroc_interval, delong
+from cfs_explore.diagnostics.proxy_prediction import (
+    proxy_table,
+    rank_estimate,
+    resampled_aurocs,
+    resampled_predictions,
+)
+from cfs_explore.diagnostics.regret import ANY_CELL, leave_one_out, regret_table
+from cfs_explore.diagnostics.reliability import feature_reliability
+from cfs_explore.errors import RunError
+from cfs_explore.extraction import feature_columns
+from cfs_explore.images.proxies import BUILTIN_MADE_BY, PROXIES, make_proxy
 from cfs_explore.pipeline.stages.study import Study
+from cfs_explore.scoring import Moments
+from cfs_explore.spec import ImageSet
+from cfs_explore.stages import PROXY_IMAGES
+from cfs_explore.store import Run
+
+#: Bootstrap resamples behind the interval of a rank correlation.
+RESAMPLES = 400
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """Tables of the stage."""
-    raise NotImplementedError
+    """Tables of the stage.
+
+    The proxies and the originals that they are compared with are both of ID-train, never of ID-test or a real OOD
+    set; the same images were part of the fit that scores them, which makes them look a little more ID than ID-test
+    does. With one draw and against the stored statistics.
+
+    Returns:
+        ``proxies``: a row per kind and cell, see ``proxy_table``. ``prediction``: a row per OOD set and cell, see
+        ``prediction_table``. ``regret``: a row per OOD set and policy, and their means, see ``regret_table``.
+
+    Raises:
+        RunError: when there are fewer than two ID-train images.
+    """
+    run = study.run
+    id_scores, proxy_scores = proxy_scores_of(study)
+    proxies = proxy_table(id_scores, proxy_scores, run.levels, run.taps)
+    resampled = resampled_predictions(id_scores, proxy_scores, RESAMPLES, study.spec.seed)
+    id_rows = cell_rows(run.scores("id_test"))
+    ood_rows = {name: cell_rows(run.scores("ood", name)) for name in run.ood_names}
+    parts = []
+    for images in study.spec.ood:
+        rows, name = (id_rows, ood_rows[images.name]), images.name
+        parts.append(prediction_table(run, proxies, resampled, rows, left_out(images)).assign(ood=name))
+    prediction = pd.concat(parts, ignore_index=True)
+    prediction = prediction[["ood", *prediction.columns.drop("ood")]]
+    regret = regret_table(id_rows, ood_rows, choices(run, prediction), run.levels, run.taps)
+    return {"proxies": proxies, "prediction": prediction, "regret": regret}
+
+
+def proxy_scores_of(study: Study) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Scores (image, 1, level, tap) of ID-train images, and of their proxies by kind."""
+    run, seed = study.run, study.spec.seed
+    if run.entry("id_train").count < 2:
+        raise RunError("Proxies need at least two ID-train images: a single one has no spread.")
+    sample, reference = study.sample("id_train", limit=PROXY_IMAGES), Moments.from_arrays(run.moments("id_train"))
+    originals = study.scores("prediction/originals", sample, run.levels, reference)
+    proxies = {}
+    for kind in PROXIES:
+        altered = sample.altered(lambda pixels, kind=kind: make_proxy(kind, pixels, sample.ids, seed))
+        proxies[kind] = study.scores(f"prediction/{kind}", altered, run.levels, reference)
+    return originals, proxies
+
+
+def left_out(images: ImageSet) -> list[str]:
+    """Kinds of proxy that say nothing about an OOD set because it was made that way, in the order of ``PROXIES``."""
+    builtin = images.source.get("builtin") if isinstance(images.source, dict) else None
+    made_by = {*images.made_by, BUILTIN_MADE_BY.get(builtin)}
+    return [kind for kind in PROXIES if kind in made_by]
+
+
+def prediction_table(
+    run: Run,
+    proxies: pd.DataFrame,
+    resampled: dict[str, np.ndarray],
+    rows: tuple[np.ndarray, np.ndarray],
+    without: list[str],
+) -> pd.DataFrame:
+    """Predicted and measured AUROC of every cell of one OOD set.
+
+    Args:
+        proxies: of ``proxy_table``. resampled: kind -> (resamples, cells). rows: ID-test's and the OOD set's scores
+            averaged over draws, (cells, n) each. without: kinds of proxy to leave out.
+
+    Returns:
+        level, lam, tap, tap_index, region; predicted, the mean over the allowed proxies (NaN where none is); auroc,
+        lo, hi (DeLong), those of the map; left_out, kinds separated by commas; spearman, spearman_lo, spearman_hi
+        of the set (``rank_estimate``), the same in each row; n_proxy (images of a proxy), n_id, n_ood.
+    """
+    allowed = [kind for kind in resampled if kind not in without]
+    table = cell_columns(run.levels, run.taps)[["level", "lam", "tap", "tap_index", "region"]]
+    by_kind = proxies.pivot(index=["level", "tap_index"], columns="proxy", values="predicted").sort_index()
+    predicted = by_kind[allowed].mean(axis=1, skipna=False).to_numpy() if allowed else np.full(len(table), np.nan)
+    value, var = delong(*rows)
+    n_id, n_ood = (values.shape[1] for values in rows)
+    lo, hi = auroc_interval(value, var, n_id, n_ood)
+    again = np.mean([resampled[kind] for kind in allowed], axis=0) if allowed else np.full((2, len(table)), np.nan)
+    spearman = rank_estimate(predicted, value, again, resampled_aurocs(*rows, len(again), run.manifest.spec["seed"]))
+    return table.assign(
+        predicted=predicted,
+        auroc=value,
+        lo=lo,
+        hi=hi,
+        left_out=", ".join(without),
+        **dict(zip(("spearman", "spearman_lo", "spearman_hi"), spearman, strict=True)),
+        n_proxy=int(proxies["n"].iloc[0]),
+        n_id=n_id,
+        n_ood=n_ood,
+    )
+
+
+def choices(run: Run, prediction: pd.DataFrame) -> dict[str, list[int | str]]:
+    """Policy -> for each OOD set its cell's index, ``ANY_CELL``, or why it has none.
+
+    proxy: highest mean prediction of the allowed proxies. icc: highest reliability of ID-test's snapshots (14).
+    leave_one_out: highest mean AUROC on the other OOD sets. fixed, sparse_ed_id: the decoder tap of the published
+    detector at the kept level. random: the mean over all cells.
+    """
+    sets = prediction.groupby("ood", sort=False)
+    aurocs = np.stack([part["auroc"].to_numpy() for _, part in sets])
+    predicted = [part["predicted"].to_numpy() for _, part in sets]
+    others = leave_one_out(aurocs)
+    return {
+        "proxy": [int(np.nanargmax(p)) if np.isfinite(p).any() else "no proxy is left for this set" for p in predicted],
+        "fixed": [_decoder_cell(run, "sparse_ed")] * len(aurocs),
+        "sparse_ed_id": [_decoder_cell(run, "sparse_ed_id")] * len(aurocs),
+        "icc": [_most_reliable(run)] * len(aurocs),
+        "leave_one_out": ["there is no other OOD set" if cell is None else cell for cell in others],
+        "random": [ANY_CELL] * len(aurocs),
+    }
+
+
+def _decoder_cell(run: Run, policy: str) -> int | str:
+    """The decoder tap of a preset at the kept level."""
+    if policy not in run.manifest.presets:
+        return "the map has no encoder and decoder tap that the published detector reads"
+    names = [tap.name for tap in run.taps]
+    return run.manifest.kept["level"] * len(names) + names.index(run.manifest.presets[policy][1])
+
+
+def _most_reliable(run: Run) -> int | str:
+    """The cell whose snapshots of ID-test depend least on the noise draw (theory 14)."""
+    train = run.moments("id_train")
+    variance = np.maximum(train["m2"] / train["count"], VARIANCE_FLOOR)
+    columns = feature_columns(run.taps)
+    icc = feature_reliability(run.moments("id_test"), variance, columns, run.draws).icc.ravel()
+    return int(np.nanargmax(icc)) if np.isfinite(icc).any() else "reliability needs at least two noise draws"

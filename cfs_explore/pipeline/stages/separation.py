@@ -1,12 +1,132 @@
-"""The separation stage."""
+"""The separation stage (theory 10 to 13): arithmetic on stored moments, scores and kept snapshots, no forwards."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from cfs_explore import heads
+from cfs_explore.diagnostics import auroc, paired_auroc_difference
+from cfs_explore.diagnostics.channels import tap_columns, top_channel_auroc, variance
+from cfs_explore.diagnostics.checks import ScoreError
+from cfs_explore.diagnostics.separation import separation_table
+from cfs_explore.errors import CFSError, RunError
 from cfs_explore.pipeline.stages.study import Study
+from cfs_explore.pipeline.tables import head_scores
+from cfs_explore.store import Run
+
+#: Columns of the tables of the kept cells, which are empty where a run kept none.
+TOP_COLUMNS = ("ood", "tap", "level", "lam", "k", "auroc", "lo", "hi", "n_id", "n_ood")
+HEAD_COLUMNS = (
+    *("ood", "tap", "level", "lam", "head", "auroc", "lo", "hi"),
+    *("difference", "difference_lo", "difference_hi", "note", "n_id", "n_ood"),
+)
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """Tables of the stage."""
-    raise NotImplementedError
+    """Tables of the stage: ``separation``, a row per OOD set and cell; ``top_channels`` and ``cell_heads``, of the
+    cells whose snapshots were kept (no rows where none were).
+    """
+    run = study.run
+    return {
+        "separation": separation(run),
+        "top_channels": top_channels(run, study.spec.seed),
+        "cell_heads": cell_heads(run),
+    }
+
+
+def separation(run: Run) -> pd.DataFrame:
+    """``separation_table`` of every OOD set, computed level by level, so that memory holds one level's scores."""
+    pairs = _pair_squares(run)
+    moments = {which: run.moments(*which) for which in [("id_train",), ("id_test",), *_ood_sets(run)]}
+    parts = []
+    for k, level in enumerate(run.levels):
+        at = {which: _level_of(values, k) for which, values in moments.items()}
+        id_scores = run.scores("id_test", level=k)
+        for which in _ood_sets(run):
+            table = separation_table(
+                (at["id_train",], at["id_test",], at[which]),
+                (id_scores, run.scores(*which, level=k)),
+                [level],
+                run.taps,
+                None if pairs is None else (pairs[0][k : k + 1], pairs[1]),
+            )
+            parts.append(table.assign(level=k, ood=which[1]))
+    table = pd.concat(parts, ignore_index=True)
+    order = table["ood"].map({name: i for i, name in enumerate(run.ood_names)})
+    return table.iloc[np.lexsort([table["tap_index"], table["level"], order])].reset_index(drop=True)
+
+
+def top_channels(run: Run, seed: int) -> pd.DataFrame:
+    """``top_channel_auroc`` of every OOD set at the kept cells, on first-draw snapshots."""
+    train, k, parts = run.moments("id_train"), run.manifest.kept["level"], []
+    mean, v, columns = train["mean"][k], variance(train)[k], tap_columns(run.taps)
+    for tap in run.manifest.kept["taps"]:
+        id_test = run.snapshots(tap, "id_test")
+        for _, ood in _ood_sets(run):
+            c = columns[tap]
+            table = top_channel_auroc(id_test, run.snapshots(tap, "ood", ood), mean[c], v[c], seed=seed)
+            parts.append(table.assign(ood=ood, tap=tap, level=k, lam=run.levels[k].lam))
+    return _stacked(parts, TOP_COLUMNS)
+
+
+def cell_heads(run: Run) -> pd.DataFrame:
+    """Every registered head on each kept cell alone, fitted on ID-train, with the paired difference from ``diag``."""
+    k, parts = run.manifest.kept["level"], []
+    for tap in run.manifest.kept["taps"]:
+        sets = {which: run.snapshots(tap, *which) for which in [("id_test",), *_ood_sets(run)]}
+        scores, notes = _fit_and_score(run.snapshots(tap, "id_train"), sets)
+        for which in _ood_sets(run):
+            rows = [_head_row(scores, name, which) | {"note": notes[name]} for name in heads.REGISTRY]
+            sizes = {"n_id": len(sets["id_test",]), "n_ood": len(sets[which])}
+            parts.append(pd.DataFrame(rows).assign(ood=which[1], tap=tap, level=k, lam=run.levels[k].lam, **sizes))
+    return _stacked(parts, HEAD_COLUMNS)
+
+
+def _fit_and_score(train: np.ndarray, sets: dict) -> tuple[dict[str, dict], dict[str, str]]:
+    """Head -> set -> scores of the heads that can be fitted; head -> why it cannot, or nothing."""
+    scores, notes = {}, dict.fromkeys(heads.REGISTRY, "")
+    for name, head_class in heads.REGISTRY.items():
+        try:
+            head = head_class().fit(train)
+            scores[name] = {which: head_scores(head, features) for which, features in sets.items()}
+        except CFSError as error:  # too few ID-train images or features for this head
+            notes[name] = str(error)
+    return scores, notes
+
+
+def _head_row(scores: dict[str, dict], name: str, which: tuple[str, str]) -> dict:
+    """AUROC of one head and its difference from the diagonal head; NaN where there is none."""
+    row = {"head": name, **dict.fromkeys(HEAD_COLUMNS[5:11], np.nan)}
+    if name not in scores:
+        return row
+    own = scores[name]["id_test",], scores[name][which]
+    row |= dict(zip(("auroc", "lo", "hi"), auroc(*own), strict=True))
+    if name != "diag" and "diag" in scores:
+        try:
+            paired = paired_auroc_difference(*own, scores["diag"]["id_test",], scores["diag"][which])
+        except ScoreError:  # a single image has no variance
+            return row
+        row |= {"difference": paired.value, "difference_lo": paired.lo, "difference_hi": paired.hi}
+    return row
+
+
+def _pair_squares(run: Run) -> tuple[np.ndarray, int] | None:
+    """Pair sums of ID-test; None for a run that was measured before they were kept."""
+    try:
+        return run.pair_squares()
+    except RunError:
+        return None
+
+
+def _ood_sets(run: Run) -> list[tuple[str, str]]:
+    return [("ood", name) for name in run.ood_names]
+
+
+def _level_of(moments: dict[str, np.ndarray], k: int) -> dict[str, np.ndarray]:
+    """The same moments at one level, (1, feature)."""
+    return {key: values if key == "count" else values[k : k + 1] for key, values in moments.items()}
+
+
+def _stacked(parts: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    return pd.concat(parts, ignore_index=True)[list(columns)] if parts else pd.DataFrame(columns=list(columns))

@@ -1,12 +1,162 @@
-"""The stability stage."""
+"""The stability stage: reliability over draws from the map, and the local law and drift from extra forwards."""
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pandas as pd
 
-from cfs_explore.pipeline.stages.study import Study
+from cfs_explore.contracts import VARIANCE_FLOOR, Level
+from cfs_explore.diagnostics.drift import CAUSES, drift_table
+from cfs_explore.diagnostics.local_law import local_law
+from cfs_explore.diagnostics.rank_agreement import rank_agreement
+from cfs_explore.diagnostics.reliability import feature_reliability, score_reliability
+from cfs_explore.extraction import feature_columns
+from cfs_explore.pipeline.stages.study import Sample, Study
+from cfs_explore.stages import LOCAL_DRAWS, LOCAL_IMAGES, local_lams
+from cfs_explore.store import Run
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """Tables of the stage."""
-    raise NotImplementedError
+    """``stability`` (theory 14), ``local_law`` (15) and ``drift`` (16)."""
+    sample = study.sample("id_test", limit=LOCAL_IMAGES)
+    return {
+        "stability": stability_table(study.run),
+        "local_law": _local_law(study, sample),
+        "drift": _drift(study, sample),
+    }
+
+
+def stability_table(run: Run) -> pd.DataFrame:
+    """Reliability of snapshots and scores in every cell, for ID-test and each OOD set.
+
+    Returns:
+        set, role; level, lam, requested, tap, tap_index, region, depth, resolution; icc_features, icc_scores and
+        spearman, each with _lo and _hi (F, jackknife and influence function); n (images of the set), draws. With one
+        draw the nine numbers are NaN.
+    """
+    train, columns = run.moments("id_train"), feature_columns(run.taps)
+    variance = np.maximum(train["m2"] / train["count"], VARIANCE_FLOOR)
+    cells = pd.DataFrame(
+        [
+            {"level": k, "lam": level.lam, "requested": level.requested}
+            | {"tap": tap.name, "tap_index": t, "region": tap.region, "depth": tap.depth, "resolution": tap.resolution}
+            for k, level in enumerate(run.levels)
+            for t, tap in enumerate(run.taps)
+        ]
+    )
+    parts = []
+    for entry in run.manifest.sets:
+        if entry.role == "id_train":
+            continue
+        scores = run.scores(entry.role, entry.name)
+        estimates = {
+            "icc_features": feature_reliability(run.moments(entry.role, entry.name), variance, columns, run.draws),
+            "icc_scores": score_reliability(scores),
+            "spearman": rank_agreement(scores),
+        }
+        numbers = {
+            name + suffix: values.ravel()
+            for name, estimate in estimates.items()
+            for suffix, values in zip(("", "_lo", "_hi"), estimate, strict=True)
+        }
+        parts.append(cells.assign(**numbers, set=entry.name, role=entry.role, n=entry.count, draws=run.draws))
+    table = pd.concat(parts, ignore_index=True)
+    return table[["set", "role", *table.columns.drop(["set", "role"])]]
+
+
+def _local_law(study: Study, sample: Sample) -> pd.DataFrame:
+    """Within-image variance at the fine levels, the network told the truth at each; ``local_law`` has the columns.
+
+    Whitened by ID-train's variance at the map's cleanest level throughout: ID-train was not measured at the fine
+    levels, and a factor that changed with the level would enter the slopes.
+    """
+    levels = _fine_levels(study)
+    parts = [_spread(study, sample, level) for level in levels]
+    between, within = (np.stack([part[key] for part in parts], axis=1) for key in ("between", "within"))
+    return local_law(between, within, levels, study.run.taps, LOCAL_DRAWS, seed=study.spec.seed)
+
+
+def _fine_levels(study: Study) -> list[Level]:
+    """The levels of the local law, clean to noisy, each native level once."""
+    found = {}
+    for lam in local_lams(study.run.counts.highest):
+        level = study.backbone.match(lam)
+        found.setdefault(level.native, level)
+    return sorted(found.values(), key=lambda level: -level.lam)
+
+
+def _spread(study: Study, sample: Sample, level: Level) -> dict[str, np.ndarray]:
+    """What each image adds to the whitened mean squares at one level: between, within, float64 (image, tap)."""
+
+    def compute() -> dict[str, np.ndarray]:
+        variance, columns = _reference_variance(study.run), feature_columns(study.run.taps)
+        means, within = [], []
+        for _, block in study.blocks(sample, [level], draws=LOCAL_DRAWS):
+            z = block[0].astype(np.float64)  # (draw, image, feature)
+            means.append(z.mean(axis=0))
+            within.append(_per_tap(np.square(z - means[-1]).sum(axis=0) / variance, columns))
+        of_image = np.concatenate(means)
+        between = _per_tap(np.square(of_image - of_image.mean(axis=0)) / variance, columns)
+        return {"between": between, "within": np.concatenate(within)}
+
+    return study.kept(f"stability/local-{level.native:.9g}", len(sample) * LOCAL_DRAWS, compute)
+
+
+def _drift(study: Study, sample: Sample) -> pd.DataFrame:
+    """Drift by cause on the map's levels, first draw; ``drift_table`` has the columns.
+
+    Against the clean image x0 under the conditioning of the cleanest level. "noise" corrupts x0 as the level does and
+    keeps that conditioning; "conditioning" tells the network of the level and keeps x0 as it is (unscaled also where
+    the network's own inputs are a x0 + b e: a fixed clean image means the same pixels); "both" is what the map
+    measures. Whitened by ID-train's variance at the cleanest level.
+    """
+    cleanest = study.run.levels[0]
+
+    def compute() -> dict[str, np.ndarray]:
+        blocks = study.blocks(sample, [_clean(cleanest)], conditioning=[cleanest])
+        return {"snapshots": np.concatenate([block[0, 0] for _, block in blocks])}
+
+    reference = study.kept("stability/drift-reference", len(sample), compute)["snapshots"]
+    parts = [_drift_at(study, sample, reference, level) for level in study.run.levels]
+    squares, own = (np.stack([part[key] for part in parts], axis=2) for key in ("squares", "own"))
+    return drift_table(squares, own, study.run.levels, study.run.taps)
+
+
+def _drift_at(study: Study, sample: Sample, reference: np.ndarray, level: Level) -> dict[str, np.ndarray]:
+    """Each image's squared drift at one level, and that about the images' mean drift: (image, cause, tap) each.
+
+    At the cleanest level the conditioning cannot drift, and noise alone is both: one forward instead of three.
+    """
+    cleanest = study.run.levels[0]
+    if level.native == cleanest.native:
+        corrupted, told, known = [level], [cleanest], [CAUSES.index("noise"), CAUSES.index("both")]
+    else:
+        corrupted, told, known = [level, _clean(level), level], [cleanest, level, level], [0, 1, 2]
+
+    def compute() -> dict[str, np.ndarray]:
+        variance, columns = _reference_variance(study.run), feature_columns(study.run.taps)
+        moved = np.zeros((len(sample), len(CAUSES), reference.shape[1]))  # (image, cause, feature)
+        for part, block in study.blocks(sample, corrupted, conditioning=told):
+            moved[part, known] = (block[:, 0].astype(np.float64) - reference[part]).transpose(1, 0, 2)
+        squares = _per_tap(np.square(moved) / variance, columns)
+        return {"squares": squares, "own": _per_tap(np.square(moved - moved.mean(axis=0)) / variance, columns)}
+
+    return study.kept(f"stability/drift-{level.native:.9g}", len(sample) * len(corrupted), compute)
+
+
+def _clean(level: Level) -> Level:
+    """A level at which an image stays as it is."""
+    return dataclasses.replace(level, a=1.0, b=0.0)
+
+
+def _reference_variance(run: Run) -> np.ndarray:
+    """ID-train's variance at the map's cleanest level, floored, (feature,)."""
+    train = run.moments("id_train")
+    return np.maximum(train["m2"][0] / train["count"], VARIANCE_FLOOR)
+
+
+def _per_tap(values: np.ndarray, columns: dict[str, slice]) -> np.ndarray:
+    """Averages over each tap's features, (..., feature) -> (..., tap)."""
+    return np.stack([values[..., part].mean(axis=-1) for part in columns.values()], axis=-1)

@@ -48,6 +48,11 @@ class Sample:
         return replace(self, pixels=pixels)
 
 
+def evenly_spaced(count: int, limit: int) -> np.ndarray:
+    """At most ``limit`` of ``count`` rows, spread over all of them, rising."""
+    return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(int))
+
+
 class Study:
     """A finished map about to be diagnosed.
 
@@ -91,8 +96,7 @@ class Study:
             SourceError: when they are not at hand any more, or have changed.
         """
         entry = self.run.entry(role, name)
-        n = min(entry.count, limit or entry.count)
-        rows = np.unique(np.linspace(0, entry.count - 1, n).round().astype(int))
+        rows = evenly_spaced(entry.count, limit or entry.count)
         ids = self.run.images(role, name, columns=["image_id"])["image_id"].to_numpy()
         return Sample(self._inputs(role, name)[rows], ids[rows].tolist(), rows)
 
@@ -207,7 +211,7 @@ class Study:
             forwards: what computing takes; counted as done where it was.
             compute: gives named arrays.
         """
-        path = (self._kept / key).with_suffix(".npz")
+        path = self._kept / f"{key}.npz"  # a key may hold dots
         if path.is_file():
             self.progress.advance(forwards, "")
             return load_arrays(path)

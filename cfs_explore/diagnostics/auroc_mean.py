@@ -1,0 +1,61 @@
+"""The mean AUROC of several scores of the same images, and differences of such means, after DeLong 1988.
+
+An AUROC is a mean of placements (``delong.placements``), so a mean of AUROCs is a mean of averaged placements, and
+its variance follows from theirs: no correlation between the scores has to be modelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from cfs_explore.diagnostics.checks import ScoreError, require_level
+from cfs_explore.diagnostics.delong import auroc_interval
+from cfs_explore.diagnostics.metrics import Estimate
+
+
+def mean_auroc(id_placements: np.ndarray, ood_placements: np.ndarray, level: float = 0.95) -> Estimate:
+    """Mean of k AUROCs with its interval, that of ``auroc_interval`` where the variance is 0 or unknown.
+
+    Args:
+        id_placements, ood_placements: of ``placements``, (k, n_id) and (k, n_ood).
+    """
+    require_level(level)
+    id_mean, ood_mean = id_placements.mean(axis=0), ood_placements.mean(axis=0)
+    value, var = np.array([ood_mean.mean()]), np.array([_variance(id_mean) + _variance(ood_mean)])
+    lo, hi = auroc_interval(value, var, len(id_mean), len(ood_mean), level)
+    return Estimate(float(value[0]), float(lo[0]), float(hi[0]))
+
+
+def mean_over_sets(id_placements: np.ndarray, ood_placements: Sequence[np.ndarray], level: float = 0.95) -> Estimate:
+    """Mean over OOD sets of an AUROC, or of a difference of two, all against the same ID images.
+
+    Args:
+        id_placements: against each set, (sets, n_id); for a difference, those of one score minus those of the other.
+        ood_placements: of each set, (n_ood,) each, likewise. The sets count as independent of each other and of the
+            ID images.
+
+    Returns:
+        The mean with its interval; NaN limits where a class has one image, or nothing varies.
+
+    Raises:
+        ScoreError: no set, or not the same number of them.
+    """
+    require_level(level)
+    if len(id_placements) != len(ood_placements) or not len(ood_placements):
+        raise ScoreError(
+            "id_placements and ood_placements must be of the same sets, at least one. "
+            f"Got {len(id_placements)} and {len(ood_placements)} instead."
+        )
+    value = float(np.mean([part.mean() for part in ood_placements]))
+    of_ood = sum(_variance(part) for part in ood_placements) / len(ood_placements) ** 2
+    var = _variance(np.asarray(id_placements).mean(axis=0)) + of_ood
+    half = NormalDist().inv_cdf(0.5 + level / 2) * float(np.sqrt(var)) if var > 0 else float("nan")
+    return Estimate(value, value - half, value + half)
+
+
+def _variance(values: np.ndarray) -> float:
+    """Variance of the mean of (n,) values; NaN for a single one."""
+    return float(values.var(ddof=1) / len(values)) if len(values) > 1 else float("nan")

@@ -1,0 +1,196 @@
+"""Diagonal-score separation of every cell: what Delta is made of, and what it predicts (theory 10 to 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+from cfs_explore.contracts import Level, Tap
+from cfs_explore.diagnostics.auroc_map import cell_columns
+from cfs_explore.diagnostics.channels import (
+    Contributions,
+    channel_contributions,
+    participation_ratio,
+    tap_columns,
+    variance,
+)
+from cfs_explore.diagnostics.checks import ScoreError, cell_rows, score_maps
+from cfs_explore.diagnostics.delong import auroc_interval, delong
+from cfs_explore.diagnostics.predicted_auroc import cantelli_bound, normal_prediction
+
+_Z = NormalDist().inv_cdf(0.975)
+
+
+def separation_table(
+    moments: tuple[Mapping, Mapping, Mapping],
+    scores: tuple[np.ndarray, np.ndarray],
+    levels: Sequence[Level],
+    taps: Sequence[Tap],
+    pair_squares: tuple[np.ndarray, int] | None = None,
+) -> pd.DataFrame:
+    """One row per cell of one OOD set; every interval is a 95 % one.
+
+    Args:
+        moments: of ID-train, ID-test and the OOD set: count, mean, m2, m2_within as ``Run.moments`` gives them,
+            (level, feature), at these levels and taps.
+        scores: slot scores of ID-test and the OOD set, (image, draw, level, tap).
+        levels, taps: the L levels and T taps.
+        pair_squares: sums (level, tap) and number of pairs of ID-test (``Run.pair_squares``); None where unknown.
+
+    Returns:
+        L x T rows, levels outermost: level, tap_index (positions), tap, region, depth, resolution, lam, requested;
+        delta, delta_lo, delta_hi (Welch's t over images); mean_shift and variance_change (10), each with _lo, _hi
+        (conservative: see ``_mean_shift_half``); var_id, var_ood (of the score averaged over draws, over images,
+        n - 1); predicted (13); bound (12; NaN unless delta > 0); auroc, lo, hi (DeLong); participation_ratio; d;
+        d_eff, var_gauss (11); var_ratio, var_ratio_lo, var_ratio_hi: measured variance of the single-draw ID score
+        over images and draws against var_gauss (its interval counts images, and takes var_gauss as known);
+        n_id, n_ood, draws. NaN where a set has one image, or the scores do not vary.
+
+    Raises:
+        ScoreError: shapes that do not match, NaN or infinity.
+    """
+    train, id_test, ood = moments
+    id_scores, ood_scores = score_maps(*scores)
+    if id_scores.shape[2:] != (len(levels), len(taps)):
+        raise ScoreError(
+            f"The scores have {id_scores.shape[2:]} levels and taps. Got {len(levels)} levels and {len(taps)} taps."
+        )
+    columns = tap_columns(taps)
+    parts = channel_contributions(train, id_test, ood, columns)
+    shift, change = (_per_tap(part, columns).ravel() for part in parts)
+    id_rows, ood_rows = cell_rows(id_scores), cell_rows(ood_scores)
+    var_id, var_ood = (_sample_variance(rows) for rows in (id_rows, ood_rows))
+    n_id, n_ood = id_rows.shape[1], ood_rows.shape[1]
+    delta = shift + change
+    half = _welch_half(var_id, n_id, var_ood, n_ood)
+    shift_half = _mean_shift_half(train, id_test, ood, (n_id, n_ood), columns).ravel()
+    value, var = delong(id_rows, ood_rows)
+    lo, hi = auroc_interval(value, var, n_id, n_ood)
+    return cell_columns(levels, taps).assign(
+        **_interval("delta", delta, half),
+        **_interval("mean_shift", shift, shift_half),
+        **_interval("variance_change", change, half + shift_half),
+        var_id=var_id,
+        var_ood=var_ood,
+        predicted=normal_prediction(delta, var_id, var_ood),
+        bound=cantelli_bound(delta, var_id, var_ood),
+        auroc=value,
+        lo=lo,
+        hi=hi,
+        participation_ratio=_participation(parts, columns).ravel(),
+        d=np.tile([2 * tap.channels for tap in taps], len(levels)),
+        **_fluctuation(train, id_scores, columns, pair_squares),
+        n_id=n_id,
+        n_ood=n_ood,
+        draws=id_scores.shape[1],
+    )
+
+
+def effective_dimension(
+    sums: np.ndarray, pairs: int, trace: np.ndarray, d: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Effective dimension, and the variance of a single-draw score of Gaussian features (theory 11).
+
+    The mean of squared inner products of independent whitened snapshots is an unbiased estimate of tr(S^2), S their
+    covariance. Whitened by their own variances S is the correlation matrix R and tr(S^2) = |R|_F^2; here ID-train
+    whitens ID-test, so that equality of the two distributions is assumed, up to sampling error. Then
+    Var[s] = 2 |R|_F^2 / d^2, and d_eff = (tr R)^2 / |R|_F^2: theory (11), with dead features (variance at the floor,
+    zero rows of R) not counted.
+
+    Args:
+        sums, pairs: summed squares and the number of ordered pairs. trace: tr R, the number of features that are not
+            dead, at most d. d: number of features.
+
+    Returns:
+        d_eff (clipped to [1, trace]; the estimate may stray beyond by chance) and 2 |R|_F^2 / d^2; NaN both where the
+        estimate is not positive or rests on no pair.
+    """
+    sums, trace, d = (np.asarray(values, dtype=np.float64) for values in (sums, trace, d))
+    squares = np.where((sums > 0) & (pairs > 0), sums, np.nan) / max(pairs, 1)
+    dimension = np.clip(trace**2 / squares, np.minimum(1.0, trace), trace)
+    return np.where(trace > 0, dimension, np.nan), 2 * squares / d**2
+
+
+def _fluctuation(
+    train: Mapping, id_scores: np.ndarray, columns: Mapping[str, slice], pair_squares: tuple[np.ndarray, int] | None
+) -> dict[str, np.ndarray]:
+    """d_eff, var_gauss and var_ratio with its interval, (cells,) each."""
+    shape = id_scores.shape[2:]
+    sums, pairs = pair_squares if pair_squares is not None else (np.full(shape, np.nan), 0)
+    if np.shape(sums) != shape:
+        raise ScoreError(f"pair_squares must have sums of shape {shape} (level, tap). Got {np.shape(sums)} instead.")
+    trace = _per_tap(train["m2"] / train["count"] / variance(train), columns)
+    d = np.array([c.stop - c.start for c in columns.values()])
+    dimension, expected = effective_dimension(sums, pairs, trace, d)
+    measured, error = (np.empty(shape) for _ in range(2))
+    for k in range(shape[0]):  # level by level: the whole map in float64 would be large
+        values = id_scores[:, :, k].astype(np.float64)  # (image, draw, tap)
+        squares = np.square(values - values.mean(axis=(0, 1))).mean(axis=1)  # an image's share of the variance
+        measured[k] = squares.mean(axis=0)
+        error[k] = np.sqrt(_sample_variance(squares.T) / len(squares))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = measured / expected
+        spread = np.exp(_Z * error / measured)  # on the log scale: a variance is skewed
+    fields = {
+        "d_eff": dimension,
+        "var_gauss": expected,
+        "var_ratio": ratio,
+        "var_ratio_lo": ratio / spread,
+        "var_ratio_hi": ratio * spread,
+    }
+    return {name: values.ravel() for name, values in fields.items()}
+
+
+def _mean_shift_half(
+    train: Mapping, id_test: Mapping, ood: Mapping, counts: tuple[int, int], columns: Mapping[str, slice]
+) -> np.ndarray:
+    """Half-width of an interval of the mean shift that holds for any correlation of the features, (level, tap).
+
+    How the sampling errors of the feature means hang together is not stored. They add up at most as if all moved
+    together: |(m + e - mu)^2 - (m - mu)^2| <= 2 |m - mu| z se + (z se)^2, with se the standard error of m over images
+    (draws of one image are no further images). The sets are independent; mu and v are taken as known.
+    """
+    v, halves = variance(train), []
+    for moments, n in zip((id_test, ood), counts, strict=True):
+        if n < 2:
+            return np.full((len(v), len(columns)), np.nan)
+        between = np.maximum(moments["m2"] - moments["m2_within"], 0.0) / moments["count"]  # variance of image means
+        reach = _Z * np.sqrt(between / (n - 1))
+        change = (2 * np.abs(moments["mean"] - train["mean"]) * reach + reach**2) / v
+        halves.append(_per_tap(change, columns) / [c.stop - c.start for c in columns.values()])
+    return np.hypot(*halves)
+
+
+def _welch_half(var_id: np.ndarray, n_id: int, var_ood: np.ndarray, n_ood: int) -> np.ndarray:
+    """Half-width of Welch's interval of a difference of means; NaN where nothing varies or a set has one image."""
+    from scipy.special import stdtrit
+
+    if min(n_id, n_ood) < 2:
+        return np.full(len(var_id), np.nan)
+    one, other = var_id / n_id, var_ood / n_ood
+    total = one + other
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = total**2 / (one**2 / (n_id - 1) + other**2 / (n_ood - 1))
+    return np.where(total > 0, stdtrit(freedom, 0.975) * np.sqrt(total), np.nan)
+
+
+def _interval(name: str, value: np.ndarray, half: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: value, f"{name}_lo": value - half, f"{name}_hi": value + half}
+
+
+def _sample_variance(rows: np.ndarray) -> np.ndarray:
+    """Variance with n - 1 over the last axis; NaN for a single image."""
+    return rows.var(axis=-1, ddof=1) if rows.shape[-1] > 1 else np.full(rows.shape[:-1], np.nan)
+
+
+def _per_tap(values: np.ndarray, columns: Mapping[str, slice]) -> np.ndarray:
+    """Sum over each tap's features, (level, tap)."""
+    return np.stack([values[:, c].sum(axis=1) for c in columns.values()], axis=1)
+
+
+def _participation(parts: Contributions, columns: Mapping[str, slice]) -> np.ndarray:
+    total = parts.total
+    return np.stack([participation_ratio(total[:, c]) for c in columns.values()], axis=1)

@@ -1,0 +1,164 @@
+"""The lab's sliders, presets and seed: what they may be set to, and how they move to and from the address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from cfs_explore.ui import state
+
+Value = float | str
+
+#: Images of each kind.
+IMAGES = 1_000
+_SEEDS = range(1_000)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One slider.
+
+    Attributes:
+        name: field of ``SimulatedTap`` or ``SimulatedPair``.
+        key: in the session and the address.
+        label, help: what a person reads.
+        options: values that it can take, numbers rising or words.
+        default: at the start.
+        write: value -> what the slider shows.
+        curve: whether there is a curve over it.
+    """
+
+    name: str
+    key: str
+    label: str
+    options: Sequence[Value]
+    default: Value
+    help: str
+    write: Callable[[Value], str] = field(default=lambda value: f"{value:g}")
+    curve: bool = True
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings that show one thing; those that it leaves out are at their defaults.
+
+    Attributes:
+        label: of its button.
+        values: name of a setting -> value.
+        along: the setting whose curve shows it.
+        look: what to look at, as Markdown.
+    """
+
+    label: str
+    values: Mapping[str, Value]
+    along: str
+    look: str
+
+
+def steps(low: float, high: float, step: float) -> list[float]:
+    """low, low + step, ... high, without rounding dust."""
+    return [round(low + i * step, 6) for i in range(round((high - low) / step) + 1)]
+
+
+def restore(settings: Sequence[Setting], along_key: str, along: str) -> None:
+    """Bring the sliders, the seed and the slider in hand back from the address."""
+    for setting in settings:
+        texts = {_text(value): value for value in setting.options}
+        state.restore(
+            setting.key, setting.default, setting.options, parse=lambda t, known=texts: known.get(t), write=_text
+        )
+    state.restore(along_key, along, [setting.name for setting in settings if setting.curve])
+    state.restore("lab_seed", 0, _SEEDS, parse=int)
+
+
+def remember(settings: Sequence[Setting], along_key: str) -> None:
+    """Write what changed into the address."""
+    values = {setting.key: _text(st.session_state[setting.key]) for setting in settings}
+    state.remember(**values, **{key: st.session_state[key] for key in (along_key, "lab_seed")})
+
+
+def _text(value: Value) -> str:
+    """A value as the address has it."""
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def values_of(settings: Sequence[Setting]) -> dict[str, Value]:
+    """Name of each setting -> where it stands."""
+    return {setting.name: st.session_state[setting.key] for setting in settings}
+
+
+def sliders(settings: Sequence[Setting], along_key: str, more: Sequence[Setting] = ()) -> None:
+    """The sliders in one row, those of ``more`` behind a button; the one moved last is the slider in hand."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        for setting in settings:
+            _slider(setting, along_key)
+        with st.popover("More", icon=":material/tune:"):
+            for setting in more:
+                _slider(setting, along_key)
+
+
+def _slider(setting: Setting, along_key: str) -> None:
+    st.select_slider(
+        setting.label,
+        setting.options,
+        key=setting.key,
+        format_func=setting.write,
+        help=setting.help,
+        on_change=_take_in_hand if setting.curve else None,
+        args=(along_key, setting.name),
+        width=150,
+    )
+
+
+def _take_in_hand(along_key: str, name: str) -> None:
+    st.session_state[along_key] = name
+
+
+def draw_again() -> None:
+    """A button that simulates other images."""
+    st.button(
+        "Draw again",
+        icon=":material/casino:",
+        on_click=_next_seed,
+        help="Other simulated images at the same settings: what moves then is chance.",
+    )
+
+
+def _next_seed() -> None:
+    st.session_state["lab_seed"] = (st.session_state["lab_seed"] + 1) % len(_SEEDS)
+
+
+def told(settings: Sequence[Setting], values: Mapping[str, Value], but: str = "") -> str:
+    """Where every setting stands, for a caption."""
+    return ", ".join(f"{s.label} {s.write(values[s.name])}" for s in settings if s.name != but)
+
+
+def presets(offered: Sequence[Preset], settings: Sequence[Setting], along_key: str) -> None:
+    """A button for each preset, and what to look at while the sliders stand at one."""
+    now, shown = values_of(settings), None
+    with st.container(horizontal=True, gap="small"):
+        for preset in offered:
+            here = _filled(preset, settings) == now
+            shown = preset if here else shown
+            st.button(
+                preset.label,
+                key=f"lab_preset_{preset.label}",
+                type="primary" if here else "secondary",
+                on_click=_apply,
+                args=(preset, settings, along_key),
+            )
+    if shown:
+        st.info(shown.look, icon=":material/visibility:")
+
+
+def _filled(preset: Preset, settings: Sequence[Setting]) -> dict[str, Value]:
+    return {setting.name: preset.values.get(setting.name, setting.default) for setting in settings}
+
+
+def _apply(preset: Preset, settings: Sequence[Setting], along_key: str) -> None:
+    values = _filled(preset, settings)
+    for setting in settings:
+        st.session_state[setting.key] = values[setting.name]
+    st.session_state[along_key] = preset.along
