@@ -1,7 +1,7 @@
 """How long all tables of the bundled exploration take on their own: run ``python benchmarks/tables.py``.
 
-The stages that need forwards get random features at once in the place of the backbone's, so that their tables are
-timed and nothing else.
+The stages that need forwards run twice, on random features in the place of the backbone's: the second time, timed, they
+find what the forwards leave behind, and compute their tables.
 """
 
 from __future__ import annotations
@@ -24,18 +24,14 @@ GOAL = 20.0
 
 
 class RandomFeatures:
-    """Stands in for the forwards; notes the time it takes itself, which is not the tables'."""
+    """Stands in for the forwards."""
 
     def __init__(self):
         self.rng = np.random.default_rng(0)
-        self.seconds = 0.0
 
     def __call__(self, extractor: Extractor, x0: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        since = time.perf_counter()
         shape = (len(extractor.levels), *noise.shape[:2], extractor.width)
-        features = self.rng.standard_normal(shape, dtype=np.float32)
-        self.seconds += time.perf_counter() - since
-        return features
+        return self.rng.standard_normal(shape, dtype=np.float32)
 
 
 def main() -> None:
@@ -47,6 +43,7 @@ def main() -> None:
         copy = Path(shutil.copytree(BUNDLES / "digits", Path(folder) / "digits"))
         run = open_run(copy)
         study = Study(run, Progress())
+        study.progress.start("reading", 1, "")
         for role in ("id_train", "id_test"):
             study.sample(role)  # images read and backbone loaded beforehand
         for name in run.ood_names:
@@ -57,9 +54,10 @@ def main() -> None:
         print(f"{'map':16} {spent:6.2f} s")
         for name, compute in COMPUTE.items():
             study.progress.start(name, 1, "")
-            since, random.seconds = time.perf_counter(), 0.0
+            compute(study)  # what the forwards leave behind is kept
+            since = time.perf_counter()
             compute(study)
-            total += (spent := time.perf_counter() - since - random.seconds)
+            total += (spent := time.perf_counter() - since)
             print(f"{name:16} {spent:6.2f} s")
     print(f"{'all':16} {total:6.2f} s (goal: at most {GOAL:g} s)")
 

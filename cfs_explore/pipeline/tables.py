@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,12 @@ def write_tables(out: Path, manifest: Manifest, progress: Progress) -> None:
     run = Run(out, manifest)
     frames: dict[str, list[pd.DataFrame]] = {"auroc_map": [], "detectors": [], "best_cell": [], "heads": []}
     progress.start("tabulating", len(run.ood_names), "sets")
+    fitted = fit_heads(run)
     for ood in run.ood_names:
         frames["auroc_map"].append(map_table(run, ood))
         frames["detectors"].append(detector_table(run, ood))
         frames["best_cell"].append(best_cell_table(run, ood))
-        frames["heads"].append(head_table(run, ood))
+        frames["heads"].append(head_table(run, ood, fitted))
         progress.advance(1, ood)
     for name, parts in frames.items():
         labelled = [part.assign(ood=ood) for part, ood in zip(parts, run.ood_names, strict=True)]
@@ -93,25 +95,37 @@ def best_cell_table(run: Run, ood: str) -> pd.DataFrame:
     )
 
 
-def head_table(run: Run, ood: str) -> pd.DataFrame:
-    """AUROC of every registered head on the concatenated kept snapshots (section 2), with its interval."""
-    taps = run.manifest.kept["taps"]
-    if not taps:
+def fit_heads(run: Run) -> dict[str, heads.Head | CFSError]:
+    """Every registered head on the concatenated kept snapshots of ID-train (section 2), or why it cannot be fitted."""
+    fitted = {}
+    if run.manifest.kept["taps"]:
+        train = _kept_snapshots(run, "id_train")
+        for name, head_class in heads.REGISTRY.items():
+            try:
+                fitted[name] = head_class().fit(train)
+            except CFSError as error:  # too few ID-train images for this head
+                fitted[name] = error
+    return fitted
+
+
+def head_table(run: Run, ood: str, fitted: Mapping[str, heads.Head | CFSError]) -> pd.DataFrame:
+    """AUROC of every head of ``fit_heads``, with its interval."""
+    if not fitted:
         return pd.DataFrame()
-    train, test, out = (
-        np.concatenate([run.snapshots(tap, *which) for tap in taps], axis=1)
-        for which in (("id_train",), ("id_test",), ("ood", ood))
-    )  # (image, feature)
+    test, out = _kept_snapshots(run, "id_test"), _kept_snapshots(run, "ood", ood)
     rows = []
-    for name, head_class in heads.REGISTRY.items():
-        try:
-            head = head_class().fit(train)
-        except CFSError as error:  # too few ID-train images for this head
-            rows.append({"head": name, "note": str(error)})
+    for name, head in fitted.items():
+        if isinstance(head, CFSError):
+            rows.append({"head": name, "note": str(head)})
             continue
         value, lo, hi = auroc(head_scores(head, test), head_scores(head, out))
         rows.append({"head": name, "auroc": value, "lo": lo, "hi": hi, "note": ""})
-    return pd.DataFrame(rows).assign(taps=", ".join(taps), n_id=len(test), n_ood=len(out))
+    return pd.DataFrame(rows).assign(taps=", ".join(run.manifest.kept["taps"]), n_id=len(test), n_ood=len(out))
+
+
+def _kept_snapshots(run: Run, role: str, name: str | None = None) -> np.ndarray:
+    """(image, feature) of all kept taps."""
+    return np.concatenate([run.snapshots(tap, role, name) for tap in run.manifest.kept["taps"]], axis=1)
 
 
 def head_scores(head: heads.Head, features: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ def test_altered_samples_keep_ids_and_shape():
     inverted = sample.altered(lambda pixels: 255 - pixels)
     assert inverted.ids == sample.ids and (inverted.pixels == 255 - sample.pixels).all()
     with pytest.raises(ValueError, match="must keep uint8"):
-        sample.altered(lambda pixels: pixels / 2)
+        _ = sample.altered(lambda pixels: pixels / 2).pixels
 
 
 def test_conditioning_is_told_apart_from_corruption(study, finished):

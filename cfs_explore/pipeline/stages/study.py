@@ -28,24 +28,33 @@ class Sample:
     """Images of one set, as the backbone takes them.
 
     Attributes:
-        pixels: uint8 (n, C, H, W).
+        original: uint8 (n, C, H, W).
         ids: image ids, which key the noise.
         rows: their positions in the set, (n,).
+        change: made to the pixels when they are first asked for; a stage that finds its results kept never asks.
     """
 
-    pixels: np.ndarray
+    original: np.ndarray
     ids: list[str]
     rows: np.ndarray
+    change: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @functools.cached_property
+    def pixels(self) -> np.ndarray:
+        """uint8 (n, C, H, W), changed."""
+        if self.change is None:
+            return self.original
+        pixels = np.asarray(self.change(np.array(self.original)))
+        if pixels.dtype != np.uint8 or pixels.shape != self.original.shape:
+            raise ValueError(f"a change must keep uint8 {self.original.shape}; it gave {pixels.dtype} {pixels.shape}")
+        return pixels
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def altered(self, change: Callable[[np.ndarray], np.ndarray]) -> Sample:
         """The same images, ids and noise after ``change`` of the pixels (n, C, H, W)."""
-        pixels = np.asarray(change(np.array(self.pixels)))
-        if pixels.dtype != np.uint8 or pixels.shape != self.pixels.shape:
-            raise ValueError(f"a change must keep uint8 {self.pixels.shape}; it gave {pixels.dtype} {pixels.shape}")
-        return replace(self, pixels=pixels)
+        return replace(self, original=self.pixels, change=change)
 
 
 def evenly_spaced(count: int, limit: int) -> np.ndarray:
