@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from app_browser import headless_browser, running_app, settle
+from playwright.sync_api import TimeoutError
 
 PAGES = ("complementarity", "separation", "stability", "prediction", "controls", "lab")
 GOAL = 0.5
@@ -62,7 +63,7 @@ def selections(page):
         label = box.locator("label").inner_text().strip()
 
         def prepare(box=box):
-            box.locator("input").click()
+            box.locator("input").click(timeout=3000)
             page.wait_for_timeout(200)
             page.keyboard.press("ArrowDown")
             page.wait_for_timeout(50)
@@ -76,15 +77,15 @@ def segments(page):
     for i in range(groups.count()):
         button = groups.nth(i).locator("[role=radio][aria-checked=false]").first
         if button.count() and button.is_visible():
-            yield f"{button.inner_text().strip()} (segment)", lambda: None, button.click
+            yield f"{button.inner_text().strip()} (segment)", lambda: None, lambda b=button: b.click(timeout=3000)
 
 
 def sliders(page):
     """(label, prepare, act) for one step of every slider in view."""
-    thumbs = page.locator("[data-testid=stMain] [role=slider]")
+    thumbs = page.get_by_role("slider")
     for i in range(thumbs.count()):
         thumb = thumbs.nth(i)
-        if thumb.is_visible():
+        if thumb.count():
             label = thumb.get_attribute("aria-label") or f"slider {i + 1}"
             yield f"{label} (slider)", thumb.focus, lambda: page.keyboard.press("ArrowRight")
 
@@ -100,8 +101,11 @@ def main(pages: list[str]) -> None:
             for turn in range(2):  # the first warms up: imports, caches
                 for kind in (selections, segments, sliders):
                     for label, prepare, act in list(kind(page)):
-                        prepare()
-                        spent = timed(page, act)
+                        try:
+                            prepare()
+                            spent = timed(page, act)
+                        except TimeoutError:  # an earlier control took this one away
+                            continue
                         if turn and spent is not None:
                             times[label] = spent
             page.close()
