@@ -15,6 +15,12 @@ SHOTS = {
     "start": ("?run=digits", "light"),
     "map": ("map?run=digits&ood=letters&cell=141", "light"),
     "map-dark": ("map?run=digits&ood=letters&cell=141", "dark"),
+    "complementarity": ("complementarity?run=digits&ood=letters", "light"),
+    "separation": ("separation?run=digits&ood=letters", "light"),
+    "stability": ("stability?run=digits&ood=letters", "light"),
+    "prediction": ("prediction?run=digits&ood=letters", "light"),
+    "controls": ("controls?run=digits&ood=letters", "light"),
+    "lab": ("lab", "light"),
     "new": ("new?run=digits", "light"),
 }
 
