@@ -31,22 +31,32 @@ def press_start(page) -> str:
     return page.url
 
 
+def open_map(page) -> None:
+    """Open the map of a run as soon as it is measured."""
+    page.get_by_role("button", name="Open the map now").click(timeout=180_000)
+    page.wait_for_url("**/map?*", timeout=30_000)
+
+
+def cancel(page) -> None:
+    page.get_by_role("button", name="Cancel").click(timeout=30_000)
+    page.get_by_text("Cancelled. What was measured is kept.").wait_for(timeout=60_000)
+
+
 def test_upload_run_and_reach_the_new_map(page, address, pictures):
     upload(page, address, pictures)
     page.get_by_text("31 images, 1 file(s) left out").wait_for(timeout=30_000)
     assert page.get_by_role("textbox", name="Name of the exploration").input_value() == "circles"
     page.get_by_text("CFS(1x2): one encoder and one decoder tap").click()
     job = press_start(page)
-    page.wait_for_url("**/map?*", timeout=180_000)
+    open_map(page)  # while the diagnostics go on
     page.get_by_role("heading", name="Where does the signal live?").wait_for(timeout=30_000)
     app_browser.settle(page)
     assert query(page)["run"].startswith("circles-")
     page.get_by_text("warning(s)").click()
     page.get_by_text("circles/broken.png").wait_for(timeout=10_000)
 
-    page.goto(job)  # the address of a finished run leads to its map
-    page.wait_for_url("**/map?*", timeout=30_000)
-    assert query(page)["run"] in job
+    page.goto(job)
+    cancel(page)
 
 
 def test_leave_a_run_come_back_cancel_and_go_on(visitor, address, pictures):
@@ -60,13 +70,14 @@ def test_leave_a_run_come_back_cancel_and_go_on(visitor, address, pictures):
     other = visitor()
     other.goto(job)
     other.get_by_text(PROGRESS).wait_for(timeout=60_000)
-    other.get_by_role("button", name="Cancel").click()
-    other.get_by_text("Cancelled. What was measured is kept.").wait_for(timeout=60_000)
+    cancel(other)
     other.reload()
     other.get_by_role("button", name="Go on").click(timeout=30_000)
-    other.wait_for_url("**/map?*", timeout=180_000)
+    open_map(other)
     app_browser.settle(other)
     assert query(other)["run"].startswith("circles-")
+    other.goto(job)
+    cancel(other)
 
 
 def test_files_that_are_no_images_are_named_and_stop_the_start(page, address, tmp_path):
