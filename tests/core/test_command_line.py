@@ -155,3 +155,17 @@ def test_every_command_has_help(capsys):
         with pytest.raises(SystemExit) as stopped:
             main([command, "--help"])
         assert stopped.value.code == 0 and f"cfs-explore {command}" in capsys.readouterr().out
+
+
+def test_diagnose_a_finished_run(spec_file, tmp_path, capsys):
+    out = tmp_path / "out"
+    main(["run", str(spec_file), "--out", str(out), "--device", "cpu"])
+    capsys.readouterr()
+    assert "There is no stage seperation" in refused(capsys, "diagnose", out, "--stages", "seperation")
+    main(["diagnose", str(out), "--stages", "complementarity,separation"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" (")[0] for line in lines] == ["complementarity: done", "separation: done"]
+    run = open_run(out)
+    assert {"complementarity", "separation"} == set(run.manifest.stages)
+    assert len(run.table("separation")) == 2 and not (out / "work").exists()
+    assert "no finished run" in refused(capsys, "diagnose", tmp_path / "nowhere")
