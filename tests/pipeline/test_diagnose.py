@@ -1,0 +1,56 @@
+"""All stages after a map: killed in any of them and started again, they end with the same tables."""
+
+import pandas as pd
+import pytest
+
+from cfs_explore.pipeline import diagnose, explore
+from cfs_explore.stages import STAGES
+
+TABLES = [table for stage in STAGES.values() for table in stage.tables]
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the project may catch it."""
+
+
+@pytest.fixture(scope="module")
+def whole_spec(spec) -> dict:
+    return spec | {"diagnostics": "all", "ood": spec["ood"][:1], "taps": "sparse_ed"}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(whole_spec, tmp_path_factory):
+    return explore(whole_spec, tmp_path_factory.mktemp("whole") / "run", device="cpu")
+
+
+def test_a_new_run_has_every_table(uninterrupted):
+    assert {name: entry.state for name, entry in uninterrupted.manifest.stages.items()} == dict.fromkeys(STAGES, "done")
+    for table in TABLES:
+        assert len(uninterrupted.table(table).columns) > 3, table
+    assert not (uninterrupted.path / "work").exists()
+
+
+@pytest.mark.parametrize("stage", ["stability", "prediction", "controls", "ablation"])
+def test_killed_in_a_stage(whole_spec, uninterrupted, tmp_path, stage):
+    title, seen = STAGES[stage].title.lower(), 0
+
+    def report(event):
+        nonlocal seen
+        seen += event.stage == title
+        if seen == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        explore(whole_spec, tmp_path, device="cpu", report=report)
+    assert (tmp_path / "manifest.json").exists()  # the map can be looked at already
+    run = explore(whole_spec, tmp_path, device="cpu")
+    assert set(run.manifest.stages) == set(STAGES)
+    for table in TABLES:
+        pd.testing.assert_frame_equal(run.table(table), uninterrupted.table(table), check_exact=False, rtol=1e-6)
+
+
+def test_fresh_computes_again_and_gives_the_same(uninterrupted):
+    before = {name: uninterrupted.table(name) for name in STAGES["separation"].tables}
+    again = diagnose(uninterrupted, ["separation"], fresh=True, device="cpu")
+    for name, table in before.items():
+        pd.testing.assert_frame_equal(again.table(name), table)
