@@ -22,6 +22,9 @@ _CPU_ALLOCATOR = "DefaultCPUAllocator"
 #: Forwards per batch where the caller does not say.
 DEFAULT_BATCH = {"cpu": 64, "cuda": 512}
 
+#: Images that an autoencoder takes at once.
+_ENCODED_AT_ONCE = 8
+
 
 class Snapshots(Mapping):
     """Pooled activations by tap name: ``snaps[tap]`` is float32 (level, draw, image, 2C)."""
@@ -89,15 +92,16 @@ class Extractor:
         """Snapshots of a block of images.
 
         Args:
-            x0: float32 (n, C, H, W) in [-1, 1].
-            noise: float32 (draws, n, C, H, W).
+            x0: float32 (n, *image_shape) in [-1, 1].
+            noise: float32 (draws, n, *input_shape).
 
         Returns:
             float32 (level, draw, n, width).
         """
         draws, n = noise.shape[:2]
         shape = (len(self.levels), draws, n)
-        clean, eps = (torch.from_numpy(np.ascontiguousarray(v)).to(self.backbone.device) for v in (x0, noise))
+        images, eps = (torch.from_numpy(np.ascontiguousarray(v)).to(self.backbone.device) for v in (x0, noise))
+        clean = self._encode(images)
         out = np.empty((int(np.prod(shape)), self.width), dtype=np.float32)
         start = 0
         while start < len(out):
@@ -113,6 +117,13 @@ class Extractor:
         return out.reshape(*shape, self.width)
 
     @torch.inference_mode()
+    def _encode(self, images: torch.Tensor) -> torch.Tensor:
+        """What is corrupted; in parts, since an autoencoder takes more memory than its latents."""
+        if self.backbone.input_shape == self.backbone.image_shape:
+            return self.backbone.encode(images)
+        return torch.cat([self.backbone.encode(part) for part in images.split(_ENCODED_AT_ONCE)])
+
+    @torch.inference_mode()
     def _forward(self, clean: torch.Tensor, eps: torch.Tensor, k, m, i) -> np.ndarray:
         """Pooled features (B, width) of the items (level k, draw m, image i), each (B,)."""
         levels = [self.levels[j] for j in k]
@@ -122,7 +133,10 @@ class Extractor:
         if x.device.type == "cuda":
             x = x.contiguous(memory_format=torch.channels_last)
         names = [t.name for t in self.taps]
-        with _arithmetic(x.device.type, self.precision), capture(self.backbone.module, names) as features:
+        with (
+            _arithmetic(x.device.type, self.precision),
+            capture(self.backbone.module, names, self.backbone.activation) as features,
+        ):
             self.backbone.forward(x, [self.conditioning[j] for j in k])
         return torch.cat([features[name] for name in names], dim=1).cpu().numpy()
 
@@ -158,12 +172,12 @@ def extract(
 
     Args:
         backbone: from ``load_backbone``.
-        images: float (n, C, H, W) in [-1, 1].
+        images: float (n, *image_shape) in [-1, 1].
         lams: requested log-SNRs.
         taps: names; None means all.
         draws: noise draws per image, when ``noise`` is None.
         seed: keys the noise, with the image ids.
-        noise: given noise (draws, n, C, H, W) instead.
+        noise: given noise (draws, n, *input_shape) instead.
         ids: image ids that key the noise; None derives them from the pixels.
 
     Returns:
@@ -173,8 +187,9 @@ def extract(
         BackboneError: when the images do not fit the backbone. TapError: for an unknown tap.
     """
     images = check_images(images, backbone)
-    if noise is not None and noise.shape[1:] != images.shape:
-        raise CFSError(f"noise must be (draws, *{images.shape}); got {noise.shape}.")
+    wanted = (len(images), *backbone.input_shape)
+    if noise is not None and noise.shape[1:] != wanted:
+        raise CFSError(f"noise must be (draws, {', '.join(map(str, wanted))}); got {noise.shape}.")
     if ids is not None and len(ids) != len(images):
         raise CFSError(f"{len(images)} images need {len(images)} ids; got {len(ids)}.")
     levels = [backbone.match(lam, alignment) for lam in lams]
@@ -185,7 +200,7 @@ def extract(
     out = {t.name: np.empty((len(levels), draws, len(images), 2 * t.channels), dtype=np.float32) for t in chosen}
     for start in range(0, len(images), 256):
         part = slice(start, start + 256)
-        eps = keyed_noise(ids[part], draws, images.shape[1:], seed) if noise is None else noise[:, part]
+        eps = keyed_noise(ids[part], draws, backbone.input_shape, seed) if noise is None else noise[:, part]
         block = extractor(images[part], np.asarray(eps, dtype=np.float32))
         for name, columns in extractor.columns.items():
             out[name][:, :, part] = block[..., columns]

@@ -11,7 +11,10 @@ import numpy as np
 from cfs_explore.contracts import Level
 from cfs_explore.errors import LevelError
 
-ALIGNMENTS = ("logsnr", "uniform_t")
+ALIGNMENTS = ("logsnr", "uniform_t", "score_norm", "perceptual")
+
+#: Alignments that compare two backbones, so that a schedule alone cannot decide them.
+RELATIVE_ALIGNMENTS = ("score_norm", "perceptual")
 
 #: The map's default grid, from clean to noisy.
 DEFAULT_LAMS = (9.0, 7.0, 5.0, 3.0, 1.0, -1.0, -3.0, -5.0)
@@ -58,7 +61,7 @@ class DiscreteVP:
 
     def match(self, lam: float, alignment: str = "logsnr") -> Level:
         """Snap to the nearest native timestep (theory 1), or to the same fraction of the native range."""
-        _check(lam, alignment)
+        check_request(lam, alignment)
         lams = self.lams
         if alignment == "logsnr":
             t = int(np.argmin(np.abs(lams - lam)))
@@ -72,11 +75,54 @@ class DiscreteVP:
 
 
 @dataclass(frozen=True)
+class ContinuousVP:
+    """Variance-preserving SDE with linear beta (Song et al. 2021).
+
+    ln abar(t) = -(beta_min t + (beta_max - beta_min) t^2 / 2), a = sqrt(abar), b = sqrt(1 - abar).
+    The native coordinate is the time t in [t_min, 1]; any of them can be had.
+    """
+
+    beta_min: float
+    beta_max: float
+    t_min: float
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        return self._lam(1.0), self._lam(self.t_min)
+
+    def match(self, lam: float, alignment: str = "logsnr") -> Level:
+        """Hit lam exactly inside the trained range, else its nearest end."""
+        check_request(lam, alignment)
+        fraction, achieved = _fraction_and_lam(lam, self.reach)
+        if alignment == "uniform_t":
+            t = self.t_min + fraction * (1.0 - self.t_min)
+        else:
+            minus_log_abar = math.log1p(math.exp(-achieved))  # -ln abar, since abar = 1 / (1 + e^-lam)
+            slope = self.beta_max - self.beta_min
+            t = 2.0 * minus_log_abar / (self.beta_min + math.sqrt(self.beta_min**2 + 2.0 * slope * minus_log_abar))
+        log_abar = self._log_abar(t)
+        return Level(float(lam), self._lam(t), math.exp(log_abar / 2.0), math.sqrt(-math.expm1(log_abar)), t)
+
+    def _log_abar(self, t: float) -> float:
+        return -(self.beta_min * t + 0.5 * (self.beta_max - self.beta_min) * t * t)
+
+    def _lam(self, t: float) -> float:
+        log_abar = self._log_abar(t)
+        return log_abar - math.log(-math.expm1(log_abar))
+
+
+@dataclass(frozen=True)
 class ContinuousVE:
-    """Variance-exploding or EDM noise: a = 1, b = sigma, lam = -2 ln sigma; any sigma in the trained range."""
+    """Variance-exploding or EDM noise: a = 1, b = sigma, lam = -2 ln sigma; any sigma in the trained range.
+
+    Attributes:
+        sigma_min, sigma_max: the trained range.
+        rho: exponent of EDM's time steps (Karras et al. 2022, equation 5); None for geometric ones (Song et al. 2021).
+    """
 
     sigma_min: float
     sigma_max: float
+    rho: float | None = None
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -84,11 +130,39 @@ class ContinuousVE:
 
     def match(self, lam: float, alignment: str = "logsnr") -> Level:
         """Hit lam exactly inside the trained range, else its nearest end."""
-        _check(lam, alignment)
-        low, high = self.reach
-        achieved = min(max(float(lam), low), high)
+        check_request(lam, alignment)
+        fraction, achieved = _fraction_and_lam(lam, self.reach)
+        if alignment == "uniform_t" and self.rho is not None:
+            low, high = (sigma ** (1.0 / self.rho) for sigma in (self.sigma_min, self.sigma_max))
+            achieved = -2.0 * self.rho * math.log(low + fraction * (high - low))
         sigma = math.exp(-achieved / 2.0)
         return Level(float(lam), achieved, 1.0, sigma, sigma)
+
+
+@dataclass(frozen=True)
+class ContinuousFlow:
+    """Rectified flow: a = 1 - s, b = s, lam = 2 ln((1 - s) / s); any s in the trained range, inside (0, 1)."""
+
+    s_min: float
+    s_max: float
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        return self._lam(self.s_max), self._lam(self.s_min)
+
+    def match(self, lam: float, alignment: str = "logsnr") -> Level:
+        """Hit lam exactly inside the trained range, else its nearest end."""
+        check_request(lam, alignment)
+        fraction, achieved = _fraction_and_lam(lam, self.reach)
+        if alignment == "uniform_t":
+            s = self.s_min + fraction * (self.s_max - self.s_min)
+        else:
+            s = 1.0 / (1.0 + math.exp(achieved / 2.0))
+        return Level(float(lam), self._lam(s), 1.0 - s, s, s)
+
+    @staticmethod
+    def _lam(s: float) -> float:
+        return 2.0 * (math.log1p(-s) - math.log(s))
 
 
 def lam_range(high: float, low: float, count: int, grid: int = 200) -> list[float]:
@@ -117,8 +191,18 @@ def out_of_reach(schedule: Schedule, lams: list[float]) -> list[str]:
     ]
 
 
-def _check(lam: float, alignment: str) -> None:
+def check_request(lam: float, alignment: str) -> None:
+    """LevelError for a log-SNR that is not finite, or an alignment that a schedule cannot decide."""
+    if alignment in RELATIVE_ALIGNMENTS:
+        raise LevelError(f"The alignment {alignment} compares with a reference backbone; name it with `reference`.")
     if alignment not in ALIGNMENTS:
         raise LevelError(f"The alignment must be one of {', '.join(ALIGNMENTS)}; got {alignment!r}.")
     if not math.isfinite(lam):
         raise LevelError(f"A level must be a finite log-SNR; got {lam!r}.")
+
+
+def _fraction_and_lam(lam: float, reach: tuple[float, float]) -> tuple[float, float]:
+    """Which fraction of the reach, from clean to noisy, a request stands at, and the request brought inside it."""
+    low, high = reach
+    achieved = min(max(float(lam), low), high)
+    return (high - achieved) / (high - low), achieved

@@ -25,11 +25,27 @@ class _Strict(pydantic.BaseModel):
 
 
 class BackboneSpec(_Strict):
-    """Which frozen network: folder or hub id, family if not to be recognised, schedule if the folder has none."""
+    """Which frozen network.
+
+    Attributes:
+        path: file, folder or hub id.
+        family: if it is not to be recognised from the files.
+        schedule: noise schedule by name, for weights that come without one.
+        preset: name of a published configuration.
+        vae: folder or hub id of the autoencoder, for networks in latent space that come without one.
+        label: class that a class-conditional network is told; the null class where absent.
+    """
 
     path: str
     family: str | None = None
     schedule: str | None = None
+    preset: str | None = None
+    vae: str | None = None
+    label: int | None = pydantic.Field(default=None, ge=0)
+
+    def options(self) -> dict[str, Any]:
+        """What ``load_backbone`` takes beside the path."""
+        return self.model_dump(exclude={"path"})
 
 
 class ImageSet(_Strict):

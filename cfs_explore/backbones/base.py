@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -16,21 +16,25 @@ class Backbone(Protocol):
     Attributes:
         name: what a user sees.
         family: key in ``FAMILIES``.
-        image_shape: (C, H, W) of the input, values in [-1, 1].
+        image_shape: (C, H, W) of the images that it takes, values in [-1, 1].
+        input_shape: (C, H, W) of what is corrupted: ``image_shape``, or that of the latents.
         module: the network; taps are names of its submodules.
         device: where it lives.
         reach: lowest and highest log-SNR it was trained on.
         fingerprint: digest of weights and configuration.
         parameters: number of weights.
+        notes: what the loader found and decided, a sentence each.
     """
 
     name: str
     family: str
     image_shape: tuple[int, int, int]
+    input_shape: tuple[int, int, int]
     module: torch.nn.Module
     device: torch.device
     fingerprint: str
     parameters: int
+    notes: tuple[str, ...]
 
     @property
     def reach(self) -> tuple[float, float]: ...
@@ -41,20 +45,32 @@ class Backbone(Protocol):
     def out_of_reach(self, lams: Sequence[float]) -> list[str]:
         """A sentence for each requested level that ``match`` misses, naming the nearest reachable one."""
 
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (B, *image_shape) -> the x0 (B, *input_shape) that is corrupted: themselves, or their latents."""
+
+    def decode(self, x: torch.Tensor) -> torch.Tensor:
+        """The inverse of ``encode``."""
+
     def forward(self, x: torch.Tensor, level: Level | Sequence[Level]) -> torch.Tensor:
-        """Raw network output for x_lam of shape (B, C, H, W); one level for all, or one per image."""
+        """Raw network output for x_lam of shape (B, *input_shape); one level for all, or one per image."""
 
     def predict_eps(self, x: torch.Tensor, level: Level | Sequence[Level]) -> torch.Tensor:
-        """Estimated noise, (B, C, H, W)."""
+        """Estimated noise, (B, *input_shape)."""
 
     def predict_x0(self, x: torch.Tensor, level: Level | Sequence[Level]) -> torch.Tensor:
-        """One-step estimate of the clean image, (B, C, H, W)."""
+        """One-step estimate of the clean x0, (B, *input_shape)."""
 
     def taps(self) -> tuple[Tap, ...]:
         """Every site that can be read, in execution order."""
 
+    def activation(self, tap: str, output: Any) -> torch.Tensor:
+        """What is pooled of a tapped module's output: (B, C, H, W), or (B, tokens, C) without special tokens."""
+
     def untrained(self, seed: int) -> Backbone:
         """The same architecture and schedule with freshly drawn weights, on the same device (theory 18)."""
+
+    def published(self) -> Backbone | None:
+        """The same network, told its level as the paper's own code tells it; None where that makes no difference."""
 
 
 def per_image(level: Level | Sequence[Level], attribute: str, x: torch.Tensor) -> torch.Tensor:

@@ -29,10 +29,13 @@ def measure_taps(backbone: Backbone, sites: dict[str, tuple[str, str]]) -> tuple
     counter = FlopCounterMode(display=False)
 
     def record(name: str):
-        return lambda _module, _inputs, output: fired.append((name, counter.get_total_flops(), output.shape))
+        def note(_module, _inputs, output):
+            fired.append((name, counter.get_total_flops(), backbone.activation(name, output).shape))
+
+        return note
 
     handles = [modules[name].register_forward_hook(record(name)) for name in sites]
-    x = torch.zeros(1, *backbone.image_shape, device=backbone.device)
+    x = torch.zeros(1, *backbone.input_shape, device=backbone.device)
     try:
         with torch.no_grad(), counter:
             backbone.forward(x, backbone.match(MAIN_LAM))

@@ -49,7 +49,7 @@ def explore(
         run = open_run(out)
         return run_stages(Study(run, progress, device=device), pending(run, spec.stages))
     progress.start("loading", 1, "backbone")
-    backbone = load_backbone(spec.backbone.path, spec.backbone.family, device, schedule=spec.backbone.schedule)
+    backbone = load_backbone(spec.backbone.path, device=device, **spec.backbone.options())
     progress.advance(1, backbone.name)
     plan = make_plan(spec, out, backbone, progress)
     measurement = _measure(plan, progress)

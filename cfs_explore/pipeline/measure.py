@@ -61,7 +61,7 @@ def measure_set(planned: PlannedSet, measurement: Measurement, reference: Moment
     for index in range(work.shards_done(), -(-len(ids) // size)):
         part = slice(index * size, (index + 1) * size)
         x0 = inputs[part].astype(np.float32) / 127.5 - 1.0
-        noise = keyed_noise(ids[part], measurement.draws, x0.shape[1:], measurement.seed)
+        noise = keyed_noise(ids[part], measurement.draws, measurement.extractor.backbone.input_shape, measurement.seed)
         block = measurement.extractor(x0, noise)  # (level, draw, image, feature)
         arrays = {
             f"kept.{tap}": block[measurement.kept_level, 0, :, columns].astype(np.float16)

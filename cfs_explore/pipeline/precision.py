@@ -54,4 +54,4 @@ def bf16_auroc_change(extractors: dict[str, Extractor], sets: dict[str, SetWork]
 def _block(extractor: Extractor, work: SetWork, seed: int) -> np.ndarray:
     inputs = work.inputs()[:CHECK_IMAGES].astype(np.float32) / 127.5 - 1.0
     ids = work.rows(["image_id"])["image_id"].tolist()[: len(inputs)]
-    return extractor(inputs, keyed_noise(ids, 1, inputs.shape[1:], seed))
+    return extractor(inputs, keyed_noise(ids, 1, extractor.backbone.input_shape, seed))

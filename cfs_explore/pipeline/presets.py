@@ -34,6 +34,6 @@ def find_presets(backbone: Backbone, level: Level, train: SetWork, seed: int) ->
     inputs = train.inputs()[:PROBE_IMAGES].astype(np.float32) / 127.5 - 1.0
     ids = train.rows(["image_id"])["image_id"].tolist()[: len(inputs)]
     probe = Extractor(backbone, [level], select_taps(taps, candidates(taps)))
-    block = probe(inputs, keyed_noise(ids, PROBE_DRAWS, inputs.shape[1:], seed))
+    block = probe(inputs, keyed_noise(ids, PROBE_DRAWS, backbone.input_shape, seed))
     features = {name: block[..., columns] for name, columns in probe.columns.items()}
     return {"sparse_ed": structural, "sparse_ed_id": choose_taps(taps, "sparse_ed_id", features=features)}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -15,18 +16,27 @@ class _LastTapReached(Exception):  # noqa: N818 - control flow, not an error
     """Ends a forward whose remaining work nobody needs."""
 
 
+def _whole_output(_name: str, output: Any) -> torch.Tensor:
+    return output
+
+
 @contextmanager
 def capture(
-    module: torch.nn.Module, names: Sequence[str], *, stop: bool = True, special_tokens: int = 0
+    module: torch.nn.Module,
+    names: Sequence[str],
+    activation: Callable[[str, Any], torch.Tensor] = _whole_output,
+    *,
+    stop: bool = True,
 ) -> Iterator[dict[str, torch.Tensor]]:
     """Pool the output of the named submodules while the body runs one forward.
 
-        with capture(backbone.module, ["conv_in"]) as features:
+        with capture(backbone.module, ["conv_in"], backbone.activation) as features:
             backbone.forward(x, level)
         features["conv_in"]  # (B, 2C)
 
     Each output is pooled on its device inside the hook; full feature maps are never kept. Hooks are always
-    removed. With ``stop`` the forward ends as soon as every tap has fired.
+    removed. ``activation`` says what of a module's output is pooled. With ``stop`` the forward ends as soon as every
+    tap has fired.
 
     Raises:
         TapError: for a name that is not a submodule, or a tap that did not fire.
@@ -39,8 +49,7 @@ def capture(
 
     def hook(name: str):
         def pool_output(_module, _inputs, output):
-            tensor = output[0] if isinstance(output, tuple) else output
-            features[name] = pool(tensor, special_tokens=special_tokens)
+            features[name] = pool(activation(name, output))
             if stop and len(features) == len(set(names)):
                 raise _LastTapReached
 

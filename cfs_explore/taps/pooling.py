@@ -8,15 +8,14 @@ from cfs_explore.contracts import VARIANCE_FLOOR
 from cfs_explore.errors import TapError
 
 
-def pool(activation: torch.Tensor, *, special_tokens: int = 0) -> torch.Tensor:
+def pool(activation: torch.Tensor) -> torch.Tensor:
     """z = [mean ; sqrt(max(var, 1e-6))] over space, with the population variance (theory 2).
 
     The variance is taken around the mean in a second pass: exact where mean^2 >> var, and on a CPU several times
     faster than ``torch.var_mean``.
 
     Args:
-        activation: (B, C, H, W), or (B, tokens, C) whose first ``special_tokens`` are left out.
-        special_tokens: class or time tokens at the front.
+        activation: (B, C, H, W), or (B, tokens, C) without special tokens.
 
     Returns:
         float32 tensor (B, 2C).
@@ -27,7 +26,7 @@ def pool(activation: torch.Tensor, *, special_tokens: int = 0) -> torch.Tensor:
     if activation.ndim == 4:
         values = activation.float().flatten(2)  # (B, C, HW)
     elif activation.ndim == 3:
-        values = activation[:, special_tokens:].float().transpose(1, 2)  # (B, C, tokens)
+        values = activation.float().transpose(1, 2)  # (B, C, tokens)
     else:
         raise TapError(f"A tap must give (B, C, H, W) or (B, tokens, C); got shape {tuple(activation.shape)}.")
     mean = values.mean(dim=2)

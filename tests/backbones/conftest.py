@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from cfs_explore.backbones.diffusers_schedule import read_scheduler
-from cfs_explore.backbones.unet2d import UNet2D
+from cfs_explore.backbones.network import Network
+from cfs_explore.backbones.unet2d import as_network
 
 
 class Prescribed(torch.nn.Module):
@@ -19,17 +20,17 @@ class Prescribed(torch.nn.Module):
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.given = None
 
-    def forward(self, x, t, return_dict=True):
+    def forward(self, x, t, class_labels=None, return_dict=True):
         self.given = (x, t)
         return (self.answer(x, t),)
 
 
 @pytest.fixture(scope="session")
 def prescribed_backbone():
-    """A UNet2D around a prescribed network under a scheduler config."""
+    """A UNet2DModel's backbone around a prescribed network under a scheduler config."""
 
-    def make(scheduler: dict, answer, *, centers_input: bool = False) -> UNet2D:
-        return UNet2D(Prescribed(answer), read_scheduler(scheduler, centers_input=centers_input), "prescribed")
+    def make(scheduler: dict, answer, *, centers_input: bool = False) -> Network:
+        return as_network(Prescribed(answer), read_scheduler(scheduler, centers_input=centers_input), "prescribed")
 
     return make
 

@@ -75,7 +75,7 @@ def test_out_of_another_run_is_refused_and_kept(spec_file, tmp_path, capsys):
     [
         ({"draws": "x", "seed": []}, "draws"),
         ({"colour": 1}, "colour: unknown field"),
-        ({"backbone": "/nowhere/at/all"}, "/nowhere/at/all is not a folder"),
+        ({"backbone": "/nowhere/at/all"}, "/nowhere/at/all is not on this machine"),
         ({"id": {"run": "no-such-run"}}, "no finished run 'no-such-run'"),
         ({"levels": [float("inf")]}, "finite log-SNR"),
         ({"ood": [{"name": "gone", "source": "/nowhere.zip"}]}, "/nowhere.zip does not exist"),
@@ -90,7 +90,7 @@ def test_mistakes_in_the_spec(spec_file, tmp_path, capsys, changes, told):
 def test_paths_that_are_not_there(tmp_path, capsys):
     assert "not readable YAML" in refused(capsys, "run", tmp_path / "missing.yaml")
     assert "not readable YAML" in refused(capsys, "run", tmp_path)
-    assert "not a folder" in refused(capsys, "inspect", "/nowhere/at/all")
+    assert "not on this machine" in refused(capsys, "inspect", "/nowhere/at/all")
     assert "not readable YAML" in refused(capsys, "train", tmp_path / "missing.yaml", "--out", tmp_path)
 
 

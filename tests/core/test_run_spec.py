@@ -62,7 +62,7 @@ def test_levels_from_clean_to_noisy_each_once():
         ({"levels": "all"}, r"levels.*got 'all'"),
         ({"levels": []}, "levels: give at least one log-SNR"),
         ({"levels": {"high": 1, "low": 2, "count": 3}}, "a range needs high > low"),
-        ({"alignment": "psnr"}, r"alignment: .*'logsnr' or 'uniform_t'"),
+        ({"alignment": "psnr"}, r"alignment: .*'logsnr', 'uniform_t'"),
         ({"resize": "stretch"}, r"resize: .*'crop', 'squash' or 'pad'"),
         ({"precision": "fp8"}, r"precision: .*'auto', 'fp32' or 'bf16'"),
         ({"ood": []}, r"ood: .*at least 1 item"),

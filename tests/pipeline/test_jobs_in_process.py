@@ -77,7 +77,7 @@ def test_a_users_mistake_is_written_down(quick_spec, tmp_path):
     with pytest.raises(BackboneError):
         jobs.work(run)
     status = jobs.read_status(run)
-    assert status.state == "failed" and "/no/such/folder is not a folder" in status.error
+    assert status.state == "failed" and "/no/such/folder is not on this machine" in status.error
 
 
 def test_a_programs_error_is_written_down_and_raised(job, monkeypatch):

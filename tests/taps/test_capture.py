@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from cfs_explore.backbones.network import first_output, without_special_tokens
 from cfs_explore.errors import TapError
 from cfs_explore.taps.capture import capture
 from cfs_explore.taps.pooling import pool
@@ -109,14 +110,21 @@ def test_a_module_that_returns_a_tuple(x):
             return x + 1, "state"
 
     network = nn.Sequential(Pair())
-    with capture(network, ["0"]) as features:
+    with capture(network, ["0"], first_output) as features:
         network(x)
     torch.testing.assert_close(features["0"], pool(x + 1))
 
 
-def test_special_tokens_reach_the_pooling():
+def test_special_tokens_are_not_pooled():
     tokens = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
     network = nn.Sequential(nn.Identity())
-    with capture(network, ["0"], special_tokens=2) as features:
+    with capture(network, ["0"], without_special_tokens(2)) as features:
         network(tokens)
     torch.testing.assert_close(features["0"], pool(tokens[:, 2:]))
+
+
+def test_the_activation_is_asked_for_by_tap(x):
+    network = nn.Sequential(nn.Identity(), nn.Identity())
+    with capture(network, ["0", "1"], lambda tap, output: output * (1 + int(tap))) as features:
+        network(x)
+    torch.testing.assert_close(features["1"], pool(2 * x))

@@ -57,11 +57,10 @@ def test_the_activation_is_left_alone():
     assert torch.equal(activation, before)
 
 
-@pytest.mark.parametrize("special", [0, 1, 2])
-def test_tokens_without_the_special_ones(special):
+def test_tokens():
     tokens = normal(3, 10, 4) * 2 + 1
-    as_map = tokens[:, special:].transpose(1, 2).unsqueeze(-1)  # (B, C, tokens, 1)
-    np.testing.assert_allclose(pool(tokens, special_tokens=special).numpy(), reference(as_map), rtol=2e-6, atol=2e-6)
+    as_map = tokens.transpose(1, 2).unsqueeze(-1)  # (B, C, tokens, 1)
+    np.testing.assert_allclose(pool(tokens).numpy(), reference(as_map), rtol=2e-6, atol=2e-6)
 
 
 def test_half_precision_is_pooled_in_float32():

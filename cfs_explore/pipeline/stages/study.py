@@ -90,7 +90,7 @@ class Study:
             BackboneError: when it is not at its place any more, or is another one by now.
         """
         wanted = self.spec.backbone
-        found = self._backbone or load_backbone(wanted.path, wanted.family, self._device, schedule=wanted.schedule)
+        found = self._backbone or load_backbone(wanted.path, device=self._device, **wanted.options())
         if found.fingerprint != self.run.manifest.backbone.fingerprint:
             raise BackboneError(
                 f"{wanted.path} is not the backbone that the map was measured with. Put that one back, or measure "
@@ -164,7 +164,10 @@ class Study:
         for start in range(0, len(sample), size):
             part = slice(start, start + size)
             x0 = sample.pixels[part].astype(np.float32) / 127.5 - 1.0
-            yield part, extractor(x0, keyed_noise(sample.ids[part], draws, x0.shape[1:], self.spec.seed))
+            yield (
+                part,
+                extractor(x0, keyed_noise(sample.ids[part], draws, extractor.backbone.input_shape, self.spec.seed)),
+            )
 
     def extractor(
         self,

@@ -1,0 +1,151 @@
+"""A loaded network as a Backbone: what all families share once weights and conditioning are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+
+from cfs_explore.backbones.base import as_images, per_image
+from cfs_explore.backbones.conditioning import Conditioning
+from cfs_explore.backbones.fingerprint import fingerprint_module
+from cfs_explore.backbones.sites import measure_taps
+from cfs_explore.contracts import Level, Tap
+from cfs_explore.levels import out_of_reach
+
+
+class Autoencoder(Protocol):
+    """Between images (B, *image_shape) in [-1, 1] and the latents of a network."""
+
+    image_shape: tuple[int, int, int]
+    fingerprint: str
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor: ...
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor: ...
+
+
+def first_output(_tap: str, output: Any) -> torch.Tensor:
+    """The activation of a module that gives a tensor, or a tuple that starts with it."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+def without_special_tokens(count: int) -> Callable[[str, Any], torch.Tensor]:
+    """The activation (B, tokens, C) of a transformer block, without its first ``count`` tokens."""
+    return lambda tap, output: first_output(tap, output)[:, count:]
+
+
+class Network:
+    """A frozen network with its conditioning; see ``Backbone`` for the members.
+
+    Args:
+        module: with its weights, in any mode, on its device.
+        conditioning: how it is fed and read.
+        family: key in ``FAMILIES``.
+        name: what a user sees.
+        input_shape: (C, H, W) of what is corrupted.
+        sites: module name -> (region, kind) of everything that can be tapped, in any order.
+        fresh: builds the same architecture with random weights, on the CPU.
+        call: (module, network input, network conditioning) -> output (B, >= C, H, W); None calls the module with both.
+        autoencoder: for networks in latent space.
+        activation: as in ``Backbone``.
+        published: conditioning of the paper's own code, where it differs.
+        notes: what the loader found and decided.
+        identity: what else decides the numbers (a class, a prompt), for the fingerprint.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        conditioning: Conditioning,
+        *,
+        family: str,
+        name: str,
+        input_shape: tuple[int, int, int],
+        sites: Mapping[str, tuple[str, str]],
+        fresh: Callable[[], torch.nn.Module],
+        call: Callable[[torch.nn.Module, torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+        autoencoder: Autoencoder | None = None,
+        activation: Callable[[str, Any], torch.Tensor] = first_output,
+        published: Conditioning | None = None,
+        notes: Sequence[str] = (),
+        identity: Sequence[str] = (),
+    ):
+        self.module = module.eval().requires_grad_(False)
+        self.family, self.name, self.notes = family, name, tuple(notes)
+        self.input_shape = tuple(input_shape)
+        self.image_shape = self.input_shape if autoencoder is None else tuple(autoencoder.image_shape)
+        self.parameters = sum(p.numel() for p in module.parameters())
+        digests = [*identity, *([] if autoencoder is None else [autoencoder.fingerprint])]
+        self.fingerprint = fingerprint_module(module, conditioning.schedule, digests)
+        self.activation = activation
+        self._conditioning, self._published = conditioning, published
+        self._call = call or (lambda network, inputs, native: network(inputs, native))
+        self._sites, self._fresh, self._autoencoder, self._identity = dict(sites), fresh, autoencoder, tuple(identity)
+        self._taps: tuple[Tap, ...] | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.module.parameters()).device
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        return self._conditioning.schedule.reach
+
+    def match(self, lam: float, alignment: str = "logsnr") -> Level:
+        return self._conditioning.schedule.match(lam, alignment)
+
+    def out_of_reach(self, lams: Sequence[float]) -> list[str]:
+        return out_of_reach(self._conditioning.schedule, list(lams))
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        return images if self._autoencoder is None else self._autoencoder.encode(images)
+
+    def decode(self, x: torch.Tensor) -> torch.Tensor:
+        return x if self._autoencoder is None else self._autoencoder.decode(x)
+
+    def forward(self, x: torch.Tensor, level: Level | Sequence[Level]) -> torch.Tensor:
+        inputs, told = self._conditioning.inputs(x, per_image(level, "native", x))
+        return self._call(self.module, inputs, told)
+
+    def predict_eps(self, x: torch.Tensor, level: Level | Sequence[Level]) -> torch.Tensor:
+        a, b = (as_images(per_image(level, key, x)) for key in ("a", "b"))
+        out = self.forward(x, level)[:, : self.input_shape[0]]  # learned variances, if any, follow the mean
+        return self._conditioning.eps(out, x, per_image(level, "native", x), a, b)
+
+    def predict_x0(self, x: torch.Tensor, level: Level | Sequence[Level]) -> torch.Tensor:
+        a, b = (as_images(per_image(level, key, x)) for key in ("a", "b"))
+        return (x - b * self.predict_eps(x, level)) / a
+
+    def taps(self) -> tuple[Tap, ...]:
+        if self._taps is None:
+            self._taps = measure_taps(self, self._sites)
+        return self._taps
+
+    def untrained(self, seed: int) -> Network:
+        with torch.random.fork_rng(devices=[]):  # on the CPU, so that a seed gives one network on every device
+            torch.manual_seed(seed)
+            module = self._fresh()
+        return self._like(module.to(self.device), self._conditioning, f"{self.name}, untrained ({seed})")
+
+    def published(self) -> Network | None:
+        if self._published is None:
+            return None
+        return self._like(self.module, self._published, f"{self.name}, published conditioning", "published")
+
+    def _like(self, module: torch.nn.Module, conditioning: Conditioning, name: str, *identity: str) -> Network:
+        return Network(
+            module,
+            conditioning,
+            family=self.family,
+            name=name,
+            input_shape=self.input_shape,
+            sites=self._sites,
+            fresh=self._fresh,
+            call=self._call,
+            autoencoder=self._autoencoder,
+            activation=self.activation,
+            notes=self.notes,
+            identity=(*self._identity, *identity),
+        )
