@@ -2,9 +2,11 @@
 scikit-learn.
 
 ``metrics`` for one score, ``delong`` and ``auroc_map`` for a whole map, ``compose`` for a detector made of
-cells, ``best_cell`` for its honest maximum, ``curves`` for plotting.
+cells, ``best_cell`` for its honest maximum, ``cost`` for what it costs, ``comparison`` for two explorations, ``curves``
+for plotting.
 """
 
+from cfs_explore.diagnostics.alignment import aligned_lams, has_aligned
 from cfs_explore.diagnostics.auroc_map import auroc_map
 from cfs_explore.diagnostics.best_cell import BestCell, best_cell
 from cfs_explore.diagnostics.best_excess import best_excess
@@ -17,8 +19,11 @@ from cfs_explore.diagnostics.channels import (
     top_channel_auroc,
 )
 from cfs_explore.diagnostics.checks import ScoreError
+from cfs_explore.diagnostics.comparison import MeasuredMap, difference_map, match_levels, match_taps
 from cfs_explore.diagnostics.complementarity import COMPLEMENTARITY_COLUMNS, SCALES, complementarity
 from cfs_explore.diagnostics.compose import compose, detector_summary, effective_forwards
+from cfs_explore.diagnostics.conditioning_loss import conditioning_loss
+from cfs_explore.diagnostics.cost import COSTS, detector_costs, honest_front, measured_ms, pareto_front
 from cfs_explore.diagnostics.covariate_adjusted import AdjustedAUROC, adjusted_auroc
 from cfs_explore.diagnostics.curves import histogram, roc_curve
 from cfs_explore.diagnostics.delong import DeLong, auroc_interval, delong, delong_covariance, placements
@@ -35,6 +40,7 @@ from cfs_explore.diagnostics.metrics import (
 )
 from cfs_explore.diagnostics.pair_gain import PAIR_COLUMNS, SIDES, StraddleShare, pair_gain, straddle_share
 from cfs_explore.diagnostics.predicted_auroc import cantelli_bound, normal_prediction
+from cfs_explore.diagnostics.sensitivity import map_agreement, sensitivity
 from cfs_explore.diagnostics.separation import effective_dimension, separation_table
 from cfs_explore.diagnostics.set_differences import CONSEQUENCE, Difference, difference_warning, set_differences
 from cfs_explore.diagnostics.simulated_pair import SimulatedPair, pair_curve, pair_detectors, sample_pair
@@ -47,11 +53,13 @@ from cfs_explore.diagnostics.simulation import (
     tap_moments,
     tap_summary,
 )
+from cfs_explore.diagnostics.ssim import ssim
 from cfs_explore.diagnostics.statistic_scores import STATISTICS_TOGETHER, statistic_scores, statistic_table
 
 __all__ = [
     "COMPLEMENTARITY_COLUMNS",
     "CONSEQUENCE",
+    "COSTS",
     "GROUPS",
     "PAIR_COLUMNS",
     "SCALES",
@@ -63,6 +71,7 @@ __all__ = [
     "DeLong",
     "Difference",
     "Estimate",
+    "MeasuredMap",
     "PairedDifference",
     "ScoreError",
     "SimulatedPair",
@@ -71,6 +80,7 @@ __all__ = [
     "TapMoments",
     "TapSample",
     "adjusted_auroc",
+    "aligned_lams",
     "aupr",
     "auroc",
     "auroc_excess",
@@ -84,30 +94,42 @@ __all__ = [
     "complementarity",
     "compose",
     "conditional_information",
+    "conditioning_loss",
     "delong",
     "delong_covariance",
+    "detector_costs",
     "detector_summary",
+    "difference_map",
     "difference_warning",
     "effective_dimension",
     "effective_forwards",
     "fpr95",
+    "has_aligned",
     "histogram",
+    "honest_front",
     "id_threshold",
     "joint_separability",
+    "map_agreement",
+    "match_levels",
+    "match_taps",
+    "measured_ms",
     "normal_prediction",
     "pair_curve",
     "pair_detectors",
     "pair_gain",
     "paired_auroc_difference",
+    "pareto_front",
     "participation_ratio",
     "placements",
     "roc_curve",
     "sample_pair",
     "sample_tap",
+    "sensitivity",
     "separability",
     "separation_table",
     "set_differences",
     "sparsity_curve",
+    "ssim",
     "statistic_scores",
     "statistic_table",
     "straddle_share",

@@ -1,0 +1,51 @@
+"""What a map loses when the network is told another level than the one it sees (theory 1)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cfs_explore.diagnostics.checks import ScoreError, cell_rows, score_maps
+from cfs_explore.diagnostics.delong import auroc_interval
+from cfs_explore.diagnostics.excess import Placed, difference_interval
+
+
+def conditioning_loss(matched: tuple[np.ndarray, np.ndarray], told: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
+    """AUROC of every cell under other conditioning, and matched minus that, on the same images.
+
+    Args:
+        matched: ID scores (n_id, draws, L, T) and OOD scores (n_ood, draws, L, T) of the network that is told the
+            truth. told: the same of the other one; statistics fitted under its own conditioning.
+
+    Returns:
+        A row per cell, level-major: level, tap_index; auroc, lo, hi (DeLong); loss, loss_lo, loss_hi (paired DeLong;
+        0 with certainty where both rank all images alike); n_id, n_ood.
+
+    Raises:
+        ScoreError: shapes that do not match; NaN or infinity.
+    """
+    maps = [score_maps(*scores) for scores in (matched, told)]
+    if [part.shape for part in maps[0]] != [part.shape for part in maps[1]]:
+        raise ScoreError("Both maps must score the same images at the same levels and taps.")
+    levels, taps = maps[0][0].shape[2:]
+    right, wrong = (Placed.of(*(cell_rows(part) for part in scores)) for scores in maps)
+    n_id, n_ood = right.id.shape[1], right.ood.shape[1]
+    value, var = wrong.judged
+    lo, hi = auroc_interval(value, var, n_id, n_ood)
+    contrast = right.minus(wrong)
+    loss_lo, loss_hi, _ = difference_interval(right.judged, wrong.judged, contrast.judged.var, n_id, n_ood)
+    alike = ~(contrast.id.any(axis=1) | contrast.ood.any(axis=1))
+    return pd.DataFrame(
+        {
+            "level": np.repeat(np.arange(levels), taps),
+            "tap_index": np.tile(np.arange(taps), levels),
+            "auroc": value,
+            "lo": lo,
+            "hi": hi,
+            "loss": right.judged.auroc - value,
+            "loss_lo": np.where(alike, 0.0, loss_lo),
+            "loss_hi": np.where(alike, 0.0, loss_hi),
+            "n_id": n_id,
+            "n_ood": n_ood,
+        }
+    )
