@@ -20,8 +20,8 @@ def describe_backbone(backbone: Backbone, *, measure_speed: bool = True) -> dict
         measure_speed: also time one batch, for estimates.
 
     Returns:
-        name, family, fingerprint, parameters, image_shape, reach, device, taps (a list of dicts), and
-        seconds_per_forward (per image, level and draw) when measured.
+        name, family, fingerprint, parameters, image_shape, input_shape, schedule, reach, notes, device, taps (a list of
+        dicts), and seconds_per_forward (per image, level and draw) when measured.
     """
     facts = {
         "name": backbone.name,
@@ -29,6 +29,9 @@ def describe_backbone(backbone: Backbone, *, measure_speed: bool = True) -> dict
         "fingerprint": backbone.fingerprint,
         "parameters": backbone.parameters,
         "image_shape": list(backbone.image_shape),
+        "input_shape": list(backbone.input_shape),
+        "schedule": backbone.schedule,
+        "notes": list(backbone.notes),
         "reach": list(backbone.reach),
         "device": str(backbone.device),
         "taps": [tap.to_dict() for tap in backbone.taps()],

@@ -27,7 +27,7 @@ REACH_TOLERANCE = 0.5
 
 
 class Schedule(Protocol):
-    """Maps a requested log-SNR to what a backbone can be given."""
+    """Maps a requested log-SNR to what a backbone can be given; as text, it says what kind it is."""
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -46,6 +46,9 @@ class DiscreteVP:
     """
 
     alphas_cumprod: np.ndarray
+
+    def __str__(self) -> str:
+        return f"discrete VP, {len(self.alphas_cumprod)} steps"
 
     @property
     def lams(self) -> np.ndarray:
@@ -86,6 +89,9 @@ class ContinuousVP:
     beta_max: float
     t_min: float
 
+    def __str__(self) -> str:
+        return f"continuous VP, beta {self.beta_min:g} to {self.beta_max:g}"
+
     @property
     def reach(self) -> tuple[float, float]:
         return self._lam(1.0), self._lam(self.t_min)
@@ -124,6 +130,9 @@ class ContinuousVE:
     sigma_max: float
     rho: float | None = None
 
+    def __str__(self) -> str:
+        return f"variance exploding, sigma {self.sigma_min:g} to {self.sigma_max:g}"
+
     @property
     def reach(self) -> tuple[float, float]:
         return -2.0 * math.log(self.sigma_max), -2.0 * math.log(self.sigma_min)
@@ -145,6 +154,9 @@ class ContinuousFlow:
 
     s_min: float
     s_max: float
+
+    def __str__(self) -> str:
+        return f"rectified flow, s {self.s_min:g} to {self.s_max:g}"
 
     @property
     def reach(self) -> tuple[float, float]:

@@ -20,6 +20,7 @@ class Backbone(Protocol):
         input_shape: (C, H, W) of what is corrupted: ``image_shape``, or that of the latents.
         module: the network; taps are names of its submodules.
         device: where it lives.
+        schedule: its noise schedule, in words.
         reach: lowest and highest log-SNR it was trained on.
         fingerprint: digest of weights and configuration.
         parameters: number of weights.
@@ -35,6 +36,7 @@ class Backbone(Protocol):
     fingerprint: str
     parameters: int
     notes: tuple[str, ...]
+    schedule: str
 
     @property
     def reach(self) -> tuple[float, float]: ...

@@ -148,7 +148,7 @@ def _is_zip(path: Path) -> bool:
 
 
 def _refused(path: Path, error: Exception) -> str:
-    first = _first_bytes(path)
+    first = what_else_it_is(path)
     if first:
         return first
     return (
@@ -158,7 +158,7 @@ def _refused(path: Path, error: Exception) -> str:
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    first = _first_bytes(path)
+    first = what_else_it_is(path)
     if first:
         return first
     return (
@@ -167,7 +167,7 @@ def _damaged(path: Path, error: Exception) -> str:
     )
 
 
-def _first_bytes(path: Path) -> str:
+def what_else_it_is(path: Path) -> str:
     """What a file is that is no checkpoint at all; empty where its beginning does not tell."""
     with path.open("rb") as file:
         start = file.read(256).lstrip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,21 @@ from cfs_explore.errors import BackboneError
 _NETWORK_FOLDERS = ("unet", "transformer", ".")
 
 
-def find_model(source: Path, class_name: str) -> Path | None:
+def find_model(source: Path, class_name: str, folders: Sequence[str] = _NETWORK_FOLDERS) -> Path | None:
     """The folder under ``source`` whose ``config.json`` names the class; None where there is none."""
     if not source.is_dir():
         return None
-    for folder in _NETWORK_FOLDERS:
+    for folder in folders:
         path = source / folder / "config.json"
         if path.is_file() and read_json(path).get("_class_name") == class_name:
             return path.parent
     return None
+
+
+def weights_variant(home: Path) -> str | None:
+    """What diffusers calls the weights in a folder that holds half-precision ones alone; None for the usual ones."""
+    names = [path.name for path in home.iterdir() if {".safetensors", ".bin"} & set(path.suffixes)]
+    return "fp16" if names and all(".fp16" in name for name in names) else None
 
 
 def load_model(model_class: Any, home: Path) -> torch.nn.Module:
@@ -35,7 +42,12 @@ def load_model(model_class: Any, home: Path) -> torch.nn.Module:
     """
     try:
         module, report = model_class.from_pretrained(
-            home, low_cpu_mem_usage=False, output_loading_info=True, torch_dtype=torch.float32
+            home,
+            low_cpu_mem_usage=False,
+            output_loading_info=True,
+            torch_dtype=torch.float32,
+            variant=weights_variant(home),
+            ignore_mismatched_sizes=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise BackboneError(

@@ -17,6 +17,7 @@ NAMED_SCHEDULES = {
         "beta_start": 0.00085,
         "beta_end": 0.012,
     },
+    "flow-1000": {"_class_name": "FlowMatchEulerDiscreteScheduler"},
 }
 
 #: Schedulers of EDM's preconditioning; others with a ``sigma_data`` (consistency models) condition differently.

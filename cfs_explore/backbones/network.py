@@ -90,6 +90,10 @@ class Network:
         return next(self.module.parameters()).device
 
     @property
+    def schedule(self) -> str:
+        return str(self._conditioning.schedule)
+
+    @property
     def reach(self) -> tuple[float, float]:
         return self._conditioning.schedule.reach
 

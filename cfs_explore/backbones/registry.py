@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from cfs_explore.backbones import unet2d
+from cfs_explore.backbones import edm_family, flow_transformer, latent_unet, openai_unets, score_sde, unet2d
 from cfs_explore.backbones.base import Backbone
+from cfs_explore.backbones.locate import locate
 from cfs_explore.backbones.request import Request, read_settings
 from cfs_explore.errors import BackboneError
 
@@ -38,9 +38,25 @@ FAMILIES: dict[str, Family] = {
         unet2d.recognise,
         unet2d.load,
     ),
+    "improved-diffusion": Family(
+        "improved-diffusion (iDDPM), a .pt file", openai_unets.recognise_improved, openai_unets.load_improved
+    ),
+    "guided-diffusion": Family(
+        "guided-diffusion (ADM), a .pt file", openai_unets.recognise_guided, openai_unets.load_guided
+    ),
+    "edm": Family("EDM, a .pkl snapshot or the folder converted from it", edm_family.recognise, edm_family.load),
+    "score-sde": Family("Score-SDE in PyTorch, a .pth file", score_sde.recognise, score_sde.load),
+    "latent-unet": Family(
+        "diffusers UNet2DConditionModel (Stable Diffusion 1, 2, SDXL) in its pipeline folder, told the empty prompt",
+        latent_unet.recognise,
+        latent_unet.load,
+    ),
+    "flow-transformer": Family(
+        "diffusers SD3Transformer2DModel or FluxTransformer2DModel in its pipeline folder, told the empty prompt",
+        flow_transformer.recognise,
+        flow_transformer.load,
+    ),
 }
-
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def load_backbone(
@@ -71,14 +87,16 @@ def load_backbone(
     Raises:
         BackboneError: when nothing is there, the family is unknown, or the weights do not load.
     """
-    source = _locate(str(path_or_hub_id))
+    source = locate(path_or_hub_id)
     settings = read_settings(source)
-    family = family or settings.pop("family", None)
+    named = settings.pop("family", None)
+    family = family or named
     if family is not None and family not in FAMILIES:
         raise BackboneError(f"There is no backbone family {family!r}. Known: {_known()}.")
     entry = FAMILIES[_recognise(source, family)]
     given = {"schedule": schedule, "preset": preset, "vae": vae, "label": label}
-    options = {key: settings.pop(key, None) if value is None else value for key, value in given.items()}
+    beside = {key: settings.pop(key, None) for key in given}
+    options = {key: beside[key] if value is None else value for key, value in given.items()}
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return entry.load(Request(source, _name(path_or_hub_id), device, settings=settings, **options))
 
@@ -103,33 +121,6 @@ def _known() -> str:
 
 
 def _name(path_or_hub_id: str | Path) -> str:
-    """The file's or folder's name, or its parent's where the folder is called ``backbone`` or ``unet``."""
-    parts = [p for p in Path(path_or_hub_id).parts if p not in ("backbone", "unet", "/")]
+    """The file's or folder's name, or its parent's where the folder is called after its part of a pipeline."""
+    parts = [p for p in Path(path_or_hub_id).parts if p not in ("backbone", "transformer", "unet", "/")]
     return parts[-1] if parts else str(path_or_hub_id)
-
-
-def _locate(path_or_hub_id: str) -> Path:
-    source = Path(path_or_hub_id).expanduser()
-    if source.exists():
-        return source
-    if not _HUB_ID.fullmatch(path_or_hub_id):
-        raise BackboneError(f"{path_or_hub_id} is not on this machine, nor a hub id of the form owner/name.")
-    return fetch(path_or_hub_id)
-
-
-def fetch(hub_id: str) -> Path:
-    """The local copy of a repository on the hub, configuration and weights.
-
-    Raises:
-        BackboneError: when the hub cannot be asked or does not have it.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise BackboneError(
-            f"There is no {hub_id} on this machine, and the hub could not be asked for it ({error}). "
-            "Check the spelling, or download the model and give its folder."
-        ) from error

@@ -41,3 +41,22 @@ def clean_and_noise():
     generator = torch.Generator().manual_seed(0)
     x0 = torch.rand(5, 1, 4, 4, generator=generator) * 2 - 1
     return x0, torch.randn(5, 1, 4, 4, generator=generator)
+
+
+@pytest.fixture(scope="session")
+def save_vae(tmp_path_factory):
+    """Write a tiny random AutoencoderKL as a diffusers folder; gives the folder."""
+    from diffusers import AutoencoderKL
+
+    def save(*, seed: int = 0, safe: bool = True, **changes):
+        config = {"block_out_channels": (8, 8), "norm_num_groups": 4, "latent_channels": 4}
+        blocks = {
+            "down_block_types": ("DownEncoderBlock2D",) * len(changes.get("block_out_channels", (8, 8))),
+            "up_block_types": ("UpDecoderBlock2D",) * len(changes.get("block_out_channels", (8, 8))),
+        }
+        torch.manual_seed(seed)
+        folder = tmp_path_factory.mktemp("vaes") / "vae"
+        AutoencoderKL(**(config | blocks | changes)).save_pretrained(folder, safe_serialization=safe)
+        return folder
+
+    return save
