@@ -134,7 +134,7 @@ class Extractor:
             x = x.contiguous(memory_format=torch.channels_last)
         names = [t.name for t in self.taps]
         with (
-            _arithmetic(x.device.type, self.precision),
+            arithmetic(x.device.type, self.precision),
             capture(self.backbone.module, names, self.backbone.activation) as features,
         ):
             self.backbone.forward(x, [self.conditioning[j] for j in k])
@@ -246,7 +246,7 @@ def feature_columns(taps: Sequence[Tap]) -> dict[str, slice]:
 
 
 @contextlib.contextmanager
-def _arithmetic(device: str, precision: str) -> Iterator[None]:
+def arithmetic(device: str, precision: str) -> Iterator[None]:
     """bf16 autocast, or true fp32: cuDNN and cuBLAS would otherwise round to TF32."""
     with contextlib.ExitStack() as stack:
         if precision == "bf16":

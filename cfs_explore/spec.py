@@ -10,7 +10,7 @@ import pydantic
 import yaml
 
 from cfs_explore.errors import SpecError
-from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, lam_range
+from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
 from cfs_explore.stages import PROXIES, STAGES
 
 _SAFE_NAME = r"^[\w][\w .+()-]{0,63}$"
@@ -106,7 +106,12 @@ class RunSpec(_Strict):
         id: in-distribution images or stored statistics.
         ood: at least one out-of-distribution set.
         levels: log-SNRs, or a range.
-        alignment: "logsnr" or "uniform_t" (theory 1).
+        alignment: how requested levels become the backbone's own (theory 1): "logsnr", "uniform_t", or "score_norm" and
+            "perceptual", which stand where ``reference`` has the same expected score magnitude or visible change.
+        reference: a bundle's name or a run directory whose backbone the levels are aligned to.
+        conditioning: whether the network is told the level that it sees ("matched"), or what the paper's own code
+            tells it ("published").
+        conditioning_offset: the network is told this log-SNR more than it sees.
         draws: noise draws per image; 5 or more give a spread over draws.
         taps: "all", "sparse_ed", "sparse_ed_id", or names.
         keep: whose snapshots are stored at ``keep_level`` for the other heads: "none", a policy, or names.
@@ -126,6 +131,9 @@ class RunSpec(_Strict):
     ood: list[ImageSet] = pydantic.Field(min_length=1)
     levels: list[float] | LevelRange = list(DEFAULT_LAMS)
     alignment: Literal[ALIGNMENTS] = "logsnr"
+    reference: str | None = None
+    conditioning: Literal["matched", "published"] = "matched"
+    conditioning_offset: float = 0.0
     draws: int = pydantic.Field(default=1, ge=1, le=100)
     taps: Literal["all", "sparse_ed", "sparse_ed_id"] | list[str] = "all"
     keep: Literal["none", "sparse_ed", "sparse_ed_id"] | list[str] = "sparse_ed"
@@ -155,6 +163,12 @@ class RunSpec(_Strict):
         if isinstance(levels, LevelRange) and not (levels.high > levels.low and levels.count <= levels.grid):
             raise ValueError("a range needs high > low and count <= grid")
         return levels
+
+    @pydantic.model_validator(mode="after")
+    def _reference_to_align_to(self) -> RunSpec:
+        if self.alignment in RELATIVE_ALIGNMENTS and self.reference is None:
+            raise ValueError(f"the alignment {self.alignment} needs `reference`, another run to align to")
+        return self
 
     @property
     def lams(self) -> list[float]:
@@ -227,6 +241,11 @@ def _resolve_paths(content: dict, base: Path) -> dict:
             return str(base / value)
         return value
 
+    def run_directory(value: Any) -> Any:
+        """A run by its path; a bundle's name stays a name."""
+        there = isinstance(value, str) and os.path.exists(base / value / "manifest.json")
+        return str(base / value) if there else value
+
     def image_set(value: Any) -> Any:
         return {**value, "source": absolute(value.get("source"))} if isinstance(value, dict) else value
 
@@ -234,12 +253,14 @@ def _resolve_paths(content: dict, base: Path) -> dict:
     if isinstance(out.get("backbone"), str):
         out["backbone"] = {"path": out["backbone"]}
     if isinstance(out.get("backbone"), dict):
-        out["backbone"] = {**out["backbone"], "path": absolute(out["backbone"].get("path"))}
+        paths = {key: absolute(out["backbone"].get(key)) for key in ("path", "vae") if key in out["backbone"]}
+        out["backbone"] = out["backbone"] | paths
     if isinstance(out.get("id"), dict):
         out["id"] = {k: image_set(v) if k in ("train", "test") else v for k, v in out["id"].items()}
-        run = out["id"].get("run")
-        if isinstance(run, str) and os.path.exists(base / run / "manifest.json"):
-            out["id"]["run"] = str(base / run)
+        if "run" in out["id"]:
+            out["id"]["run"] = run_directory(out["id"]["run"])
+    if "reference" in out:
+        out["reference"] = run_directory(out["reference"])
     if isinstance(out.get("ood"), list):
         out["ood"] = [image_set(v) for v in out["ood"]]
     return out

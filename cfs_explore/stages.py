@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,10 +18,24 @@ PROXIES = ("blur", "noise", "jpeg", "colour", "shuffle", "flip", "mix")
 #: Images per set, ID-train images, numbers of levels and shifts of lam of the ablation.
 ABLATION_IMAGES, ABLATION_TRAIN, ABLATION_LEVELS, ABLATION_SHIFTS = 250, 1_000, (1, 2, 4), (-0.5, 0.0, 0.5)
 
+#: ID-train images of the alignment curves, their step in log-SNR, and the lowest one (or the backbone's own lowest).
+ALIGNMENT_IMAGES, CURVE_STEP, CURVE_LOWEST = 64, 0.5, -8.0
+#: Pictures of corrupted images: of ID-test, and of each OOD set.
+PICTURES, OOD_PICTURES = 4, 1
+#: Images of ID-train, and of each scored set, that are measured again under every alignment; the shifts of log-SNR.
+VARIANT_TRAIN, VARIANT_IMAGES, VARIANT_SHIFTS = 1_000, 250, (-0.5, 0.5)
+#: Images of ID-train, and of each scored set, that are measured again under wrong conditioning; what the network is
+#: told beyond the truth, in log-SNR.
+CONDITIONING_TRAIN, CONDITIONING_IMAGES, OFFSETS = 500, 150, (-2.0, -1.0, 1.0, 2.0)
+
 
 @dataclass(frozen=True)
 class Counts:
-    """What decides a stage's cost: images of each set, levels and draws of the map, highest reachable log-SNR."""
+    """What decides a stage's cost: images of each set, levels and draws of the map, the reachable log-SNRs.
+
+    Attributes:
+        reference: whether there is another run to align to.
+    """
 
     train: int
     test: int
@@ -28,6 +43,8 @@ class Counts:
     levels: int
     draws: int
     highest: float
+    lowest: float = CURVE_LOWEST
+    reference: bool = False
 
     @property
     def scored(self) -> tuple[int, ...]:
@@ -82,6 +99,29 @@ def _ablation(counts: Counts) -> int:
     return images * len(ablation_shifts(counts.train)) * levels * counts.draws
 
 
+def curve_lams(lowest: float, highest: float) -> list[float]:
+    """Log-SNRs of the alignment curves, clean to noisy, ends included."""
+    lowest = max(lowest, min(CURVE_LOWEST, highest))
+    steps = math.ceil((highest - lowest) / CURVE_STEP - 1e-9)
+    return [highest - CURVE_STEP * i for i in range(steps)] + [lowest]
+
+
+def _levels(counts: Counts) -> int:
+    return min(counts.train, ALIGNMENT_IMAGES) * len(curve_lams(counts.lowest, counts.highest))
+
+
+def _alignment(counts: Counts) -> int:
+    images = min(counts.train, VARIANT_TRAIN) + sum(min(n, VARIANT_IMAGES) for n in counts.scored)
+    variants = 2 + len(VARIANT_SHIFTS) + (2 if counts.reference else 0)  # logsnr and uniform_t; those by a reference
+    return images * counts.levels * variants
+
+
+def _conditioning(counts: Counts) -> int:
+    """With the published conditioning, which only some backbones have; for the others it counts as done."""
+    images = min(counts.train, CONDITIONING_TRAIN) + sum(min(n, CONDITIONING_IMAGES) for n in counts.scored)
+    return images * counts.levels * (len(OFFSETS) + 2)
+
+
 def _none(counts: Counts) -> int:
     return 0
 
@@ -96,5 +136,8 @@ STAGES: dict[str, Stage] = {
         Stage("prediction", "Prediction", ("proxies", "prediction", "regret"), _prediction),
         Stage("controls", "Controls", ("controls", "excess", "best_excess", "image_statistics"), _controls),
         Stage("ablation", "Ablation", ("ablation",), _ablation),
+        Stage("levels", "Levels and cost", ("alignment_curves", "level_pictures", "cost"), _levels),
+        Stage("alignment", "Alignment", ("alignment_levels", "alignment_maps", "sensitivity"), _alignment),
+        Stage("conditioning", "Conditioning", ("conditioning",), _conditioning),
     )
 }

@@ -10,6 +10,7 @@ from cfs_explore.errors import RunError
 from cfs_explore.extraction import Extractor
 from cfs_explore.pipeline.diagnose import pending, run_stages
 from cfs_explore.pipeline.finish import finish
+from cfs_explore.pipeline.match import as_conditioned, told_levels
 from cfs_explore.pipeline.measure import Measurement, measure_set, shard_size, stored_moments
 from cfs_explore.pipeline.plan import Plan, make_plan
 from cfs_explore.pipeline.precision import choose_precision
@@ -49,7 +50,7 @@ def explore(
         run = open_run(out)
         return run_stages(Study(run, progress, device=device), pending(run, spec.stages))
     progress.start("loading", 1, "backbone")
-    backbone = load_backbone(spec.backbone.path, device=device, **spec.backbone.options())
+    backbone = as_conditioned(spec, load_backbone(spec.backbone.path, device=device, **spec.backbone.options()))
     progress.advance(1, backbone.name)
     plan = make_plan(spec, out, backbone, progress)
     measurement = _measure(plan, progress)
@@ -88,6 +89,7 @@ def _measure(plan: Plan, progress: Progress) -> Measurement:
         batch_size=spec.batch_size,
         precision=choose_precision(plan),
         after_batch=after_batch,
+        conditioning=told_levels(spec, plan.backbone, plan.levels),
     )
     kept = {tap: extractor.columns[tap] for tap in plan.kept}
     size = spec.shard_size or shard_size(extractor, spec.draws)

@@ -76,9 +76,11 @@ def _manifest(plan: Plan, entries: list[SetEntry], precision: str) -> Manifest:
             "family": backbone.family,
             "path": content["backbone"]["path"],
             "schedule": spec.backbone.schedule,
+            "notes": list(backbone.notes),
             "fingerprint": backbone.fingerprint,
             "parameters": backbone.parameters,
             "image_shape": backbone.image_shape,
+            "input_shape": None if backbone.input_shape == backbone.image_shape else backbone.input_shape,
             "reach": backbone.reach,
         },
         precision=precision,
@@ -105,7 +107,9 @@ def _differences(plan: Plan) -> list[str]:
 def _portable_spec(plan: Plan) -> dict:
     """The spec with every path inside the run directory made relative to it."""
     content = plan.spec.model_dump(mode="json")
-    content["backbone"]["path"] = portable(content["backbone"]["path"], plan.out)
+    for key in ("path", "vae"):
+        if content["backbone"][key] is not None:
+            content["backbone"][key] = portable(content["backbone"][key], plan.out)
     image_sets = [content["id"]["train"], content["id"]["test"], *content["ood"]]
     for image_set in filter(None, image_sets):
         if isinstance(image_set["source"], str):

@@ -11,7 +11,7 @@ from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.errors import TapError
 from cfs_explore.extraction import select_taps
-from cfs_explore.pipeline import reuse
+from cfs_explore.pipeline import match, reuse
 from cfs_explore.pipeline.prepare import PlannedSet, plan_sets, prepare_sets
 from cfs_explore.pipeline.presets import find_presets
 from cfs_explore.pipeline.progress import Progress
@@ -40,7 +40,7 @@ class Plan:
     spec: RunSpec
     out: Path
     backbone: Backbone
-    levels: list[Level]
+    levels: list[Level] = field(default_factory=list)
     taps: list[Tap] = field(default_factory=list)
     presets: dict[str, list[str]] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
@@ -66,20 +66,36 @@ def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) 
         CFSError: for images, taps or levels that cannot be used.
     """
     _check_tap_names(spec, backbone)
-    levels, warnings = _match_levels(spec, backbone)
-    plan = Plan(spec, out, backbone, levels, warnings=warnings)
-    plan.kept_level = int(np.argmin([abs(level.lam - spec.keep_level) for level in levels]))
+    plan = Plan(spec, out, backbone)
     base = reuse.base_run(spec)
-    if base is None or not _adopt(plan, base):
-        resolved = spec if base is None else spec.model_copy(update={"id": reuse.id_images(base)})
+    resolved = spec if base is None else spec.model_copy(update={"id": reuse.id_images(base)})
+    if match.is_relative(spec):
+        if base is not None:
+            plan.warnings.append(
+                f"Levels by {spec.alignment} rest on the images, so those of {base.name} are measured again."
+            )
         plan.sets = plan_sets(resolved, out)
-        spec = resolved
-    prepare_sets(spec, plan.fresh, backbone, progress)
+        prepare_sets(resolved, plan.fresh, backbone, progress)
+        _set_levels(plan, *match.match_relative_levels(spec, backbone, plan.id_train.work, out / "work"))
+    else:
+        _set_levels(plan, *match.match_levels(spec, backbone))
+        if base is not None and _adopt(plan, base):
+            resolved = spec
+        else:
+            plan.sets = plan_sets(resolved, out)
+        prepare_sets(resolved, plan.fresh, backbone, progress)
     if not plan.taps:
-        level = backbone.match(spec.keep_level, spec.alignment)
-        plan.presets = find_presets(backbone, level, plan.id_train.work, spec.seed)
+        relative = match.is_relative(spec)
+        probed = plan.levels[plan.kept_level] if relative else backbone.match(spec.keep_level, spec.alignment)
+        plan.presets = find_presets(backbone, probed, plan.id_train.work, spec.seed)
         _resolve_taps(plan)
     return plan
+
+
+def _set_levels(plan: Plan, levels: list[Level], warnings: list[str]) -> None:
+    plan.levels = levels
+    plan.kept_level = int(np.argmin([abs(level.requested - plan.spec.keep_level) for level in levels]))
+    plan.warnings += warnings
 
 
 def _check_tap_names(spec: RunSpec, backbone: Backbone) -> None:
@@ -89,21 +105,6 @@ def _check_tap_names(spec: RunSpec, backbone: Backbone) -> None:
         measured = select_taps(measured, spec.taps)
     if isinstance(spec.keep, list):
         select_taps(measured, spec.keep)
-
-
-def _match_levels(spec: RunSpec, backbone: Backbone) -> tuple[list[Level], list[str]]:
-    warnings = backbone.out_of_reach(spec.lams) if spec.alignment == "logsnr" else []
-    levels: dict[float, Level] = {}
-    for lam in spec.lams:
-        level = backbone.match(lam, spec.alignment)
-        twin = levels.get(level.native)
-        if twin is None or abs(level.requested - level.lam) < abs(twin.requested - twin.lam):
-            levels[level.native] = level
-        if twin is not None:
-            warnings.append(
-                f"lam = {twin.requested:g} and lam = {lam:g} fall on the same native level, which is measured once."
-            )
-    return list(levels.values()), warnings
 
 
 def _resolve_taps(plan: Plan) -> None:

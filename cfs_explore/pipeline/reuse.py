@@ -44,6 +44,8 @@ def obstacles(base: Run, plan: Plan) -> list[str]:
         reasons.append(f"it did not measure {', '.join(absent[:3])}")
     if base.draws < plan.spec.draws:
         reasons.append(f"it has {base.draws} draws, not {plan.spec.draws}")
+    if base.manifest.spec.get("conditioning_offset", 0.0) != plan.spec.conditioning_offset:
+        reasons.append("its backbone was told other levels")
     if base.manifest.spec["resize"] != plan.spec.resize and _was_resized(base):
         reasons.append(f"its images were resized by {base.manifest.spec['resize']}, not {plan.spec.resize}")
     return reasons

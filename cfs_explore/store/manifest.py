@@ -41,7 +41,10 @@ class SetEntry(_Strict):
 
 
 class BackboneEntry(_Strict):
-    """What was known of the backbone when the run was made."""
+    """What was known of the backbone when the run was made; how it was asked for is in the spec.
+
+    ``input_shape`` is None where the images themselves are corrupted.
+    """
 
     name: str
     family: str
@@ -50,7 +53,9 @@ class BackboneEntry(_Strict):
     fingerprint: str
     parameters: int
     image_shape: tuple[int, int, int]
+    input_shape: tuple[int, int, int] | None = None
     reach: tuple[float, float]
+    notes: list[str] = []
 
 
 class StageEntry(_Strict):

@@ -55,7 +55,9 @@ class Run:
         """What decides the cost of a diagnostic stage."""
         ood = tuple(s.count for s in self.manifest.sets if s.role == "ood")
         train, test = self.entry("id_train").count, self.id_test.count
-        return Counts(train, test, ood, len(self.levels), self.draws, self.manifest.backbone.reach[1])
+        lowest, highest = self.manifest.backbone.reach
+        reference = self.manifest.spec.get("reference") is not None
+        return Counts(train, test, ood, len(self.levels), self.draws, highest, lowest, reference)
 
     @property
     def id_test(self) -> SetEntry:

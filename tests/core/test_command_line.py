@@ -110,7 +110,9 @@ def test_inspect_as_a_table(tiny, tiny_folder, capsys):
     out = capsys.readouterr().out
     assert f"tiny: family unet2d, {tiny.parameters:,} parameters" in out
     assert f"fingerprint {tiny.fingerprint}" in out and "-10.12 to 9.21" in out
-    rows = [line.split() for line in out.splitlines()[4:]]
+    lines = out.splitlines()
+    header = next(i for i, line in enumerate(lines) if line.startswith("tap "))
+    rows = [line.split() for line in lines[header + 1 :]]
     assert [row[0] for row in rows] == [t.name for t in tiny.taps()]
     assert rows[4] == ["down_blocks.1.attentions.0", "encoder", "attention", "4", "16", f"{tiny.taps()[4].depth:.1%}"]
 

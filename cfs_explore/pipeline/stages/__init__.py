@@ -4,7 +4,17 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from cfs_explore.pipeline.stages import ablation, complementarity, controls, prediction, separation, stability
+from cfs_explore.pipeline.stages import (
+    ablation,
+    alignment,
+    complementarity,
+    conditioning,
+    controls,
+    levels,
+    prediction,
+    separation,
+    stability,
+)
 from cfs_explore.pipeline.stages.study import Sample, Study
 
 #: Stage name -> what computes its tables, by their names.
@@ -15,6 +25,9 @@ COMPUTE: dict[str, Callable[[Study], dict[str, pd.DataFrame]]] = {
     "prediction": prediction.compute,
     "controls": controls.compute,
     "ablation": ablation.compute,
+    "levels": levels.compute,
+    "alignment": alignment.compute,
+    "conditioning": conditioning.compute,
 }
 
 __all__ = ["COMPUTE", "Sample", "Study"]

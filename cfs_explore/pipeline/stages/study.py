@@ -14,6 +14,7 @@ from cfs_explore.corruption import keyed_noise
 from cfs_explore.errors import BackboneError, SourceError
 from cfs_explore.extraction import Extractor, feature_columns
 from cfs_explore.pipeline import reuse
+from cfs_explore.pipeline.match import as_conditioned, told_levels
 from cfs_explore.pipeline.measure import shard_size
 from cfs_explore.pipeline.prepare import plan_sets, prepare_sets
 from cfs_explore.pipeline.progress import Progress
@@ -90,7 +91,9 @@ class Study:
             BackboneError: when it is not at its place any more, or is another one by now.
         """
         wanted = self.spec.backbone
-        found = self._backbone or load_backbone(wanted.path, device=self._device, **wanted.options())
+        found = self._backbone or as_conditioned(
+            self.spec, load_backbone(wanted.path, device=self._device, **wanted.options())
+        )
         if found.fingerprint != self.run.manifest.backbone.fingerprint:
             raise BackboneError(
                 f"{wanted.path} is not the backbone that the map was measured with. Put that one back, or measure "
@@ -154,7 +157,8 @@ class Study:
             draws: noise draws, keyed as the map's were.
             backbone: instead of the run's own.
             taps: instead of the run's.
-            conditioning: the levels that the network is told, one for each of ``levels``; None tells it the truth.
+            conditioning: the levels that the network is told, one for each of ``levels``; None tells it what the run
+                told it.
 
         Yields:
             The part's slice of the sample, and float32 (level, draw, image, feature).
@@ -178,14 +182,15 @@ class Study:
         conditioning: Sequence[Level] | None = None,
     ) -> Extractor:
         """An extractor with the run's precision and batch size that reports its forwards."""
+        backbone = backbone or self.backbone
         return Extractor(
-            backbone or self.backbone,
+            backbone,
             levels,
             self.run.taps if taps is None else taps,
             batch_size=self.spec.batch_size,
             precision=self.run.manifest.precision,
             after_batch=lambda count: self.progress.advance(count, ""),
-            conditioning=conditioning,
+            conditioning=told_levels(self.spec, backbone, levels) if conditioning is None else conditioning,
         )
 
     def statistics(self, key: str, sample: Sample, levels: Sequence[Level], **options) -> Moments:

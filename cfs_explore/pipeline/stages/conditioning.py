@@ -1,0 +1,102 @@
+"""The conditioning stage: what the map loses when the network is told another level than the one it sees (theory 1).
+
+Every variant, the truth too, is measured on the same images with one noise draw; the statistics are those of ID-train
+told the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cfs_explore.backbones import Backbone
+from cfs_explore.contracts import Level
+from cfs_explore.diagnostics import conditioning_loss
+from cfs_explore.errors import CFSError
+from cfs_explore.pipeline.stages.study import Study
+from cfs_explore.stages import CONDITIONING_IMAGES, CONDITIONING_TRAIN, OFFSETS, STAGES
+
+_MATCHED, _PUBLISHED = "matched", "published"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What the network is told.
+
+    Attributes:
+        name: "matched", "lam - 2" or "published".
+        offset: of what it is told, in log-SNR; NaN for the published conditioning.
+        told: the level for each of the run's.
+        backbone: None for the run's own.
+    """
+
+    name: str
+    offset: float
+    told: Sequence[Level]
+    backbone: Backbone | None = None
+
+
+def compute(study: Study) -> dict[str, pd.DataFrame]:
+    """``conditioning``: a row per variant, OOD set and cell.
+
+    Returns:
+        variant, offset, ood, level (position), lam, told_lam (NaN for "published"), tap; then the columns of
+        ``conditioning_loss`` but ``tap_index``.
+
+    Raises:
+        CFSError: for a run whose own network is not told the truth.
+    """
+    spec = study.spec
+    if spec.conditioning != _MATCHED or spec.conditioning_offset:
+        raise CFSError(
+            "Wrong conditioning is compared with a network that is told its true level, and this exploration's is not. "
+            "Measure one with `conditioning: matched` and no `conditioning_offset`."
+        )
+    every = _variants(study)
+    scores = {variant.name: _measure(study, k, variant) for k, variant in enumerate(every)}
+    # The published conditioning is counted beforehand, when it is not known yet whether the backbone has one.
+    per_variant = STAGES["conditioning"].forwards(study.run.counts) // (len(OFFSETS) + 2)
+    study.progress.advance(per_variant * (len(OFFSETS) + 2 - len(every)), "")
+    parts = []
+    for variant in every:
+        for ood in study.run.ood_names:
+            study.progress.advance(0, f"{variant.name}: {ood}")
+            maps = [(scores[name]["id_test"], scores[name][ood]) for name in (_MATCHED, variant.name)]
+            table = conditioning_loss(*maps).assign(variant=variant.name, offset=variant.offset, ood=ood)
+            table["lam"] = table["level"].map(lambda k: study.run.levels[k].lam)
+            table["told_lam"] = np.nan if variant.backbone else table["level"].map(lambda k, v=variant: v.told[k].lam)
+            table["tap"] = table["tap_index"].map(lambda t: study.run.taps[t].name)
+            parts.append(table)
+    table = pd.concat(parts, ignore_index=True).drop(columns="tap_index")
+    first = ["variant", "offset", "ood", "level", "lam", "told_lam", "tap"]
+    return {"conditioning": table[[*first, *table.columns.drop(first)]]}
+
+
+def _variants(study: Study) -> list[Variant]:
+    """The truth first, then the offsets, then the published conditioning where the backbone has one."""
+    backbone, levels = study.backbone, study.run.levels
+    found = [Variant(_MATCHED, 0.0, levels)]
+    for offset in OFFSETS:
+        name = f"lam {'+' if offset > 0 else '-'} {abs(offset):g}"
+        found.append(Variant(name, offset, [backbone.match(level.lam + offset) for level in levels]))
+    published = backbone.published()
+    if published is not None:
+        found.append(Variant(_PUBLISHED, float("nan"), levels, published))
+    return found
+
+
+def _measure(study: Study, position: int, variant: Variant) -> dict[str, np.ndarray]:
+    """ "id_test" or an OOD set's name -> slot scores (n, 1, level, tap)."""
+    folder, levels = f"conditioning/{position}", study.run.levels
+    options = {"conditioning": variant.told, "backbone": variant.backbone}
+    train = study.sample("id_train", limit=CONDITIONING_TRAIN)
+    reference = study.statistics(f"{folder}/id_train", train, levels, **options)
+    sets = {"id_test": ("id_test", None)} | {name: ("ood", name) for name in study.run.ood_names}
+    scores = {}
+    for k, (name, which) in enumerate(sets.items()):
+        sample = study.sample(*which, limit=CONDITIONING_IMAGES)
+        scores[name] = study.scores(f"{folder}/scored-{k:02d}", sample, levels, reference, **options)
+    return scores
