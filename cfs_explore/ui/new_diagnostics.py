@@ -30,7 +30,9 @@ def cost_counts(
         n_test = min(max(1, round(train.count * IdSpec.model_fields["test_fraction"].default)), train.count - 1)
         n_train = train.count - n_test
     oods = tuple(choice.count for choice in ood)
-    return Counts(n_train, n_test, oods, len(settings.lams), settings.draws, backbone.facts["reach"][1])
+    lowest, highest = backbone.facts["reach"]
+    aligned = settings.protocol.reference is not None
+    return Counts(n_train, n_test, oods, len(settings.lams), settings.draws, highest, lowest, aligned)
 
 
 def chosen_diagnostics() -> list[str]:

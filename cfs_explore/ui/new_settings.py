@@ -14,6 +14,7 @@ from cfs_explore.levels import DEFAULT_LAMS
 from cfs_explore.store import Run
 from cfs_explore.taps.policies import choose_taps
 from cfs_explore.ui.new_backbone import BackboneChoice
+from cfs_explore.ui.new_protocol import ProtocolChoice, choose_protocol
 
 _TAPS = {"all": "All taps", "sparse_ed": "CFS(1x2): one encoder and one decoder tap", "manual": "Choose taps"}
 
@@ -27,6 +28,7 @@ class Settings:
     taps: str | list[str]
     seed: int
     resize: str
+    protocol: ProtocolChoice
 
     def measured_taps(self, backbone: BackboneChoice) -> list[Tap]:
         """The taps that will be measured."""
@@ -81,7 +83,8 @@ def choose_settings(backbone: BackboneChoice, base: Run | None) -> tuple[Setting
             help="How pictures of other sizes are brought to the backbone's input.",
         )
         seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="new_seed", help="Keys noise, splits and subsamples.")
-    return Settings(_numbers(lams), int(draws), taps, int(seed), resize), more
+        protocol = choose_protocol()
+    return Settings(_numbers(lams), int(draws), taps, int(seed), resize, protocol), more
 
 
 def _numbers(lams: list) -> tuple[float, ...]:

@@ -97,6 +97,8 @@ def _start(
         missing.append("Choose at least one noise level (step 4).")
     if settings.taps == []:
         missing.append("Choose at least one tap (step 4).")
+    if settings.protocol.missing:
+        missing.append(settings.protocol.missing)
     usable = [s for s in ood if not s.facts.error]
     counts = cost_counts(usable, backbone, base, train, settings)
     name = st.text_input("Name of the exploration", value=_suggest_title([s.name for s in usable]))
@@ -177,7 +179,7 @@ def _create(
         return RunSpec.parse(
             {
                 "name": name,
-                "backbone": {"path": backbone.path, "schedule": backbone.schedule},
+                "backbone": backbone.spec.model_dump(exclude_none=True),
                 "id": {"run": str(base.path)} if base else {"train": _set(train, sources)},
                 "ood": [_set(choice, sources) for choice in ood],
                 "levels": list(settings.lams),
@@ -185,6 +187,7 @@ def _create(
                 "taps": settings.taps,
                 "seed": settings.seed,
                 "resize": settings.resize,
+                **settings.protocol.fields(),
                 "diagnostics": "all" if diagnostics == list(STAGES) else diagnostics,
             }
         )

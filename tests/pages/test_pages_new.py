@@ -23,7 +23,7 @@ LETTERS = 400
 def runs(tmp_path, monkeypatch):
     """An empty folder for runs; no worker is started, and no backbone is timed."""
     facts = {"seconds_per_forward": 0.01, "device": "cpu"}
-    monkeypatch.setattr(new_backbone, "inspect_backbone", lambda path, schedule: facts)
+    monkeypatch.setattr(new_backbone, "inspect_backbone", lambda spec: facts)
     monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
     return tmp_path

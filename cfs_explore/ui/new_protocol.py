@@ -1,0 +1,81 @@
+"""Step 4 of the form, under More: where the levels stand, and what the network is told of them (theory 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from cfs_explore.errors import CFSError
+from cfs_explore.levels import ALIGNMENTS, RELATIVE_ALIGNMENTS
+from cfs_explore.ui import data
+
+_ALIGNMENTS = {
+    "logsnr": "Equal log-SNR",
+    "uniform_t": "Equal fraction of the backbone's own range",
+    "score_norm": "Equal score magnitude, to another exploration",
+    "perceptual": "Equal visible change, to another exploration",
+}
+_CONDITIONING = {"matched": "The level that it sees", "published": "What the paper's own code tells it"}
+
+
+@dataclass(frozen=True)
+class ProtocolChoice:
+    """How levels become the backbone's own; ``missing`` is what is still to be chosen, "" for nothing."""
+
+    alignment: str = "logsnr"
+    reference: str | None = None
+    conditioning: str = "matched"
+    missing: str = ""
+
+    def fields(self) -> dict[str, str]:
+        """Fields of a spec, those at their defaults left out."""
+        given = {"alignment": self.alignment, "reference": self.reference, "conditioning": self.conditioning}
+        defaults = ProtocolChoice()
+        return {key: value for key, value in given.items() if value != getattr(defaults, key)}
+
+
+def choose_protocol() -> ProtocolChoice:
+    """The controls."""
+    alignment = st.selectbox(
+        "Levels are aligned by",
+        ALIGNMENTS,
+        format_func=_ALIGNMENTS.get,
+        key="new_alignment",
+        help="Equal log-SNR makes backbones comparable by the noise in the image. The others place each level where "
+        "another quantity is equal: the position in the backbone's own schedule, the expected magnitude of the "
+        "network's noise estimate, or the structural change that one sees.",
+    )
+    conditioning = st.selectbox(
+        "The network is told",
+        list(_CONDITIONING),
+        format_func=_CONDITIONING.get,
+        key="new_conditioning",
+        help="The paper's code tells some backbones another level than the one that they see; choose that to reproduce "
+        "its numbers. For the others there is no difference.",
+    )
+    known = _references()
+    with_curves = st.selectbox(
+        "Reference",
+        [None, *known],
+        format_func=lambda name: known[name] if name else "None",
+        key="new_reference",
+        help="Another exploration, on the same kind of images, whose score magnitude and visible change were measured "
+        "(stage Levels and cost). The alignments to it are also compared on the page Protocol.",
+    )
+    missing = ""
+    if alignment in RELATIVE_ALIGNMENTS and with_curves is None:
+        missing = "Choose the reference that levels are aligned to (step 4, under More)."
+    return ProtocolChoice(alignment, with_curves, conditioning, missing)
+
+
+def _references() -> dict[str, str]:
+    """Path -> title of every exploration that has alignment curves."""
+    found = {}
+    for path in data.explorations().values():
+        try:
+            if (path / "tables" / "alignment_curves.parquet").is_file():
+                found[str(path)] = data.load_run(path).name
+        except CFSError:
+            continue
+    return found
