@@ -6,7 +6,7 @@ FAMILIES = {
     "guided-diffusion": "guided-diffusion (ADM), a .pt file",
     "edm": "EDM, a .pkl snapshot or the folder converted from it",
     "score-sde": "Score-SDE in PyTorch, a .pth file",
-    "u-vit": "U-ViT, a .pth file",
+    "u-vit": "U-ViT, a .pth file; needs `vae` where it works on latents",
     "dit": "DiT, a .pt file; needs `vae`",
     "dit-diffusers": "diffusers DiTTransformer2DModel, a folder",
     "latent-unet": "diffusers UNet2DConditionModel (Stable Diffusion), a pipeline folder",

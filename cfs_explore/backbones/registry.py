@@ -8,54 +8,50 @@ from pathlib import Path
 
 import torch
 
-from cfs_explore.backbones import edm_family, flow_transformer, latent_unet, openai_unets, score_sde, unet2d
+from cfs_explore.backbones import (
+    dit_diffusers,
+    dit_family,
+    edm_family,
+    flow_transformer,
+    latent_unet,
+    openai_unets,
+    score_sde,
+    unet2d,
+    uvit_family,
+)
 from cfs_explore.backbones.base import Backbone
 from cfs_explore.backbones.locate import locate
 from cfs_explore.backbones.request import Request, read_settings
 from cfs_explore.errors import BackboneError
+from cfs_explore.families import FAMILIES
 
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of network.
+    """One kind of network; what it is called and which files it comes in stands in ``families.py``.
 
     Attributes:
-        description: what it is and which files it comes in.
         recognise: whether a file or folder looks like one, by its class name, or by its keys and shapes; may raise
             BackboneError for a file that cannot be read at all.
         load: a Request -> a Backbone.
     """
 
-    description: str
     recognise: Callable[[Path], bool]
     load: Callable[[Request], Backbone]
 
 
-#: A new family is one file and one line.
-FAMILIES: dict[str, Family] = {
-    "unet2d": Family(
-        "diffusers UNet2DModel: a pipeline folder, or the network's own folder",
-        unet2d.recognise,
-        unet2d.load,
-    ),
-    "improved-diffusion": Family(
-        "improved-diffusion (iDDPM), a .pt file", openai_unets.recognise_improved, openai_unets.load_improved
-    ),
-    "guided-diffusion": Family(
-        "guided-diffusion (ADM), a .pt file", openai_unets.recognise_guided, openai_unets.load_guided
-    ),
-    "edm": Family("EDM, a .pkl snapshot or the folder converted from it", edm_family.recognise, edm_family.load),
-    "score-sde": Family("Score-SDE in PyTorch, a .pth file", score_sde.recognise, score_sde.load),
-    "latent-unet": Family(
-        "diffusers UNet2DConditionModel (Stable Diffusion 1, 2, SDXL) in its pipeline folder, told the empty prompt",
-        latent_unet.recognise,
-        latent_unet.load,
-    ),
-    "flow-transformer": Family(
-        "diffusers SD3Transformer2DModel or FluxTransformer2DModel in its pipeline folder, told the empty prompt",
-        flow_transformer.recognise,
-        flow_transformer.load,
-    ),
+#: A new family is one file, one line here and one in ``families.py``.
+LOADERS: dict[str, Family] = {
+    "unet2d": Family(unet2d.recognise, unet2d.load),
+    "improved-diffusion": Family(openai_unets.recognise_improved, openai_unets.load_improved),
+    "guided-diffusion": Family(openai_unets.recognise_guided, openai_unets.load_guided),
+    "edm": Family(edm_family.recognise, edm_family.load),
+    "score-sde": Family(score_sde.recognise, score_sde.load),
+    "u-vit": Family(uvit_family.recognise, uvit_family.load),
+    "dit": Family(dit_family.recognise, dit_family.load),
+    "dit-diffusers": Family(dit_diffusers.recognise, dit_diffusers.load),
+    "latent-unet": Family(latent_unet.recognise, latent_unet.load),
+    "flow-transformer": Family(flow_transformer.recognise, flow_transformer.load),
 }
 
 
@@ -93,7 +89,7 @@ def load_backbone(
     family = family or named
     if family is not None and family not in FAMILIES:
         raise BackboneError(f"There is no backbone family {family!r}. Known: {_known()}.")
-    entry = FAMILIES[_recognise(source, family)]
+    entry = LOADERS[_recognise(source, family)]
     given = {"schedule": schedule, "preset": preset, "vae": vae, "label": label}
     beside = {key: settings.pop(key, None) for key in given}
     options = {key: beside[key] if value is None else value for key, value in given.items()}
@@ -103,7 +99,7 @@ def load_backbone(
 
 def _recognise(source: Path, family: str | None) -> str:
     """The family's key: the named one if the files agree, else the only one that they fit."""
-    fitting = [key for key, entry in FAMILIES.items() if entry.recognise(source)]
+    fitting = [key for key, entry in LOADERS.items() if entry.recognise(source)]
     if family is not None:
         if family not in fitting:
             looks = f" It looks like {' or '.join(fitting)}." if fitting else ""
@@ -117,7 +113,7 @@ def _recognise(source: Path, family: str | None) -> str:
 
 
 def _known() -> str:
-    return "; ".join(f"{key} ({entry.description})" for key, entry in FAMILIES.items())
+    return "; ".join(f"{key} ({description})" for key, description in FAMILIES.items())
 
 
 def _name(path_or_hub_id: str | Path) -> str:

@@ -76,6 +76,8 @@ def _instructions(file: Window) -> Iterator[tuple[str, Any]]:
             if not file.read(1):
                 damaged("was cut short, as by a broken download")
             damaged(f"is damaged or not a pickle ({' '.join(str(error).split())[:80]})")
+        if opcode.name == "FRAME" and argument > len(file.rest()):
+            damaged("was cut short, as by a broken download")
         yield opcode.name, argument
 
 

@@ -13,8 +13,9 @@ from cfs_explore.backbones.nets.ncsnpp import NCSNpp
 from cfs_explore.backbones.network import Network
 from cfs_explore.backbones.request import Request
 from cfs_explore.backbones.score_sde_config import ScoreSde, configure
-from cfs_explore.backbones.score_sde_keys import averaged, is_score_sde
+from cfs_explore.backbones.score_sde_keys import HINT, averaged, is_score_sde
 from cfs_explore.backbones.score_sde_levels import ContinuousSubVP, DiscreteVE
+from cfs_explore.errors import BackboneError
 from cfs_explore.levels import ContinuousVP
 
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
@@ -50,12 +51,16 @@ def load(request: Request) -> Network:
     Raises:
         BackboneError: naming the field that is missing, or what does not fit.
     """
+    if request.label is not None:
+        raise BackboneError(f"{request.source} knows no classes: leave `label` out.")
     tensors, notes = averaged(read_checkpoint(request.source))
     config = configure(request, tensors)
     sigmas = config.sigmas.float()
-    module = build_on_meta(NCSNpp, config.architecture, sigmas)
-    hint = "The file is incomplete, or another network's."
-    load_strict(module, {"sigmas": sigmas} | tensors, source=request.source, hint=hint)
+    try:
+        module = build_on_meta(NCSNpp, config.architecture, sigmas)
+    except (ValueError, ZeroDivisionError) as error:
+        raise BackboneError(f"{request.source} has channels that cannot be normalised in groups: {error}.") from error
+    load_strict(module, {"sigmas": sigmas} | tensors, source=request.source, hint=HINT)
 
     def fresh() -> NCSNpp:
         return NCSNpp(config.architecture, sigmas.clone())

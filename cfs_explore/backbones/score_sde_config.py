@@ -36,6 +36,14 @@ _CHOICES = {
     "num_scales": "number of levels",
 }
 
+#: Fields that may be given, with what they may be.
+_OPTIONAL = {
+    "beta_min": "a positive number",
+    "beta_max": "a positive number",
+    "ch_mult": "a list of whole numbers",
+    "attn_resolutions": "a list of whole numbers",
+}
+
 #: Fields whose other values no published network has.
 _ONLY = {"nonlinearity": "swish", "fir_kernel": (1, 3, 3, 1)}
 
@@ -72,6 +80,8 @@ def configure(request: Request, tensors: Mapping[str, torch.Tensor]) -> ScoreSde
     found = read_layers({name: tuple(value.shape) for name, value in tensors.items()}, source)
     if "sigmas" in tensors:
         sigmas = tensors["sigmas"]
+        if sigmas.ndim != 1 or len(sigmas) < 2 or not (sigmas[:-1] > sigmas[1:]).all() or not sigmas[-1] > 0:
+            raise BackboneError(f"{source}: its `sigmas` must be a list of noise levels from the highest, above zero.")
         found |= {"sigma_max": float(sigmas[0]), "sigma_min": float(sigmas[-1]), "num_scales": len(sigmas)}
     if found["resblock_type"] == "biggan":
         found["name"] = "ncsnpp"
@@ -112,7 +122,7 @@ def _given(request: Request) -> dict[str, Any]:
     for section in (request.settings, *(request.settings.get(name) for name in _SECTIONS)):
         if isinstance(section, Mapping):
             given |= {name: _plain(value) for name, value in section.items() if name not in _SECTIONS}
-    for name, what in _CHOICES.items():
+    for name, what in (_CHOICES | _OPTIONAL).items():
         if name in given and not _fits(given[name], what):
             raise BackboneError(f"{request.source}: {name} must be {what}; got {given[name]!r}.")
     for name, only in _ONLY.items():
@@ -138,9 +148,15 @@ def _fits(value: Any, what: str) -> bool:
         return isinstance(value, bool)
     if what == "a positive number":
         return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    if what == "a list of whole numbers":
+        return isinstance(value, tuple) and all(_whole(item) for item in value)
     if what in ("side of the images", "number of levels"):
-        return isinstance(value, int) and not isinstance(value, bool) and value > 0
+        return _whole(value)
     return value in re.findall(r"\w+", what.removeprefix("one of "))
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _refuse_contradictions(request: Request, found: Mapping[str, Any], given: Mapping[str, Any]) -> None:
@@ -183,6 +199,12 @@ def _refuse_unknown_combinations(request: Request, config: ScoreSde) -> None:
         )
     if config.sde == "subvpsde" and not config.continuous:
         raise BackboneError(f"{request.source}: subvpsde needs `continuous: true`.")
+    for low, high, names in (
+        (config.sigmas[-1], config.sigmas[0], "sigma_min must be below sigma_max"),
+        (config.beta_min, config.beta_max, "beta_min must be below beta_max"),
+    ):
+        if not low < high:
+            raise BackboneError(f"{request.source}: {names}; got {float(low):g} and {float(high):g}.")
     halvings = len(config.architecture.ch_mult) - 1
     if config.image_size % 2**halvings:
         raise BackboneError(
