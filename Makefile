@@ -27,6 +27,8 @@ lock:  ## pin every dependency for Linux, macOS and Windows
 bundle: $(VENV)/.ready  ## rebuild precomputed/digits from nothing (training takes minutes on 2 cores)
 	$(BIN)/cfs-explore train precomputed/digits/train.yaml --out precomputed/digits/backbone
 	$(BIN)/cfs-explore run precomputed/digits/spec.yaml --out precomputed/digits --device cpu --fresh
+	$(BIN)/cfs-explore train precomputed/digits-narrow/train.yaml --out precomputed/digits-narrow/backbone
+	$(BIN)/cfs-explore run precomputed/digits-narrow/spec.yaml --out precomputed/digits-narrow --device cpu --fresh
 
 screenshots: $(VENV)/.ready-dev
 	$(BIN)/python scripts/screenshots.py

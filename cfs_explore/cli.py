@@ -1,4 +1,4 @@
-"""The command line: ``cfs-explore run | diagnose | app | inspect | train``."""
+"""The command line: ``cfs-explore run | diagnose | protocol | app | inspect | convert | train``."""
 
 from __future__ import annotations
 
@@ -52,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.add_argument("--fresh", action="store_true", help="compute again what is there")
     diagnose.set_defaults(command=_diagnose)
 
+    protocol = commands.add_parser("protocol", help="levels, alignment, conditioning and cost of an exploration")
+    protocol.add_argument("run", help="a run directory, or a bundle's name")
+    protocol.add_argument("--ood", help="OOD set (default: the first)")
+    protocol.add_argument("--against", nargs="+", default=[], metavar="RUN", help="other explorations to compare with")
+    protocol.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as files instead of printing")
+    protocol.set_defaults(command=_protocol)
+
     app = commands.add_parser("app", help="open the app in the browser")
     app.add_argument("--port", type=int, default=8501)
     app.add_argument(
@@ -61,12 +68,20 @@ def _parser() -> argparse.ArgumentParser:
     app.set_defaults(command=_app)
 
     inspect = commands.add_parser("inspect", help="what a backbone is: input, reach, taps with region and depth")
-    inspect.add_argument("path", help="a backbone folder or hub id")
+    inspect.add_argument("path", help="a checkpoint file, a backbone folder or a hub id")
     inspect.add_argument("--family", help="name the family instead of recognising it")
-    inspect.add_argument("--schedule", help="noise schedule by name, for a folder that holds none")
+    inspect.add_argument("--schedule", help="noise schedule by name, for weights that come without one")
+    inspect.add_argument("--preset", help="name of a published configuration")
+    inspect.add_argument("--vae", help="folder or hub id of the autoencoder, for a network in latent space")
+    inspect.add_argument("--label", type=int, help="class that a class-conditional network is told")
     inspect.add_argument("--device")
     inspect.add_argument("--json", action="store_true", help="as JSON, with the measured time per forward")
     inspect.set_defaults(command=_inspect)
+
+    convert = commands.add_parser("convert", help="an EDM .pkl snapshot to safetensors and a config, nothing executed")
+    convert.add_argument("snapshot", type=Path, help="the .pkl file")
+    convert.add_argument("folder", type=Path, help="where to write model.safetensors and config.json")
+    convert.set_defaults(command=_convert)
 
     train = commands.add_parser("train", help="train a small reference backbone from a spec")
     train.add_argument("spec", type=Path)
@@ -114,6 +129,21 @@ def _diagnose(options: argparse.Namespace) -> None:
         if name in run.manifest.stages:
             entry = run.manifest.stages[name]
             print(f"{name}: {entry.state} ({entry.seconds:.1f} s){': ' * bool(entry.why)}{entry.why}")
+
+
+def _protocol(options: argparse.Namespace) -> None:
+    from cfs_explore import report
+    from cfs_explore.locations import locate_run
+    from cfs_explore.store import open_run
+
+    run, *others = (open_run(locate_run(name)) for name in (options.run, *options.against))
+    ood = run.entry("ood", options.ood).name
+    parts = report.protocol_tables(run, ood, others)
+    if options.csv is None:
+        print(f"{run.name}, OOD set {ood}\n\n{report.as_text(parts)}")
+    else:
+        for path in report.write_csv(parts, options.csv):
+            print(f"Saved: {path}")
 
 
 @contextlib.contextmanager
@@ -168,21 +198,31 @@ def _inspect(options: argparse.Namespace) -> None:
     from cfs_explore.backbones import load_backbone
     from cfs_explore.inspect import describe_backbone
 
-    backbone = load_backbone(options.path, options.family, options.device, schedule=options.schedule)
+    choices = {key: getattr(options, key) for key in ("family", "schedule", "preset", "vae", "label")}
+    backbone = load_backbone(options.path, device=options.device, **choices)
     facts = describe_backbone(backbone, measure_speed=options.json)
     if options.json:
         print(json.dumps(facts))
         return
     low, high = facts["reach"]
-    size = f"{facts['parameters']:,} parameters, input {facts['image_shape']}"
-    print(f"{facts['name']}: family {facts['family']}, {size}")
-    print(f"fingerprint {facts['fingerprint']}; reachable log-SNR {low:.2f} to {high:.2f}\n")
+    shape, latent = (" x ".join(map(str, facts[key])) for key in ("image_shape", "input_shape"))
+    print(f"{facts['name']}: family {facts['family']}, {facts['parameters']:,} parameters")
+    print(f"images {shape}{'' if latent == shape else f', latents {latent}'} (channels x height x width)")
+    print(f"schedule: {facts['schedule']}; reachable log-SNR {low:.2f} to {high:.2f}")
+    print(f"fingerprint {facts['fingerprint']}")
+    print("".join(f"note: {note}\n" for note in facts["notes"]))
     print(f"{'tap':40} {'region':8} {'kind':12} {'size':>5} {'channels':>8} {'work':>6}")
     for tap in facts["taps"]:
         print(
             f"{tap['name']:40} {tap['region']:8} {tap['kind']:12} {tap['resolution']:5d} {tap['channels']:8d} "
             f"{tap['depth']:6.1%}"
         )
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from cfs_explore.backbones.edm_snapshot import convert
+
+    print(f"Saved: {convert(options.snapshot, options.folder)}")
 
 
 def _train(options: argparse.Namespace) -> None:

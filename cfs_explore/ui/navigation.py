@@ -25,6 +25,7 @@ def current_page():
             st.Page(_FOLDER / "stability.py", title="Stability", icon=":material/show_chart:"),
             st.Page(_FOLDER / "prediction.py", title="Prediction", icon=":material/track_changes:"),
             st.Page(_FOLDER / "controls.py", title="Controls", icon=":material/fact_check:"),
+            st.Page(_FOLDER / "protocol.py", title="Protocol", icon=":material/balance:"),
             st.Page(_FOLDER / "lab.py", title="Lab", icon=":material/science:"),
             st.Page(_FOLDER / "new.py", title="New exploration", icon=":material/add_circle:"),
         ]

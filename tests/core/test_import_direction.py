@@ -15,26 +15,31 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
     "contracts": set(),
+    "families": set(),
     "errors": set(),
     **dict.fromkeys(LEAVES, BASE),
     "store": BASE | {"stages"},
     "levels": BASE,
     "locations": BASE,
     "stages": set(),
-    "headlines": BASE | {"figures"},
+    "headlines": BASE | {"figures", "levels"},
     "corruption": BASE | {"levels"},
-    "backbones": BASE | {"levels"},
+    "backbones": BASE | {"levels", "families"},
     "extraction": BASE | {"backbones", "corruption", "taps"},
     "scoring": BASE | {"heads"},
     "spec": BASE | {"levels", "stages"},
     "estimate": BASE,
+    "protocol": BASE | {"levels", "store", "diagnostics"},
+    "report": BASE | {"store", "diagnostics", "protocol"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec"},
     "pipeline": BASE
     | {"levels", "spec", "stages", "locations", "images", "taps", "store", "heads", "diagnostics"}
     | {"corruption", "backbones", "extraction", "scoring"},
     "jobs": BASE | {"spec", "stages", "locations", "store", "pipeline"},
-    "cli": BASE | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"},
+    "cli": BASE
+    | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
+    | {"report"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs.
     "ui": BASE
     | {
@@ -50,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
         "heads",
         "diagnostics",
     }
-    | {"figures", "jobs"},
+    | {"figures", "jobs", "families", "protocol"},
 }
 #: Third-party packages that only these rooms may import.
 KEPT_IN = {

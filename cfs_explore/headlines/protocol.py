@@ -1,0 +1,152 @@
+"""What the protocol page says in one sentence, view by view (theory 1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from cfs_explore.figures import format_estimate
+from cfs_explore.figures.theme import format_value
+from cfs_explore.levels import REACH_TOLERANCE
+
+#: A rank correlation of maps from here on is called the same order.
+_SAME_ORDER = 0.95
+#: AUROC below the best detector's that counts as nearly as good.
+_NEARLY = 0.01
+
+
+def levels_headline(name: str, table: pd.DataFrame, reach: tuple[float, float], alignment: str) -> str:
+    """How well an exploration's levels meet what was requested.
+
+    Args:
+        name: of the exploration, safe in Markdown.
+        table: of ``protocol.levels_table``.
+        reach: lowest and highest log-SNR of the backbone.
+        alignment: of the run.
+    """
+    ends = f"its backbone reaches λ from {format_value(reach[0], 1)} to {format_value(reach[1], 1)}"
+    largest = table.loc[table["error"].abs().idxmax()]
+    if alignment != "logsnr":
+        moved = table["error"].abs().median()
+        return (
+            f"**{name}** has its {len(table)} levels aligned by {alignment}, a median of **{format_value(moved, 2)}** "
+            f"in log-SNR away from the requested ones; {ends}."
+        )
+    missed = int((table["error"].abs() > REACH_TOLERANCE).sum())
+    if missed:
+        return (
+            f"**{name}** misses **{missed} of {len(table)}** requested levels, λ = "
+            f"{format_value(largest['requested'], 1)} by {format_value(abs(largest['error']), 2)}; {ends}."
+        )
+    return (
+        f"**{name}** meets all {len(table)} requested levels to within **{format_value(abs(largest['error']), 3)}** in "
+        f"log-SNR (worst at λ = {format_value(largest['requested'], 1)}); {ends}."
+    )
+
+
+def alignment_headline(ood: str, rows: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """How much the map hangs on where its levels stand.
+
+    Args:
+        ood: name of the OOD set.
+        rows: ``sensitivity`` of this set.
+        names: variant -> how it is called.
+    """
+    others = rows[rows["variant"] != rows["baseline"]]
+    known = others[others["spearman"].notna()]
+    if known.empty:
+        return f"The maps of **{ood}** are constant, so that their order cannot be compared."
+    worst = known.loc[known["spearman"].idxmin()]
+    value = format_estimate(worst["spearman"], worst["spearman_lo"], worst["spearman_hi"])
+    if worst["spearman"] >= _SAME_ORDER:
+        text = f"the map of **{ood}** keeps its order of cells wherever its levels are put: rank correlation at least "
+        text += f"**{value}** ({names[worst['variant']]})"
+    else:
+        text = f"the map of **{ood}** hangs most on **{names[worst['variant']]}**: its order of cells has rank "
+        text += f"correlation **{value}** with the run's own"
+    moved = others[others["cost_of_moving_lo"] > 0]
+    if moved.empty:
+        return f"{text[0].upper()}{text[1:]}; no best cell that another alignment picks is worse beyond chance."
+    dear = moved.loc[moved["cost_of_moving"].idxmax()]
+    cost = format_estimate(dear["cost_of_moving"], dear["cost_of_moving_lo"], dear["cost_of_moving_hi"])
+    return f"{text[0].upper()}{text[1:]}; the best cell moves at a cost of up to **{cost}** AUROC."
+
+
+def conditioning_headline(ood: str, summary: pd.DataFrame) -> str:
+    """What a wrong level costs.
+
+    Args:
+        ood: name of the OOD set.
+        summary: of ``protocol.conditioning_summary``.
+    """
+    told = summary[summary["region"].isin(["encoder", "decoder"])]
+    told = summary if told.empty else told
+    worst = told.loc[told["median"].idxmax()]
+    what = (
+        "by the published conditioning"
+        if math.isnan(worst["offset"])
+        else f"a level {abs(worst['offset']):g} too {'clean' if worst['offset'] > 0 else 'noisy'}"
+    )
+    if worst["median"] <= 0:
+        return f"For **{ood}**, no wrong level that the network was told costs the median cell of a region any AUROC."
+    return (
+        f"For **{ood}**, the network told {what} loses a median of **{format_value(worst['median'])}** AUROC in the "
+        f"{worst['region']}, the dearest of all; {100 * worst['worse']:.0f} % of those cells lose beyond chance, "
+        f"{100 * worst['better']:.0f} % gain."
+    )
+
+
+def cost_headline(ood: str, front: pd.DataFrame, table: pd.DataFrame) -> str:
+    """The cheapest detector that is nearly as good as any.
+
+    Args:
+        ood: name of the OOD set.
+        front: of ``diagnostics.honest_front``.
+        table: of ``protocol.cost_table``.
+    """
+    if front.empty:
+        return f"No detector of **{ood}** has both a cost and an AUROC."
+    best = front.loc[front["judged_auroc"].idxmax()]
+    enough = front[front["judged_auroc"] >= best["judged_auroc"] - _NEARLY].iloc[0]
+    value = format_estimate(enough["judged_auroc"], enough["judged_lo"], enough["judged_hi"])
+    text = (
+        f"For **{ood}**, **{enough['detector']}** comes within {_NEARLY} of the best on the front at AUROC **{value}** "
+        f"for {_price(enough)}"
+    )
+    pairs = table[(table["kind"] == "CFS") & (table["draws"] == 1)]
+    if pairs.empty:
+        return f"{text}."
+    pair = pairs.loc[pairs["picked_auroc"].idxmax()]
+    of_pair = format_estimate(pair["judged_auroc"], pair["judged_lo"], pair["judged_hi"])
+    return f"{text}; the best pair, {pair['detector']}, has {of_pair} for {_price(pair)}."
+
+
+def _price(row: Mapping) -> str:
+    time = "" if math.isnan(row["ms"]) else f" ({row['ms']:.2g} ms)"
+    return f"{row['effective']:.2g} of a forward per image{time}"
+
+
+def comparison_headline(ood: str, first: str, others: Sequence[tuple[str, pd.DataFrame]]) -> str:
+    """Who is ahead, and where.
+
+    Args:
+        ood: name of the OOD set.
+        first: name of the exploration.
+        others: (name, ``protocol.compare`` of it against the first).
+    """
+    clauses = [_against(name, frame) for name, frame in others]
+    return f"For **{ood}** and against **{first}**: {'; '.join(clauses)}."
+
+
+def _against(name: str, frame: pd.DataFrame) -> str:
+    if frame.empty:
+        return f"**{name}** has no matching cell"
+    ahead, behind = (frame["lo"] > 0).mean(), (frame["hi"] < 0).mean()
+    middle = frame["difference"].median()
+    verb = "gains" if middle > 0 else "loses"
+    return (
+        f"**{name}** {verb} a median of **{format_value(abs(middle))}** AUROC over {len(frame)} matching cells, ahead "
+        f"beyond chance in {100 * ahead:.0f} % of them and behind in {100 * behind:.0f} %"
+    )

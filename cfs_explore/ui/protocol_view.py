@@ -1,0 +1,136 @@
+"""The protocol page: what makes backbones comparable, and how much a map hangs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from cfs_explore.errors import CFSError
+from cfs_explore.store import Run
+from cfs_explore.ui import (
+    data,
+    diagnostic_page,
+    protocol_alignment,
+    protocol_compare,
+    protocol_conditioning,
+    protocol_cost,
+    protocol_levels,
+    state,
+)
+from cfs_explore.ui.sidebar import escape
+
+VIEWS = {
+    "levels": "Levels",
+    "alignment": "Alignment",
+    "conditioning": "Conditioning",
+    "cost": "Cost",
+    "compare": "Side by side",
+}
+#: More would not fit beside each other.
+MOST_OTHERS = 2
+#: Given the run, the OOD set and the other explorations: draws the view and returns its headline, "" for none.
+_SHOW: dict[str, Callable[[Run, str, list[Run]], str]] = {
+    "levels": protocol_levels.show,
+    "alignment": protocol_alignment.show,
+    "conditioning": protocol_conditioning.show,
+    "cost": protocol_cost.show,
+    "compare": protocol_compare.show,
+}
+_FORMULAS = {
+    "**Level** (1): the log-SNR λ of what the network sees; a discrete schedule takes its nearest step.": r"x_\lambda "
+    r"= a\,x_0 + b\,e,\quad \lambda=\ln\frac{a^2}{b^2},\quad t^\ast=\arg\min_t|\lambda_t-\lambda|",
+    "**Score magnitude** and **visible change** (1), which other alignments hold equal between backbones:": r"\frac{"
+    r"\mathbb{E}\,|\hat\varepsilon|^2}{\dim},\qquad \mathbb{E}\left[1-\mathrm{SSIM}\!\left(x_0,\tfrac{x_\lambda}{a}"
+    r"\right)\right]",
+    "**Effective #F** (1): with D draws, the sum over a detector's levels of the share of a forward's floating-point "
+    "work done when its last tap fires:": r"\#F_{\mathrm{eff}}=D\sum_{k}\frac{\mathrm{FLOP}(\text{last tap at }k)}{"
+    r"\mathrm{FLOP}(\text{all})}",
+    "**Difference** of two maps: paired DeLong where both scored the same images, else both single intervals joined "
+    "(Zou and Donner 2008).": r"\Delta=A_2-A_1",
+}
+
+
+def show(run: Run) -> None:
+    """The whole page for one run."""
+    diagnostic_page.restore_ood(run)
+    state.restore("protocol_view", "levels", list(VIEWS))
+    others = {name: path for name, path in data.explorations().items() if path != run.path}
+    state.restore(
+        "protocol_against",
+        _default_others(run, others),
+        parse=lambda text: [name for name in text.split(",") if name in others],
+        write=",".join,
+    )
+    st.session_state["protocol_against"] = [name for name in st.session_state["protocol_against"] if name in others]
+    protocol_levels.restore(run)
+    protocol_conditioning.restore(run)
+    protocol_cost.restore()
+    _page(run, others)
+
+
+def _default_others(run: Run, others: dict[str, Path]) -> list[str]:
+    """The first exploration of another backbone that measured one of the run's OOD sets."""
+    for name, path in others.items():
+        try:
+            other = data.load_run(path)
+        except CFSError:
+            continue
+        another = other.manifest.backbone.fingerprint != run.manifest.backbone.fingerprint
+        if another and set(run.ood_names) & set(other.ood_names):
+            return [name]
+    return []
+
+
+@st.fragment
+def _page(run: Run, others: dict[str, Path]) -> None:
+    """Everything but the sidebar."""
+    st.title("What makes backbones comparable?", anchor=False)
+    headline = st.empty()
+    ood, view = _controls(run, others)
+    chosen = _load(st.session_state["protocol_against"], others)
+    with st.container(key=f"view_of_{view}"):
+        text = _SHOW[view](run, ood, chosen)
+    if text:
+        headline.markdown(text)
+    diagnostic_page.formulas(_FORMULAS)
+
+
+def _controls(run: Run, others: dict[str, Path]) -> tuple[str, str]:
+    view = st.segmented_control(
+        "Look at",
+        list(VIEWS),
+        key="protocol_view",
+        format_func=VIEWS.get,
+        required=True,
+        help="Levels: which noise each level is, and what it looks like. Alignment: how the map changes when levels "
+        "are put elsewhere. Conditioning: what it loses when the network is told a wrong level. Cost: AUROC against "
+        "forwards and time. Side by side: two backbones at equal levels and equal cost.",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        ood = diagnostic_page.ood_control(run)
+        if view in ("levels", "cost", "compare"):
+            st.multiselect(
+                "Compare with",
+                list(others),
+                key="protocol_against",
+                format_func=lambda name: data.title(others[name]),
+                max_selections=MOST_OTHERS,
+                placeholder="Other explorations",
+                width=380,
+                help=f"Up to {MOST_OTHERS} other explorations, of other backbones, say, on the same image sets.",
+            )
+    state.remember(protocol_view=view, protocol_against=",".join(st.session_state["protocol_against"]))
+    return ood, view
+
+
+def _load(names: list[str], others: dict[str, Path]) -> list[Run]:
+    """The chosen explorations that can be read; the others with the reason on the page."""
+    found = []
+    for name in names:
+        try:
+            found.append(data.load_run(others[name]))
+        except CFSError as error:
+            st.error(escape(str(error)))
+    return found

@@ -1,0 +1,47 @@
+"""The protocol page on the bundles: every view draws, and its headline holds the tables' numbers."""
+
+import pytest
+from page_steps import open_page, texts
+
+from cfs_explore import protocol
+from cfs_explore.figures.theme import format_value
+from cfs_explore.locations import BUNDLES
+from cfs_explore.store import open_run
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return open_run(BUNDLES / "digits")
+
+
+def test_levels_say_how_well_they_meet_the_requests(digits):
+    app = open_page("protocol", run="digits", ood="letters", protocol_view="levels")
+    worst = protocol.levels_table(digits)["error"].abs().max()
+    assert "meets all 8 requested levels" in app.markdown[0].value and format_value(worst, 3) in texts(app)
+
+
+def test_alignment_tells_the_lowest_rank_correlation(digits):
+    app = open_page("protocol", run="digits", ood="letters", protocol_view="alignment")
+    rows = digits.table("sensitivity").query("ood == 'letters' and variant != baseline")
+    assert format_value(rows["spearman"].min()) in app.markdown[0].value
+
+
+def test_conditioning_tells_the_dearest_median_loss(digits):
+    app = open_page("protocol", run="digits", ood="letters", protocol_view="conditioning")
+    table = digits.table("conditioning").query("ood == 'letters'")
+    summary = protocol.conditioning_summary(protocol.with_regions(digits, table))
+    worst = summary[summary["region"].isin(["encoder", "decoder"])]["median"].max()
+    assert format_value(worst) in app.markdown[0].value
+
+
+def test_cost_names_a_detector_of_the_front(digits):
+    app = open_page("protocol", run="digits", ood="letters", protocol_view="cost")
+    head = app.markdown[0].value
+    assert any(name in head for name in protocol.cost_table(digits, "letters")["detector"])
+
+
+def test_side_by_side_counts_the_matching_cells(digits):
+    app = open_page("protocol", run="digits", ood="letters", protocol_view="compare")
+    frame = protocol.compare(digits, open_run(BUNDLES / "digits-narrow"), "letters")
+    assert f"over {len(frame)} matching cells" in texts(app)
+    assert format_value(abs(frame["difference"].median())) in app.markdown[0].value
