@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import pickle
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ _RAW = ("state_dict", "model", "model_state_dict", "net", "nnet", "params", "mod
 
 #: Put before every name by data-parallel and compiled training.
 _WRAPPERS = ("module.", "_orig_mod.")
+
+#: What torch's reader may raise on a stream that is cut short or damaged.
+_BROKEN = (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError,
+           OverflowError, MemoryError, struct.error)  # fmt: skip
 
 #: How many keys an error names.
 _SHOWN = 5
@@ -136,7 +141,7 @@ def _read_torch(path: Path) -> Any:
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
             except pickle.UnpicklingError as error:
                 raise BackboneError(_refused(path, error)) from error
-            except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+            except _BROKEN as error:
                 if not mapped or _is_zip(path):
                     raise BackboneError(_damaged(path, error)) from error
     raise AssertionError("unreachable")

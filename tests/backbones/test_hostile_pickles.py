@@ -80,6 +80,7 @@ IN_TORCH_FILES = (
     "old-style object from the stack", "build on a name", "persistent id", "text persistent id", "bytearray",
     "numpy array", "bytes that are not there", "a number of two gigabytes", "a number of negative length",
     "huge storage", "a dictionary in itself", "a tuple in itself", "lists that double", "no container",
+    "a list as a key", "stack underflow",
 )  # fmt: skip
 
 
