@@ -93,17 +93,21 @@ def check_heads(heads: Any, width: int) -> int:
     return heads
 
 
-def class_to_tell(request: Request, rows: int, null: int | None) -> tuple[int, list[str]]:
-    """The row of a table of classes that every image is told, and notes.
+def class_to_tell(request: Request, rows: int | None, null: int | None = None) -> tuple[int | None, list[str]]:
+    """The row of a table of classes that every image is told, None where there are no classes, and notes.
 
     Args:
         request: whose label is taken, if it has one.
-        rows: classes, the null class included.
+        rows: classes, the null class included; None or 0 for a network without classes.
         null: the null class, told when no other is wanted; None where there is none.
 
     Raises:
-        BackboneError: for a label outside the table, and where one must be given.
+        BackboneError: for a label outside the table, where one must be given, and where there are no classes.
     """
+    if not rows:
+        if request.label is not None:
+            raise BackboneError(f"{request.source} knows no classes: leave `label` out (got {request.label!r}).")
+        return None, []
     last = rows - 1 if null is None else rows - 2
     if request.label is None and null is not None:
         return null, [f"Told the null class ({null}); `label` gives one of 0 to {last}."]

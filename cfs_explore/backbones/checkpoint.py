@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from cfs_explore.backbones.nesting import nests_too_deep
 from cfs_explore.errors import BackboneError
 
 #: Where training checkpoints keep the weights, best first: averaged weights before raw ones.
@@ -135,6 +136,10 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _read_torch(path: Path) -> Any:
+    if path.stat().st_size and nests_too_deep(path):
+        raise BackboneError(
+            f"{path} was refused, and nothing in it was run: it nests values deeper than a network needs."
+        )
     with torch.serialization.safe_globals([argparse.Namespace]):  # plain settings beside the weights of DiT and others
         for mapped in (True, False):  # files of torch before 1.6 cannot be mapped
             try:
@@ -167,8 +172,8 @@ def _damaged(path: Path, error: Exception) -> str:
     if first:
         return first
     return (
-        f"{path} ({path.stat().st_size:,} bytes) is damaged or was cut short, as after a broken download: "
-        f"{_short(error)}. Download it again and compare its size with the original's."
+        f"{path} ({path.stat().st_size:,} bytes) is damaged or was cut short, as after a broken download "
+        f"({_short(error)}). Download it again and compare its size with the original's."
     )
 
 
@@ -186,7 +191,8 @@ def what_else_it_is(path: Path) -> str:
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
+    """The first words of an error, or its kind where it has none."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def _choose_weights(content: Mapping, path: Path) -> tuple[dict[str, torch.Tensor], list[str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from cfs_explore.backbones.arguments import class_to_tell
 from cfs_explore.backbones.base import as_images
 from cfs_explore.backbones.checkpoint import build_on_meta, load_strict
 from cfs_explore.backbones.conditioning import Conditioning, denoiser
@@ -96,10 +97,10 @@ def _scaled_twice(conditioning: Conditioning) -> Conditioning:
 
 def _class_labels(count: int, request: Request) -> tuple[torch.Tensor | None, list[str]]:
     """One-hot (1, count) of the wanted class; None for the null class, or where there are no classes; and notes."""
-    if request.label is None:
-        return None, [f"Told the null class; `label` gives one of 0 to {count - 1}."] if count else []
     if not count:
-        raise BackboneError(f"{request.source} knows no classes: leave `label` out.")
+        return class_to_tell(request, None)
+    if request.label is None:
+        return None, [f"Told the null class; `label` gives one of 0 to {count - 1}."]
     if not isinstance(request.label, int) or not 0 <= request.label < count:
         raise BackboneError(
             f"{request.source} has {count} classes: label must be 0 to {count - 1}, or nothing for the null class; "

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from cfs_explore.backbones.arguments import class_to_tell
 from cfs_explore.backbones.autoencoder import load_autoencoder
 from cfs_explore.backbones.conditioning import Conditioning, flow
 from cfs_explore.backbones.diffusers_folder import find_model, load_model, read_json, scheduler_config
@@ -44,6 +45,7 @@ def load(request: Request) -> Network:
     """
     import diffusers
 
+    class_to_tell(request, None)
     kind = next(name for name in (_SD3, _FLUX) if find_model(request.source, name) is not None)
     home = find_model(request.source, kind)
     module = load_model(getattr(diffusers, kind), home)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from cfs_explore.backbones.arguments import class_to_tell
 from cfs_explore.backbones.autoencoder import load_autoencoder
 from cfs_explore.backbones.diffusers_folder import find_model, load_model, scheduler_config
 from cfs_explore.backbones.diffusers_schedule import read_scheduler
@@ -38,6 +39,7 @@ def load(request: Request) -> Network:
     """
     from diffusers import UNet2DConditionModel
 
+    class_to_tell(request, None)
     home = find_model(request.source, "UNet2DConditionModel")
     module = load_model(UNet2DConditionModel, home)
     shape = _latent_shape(module, home)

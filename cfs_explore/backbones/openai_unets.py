@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from cfs_explore.backbones.arguments import class_to_tell
 from cfs_explore.backbones.checkpoint import Checkpoint, build_on_meta, load_strict, read_checkpoint
 from cfs_explore.backbones.conditioning import Conditioning, cosine_alphas_cumprod, discrete, linear_alphas_cumprod
 from cfs_explore.backbones.nets.openai_unet import AttentionBlock, Downsample, OpenAIUNet, ResBlock, Upsample
@@ -15,7 +16,6 @@ from cfs_explore.backbones.network import Network
 from cfs_explore.backbones.openai_config import ADM_ONLY, Config, configure
 from cfs_explore.backbones.openai_shapes import changes_inside_blocks, is_openai_unet, read_architecture
 from cfs_explore.backbones.request import Request, read_settings
-from cfs_explore.errors import BackboneError
 
 _SUFFIXES = (".pt", ".pth", ".safetensors")
 _SITES = re.compile(r"(input|output)_blocks\.\d+\.\d+|middle_block\.\d+")
@@ -71,7 +71,7 @@ def _is_adm(checkpoint: Checkpoint) -> bool:
 def _load(family: str, request: Request) -> Network:
     checkpoint = read_checkpoint(request.source)
     config = configure(family, read_architecture(checkpoint.shapes, request.source), request)
-    label = _class_label(config.architecture.num_classes, request)
+    label, _ = class_to_tell(request, config.architecture.num_classes)
     module = build_on_meta(OpenAIUNet, config.architecture)
     load_strict(module, checkpoint.tensors, source=request.source, hint=_HINT)
     matched, published = conditionings(config)
@@ -122,16 +122,3 @@ def _kind(member: nn.Module) -> str:
     if isinstance(member, ResBlock):
         return {0.5: "downsampler", 1: "resnet", 2: "upsampler"}[member.change]
     return {AttentionBlock: "attention", Downsample: "downsampler", Upsample: "upsampler"}.get(type(member), "conv")
-
-
-def _class_label(count: int | None, request: Request) -> int | None:
-    """The class to tell a class-conditional network; these have no null class."""
-    if count is None:
-        return None
-    if isinstance(request.label, int) and 0 <= request.label < count:
-        return request.label
-    given = "" if request.label is None else f" (got {request.label!r})"
-    raise BackboneError(
-        f"{request.source} is class-conditional and has no null class: give `label`, the class that every image is "
-        f"told, 0 to {count - 1}{given}."
-    )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cfs_explore.backbones.arguments import class_to_tell
 from cfs_explore.backbones.checkpoint import build_on_meta, load_strict, read_checkpoint
 from cfs_explore.backbones.conditioning import Conditioning, discrete, variance_exploding
 from cfs_explore.backbones.nets.ncsnpp import NCSNpp
@@ -51,8 +52,7 @@ def load(request: Request) -> Network:
     Raises:
         BackboneError: naming the field that is missing, or what does not fit.
     """
-    if request.label is not None:
-        raise BackboneError(f"{request.source} knows no classes: leave `label` out.")
+    class_to_tell(request, None)
     tensors, notes = averaged(read_checkpoint(request.source))
     config = configure(request, tensors)
     sigmas = config.sigmas.float()

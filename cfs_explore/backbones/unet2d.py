@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from cfs_explore.backbones.arguments import class_to_tell
 from cfs_explore.backbones.conditioning import Conditioning
 from cfs_explore.backbones.diffusers_folder import find_model, load_model, scheduler_config
 from cfs_explore.backbones.diffusers_schedule import read_scheduler
@@ -40,7 +41,7 @@ def load(request: Request) -> Network:
         raise BackboneError(f"{home / 'config.json'} has no sample_size; add the image side of its training.")
     config = scheduler_config(request.source, home, request.schedule)
     conditioning = read_scheduler(config, centers_input=bool(module.config.center_input_sample))
-    return as_network(module.to(request.device), conditioning, request.name, _class_label(module, home, request.label))
+    return as_network(module.to(request.device), conditioning, request.name, _class_label(module, request))
 
 
 def as_network(module: torch.nn.Module, conditioning: Conditioning, name: str, label: int | None = None) -> Network:
@@ -74,19 +75,14 @@ def unet_sites(module: torch.nn.Module) -> dict[str, tuple[str, str]]:
     }
 
 
-def _class_label(module: torch.nn.Module, home: Path, label: int | None) -> int | None:
+def _class_label(module: torch.nn.Module, request: Request) -> int | None:
     """The class to tell a class-conditional network; these have no null class."""
     if module.class_embedding is None:
-        return None
-    count = module.config.num_class_embeds
+        return class_to_tell(request, None)[0]
     if not isinstance(module.class_embedding, torch.nn.Embedding):
-        raise BackboneError(f"{home} is conditioned on {module.config.class_embed_type} embeddings, not on classes.")
-    if label is None or not 0 <= label < count:
-        raise BackboneError(
-            f"{home} is class-conditional and has no null class: give `label`, the class that every image is told, "
-            f"0 to {count - 1}."
-        )
-    return label
+        kind = module.config.class_embed_type
+        raise BackboneError(f"{request.source} is conditioned on {kind} embeddings, not on classes.")
+    return class_to_tell(request, module.config.num_class_embeds)[0]
 
 
 def _kind(name: str) -> str:

@@ -176,11 +176,7 @@ def _as_told(request: Request, found: Mapping[str, Any]) -> Request:
 
 def _class_label(classes: int | None, request: Request) -> tuple[int | None, list[str]]:
     """The class that every image is told, if any, and notes; only ImageNet's table of 1001 rows has a null class."""
-    if classes is not None:
-        return class_to_tell(request, classes, _IMAGENET if classes == _IMAGENET + 1 else None)
-    if request.label is not None:
-        raise BackboneError(f"{request.source} knows no classes: leave `label` out.")
-    return None, []
+    return class_to_tell(request, classes, _IMAGENET if classes == _IMAGENET + 1 else None)
 
 
 def _patch_tokens(special: int) -> Callable[[str, Any], torch.Tensor]:

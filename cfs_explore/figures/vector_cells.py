@@ -41,6 +41,8 @@ def _rectangles(trace: dict, axis: dict, gap: float) -> list[dict]:
             shapes.append(
                 {
                     "type": "rect",
+                    # Below the marks that other traces put on the cells.
+                    "layer": "below",
                     "xref": trace.get("xaxis", "x"),
                     "yref": trace.get("yaxis", "y"),
                     "x0": x[j] + gap / 2,

@@ -1,6 +1,7 @@
 """Hostile files: each is refused with a plain error, nothing in it is run, and it takes no memory to speak of."""
 
 import contextlib
+import pickle
 import time
 import tracemalloc
 import zipfile
@@ -9,6 +10,7 @@ import pytest
 from hostile_pickles import MEGABYTE, hostile
 
 from cfs_explore.backbones import load_backbone
+from cfs_explore.backbones.nesting import MOST, nests_too_deep
 from cfs_explore.errors import BackboneError
 
 #: What the refusal names, where that is not the same for all.
@@ -93,6 +95,26 @@ def test_hostile_files_of_torch_are_refused_and_nothing_in_them_is_run(kind, zip
     with soon(), pytest.raises(BackboneError, match=r"network\.pt"):
         load_backbone(path, device="cpu")
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_nesting_that_would_break_the_stack_of_torchs_reader_is_refused(zipped, tmp_path):
+    path = tmp_path / "network.pt"
+    write_torch(path, hostile(tmp_path / "marker")["deep tuples as a key"], zipped)
+    with soon(), pytest.raises(BackboneError, match=r"network\.pt was refused.*nests values deeper"):
+        load_backbone(path, device="cpu")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_depth_is_told_from_number(zipped, tmp_path):
+    """Shared tuples count once per level, many flat ones not at all."""
+    path, flat = tmp_path / "network.pt", [(n, (n,)) for n in range(MOST)]
+    write_torch(path, pickle.dumps(flat, 2), zipped)
+    assert not nests_too_deep(path)
+    chain = b"\x80\x02" + b")" + b"\x85q\x00h\x00" * (MOST + 1) + b"."
+    write_torch(path, chain, zipped)
+    assert nests_too_deep(path)
 
 
 @pytest.mark.parametrize("family", ["improved-diffusion", "guided-diffusion", "score-sde", "dit", "u-vit"])

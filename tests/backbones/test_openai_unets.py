@@ -166,6 +166,11 @@ def test_networks_that_predict_the_image_are_read_as_such(save):
         assert torch.allclose(backbone.predict_x0(x, level), backbone.forward(x, level)[:, :3], atol=1e-4)
 
 
+def test_a_class_for_a_network_without_classes_is_refused(save):
+    with pytest.raises(BackboneError, match="knows no classes: leave `label` out"):
+        load_backbone(save(ADM), device="cpu", label=0)
+
+
 def test_a_class_is_asked_for_and_used(save):
     path = save(ADM_CLASSES)
     for label in (None, 10, -1):

@@ -125,6 +125,11 @@ def test_weights_in_a_torch_file_load_unless_they_carry_code(save_unet, tmp_path
     assert not (tmp_path / "harm").exists()
 
 
+def test_a_class_for_a_network_without_classes_is_refused(save_unet):
+    with pytest.raises(BackboneError, match="knows no classes: leave `label` out"):
+        load_backbone(save_unet(DDPM), device="cpu", label=0)
+
+
 def test_a_class_conditional_network_asks_for_the_class(save_unet):
     folder = save_unet(DDPM, num_class_embeds=10)
     for label in (None, 10):

@@ -54,6 +54,14 @@ def swapped(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.rename(columns=names).assign(level_a=frame["level_a"], level_b=frame["level_b"])
 
 
+def test_rings_of_a_map_stay_above_its_cells_in_print(difference):
+    printed = to_publication(difference_map_figure(difference), "174mm")
+    cells = [shape for shape in printed.layout.shapes if (shape.fillcolor or "").startswith("rgb(")]
+    assert len(cells) == difference["difference"].notna().sum()
+    assert {shape.layer for shape in cells} == {"below"}
+    assert any(trace.name == "interval includes 0" for trace in printed.data)
+
+
 @pytest.mark.parametrize("cost", ["forwards", "effective", "ms"])
 def test_no_cell_lies_on_a_published_detector(table, front, cost, theme):
     fig = cost_front_figure(table, front, cost, theme)
