@@ -20,6 +20,8 @@ SHOTS = {
     "stability": ("stability?run=digits&ood=letters", "light"),
     "prediction": ("prediction?run=digits&ood=letters", "light"),
     "controls": ("controls?run=digits&ood=letters", "light"),
+    "protocol": ("protocol?run=digits&ood=letters&protocol_view=cost", "light"),
+    "compare": ("protocol?run=digits&ood=letters&protocol_view=compare", "light"),
     "lab": ("lab", "light"),
     "new": ("new?run=digits", "light"),
 }

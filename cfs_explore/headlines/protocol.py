@@ -93,8 +93,8 @@ def conditioning_headline(ood: str, summary: pd.DataFrame) -> str:
         return f"For **{ood}**, no wrong level that the network was told costs the median cell of a region any AUROC."
     return (
         f"For **{ood}**, the network told {what} loses a median of **{format_value(worst['median'])}** AUROC in the "
-        f"{worst['region']}, the dearest of all; {100 * worst['worse']:.0f} % of those cells lose beyond chance, "
-        f"{100 * worst['better']:.0f} % gain."
+        f"{worst['region']}, the costliest of the wrong levels measured; {100 * worst['worse']:.0f} % of those cells "
+        f"lose beyond chance, {100 * worst['better']:.0f} % gain."
     )
 
 
@@ -125,7 +125,7 @@ def cost_headline(ood: str, front: pd.DataFrame, table: pd.DataFrame) -> str:
 
 def _price(row: Mapping) -> str:
     time = "" if math.isnan(row["ms"]) else f" ({row['ms']:.2g} ms)"
-    return f"{row['effective']:.2g} of a forward per image{time}"
+    return f"{row['effective']:.2g} effective forwards per image{time}"
 
 
 def comparison_headline(ood: str, first: str, others: Sequence[tuple[str, pd.DataFrame]]) -> str:

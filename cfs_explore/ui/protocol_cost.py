@@ -10,6 +10,7 @@ import streamlit as st
 from cfs_explore.diagnostics import honest_front
 from cfs_explore.errors import CFSError
 from cfs_explore.figures.cost_front import cost_front_figure
+from cfs_explore.figures.tap_names import short_tap_name
 from cfs_explore.headlines.protocol import cost_headline
 from cfs_explore.protocol import cost_table
 from cfs_explore.store import Run
@@ -18,6 +19,13 @@ from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 
 COSTS = {"ms": "Measured time", "effective": "Effective #F", "forwards": "#F"}
+_COST_COLUMNS = {
+    "ms": st.column_config.NumberColumn("ms", width=60, format="%.2f", help="Measured milliseconds per image."),
+    "effective": st.column_config.NumberColumn(
+        "eff. #F", width=60, format="%.3f", help="Effective forwards per image."
+    ),
+    "forwards": st.column_config.NumberColumn("#F", width=60, format="%d", help="Forwards per image."),
+}
 _TELLING = ["detector", "kind", "draws", "forwards", "effective", "ms", "judged_auroc", "judged_lo", "judged_hi"]
 
 
@@ -50,12 +58,12 @@ def show(run: Run, ood: str, others: Sequence[Run]) -> str:
         return ""
     table = priced(run, run.digest, ood)
     front = honest_front(table, cost)
-    left, right = st.container(key="beside_cost").columns([5, 3], gap="large")
+    left, right = st.container(key="beside_cost").columns([3, 2], gap="medium")
     with left:
         _figure(run, ood, table, front, cost, _fronts(ood, others, cost))
     with right:
         st.subheader("The front", anchor=False)
-        _front_table(front)
+        _front_table(front, cost)
         _machine(times)
     return cost_headline(escape(ood), front, table)
 
@@ -92,15 +100,23 @@ def _figure(
     )
 
 
-def _front_table(front: pd.DataFrame) -> None:
+def _front_table(front: pd.DataFrame, cost: str) -> None:
     columns = {
-        "detector": st.column_config.TextColumn("Detector", width="medium"),
-        "draws": st.column_config.NumberColumn("draws", width="small", help="Noise draws averaged."),
-        "effective": st.column_config.NumberColumn("eff. #F", format="%.2f", help="Effective forwards per image."),
-        "ms": st.column_config.NumberColumn("ms", format="%.2f", help="Measured milliseconds per image."),
-        "judged_auroc": st.column_config.NumberColumn("AUROC", format="%.3f", help="On the half that judges."),
+        "detector": st.column_config.TextColumn("Detector", width=165),
+        "draws": st.column_config.NumberColumn("draws", width=50, help="Noise draws averaged."),
+        cost: _COST_COLUMNS[cost],
+        "judged_auroc": st.column_config.NumberColumn(
+            "AUROC", width=65, format="%.3f", help="On the half that judges."
+        ),
     }
-    st.dataframe(front[list(columns)], hide_index=True, column_config=columns)
+    told = front[list(columns)].assign(detector=[_short(name) for name in front["detector"]])
+    st.dataframe(told, hide_index=True, column_config=columns)
+
+
+def _short(detector: str) -> str:
+    """A cell's name as on the map's axis: 'up2.res0 @ 0.997'; other detectors' names as they are."""
+    tap, at, level = detector.partition(" @ ")
+    return f"{short_tap_name(tap)}{at}{level}"
 
 
 def _machine(times: pd.DataFrame) -> None:

@@ -10,7 +10,10 @@ import streamlit as st
 from cfs_explore.errors import RunError
 from cfs_explore.figures.alignment_curves import alignment_curves_figure
 from cfs_explore.figures.level_pictures import level_pictures_figure
+from cfs_explore.figures.sensitivity_words import variant_label
 from cfs_explore.headlines.protocol import levels_headline
+from cfs_explore.levels import RELATIVE_ALIGNMENTS
+from cfs_explore.locations import locate_run
 from cfs_explore.protocol import levels_table
 from cfs_explore.store import Run
 from cfs_explore.ui import data, diagnostic_page, state
@@ -46,7 +49,7 @@ def show(run: Run, ood: str, others: Sequence[Run]) -> str:
 def _table(run: Run) -> None:
     backbone, spec = run.manifest.backbone, run.manifest.spec
     st.subheader(escape(run.name), anchor=False)
-    table = levels_table(run)
+    table = levels_table(run).assign(error=lambda rows: rows["error"].round(3) + 0.0)  # no minus before a zero
     columns = {
         "requested": st.column_config.NumberColumn("λ asked", format="%.2f", help="Requested log-SNR, clean to noisy."),
         "lam": st.column_config.NumberColumn("λ met", format="%.3f", help="Achieved log-SNR, ln(a²/b²)."),
@@ -58,12 +61,13 @@ def _table(run: Run) -> None:
         "b": st.column_config.NumberColumn("b", format="%.4f", help="Amplitude of the noise in x_λ = a x₀ + b e."),
     }
     st.dataframe(table, hide_index=True, column_config=columns, height=_ROW_PX * (len(table) + 1) + 3)
-    alignment, told = spec.get("alignment", "logsnr"), spec.get("conditioning", "matched")
+    alignment, reference = spec.get("alignment", "logsnr"), spec.get("reference")
+    told = spec.get("conditioning", "matched")
     offset = spec.get("conditioning_offset", 0.0)
     facts = [
         f"{backbone.family}, {backbone.parameters / 1e6:.2f} M parameters",
         f"λ from {backbone.reach[0]:.2f} to {backbone.reach[1]:.2f}",
-        f"alignment {alignment}" + (f" to {spec['reference']}" if spec.get("reference") else ""),
+        f"aligned by {variant_label(alignment)}" + (f" to {reference}" if alignment in RELATIVE_ALIGNMENTS else ""),
         f"conditioning {told}" + (f", {offset:+g} in λ" if offset else ""),
     ]
     st.caption(escape(" · ".join(facts)))
@@ -85,6 +89,7 @@ def _curves(run: Run, others: Sequence[Run]) -> None:
     if diagnostic_page.stage_table(run, "alignment_curves") is None:
         return
     curves = {run.name: data.table(run, run.digest, "alignment_curves")}
+    others, requests = _aligned_to(run, others, kind)
     for other in others:
         try:
             curves[other.name if other.name not in curves else other.path.name] = data.table(
@@ -94,14 +99,31 @@ def _curves(run: Run, others: Sequence[Run]) -> None:
             st.caption(escape(str(error)))
     n = curves[run.name]["n"].iloc[0]
     show_figure(
-        alignment_curves_figure(curves, kind, theme=state.figure_theme()),
+        alignment_curves_figure(curves, kind, requests if len(curves) > 1 else None, theme=state.figure_theme()),
         key="protocol_curves",
         rows=pd.concat([curve.assign(exploration=name) for name, curve in curves.items()]),
-        caption=f"{CURVES[kind]} on {n} ID-train images, one noise draw each; bands: 95 % over images.",
+        caption=f"{CURVES[kind]} on {n} ID-train images, one noise draw each; bands: 95 % over images."
+        + (
+            "" if requests is None else f" Circles: a level of {others[0].name} (open) and where {run.name} is as high."
+        ),
         alt=f"{CURVES[kind]} of {len(curves)} explorations along the noise, "
         f"{curves[run.name][kind].min():.2f} to {curves[run.name][kind].max():.2f} for {run.name}.",
         file_name=f"{run.path.name}-{kind}".replace("_", "-"),
     )
+
+
+def _aligned_to(run: Run, others: Sequence[Run], kind: str) -> tuple[list[Run], pd.DataFrame | None]:
+    """The others with the run's reference first, and where its levels meet the reference's; None where unknown."""
+    reference = run.manifest.spec.get("reference")
+    try:
+        home = locate_run(reference) if reference else None
+        levels = data.table(run, run.digest, "alignment_levels")
+    except RunError:
+        return list(others), None
+    ordered = sorted(others, key=lambda other: other.path != home)
+    levels = levels[levels["variant"] == kind]
+    known = bool(ordered) and ordered[0].path == home and len(levels) > 0
+    return ordered, levels if known else None
 
 
 def _pictures(run: Run, ood: str) -> None:

@@ -11,15 +11,26 @@ _STYLE = """
 }
 /* The map and its cell stand beside each other only where both have room; so do columns in containers "beside_...". */
 .st-key-map_and_cell, [class*="st-key-beside_"] {container-type: inline-size;}
+@container (max-width: 1240px) {
+  .st-key-beside_maps [data-testid="stColumn"] {min-width: calc(100% - 1.5rem);}
+}
 @container (max-width: 880px) {
   :is(.st-key-map_and_cell, [class*="st-key-beside_"]) [data-testid="stColumn"] {min-width: calc(100% - 1.5rem);}
 }
 /* Below this width tick labels and titles would run into each other: the figure scrolls instead. */
-.st-key-map, .st-key-excess, .st-key-strip, .st-key-how_it_works {overflow-x: auto !important;}
+.st-key-map, .st-key-excess, .st-key-strip, .st-key-how_it_works, .st-key-protocol_pictures, .st-key-protocol_loss,
+.st-key-strip_protocol, .st-key-protocol_sensitivity,
+[data-testid="stElementContainer"]:is([class*="st-key-map_of_"], [class*="st-key-difference_"]) {
+  overflow-x: auto !important;}
 .st-key-map [data-testid="stFullScreenFrame"] {min-width: 600px;}
 .st-key-excess [data-testid="stFullScreenFrame"] {min-width: 520px;}
 .st-key-strip [data-testid="stFullScreenFrame"] {min-width: 620px;}
 .st-key-how_it_works [data-testid="stFullScreenFrame"] {min-width: 640px;}
+.st-key-protocol_pictures [data-testid="stFullScreenFrame"] {min-width: 600px;}
+.st-key-protocol_sensitivity [data-testid="stFullScreenFrame"],
+.st-key-protocol_loss [data-testid="stFullScreenFrame"] {min-width: 520px;}
+:is(.st-key-strip_protocol, [data-testid="stElementContainer"]:is(
+  [class*="st-key-map_of_"], [class*="st-key-difference_"])) [data-testid="stFullScreenFrame"] {min-width: 600px;}
 /* The primary colour suits text on it, not text of it on a dark page: there the link colour takes its place. */
 [data-testid="stButtonGroup"] [data-variant="segmented_control"][data-selected="true"],
 [data-testid="stPopoverButton"][kind="tertiary"]:is(

@@ -18,11 +18,11 @@ def headline(page) -> str:
     return page.locator("[data-testid=stMain] [data-testid=stMarkdownContainer] p").first.inner_text()
 
 
-def check_whole(page) -> None:
+def check_whole(page, least: int = 2) -> None:
     """No error, every figure described, nothing wider than the window."""
     assert page.locator("[data-testid=stException], [data-testid=stAlert]").count() == 0
     charts = page.locator("[data-testid=stPlotlyChart]")
-    assert charts.count() >= 2
+    assert charts.count() >= least
     assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
 
 
@@ -50,6 +50,44 @@ def test_narrow_and_dark(visitor, address, name):
     page.goto(f"{address}/{name}?run=digits")
     app_browser.settle(page)
     check_whole(page)
+
+
+@pytest.mark.parametrize("view", ["levels", "alignment", "conditioning", "cost", "compare"])
+def test_a_view_of_the_protocol_follows_the_set(page, address, digits, view):
+    page.goto(f"{address}/protocol?run=digits&ood=letters&protocol_view={view}")
+    app_browser.settle(page)
+    check_whole(page, least=1)
+    first = headline(page)
+    assert any(c.isdigit() for c in first)
+    page.get_by_role("combobox", name="OOD set").click()
+    page.get_by_role("option", name="digits 7-9").click()
+    wait_for_query(page, ood="digits 7-9")
+    app_browser.settle(page)
+    assert (headline(page) == first) == (view == "levels")  # levels are the same for every set
+    page.go_back()
+    page.wait_for_timeout(300)
+    app_browser.settle(page)
+    assert query(page)["ood"] == "letters" and headline(page) == first
+
+
+@pytest.mark.parametrize("view", ["levels", "alignment", "conditioning", "cost", "compare"])
+def test_views_of_the_protocol_narrow_and_dark(visitor, address, view):
+    page = visitor(width=420, color_scheme="dark")
+    page.goto(f"{address}/protocol?run=digits-narrow&protocol_view={view}")
+    app_browser.settle(page)
+    check_whole(page, least=1)
+
+
+def test_another_exploration_joins_and_leaves(page, address):
+    page.goto(f"{address}/protocol?run=digits-narrow&ood=letters&protocol_view=compare")
+    app_browser.settle(page)
+    charts = page.locator("[data-testid=stPlotlyChart]")
+    assert charts.count() == 3  # the default: the first exploration of another backbone
+    page.get_by_role("button", name="Clear all").click()
+    wait_for_query(page, protocol_against="")
+    app_browser.settle(page)
+    assert charts.count() == 0
+    assert page.get_by_text("Choose another exploration above").count() == 1
 
 
 def test_the_lab_moves_with_its_sliders(page, address):
