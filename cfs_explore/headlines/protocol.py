@@ -147,6 +147,7 @@ def _against(name: str, frame: pd.DataFrame) -> str:
     middle = frame["difference"].median()
     verb = "gains" if middle > 0 else "loses"
     return (
-        f"**{name}** {verb} a median of **{format_value(abs(middle))}** AUROC over {len(frame)} matching cells, ahead "
+        f"**{name}** {verb} a median of **{format_value(abs(middle))}** AUROC over {len(frame)} matching "
+        f"cell{'s' * (len(frame) != 1)}, ahead "
         f"beyond chance in {100 * ahead:.0f} % of them and behind in {100 * behind:.0f} %"
     )

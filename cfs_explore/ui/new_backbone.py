@@ -22,6 +22,13 @@ SCHEDULES = {
     "ddpm-linear-1000": "DDPM, linear, 1000 steps",
     "ddpm-cosine-1000": "DDPM, cosine, 1000 steps",
     "sd-scaled-linear-1000": "Stable Diffusion, scaled linear, 1000 steps",
+    "flow-1000": "Flow matching, 1000 steps",
+    "linear": "improved- or guided-diffusion, linear",
+    "cosine": "improved- or guided-diffusion, cosine",
+    "vpsde": "Score-SDE, VP",
+    "subvpsde": "Score-SDE, sub-VP",
+    "vesde": "Score-SDE, VE",
+    "vp-sde": "U-ViT, VP in continuous time",
 }
 
 
@@ -103,7 +110,7 @@ def _options() -> dict:
         list(SCHEDULES),
         format_func=SCHEDULES.get,
         key="new_schedule",
-        help="Only for a diffusers folder without a scheduler: the schedule that the network was trained with.",
+        help="The schedule that the network was trained with, where neither its files nor a preset say it.",
     )
     vae = right.text_input(
         "Autoencoder",
