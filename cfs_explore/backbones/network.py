@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -77,13 +78,17 @@ class Network:
         self.input_shape = tuple(input_shape)
         self.image_shape = self.input_shape if autoencoder is None else tuple(autoencoder.image_shape)
         self.parameters = sum(p.numel() for p in module.parameters())
-        digests = [*identity, *([] if autoencoder is None else [autoencoder.fingerprint])]
-        self.fingerprint = fingerprint_module(module, conditioning.schedule, digests)
         self.activation = activation
         self._conditioning, self._published = conditioning, published
         self._call = call or (lambda network, inputs, native: network(inputs, native))
         self._sites, self._fresh, self._autoencoder, self._identity = dict(sites), fresh, autoencoder, tuple(identity)
         self._taps: tuple[Tap, ...] | None = None
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Computed when asked for: reading all of a large network takes seconds."""
+        digests = [*self._identity, *([] if self._autoencoder is None else [self._autoencoder.fingerprint])]
+        return fingerprint_module(self.module, self._conditioning.schedule, digests)
 
     @property
     def device(self) -> torch.device:

@@ -47,7 +47,11 @@ def recorded_arguments(config: dict) -> dict:
 def network(original: Fixture, tensors: dict[str, torch.Tensor]) -> Persistent:
     """The preconditioned network with these weights, as the training holds it."""
     arguments = EasyDict(recorded_arguments(original.config))
-    root = Persistent(original.config["precond"], _init_kwargs=arguments, sigma_data=0.5)
+    return hang(Persistent(original.config["precond"], _init_kwargs=arguments, sigma_data=0.5), tensors)
+
+
+def hang(root: Persistent, tensors: dict[str, torch.Tensor]) -> Persistent:
+    """Parameters and buffers in a tree of modules below the root, by their dotted names."""
     for name, value in tensors.items():
         *path, leaf = name.split(".")
         module = root
