@@ -29,7 +29,7 @@ def map_agreement(
     """Spearman correlation over cells of two maps of the same images, ties by mid-ranks, with a bootstrap interval.
 
     A resample adds noise to both maps, so that the interval reaches rather too low than too high. NaN where a map is
-    constant or has a single cell.
+    constant, or has a single cell or none.
 
     Args:
         first, second: placements of the same cells and images.
@@ -147,6 +147,8 @@ def _spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Rank correlation of the rows of two arrays (rows, cells), (rows,)."""
     from scipy.stats import rankdata  # slow to import
 
+    if first.shape[1] == 0:
+        return np.full(len(first), np.nan)
     # AUROCs that are equal but for rounding are ties.
     ranks = [rankdata(np.round(values, 10), axis=1) for values in (first, second)]
     a, b = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)

@@ -49,6 +49,12 @@ def test_a_permuted_map_moves_by_the_permutation():
     assert found == pytest.approx(by_hand[:3]) and row["cost_of_moving"] > 0
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_variant_that_reaches_no_level_has_no_correlation():
+    row = sensitivity(scored(seed=1), scored(seed=2), depths=DEPTHS, reachable=[False] * LEVELS)
+    assert np.isnan([row["spearman"], row["spearman_lo"], row["spearman_hi"]]).all() and row["cells"] == 0
+
+
 def test_detectors_by_hand():
     variant, baseline = scored(seed=1), scored(seed=2)
     row = sensitivity(variant, baseline, depths=DEPTHS, pair=(1, 3), main=2)
