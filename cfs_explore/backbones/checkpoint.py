@@ -72,7 +72,7 @@ def _read(path: Path, _modified: int, _size: int) -> Checkpoint:
     if not isinstance(content, Mapping):
         raise BackboneError(f"{path} holds a {type(content).__name__}; a checkpoint is a dictionary of weights.")
     tensors, notes = _choose_weights(content, path)
-    rest = {str(key): value for key, value in content.items() if not isinstance(value, torch.Tensor)}
+    rest = {_told(key): value for key, value in content.items() if not isinstance(value, torch.Tensor)}
     if halves := {value.dtype for value in tensors.values()} & {torch.float16, torch.bfloat16}:
         kinds = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in halves))
         notes.append(f"The weights are stored as {kinds} and computed with in float32.")
@@ -203,14 +203,19 @@ def _choose_weights(content: Mapping, path: Path) -> tuple[dict[str, torch.Tenso
         weights = _as_weights(content.get(key))
         if weights is None:
             continue
-        left = sorted(str(k) for k in content if k != key and isinstance(content[k], Mapping))
+        left = sorted(_told(k) for k in content if k != key and isinstance(content[k], Mapping))
         kind = "averaged (EMA) weights" if key in _AVERAGED else "weights"
         others = f"; {', '.join(left)} left aside" if left else ""
         return weights, [f"A training checkpoint: the {kind} in its entry {key!r} are used{others}."]
-    entries = ", ".join(map(str, list(content)[:8])) or "nothing"
+    entries = ", ".join(map(_told, list(content)[:8])) or "nothing"
     raise BackboneError(
         f"{path} holds no weights: its entries are {entries}. Give the file with the network's weights."
     )
+
+
+def _told(key: Any) -> str:
+    """A key of a checkpoint's content; one that is no name, such as a tuple, by its type."""
+    return str(key) if isinstance(key, str | int) else type(key).__name__
 
 
 def _as_weights(value: Any) -> dict[str, torch.Tensor] | None:

@@ -106,6 +106,14 @@ def test_nesting_that_would_break_the_stack_of_torchs_reader_is_refused(zipped, 
         load_backbone(path, device="cpu")
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_keys_that_nest_less_are_not_spelled_out(tmp_path):
+    path = tmp_path / "network.pt"
+    write_torch(path, b"\x80\x02})" + b"\x85" * (MOST - 1) + b"Ns.", zipped=True)
+    with soon(), pytest.raises(BackboneError, match="holds no weights: its entries are tuple"):
+        load_backbone(path, device="cpu")
+
+
 @pytest.mark.parametrize("zipped", [False, True])
 def test_depth_is_told_from_number(zipped, tmp_path):
     """Shared tuples count once per level, many flat ones not at all."""
