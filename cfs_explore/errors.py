@@ -13,6 +13,10 @@ class ImageError(CFSError):
     """One image cannot be used; the run goes on without it."""
 
 
+class SettingsError(CFSError):
+    """An environment variable of the installation has an impossible value."""
+
+
 class SourceError(CFSError):
     """A whole image source (folder, zip, table, array) cannot be used."""
 

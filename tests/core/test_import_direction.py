@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": BASE | {"stages"},
     "levels": BASE,
     "locations": BASE,
+    "settings": BASE,
     "stages": set(),
     "headlines": BASE | {"figures", "levels"},
     "corruption": BASE | {"levels"},
@@ -34,12 +35,12 @@ ALLOWED: dict[str, set[str]] = {
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec"},
     "pipeline": BASE
-    | {"levels", "spec", "stages", "locations", "images", "taps", "store", "heads", "diagnostics"}
+    | {"levels", "spec", "stages", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
     | {"corruption", "backbones", "extraction", "scoring"},
-    "jobs": BASE | {"spec", "stages", "locations", "store", "pipeline"},
+    "jobs": BASE | {"spec", "stages", "locations", "settings", "store", "pipeline"},
     "cli": BASE
     | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
-    | {"report"},
+    | {"report", "settings", "images"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs.
     "ui": BASE
     | {
@@ -47,6 +48,7 @@ ALLOWED: dict[str, set[str]] = {
         "spec",
         "stages",
         "locations",
+        "settings",
         "estimate",
         "headlines",
         "images",

@@ -1,0 +1,106 @@
+"""What an administrator sets for everybody, through environment variables. Read anew at each call.
+
+CFS_EXPLORE_RUNS            folder of the runs (``locations.runs_root``)
+CFS_EXPLORE_PUBLIC          1: strangers use this server; 0: only its owner. Unset: told by the address that it serves
+CFS_EXPLORE_ROOTS           folders whose files visitors may name, separated as in PATH; unset: all for an owner, else none
+CFS_EXPLORE_PASSWORD        shared secret that the app asks for
+CFS_EXPLORE_MAX_UPLOAD_MB   size of one uploaded file
+CFS_EXPLORE_MAX_IMAGES      images of one set
+CFS_EXPLORE_MAX_RUNS        runs in the folder of the runs
+CFS_EXPLORE_MAX_DISK_GB     size of the folder of the runs, uploads and cache included
+CFS_EXPLORE_CACHE_GB        size of the cache of measured snapshots in it; 0: none
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cfs_explore.errors import SettingsError, SourceError
+
+_PREFIX = "CFS_EXPLORE_"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The limits of this installation; None means none.
+
+    Attributes:
+        public: strangers use it; None where nobody said so.
+        roots: folders whose files a visitor may name; None where nobody said so.
+        password: asked for by the app; "" for none.
+        max_upload_bytes, max_images, max_runs, max_disk_bytes: see the module.
+        cache_bytes: of the cache of measured snapshots.
+    """
+
+    public: bool | None = None
+    roots: tuple[Path, ...] | None = None
+    password: str = ""
+    max_upload_bytes: int | None = None
+    max_images: int | None = None
+    max_runs: int | None = None
+    max_disk_bytes: int | None = None
+    cache_bytes: int = 2 * 10**9
+
+
+def read_settings() -> Settings:
+    """The settings in the environment.
+
+    Raises:
+        SettingsError: naming the variable and what is allowed.
+    """
+    public = {"": None, "0": False, "1": True}
+    told = _text("PUBLIC")
+    if told not in public:
+        raise SettingsError(f"{_PREFIX}PUBLIC = {told!r}: allowed are 1, 0, or leave it out.")
+    roots = [Path(part).expanduser() for part in _text("ROOTS").split(os.pathsep) if part]
+    for root in roots:
+        if not root.is_dir():
+            raise SettingsError(f"{_PREFIX}ROOTS names {root}, which is no folder. Separate folders by {os.pathsep!r}.")
+    cache = _number("CACHE_GB", 10**9)
+    return Settings(
+        public=public[told],
+        roots=tuple(root.resolve() for root in roots) if f"{_PREFIX}ROOTS" in os.environ else None,
+        password=_text("PASSWORD"),
+        max_upload_bytes=_number("MAX_UPLOAD_MB", 10**6),
+        max_images=_number("MAX_IMAGES", 1),
+        max_runs=_number("MAX_RUNS", 1),
+        max_disk_bytes=_number("MAX_DISK_GB", 10**9),
+        cache_bytes=Settings.cache_bytes if cache is None else cache,
+    )
+
+
+def check_inside(path: str | Path, roots: tuple[Path, ...]) -> Path:
+    """The real path of what a visitor named, if it lies in one of the folders that are open to visitors.
+
+    Links are followed first, so that none leads out.
+
+    Raises:
+        SourceError: it lies elsewhere; the message does not tell whether it exists.
+    """
+    real = Path(os.path.realpath(Path(path).expanduser()))
+    if any(real.is_relative_to(root) for root in roots):
+        return real
+    listed = ", ".join(map(str, roots)) or "none"
+    raise SourceError(
+        f"{path} is not in a folder that this server opens to its visitors (open are: {listed}). Upload the images, or "
+        f"ask the administrator to add the folder to {_PREFIX}ROOTS."
+    )
+
+
+def _text(name: str) -> str:
+    return os.environ.get(_PREFIX + name, "").strip()
+
+
+def _number(name: str, unit: int) -> int | None:
+    text = _text(name)
+    try:
+        value = float(text) if text else None
+        if value is None:
+            return None
+        if not 0 <= value < 1e12:
+            raise ValueError(text)
+    except ValueError:
+        raise SettingsError(f"{_PREFIX}{name} = {text!r}: allowed is a number from 0 on, or leave it out.") from None
+    return int(value * unit)
