@@ -2,7 +2,8 @@
 
 CFS_EXPLORE_RUNS            folder of the runs (``locations.runs_root``)
 CFS_EXPLORE_PUBLIC          1: strangers use this server; 0: only its owner. Unset: told by the address that it serves
-CFS_EXPLORE_ROOTS           folders whose files visitors may name, separated as in PATH; unset: all for an owner, else none
+CFS_EXPLORE_ROOTS           folders whose files visitors may name, separated as in PATH. Unset: all on the owner's own
+                            machine, none on a public server
 CFS_EXPLORE_PASSWORD        shared secret that the app asks for
 CFS_EXPLORE_MAX_UPLOAD_MB   size of one uploaded file
 CFS_EXPLORE_MAX_IMAGES      images of one set

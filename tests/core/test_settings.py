@@ -49,7 +49,7 @@ def test_no_root_at_all_differs_from_roots_left_out(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PUBLIC", "yes"), ("MAX_IMAGES", "many"), ("MAX_DISK_GB", "-1"), ("CACHE_GB", "nan"), ("ROOTS", "/no/such/place")],
+    [("PUBLIC", "yes"), ("MAX_IMAGES", "many"), ("MAX_DISK_GB", "-1"), ("CACHE_GB", "nan"), ("ROOTS", "/no/such")],
 )
 def test_a_wrong_value_is_refused_by_name(monkeypatch, name, value):
     monkeypatch.setenv(f"CFS_EXPLORE_{name}", value)

@@ -7,7 +7,6 @@ import sys
 import time
 from dataclasses import asdict
 
-import filelock
 import psutil
 import pytest
 
@@ -112,39 +111,6 @@ def test_ctrl_c_reads_as_cancelled(job):
     with pytest.raises(KeyboardInterrupt):
         jobs.work(job, device="cpu", report=report)
     assert jobs.read_status(job).state == "cancelled"
-
-
-def test_waits_for_the_device_and_can_be_cancelled_meanwhile(job, monkeypatch):
-    monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.01)
-    lock = filelock.FileLock(runs_root() / ".device.lock")
-    seen = []
-
-    def report(event):
-        seen.append((event.stage, jobs.read_status(job).state))
-        if len(seen) == 3:
-            (job / "cancel").touch()
-
-    runs_root().mkdir(exist_ok=True)
-    with lock, pytest.raises(RunCancelled, match="while it waited for the device"):
-        jobs.work(job, device="cpu", report=report)
-    assert seen == [("waiting", "waiting")] * 3
-    assert jobs.read_status(job).state == "cancelled"
-
-
-def test_starts_when_the_device_is_free(job, monkeypatch):
-    monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.01)
-    lock = filelock.FileLock(runs_root() / ".device.lock")
-    runs_root().mkdir(exist_ok=True)
-    lock.acquire()
-    stages = []
-
-    def report(event):
-        stages.append(event.stage)
-        if stages == ["waiting"] * 3:
-            lock.release()
-
-    jobs.work(job, device="cpu", report=report)
-    assert stages[:3] == ["waiting"] * 3 and stages[-1] == "tabulating"
 
 
 def test_a_worker_that_vanished_reads_as_failed(job, other_process):

@@ -1,0 +1,101 @@
+"""Whose turn it is: one worker per device at a time, the others in the order in which they came.
+
+.queue/                    below ``runs_root()``
+  <time>-<pid>.json        a waiting worker and the devices that it may use
+  device-<name>.lock       held by the worker that uses the device
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import filelock
+
+from cfs_explore.errors import RunCancelled
+from cfs_explore.jobs.status import is_running
+from cfs_explore.locations import runs_root
+from cfs_explore.store.files import write_json
+
+POLL_SECONDS = 0.5
+
+
+@contextlib.contextmanager
+def turn(devices: Sequence[str], on_wait: Callable[[int], None], cancelled: Callable[[], bool]) -> Iterator[str]:
+    """Wait for one of the devices and hold it.
+
+    Args:
+        devices: names as torch has them, such as "cuda:0"; any of them will do.
+        on_wait: called at each look with the place in the queue; 1 is the next to start.
+        cancelled: asked at each look.
+
+    Yields:
+        The device.
+
+    Raises:
+        RunCancelled: ``cancelled`` said so.
+    """
+    ticket = _enter(devices)
+    try:
+        while (held := _try(ticket, devices)) is None:
+            on_wait(len(_ahead(ticket, devices)) + 1)
+            if cancelled():
+                raise RunCancelled("The run was cancelled while it waited for the device.")
+            time.sleep(POLL_SECONDS)
+    finally:
+        ticket.unlink(missing_ok=True)
+    device, lock = held
+    try:
+        yield device
+    finally:
+        lock.release()
+
+
+def _enter(devices: Sequence[str]) -> Path:
+    """A ticket behind all that are there; its name tells the order."""
+    ticket = _folder() / f"{time.time_ns():020d}-{os.getpid()}.json"
+    write_json(ticket, {"pid": os.getpid(), "noted": time.time(), "devices": list(devices)})
+    return ticket
+
+
+def _try(ticket: Path, devices: Sequence[str]) -> tuple[str, filelock.BaseFileLock] | None:
+    """A free device and its lock, unless somebody who came sooner waits for one of the same."""
+    if _ahead(ticket, devices):
+        return None
+    for device in devices:
+        lock = filelock.FileLock(_folder() / f"device-{device.replace(':', '-')}.lock")
+        with contextlib.suppress(filelock.Timeout):
+            lock.acquire(timeout=0)
+            return device, lock
+    return None
+
+
+def _ahead(ticket: Path, devices: Sequence[str]) -> list[Path]:
+    """Tickets of living workers that came sooner and may use one of these devices; those of dead ones are removed."""
+    ahead = []
+    for other in sorted(_folder().glob("*.json")):
+        if other.name >= ticket.name:
+            break
+        try:
+            told = json.loads(other.read_text(encoding="utf-8"))
+            waits = is_running(told["pid"], told["noted"])
+            shared = not set(devices).isdisjoint(told["devices"])
+        except FileNotFoundError:  # it was served meanwhile
+            continue
+        except (OSError, ValueError, KeyError, TypeError):
+            waits = False
+        if not waits:
+            other.unlink(missing_ok=True)
+        elif shared:
+            ahead.append(other)
+    return ahead
+
+
+def _folder() -> Path:
+    folder = runs_root() / ".queue"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

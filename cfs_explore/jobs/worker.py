@@ -1,0 +1,130 @@
+"""What the worker process of a run does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import filelock
+
+from cfs_explore.errors import CFSError, RunCancelled, RunError
+from cfs_explore.jobs import queue
+from cfs_explore.jobs.status import Status, is_alive, read_status, stored_status, write_status
+
+#: A status is written about this often.
+_WRITE_SECONDS = 0.5
+
+
+def work(
+    run: Path,
+    *,
+    stages: Sequence[str] | None = None,
+    fresh: bool = False,
+    device: str | None = None,
+    report: Callable | None = None,
+) -> None:
+    """Wait for a device, do the work, keep status.json up to date.
+
+    Args:
+        run: a directory with spec.yaml.
+        stages: diagnostics of a finished map to compute; None explores, as the spec says.
+        fresh: compute stages again that are done.
+        device: torch device; None takes the first free one.
+        report: also called with each ProgressEvent.
+
+    Raises:
+        CFSError: after writing it to status.json.
+        RunError: another worker has the run; its status is left alone.
+    """
+    with _alone(run):
+        _work(run, _Diary(run, stages, report), stages, fresh, device)
+
+
+def _work(run: Path, diary: _Diary, stages: Sequence[str] | None, fresh: bool, device: str | None) -> None:
+    from cfs_explore.pipeline import diagnose, explore
+    from cfs_explore.pipeline.devices import usable_devices
+
+    cancelled = (run / "cancel").exists
+    try:
+        with queue.turn(usable_devices(device), diary.wait, cancelled) as diary.device:
+            options = {"device": diary.device, "report": diary.note, "cancelled": cancelled}
+            if stages is None:
+                explore(run / "spec.yaml", run, **options)
+            else:
+                diagnose(run, stages, fresh=fresh, **options)
+        diary.write("finished")
+    except (RunCancelled, KeyboardInterrupt):
+        (run / "cancel").unlink(missing_ok=True)
+        diary.write("cancelled")
+        raise
+    except CFSError as error:
+        diary.write("failed", str(error))
+        raise
+    except Exception as error:
+        diary.write("failed", f"An error of the program, not of your data: {error!r}. See {run / 'log.txt'}.")
+        raise
+
+
+class _Diary:
+    """The status of one worker, as events come."""
+
+    def __init__(self, run: Path, stages: Sequence[str] | None, report: Callable | None):
+        self._run, self._report = run, report
+        self._stages = ",".join(stages or ())
+        self._started, self._written = time.time(), 0.0
+        before = stored_status(run)
+        self._restarts = before.restarts if before else 0
+        self._latest = None
+        self.device = ""
+
+    def write(self, state: str, error: str = "", place: int = 0) -> None:
+        """Write the status; ``restarts`` counts only as long as no worker reached an end."""
+        facts = self._latest.to_dict() if self._latest else {}
+        whose = {"pid": os.getpid(), "started": self._started, "stages": self._stages, "device": self.device}
+        restarts = self._restarts if state in ("waiting", "running") else 0
+        write_status(self._run, Status(state, **facts, **whose, error=error, place=place, restarts=restarts))
+
+    def note(self, event) -> None:
+        """A ProgressEvent: keep it, now and then in the file."""
+        self._latest = event
+        if time.monotonic() - self._written >= _WRITE_SECONDS or event.done == event.total:
+            self._written = time.monotonic()
+            self.write("running")
+        if self._report:
+            self._report(event)
+
+    def wait(self, place: int) -> None:
+        """Tell the place in the queue."""
+        from cfs_explore.pipeline import ProgressEvent
+
+        self.write("waiting", place=place)
+        if self._report:
+            told = f"other runs are using the device, place {place} in the queue"
+            self._report(ProgressEvent("waiting", told, 0, 0, "", None, None))
+
+
+@contextlib.contextmanager
+def _alone(run: Path) -> Iterator[None]:
+    """Hold the run, so that no second worker touches it.
+
+    Raises:
+        RunError: naming the process that has it.
+    """
+    other = read_status(run)
+    lock = filelock.FileLock(run / "worker.lock")
+    taken = is_alive(other) and other.pid not in (os.getpid(), os.getppid())  # the parent: a launcher on Windows
+    try:
+        if not taken:
+            lock.acquire(timeout=0)
+    except filelock.Timeout:
+        taken = True
+    if taken:
+        whose = f" process {other.pid}" if is_alive(other) else " another process"
+        raise RunError(f"{run} is being worked on by{whose}. Wait for it, or cancel it.")
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,143 @@
+"""What an installation needs of its runs: start again after a crash, delete, tail of the log, room on the disk."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import pytest
+
+from cfs_explore import jobs
+from cfs_explore.errors import RunError
+from cfs_explore.jobs import control
+from cfs_explore.locations import runs_root
+from cfs_explore.spec import RunSpec
+
+
+@pytest.fixture(autouse=True)
+def _own_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "runs"))
+    for name in ("MAX_RUNS", "MAX_DISK_GB"):
+        monkeypatch.delenv(f"CFS_EXPLORE_{name}", raising=False)
+
+
+@pytest.fixture
+def run(quick_spec):
+    return jobs.create(RunSpec.parse(quick_spec))
+
+
+@pytest.fixture
+def dead_pid():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def write_status(run, **facts):
+    status = jobs.Status(**({"state": "running", "started": time.time()} | facts))
+    (run / "status.json").write_text(json.dumps(asdict(status)))
+
+
+def test_a_run_goes_on_after_a_crash(run, dead_pid):
+    write_status(run, pid=dead_pid)
+    assert jobs.recover() == [run]
+    deadline = time.monotonic() + 240
+    while (status := jobs.read_status(run)).state not in jobs.FINAL:
+        assert status.restarts == 1
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert status.state == "finished", jobs.log_tail(run)
+    assert status.restarts == 0  # it reached its end: a later crash counts anew
+    assert jobs.recover() == []
+
+
+def test_diagnostics_that_were_asked_for_alone_go_on_alone(run, dead_pid, monkeypatch):
+    started = []
+    monkeypatch.setattr(control, "start", lambda *task, restarts: started.append((*task, restarts)))
+    write_status(run, pid=dead_pid, stages="stability,controls", restarts=1)
+    jobs.recover()
+    assert started == [(run, ["stability", "controls"], 2)]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"state": "failed"},
+        {"state": "cancelled"},
+        {"state": "finished"},
+        {"pid": os.getpid(), "started": time.time() + 1},
+        {"restarts": 3},
+    ],
+)
+def test_what_ended_lives_or_died_too_often_is_left_alone(run, dead_pid, monkeypatch, facts):
+    monkeypatch.setattr(control, "start", lambda *task, **more: pytest.fail("it was started"))
+    write_status(run, **{"pid": dead_pid} | facts)
+    assert jobs.recover() == []
+
+
+def test_a_damaged_status_keeps_no_other_run_from_going_on(run, quick_spec, dead_pid, monkeypatch):
+    monkeypatch.setattr(control, "start", lambda *task, **more: None)
+    (runs_root() / "broken").mkdir()
+    (runs_root() / "broken" / "status.json").write_text("{")
+    write_status(run, pid=dead_pid)
+    assert jobs.recover() == [run]
+
+
+def test_a_worker_that_never_got_a_number_is_given_up(run):
+    write_status(run, state="starting")
+    assert jobs.read_status(run).state == "starting"
+    write_status(run, state="starting", started=time.time() - 3600)
+    assert jobs.read_status(run).state == "failed"
+
+
+def test_delete(run):
+    (run / "work" / "deep").mkdir(parents=True)
+    (run / "work" / "deep" / "shard.npz").write_bytes(b"x" * 1000)
+    jobs.delete(run)
+    assert not run.exists()
+    assert jobs.disk_used(runs_root()) == 0
+
+
+def test_a_run_at_work_is_not_deleted(run):
+    write_status(run, pid=os.getpid())
+    with pytest.raises(RunError, match="Cancel it first"):
+        jobs.delete(run)
+    assert (run / "spec.yaml").is_file()
+
+
+def test_nothing_else_is_ever_deleted(run, tmp_path):
+    outside = tmp_path / "precious"
+    outside.mkdir()
+    (runs_root() / "link").symlink_to(outside)
+    (runs_root() / ".queue").mkdir()
+    for path in (outside, runs_root(), runs_root() / "link", runs_root() / ".queue", run / "..", run / "spec.yaml"):
+        with pytest.raises(RunError, match="is no run in"):
+            jobs.delete(path)
+    assert outside.is_dir() and run.is_dir()
+
+
+def test_the_tail_of_the_log_is_harmless(run):
+    assert jobs.log_tail(run) == ""
+    (run / "log.txt").write_bytes(b"old\n" * 50_000 + b"10%\r20%\r\x1b[31mred\x1b[0m\n\n<b>bold</b>\x07 \xff end\n")
+    assert jobs.log_tail(run, 3) == "20%\nred\n<b>bold</b> � end"
+    assert len(jobs.log_tail(run, 10**6)) <= 64_000
+
+
+def test_the_number_of_runs_is_limited(run, monkeypatch):
+    jobs.check_room()
+    monkeypatch.setenv("CFS_EXPLORE_MAX_RUNS", "2")
+    jobs.check_room()
+    monkeypatch.setenv("CFS_EXPLORE_MAX_RUNS", "1")
+    with pytest.raises(RunError, match=r"at most 1 runs and has 1\. Delete one"):
+        jobs.check_room()
+
+
+def test_the_disk_is_limited(run, monkeypatch):
+    (run / "big").write_bytes(b"x" * 900_000)
+    assert jobs.disk_used(run) == 900_000 + (run / "spec.yaml").stat().st_size
+    monkeypatch.setenv("CFS_EXPLORE_MAX_DISK_GB", "0.001")
+    jobs.check_room()
+    with pytest.raises(RunError, match="may take 1 MB; they take 900 kB, and this one would add about 200 kB"):
+        jobs.check_room(200_000)
