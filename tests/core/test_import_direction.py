@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline": BASE
     | {"levels", "spec", "stages", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
     | {"corruption", "backbones", "extraction", "scoring"},
-    "jobs": BASE | {"spec", "stages", "locations", "settings", "store", "pipeline"},
+    "jobs": BASE | {"spec", "stages", "locations", "settings", "estimate", "store", "pipeline"},
     "cli": BASE
     | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
     | {"report", "settings", "images"},
