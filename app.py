@@ -1,11 +1,13 @@
-"""The app's router: the pages and the sidebar's head."""
+"""The app's router: the door, the pages and the sidebar's head."""
 
 import streamlit as st
 
-from cfs_explore.ui import navigation, sidebar, style
+from cfs_explore.ui import gate, navigation, sidebar, style
 
 st.session_state["routed"] = True
 style.apply()
 page = navigation.current_page()
+gate.pass_gate()
+gate.resume_runs()
 sidebar.show()
 page.run()

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cfs_explore import jobs
 from cfs_explore.errors import CFSError
-from cfs_explore.estimate import format_seconds
+from cfs_explore.estimate import format_bytes, format_seconds
 from cfs_explore.locations import runs_root
 from cfs_explore.spec import RunSpec
 from cfs_explore.stages import STAGES
@@ -70,7 +70,7 @@ def _watch(run: Path) -> None:
 
 def _show_progress(run: Path, status: jobs.Status) -> None:
     if status.state == "waiting":
-        st.info("Another run is using the device; this one starts when that one is done.", icon=":material/hourglass:")
+        st.info(_queued(status.place), icon=":material/hourglass:")
     label = _STAGES.get(status.stage, "Starting")
     detail = f": {escape(status.detail)}" if status.detail else ""
     share = min(status.done / status.total, 1.0) if status.total else 0.0
@@ -88,6 +88,21 @@ def _show_progress(run: Path, status: jobs.Status) -> None:
                 jobs.cancel(run)
             st.rerun(scope="fragment")
         st.caption("You can close this page: the run goes on, and this address brings it back.")
+    _show_log(run)
+
+
+def _queued(place: int) -> str:
+    """What a waiting run waits for."""
+    if place <= 1:
+        return "Another run is using the device; this one is the next to start."
+    return f"Place {place} in the queue: {place - 1} other run{'s' * (place > 2)} will use the device before this one."
+
+
+def _show_log(run: Path) -> None:
+    """What the worker printed last, one click away."""
+    with st.expander("Log", icon=":material/terminal:", key="job_log"):
+        st.code(jobs.log_tail(run) or "Nothing was printed so far.", language=None, height=240, wrap_lines=True)
+        st.caption(f"The run takes {format_bytes(jobs.disk_used(run))} on this server's disk.")
 
 
 def _offer_map(run: Path, told: str) -> None:
@@ -111,5 +126,21 @@ def _show_stopped(run: Path, status: jobs.Status | None) -> None:
             jobs.start(run)
             st.rerun(scope="fragment")
         if st.button("Back to the form", icon=":material/arrow_back:"):
+            del st.query_params["job"]
+            st.rerun()
+        _offer_deletion(run)
+    _show_log(run)
+
+
+def _offer_deletion(run: Path) -> None:
+    """Delete the run, after a second click that says what is lost."""
+    with st.popover("Delete", icon=":material/delete:"):
+        st.markdown("Its uploads and everything that was measured are lost.")
+        if st.button("Delete for good", type="primary", icon=":material/delete_forever:"):
+            try:
+                jobs.delete(run)
+            except CFSError as error:
+                st.error(escape(str(error)))
+                return
             del st.query_params["job"]
             st.rerun()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from cfs_explore.locations import PROJECT
+from cfs_explore.ui import gate
 
 _FOLDER = PROJECT / "pages"
 _ICON = PROJECT / "docs" / "images" / "icon.png"
@@ -44,3 +45,4 @@ def ensure_routed() -> None:
         st.session_state["routed"] = True
         current_page()
         st.rerun()
+    gate.pass_gate()  # also where a page file is run without the router

@@ -139,5 +139,5 @@ def test_the_disk_is_limited(run, monkeypatch):
     assert jobs.disk_used(run) == 900_000 + (run / "spec.yaml").stat().st_size
     monkeypatch.setenv("CFS_EXPLORE_MAX_DISK_GB", "0.001")
     jobs.check_room()
-    with pytest.raises(RunError, match="may take 1 MB; they take 900 kB, and this one would add about 200 kB"):
+    with pytest.raises(RunError, match="may take 1 MB; they take 900 kB, and this one needs about 200 kB"):
         jobs.check_room(200_000)
