@@ -45,6 +45,6 @@ def check_room(needed: int = 0) -> None:
         if used + needed > settings.max_disk_bytes:
             raise RunError(
                 f"This server's runs may take {format_bytes(settings.max_disk_bytes)}; they take {format_bytes(used)}, "
-                f"and this one needs about {format_bytes(needed)} while it runs. Delete a run on the page Explorations, "
+                f"and this one needs about {format_bytes(needed)} while it runs. Delete one on the page Explorations, "
                 "or use fewer images, levels or taps."
             )

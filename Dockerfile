@@ -1,0 +1,29 @@
+# CFS Explore as a server; see docs/server.md.
+#   docker build -t cfs-explore .                                   for a CPU
+#   docker build -t cfs-explore --build-arg DEVICE=cuda .           for NVIDIA GPUs; run it with --gpus all
+#   ... --build-arg BROWSER=chromium                                figures also as PDF and PNG
+FROM python:3.11-slim
+ARG DEVICE=cpu
+ARG BROWSER=
+RUN if [ -n "$BROWSER" ]; then \
+      apt-get update && apt-get install -y --no-install-recommends "$BROWSER" && rm -rf /var/lib/apt/lists/*; \
+    fi
+RUN pip install --no-cache-dir uv
+WORKDIR /app
+COPY requirements.txt .
+RUN if [ "$DEVICE" = cuda ]; then \
+      uv pip install --system --no-cache --no-deps -r requirements.txt; \
+    else \
+      grep -vE '^(nvidia-|cuda-|triton)' requirements.txt > pinned.txt && \
+      uv pip install --system --no-cache --no-deps --torch-backend cpu -r pinned.txt; \
+    fi
+COPY . .
+RUN uv pip install --system --no-cache --no-deps -e . && \
+    useradd --create-home cfs && mkdir /runs && chown cfs /runs
+USER cfs
+ENV CFS_EXPLORE_RUNS=/runs CFS_EXPLORE_PUBLIC=1
+VOLUME /runs
+EXPOSE 8501
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+  CMD python -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"
+CMD ["cfs-explore", "app", "--address", "0.0.0.0", "--port", "8501", "--headless"]

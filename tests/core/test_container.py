@@ -1,0 +1,69 @@
+"""What the Dockerfile says, tried without Docker: its server starts, its health check tells, its pins are complete."""
+
+import json
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+DOCKERFILE = (PROJECT / "Dockerfile").read_text().replace("\\\n", "")
+
+
+def instruction(name: str) -> str:
+    return re.search(rf"^{name} (.*)$", DOCKERFILE, re.MULTILINE)[1]
+
+
+@pytest.fixture
+def port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def test_the_server_starts_and_the_health_check_tells(port, tmp_path):
+    program, *options = json.loads(instruction("CMD"))
+    assert program == "cfs-explore" and options[options.index("--address") + 1] == "0.0.0.0"
+    options = ["127.0.0.1" if o == "0.0.0.0" else o.replace("8501", port) for o in options]
+    check = shlex.split(instruction("HEALTHCHECK").split(" CMD ")[1].replace("8501", port))
+    assert check[0] == "python"
+
+    def healthy() -> bool:
+        return subprocess.run([sys.executable, *check[1:]], capture_output=True).returncode == 0
+
+    assert not healthy()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "cfs_explore", *options],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 90
+        while not healthy():
+            assert server.poll() is None and time.monotonic() < deadline
+            time.sleep(0.3)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def test_without_a_gpu_only_what_a_gpu_needs_is_left_out():
+    pattern = re.search(r"grep -vE '([^']+)'", DOCKERFILE)[1]
+    names = [line.split("==")[0] for line in (PROJECT / "requirements.txt").read_text().splitlines() if "==" in line]
+    left_out = {name for name in names if re.match(pattern, name)}
+    assert {"torch", "streamlit", "diffusers"} <= set(names) - left_out
+    assert all(name.startswith(("nvidia-", "cuda-", "triton")) for name in left_out)
+    assert {"triton", "nvidia-cublas"} <= left_out
+
+
+def test_nothing_that_the_server_needs_is_left_behind():
+    ignored = (PROJECT / ".dockerignore").read_text().split()
+    needed = {"app.py", "pages", "cfs_explore", "precomputed", "docs", ".streamlit", "requirements.txt"}
+    assert not needed & set(ignored)
+    assert {".git", ".venv", "runs"} <= set(ignored)
