@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,9 @@ from cfs_explore.stages import PROXIES, STAGES
 
 _SAFE_NAME = r"^[\w][\w .+()-]{0,63}$"
 SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
+
+#: A spec with more values than this is a bomb.
+MAX_VALUES = 100_000
 
 #: A path to images, or ``{builtin: name, ...}`` for a set that the project generates.
 SourceRef = str | dict[str, Any]
@@ -197,7 +201,7 @@ class RunSpec(_Strict):
             base, label = path.resolve().parent, str(path)
             content = read_yaml(path)
         try:
-            return cls(**_resolve_paths(content, base))
+            return cls.model_validate(_resolve_paths(content, base))
         except pydantic.ValidationError as error:
             raise SpecError(f"{label} is not a valid run: {explain(error)}") from error
 
@@ -214,7 +218,8 @@ def explain(error: pydantic.ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             clauses.append(f"{field}: unknown field; check its spelling")
         else:
-            clauses.append(f"{field}: {item['msg'].removeprefix('Value error, ')}, got {item['input']!r:.80}")
+            given = reprlib.repr(item["input"])
+            clauses.append(f"{field}: {item['msg'].removeprefix('Value error, ')}, got {given:.80}")
     return "; ".join(clauses)
 
 
@@ -226,11 +231,28 @@ def read_yaml(path: Path) -> dict:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError, TypeError, RecursionError) as error:  # of bad dates, keys and nesting
         raise SpecError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise SpecError(f"{path} must hold `field: value` lines; it holds a {type(content).__name__}.")
+    if not _is_small(content):
+        raise SpecError(f"{path} holds more than {MAX_VALUES:,} values once its references are resolved.")
     return content
+
+
+def _is_small(content: Any) -> bool:
+    """Whether nested lists and dicts hold at most ``MAX_VALUES`` values: references can make billions."""
+    waiting, seen = [content], 0
+    while waiting:
+        value = waiting.pop()
+        seen += 1
+        if seen + len(waiting) > MAX_VALUES:
+            return False
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
+    return True
 
 
 def _resolve_paths(content: dict, base: Path) -> dict:

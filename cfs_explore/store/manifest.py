@@ -12,6 +12,8 @@ from cfs_explore.contracts import ROLES, Level, Tap
 from cfs_explore.errors import RunError
 
 FORMAT = 1
+_LEVELS = pydantic.TypeAdapter(list[Level])
+_TAPS = pydantic.TypeAdapter(list[Tap])
 
 
 class _Strict(pydantic.BaseModel):
@@ -72,6 +74,18 @@ class StageEntry(_Strict):
     seconds: float = 0.0
 
 
+class ShardCount(_Strict):
+    """Where the snapshots of a run came from.
+
+    Attributes:
+        shards: blocks of images that the run went through.
+        reused: those of them whose snapshots an earlier run had measured.
+    """
+
+    shards: int
+    reused: int = 0
+
+
 class Manifest(_Strict):
     """The whole description; see the attributes of ``Run`` for how pages read it."""
 
@@ -92,17 +106,24 @@ class Manifest(_Strict):
     kept: dict[str, Any]
     warnings: list[str]
     timings: dict[str, float]
+    measured: ShardCount | None = None
     stages: dict[str, StageEntry] = {}
+
+    @pydantic.model_validator(mode="after")
+    def _levels_and_taps(self) -> Manifest:
+        _LEVELS.validate_python(self.levels)
+        _TAPS.validate_json(json.dumps(self.taps), strict=True)
+        return self
 
     @classmethod
     def read(cls, run: Path) -> Manifest:
         """Read and validate; RunError names the file and the field."""
         path = run / "manifest.json"
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError as error:
             raise RunError(f"{run} is not a finished run: it has no manifest.json.") from error
-        except (OSError, ValueError, TypeError) as error:  # pydantic.ValidationError is a ValueError
+        except (OSError, ValueError, TypeError, RecursionError) as error:  # pydantic.ValidationError is a ValueError
             raise RunError(f"{path} does not describe a run of this version: {error}") from error
 
     def level_list(self) -> list[Level]:
