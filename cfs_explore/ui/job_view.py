@@ -71,16 +71,8 @@ def _watch(run: Path) -> None:
 def _show_progress(run: Path, status: jobs.Status) -> None:
     if status.state == "waiting":
         st.info(_queued(status.place), icon=":material/hourglass:")
-    label = _STAGES.get(status.stage, "Starting")
-    detail = f": {escape(status.detail)}" if status.detail else ""
-    share = min(status.done / status.total, 1.0) if status.total else 0.0
-    st.progress(share, text=f"{label}{detail}")
-    parts = [f"{status.done:,} of {status.total:,} {status.unit}"] if status.total else ["This takes a few seconds"]
-    if status.rate:
-        parts.append(f"{status.rate:,.0f} {status.unit}/s")
-    if status.eta is not None:
-        parts.append(f"about {format_seconds(status.eta)} left")
-    st.caption(" · ".join(parts))
+    else:
+        _show_bar(status)
     _offer_map(run, "The map is finished; only the diagnostics are still being computed.")
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Cancel", icon=":material/stop_circle:", help="Stops after this batch; keeps what is done."):
@@ -91,11 +83,25 @@ def _show_progress(run: Path, status: jobs.Status) -> None:
     _show_log(run)
 
 
+def _show_bar(status: jobs.Status) -> None:
+    """How far the present stage is, how fast, and how long it will take."""
+    label = _STAGES.get(status.stage, "Starting")
+    detail = f": {escape(status.detail)}" if status.detail else ""
+    share = min(status.done / status.total, 1.0) if status.total else 0.0
+    st.progress(share, text=f"{label}{detail}")
+    parts = [f"{status.done:,} of {status.total:,} {status.unit}"] if status.total else ["This takes a few seconds"]
+    if status.rate:
+        parts.append(f"{status.rate:,.0f} {status.unit}/s")
+    if status.eta is not None:
+        parts.append(f"about {format_seconds(status.eta)} left")
+    st.caption(" · ".join(parts))
+
+
 def _queued(place: int) -> str:
     """What a waiting run waits for."""
     if place <= 1:
         return "Another run is using the device; this one is the next to start."
-    return f"Place {place} in the queue: {place - 1} other run{'s' * (place > 2)} will use the device before this one."
+    return f"Place {place} in the queue: the run at work and {place - 1} other{'s' * (place > 2)} come first."
 
 
 def _show_log(run: Path) -> None:
@@ -118,6 +124,9 @@ def _offer_map(run: Path, told: str) -> None:
 def _show_stopped(run: Path, status: jobs.Status | None) -> None:
     if status is not None and status.state == "failed":
         st.error(escape(status.error), icon=":material/error:")
+        if status.total:
+            done = f"{status.done:,} of {status.total:,} {status.unit}"
+            st.caption(f"It stopped while {_STAGES.get(status.stage, status.stage).lower()}: {done}.")
     else:
         st.warning("Cancelled. What was measured is kept.", icon=":material/stop_circle:")
     _offer_map(run, "The map is finished; only diagnostics are missing.")

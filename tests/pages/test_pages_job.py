@@ -26,11 +26,20 @@ def write_status(run, state, **facts):
 
 @pytest.mark.parametrize(
     ("place", "told"),
-    [(1, "this one is the next to start"), (2, "Place 2 in the queue: 1 other run "), (4, "queue: 3 other runs")],
+    [
+        (1, "this one is the next to start"),
+        (2, "Place 2 in the queue: the run at work and 1 other come"),
+        (4, "and 3 others come"),
+    ],
 )
 def test_the_place_in_the_queue(run, place, told):
     write_status(run, "waiting", place=place)
     assert told in texts(open_page("new", job=run.name))
+
+
+def test_a_failed_run_says_how_far_it_came(run):
+    write_status(run, "failed", error="no", stage="measuring", done=4, total=1900, unit="forwards")
+    assert "It stopped while measuring: 4 of 1,900 forwards." in texts(open_page("new", job=run.name))
 
 
 def test_the_log_is_shown_as_text(run):
