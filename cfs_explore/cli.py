@@ -1,9 +1,10 @@
-"""The command line: ``cfs-explore run | diagnose | protocol | app | inspect | convert | train``."""
+"""The command line: ``cfs-explore`` and its commands, each a few lines around a function of the core."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -66,6 +67,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     app.add_argument("--headless", action="store_true", help="do not open a browser")
     app.set_defaults(command=_app)
+
+    look = commands.add_parser("look", help="what is in an image set, before it is measured")
+    look.add_argument("source", help="a folder, archive, table or array, or a mapping such as '{builtin: letters}'")
+    look.add_argument("--against", metavar="ID_SOURCE", help="the in-distribution set: what both hold, how they differ")
+    look.add_argument("--sample", type=int, metavar="N", help="look at N images drawn by seed (default: all)")
+    look.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
+    look.add_argument("--json", action="store_true")
+    look.set_defaults(command=_look)
+
+    export = commands.add_parser("export", help="an exploration as one zip file")
+    export.add_argument("run", help="a run directory, or a bundle's name")
+    export.add_argument("file", type=Path, help="the zip to write")
+    export.add_argument("--hide-places", action="store_true", help="leave out where its images and backbone lie")
+    export.set_defaults(command=_export)
+
+    take = commands.add_parser("import", help="take over an exploration from a zip that `export` or the app wrote")
+    take.add_argument("file", type=Path)
+    take.set_defaults(command=_import)
 
     inspect = commands.add_parser("inspect", help="what a backbone is: input, reach, taps with region and depth")
     inspect.add_argument("path", help="a checkpoint file, a backbone folder or a hub id")
@@ -217,6 +236,39 @@ def _inspect(options: argparse.Namespace) -> None:
             f"{tap['name']:40} {tap['region']:8} {tap['kind']:12} {tap['resolution']:5d} {tap['channels']:8d} "
             f"{tap['depth']:6.1%}"
         )
+
+
+def _look(options: argparse.Namespace) -> None:
+    from cfs_explore import look
+
+    sources = [None if text is None else look.parse_source(text) for text in (options.source, options.against)]
+    with _progress_bar() as report:
+        step = functools.partial(_report_images, report)
+        found = look.look(*sources, sample=options.sample, progress=step)
+    print(json.dumps(found, indent=1) if options.json else look.as_text(found))
+    if options.sheet is not None:
+        look.write_sheet(sources[0], options.sheet)
+        print(f"Saved: {options.sheet}", file=sys.stderr)
+
+
+def _report_images(report: Callable, done: int, total: int) -> None:
+    from cfs_explore.pipeline import ProgressEvent
+
+    report(ProgressEvent("looking", "", done, total, "images", None, None))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from cfs_explore import bundles
+    from cfs_explore.locations import locate_run
+
+    bundles.export(locate_run(options.run), options.file, hide=options.hide_places)
+    print(f"Saved: {options.file}")
+
+
+def _import(options: argparse.Namespace) -> None:
+    from cfs_explore import bundles
+
+    print(f"Imported: {bundles.import_zip(options.file, trusted=True)}")
 
 
 def _convert(options: argparse.Namespace) -> None:

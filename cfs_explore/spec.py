@@ -21,8 +21,13 @@ SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
 #: A spec with more values than this is a bomb.
 MAX_VALUES = 100_000
 
-#: A path to images, or ``{builtin: name, ...}`` for a set that the project generates.
+#: A path to images, or a mapping of one kind with its options, as ``images.open_source`` takes it: ``{path: ...}``,
+#: ``{files: [...]}``, ``{imglist: ...}``, ``{hub: owner/name}``, ``{torchvision: name}`` or ``{builtin: name}``.
 SourceRef = str | dict[str, Any]
+
+
+#: Keys of such a mapping that hold a path; a local data set folder stands for a hub id.
+_SOURCE_PATHS = ("path", "imglist", "root", "hub")
 
 
 class _Strict(pydantic.BaseModel):
@@ -58,7 +63,7 @@ class ImageSet(_Strict):
 
     Attributes:
         name: what figures call it.
-        source: path (folder, zip, parquet, npz, image) or ``{builtin: name, ...}``.
+        source: path (folder, zip, tar, parquet, csv, npz, image) or a mapping (docs/inputs.md).
         limit: seeded subsample of this size.
         description: one line for the page.
         made_by: kinds of alteration that made the set out of ID images, which the prediction then leaves out of its
@@ -272,7 +277,15 @@ def _resolve_paths(content: dict, base: Path) -> dict:
         return str(base / value) if there else value
 
     def image_set(value: Any) -> Any:
-        return {**value, "source": absolute(value.get("source"))} if isinstance(value, dict) else value
+        return {**value, "source": source(value.get("source"))} if isinstance(value, dict) else value
+
+    def source(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return absolute(value)
+        changed = {key: absolute(value[key]) for key in _SOURCE_PATHS if key in value}
+        if isinstance(value.get("files"), list):
+            changed["files"] = [absolute(path) for path in value["files"]]
+        return value | changed
 
     out = dict(content)
     if isinstance(out.get("backbone"), str):

@@ -22,9 +22,13 @@ TINY_UNET = {
 
 @pytest.fixture(scope="session", autouse=True)
 def _small_and_private(tmp_path_factory):
-    """Runs and locks of the tests stay in a temporary folder; small networks are fastest on one thread."""
+    """Runs and locks of the tests stay in a temporary folder; small networks are fastest on one thread.
+
+    No test takes what another one measured, or it could not tell whether measuring again gives the same.
+    """
     patch = pytest.MonkeyPatch()
     patch.setenv("CFS_EXPLORE_RUNS", str(tmp_path_factory.mktemp("runs")))
+    patch.setenv("CFS_EXPLORE_CACHE_GB", "0")
     patch.setenv("OMP_NUM_THREADS", "1")
     patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # processes that tests start import three times faster
     yield

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import ImageError
 from .decode import check_encoded_size, decode
-from .listing import is_hidden, label_of, why_not_an_image
+from .listing import distinct, is_hidden, label_of, printable, why_not_an_image
 from .record import Record, Source
 
 
@@ -19,17 +19,19 @@ class FolderSource(Source):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._root = path
+        self._paths: list[str] = []
         for directory, subdirectories, files in os.walk(path, onerror=self._note_unreadable):
             subdirectories[:] = [name for name in subdirectories if self._is_entered(Path(directory, name))]
             for file in files:
                 self._list(Path(directory, file))
-        self.names.sort()
+        self._paths.sort()
+        self.names = distinct(map(printable, self._paths))
         self.skipped.sort()
 
     def _is_entered(self, path: Path) -> bool:
         name = path.relative_to(self._root).as_posix()
         if path.is_symlink() and not is_hidden(name):
-            self.skipped.append((name, "linked folder, not entered"))
+            self.skipped.append((printable(name), "linked folder, not entered"))
         return not (path.is_symlink() or is_hidden(name))
 
     def _list(self, path: Path) -> None:
@@ -38,17 +40,17 @@ class FolderSource(Source):
             return
         reason = why_not_an_image(name) or (None if path.is_file() else "not a regular file")
         if reason is None:
-            self.names.append(name)
+            self._paths.append(name)
         else:
-            self.skipped.append((name, reason))
+            self.skipped.append((printable(name), reason))
 
     def _note_unreadable(self, error: OSError) -> None:
         name = os.path.relpath(error.filename, self._root)
-        self.skipped.append((name, f"unreadable folder ({error.strerror})"))
+        self.skipped.append((printable(name), f"unreadable folder ({error.strerror})"))
 
     def _read(self, index: int) -> Record:
-        name = self.names[index]
-        return decode(read_file(self._root / name, name), name, label_of(name))
+        path, name = self._paths[index], self.names[index]
+        return decode(read_file(self._root / path, name), name, label_of(path))
 
 
 class FileSource(Source):
@@ -59,10 +61,10 @@ class FileSource(Source):
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._path = path
-        self.names = [path.name]
+        self.names = [printable(path.name)]
 
     def _read(self, index: int) -> Record:
-        return decode(read_file(self._path, self._path.name), self._path.name)
+        return decode(read_file(self._path, self.names[0]), self.names[0])
 
 
 def read_file(path: Path, name: str) -> bytes:

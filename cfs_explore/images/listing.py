@@ -1,8 +1,10 @@
-"""Which members of a folder or an archive are images, judged by name; and how to say that none is."""
+"""Which members of a folder or an archive are images, judged by name; names made harmless; how to say that none is."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 _JPEG = {".jpg", ".jpeg", ".jpe", ".jfif"}
@@ -10,6 +12,42 @@ _PNM = {".ppm", ".pgm", ".pbm", ".pnm"}
 IMAGE_EXTENSIONS = frozenset({".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff", *_JPEG, *_PNM})
 _ARCHIVE_EXTENSIONS = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"))
 _CLUTTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+#: Control characters, line separators, marks and overrides of direction, what is invisible, undecodable bytes.
+_HARMFUL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\ud800-\udfff\U000e0000-\U000e007f]"
+)
+MAX_NAME = 500
+
+
+def printable(name: str) -> str:
+    r"""A name that logs, tables and pages show as it is: harmful characters escaped (\x0a, \u202e), at most 500 long.
+
+    Markup stays: pages escape it for their own language.
+    """
+    if not name.isprintable():
+        name = _HARMFUL.sub(lambda found: ascii(found.group())[1:-1], name)
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME // 2 - 3]}...{name[-MAX_NAME // 2 + 3 :]}"
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names, each later one that is already taken with a number: 'a.png', 'a.png (2)'."""
+    taken: set[str] = set()
+    numbers: Counter[str] = Counter()
+    out = []
+    for name in names:
+        free = name
+        while free in taken:
+            numbers[name] += 1
+            free = f"{name} ({numbers[name] + 1})"
+        taken.add(free)
+        out.append(free)
+    return out
+
+
+def is_unsafe(name: str) -> bool:
+    """Absolute names, drive letters and '..' point out of an archive."""
+    return name.startswith("/") or bool(re.match(r"[A-Za-z]:", name)) or ".." in PurePosixPath(name).parts
 
 
 def is_hidden(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,27 +14,52 @@ from .archive import ZipSource
 from .arrays import ArraySource
 from .builtin import open_builtin
 from .folder import FileSource, FolderSource
-from .listing import IMAGE_EXTENSIONS, summarise
+from .hub import open_hub
+from .listed import open_files
+from .listing import IMAGE_EXTENSIONS, printable, summarise
+from .path_tables import open_imglist, open_text_table
 from .record import Record, Source
-from .tables import ParquetSource
+from .reference import read_reference
+from .tables import open_parquet
+from .tarball import TAR_EXTENSIONS, TarSource
+from .torchvision_sets import open_torchvision
 
-_BY_EXTENSION: dict[str, Callable[[Path], Source]] = {
-    ".zip": ZipSource,
-    ".parquet": ParquetSource,
-    ".npz": ArraySource,
-    ".npy": ArraySource,
+
+def _open_array(path: Path, **options: Any) -> ArraySource:
+    return ArraySource(path, declared=options.get("range"), key=options.get("key"))
+
+
+_TABLE = ("root", "column", "label_column")
+#: End of the file's name -> (how it is opened, the options that it takes).
+_BY_EXTENSION: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
+    ".zip": (ZipSource, ()),
+    **dict.fromkeys(TAR_EXTENSIONS, (TarSource, ())),
+    ".parquet": (open_parquet, _TABLE),
+    ".csv": (open_text_table, _TABLE),
+    ".tsv": (open_text_table, _TABLE),
+    ".npz": (_open_array, ("range", "key")),
+    ".npy": (_open_array, ("range",)),
+    **dict.fromkeys(sorted(IMAGE_EXTENSIONS), (FileSource, ())),
 }
 ACCEPTED = (
-    "a folder of images, a .zip of images, a .parquet with image bytes, a .npz or .npy array, an image file "
-    f"({' '.join(sorted(IMAGE_EXTENSIONS))}), or {{'builtin': name}}"
+    "a folder of images; a .zip, .tar, .tar.gz, .tar.zst or .tar.bz2 of images; a .parquet with image bytes or paths; "
+    "a .csv or .tsv with paths; a .npz or .npy array; an image file "
+    f"({' '.join(sorted(IMAGE_EXTENSIONS))}); or a mapping with one of builtin, path, files, imglist, hub, torchvision"
 )
 
 
 def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None = None, seed: int = 0) -> Source:
-    """Open an image set; the kind is told by the file's extension.
+    """Open an image set; the kind is told by the file's extension, or by the mapping.
 
     Args:
-        path_or_spec: a path, or {'builtin': name, **parameters} (see ``BUILTIN_SETS``).
+        path_or_spec: a path, or one of
+            {'path': path, **options}: root, column and label_column of a table; range of an array; key in a .npz;
+            {'files': [paths], 'labels': [...], 'names': [...]}: several image files;
+            {'imglist': path, 'root': folder}: an OpenOOD image list;
+            {'hub': 'owner/name', 'split', 'column', 'label', 'config'}: a data set of the Hugging Face hub, or a local
+            data set folder;
+            {'torchvision': name, 'split', 'root', 'download'}: see ``TORCHVISION_SETS``;
+            {'builtin': name, **parameters}: see ``BUILTIN_SETS``.
         limit: keep only that many images, drawn without replacement, in the source's order; None keeps all.
         seed: of that draw, >= 0.
 
@@ -41,16 +67,13 @@ def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None 
         A source with at least one image.
 
     Raises:
-        SourceError: missing, of an unknown kind, damaged or without images.
+        SourceError: missing, of an unknown kind, with an unknown option, damaged or without images.
     """
     if limit is not None and not (_is_whole(limit) and limit >= 1):
         raise SourceError(f"limit = {limit!r}: allowed is a whole number from 1 on, or None for all images.")
     if not (_is_whole(seed) and seed >= 0):
         raise SourceError(f"seed = {seed!r}: allowed is a whole number from 0 on.")
-    if isinstance(path_or_spec, Mapping):
-        source: Source = open_builtin(path_or_spec)
-    else:
-        source = _open_path(path_or_spec)
+    source = _open(path_or_spec)
     if not len(source):
         source.close()
         raise SourceError(f"no images in {source.location}: {summarise(source.skipped)}. Accepted: {ACCEPTED}.")
@@ -61,20 +84,67 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _open_path(given: str | os.PathLike) -> Source:
+def _open(given: object) -> Source:
+    if isinstance(given, str | os.PathLike):
+        return _open_path(given, {})
+    if not isinstance(given, Mapping):
+        raise SourceError(f"{given!r:.80} names no image set. Accepted: {ACCEPTED}.")
+    reference = read_reference(given)
+    if reference.kind == "path":
+        return _open_path(reference.value, reference.options)
+    if reference.kind == "imglist":
+        return open_imglist(_existing(reference.value), **_expanded(reference.options))
+    if reference.kind == "builtin":
+        return open_builtin({"builtin": reference.value, **reference.options})
+    opens = {"files": open_files, "hub": open_hub, "torchvision": open_torchvision}
+    return opens[reference.kind](reference.value, **reference.options)
+
+
+def _open_path(given: str | os.PathLike, options: dict[str, Any]) -> Source:
+    path = _existing(given)
+    name = path.name.lower()
+    endings = sorted((ending for ending in _BY_EXTENSION if name.endswith(ending)), key=len)
+    opens, known = (
+        (FolderSource, ()) if path.is_dir() else _BY_EXTENSION.get(endings[-1] if endings else "", (None, ()))
+    )
+    if opens is None:
+        raise SourceError(
+            f"{printable(str(path))} is of an unknown kind ({path.suffix.lower() or 'no extension'}). "
+            f"Accepted: {ACCEPTED}."
+        )
+    if not path.is_dir() and not path.is_file():
+        raise SourceError(f"{printable(str(path))} is neither a folder nor a regular file. Accepted: {ACCEPTED}.")
+    for option in options:
+        if option not in known:
+            what = "a folder" if path.is_dir() else f"a {endings[-1]} file"
+            raise SourceError(
+                f"{printable(str(path))}: the option {option!r} does not apply to {what}, which takes "
+                f"{', '.join(known) or 'none'}."
+            )
+    return opens(path, **_expanded(options))
+
+
+def _existing(given: str | os.PathLike) -> Path:
     if not os.fspath(given):
         raise SourceError(f"no path given. Accepted: {ACCEPTED}.")
-    path = Path(given).expanduser()
+    path = Path(os.path.expanduser(given))
     if not os.path.exists(path):
-        raise SourceError(f"{path} does not exist. Accepted: {ACCEPTED}.")
-    if path.is_dir():
-        return FolderSource(path)
-    suffix = path.suffix.lower()
-    if suffix in IMAGE_EXTENSIONS:
-        return FileSource(path)
-    if suffix not in _BY_EXTENSION:
-        raise SourceError(f"{path} is of an unknown kind ({suffix or 'no extension'}). Accepted: {ACCEPTED}.")
-    return _BY_EXTENSION[suffix](path)
+        raise SourceError(f"{printable(str(path))} does not exist. Accepted: {ACCEPTED}.")
+    return path
+
+
+def _expanded(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with a ``root`` that is there.
+
+    Raises:
+        SourceError: it is no folder.
+    """
+    if "root" not in options:
+        return options
+    root = Path(os.path.expanduser(options["root"]))
+    if not root.is_dir():
+        raise SourceError(f"root = {printable(str(root))} is no folder. Give the folder that the images lie in.")
+    return options | {"root": str(root)}
 
 
 class SampledSource(Source):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .listing import printable
+
 
 @dataclass(frozen=True, eq=False)
 class Record:
@@ -32,7 +34,8 @@ class Record:
 
     @classmethod
     def of(cls, pixels: np.ndarray, *, name: str, label: str, format: str, mode: str) -> Record:
-        """A record around ``pixels`` (H, W, C), which become contiguous and read-only."""
+        """A record around ``pixels`` (H, W, C), which become contiguous and read-only; texts are made printable."""
+        name, label = printable(name), printable(label)
         pixels = np.ascontiguousarray(pixels)
         pixels.setflags(write=False)
         height, width = pixels.shape[:2]
@@ -50,17 +53,17 @@ class Source(ABC):
     """A set of images with random access; a context manager.
 
     Attributes:
-        kind: folder, file, zip, parquet, array or builtin.
+        kind: folder, file, zip, tar, files, table, parquet, imglist, array, hub, torchvision or builtin.
         location: the path or set name, for messages.
-        names: one name per image, sorted; rows of arrays and tables keep their order, since their names begin
-            with the zero-padded row number.
+        names: one printable name per image, sorted; rows of arrays and tables of bytes keep their order, since their
+            names begin with the zero-padded row number.
         skipped: (name, reason) of the members that were seen to be unusable when the source was listed.
     """
 
     kind: str
 
     def __init__(self, location: str) -> None:
-        self.location = location
+        self.location = printable(location)
         self.names: list[str] = []
         self.skipped: list[tuple[str, str]] = []
 

@@ -1,10 +1,10 @@
-"""Images in a parquet file, as Hugging Face datasets write them; read by row group."""
+"""Images in a parquet file, as Hugging Face datasets write them; read in small batches of rows."""
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,44 +12,82 @@ import pyarrow.parquet as pq
 
 from ..errors import ImageError, SourceError
 from .decode import decode
+from .listed import MAX_LISTED, label_text
+from .listing import printable
+from .path_tables import LABEL_COLUMNS, PATH_COLUMNS, find_column, open_parquet_paths
 from .record import Record, Source
 
 IMAGE_COLUMNS = ("image", "img", "bytes")
 LABEL_COLUMN = "label"
 MAX_ROW_GROUP_BYTES = 2 * 2**30
-_CACHED_GROUPS = 2
+#: Rows that are unpacked at once. Few, since a packed row may be far larger than its bytes in the file.
+_BATCH = 8
+_DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError)
+
+
+def open_parquet(
+    path: Path, root: str | None = None, column: str | None = None, label_column: str | None = None
+) -> Source:
+    """The images of a parquet file: of a column of bytes, else those that a column of paths names.
+
+    Args:
+        path: the file.
+        root: folder that paths start at and may not leave; the file's own when None.
+        column: of the images or paths; found by its usual name when None.
+        label_column: ``label`` beside bytes and one of ``LABEL_COLUMNS`` beside paths when None.
+
+    Raises:
+        SourceError: no parquet, damaged, no usable column, or row groups above 2 GiB.
+    """
+    where = printable(str(path))
+    try:
+        file = pq.ParquetFile(path)
+        schema = file.schema_arrow
+    except _DAMAGE as error:
+        raise SourceError(f"{where} is not a readable parquet file ({printable(str(error))}).") from error
+    try:
+        usual = LABEL_COLUMNS if LABEL_COLUMN not in schema.names else (LABEL_COLUMN,)
+        labels = find_column(schema.names, label_column, usual, where, "label_column")
+        found = find_column(schema.names, column, (), where, "column") or _image_column(schema)
+        if found is not None and _holds_images(schema.field(found).type):
+            labels = labels if label_column or labels == LABEL_COLUMN else None
+            return ParquetSource(path, file, found, labels)
+        paths = found or find_column(_texts(schema), None, PATH_COLUMNS, where, "column")
+        if paths is None or paths not in _texts(schema):
+            raise _no_image_column(schema, where)
+        with file:
+            return open_parquet_paths(path, file, root, paths, labels)
+    except SourceError:
+        file.close()
+        raise
 
 
 class ParquetSource(Source):
-    """Rows of a parquet file, in stored order; only two row groups are ever in memory.
+    """Rows of a parquet file, in stored order; a few of them are in memory at a time.
 
-    Image column: ``image``, ``img`` or ``bytes``, either binary or struct{bytes, path}. Optional column
-    ``label``: text, or integers with names in the schema's Hugging Face metadata; -1 means none.
+    Args:
+        path: of the file.
+        file: the open file, which the source closes.
+        column: of the images, binary or struct{bytes, path}.
+        label_column: text, or integers with names in the schema's Hugging Face metadata; -1 means none.
 
     Raises:
-        SourceError: no parquet, damaged, no image column, or row groups above 2 GiB.
+        SourceError: damaged, or row groups above 2 GiB.
     """
 
     kind = "parquet"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file: pq.ParquetFile, column: str, label_column: str | None) -> None:
         super().__init__(str(path))
-        try:
-            self._file = pq.ParquetFile(path)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise SourceError(f"{path} is not a readable parquet file ({error}).") from error
-        schema = self._file.schema_arrow
-        try:
-            self._column = _image_column(schema, self.location)
-            self._nested = pa.types.is_struct(schema.field(self._column).type)
-            self._has_label = LABEL_COLUMN in schema.names
-            self._label_names = _label_names(schema)
-            self._starts = self._group_starts()
-            self.names = self._list_names()
-        except SourceError:
-            self.close()
-            raise
-        self._cache: OrderedDict[int, pa.Table] = OrderedDict()
+        self._file = file
+        self._column = column
+        self._label_column = label_column
+        schema = file.schema_arrow
+        self._nested = pa.types.is_struct(schema.field(column).type)
+        self._label_names = _label_names(schema, label_column)
+        self._starts = self._group_starts()
+        self.names = self._list_names()
+        self._rows: tuple[int, int, Iterator[tuple[object, object]]] | None = None
 
     def _group_starts(self) -> list[int]:
         """First row of each row group, and the number of rows at the end."""
@@ -67,50 +105,61 @@ class ParquetSource(Source):
     def _list_names(self) -> list[str]:
         """'000012/path', or '000012' where the table holds no paths."""
         n_rows = self._starts[-1]
+        if not 0 <= n_rows <= MAX_LISTED:
+            raise SourceError(f"{self.location} has {n_rows:,} rows; allowed are {MAX_LISTED:,}. Split it.")
         pad = max(6, len(str(n_rows)))
         rows = [f"{row:0{pad}d}" for row in range(n_rows)]
         kind = self._file.schema_arrow.field(self._column).type
         if not self._nested or kind.get_field_index("path") < 0:
             return rows
         try:
-            cells = self._file.read(columns=[f"{self._column}.path"]).column(self._column).to_pylist()
-        except (pa.ArrowException, OSError) as error:
+            batches = self._file.iter_batches(batch_size=64, columns=[f"{self._column}.path"])
+            cells = (cell for batch in batches for cell in batch.column(0).to_pylist())
+            paths = [printable(str(cell["path"])) if cell and cell["path"] else "" for cell in cells]
+        except _DAMAGE as error:
             raise SourceError(f"{self.location}: the image paths cannot be read ({error}).") from error
-        paths = [cell["path"] if cell else None for cell in cells]
+        if len(paths) != n_rows:
+            raise SourceError(f"{self.location}: {len(paths):,} of {n_rows:,} image paths are there; it is damaged.")
         return [f"{row}/{path}" if path else row for row, path in zip(rows, paths, strict=True)]
 
-    def _group(self, group: int) -> pa.Table:
-        """A row group's bytes and labels, from the cache of the last two."""
-        if group not in self._cache:
-            while len(self._cache) >= _CACHED_GROUPS:
-                self._cache.popitem(last=False)
-            columns = [f"{self._column}.bytes" if self._nested else self._column]
-            columns += [LABEL_COLUMN] if self._has_label else []
-            self._cache[group] = self._file.read_row_group(group, columns=columns)
-        self._cache.move_to_end(group)
-        return self._cache[group]
+    def _row(self, group: int, row: int) -> tuple[object, object]:
+        """(image cell, label) of a row; going forward is cheap, going back starts the row group again."""
+        if self._rows is None or self._rows[0] != group or self._rows[1] > row:
+            self._rows = (group, 0, self._cells(group))
+        _, at, cells = self._rows
+        for at, cell in enumerate(cells, start=at):  # noqa: B020
+            self._rows = (group, at + 1, cells)
+            if at == row:
+                return cell
+        raise ValueError(f"it ends after {at + 1} rows")
+
+    def _cells(self, group: int) -> Iterator[tuple[object, object]]:
+        columns = [f"{self._column}.bytes" if self._nested else self._column]
+        columns += [self._label_column] if self._label_column else []
+        for batch in self._file.iter_batches(batch_size=_BATCH, row_groups=[group], columns=columns):
+            images = batch.column(self._column)
+            labels = batch.column(self._label_column) if self._label_column else [None] * len(batch)
+            yield from zip(images, labels, strict=True)
 
     def _read(self, index: int) -> Record:
         name = self.names[index]
         group = bisect_right(self._starts, index) - 1
-        row = index - self._starts[group]
         try:
-            table = self._group(group)
-        except (pa.ArrowException, OSError) as error:
-            raise ImageError(f"{name}: row group {group} is damaged ({error}).") from error
-        cell = table.column(self._column)[row].as_py()
+            cell, label = self._row(group, index - self._starts[group])
+            cell = cell.as_py()
+            label = label.as_py() if label is not None else None
+        except _DAMAGE as error:
+            self._rows = None
+            raise ImageError(f"{name}: row group {group} is damaged ({printable(str(error))}).") from error
         data = cell["bytes"] if self._nested and cell else cell
         if data is None:
             raise ImageError(f"{name}: the row holds no image bytes (a path, or nothing); embed the bytes.")
-        label = table.column(LABEL_COLUMN)[row].as_py() if self._has_label else None
         return decode(data, name, self._label_text(label))
 
-    def _label_text(self, label: int | str | None) -> str:
-        if label is None or label == -1:
-            return ""
+    def _label_text(self, label: object) -> str:
         if isinstance(label, int) and 0 <= label < len(self._label_names):
             return self._label_names[label]
-        return str(label)
+        return label_text(label)
 
     def close(self) -> None:
         self._file.close()
@@ -127,21 +176,27 @@ def _holds_images(kind: pa.DataType) -> bool:
     return _is_bytes(kind)
 
 
-def _image_column(schema: pa.Schema, location: str) -> str:
-    for name in IMAGE_COLUMNS:
-        if name in schema.names and _holds_images(schema.field(name).type):
-            return name
-    found = ", ".join(f"{field.name}: {field.type}" for field in schema)
-    raise SourceError(
-        f"{location} has no image column: expected one of {', '.join(IMAGE_COLUMNS)}, holding bytes or "
-        f"struct{{bytes, path}}. Its columns are {found or 'none'}."
+def _image_column(schema: pa.Schema) -> str | None:
+    return next((n for n in IMAGE_COLUMNS if n in schema.names and _holds_images(schema.field(n).type)), None)
+
+
+def _texts(schema: pa.Schema) -> list[str]:
+    return [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+
+
+def _no_image_column(schema: pa.Schema, where: str) -> SourceError:
+    found = ", ".join(printable(f"{field.name}: {field.type}") for field in list(schema)[:20])
+    return SourceError(
+        f"{where} has no image column: expected one of {', '.join(IMAGE_COLUMNS)}, holding bytes or "
+        f"struct{{bytes, path}}, or text called {', '.join(PATH_COLUMNS[:6])}, ... with paths. Name another with "
+        f"{{'path': ..., 'column': ...}}. Its columns are {found or 'none'}."
     )
 
 
-def _label_names(schema: pa.Schema) -> list[str]:
+def _label_names(schema: pa.Schema, label_column: str | None) -> list[str]:
     """Class names from the Hugging Face metadata; [] where there are none or they are not as expected."""
     try:
         info = json.loads((schema.metadata or {})[b"huggingface"])
-        return [str(name) for name in info["info"]["features"][LABEL_COLUMN]["names"]]
-    except (KeyError, TypeError, ValueError):
+        return [str(name) for name in info["info"]["features"][label_column]["names"]]
+    except (KeyError, TypeError, ValueError, RecursionError):
         return []

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.errors import CFSError
-from cfs_explore.locations import BUNDLES, runs_root
+from cfs_explore.errors import CFSError, RunError
+from cfs_explore.locations import BUNDLES
 from cfs_explore.store import Run, find_runs
+from cfs_explore.ui import ownership
 
 
 def explorations() -> dict[str, Path]:
-    """Every finished exploration by its id (the directory's name), bundles first."""
-    return {path.name: path for path in [*find_runs(BUNDLES), *find_runs(runs_root())]}
+    """Every finished exploration that this visitor may see, by its id (the directory's name), bundles first."""
+    mine = [path for path in ownership.runs() if (path / "manifest.json").is_file()]
+    return {path.name: path for path in [*bundles(), *mine]}
+
+
+def bundles() -> list[Path]:
+    """The explorations that come with the project."""
+    return find_runs(BUNDLES)
 
 
 def load_run(path: Path) -> Run:
-    """A finished run; read again when its manifest changes."""
-    return _load_run(str(path), (path / "manifest.json").stat().st_mtime_ns)
+    """A finished run; read again when its manifest changes.
+
+    Its digest is that of this very directory: an import says of itself what its maker likes, and must not take the
+    place of another run in the caches.
+
+    Raises:
+        RunError: it cannot be read, or is no longer there.
+    """
+    try:
+        modified = (path / "manifest.json").stat().st_mtime_ns
+    except OSError as error:
+        raise RunError(f"{path.name} is not there any more.") from error
+    return _load_run(str(path), modified)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _load_run(path: str, modified: int) -> Run:
-    return Run(path)
+    run = Run(path)
+    run.digest = hashlib.blake2b(f"{Path(path).resolve()}|{modified}|{run.digest}".encode(), digest_size=8).hexdigest()
+    return run
 
 
 def title(path: Path) -> str:

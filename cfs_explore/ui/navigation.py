@@ -20,6 +20,7 @@ def current_page():
     page = st.navigation(
         [
             st.Page(_FOLDER / "start.py", title="Start", icon=":material/home:", default=True),
+            st.Page(_FOLDER / "explorations.py", title="Explorations", icon=":material/folder_open:"),
             st.Page(_FOLDER / "map.py", title="Map", icon=":material/grid_on:"),
             st.Page(_FOLDER / "complementarity.py", title="Complementarity", icon=":material/join_inner:"),
             st.Page(_FOLDER / "separation.py", title="Separation", icon=":material/align_horizontal_left:"),

@@ -16,6 +16,7 @@ from cfs_explore.store import Run
 from cfs_explore.ui import data, uploads
 from cfs_explore.ui.backbone_facts import LOADING
 from cfs_explore.ui.job_view import open_job
+from cfs_explore.ui.look_view import show_looks
 from cfs_explore.ui.new_backbone import BackboneChoice, choose_backbone
 from cfs_explore.ui.new_diagnostics import choose_diagnostics, chosen_diagnostics, cost_counts
 from cfs_explore.ui.new_images import SetChoice, choose_id_images, choose_ood_sets
@@ -40,10 +41,12 @@ def show() -> None:
     with st.container():
         backbone = choose_backbone()
     if backbone is None:
+        show_looks(ood, None, None)
         return
     st.header("3  In-distribution images", anchor=False)
     with st.container():
         base, train = _choose_id(backbone)
+    show_looks(ood, base, train)
     st.header("4  What to measure", anchor=False)
     with st.container():
         settings, more = choose_settings(backbone, base)
@@ -161,6 +164,10 @@ def _show_estimate(
         f"{more}.",
         icon=":material/timer:",
     )
+    try:
+        jobs.check_room(estimate.peak_bytes)
+    except CFSError as error:
+        st.error(escape(str(error)), icon=":material/error:")
     return seconds_per_forward
 
 
@@ -192,18 +199,14 @@ def _create(
             }
         )
 
+    jobs.check_room()
     choices = [*ood, *([train] if train else [])]
-    run = jobs.create(spec_of({choice.name: choice.source for choice in choices}))  # a mistake shows here
-    moved = {
-        choice.name: choice.source
-        if isinstance(choice.source, dict)
-        else str(uploads.take_over(Path(choice.source), run))
-        for choice in choices
-    }
+    run = jobs.create(spec_of({choice.key: choice.source for choice in choices}))  # a mistake shows here
+    moved = {choice.key: uploads.take_over(choice.source, run) for choice in choices}
     jobs.create_at(run, spec_of(moved))
     jobs.start(run)
     return run
 
 
 def _set(choice: SetChoice, sources: dict[str, str | dict]) -> dict:
-    return {"name": choice.name, "source": sources[choice.name], "limit": choice.limit}
+    return {"name": choice.name, "source": sources[choice.key], "limit": choice.limit}

@@ -74,7 +74,7 @@ def _describe(run: Run) -> None:
     ]
     with st.container(horizontal=True, gap="small"):
         for label, help_text in facts:
-            st.badge(label, color="gray", help=help_text)
+            st.badge(escape(label), color="gray", help=escape(help_text))
     if manifest.warnings:
         with st.expander(f"{len(manifest.warnings)} warning(s)", icon=":material/warning:"):
             for warning in manifest.warnings:

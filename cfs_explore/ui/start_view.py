@@ -13,6 +13,8 @@ from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.sidebar import escape
 
+#: Explorations of one's own that get a card; the others are on their page.
+_NEWEST = 4
 _PICTURE = PROJECT / "docs" / "images" / "how-it-works.svg"
 
 
@@ -35,11 +37,12 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header("Explorations", anchor=False, width="stretch")
         st.page_link("pages/new.py", label="New exploration", icon=":material/add_circle:")
-    runs = data.explorations()
+        st.page_link("pages/explorations.py", label="All explorations", icon=":material/folder_open:")
+    runs = list(data.explorations().values())
     if not runs:
         st.info("There is none yet: make one with New exploration.")
     columns = st.columns(2)
-    for position, path in enumerate(runs.values()):
+    for position, path in enumerate(_worth_a_card(runs)):
         with columns[position % 2], st.container(border=True):
             try:
                 _card(data.load_run(path), path)
@@ -49,6 +52,20 @@ def show() -> None:
         "The method: Canonical Feature Snapshots under the Mutualized Backbone-Equated protocol, "
         "[arXiv 2605.11014](https://arxiv.org/abs/2605.11014)."
     )
+
+
+def _worth_a_card(runs: list[Path]) -> list[Path]:
+    """The bundled explorations, and the newest of the others."""
+    bundled = set(data.bundles())
+    others = sorted((path for path in runs if path not in bundled), key=_age)
+    return [*(path for path in runs if path in bundled), *others[:_NEWEST]]
+
+
+def _age(path: Path) -> float:
+    try:
+        return -(path / "manifest.json").stat().st_mtime
+    except FileNotFoundError:  # deleted meanwhile
+        return 0.0
 
 
 def _card(run: Run, path: Path) -> None:

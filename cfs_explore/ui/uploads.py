@@ -2,98 +2,172 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import streamlit as st
-
-from cfs_explore import images
-from cfs_explore.errors import CFSError, RunError
+from cfs_explore.errors import RunError, SourceError
+from cfs_explore.estimate import format_bytes
+from cfs_explore.images.listing import IMAGE_EXTENSIONS, is_hidden
 from cfs_explore.locations import runs_root
+from cfs_explore.ui import access
 
 #: Spooled uploads that no run took over are removed after this many seconds.
 _KEEP_SECONDS = 24 * 3600
-TYPES = ("zip", "parquet", "npz", "npy", "png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff")
-
-
-@dataclass(frozen=True)
-class SourceFacts:
-    """What a source holds: how many images, and what of it cannot be used; or why it cannot be opened."""
-
-    count: int
-    skipped: int
-    error: str = ""
+_COMMON = ("png", "jpg", "jpeg", "webp")
+PICTURES = (*_COMMON, *sorted({extension[1:] for extension in IMAGE_EXTENSIONS} - set(_COMMON)))
+#: "gz" and "zst" are the ends of .tar.gz and .tar.zst, which browsers do not know as one extension.
+TYPES = ("zip", "tar", "tgz", "gz", "zst", "parquet", "npz", "npy", *PICTURES)
+#: Folders that are kept of a picture's path; the last is its class.
+_DEPTH = 4
+_LONGEST_STEM = 50
 
 
 def spool(upload) -> Path:
-    """Copy an uploaded file to disk, once per upload, and return its path."""
-    folder = runs_root() / ".uploads" / upload.file_id
-    path = folder / _safe_name(upload.name)
+    """Copy an uploaded file to disk, once per upload, and return its path.
+
+    Raises:
+        SourceError: it is larger than this server allows. RunError: the disk is full.
+    """
+    folder = spool_folder() / upload.file_id
+    path = folder / safe_name(upload.name)
     if not path.is_file():
-        _forget_old(folder.parent)
-        folder.mkdir(parents=True, exist_ok=True)
+        _check_size(upload)
+        _forget_old()
         partial = path.with_name(path.name + ".partial")
-        try:
-            with partial.open("wb") as file:
-                upload.seek(0)
-                shutil.copyfileobj(upload, file, 1 << 20)
-            partial.replace(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise RunError(f"{upload.name} could not be stored ({error.strerror}). Free some disk space.") from error
+        _write([upload], [partial])
+        partial.replace(path)
     return path
 
 
-def take_over(path: Path, run: Path) -> Path:
-    """Move a spooled file into the run directory that uses it; other paths stay where they are."""
-    spooled = runs_root() / ".uploads"
-    if not path.is_relative_to(spooled):
-        return path
+def spool_pictures(uploads: Sequence, name: str) -> Path:
+    """Copy uploaded pictures into one folder, once, and return it: a set of them all.
+
+    Of a picture's path in an uploaded folder, the last folders are kept, so that class folders become labels. Parts
+    are made safe; pictures of one path get numbers.
+
+    Args:
+        uploads: the browser's files; ``name`` of each is its path.
+        name: of the set.
+
+    Raises:
+        SourceError: a file is larger than this server allows, or none is left. RunError: the disk is full.
+    """
+    uploads = [upload for upload in uploads if not is_hidden(upload.name)]
+    if not uploads:
+        raise SourceError(f"{name} holds no pictures. Accepted: {', '.join(PICTURES)}.")
+    digest = hashlib.blake2b("\n".join(sorted(u.file_id for u in uploads)).encode(), digest_size=12).hexdigest()
+    folder = spool_folder() / digest / safe_name(name)
+    if not folder.is_dir():
+        for upload in uploads:
+            _check_size(upload)
+        _forget_old()
+        partial = folder.with_name(folder.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        _write(uploads, [partial / path for path in _distinct_paths(upload.name for upload in uploads)])
+        partial.replace(folder)
+    return folder
+
+
+def take_over(source: str | dict, run: Path) -> str | dict:
+    """The source, its spooled files moved into the run directory that uses them; others stay where they are.
+
+    Raises:
+        SourceError: they are no longer there.
+    """
+    if isinstance(source, dict):
+        return source | {"path": take_over(source["path"], run)} if "path" in source else source
+    path = Path(source)
+    if not path.is_relative_to(spool_folder()):
+        return source
     target = run / "uploads" / path.parent.name / path.name
+    if not path.exists():
+        raise SourceError(f"{path.name} was uploaded too long ago and is no longer there. Upload it again.")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(path, target)
-    return target
-
-
-@st.cache_data(max_entries=128, show_spinner="Looking at the images")
-def look_at(source: str, modified: int) -> SourceFacts:
-    """Count the images of a source; ``modified`` (of the file) only keys the cache."""
-    try:
-        with images.open_source(source) as opened:
-            return SourceFacts(len(opened), len(opened.skipped))
-    except CFSError as error:
-        return SourceFacts(0, 0, str(error))
-
-
-def facts_of(path: str) -> SourceFacts:
-    """``look_at`` with the right key."""
-    file = Path(path).expanduser()
-    return look_at(str(file), file.stat().st_mtime_ns if file.exists() else 0)
+    return str(target)
 
 
 def suggest_name(file_name: str, taken: Sequence[str]) -> str:
     """A set's name from its file: letters, digits and a few signs, not used yet."""
-    stem = re.sub(r"[^\w .+()-]+", " ", Path(file_name).stem).strip(" .-_")[:40] or "set"
+    stem, ending = _split(file_name)
+    if ending.removeprefix(".tar")[1:] not in (*TYPES, "csv", "txt"):
+        stem += ending
+    stem = re.sub(r"[^\w .+()-]+", " ", stem).lstrip(" .-_+()")[:40].rstrip(" .-_") or "set"
     name, number = stem, 2
     while name in taken:
         name, number = f"{stem} {number}", number + 1
     return name
 
 
-def _safe_name(name: str) -> str:
-    ending = Path(name).suffix.lower()
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip(".-")[:60] or "upload"
-    return stem + (ending if re.fullmatch(r"\.[a-z0-9]{1,8}", ending) else "")
+def safe_name(name: str) -> str:
+    """One part of a path, whatever the browser called it: letters, digits and a few signs, not hidden, not too long."""
+    stem, ending = _split(unicodedata.normalize("NFC", name))
+    return (re.sub(r"[^\w .+()-]+", "-", stem).strip(" .-")[:_LONGEST_STEM].rstrip(" .-") or "upload") + ending
 
 
-def _forget_old(spooled: Path) -> None:
+def _split(name: str) -> tuple[str, str]:
+    """Stem and lower-case ending of a path's last part; .tar.gz is one ending."""
+    last = re.split(r"[/\\]", name)[-1]
+    found = re.search(r"(\.tar)?\.[a-z0-9]{1,8}\Z", last, re.IGNORECASE | re.ASCII)
+    ending = found.group() if found and found.start() else ""
+    return last.removesuffix(ending), ending.lower()
+
+
+def _distinct_paths(names: Iterable[str]) -> list[Path]:
+    """A safe relative path per name, no two alike on any file system."""
+    taken: set[str] = set()
+    paths = []
+    for name in names:
+        *folders, last = [part for part in re.split(r"[/\\]+", name) if part.strip(". ")] or ["picture"]
+        home = Path(*map(safe_name, folders[1:][-_DEPTH:]))  # without the uploaded folder's own name
+        plain = path = home / safe_name(last)
+        number = 2
+        while str(path).lower() in taken:
+            path, number = plain.with_name(f"{plain.stem}-{number}{plain.suffix}"), number + 1
+        taken.add(str(path).lower())
+        paths.append(path)
+    return paths
+
+
+def spool_folder() -> Path:
+    """Where uploads lie until a run takes them over."""
+    return runs_root() / ".uploads"
+
+
+def _check_size(upload) -> None:
+    limit = access.settings().max_upload_bytes
+    if limit is not None and upload.size > limit:
+        raise SourceError(
+            f"{upload.name} has {format_bytes(upload.size)}; this server takes files up to {format_bytes(limit)}. "
+            "Upload fewer or smaller images, or ask the administrator to raise CFS_EXPLORE_MAX_UPLOAD_MB."
+        )
+
+
+def _write(uploads: Sequence, paths: Sequence[Path]) -> None:
+    """Stream each upload to its path; on a full disk nothing is left behind."""
+    name = ""
+    try:
+        for upload, path in zip(uploads, paths, strict=True):
+            name = upload.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                upload.seek(0)
+                shutil.copyfileobj(upload, file, 1 << 20)
+    except OSError as error:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise RunError(f"{name} could not be stored ({error.strerror}). Free some disk space.") from error
+
+
+def _forget_old() -> None:
     """Remove uploads that were never used."""
-    if not spooled.is_dir():
+    if not spool_folder().is_dir():
         return
-    for folder in spooled.iterdir():
+    for folder in spool_folder().iterdir():
         if time.time() - folder.stat().st_mtime > _KEEP_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)

@@ -32,15 +32,17 @@ ALLOWED: dict[str, set[str]] = {
     "estimate": BASE,
     "protocol": BASE | {"levels", "store", "diagnostics"},
     "report": BASE | {"store", "diagnostics", "protocol"},
+    "look": BASE | {"images", "diagnostics"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec"},
     "pipeline": BASE
     | {"levels", "spec", "stages", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
     | {"corruption", "backbones", "extraction", "scoring"},
     "jobs": BASE | {"spec", "stages", "locations", "settings", "estimate", "store", "pipeline"},
+    "bundles": BASE | {"jobs", "locations", "settings", "spec", "store"},
     "cli": BASE
     | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
-    | {"report", "settings", "images"},
+    | {"report", "look", "bundles"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs.
     "ui": BASE
     | {
@@ -57,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
         "heads",
         "diagnostics",
     }
-    | {"figures", "jobs", "families", "protocol"},
+    | {"figures", "jobs", "families", "protocol", "bundles"},
 }
 #: Third-party packages that only these rooms may import.
 KEPT_IN = {

@@ -133,6 +133,35 @@ def test_relative_paths_start_at_the_specs_folder(tmp_path, monkeypatch):
     assert RunSpec.parse(MINIMAL).id.train.source == str(home / "cats.zip")  # a dict: from the working folder
 
 
+def test_relative_paths_in_mappings_start_at_the_specs_folder(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    for folder in (home / "images", home / "local-set"):
+        folder.mkdir(parents=True)
+    for name in ("list.txt", "table.csv", "a.png", "b.png"):
+        (home / name).touch()
+    monkeypatch.chdir(tmp_path)
+    sources = [
+        {"imglist": "list.txt", "root": "images"},
+        {"path": "table.csv", "column": "file"},
+        {"files": ["a.png", "b.png", "gone.png"], "labels": ["x", "y", "z"]},
+        {"hub": "local-set"},
+        {"hub": "owner/name", "split": "test"},
+        {"torchvision": "DTD", "root": "images"},
+        {"builtin": "letters", "n": 20},
+    ]
+    sets = [{"name": f"s{i}", "source": source} for i, source in enumerate(sources)]
+    (home / "spec.yaml").write_text(RunSpec(**MINIMAL | {"backbone": {"path": "net"}, "ood": sets}).to_yaml())
+    assert [s.source for s in RunSpec.parse(home / "spec.yaml").ood] == [
+        {"imglist": str(home / "list.txt"), "root": str(home / "images")},
+        {"path": str(home / "table.csv"), "column": "file"},
+        {"files": [str(home / "a.png"), str(home / "b.png"), "gone.png"], "labels": ["x", "y", "z"]},
+        {"hub": str(home / "local-set")},
+        *sources[4:5],
+        {"torchvision": "DTD", "root": str(home / "images")},
+        sources[6],
+    ]
+
+
 def test_a_bundles_name_is_not_mistaken_for_a_folder_of_images(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from cfs_explore.errors import SourceError
-from cfs_explore.images import arrays as arrays_module
-from cfs_explore.images import open_source
+from cfs_explore.images import open_source, unpacking
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 6, 7, 3), np.uint8)
 
@@ -134,11 +133,16 @@ def test_damaged_files_and_lying_headers(tmp_path):
             open_source(tmp_path / name)
 
 
-def test_npz_that_would_fill_the_memory(tmp_path, monkeypatch):
-    np.savez(tmp_path / "a.npz", images=IMAGES)
-    monkeypatch.setattr(arrays_module, "MAX_NPZ_BYTES", 100)
-    with pytest.raises(SourceError, match="read in place"):
+def test_npz_that_would_fill_the_disk(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", images=np.zeros((40, 200, 200), np.uint8))
+    open_source(tmp_path / "a.npz").close()
+    monkeypatch.setattr(unpacking, "RATIO_FREE_BYTES", 2**20)
+    with pytest.raises(SourceError, match="decompression bomb"):
         open_source(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", images=np.zeros((40, 200, 200), np.uint8))
+    monkeypatch.setattr(unpacking, "MAX_UNPACKED_BYTES", 10**6)
+    with pytest.raises(SourceError, match=r"b\.npz unpacks to more than"):
+        open_source(tmp_path / "b.npz")
 
 
 def test_a_header_that_is_no_python_literal(tmp_path):

@@ -122,7 +122,8 @@ def test_more_letters_or_patches_begin_with_the_same_ones():
     ("spec", "message"),
     [
         ({"builtin": "cats"}, "one of digits, letters"),
-        ({"name": "digits"}, "names no built-in set"),
+        ({"builtin": ["digits"]}, "allowed is a text"),
+        ({"name": "digits"}, "says no kind of image set: give one of builtin, path"),
         ({"builtin": "letters", "classes": [1]}, "no parameter 'classes'; allowed are side, n, seed"),
         ({"builtin": "digits", "classes": [10]}, "different digits"),
         ({"builtin": "digits", "classes": []}, "different digits"),

@@ -26,6 +26,7 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.setattr(new_backbone, "inspect_backbone", lambda spec: facts)
     monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
+    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
     return tmp_path
 
 
@@ -38,7 +39,13 @@ def run(runs):
 
 
 def choose_letters(app):
-    return app.multiselect(key="new_samples").select("letters").run()
+    return button(app, "Add").click().run()  # letters come first
+
+
+def add_paths(app, *paths):
+    app.selectbox(key="new_ood_kind").select("path").run()
+    app.text_area(key="new_ood_paths").input("\n".join(map(str, paths)))
+    return button(app, "Add").click().run()
 
 
 def write_status(run, state: str, **facts) -> None:
@@ -121,7 +128,9 @@ def test_own_id_images_from_the_server(runs, write_images):
     assert "Add in-distribution images" in texts(app)
     assert button(app, "Start").disabled
     path = write_images(40, "zip", side=16)
-    app.text_input(key="new_id_path").input(str(path)).run()
+    app.selectbox(key="new_id_kind").select("path").run()
+    app.text_area(key="new_id_paths").input(str(path))
+    app.button(key="new_id_add").click().run()
     assert f"{LETTERS + 40} images" in texts(app)
     button(app, "Start").click().run()
     (started,) = runs.glob("*/started")
@@ -138,8 +147,7 @@ def test_no_level_and_no_tap_are_asked_for(runs):
 
 
 def test_few_images_are_warned_of(runs, write_images):
-    app = open_page("new")
-    app.text_area(key="new_paths").input(str(write_images(3, "zip", side=16))).run()
+    app = add_paths(open_page("new"), write_images(3, "zip", side=16))
     assert "fewer than 20: wide intervals" in texts(app)
     assert not button(app, "Start").disabled
 

@@ -1,0 +1,207 @@
+"""Image classification sets by torchvision's names, through that optional library."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from ..errors import ImageError, SourceError
+from .decode import decode
+from .folder import read_file
+from .hub import INSTALL
+from .listed import OUTSIDE, Root, label_text
+from .listing import printable
+from .record import Record, Source
+
+#: Folder for what is downloaded.
+CACHE_VARIABLE = "CFS_EXPLORE_DATA"
+DEFAULT_CACHE = "~/.cache/cfs-explore"
+_DAMAGE = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    OverflowError,
+    NotImplementedError,
+    ImportError,
+    MemoryError,
+)
+
+
+@dataclass(frozen=True)
+class TorchvisionSet:
+    """How torchvision's class of a set is called.
+
+    Attributes:
+        splits: split -> the arguments that choose it.
+        files: where the class keeps its image files: '' for sets of arrays, an attribute of paths (with ``_labels``
+            beside it), or one of (path, label) pairs.
+    """
+
+    splits: Mapping[str, Mapping[str, object]]
+    files: str = ""
+
+
+def _by_flag(files: str = "") -> TorchvisionSet:
+    return TorchvisionSet({"train": {"train": True}, "test": {"train": False}}, files)
+
+
+def _by_name(*names: str, files: str = "", **renamed: str) -> TorchvisionSet:
+    """Splits by torchvision's names; ``renamed`` has those that it calls otherwise."""
+    return TorchvisionSet(
+        {name: {"split": name} for name in names} | {k: {"split": v} for k, v in renamed.items()}, files
+    )
+
+
+#: Name -> set. Others of torchvision are not open: they are no classification sets, or read pickles of unknown origin.
+TORCHVISION_SETS: dict[str, TorchvisionSet] = {
+    "CIFAR10": _by_flag(),
+    "CIFAR100": _by_flag(),
+    "SVHN": _by_name("train", "test", "extra"),
+    "MNIST": _by_flag(),
+    "FashionMNIST": _by_flag(),
+    "KMNIST": _by_flag(),
+    "USPS": _by_flag(),
+    "STL10": _by_name("train", "test", "unlabeled"),
+    "DTD": _by_name("train", "val", "test", files="_image_files"),
+    "Food101": _by_name("train", "test", files="_image_files"),
+    "Flowers102": _by_name("train", "val", "test", files="_image_files"),
+    "FGVCAircraft": _by_name("train", "val", "test", files="_image_files"),
+    "OxfordIIITPet": _by_name("test", train="trainval", files="_images"),
+    "GTSRB": _by_name("train", "test", files="_samples"),
+    "Country211": _by_name("train", "test", val="valid", files="samples"),
+    "Imagenette": _by_name("train", "val", files="_samples"),
+    "EuroSAT": TorchvisionSet({"all": {}}, "samples"),
+    "SUN397": TorchvisionSet({"all": {}}, "_image_files"),
+    "Places365": TorchvisionSet(
+        {"train": {"split": "train-standard", "small": True}, "val": {"split": "val", "small": True}}, "imgs"
+    ),
+}
+
+
+def open_torchvision(
+    torchvision: str, split: str | None = None, root: str | None = None, download: bool | None = None
+) -> Source:
+    """A set by its name, fetched once.
+
+    Args:
+        torchvision: a key of ``TORCHVISION_SETS``.
+        split: one of the set's; test when None, or the only one.
+        root: folder that holds the set, as torchvision lays it out; when None, ``torchvision`` in the folder that the
+            environment variable CFS_EXPLORE_DATA names, else in ~/.cache/cfs-explore.
+        download: fetch what is not there; when None, only where ``root`` is None.
+
+    Raises:
+        SourceError: unknown set or split, the library is missing, the set is not there, damaged, or out of reach.
+    """
+    chosen = TORCHVISION_SETS.get(torchvision)
+    if chosen is None:
+        close = difflib.get_close_matches(torchvision.upper(), [name.upper() for name in TORCHVISION_SETS], 1)
+        hint = f" Did you mean {next(n for n in TORCHVISION_SETS if n.upper() == close[0])!r}?" if close else ""
+        raise SourceError(f"no torchvision set {torchvision!r}; allowed are {', '.join(TORCHVISION_SETS)}.{hint}")
+    split = split or next(name for name in ("test", "val", "all") if name in chosen.splits)
+    if split not in chosen.splits:
+        raise SourceError(f"{torchvision} has no split {split!r}; allowed are {', '.join(chosen.splits)}.")
+    download = root is None if download is None else download
+    folder = Path(os.path.expanduser(root)) if root else cache_folder()
+    data = _load(torchvision, split, folder, download)
+    where = f"{torchvision} {split} of torchvision"
+    if not chosen.files:
+        return _ArraySet(where, data)
+    try:
+        return _FileSet(where, data, chosen.files, Root(folder))
+    except _DAMAGE as error:
+        raise SourceError(f"{where} is laid out otherwise in this version of torchvision ({error}).") from error
+
+
+def cache_folder() -> Path:
+    """Where downloaded sets are kept."""
+    return Path(os.path.expanduser(os.environ.get(CACHE_VARIABLE) or DEFAULT_CACHE)) / "torchvision"
+
+
+def _load(name: str, split: str, folder: Path, download: bool) -> Any:
+    """torchvision's data set; two processes do not download it at once."""
+    try:
+        from torchvision import datasets
+    except ImportError as error:
+        raise SourceError(f"torchvision's sets need the library `torchvision`: {INSTALL}") from error
+    try:
+        if download:
+            folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{name}.lock") if download else nullcontext():
+            return getattr(datasets, name)(str(folder), download=download, **TORCHVISION_SETS[name].splits[split])
+    except _DAMAGE as error:
+        reason = printable(" ".join(str(error).split())) or type(error).__name__
+        remedy = "connect this computer" if download else "say {'torchvision': ..., 'download': true} to fetch it"
+        raise SourceError(
+            f"{name} {split} is not (whole) in {printable(str(folder))} and could not be opened: {reason}. Put the "
+            f"files there as torchvision lays them out, or {remedy}."
+        ) from error
+
+
+def _class_name(data: Any, label: object) -> str:
+    classes = getattr(data, "classes", None) or []
+    if isinstance(label, int | np.integer) and 0 <= label < len(classes):
+        return str(classes[label])
+    return label_text(label)
+
+
+class _ArraySet(Source):
+    """A set that torchvision holds as an array."""
+
+    kind = "torchvision"
+
+    def __init__(self, location: str, data: Any) -> None:
+        super().__init__(location)
+        self._data = data
+        pad = max(6, len(str(len(data))))
+        self.names = [f"{i:0{pad}d}" for i in range(len(data))]
+
+    def _read(self, index: int) -> Record:
+        name = self.names[index]
+        try:
+            image, label = self._data[index]
+        except _DAMAGE as error:
+            raise ImageError(f"{name}: cannot be read ({error}).") from error
+        pixels = np.array(image)
+        pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+        label = _class_name(self._data, label)
+        return Record.of(pixels, name=name, label=label, format="array", mode=image.mode)
+
+    def close(self) -> None:
+        self._data = ()
+
+
+class _FileSet(Source):
+    """A set of image files, decoded here, so that their codec and mode are known; sorted as torchvision sorts it."""
+
+    kind = "torchvision"
+
+    def __init__(self, location: str, data: Any, attribute: str, root: Root) -> None:
+        super().__init__(location)
+        listed = list(getattr(data, attribute))
+        pairs = listed if listed and isinstance(listed[0], tuple) else list(zip(listed, data._labels, strict=True))
+        self._root = root
+        self._paths = [str(path) for path, _ in pairs]
+        self._labels = [_class_name(data, label) for _, label in pairs]
+        pad = max(6, len(str(len(pairs))))
+        self.names = [f"{i:0{pad}d}/{printable(os.path.basename(path))}" for i, path in enumerate(self._paths)]
+
+    def _read(self, index: int) -> Record:
+        name = self.names[index]
+        path = self._root.check(self._paths[index])
+        if path is None:
+            raise ImageError(f"{name}: {OUTSIDE} of the data set.")
+        return decode(read_file(Path(path), name), name, self._labels[index])

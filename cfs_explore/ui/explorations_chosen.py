@@ -1,0 +1,187 @@
+"""What can be done with the explorations that are chosen in the list: open, compare, download, rename, delete."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import streamlit as st
+
+from cfs_explore import bundles, jobs
+from cfs_explore.errors import CFSError
+from cfs_explore.estimate import format_bytes
+from cfs_explore.stages import STAGES
+from cfs_explore.store import Run
+from cfs_explore.ui import access, data
+from cfs_explore.ui.explorations_rows import Row, plain, size_of
+from cfs_explore.ui.protocol_view import MOST_OTHERS
+from cfs_explore.ui.sidebar import escape
+
+#: A browser's download passes through the server's memory; larger ones are for the command line.
+MAX_DOWNLOAD_BYTES = 10**9
+_BUSY = "It is being worked on. Cancel it first, or wait."
+
+
+def show(rows: Sequence[Row]) -> None:
+    """The panel under the list."""
+    if not rows:
+        st.caption("Choose a row to open, download, rename or delete it; tick two or three to compare them.")
+    elif len(rows) == 1:
+        with st.container(border=True, key=f"chosen_{rows[0].path.name}"):
+            _one(rows[0])
+    else:
+        with st.container(border=True, key="chosen_several"):
+            _several(rows)
+
+
+def _one(row: Row) -> None:
+    st.subheader(escape(plain(row.name)), anchor=False)
+    if row.error:
+        st.error(escape(row.error), icon=":material/error:")
+    elif row.finished:
+        _describe(data.load_run(row.path))
+    else:
+        st.caption(f"{row.state} · OOD: {escape(', '.join(row.ood_sets))}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _open(row)
+        if not row.error:
+            _download(row)
+        if not row.bundled:
+            if not row.error:
+                _rename(row)
+            _delete(row)
+    if not row.error and not bundles.names_places(row.path):
+        st.caption(
+            "Imported: its backbone and images are not on this server, so diagnostics that it came without cannot be "
+            "computed here."
+        )
+
+
+def _describe(run: Run) -> None:
+    manifest = run.manifest
+    if manifest.description:
+        st.markdown(escape(plain(manifest.description)))
+    done = [STAGES[name].title for name, entry in manifest.stages.items() if entry.state == "done"]
+    st.caption(
+        f"{len(run.taps)} taps × {len(run.levels)} noise levels × {run.draws} draw{'s' * (run.draws > 1)} · "
+        f"ID: {escape(run.id_test.name)} · OOD: {escape(', '.join(run.ood_names))} · "
+        f"diagnostics: {escape(', '.join(done)) or 'none'} · id: {escape(run.path.name)}"
+    )
+
+
+def _open(row: Row) -> None:
+    """The map, or how far it is."""
+    name = row.path.name
+    if row.finished and st.button("Open map", type="primary", icon=":material/grid_on:", key=f"open_map_{name}"):
+        st.switch_page("pages/map.py", query_params={"run": name})
+    if row.bundled or row.error or row.state in ("Finished", "Imported"):
+        return
+    label, icon = ("Watch or cancel", ":material/monitoring:") if row.under_way else ("Resume", ":material/play_arrow:")
+    kind = "secondary" if row.finished else "primary"
+    if st.button(label, icon=icon, type=kind, key=f"open_job_{name}"):
+        st.switch_page("pages/new.py", query_params={"job": name})
+
+
+def _download(row: Row) -> None:
+    hide, name = access.is_public(), row.path.name
+    with st.popover("Download", icon=":material/download:", key=f"download_{name}"):
+        try:
+            text = bundles.spec_text(row.path, hide=hide)
+        except CFSError as error:
+            st.error(escape(str(error)))
+            return
+        st.download_button(
+            "Description (YAML)",
+            text,
+            f"{name}.yaml",
+            "application/yaml",
+            icon=":material/description:",
+            key=f"yaml_{name}",
+            on_click="ignore",
+            help="What was asked for: backbone, image sets, levels. `cfs-explore run` measures it again.",
+        )
+        if not row.finished:
+            return
+        size = size_of(row.path)
+        if size > MAX_DOWNLOAD_BYTES:
+            st.caption(f"The exploration itself has {format_bytes(size)}. On the server, this makes a zip of it:")
+            st.code(f"cfs-explore export {name} {name}.zip", language="bash")
+            return
+        st.download_button(
+            f"Everything (zip, about {format_bytes(size)})",
+            lambda: _pack(row.path, hide),
+            f"{name}.zip",
+            "application/zip",
+            icon=":material/folder_zip:",
+            key=f"zip_{name}",
+            on_click="ignore",
+            help="Map, scores, tables and thumbnails, to be imported elsewhere. It is packed when you click.",
+        )
+
+
+def _pack(run: Path, hide: bool) -> BinaryIO:
+    """The zip in a temporary file, which is gone when it is closed."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - Streamlit reads it later
+    bundles.export(run, file, hide=hide)
+    file.seek(0)
+    return file
+
+
+def _rename(row: Row) -> None:
+    busy = {"disabled": row.under_way, "help": _BUSY if row.under_way else None}
+    with st.popover("Rename", icon=":material/edit:", key=f"rename_{row.path.name}", **busy):
+        name = st.text_input("New name", value=row.name, max_chars=64, key=f"new_name_{row.path.name}_{row.name}")
+        if st.button("Rename", type="primary", key=f"do_rename_{row.path.name}"):
+            try:
+                bundles.rename(row.path, name)
+            except CFSError as error:
+                st.error(escape(str(error)))
+                return
+            st.rerun()
+
+
+def _delete(row: Row) -> None:
+    busy = {"disabled": row.under_way, "help": _BUSY if row.under_way else None}
+    with st.popover("Delete", icon=":material/delete:", key=f"delete_{row.path.name}", **busy):
+        st.markdown(f"Delete **{escape(plain(row.name))}** for good?")
+        st.caption(f"{_losses(row)}. {format_bytes(size_of(row.path))} of disk become free. There is no way back.")
+        if st.button("Delete for good", type="primary", icon=":material/delete:", key=f"do_delete_{row.path.name}"):
+            try:
+                jobs.delete(row.path)
+            except CFSError as error:
+                st.error(escape(str(error)))
+                return
+            st.toast("Deleted.", icon=":material/delete:")
+            st.rerun()
+
+
+def _losses(row: Row) -> str:
+    """What goes with it."""
+    lost = []
+    if row.finished:
+        lost.append(f"the map with scores and thumbnails of {row.images:,} images, and its diagnostics")
+    elif not row.error:
+        lost.append("what was measured so far")
+    if (row.path / "uploads").is_dir():
+        lost.append("the images that were uploaded for it")
+    return f"This deletes {' and '.join(lost) or 'its files'}"
+
+
+def _several(rows: Sequence[Row]) -> None:
+    st.subheader(f"{len(rows)} explorations", anchor=False)
+    st.caption(escape(", ".join(plain(row.name) for row in rows)))
+    most = MOST_OTHERS + 1
+    why = ""
+    if len(rows) > most:
+        why = f"At most {most} fit beside each other."
+    elif not all(row.finished for row in rows):
+        why = "Only finished ones can be compared."
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label = "Compare side by side"
+        if st.button(label, type="primary", icon=":material/compare:", key="compare", disabled=bool(why)):
+            first, *others = (row.path.name for row in rows)
+            query = {"run": first, "protocol_view": "compare", "protocol_against": ",".join(others)}
+            st.switch_page("pages/protocol.py", query_params=query)
+        st.caption(why or "Their maps on one colour scale, and where they differ.")

@@ -1,0 +1,337 @@
+"""Giving images to the form and looking at them: uploads, folders, other sources, what the server opens; the look."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from page_steps import button, open_page, texts
+from PIL import Image
+
+from cfs_explore import jobs
+from cfs_explore.diagnostics import CONSEQUENCE
+from cfs_explore.images import open_source
+from cfs_explore.locations import BUNDLES
+from cfs_explore.spec import RunSpec
+from cfs_explore.store import open_run
+from cfs_explore.ui import look_view, new_backbone, uploads
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path, monkeypatch):
+    """An empty folder for runs on the owner's own server; no worker is started, and no backbone is timed."""
+    facts = {"seconds_per_forward": 0.01, "device": "cpu"}
+    monkeypatch.setattr(new_backbone, "inspect_backbone", lambda spec: facts)
+    monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
+    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
+    return tmp_path / "runs"
+
+
+def picture(seed, codec="PNG", shape=(16, 16)) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8)).save(buffer, codec)
+    return buffer.getvalue()
+
+
+def upload(app, files: dict[str, bytes], prefix="new_ood"):
+    app.file_uploader(key=f"{prefix}_uploads").set_value([(name, data, "") for name, data in files.items()])
+    return app.run()
+
+
+def upload_folder(app, files: dict[str, bytes]):
+    app.segmented_control(key="new_ood_upload_kind").set_value("A folder").run()
+    return upload(app, files)
+
+
+def add_other(app, kind: str, prefix="new_ood", **fields):
+    app.selectbox(key=f"{prefix}_kind").select(kind).run()
+    for name, value in fields.items():
+        element = next(e for e in (*app.text_input, *app.text_area, *app.selectbox) if e.key == f"{prefix}_{name}")
+        element.set_value(value)
+    return app.button(key=f"{prefix}_add").click().run()
+
+
+def keyed(elements, beginning: str) -> list:
+    return [each for each in elements if (each.key or "").startswith(beginning)]
+
+
+def names(app) -> list[str]:
+    """What the sets of step 1 are called."""
+    return [each.value for each in keyed(app.text_input, "name_new_ood")]
+
+
+def open_look(app, position=0):
+    keys = [each.key.removeprefix("name_") for each in keyed(app.text_input, "name_")]
+    app.session_state[f"look_{keys[position]}"] = True
+    return app.run()
+
+
+def started_spec(app, runs) -> RunSpec:
+    button(app, "Start").click().run()
+    assert not app.exception
+    (started,) = runs.glob("*/started")
+    return RunSpec.parse(started.parent / "spec.yaml")
+
+
+# Uploads
+
+
+def test_single_pictures_become_one_set(runs):
+    app = upload(open_page("new"), {f"{i}.png": picture(i) for i in range(22)} | {"pack.npy": array(25)})
+    assert names(app) == ["pack", "pictures"]
+    assert "22 images" in texts(app) and "25 images" in texts(app)
+    one, many = started_spec(app, runs).ood
+    for image_set, count in ((one, 25), (many, 22)):
+        assert Path(image_set.source).is_relative_to(runs) and ".uploads" not in image_set.source  # the run's own
+        with open_source(image_set.source) as source:
+            assert len(source) == count
+
+
+def array(n, low=0, high=255, dtype=np.uint8, seed=0) -> bytes:
+    buffer = io.BytesIO()
+    values = np.random.default_rng(seed).uniform(low, high, (n, 16, 16))
+    np.save(buffer, values.astype(dtype))
+    return buffer.getvalue()
+
+
+def test_a_folder_keeps_its_classes_and_every_picture(runs):
+    files = {f"pets/{c}/{i}.png": picture(10 * k + i) for k, c in enumerate(("cat", "big dog")) for i in range(3)}
+    odd = {"pets/cat/a?b.png": picture(50), "pets/cat/a*b.png": picture(51), "pets/cat/A|B.PNG": picture(52)}
+    hidden = {"pets/.thumbs/x.png": picture(53), "pets/cat/._0.png": picture(54)}
+    app = upload_folder(open_page("new"), files | odd | hidden)
+    assert names(app) == ["pets"]
+    (image_set,) = started_spec(app, runs).ood
+    with open_source(image_set.source) as source:
+        records = [source.read(i) for i in range(len(source))]
+    assert len({r.image_id for r in records}) == len(records) == 9
+    assert sorted(r.label for r in records) == ["big dog"] * 3 + ["cat"] * 6
+    assert {"big dog/0.png", "cat/a-b.png", "cat/a-b-2.png", "cat/A-B-3.png"} <= {r.name for r in records}
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../etc/x.png", "pets/../../x.png", "/abs/x.png", "..\\..\\x.png", "a/./b/..png"]
+)
+def test_no_uploaded_name_leads_out(runs, name):
+    app = upload_folder(open_page("new"), {name: picture(0), "pets/y.png": picture(1)})
+    assert not app.exception
+    written = [path for path in runs.parent.rglob("*.png") if path.is_file()]
+    assert "y.png" in {path.name for path in written}
+    assert all(path.is_relative_to(runs / ".uploads") for path in written)
+
+
+def test_names_are_made_safe():
+    assert uploads.safe_name("Ünï cöde (2).PNG") == "Ünï cöde (2).png"
+    assert uploads.safe_name("u\u0308.png") == "ü.png"  # as macOS spells it
+    assert uploads.safe_name("../..") == "upload" and uploads.safe_name("") == "upload"
+    assert uploads.safe_name(".htaccess") == "htaccess"
+    assert uploads.safe_name("x" * 300 + ".tar.gz") == "x" * 50 + ".tar.gz"
+    assert len(uploads.safe_name("漢" * 300 + ".parquet").encode()) < 255 - len(".partial")
+    assert "\n" not in uploads.safe_name("a\nb.png\n")
+    assert uploads.suggest_name("textures.tar.gz", ["textures"]) == "textures 2"
+    assert uploads.suggest_name("my.photos", []) == "my.photos" and uploads.suggest_name("(((", []) == "set"
+
+
+def test_what_is_switched_away_stays_and_can_be_taken_out(runs):
+    app = upload(open_page("new"), {"a.png": picture(0), "b.png": picture(1)})
+    keyed(app.text_input, "name_new_ood")[0].set_value("Two pictures")
+    keyed(app.number_input, "limit_new_ood")[0].set_value(1).run()
+    app = upload_folder(app, {"pets/cat/0.png": picture(2)})
+    assert sorted(names(app)) == ["Two pictures", "pets"]
+    assert sorted(each.value or 0 for each in keyed(app.number_input, "limit_new_ood")) == [0, 1]
+    assert not any("Session State" in each.value for each in app.warning)
+    (taken,) = keyed(app.button, "remove_new_ood")
+    taken.click().run()
+    assert names(app) == ["pets"]
+
+
+def test_a_file_above_the_limit_is_refused_by_name(monkeypatch, runs):
+    monkeypatch.setenv("CFS_EXPLORE_MAX_UPLOAD_MB", "0.002")
+    app = upload(open_page("new"), {"small.png": picture(0), "large.npy": array(20)})
+    assert "large.npy has 5.25 kB; this server takes files up to 2 kB" in texts(app)
+    assert names(app) == ["small"] and not list(runs.rglob("large*"))
+
+
+def test_a_tar_is_one_set(runs):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for i in range(21):
+            member = tarfile.TarInfo(f"cat/{i}.png")
+            member.size = len(picture(i))
+            archive.addfile(member, io.BytesIO(picture(i)))
+    app = upload(open_page("new"), {"animals.tar.gz": buffer.getvalue()})
+    assert names(app) == ["animals"] and "21 images" in texts(app)
+
+
+def test_floats_of_another_range_ask_what_is_black_and_white(runs):
+    app = upload(open_page("new"), {"scan.npy": array(20, 3, 812, np.float32)})
+    assert "the values run from 3" in texts(app) and button(app, "Start").disabled
+    (choice,) = keyed(app.selectbox, "range_")
+    assert len(choice.options) == 2 and choice.options[0] == "0 to 65,535"
+    choice.select(choice.options[1]).run()
+    assert "the values run from 3" not in texts(app)
+    (image_set,) = started_spec(app, runs).ood
+    with open_source(image_set.source) as source:
+        pixels = np.stack([source.read(i).pixels for i in range(20)])
+    assert (pixels.min(), pixels.max()) == (0, 255)
+    assert Path(image_set.source["path"]).is_relative_to(runs) and ".uploads" not in image_set.source["path"]
+
+
+# Other sources
+
+
+def test_sources_are_added_and_taken_out_one_by_one(write_images):
+    app = add_other(open_page("new"), "sample", sample="photo-patches")
+    app = add_other(app, "sample", sample="letters")
+    app = add_other(app, "sample", sample="letters")  # once is enough
+    app = add_other(app, "path", paths=f"{write_images(21)}\n{write_images(5, 'folder')}\n")
+    assert names(app) == ["photo-patches", "letters", "set", "set 2"]
+    assert app.text_area(key="new_ood_paths").value == ""
+    app.button(key=next(b.key for b in app.button if b.help == "letters")).click().run()
+    assert names(app) == ["photo-patches", "set", "set 2"]
+    app.switch_page("pages/start.py").run()
+    app.switch_page("pages/new.py").run()
+    assert names(app) == ["photo-patches", "set", "set 2"]
+
+
+def test_a_source_that_cannot_be_opened_is_not_added(tmp_path):
+    app = add_other(open_page("new"), "path", paths=str(tmp_path / "nowhere"))
+    assert "nowhere does not exist" in texts(app) and names(app) == []
+    assert app.text_area(key="new_ood_paths").value == str(tmp_path / "nowhere")  # to mend
+    app = add_other(app, "hub", hub="../../etc")
+    assert "is no data set id" in texts(app)
+    app = add_other(app, "imglist", imglist="list.txt")
+    assert "Give the list file and the folder" in texts(app)
+
+
+def test_an_image_list_with_its_folder(tmp_path, write_images):
+    folder = write_images(21, "folder")
+    (tmp_path / "list.txt").write_text("".join(f"{i:04d}.png {i % 2}\n" for i in range(20)))
+    app = add_other(open_page("new"), "imglist", imglist=str(tmp_path / "list.txt"), imglist_root=str(folder))
+    assert names(app) == ["list"] and "20 images" in texts(app)
+
+
+# What the server opens to its visitors
+
+
+def test_strangers_name_no_files(monkeypatch):
+    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "1")
+    app = open_page("new")
+    kinds = app.selectbox(key="new_ood_kind").options
+    assert not any("this server" in kind for kind in kinds) and len(kinds) == 3
+    assert "Files on this server are not open to visitors" in texts(app)
+
+
+def test_only_open_folders_can_be_named(monkeypatch, tmp_path, write_images):
+    (tmp_path / "open").mkdir()
+    good = write_images(21)
+    (tmp_path / "open" / "a.npz").write_bytes(good.read_bytes())
+    (tmp_path / "open" / "link.npz").symlink_to(good)
+    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "1")
+    monkeypatch.setenv("CFS_EXPLORE_ROOTS", str(tmp_path / "open"))
+    app = add_other(open_page("new"), "path", paths=str(tmp_path / "open" / "a.npz"))
+    assert names(app) == ["a"]
+    for path in (good, tmp_path / "open" / "link.npz", tmp_path / "open" / ".." / "x", "/etc/passwd"):
+        app = add_other(app, "path", paths=str(path))
+        assert "is not in a folder that this server opens to its visitors" in texts(app) and names(app) == ["a"]
+    app = add_other(app, "imglist", imglist=str(tmp_path / "open" / "l.txt"), imglist_root="/")
+    assert "/ is not in a folder that this server opens" in texts(app)
+
+
+def test_an_impossible_setting_closes_the_form(monkeypatch):
+    monkeypatch.setenv("CFS_EXPLORE_MAX_IMAGES", "many")
+    app = open_page("new")
+    assert "CFS_EXPLORE_MAX_IMAGES = 'many'" in texts(app)
+    assert not app.get("file_uploader") and not [b for b in app.button if b.label == "Start"]
+
+
+def test_the_server_caps_every_set(monkeypatch, runs):
+    monkeypatch.setenv("CFS_EXPLORE_MAX_IMAGES", "50")
+    app = add_other(open_page("new"), "sample", sample="letters")
+    assert "at most 50 images of a set" in texts(app) and "50 images × 8 levels" in texts(app)
+    (limit,) = keyed(app.number_input, "limit_new_ood")
+    assert (limit.value, limit.max) == (50, 50)
+    limit.set_value(None).run()
+    assert started_spec(app, runs).ood[0].limit == 50
+
+
+# The look
+
+
+@pytest.fixture
+def surveys(monkeypatch):
+    """Which sources were read, in order."""
+    seen, original = [], look_view.survey
+    monkeypatch.setattr(look_view, "survey", lambda source, **o: seen.append(source.location) or original(source, **o))
+    return seen
+
+
+def test_nothing_is_read_before_the_look_is_opened(surveys):
+    app = add_other(open_page("new"), "sample", sample="letters")
+    assert surveys == [] and not app.table
+    app = open_look(app)
+    assert surveys == ["the built-in set 'letters'"]
+    facts = app.table[0].value.set_index("Property")
+    assert list(facts.columns) == ["This set", "ID set"]
+    assert facts.loc["Images", "This set"] == "400" and facts.loc["Native size", "ID set"] == "all 16x16"
+    app.number_input(key="new_seed").set_value(0).run()
+    assert len(surveys) == 1  # kept
+
+
+def test_what_is_also_in_the_stored_id_set_is_told(write_images):
+    """Four ID pictures of the bundled run, planted among noise, in another codec: found and named."""
+    digits = open_run(BUNDLES / "digits")
+    stored = digits.images("id_test", columns=("name", "thumbnail")).iloc[[0, 5, 9, 11]]
+    files = {f"noise-{i}.bmp": picture(i, "BMP") for i in range(26)}
+    files |= {f"leak-{i}.png": png for i, png in enumerate(stored["thumbnail"])} | {
+        "noise-7 again.bmp": files["noise-7.bmp"]
+    }
+    app = open_look(upload(open_page("new"), files))
+    said = texts(app)
+    assert "pictures: 4 of 31 images are also in the ID set, pixel by pixel (leak-0.png = " in said
+    assert f"leak-0.png = {stored['name'].iloc[0]}" in said
+    assert (
+        f"pictures differs from the ID set in codec (87 % BMP; ID: all drawn): {CONSEQUENCE}".replace(
+            "drawn", codec(digits)
+        )
+        in said
+    )
+    assert (
+        "Twice in the set: noise-7 again.bmp = noise-7.bmp".replace("Twice in the set:", "**Twice in the set:**")
+        in said
+    )
+
+
+def codec(run) -> str:
+    (name,) = set(run.images("id_test", columns=("format",))["format"])
+    return name
+
+
+def test_own_id_images_are_looked_at_and_compared(write_images):
+    own = write_images(30, "zip", side=16, seed=3)
+    app = add_other(open_page("new"), "path", paths=str(own))
+    app.radio(key="new_id").set_value("").run()
+    app = open_look(app)
+    assert list(app.table[0].value.columns) == ["Property", "This set"]
+    assert "Choose in-distribution images (step 3)" in texts(app)
+    app = add_other(app, "path", prefix="new_id", paths=str(own))
+    assert "30 of 30 images are also in the ID set" in texts(app)
+    app = open_look(app, 1)
+    assert len(app.table) == 2 and list(app.table[1].value.columns) == ["Property", "This set"]
+
+
+def test_a_large_set_is_sampled_and_says_so(monkeypatch):
+    monkeypatch.setattr(look_view, "MOST", 60)
+    app = open_look(add_other(open_page("new"), "sample", sample="letters"))
+    assert app.table[0].value.set_index("Property").loc["Images", "This set"] == "60 of 400, drawn at random"
+
+
+def test_names_from_files_stay_text():
+    hostile = "<img src=x onerror=alert(1)> **b**.png"
+    app = open_look(upload(open_page("new"), {hostile: picture(0), "b.png": picture(0), "c.png": b"no picture"}))
+    assert not app.exception
+    (sheet,) = [e.proto.body for e in app.get("html") if "cfs-sheet" in e.proto.body and "<figure" in e.proto.body]
+    assert "<img src=x" not in sheet and sheet.count("<figure") == 2
+    assert "**b**" not in "".join(e.value for e in app.markdown)
+    assert "c.png (not an image in one of" in texts(app)
