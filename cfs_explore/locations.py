@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from cfs_explore.errors import RunError
@@ -42,3 +43,22 @@ def portable(path: str, home: Path) -> str:
 def absolute(path: str, home: Path) -> str:
     """The inverse of ``portable``."""
     return str(home.resolve() / path) if not Path(path).is_absolute() and (home / path).exists() else path
+
+
+def portable_source(source: str | dict, home: Path) -> str | dict:
+    """An image source of a spec with every path inside ``home`` made relative to it."""
+    return _with_paths(source, lambda path: portable(path, home))
+
+
+def absolute_source(source: str | dict, home: Path) -> str | dict:
+    """The inverse of ``portable_source``."""
+    return _with_paths(source, lambda path: absolute(path, home))
+
+
+def _with_paths(source: str | dict, change: Callable[[str], str]) -> str | dict:
+    """The source with the paths that it names changed."""
+    if isinstance(source, str):
+        return change(source)
+    named = {key: change(source[key]) for key in ("path", "imglist", "root") if isinstance(source.get(key), str)}
+    files = {"files": [change(path) for path in source["files"]]} if "files" in source else {}
+    return source | named | files

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,24 +16,6 @@ from cfs_explore.images.survey_overlap import compare, overlap_warning
 from cfs_explore.images.survey_text import summary
 
 Steps = Callable[[int, int], None]
-
-
-def run(options: argparse.Namespace) -> None:
-    """The command ``look``: print what is in ``source``, compared with ``against``, and write the ``sheet``."""
-    from tqdm import tqdm
-
-    source, against = (text and parse_source(text) for text in (options.source, options.against))
-    with tqdm(total=0, unit=" images", dynamic_ncols=True, disable=None) as bar:
-
-        def step(done: int, total: int) -> None:
-            if done == 1:
-                bar.reset(total=total)
-            bar.update()
-
-        found = look(source, against, sample=options.sample, seed=options.seed, progress=step)
-    if options.sheet is not None:
-        write_sheet(source, options.sheet, options.seed)
-    print(json.dumps(found) if options.json else as_text(found))
 
 
 def look(

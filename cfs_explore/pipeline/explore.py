@@ -11,7 +11,7 @@ from cfs_explore.extraction import Extractor
 from cfs_explore.pipeline.diagnose import pending, run_stages
 from cfs_explore.pipeline.finish import finish
 from cfs_explore.pipeline.match import as_conditioned, told_levels
-from cfs_explore.pipeline.measure import Measurement, measure_set, shard_size, stored_moments
+from cfs_explore.pipeline.measure import Measurement, measure_set, open_cache, shard_size, stored_moments
 from cfs_explore.pipeline.plan import Plan, make_plan
 from cfs_explore.pipeline.precision import choose_precision
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
@@ -25,6 +25,7 @@ def explore(
     out: str | Path,
     *,
     device: str | None = None,
+    fresh: bool = False,
     report: Callable[[ProgressEvent], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Run:
@@ -34,6 +35,7 @@ def explore(
         spec: a RunSpec, its dict, or the path of its YAML.
         out: the run directory.
         device: torch device; CUDA where there is one, else the CPU.
+        fresh: take no snapshots from the cache of what other runs measured.
         report: called with each ProgressEvent.
         cancelled: asked between batches; True ends the run with RunCancelled, resumable.
 
@@ -53,7 +55,7 @@ def explore(
     backbone = as_conditioned(spec, load_backbone(spec.backbone.path, device=device, **spec.backbone.options()))
     progress.advance(1, backbone.name)
     plan = make_plan(spec, out, backbone, progress)
-    measurement = _measure(plan, progress)
+    measurement = _measure(plan, progress, fresh)
     run = finish(plan, measurement, progress)
     return run_stages(Study(run, progress, backbone=backbone))
 
@@ -75,12 +77,15 @@ def claim(spec: RunSpec, out: Path) -> None:
         partial.write_text(spec.to_yaml(), encoding="utf-8")
 
 
-def _measure(plan: Plan, progress: Progress) -> Measurement:
+def _measure(plan: Plan, progress: Progress, fresh: bool) -> Measurement:
     """Run the forwards that are not done yet, ID-train first: the other sets are scored against it."""
     spec, name = plan.spec, ""
 
     def after_batch(count: int) -> None:
         progress.advance(count, name)
+
+    def after_reuse(count: int) -> None:
+        progress.advance(count, f"{name} (measured before)", reused=True)
 
     extractor = Extractor(
         plan.backbone,
@@ -93,7 +98,8 @@ def _measure(plan: Plan, progress: Progress) -> Measurement:
     )
     kept = {tap: extractor.columns[tap] for tap in plan.kept}
     size = spec.shard_size or shard_size(extractor, spec.draws)
-    measurement = Measurement(extractor, spec.draws, spec.seed, size, plan.kept_level, kept)
+    reuse = {"cache": open_cache(), "fresh": fresh, "after_reuse": after_reuse}
+    measurement = Measurement(extractor, spec.draws, spec.seed, size, plan.kept_level, kept, **reuse)
     counts = [(s.work.count(), s.work.shards_done() * size) for s in plan.fresh]
     total = sum(measurement.forwards(n) for n, _ in counts)
     done = sum(measurement.forwards(min(n, finished)) for n, finished in counts)

@@ -9,8 +9,9 @@ import platform
 import pandas as pd
 
 from cfs_explore.diagnostics import difference_warning, set_differences
-from cfs_explore.locations import portable
-from cfs_explore.pipeline.measure import Measurement
+from cfs_explore.locations import portable, portable_source
+from cfs_explore.pipeline.duplicates import duplicate_warnings
+from cfs_explore.pipeline.measure import Measurement, count_shards
 from cfs_explore.pipeline.plan import Plan
 from cfs_explore.pipeline.prepare import describe_conversions
 from cfs_explore.pipeline.progress import Progress
@@ -91,8 +92,9 @@ def _manifest(plan: Plan, entries: list[SetEntry], precision: str) -> Manifest:
         sets=entries,
         presets={policy: names for policy, names in plan.presets.items() if set(names) <= measured},
         kept={"level": plan.kept_level, "taps": plan.kept},
-        warnings=plan.warnings + conversions + _differences(plan),
+        warnings=plan.warnings + conversions + duplicate_warnings(plan.sets) + _differences(plan),
         timings={},
+        measured=count_shards([planned.work for planned in plan.fresh]),
     )
 
 
@@ -112,6 +114,5 @@ def _portable_spec(plan: Plan) -> dict:
             content["backbone"][key] = portable(content["backbone"][key], plan.out)
     image_sets = [content["id"]["train"], content["id"]["test"], *content["ood"]]
     for image_set in filter(None, image_sets):
-        if isinstance(image_set["source"], str):
-            image_set["source"] = portable(image_set["source"], plan.out)
+        image_set["source"] = portable_source(image_set["source"], plan.out)
     return content

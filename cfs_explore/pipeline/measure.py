@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from cfs_explore.corruption import keyed_noise
 from cfs_explore.extraction import Extractor
+from cfs_explore.locations import runs_root
 from cfs_explore.pipeline.prepare import PlannedSet
 from cfs_explore.scoring import Moments, pair_squares, slot_scores
+from cfs_explore.settings import read_settings
 from cfs_explore.store import SetWork
+from cfs_explore.store.block_cache import BlockCache
 
 #: Bytes of snapshots in memory at a time, about.
 SHARD_BYTES = 48_000_000
+
+#: Part of every key in the cache; another number makes all older blocks strangers.
+_KEY_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,10 @@ class Measurement:
         shard_size: images per atomic step.
         kept_level: index of the level whose snapshots are stored.
         kept: tap -> slice of the feature axis.
+        cache: blocks of earlier runs; None measures everything.
+        fresh: put blocks into the cache and take none out of it.
+        after_reuse: called with the number of forwards that a block from the cache has saved; may raise
+            ``RunCancelled``.
     """
 
     extractor: Extractor
@@ -35,9 +49,89 @@ class Measurement:
     shard_size: int
     kept_level: int
     kept: Mapping[str, slice]
+    cache: BlockCache | None = None
+    fresh: bool = False
+    after_reuse: Callable[[int], None] = lambda forwards: None
 
     def forwards(self, images: int) -> int:
         return images * self.draws * len(self.extractor.levels)
+
+    def block(self, ids: Sequence[str], pixels: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Snapshots of a shard, and whether they came from the cache.
+
+        Args:
+            ids: of the images.
+            pixels: uint8 (n, C, H, W).
+
+        Returns:
+            float32 (level, draw, image, feature), and the answer.
+        """
+        key = None if self.cache is None else self._key(ids, pixels)
+        if key is not None and not self.fresh:
+            shape = (len(self.extractor.levels), self.draws, len(ids), self.extractor.width)
+            block = self.cache.get(key, shape)
+            if block is not None:
+                self.after_reuse(self.forwards(len(ids)))
+                return block, True
+        batch_size = self.extractor.batch_size
+        x0 = pixels.astype(np.float32) / 127.5 - 1.0
+        noise = keyed_noise(ids, self.draws, self.extractor.backbone.input_shape, self.seed)
+        block = self.extractor(x0, noise)
+        if key is not None and self.extractor.batch_size == batch_size:  # it shrinks when memory runs out
+            self.cache.put(key, block)
+        return block, False
+
+    def _key(self, ids: Sequence[str], pixels: np.ndarray) -> str:
+        """Digest of everything that decides the bits of a shard's snapshots."""
+        digest = hashlib.blake2b(self._origin, digest_size=16)
+        digest.update(json.dumps([self.extractor.batch_size, list(ids), list(pixels.shape)]).encode())
+        digest.update(np.ascontiguousarray(pixels))
+        return digest.hexdigest()
+
+    @functools.cached_property
+    def _origin(self) -> bytes:
+        """What the blocks of this run have in common."""
+        extractor = self.extractor
+        backbone, device = extractor.backbone, extractor.backbone.device
+        facts = {
+            "version": _KEY_VERSION,
+            "fingerprint": backbone.fingerprint,
+            "precision": extractor.precision,
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "levels": [[level.native, level.a, level.b] for level in extractor.levels],
+            "told": [level.native for level in extractor.conditioning],
+            "taps": [tap.name for tap in extractor.taps],
+            "draws": self.draws,
+            "seed": self.seed,
+        }
+        return json.dumps(facts).encode() + _answer(extractor)
+
+
+def _answer(extractor: Extractor) -> bytes:
+    """The snapshots of one fixed image at the first level.
+
+    They tell apart what has the same fingerprint, such as networks of equal weights with other numbers of heads, and
+    they change with the code of the noise, the pooling and the arithmetic.
+    """
+    backbone = extractor.backbone
+    x0 = np.linspace(-1.0, 1.0, int(np.prod(backbone.image_shape)), dtype=np.float32)
+    alone = Extractor(
+        backbone,
+        extractor.levels[:1],
+        extractor.taps,
+        batch_size=1,
+        precision=extractor.precision,
+        conditioning=extractor.conditioning[:1],
+    )
+    return alone(x0.reshape(1, *backbone.image_shape), keyed_noise(["fixed"], 1, backbone.input_shape)).tobytes()
+
+
+def open_cache() -> BlockCache | None:
+    """The cache of this installation, beside its runs; None where it is off."""
+    limit = read_settings().cache_bytes
+    return BlockCache(runs_root() / ".cache", limit) if limit else None
 
 
 def shard_size(extractor: Extractor, draws: int) -> int:
@@ -60,23 +154,21 @@ def measure_set(planned: PlannedSet, measurement: Measurement, reference: Moment
     moments = stored_moments(work)
     for index in range(work.shards_done(), -(-len(ids) // size)):
         part = slice(index * size, (index + 1) * size)
-        x0 = inputs[part].astype(np.float32) / 127.5 - 1.0
-        noise = keyed_noise(ids[part], measurement.draws, measurement.extractor.backbone.input_shape, measurement.seed)
-        block = measurement.extractor(x0, noise)  # (level, draw, image, feature)
+        block, reused = measurement.block(ids[part], inputs[part])  # (level, draw, image, feature)
         arrays = {
             f"kept.{tap}": block[measurement.kept_level, 0, :, columns].astype(np.float16)
             for tap, columns in measurement.kept.items()
         }
         if reference is None:
-            arrays["images"] = np.int64(len(x0))
+            arrays["images"] = np.int64(len(ids[part]))
         else:
             arrays["scores"] = slot_scores(block, reference, measurement.extractor.columns)
         of_shard = Moments.of(block)
         moments = of_shard if moments is None else moments.merge(of_shard)
-        sums = moments.to_arrays()
+        stored = work.moments() or {"reused": 0, "pair_squares": 0.0, "pairs": 0}
+        sums = moments.to_arrays() | {"reused": np.int64(stored.get("reused", 0) + reused)}
         if planned.role == "id_test":
             squares, pairs = pair_squares(block, reference, measurement.extractor.columns)
-            stored = work.moments() or {"pair_squares": 0.0, "pairs": 0}
             sums |= {"pair_squares": stored["pair_squares"] + squares, "pairs": np.int64(stored["pairs"] + pairs)}
         work.finish_shard(index, arrays, sums)
 
@@ -85,3 +177,11 @@ def stored_moments(work: SetWork) -> Moments | None:
     """Moments of the finished shards of a set."""
     stored = work.moments()
     return None if stored is None else Moments.from_arrays(stored)
+
+
+def count_shards(works: Sequence[SetWork]) -> dict[str, int]:
+    """How many shards these sets have, and how many of them came from the cache."""
+    return {
+        "shards": sum(work.shards_done() for work in works),
+        "reused": sum(int((work.moments() or {}).get("reused", 0)) for work in works),
+    }

@@ -59,13 +59,19 @@ class Progress:
         self._since = time.monotonic()
         self.advance(0, "")
 
-    def advance(self, count: int, detail: str) -> None:
+    def advance(self, count: int, detail: str, *, reused: bool = False) -> None:
         """Count finished units and report.
+
+        Args:
+            count: of units.
+            detail: what exactly.
+            reused: they were there already, and say nothing about the rate.
 
         Raises:
             RunCancelled: when the user asked to stop.
         """
         self._done += count
+        self._resumed += count if reused else 0
         elapsed = time.monotonic() - self._since
         fresh = self._done - self._resumed
         rate = fresh / elapsed if fresh and elapsed > 0 else None

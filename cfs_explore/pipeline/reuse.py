@@ -8,7 +8,7 @@ import numpy as np
 
 from cfs_explore.extraction import feature_columns
 from cfs_explore.images.prepare import COLUMNS
-from cfs_explore.locations import absolute, locate_run
+from cfs_explore.locations import absolute, absolute_source, locate_run
 from cfs_explore.pipeline.prepare import PlannedSet
 from cfs_explore.spec import IdSpec, RunSpec
 from cfs_explore.store import Run, write_table
@@ -72,9 +72,7 @@ def id_images(base: Run) -> IdSpec:
         content = base.manifest.spec["id"]
 
     def here(image_set: dict | None) -> dict | None:
-        if image_set is None or isinstance(image_set["source"], dict):
-            return image_set
-        return {**image_set, "source": absolute(image_set["source"], base.path)}
+        return image_set and {**image_set, "source": absolute_source(image_set["source"], base.path)}
 
     return IdSpec(**{k: here(v) if k in ("train", "test") else v for k, v in content.items()})
 

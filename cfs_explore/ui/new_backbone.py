@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cfs_explore.families import FAMILIES
 from cfs_explore.locations import BUNDLES, absolute
 from cfs_explore.spec import BackboneSpec
 from cfs_explore.store import Manifest
-from cfs_explore.ui import data
+from cfs_explore.ui import access, data
 from cfs_explore.ui.backbone_facts import LOADING, inspect_backbone
 from cfs_explore.ui.sidebar import escape
 
@@ -66,6 +67,16 @@ def choose_backbone() -> BackboneChoice | None:
     return choice
 
 
+def _check_open(path_or_hub_id: str) -> None:
+    """Whether visitors may name it: a hub id, or a path in a folder that is open to them.
+
+    Raises:
+        SourceError: it is another path of this server.
+    """
+    if path_or_hub_id.startswith(("/", "~", ".", "\\")) or os.path.exists(path_or_hub_id):
+        access.permitted(path_or_hub_id)
+
+
 def _custom_backbone() -> BackboneChoice | None:
     """A checkpoint that the visitor names; None, with the reason on the page, until it loads."""
     path = st.text_input(
@@ -80,6 +91,8 @@ def _custom_backbone() -> BackboneChoice | None:
         st.info("Give the file or folder of a diffusion model.")
         return None
     try:
+        for named in filter(None, (path, options.get("vae"))):
+            _check_open(named)
         spec = BackboneSpec(path=path, **options)
         with st.spinner(LOADING):
             return BackboneChoice(spec, inspect_backbone(spec))

@@ -20,9 +20,16 @@ from cfs_explore.ui.source_facts import Found, SourceFacts, facts_of
 #: Fewer images than this make intervals that are too wide to say much.
 _FEW = 20
 _FILES, _FOLDER = "Files", "A folder"
-#: How a float array says that its values are out of range, and the ranges that arrays are often saved in.
-_OUT_OF_RANGE = re.compile(r"the values run from (\S+) to (\S+?)\.?\s")
-_RANGES = {"0 to 255": (0.0, 255.0), "0 to 65,535": (0.0, 65535.0), "-128 to 127": (-128.0, 127.0)}
+#: How an array says that its range must be told, and the ranges that arrays are often saved in.
+_UNTOLD = re.compile(r"the values run from (\S+) to (\S+?)\.?\s|the array's type is u?int\d+")
+_RANGES = {
+    "0 to 255": (0.0, 255.0),
+    "0 to 4,095 (12 bit)": (0.0, 4095.0),
+    "0 to 65,535 (16 bit)": (0.0, 65535.0),
+    "-128 to 127": (-128.0, 127.0),
+}
+#: The ends in a message are rounded to six digits.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -218,22 +225,26 @@ def _remove_button(item: Found, prefix: str) -> None:
 
 
 def _in_range(item: Found, facts: SourceFacts, key: str) -> tuple[str | dict, SourceFacts]:
-    """An array of floats beyond [-1, 1] with the range that the visitor says; any other source as it is."""
-    told = _OUT_OF_RANGE.search(facts.error)
+    """An array that must be told its range, with the one that the visitor says; any other source as it is."""
+    told = _UNTOLD.search(facts.error)
     if told is None or not isinstance(item.source, str):
         return item.source, facts
-    low, high = float(told[1]), float(told[2])
-    if not math.isfinite(low) or not math.isfinite(high):
-        return item.source, facts
-    fitting = {label: ends for label, ends in _RANGES.items() if ends[0] <= low and high <= ends[1]}
-    ranges = fitting | {f"{low:g} to {high:g}, the array's own": (low, high)}
+    ranges = _RANGES
+    if told[1] is not None:
+        low, high = float(told[1]), float(told[2])
+        if not math.isfinite(low) or not math.isfinite(high):
+            return item.source, facts
+        ranges = {label: ends for label, ends in _RANGES.items() if ends[0] <= low and high <= ends[1]}
+        own = (low - _ROUNDING * abs(low), high + _ROUNDING * abs(high))
+        ranges |= {f"{low:g} to {high:g}, the array's own": own}
     chosen = st.selectbox(
         f"{escape(item.label)}: values run from ... to ...",
         list(ranges),
         index=None,
         placeholder="Choose what is black and what is white",
         key=f"range_{key}",
-        help=f"This array of floats runs from {low:g} to {high:g}. The ends that you choose become black and white.",
+        help="This array does not hold bytes from 0 to 255, nor floats in [0, 1] or [-1, 1]. The ends that you choose "
+        "become black and white.",
     )
     if chosen is None:
         return item.source, facts

@@ -12,6 +12,7 @@ import streamlit as st
 from cfs_explore import images
 from cfs_explore.errors import CFSError
 
+
 @dataclass(frozen=True)
 class Found:
     """A source that the visitor gave.

@@ -131,3 +131,28 @@ def test_a_damaged_member_is_an_image_error(tmp_path, image):
         with pytest.raises(ImageError, match=r"^a\.png: damaged inside the archive"):
             source.read(0)
         assert source.read(1).width == 4
+
+
+def test_links_and_devices_are_skipped(tmp_path, image):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, mode in (("link.png", 0o120777), ("fifo.png", 0o010644), ("plain.png", 0o100644)):
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            archive.writestr(info, b"/etc/passwd" if name == "link.png" else image)
+    with open_source(tmp_path / "a.zip") as source:
+        assert source.names == ["plain.png"]
+        assert source.skipped == [("fifo.png", "device"), ("link.png", "link")]
+
+
+def test_names_that_differ_in_case_stay_apart(tmp_path, encode_png):
+    members = {name: encode_png(np.full((2, 2), i, np.uint8)) for i, name in enumerate(("A.png", "a.png", "a.PNG"))}
+    with open_source(pack(tmp_path / "a.zip", members)) as source:
+        assert source.names == ["A.png", "a.PNG", "a.png"]
+        assert [source.read(i).pixels[0, 0, 0] for i in range(3)] == [0, 2, 1]
+
+
+def test_a_directory_of_many_mebibytes_is_not_read(tmp_path, image, monkeypatch):
+    monkeypatch.setattr("cfs_explore.images.archive._MAX_DIRECTORY_BYTES", 70_000)
+    path = pack(tmp_path / "a.zip", {f"{i:0200d}.png": image for i in range(400)})
+    with pytest.raises(SourceError, match="a header of more than 70,000 bytes"):
+        open_source(path)

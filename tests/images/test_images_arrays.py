@@ -151,3 +151,59 @@ def test_a_header_that_is_no_python_literal(tmp_path):
         (tmp_path / "b.npy").write_bytes(data.replace(b"{'descr':", damage))
         with pytest.raises(SourceError, match="cannot be read as plain arrays"):
             open_source(tmp_path / "b.npy")
+
+
+@pytest.mark.parametrize(
+    ("stored", "declared"),
+    [
+        ((IMAGES / 255 * 6 - 3).astype(np.float32), [-3, 3]),
+        (IMAGES.astype(np.int64) * 257, [0, 65535]),
+        (IMAGES.astype(np.uint16), [0, 255]),
+        (IMAGES.astype(np.float64), [0, 255.0]),
+    ],
+)
+def test_a_declared_range(tmp_path, stored, declared):
+    with open_source({"path": save(tmp_path / "a.npy", stored), "range": declared}) as source:
+        np.testing.assert_array_equal(source.read(3).pixels, IMAGES[3])
+    np.savez(tmp_path / "a.npz", images=stored)
+    with open_source({"path": tmp_path / "a.npz", "range": declared}) as source:
+        np.testing.assert_array_equal(source.read(3).pixels, IMAGES[3])
+
+
+def test_values_outside_the_declared_range(tmp_path):
+    path = save(tmp_path / "a.npy", np.linspace(-2, 3, 32).reshape(2, 4, 4))
+    for declared in ([-2, 2.5], [-1.5, 3], [-1, 1]):
+        with pytest.raises(SourceError, match=r"run from -2 to 3\. The range declared is"):
+            open_source({"path": path, "range": declared})
+    with pytest.raises(SourceError, match="run from nan"):
+        open_source({"path": save(tmp_path / "b.npy", np.full((2, 4, 4), np.nan)), "range": [0, 1]})
+    with pytest.raises(SourceError, match="type is complex128"):
+        open_source({"path": save(tmp_path / "c.npy", np.zeros((2, 4, 4), complex)), "range": [0, 1]})
+
+
+def test_the_key_of_an_npz(tmp_path):
+    np.savez(tmp_path / "a.npz", train=IMAGES, test=IMAGES[::-1], y=np.arange(5))
+    with open_source({"path": tmp_path / "a.npz", "key": "test"}) as source:
+        np.testing.assert_array_equal(source.read(0).pixels, IMAGES[4])
+        assert (source.names[0], source.read(3).label) == ("test/000000", "3")
+    with pytest.raises(SourceError, match=r"no array 'val', which `key` names\. Its keys are train, test, y"):
+        open_source({"path": tmp_path / "a.npz", "key": "val"})
+
+
+def test_huge_images_are_refused_before_one_is_read(tmp_path):
+    array = np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.uint8, (1, 20_000, 6_000, 1))
+    array.flush()
+    with pytest.raises(SourceError, match="6000 x 20000 pixels are more than the allowed 100 megapixels"):
+        open_source(tmp_path / "a.npy")
+
+
+def test_an_npz_does_not_stay_in_memory(tmp_path):
+    import tracemalloc
+
+    np.savez_compressed(tmp_path / "a.npz", images=np.zeros((500, 100, 100, 3), np.uint8))
+    tracemalloc.start()
+    with open_source(tmp_path / "a.npz") as source:
+        assert source.read(499).width == 100
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * 2**20  # of 14 MiB

@@ -2,15 +2,15 @@
 
 import io
 import json
-from argparse import Namespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cfs_explore.cli import main
 from cfs_explore.diagnostics import CONSEQUENCE
 from cfs_explore.errors import SourceError
-from cfs_explore.look import as_text, look, parse_source, run, write_sheet
+from cfs_explore.look import as_text, look, parse_source, write_sheet
 
 
 @pytest.fixture
@@ -66,16 +66,14 @@ def test_a_sheet_is_written(two_sets, tmp_path):
         write_sheet(two_sets[0], tmp_path / "nowhere" / "sheet.png")
 
 
-@pytest.mark.parametrize("as_json", [False, True])
-def test_the_command_prints_and_writes(two_sets, tmp_path, capsys, as_json):
-    options = Namespace(source=two_sets[0], against=two_sets[1], sample=20, seed=1, json=as_json, sheet=None)
-    run(options)
-    expected = look(*two_sets, sample=20, seed=1)
-    printed = capsys.readouterr().out
-    assert printed.rstrip() == (json.dumps(expected) if as_json else as_text(expected))
-    options.sheet = tmp_path / "sheet.png"
-    run(options)
-    assert options.sheet.is_file()
+def test_the_command_prints_and_writes(two_sets, tmp_path, capsys):
+    ood, known = two_sets
+    main(["look", ood, "--against", known, "--sample", "20"])
+    expected = look(ood, known, sample=20)
+    assert capsys.readouterr().out.rstrip() == as_text(expected)
+    main(["look", ood, "--json", "--sheet", str(tmp_path / "sheet.png")])
+    assert json.loads(capsys.readouterr().out)["set"]["duplicates"] == [["one.png", "two.png"]]
+    assert (tmp_path / "sheet.png").is_file()
 
 
 @pytest.mark.parametrize("wrong", [{"sample": 0}, {"sample": -3}, {"seed": -1}])

@@ -168,14 +168,25 @@ def test_floats_of_another_range_ask_what_is_black_and_white(runs):
     app = upload(open_page("new"), {"scan.npy": array(20, 3, 812, np.float32)})
     assert "the values run from 3" in texts(app) and button(app, "Start").disabled
     (choice,) = keyed(app.selectbox, "range_")
-    assert len(choice.options) == 2 and choice.options[0] == "0 to 65,535"
-    choice.select(choice.options[1]).run()
+    assert choice.options == ["0 to 4,095 (12 bit)", "0 to 65,535 (16 bit)", choice.options[2]]
+    assert choice.options[2].endswith("the array's own")
+    choice.select(choice.options[2]).run()
     assert "the values run from 3" not in texts(app)
     (image_set,) = started_spec(app, runs).ood
     with open_source(image_set.source) as source:
         pixels = np.stack([source.read(i).pixels for i in range(20)])
     assert (pixels.min(), pixels.max()) == (0, 255)
     assert Path(image_set.source["path"]).is_relative_to(runs) and ".uploads" not in image_set.source["path"]
+
+
+def test_whole_numbers_ask_too(runs):
+    app = upload(open_page("new"), {"scan.npy": array(20, 0, 4000, np.uint16)})
+    (choice,) = keyed(app.selectbox, "range_")
+    choice.select("0 to 255").run()
+    assert "The range declared is 0 to 255" in texts(app) and button(app, "Start").disabled
+    keyed(app.selectbox, "range_")[0].select("0 to 4,095 (12 bit)").run()
+    assert "20 images" in texts(app)
+    assert started_spec(app, runs).ood[0].source["range"] == [0, 4095]
 
 
 # Other sources
@@ -199,8 +210,9 @@ def test_a_source_that_cannot_be_opened_is_not_added(tmp_path):
     app = add_other(open_page("new"), "path", paths=str(tmp_path / "nowhere"))
     assert "nowhere does not exist" in texts(app) and names(app) == []
     assert app.text_area(key="new_ood_paths").value == str(tmp_path / "nowhere")  # to mend
-    app = add_other(app, "hub", hub="../../etc")
-    assert "is no data set id" in texts(app)
+    for path in ("../../etc", "/etc", "tests", "cfs_explore/ui", "a b/c"):
+        app = add_other(app, "hub", hub=path)
+        assert "is no data set id" in texts(app)
     app = add_other(app, "imglist", imglist="list.txt")
     assert "Give the list file and the folder" in texts(app)
 

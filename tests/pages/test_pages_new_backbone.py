@@ -73,7 +73,7 @@ def test_a_path_that_is_not_there_is_said(tmp_path, monkeypatch):
 
 def test_alignment_to_another_exploration_needs_one(asked, tmp_path):
     app = open_page("new")
-    app.multiselect(key="new_samples").select("letters").run()
+    app.button(key="new_ood_add").click().run()  # letters come first
     app.selectbox(key="new_alignment").select("perceptual").run()
     assert "Choose the reference that levels are aligned to" in texts(app)
     assert button(app, "Start").disabled
@@ -89,6 +89,19 @@ def test_alignment_to_another_exploration_needs_one(asked, tmp_path):
 
 def test_defaults_stay_out_of_the_spec(asked, tmp_path):
     app = open_page("new")
-    app.multiselect(key="new_samples").select("letters").run()
+    app.button(key="new_ood_add").click().run()  # letters come first
     button(app, "Start").click().run()
     assert "alignment" not in (next(tmp_path.glob("*/started")).parent / "spec.yaml").read_text()
+
+
+def test_a_visitor_names_no_checkpoint_outside_the_open_folders(asked, tmp_path, monkeypatch):
+    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "1")
+    asked.clear()
+    app = open_page("new")
+    app.selectbox(key="new_backbone").select("").run()
+    for path in ("/etc/passwd", "~/net.pt", "./net.pt", str(tmp_path)):
+        app.text_input(key="new_backbone_path").set_value(path).run()
+        assert "is not in a folder that this server opens" in app.error[0].value.replace("\\", "")
+    assert path not in [spec.path for spec in asked]
+    app.text_input(key="new_backbone_path").set_value("google/ddpm-cifar10-32").run()
+    assert asked[-1].path == "google/ddpm-cifar10-32"

@@ -124,9 +124,12 @@ def test_a_path_that_is_not_a_backbone(tmp_path):
     assert any("is not a backbone of a known family" in error.value.replace("\\", "") for error in app.error)
 
 
-def test_a_server_path_without_images(tmp_path):
+def test_a_server_path_without_images(tmp_path, monkeypatch):
+    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
     app = open_page("new")
-    app.text_area(key="new_paths").input(str(tmp_path / "nowhere")).run()
+    app.selectbox(key="new_ood_kind").select("path").run()
+    app.text_area(key="new_ood_paths").input(str(tmp_path / "nowhere"))
+    app.button(key="new_ood_add").click().run()
     assert not app.exception
-    assert any("nowhere" in warning.value.replace("\\", "") for warning in app.warning)
+    assert any("nowhere" in error.value.replace("\\", "") for error in app.error)
     assert next(button for button in app.button if button.label == "Start").disabled

@@ -1,0 +1,51 @@
+"""One set of images, as every kind of source: the same ids, labels and network inputs."""
+
+import numpy as np
+import pytest
+from image_kinds import KINDS, labels_of, names_in
+from PIL import Image
+
+from cfs_explore.images import open_source
+from cfs_explore.images.prepare import prepare
+
+WITHOUT_LABELS = {"npy", "float npy"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Twelve images of two classes."""
+    root = tmp_path_factory.mktemp("images") / "pets"
+    rng = np.random.default_rng(5)
+    for name in ("cats", "dogs"):
+        (root / name).mkdir(parents=True)
+        for i in range(6):
+            Image.fromarray(rng.integers(0, 256, (9, 11, 3), np.uint8)).save(root / name / f"{i}.png")
+    return root
+
+
+def prepare_kind(kind, tmp_path, monkeypatch):
+    if kind == "hub":
+        datasets = pytest.importorskip("datasets", reason="the optional library datasets is not installed")
+        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_same_images_labels_and_inputs(kind, folder, tmp_path, monkeypatch):
+    prepare_kind(kind, tmp_path, monkeypatch)
+    with open_source(folder) as source:
+        expected, _ = prepare(source, (3, 8, 8), "crop", tmp_path / "expected.npy")
+    with open_source(KINDS[kind](folder, tmp_path)) as source:
+        rows, skipped = prepare(source, (3, 8, 8), "crop", tmp_path / "rows.npy")
+        assert source.names == sorted(source.names)
+    assert skipped == [] and len(set(expected["image_id"])) == 12
+    assert rows["image_id"].tolist() == expected["image_id"].tolist()
+    np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), np.load(tmp_path / "expected.npy"))
+    assert rows["label"].tolist() == ([""] * 12 if kind in WITHOUT_LABELS else labels_of(folder))
+    assert set(rows["format"]) == ({"array"} if kind.endswith(("npy", "npz")) else {"PNG"})
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"npz", "npy", "float npy", "parquet", "hub"}))
+def test_the_same_subsample_of_every_kind_that_has_names(kind, folder, tmp_path):
+    with open_source(KINDS[kind](folder, tmp_path), limit=5, seed=2) as source, open_source(folder, limit=5, seed=2) as f:
+        assert source.names == f.names and set(f.names) < set(names_in(folder))
+        assert [source.read(i).image_id for i in range(5)] == [f.read(i).image_id for i in range(5)]
