@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("spec", type=Path, help="a spec.yaml, or a run directory that holds one")
     run.add_argument("--out", type=Path, help="run directory (default: runs/<name>-<random id>)")
     run.add_argument("--device", help="torch device, such as cpu, cuda, cuda:1 (default: CUDA where there is one)")
-    run.add_argument("--fresh", action="store_true", help="measure again even if the directory holds results")
+    run.add_argument("--fresh", action="store_true", help="measure again what the directory or the cache holds")
     run.set_defaults(command=_run)
 
     diagnose = commands.add_parser(
@@ -129,7 +129,7 @@ def _run(options: argparse.Namespace) -> None:
         for name in ("manifest.json", "work", "scores.zarr", "moments.zarr", "snapshots.zarr", "tables"):
             remove(out / name)
     with _progress_bar() as report:
-        jobs.work(out, device=options.device, report=report)
+        jobs.work(out, fresh=options.fresh, device=options.device, report=report)
     print(f"Finished: {out}")
 
 

@@ -21,7 +21,7 @@ MAX_NAME = 500
 
 
 def printable(name: str) -> str:
-    r"""A name that logs, tables and pages show as it is: harmful characters escaped (\x0a, \u202e), at most 500 long.
+    r"""A name that logs, tables and pages show as it is: harmful characters escaped (\n, \u202e), at most 500 long.
 
     Markup stays: pages escape it for their own language.
     """

@@ -31,7 +31,7 @@ def work(
     Args:
         run: a directory with spec.yaml.
         stages: diagnostics of a finished map to compute; None explores, as the spec says.
-        fresh: compute stages again that are done.
+        fresh: compute stages again that are done; of a map, measure also what the cache holds.
         device: torch device; None takes the first free one.
         report: also called with each ProgressEvent.
 
@@ -52,7 +52,7 @@ def _work(run: Path, diary: _Diary, stages: Sequence[str] | None, fresh: bool, d
         with queue.turn(usable_devices(device), diary.wait, cancelled) as diary.device:
             options = {"device": diary.device, "report": diary.note, "cancelled": cancelled}
             if stages is None:
-                explore(run / "spec.yaml", run, **options)
+                explore(run / "spec.yaml", run, fresh=fresh, **options)
             else:
                 diagnose(run, stages, fresh=fresh, **options)
         diary.write("finished")

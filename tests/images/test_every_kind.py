@@ -46,6 +46,9 @@ def test_same_images_labels_and_inputs(kind, folder, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"npz", "npy", "float npy", "parquet", "hub"}))
 def test_the_same_subsample_of_every_kind_that_has_names(kind, folder, tmp_path):
-    with open_source(KINDS[kind](folder, tmp_path), limit=5, seed=2) as source, open_source(folder, limit=5, seed=2) as f:
+    with (
+        open_source(KINDS[kind](folder, tmp_path), limit=5, seed=2) as source,
+        open_source(folder, limit=5, seed=2) as f,
+    ):
         assert source.names == f.names and set(f.names) < set(names_in(folder))
         assert [source.read(i).image_id for i in range(5)] == [f.read(i).image_id for i in range(5)]

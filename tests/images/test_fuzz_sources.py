@@ -66,7 +66,9 @@ def parquet_bytes(nested: bool, compression: str) -> bytes:
     images = [encoded("PNG", i) for i in range(5)]
     cells = [{"bytes": data, "path": f"{i}.png"} for i, data in enumerate(images)] if nested else images
     buffer = io.BytesIO()
-    pq.write_table(pa.table({"image": cells, "label": [0, 1, -1, 0, 1]}), buffer, row_group_size=2, compression=compression)
+    pq.write_table(
+        pa.table({"image": cells, "label": [0, 1, -1, 0, 1]}), buffer, row_group_size=2, compression=compression
+    )
     return buffer.getvalue()
 
 
@@ -86,7 +88,10 @@ FILES: dict[str, bytes] = {
     "deflated.zip": zip_bytes(zipfile.ZIP_DEFLATED),
     "pax.tar": TAR,
     "gnu.tar": tar_bytes(tarfile.GNU_FORMAT),
-    "ustar.tar": tar_of([("a/1.png", encoded("PNG")), ("b/2.png", encoded("PNG", 1)), ("3.png", encoded("PNG", 2))], tarfile.USTAR_FORMAT),
+    "ustar.tar": tar_of(
+        [("a/1.png", encoded("PNG")), ("b/2.png", encoded("PNG", 1)), ("3.png", encoded("PNG", 2))],
+        tarfile.USTAR_FORMAT,
+    ),
     "a.tar.gz": gz_bytes(TAR),
     "a.tar.zst": zst_bytes(TAR),
     "a.npy": numpy_bytes(lambda file, x: np.save(file, x), x=PIXELS),
@@ -108,7 +113,9 @@ def damaged(draw, data: bytes, others: list[bytes]) -> bytes:
     for _ in range(draw(st.integers(1, 4))):
         size = len(out)
         at = draw(st.integers(0, max(size - 1, 0)))
-        kind = draw(st.sampled_from(("flip", "flip", "lie", "lie", "cut", "drop", "repeat", "insert", "splice", "zero")))
+        kind = draw(
+            st.sampled_from(("flip", "flip", "lie", "lie", "cut", "drop", "repeat", "insert", "splice", "zero"))
+        )
         length = draw(st.integers(1, 64))
         if kind == "flip" and size:
             out[at] ^= 1 << draw(st.integers(0, 7))

@@ -171,14 +171,14 @@ def test_a_declared_range(tmp_path, stored, declared):
 
 
 def test_values_outside_the_declared_range(tmp_path):
-    path = save(tmp_path / "a.npy", np.linspace(-2, 3, 32).reshape(2, 4, 4))
+    path = save(tmp_path / "a.npy", np.linspace(-2, 3, 50).reshape(2, 5, 5))
     for declared in ([-2, 2.5], [-1.5, 3], [-1, 1]):
         with pytest.raises(SourceError, match=r"run from -2 to 3\. The range declared is"):
             open_source({"path": path, "range": declared})
     with pytest.raises(SourceError, match="run from nan"):
-        open_source({"path": save(tmp_path / "b.npy", np.full((2, 4, 4), np.nan)), "range": [0, 1]})
+        open_source({"path": save(tmp_path / "b.npy", np.full((2, 5, 5), np.nan)), "range": [0, 1]})
     with pytest.raises(SourceError, match="type is complex128"):
-        open_source({"path": save(tmp_path / "c.npy", np.zeros((2, 4, 4), complex)), "range": [0, 1]})
+        open_source({"path": save(tmp_path / "c.npy", np.zeros((2, 5, 5), complex)), "range": [0, 1]})
 
 
 def test_the_key_of_an_npz(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfs_explore.errors import ImageError
+from cfs_explore.errors import ImageError, SourceError
 from cfs_explore.images import open_source
 from cfs_explore.images.decode import decode
 
@@ -82,11 +82,11 @@ def test_a_png_that_is_also_a_zip_is_a_png(tmp_path):
         assert (source.kind, len(source), source.read(0).format) == ("file", 1, "PNG")
     assert source.read(0).image_id == decode(encoded(), "plain").image_id
     path.rename(tmp_path / "both.zip")
-    with pytest.raises(Exception, match="no images in .*unsafe path|not a readable zip") as error:
+    with pytest.raises(SourceError, match="no images in .*unsafe path"):
         open_source(tmp_path / "both.zip")
-    assert type(error.value).__name__ == "SourceError"
 
 
+@pytest.mark.filterwarnings("ignore:Truncated File Read")
 @pytest.mark.parametrize("codec", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
 def test_cut_anywhere_it_is_an_error_or_the_whole_image(codec):
     """A file may end in what decoders do not need; what is given is never half an image."""

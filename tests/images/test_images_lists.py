@@ -142,7 +142,9 @@ def test_bytes_of_a_named_column(root, encode_png):
 
 def test_texts_that_cannot_be_read(root, monkeypatch):
     (root / "a.csv").write_bytes("path\nK\xf6ln.png\n".encode("latin-1"))
-    with pytest.raises(SourceError, match=r"a\.csv is not UTF-8 text \(after line \d: .*Save it with the encoding UTF-8"):
+    with pytest.raises(
+        SourceError, match=r"a\.csv is not UTF-8 text \(after line \d: .*Save it with the encoding UTF-8"
+    ):
         open_source(root / "a.csv")
     (root / "b.txt").write_text("cats/1.png 1\nonly-a-path.png\n")
     with pytest.raises(SourceError, match=r"b\.txt, line 2: 'only-a-path\.png' has no label"):
