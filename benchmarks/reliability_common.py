@@ -64,7 +64,7 @@ def small_spec(**changes) -> dict:
     return {
         "name": "Small",
         "backbone": {"path": str(BUNDLES / "digits" / "backbone")},
-        "id": {"train": digits("digits", "train", 56), "test": digits("digits, unseen", "test", 24)},
+        "id": {"train": digits("digits", "train", 56), "test": digits("unseen digits", "test", 24)},
         "ood": [
             {"name": "letters", "source": {"builtin": "letters"}, "limit": 32},
             digits("upside down", "test", 32, "digits-flipped"),

@@ -68,8 +68,7 @@ def undisturbed(home: Path) -> tuple[Path, float, float]:
     run = write_run(home / "undisturbed" / "run", small_spec())
     since = time.monotonic()
     with ended([start_worker(run, CFS_EXPLORE_CACHE_GB="0")]) as (process,):
-        if not wait_until(lambda: state_of(run)[0] == "running", LONG):
-            raise SystemExit(f"The run does not start:\n{printed(run)}")
+        wait_until(lambda: state_of(run)[0] == "running" or process.poll() is not None, LONG)
         begun = time.monotonic() - since
         if process.wait(LONG):
             raise SystemExit(f"The run fails without being disturbed:\n{printed(run)}")
@@ -123,7 +122,9 @@ def _kill_once(home: Path, rng: random.Random, startup: float, working: float) -
             if startup:
                 time.sleep(part * startup)
             else:
-                wait_until(lambda run=run: state_of(run)[0] == "running", LONG)
+                wait_until(
+                    lambda run=run, process=process: state_of(run)[0] == "running" or process.poll() is not None, LONG
+                )
                 time.sleep(part * working)
             alive = process.poll() is None
             kill(process)

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from ..errors import ImageError, SourceError
 from . import unpacking
 from .decode import MAX_ENCODED_BYTES, check_encoded_size, decode
-from .listing import distinct, is_hidden, is_unsafe, label_of, printable, why_not_an_image
+from .listing import distinct, is_hidden, is_unsafe, label_of, printable, tidy, why_not_an_image
 from .record import Record, Source
 
 Member = TypeVar("Member")
@@ -44,9 +44,9 @@ class ArchiveSource(Source, Generic[Member]):
                     f"{self.location} holds more than {unpacking.MAX_MEMBERS:,} members, which is the most allowed. "
                     "Split it, or unpack it and open the folder."
                 )
-            name = given.replace("\\", "/")
+            name = tidy(given)
             unsafe = is_unsafe(name)
-            if not unsafe and (name.endswith("/") or is_hidden(name)):
+            if not unsafe and (name.endswith("/") or not name or is_hidden(name)):
                 continue
             reason = "unsafe path" if unsafe else why_not_an_image(name) or obstacle
             if reason is None and name in usable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from ..errors import ImageError, SourceError
 from .decode import decode
 from .folder import read_file
-from .listing import distinct, label_of, printable, why_not_an_image
+from .listing import distinct, label_of, printable, tidy, why_not_an_image
 from .record import Record, Source
 
 #: Rows of a table, lines of an image list, files of a set.
@@ -138,7 +139,7 @@ def _name(entry: Entry, root: Root | None) -> str:
     if root is not None and os.path.isabs(name):
         below = os.path.relpath(name, root.path)
         name = name if below.startswith("..") else below
-    return printable(name.replace("\\", "/"))
+    return printable(tidy(name))
 
 
 def _locate(given: str, root: Root | None) -> tuple[str | None, str]:
@@ -152,9 +153,7 @@ def _locate(given: str, root: Root | None) -> tuple[str | None, str]:
         path = given if root is None else _below(given, root)
         if path is None:
             return None, OUTSIDE
-        if not os.path.exists(path):
-            return None, "no such file"
-        return (path, "") if os.path.isfile(path) else (None, "not a regular file")
+        return (path, "") if stat.S_ISREG(os.stat(path).st_mode) else (None, "not a regular file")
     except (OSError, ValueError):  # what can be no path
         return None, "no such file"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -45,19 +46,28 @@ def distinct(names: Iterable[str]) -> list[str]:
     return out
 
 
+def tidy(name: str) -> str:
+    """The name with slashes for backslashes and without a leading './'."""
+    name = name.replace("\\", "/")
+    while name.startswith("./"):
+        name = name[2:].lstrip("/")
+    return name
+
+
 def is_unsafe(name: str) -> bool:
     """Absolute names, drive letters and '..' point out of an archive."""
-    return name.startswith("/") or bool(re.match(r"[A-Za-z]:", name)) or ".." in PurePosixPath(name).parts
+    return name.startswith("/") or bool(re.match(r"[A-Za-z]:", name)) or ".." in name.split("/")
 
 
 def is_hidden(name: str) -> bool:
     """Whether a file manager left this behind: dotfiles, __MACOSX, Thumbs.db."""
-    return any(part.startswith(".") or part.lower() in _CLUTTER for part in PurePosixPath(name).parts)
+    parts = name.split("/")
+    return any((part.startswith(".") and part != ".") or part.lower() in _CLUTTER for part in parts)
 
 
 def why_not_an_image(name: str) -> str | None:
     """The reason why a name cannot be an image's, or None."""
-    suffix = PurePosixPath(name).suffix.lower()
+    suffix = os.path.splitext(name)[1].lower()
     if suffix in IMAGE_EXTENSIONS:
         return None
     if suffix in _ARCHIVE_EXTENSIONS:

@@ -82,7 +82,7 @@ def test_a_png_that_is_also_a_zip_is_a_png(tmp_path):
         assert (source.kind, len(source), source.read(0).format) == ("file", 1, "PNG")
     assert source.read(0).image_id == decode(encoded(), "plain").image_id
     path.rename(tmp_path / "both.zip")
-    with pytest.raises(SourceError, match="no images in .*unsafe path"):
+    with pytest.raises(SourceError, match=r"no images in .*unsafe path"):
         open_source(tmp_path / "both.zip")
 
 

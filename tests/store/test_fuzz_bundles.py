@@ -26,8 +26,8 @@ NAMES = st.one_of(
     st.sampled_from(
         [
             "../escape", "/abs", "C:/x", "C:\\x", "tables/../../x", "tables/x.parquet", "MANIFEST.JSON",
-            "manifest.json", "backbone/model.pt", "backbone/a/../../../x.json", "backbone/model.safetensors", "scores.zarr/c",
-            "scores.zarr/c/9/9/9/9", "scores.zarr/zarr.json/c", "snapshots.zarr/../x/zarr.json", "inner.zip", "x/",
+            "manifest.json", "backbone/model.pt", "backbone/a/../../../x.json", "backbone/model.safetensors",
+            "scores.zarr/c", "scores.zarr/c/9/9/9/9", "scores.zarr/zarr.json/c", "snapshots.zarr/../x/zarr.json", "inner.zip", "x/",
             "moments.zarr/count/c/../c/0", "snapshots.zarr/ÿ/zarr.json", "status.json", "imported.json", "spec.yaml",
         ]
     ),

@@ -1,0 +1,162 @@
+"""Data sets through the library `datasets`, from local folders; what is missing, wrong or out of reach."""
+
+import builtins
+import contextlib
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cfs_explore.errors import ImageError, SourceError
+from cfs_explore.images import open_source
+
+datasets = pytest.importorskip("datasets", reason="the optional library datasets is not installed")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def encoded(encode_png) -> list[bytes]:
+    return [encode_png(np.full((3, 4, 3), i, np.uint8)) for i in range(6)]
+
+
+@pytest.fixture
+def tables(tmp_path, encoded):
+    """A data set folder of two splits in Parquet, with two columns of images and class names."""
+    folder = tmp_path / "owner" / "set"
+    folder.mkdir(parents=True)
+    names = {"names": ["cat", "dog"], "_type": "ClassLabel"}
+    features = {
+        "image": {"_type": "Image"},
+        "other": {"_type": "Image"},
+        "label": names,
+        "text": {"dtype": "string", "_type": "Value"},
+    }
+    for split, rows in (("train", encoded[:4]), ("test", encoded[4:])):
+        cells = [{"bytes": data, "path": f"{i}.png"} for i, data in enumerate(rows)]
+        table = pa.table(
+            {
+                "image": cells,
+                "other": cells[::-1],
+                "label": [i % 2 for i in range(len(rows))],
+                "text": ["t"] * len(rows),
+            }
+        )
+        metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+        pq.write_table(table.replace_schema_metadata(metadata), folder / f"{split}.parquet")
+    return folder
+
+
+def test_bytes_columns_labels_and_splits(tables):
+    with open_source({"hub": str(tables), "split": "test"}) as source:
+        assert (source.kind, source.names) == ("hub", ["000000", "000001"])
+        records = [source.read(i) for i in range(2)]
+    assert [(r.label, r.pixels[0, 0, 0], r.format, r.mode) for r in records] == [
+        ("cat", 4, "PNG", "RGB"),
+        ("dog", 5, "PNG", "RGB"),
+    ]
+    assert records[1].name == "000001/1.png"
+    with open_source({"hub": "owner/set", "split": "train", "column": "other", "label": "text"}, limit=3) as source:
+        assert [source.read(i).pixels[0, 0, 0] for i in range(3)] in ([3, 2, 1], [3, 2, 0], [3, 1, 0], [2, 1, 0])
+        assert source.read(0).label == "t"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, "which split\\? It has (train, test|test, train)"),
+        ({"split": "val"}, r"Unknown split .val.\. Should be one of"),
+        (
+            {"split": "test", "column": "img"},
+            r"no column 'img'.*Its columns are image: Image, other: Image, label: ClassLabel",
+        ),
+        ({"split": "test", "label": "class"}, "no column 'class', which `label` names. Its columns are image"),
+        ({"split": "test", "column": "label"}, "the column 'label' holds no images"),
+        ({"split": "test", "config": "large"}, r"'large' not found\. Available"),
+    ],
+)
+def test_mistakes_tell_what_there_is(tables, options, told):
+    with pytest.raises(SourceError, match=told):
+        open_source({"hub": str(tables), **options})
+
+
+def test_a_folder_of_images_reads_the_files_themselves(folder, encode_png):
+    with open_source({"hub": str(folder)}) as source:  # its only split
+        assert len(source) == 8
+        record = source.read(5)
+        assert (record.name, record.label, record.format) == ("000005/1.png", "dog", "PNG")
+        (folder / "dog" / "1.png").write_bytes(b"no image")
+        with pytest.raises(ImageError, match=r"^000005/1\.png: not an image"):
+            source.read(5)
+
+
+def test_image_paths_stay_inside_the_data_set(tables, encoded, tmp_path):
+    (tmp_path / "secret.png").write_bytes(encoded[0])
+    (tables / "mine.png").write_bytes(encoded[1])
+    cells = [
+        {"bytes": None, "path": str(path)} for path in (tmp_path / "secret.png", tables / "mine.png", "/etc/passwd")
+    ]
+    cells += [{"bytes": None, "path": None}]
+    metadata = {"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})}
+    cells = pa.array(cells, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    pq.write_table(pa.table({"image": cells}).replace_schema_metadata(metadata), tables / "test.parquet")
+    (tables / "train.parquet").unlink()
+    with open_source({"hub": str(tables), "split": "test"}) as source:
+        assert source.read(1).pixels[0, 0, 0] == 1
+        for index in (0, 2):
+            with pytest.raises(ImageError, match="outside the root of the data set"):
+                source.read(index)
+        with pytest.raises(ImageError, match="holds no image"):
+            source.read(3)
+
+
+def test_code_in_a_data_set_is_not_run(tables, tmp_path):
+    for name in ("set.py", "owner.py"):
+        (tables / name).write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\nraise SystemExit\n")
+    with contextlib.suppress(SourceError):  # it may refuse the folder, or read the tables beside the code
+        open_source({"hub": str(tables), "split": "test"}).close()
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("given", ["imagefolder", "json", "mnist", "/nowhere/set", "a/b/c", "../x"])
+def test_what_is_neither_an_id_nor_a_folder(given):
+    """Bare names are the library's own readers, which would open the folder that this process runs in."""
+    with pytest.raises(SourceError, match="neither a folder nor a data set id: write owner/name"):
+        open_source({"hub": given, "split": "test"})
+
+
+def test_without_a_network(monkeypatch):
+    def unreachable(*args, **kwargs):
+        raise ConnectionError("Couldn't reach 'some/one' on the Hub")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    with pytest.raises(
+        SourceError, match=r"'some/one' cannot be fetched: the hub is out of reach. Connect this computer"
+    ):
+        open_source({"hub": "some/one", "split": "test"})
+
+
+def test_offline_by_the_librarys_own_switch(monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(SourceError, match=r"'some/one' cannot be (fetched|opened)"):
+        open_source({"hub": "some/one", "split": "test"})
+
+
+def test_without_the_library(tables, monkeypatch):
+    real = builtins.__import__
+
+    def absent(name, *args, **kwargs):
+        if name == "datasets":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+    with pytest.raises(SourceError, match=r'pip install "cfs-explore\[hub\]"'):
+        open_source({"hub": str(tables), "split": "test"})

@@ -1,0 +1,31 @@
+"""docs/inputs.md keeps to the code: its examples are understood, and it names every option and every set."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from cfs_explore.images import TORCHVISION_SETS
+from cfs_explore.images.reference import KINDS, read_reference
+from cfs_explore.images.tarball import TAR_EXTENSIONS
+from cfs_explore.spec import RunSpec
+
+TEXT = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text(encoding="utf-8")
+
+
+def test_its_spec_is_a_spec():
+    sets = yaml.safe_load(re.search(r"```yaml\n(.*?)```", TEXT, re.DOTALL).group(1))
+    spec = RunSpec.parse({"name": "a", "backbone": "b/c", "id": {"run": "digits"}, **sets})
+    assert len([read_reference(s.source) for s in spec.ood if isinstance(s.source, dict)]) == 4
+
+
+def test_every_mapping_in_it_is_understood():
+    mappings = [yaml.safe_load(text) for text in re.findall(r"`(\{\w+: .*?\})`", TEXT)]
+    assert len(mappings) >= 7
+    assert {read_reference(mapping).kind for mapping in mappings} == {"builtin", *KINDS}
+
+
+def test_every_option_and_name_is_told():
+    for word in {*KINDS, *sum(KINDS.values(), ()), *TORCHVISION_SETS}:
+        assert re.search(rf"\b{word}\b", TEXT), word
+    assert [e for e in TAR_EXTENSIONS if f"`{e}`" not in TEXT] == [".tzst", ".tbz2", ".tar.xz", ".txz"]
