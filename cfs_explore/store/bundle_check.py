@@ -28,6 +28,13 @@ _SET_NAME = re.compile(r"\w[\w .+()-]{0,99}")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 
 
+class _Listed(pydantic.BaseModel):
+    """The lists of the manifest, read first so that an error names the list too."""
+
+    levels: list[Level]
+    taps: list[Tap]
+
+
 def check_run(run: Path) -> Manifest:
     """Check every file of a run directory whose files came from elsewhere.
 
@@ -51,9 +58,8 @@ def read_manifest(run: Path) -> Manifest:
         content = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise RunError(f"manifest.json must hold an object; it holds a {type(content).__name__}.")
-        manifest = Manifest(**content)
-        levels = pydantic.TypeAdapter(list[Level]).validate_python(manifest.levels)
-        taps = pydantic.TypeAdapter(list[Tap]).validate_python(manifest.taps)
+        listed = _Listed.model_validate(content)
+        manifest = Manifest.model_validate(content)
         json.dumps(manifest.model_dump(mode="json"), ensure_ascii=False).encode()  # else it could not be written
     except pydantic.ValidationError as error:
         item = error.errors(include_url=False)[0]
@@ -61,6 +67,7 @@ def read_manifest(run: Path) -> Manifest:
         raise RunError(f"manifest.json, {field}: {item['msg']}, got {item['input']!r:.80}.") from error
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunError(f"manifest.json is not readable JSON of a run ({str(error)[:200]}).") from error
+    levels, taps = listed.levels, listed.taps
     for check in (_check_facts, _check_levels, _check_taps, _check_sets, _check_choices, _check_texts):
         for field, fine, allowed in check(manifest, levels, taps):
             if not fine:

@@ -22,7 +22,7 @@ from cfs_explore.store.table_columns import BASE_TABLES, IMAGE_COLUMNS, TABLE_CO
 MAX_ROWS, MAX_COLUMNS, MAX_ROW_GROUPS = 5_000_000, 200, 10_000
 _LONGEST_TEXT, _LONGEST_LIST, _LARGEST_PNG, _LONGEST_SIDE = 4_096, 10_000, 2**20, 2_048
 #: A table may take this many times the bytes of its file in memory, beyond ``_FREE_BYTES``.
-_MAX_RATIO, _FREE_BYTES = 200, 64 * 2**20
+_MAX_RATIO, _FREE_BYTES = 100, 64 * 2**20
 _BLOCK = 4_096
 _DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, MemoryError, OverflowError)
 _BAD_PICTURE = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)

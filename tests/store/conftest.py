@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def tiny_run(tiny_folder, write_images, tmp_path_factory):
-    """Path of a finished run: two taps, two levels, two draws, two OOD sets, kept snapshots, one diagnostic."""
+    """Path of a finished run: two taps, two levels, two draws, two OOD sets, kept snapshots."""
     from cfs_explore.pipeline import explore
 
     spec = {
@@ -20,7 +20,7 @@ def tiny_run(tiny_folder, write_images, tmp_path_factory):
         "taps": "sparse_ed",
         "keep": "sparse_ed",
         "draws": 2,
-        "diagnostics": ["complementarity"],
+        "diagnostics": [],
     }
     return explore(spec, tmp_path_factory.mktemp("tiny") / "run", device="cpu").path
 

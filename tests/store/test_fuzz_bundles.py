@@ -27,7 +27,7 @@ NAMES = st.one_of(
         [
             "../escape", "/abs", "C:/x", "C:\\x", "tables/../../x", "tables/x.parquet", "MANIFEST.JSON",
             "manifest.json", "backbone/model.pt", "backbone/a/../../../x.json", "backbone/model.safetensors",
-            "scores.zarr/c", "scores.zarr/c/9/9/9/9", "scores.zarr/zarr.json/c", "snapshots.zarr/../x/zarr.json", "inner.zip", "x/",
+            "scores.zarr/c", "scores.zarr/c/9/9/9/9", "scores.zarr/zarr.json/c", "snapshots.zarr/../x/zarr.json", "x/",
             "moments.zarr/count/c/../c/0", "snapshots.zarr/ÿ/zarr.json", "status.json", "imported.json", "spec.yaml",
         ]
     ),
@@ -137,7 +137,7 @@ def zips(draw, members: dict[str, bytes]) -> bytes:
             )
             archive.writestr(info, data)
     packed = buffer.getvalue()
-    return flip(packed, draw, 3) if draw(st.integers(0, 3)) == 3 else packed
+    return flip(packed, draw, 3) if draw(st.integers(0, 6)) == 6 else packed
 
 
 def read_all(run) -> None:
@@ -162,7 +162,7 @@ def read_all(run) -> None:
 def test_the_changed_zip_is_read_or_refused(members, sandbox):
     outcomes = {"read": 0, "refused": 0}
 
-    @settings(max_examples=600, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=500, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def check(data):
         path = sandbox / "sent.zip"
