@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
+import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import streamlit as st
 
@@ -121,12 +120,11 @@ def _download(row: Row) -> None:
         )
 
 
-def _pack(run: Path, hide: bool) -> BinaryIO:
-    """The zip in a temporary file, which is gone when it is closed."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - Streamlit reads it later
-    bundles.export(run, file, hide=hide)
-    file.seek(0)
-    return file
+def _pack(run: Path, hide: bool) -> bytes:
+    """The zip; Streamlit keeps it in memory while the visitor takes it."""
+    buffer = io.BytesIO()
+    bundles.export(run, buffer, hide=hide)
+    return buffer.getvalue()
 
 
 def _rename(row: Row) -> None:

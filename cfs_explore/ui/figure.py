@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from cfs_explore.figures import COLUMN_WIDTHS, NO_BROWSER, FigureExportError, export_bytes, has_browser
+from cfs_explore.ui.sidebar import escape
 
 _TABLE_PX = 620
 _MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
@@ -45,7 +46,7 @@ def show_figure(
         alt=alt,
     )
     with st.container(gap=None):
-        st.caption(caption)
+        st.caption(escape(caption))
         _files(figure, key, rows, alt, file_name)
 
 
