@@ -21,7 +21,7 @@ from cfs_explore import jobs
 from cfs_explore.errors import RunError, SpecError
 from cfs_explore.locations import runs_root
 from cfs_explore.settings import read_settings
-from cfs_explore.spec import LevelRange, RunSpec, SetName, explain
+from cfs_explore.spec import NAME_RULE, LevelRange, RunSpec, SetName, explain
 from cfs_explore.store.bundle import MAX_BYTES, read_zip, write_zip
 from cfs_explore.store.bundle_check import read_manifest
 from cfs_explore.store.files import write_aside, write_json
@@ -138,10 +138,7 @@ def rename(run: Path, name: str) -> None:
     try:
         name = _NAME.validate_python(name)
     except pydantic.ValidationError as error:
-        raise SpecError(
-            f"{name!r:.80} cannot be a name: allowed are up to 64 letters, digits, blanks and . + ( ) - _, beginning "
-            "with a letter or a digit."
-        ) from error
+        raise SpecError(f"{name!r:.80} cannot be a name; {NAME_RULE}.") from error
     if run.resolve().parent != runs_root().resolve():
         raise RunError(f"{run.name} is bundled with the project and keeps its name.")
     if jobs.is_alive(jobs.read_status(run)):

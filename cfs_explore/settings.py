@@ -4,6 +4,8 @@ CFS_EXPLORE_RUNS            folder of the runs (``locations.runs_root``)
 CFS_EXPLORE_PUBLIC          1: strangers use this server; 0: only its owner. Unset: told by the address that it serves
 CFS_EXPLORE_ROOTS           folders whose files visitors may name, separated as in PATH. Unset: all on the owner's own
                             machine, none on a public server
+CFS_EXPLORE_FETCH           1: visitors may name public data sets, which this server then fetches and keeps; 0: not.
+                            Unset: on the owner's own machine only
 CFS_EXPLORE_PASSWORD        shared secret that the app asks for
 CFS_EXPLORE_MAX_UPLOAD_MB   size of one uploaded file
 CFS_EXPLORE_MAX_IMAGES      images of one set
@@ -30,6 +32,7 @@ class Settings:
     Attributes:
         public: strangers use it; None where nobody said so.
         roots: folders whose files a visitor may name; None where nobody said so.
+        fetch: visitors may name data sets that this server fetches; None where nobody said so.
         password: asked for by the app; "" for none.
         max_upload_bytes, max_images, max_runs, max_disk_bytes: see the module.
         cache_bytes: of the cache of measured snapshots.
@@ -37,6 +40,7 @@ class Settings:
 
     public: bool | None = None
     roots: tuple[Path, ...] | None = None
+    fetch: bool | None = None
     password: str = ""
     max_upload_bytes: int | None = None
     max_images: int | None = None
@@ -51,18 +55,15 @@ def read_settings() -> Settings:
     Raises:
         SettingsError: naming the variable and what is allowed.
     """
-    public = {"": None, "0": False, "1": True}
-    told = _text("PUBLIC")
-    if told not in public:
-        raise SettingsError(f"{_PREFIX}PUBLIC = {told!r}: allowed are 1, 0, or leave it out.")
     roots = [Path(part).expanduser() for part in _text("ROOTS").split(os.pathsep) if part]
     for root in roots:
         if not root.is_dir():
             raise SettingsError(f"{_PREFIX}ROOTS names {root}, which is no folder. Separate folders by {os.pathsep!r}.")
     cache = _number("CACHE_GB", 10**9)
     return Settings(
-        public=public[told],
+        public=_flag("PUBLIC"),
         roots=tuple(root.resolve() for root in roots) if f"{_PREFIX}ROOTS" in os.environ else None,
+        fetch=_flag("FETCH"),
         password=_text("PASSWORD"),
         max_upload_bytes=_number("MAX_UPLOAD_MB", 10**6),
         max_images=_number("MAX_IMAGES", 1),
@@ -92,6 +93,13 @@ def check_inside(path: str | Path, roots: tuple[Path, ...]) -> Path:
 
 def _text(name: str) -> str:
     return os.environ.get(_PREFIX + name, "").strip()
+
+
+def _flag(name: str) -> bool | None:
+    known, told = {"": None, "0": False, "1": True}, _text(name)
+    if told not in known:
+        raise SettingsError(f"{_PREFIX}{name} = {told!r}: allowed are 1, 0, or leave it out.")
+    return known[told]
 
 
 def _number(name: str, unit: int) -> int | None:

@@ -14,7 +14,7 @@ from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
 from cfs_explore.stages import PROXIES, STAGES
 
-_NAME_RULE = "allowed are 1 to 64 letters, digits, spaces and . + - ( ) _, with a letter or digit first"
+NAME_RULE = "allowed are 1 to 64 letters, digits, spaces and . + - ( ) _, with a letter or digit first"
 _SAFE_NAME = r"^[\w][\w .+()-]{0,63}$"
 SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
 
@@ -224,7 +224,7 @@ def explain(error: pydantic.ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             clauses.append(f"{field}: unknown field; check its spelling")
         elif item["type"] == "string_pattern_mismatch":  # the only pattern is that of names
-            clauses.append(f"{field}: {reprlib.repr(item['input'])} is no name; {_NAME_RULE}")
+            clauses.append(f"{field}: {reprlib.repr(item['input'])} is no name; {NAME_RULE}")
         else:
             given = reprlib.repr(item["input"])
             clauses.append(f"{field}: {item['msg'].removeprefix('Value error, ')}, got {given:.80}")

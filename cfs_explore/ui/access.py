@@ -38,6 +38,12 @@ def open_roots() -> tuple[Path, ...] | None:
     return () if is_public() else None
 
 
+def fetches() -> bool:
+    """Whether visitors may name public data sets: each is fetched and kept, which fills this server's disk."""
+    told = settings().fetch
+    return not is_public() if told is None else told
+
+
 def permitted(path: str) -> str:
     """A path that a visitor named, once it is known to be open to them.
 

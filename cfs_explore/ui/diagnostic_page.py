@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from cfs_explore import jobs
+from cfs_explore import bundles, jobs
 from cfs_explore.locations import runs_root
 from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
@@ -43,7 +43,15 @@ def stage_table(run: Run, name: str) -> pd.DataFrame | None:
     if not (run.path / "tables" / f"{name}.parquet").is_file():
         forwards = stage.forwards(run.counts)
         cost = f", which takes {forwards:,} forwards of the backbone" if forwards else ""
-        st.info(f"This exploration was made without the stage {stage.title}. Compute it{cost}:", icon=":material/info:")
+        without = f"This exploration was made without the stage {stage.title}."
+        if not bundles.names_places(run.path):
+            st.info(
+                f"{without} It was imported, and its backbone and images are not on this server: compute it where it "
+                "was made.",
+                icon=":material/info:",
+            )
+            return None
+        st.info(f"{without} Compute it{cost}:", icon=":material/info:")
         if run.path.parent != runs_root():
             st.code(f"cfs-explore diagnose {run.path.name} --stages {stage.name}", language="bash")
         elif st.button("Compute it now", key=f"compute_{name}", type="primary", icon=":material/play_arrow:"):

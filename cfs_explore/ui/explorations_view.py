@@ -21,7 +21,7 @@ _POLL_SECONDS = 3.0
 #: Above this height the list scrolls.
 _ROW_PX, _MOST_ROWS = 35, 14
 #: Of the session: ids of the chosen ones; how many imports there were, after each of which its inputs are empty again.
-_CHOSEN, _IMPORTS = "explorations_chosen", "explorations_imports"
+_CHOSEN, _IMPORTS, _REFUSED = "explorations_chosen", "explorations_imports", "explorations_refused"
 
 
 def show() -> None:
@@ -124,6 +124,10 @@ def _import() -> None:
         )
         if upload is None:
             return
+        refused = st.session_state.setdefault(_REFUSED, {})
+        if upload.file_id in refused:
+            st.error(refused[upload.file_id], icon=":material/error:")
+            return
         try:
             with st.spinner("Checking every table and array"):
                 path = uploads.spool(upload)
@@ -132,7 +136,8 @@ def _import() -> None:
                 finally:
                     shutil.rmtree(path.parent, ignore_errors=True)
         except CFSError as error:
-            st.error(escape(f"{upload.name} was not imported. {error}"), icon=":material/error:")
+            refused[upload.file_id] = escape(f"{upload.name} was not imported. {error}")
+            st.error(refused[upload.file_id], icon=":material/error:")
             return
     ownership.claim([run.name])
     st.session_state[_IMPORTS] = turn + 1

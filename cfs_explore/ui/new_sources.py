@@ -36,7 +36,8 @@ def remove(prefix: str, key: str) -> None:
 def choose_other_sources(prefix: str) -> None:
     """The collapsed part of the form that adds sources to the list of ``prefix``."""
     named = access.open_roots() != ()
-    kinds = {name: kind for name, kind in _KINDS.items() if named or name not in _ON_SERVER}
+    closed = {*(() if named else _ON_SERVER), *(() if access.fetches() else _FETCHED)}
+    kinds = {name: kind for name, kind in _KINDS.items() if name not in closed}
     with st.expander("Other sources: sample sets, this server, data sets by name", icon=":material/folder:"):
         kind = st.selectbox(
             "Kind of source", list(kinds), key=f"{prefix}_kind", format_func=lambda name: kinds[name][0]
@@ -164,4 +165,4 @@ _KINDS: dict[str, tuple[str, Callable[[str], Callable[[], list[Found]]]]] = {
     "torchvision": ("torchvision data set", _torchvision_fields),
     "imglist": ("OpenOOD image list on this server", _imglist_fields),
 }
-_ON_SERVER = ("path", "imglist")
+_ON_SERVER, _FETCHED = ("path", "imglist"), ("hub", "torchvision")

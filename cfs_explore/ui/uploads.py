@@ -1,4 +1,4 @@
-"""Uploads go to disk at once; a widget's file object is not kept."""
+"""Uploads go to disk at once; neither a widget's file object nor Streamlit's copy in memory is kept."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from cfs_explore.errors import RunError, SourceError
 from cfs_explore.estimate import format_bytes
@@ -28,24 +31,18 @@ _LONGEST_STEM = 50
 
 
 def spool(upload) -> Path:
-    """Copy an uploaded file to disk, once per upload, and return its path.
+    """Copy an uploaded file to disk, once per upload, and return its path; Streamlit's own copy in memory is dropped.
 
     Raises:
-        SourceError: it is larger than this server allows. RunError: the disk is full.
+        SourceError: it is larger than this server allows, empty, or not there any more. RunError: the disk is full.
     """
-    folder = spool_folder() / upload.file_id
-    path = folder / safe_name(upload.name)
-    if not path.is_file():
-        _check_size(upload)
-        _forget_old()
-        partial = path.with_name(path.name + ".partial")
-        _write([upload], [partial])
-        partial.replace(path)
-    return path
+    if not upload.size and not _path(upload).is_file():
+        raise SourceError(f"{upload.name} is empty, or a run that was started has taken it over. Upload it again.")
+    return _stored(upload)
 
 
 def spool_pictures(uploads: Sequence, name: str) -> Path:
-    """Copy uploaded pictures into one folder, once, and return it: a set of them all.
+    """Put uploaded pictures into one folder, once, and return it: a set of them all.
 
     Of a picture's path in an uploaded folder, the last folders are kept, so that class folders become labels. Parts
     are made safe; pictures of one path get numbers.
@@ -63,12 +60,10 @@ def spool_pictures(uploads: Sequence, name: str) -> Path:
     digest = hashlib.blake2b("\n".join(sorted(u.file_id for u in uploads)).encode(), digest_size=12).hexdigest()
     folder = spool_folder() / digest / safe_name(name)
     if not folder.is_dir():
-        for upload in uploads:
-            _check_size(upload)
-        _forget_old()
         partial = folder.with_name(folder.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        _write(uploads, [partial / path for path in _distinct_paths(upload.name for upload in uploads)])
+        for upload, path in zip(uploads, _distinct_paths(upload.name for upload in uploads), strict=True):
+            _link(_stored(upload), partial / path)
         partial.replace(folder)
     return folder
 
@@ -139,6 +134,24 @@ def spool_folder() -> Path:
     return runs_root() / ".uploads"
 
 
+def _path(upload) -> Path:
+    """Where an upload lies on disk."""
+    return spool_folder() / upload.file_id / safe_name(upload.name)
+
+
+def _stored(upload) -> Path:
+    """Its path, once it lies there; it is no longer in memory then."""
+    path = _path(upload)
+    if not path.is_file():
+        _check_size(upload)
+        _forget_old()
+        partial = path.with_name(path.name + ".partial")
+        _write(upload, partial)
+        partial.replace(path)
+    _release(upload)
+    return path
+
+
 def _check_size(upload) -> None:
     limit = access.settings().max_upload_bytes
     if limit is not None and upload.size > limit:
@@ -148,20 +161,35 @@ def _check_size(upload) -> None:
         )
 
 
-def _write(uploads: Sequence, paths: Sequence[Path]) -> None:
-    """Stream each upload to its path; on a full disk nothing is left behind."""
-    name = ""
+def _write(upload, path: Path) -> None:
+    """Stream an upload to its path; on a full disk nothing is left behind."""
     try:
-        for upload, path in zip(uploads, paths, strict=True):
-            name = upload.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                upload.seek(0)
-                shutil.copyfileobj(upload, file, 1 << 20)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            upload.seek(0)
+            shutil.copyfileobj(upload, file, 1 << 20)
     except OSError as error:
-        for path in paths:
-            path.unlink(missing_ok=True)
-        raise RunError(f"{name} could not be stored ({error.strerror}). Free some disk space.") from error
+        path.unlink(missing_ok=True)
+        raise RunError(f"{upload.name} could not be stored ({error.strerror}). Free some disk space.") from error
+
+
+def _release(upload) -> None:
+    """Free the memory in which Streamlit would keep an upload until its visitor leaves."""
+    upload.seek(0)
+    upload.truncate()
+    context = get_script_run_ctx()
+    if context is not None:
+        emptied = UploadedFileRec(upload.file_id, upload.name, upload.type, b"")
+        context.uploaded_file_mgr.add_file(context.session_id, emptied)
+
+
+def _link(source: Path, path: Path) -> None:
+    """The same file under a second path, without a copy where the disk can."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, path)
 
 
 def _forget_old() -> None:

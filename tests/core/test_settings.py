@@ -1,5 +1,6 @@
 """Settings of an installation: read from the environment, refused by name, and the folders open to visitors."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from cfs_explore.settings import Settings, check_inside, read_settings
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch):
-    for name in ("PUBLIC", "ROOTS", "PASSWORD", "MAX_UPLOAD_MB", "MAX_IMAGES", "MAX_RUNS", "MAX_DISK_GB", "CACHE_GB"):
-        monkeypatch.delenv(f"CFS_EXPLORE_{name}", raising=False)
+    for name in [name for name in os.environ if name.startswith("CFS_EXPLORE_")]:
+        monkeypatch.delenv(name)
 
 
 def test_nothing_is_limited_where_nothing_is_set():
@@ -22,6 +23,7 @@ def test_values_and_their_units(monkeypatch, tmp_path):
     for name, value in {
         "PUBLIC": "1",
         "ROOTS": str(tmp_path),
+        "FETCH": "0",
         "PASSWORD": "open sesame",
         "MAX_UPLOAD_MB": "200",
         "MAX_IMAGES": "5000",
@@ -33,6 +35,7 @@ def test_values_and_their_units(monkeypatch, tmp_path):
     assert read_settings() == Settings(
         public=True,
         roots=(tmp_path.resolve(),),
+        fetch=False,
         password="open sesame",
         max_upload_bytes=200_000_000,
         max_images=5000,
@@ -49,7 +52,14 @@ def test_no_root_at_all_differs_from_roots_left_out(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PUBLIC", "yes"), ("MAX_IMAGES", "many"), ("MAX_DISK_GB", "-1"), ("CACHE_GB", "nan"), ("ROOTS", "/no/such")],
+    [
+        ("PUBLIC", "yes"),
+        ("FETCH", "2"),
+        ("MAX_IMAGES", "many"),
+        ("MAX_DISK_GB", "-1"),
+        ("CACHE_GB", "nan"),
+        ("ROOTS", "/no/such"),
+    ],
 )
 def test_a_wrong_value_is_refused_by_name(monkeypatch, name, value):
     monkeypatch.setenv(f"CFS_EXPLORE_{name}", value)

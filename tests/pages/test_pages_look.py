@@ -230,9 +230,18 @@ def test_an_image_list_with_its_folder(tmp_path, write_images):
 def test_strangers_name_no_files(monkeypatch):
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "1")
     app = open_page("new")
-    kinds = app.selectbox(key="new_ood_kind").options
-    assert not any("this server" in kind for kind in kinds) and len(kinds) == 3
+    assert app.selectbox(key="new_ood_kind").options == ["Sample set"]
     assert "Files on this server are not open to visitors" in texts(app)
+
+
+def test_strangers_name_public_data_sets_where_the_administrator_allows_it(monkeypatch):
+    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "1")
+    monkeypatch.setenv("CFS_EXPLORE_FETCH", "1")
+    kinds = open_page("new").selectbox(key="new_ood_kind").options
+    assert kinds == ["Sample set", "Hugging Face data set", "torchvision data set"]
+    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
+    monkeypatch.setenv("CFS_EXPLORE_FETCH", "0")
+    assert not any("data set" in kind for kind in open_page("new").selectbox(key="new_ood_kind").options)
 
 
 def test_only_open_folders_can_be_named(monkeypatch, tmp_path, write_images):
