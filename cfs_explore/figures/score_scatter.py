@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping
 
@@ -126,7 +127,7 @@ def _add_points(fig: go.Figure, rows: pd.DataFrame, name: str, colour: str, symb
             y=shown["decoder"].tolist(),
             mode="markers",
             name=name,
-            text=shown["name"].astype(str).tolist(),
+            text=[html.escape(str(each), quote=False) for each in shown["name"]],  # plotly reads tags
             marker={"color": colour, "symbol": symbol, "size": size, "opacity": 0.8, "line": {"width": 1.2}},
             hovertemplate=f"<b>{name}</b> %{{text}}<br>encoder %{{x:.3g}}<br>decoder %{{y:.3g}}<extra></extra>",
         )

@@ -147,6 +147,10 @@ def test_without_the_stage_the_page_says_what_to_run(small, tmp_path, monkeypatc
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
     app = open_page("controls", run="bare")
     assert "made without the stage Controls" in texts(app) and not app.get("plotly_chart")
+    assert "Compute it now" in [each.label for each in app.button]
+    (tmp_path / "bare" / "imported.json").write_text('{"places": false}')
+    app = open_page("controls", run="bare")
+    assert "compute it where it was made" in texts(app) and not app.button
 
 
 @pytest.mark.parametrize("page", ["map", "controls"])
