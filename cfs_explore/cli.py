@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("spec", type=Path)
     train.add_argument("--out", type=Path, required=True, help="folder for the weights")
     train.add_argument("--device")
+    train.add_argument("--fresh", action="store_true", help="begin anew instead of going on")
     train.set_defaults(command=_train)
     return parser
 
@@ -278,6 +279,7 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from cfs_explore.train import TrainSpec, train_ddpm
+    from cfs_explore.train import TrainSpec, train
 
-    print(f"Saved: {train_ddpm(TrainSpec.from_yaml(options.spec), options.out, device=options.device)}")
+    place = train(TrainSpec.from_yaml(options.spec), options.out, device=options.device, fresh=options.fresh)
+    print(f"Saved: {place}")

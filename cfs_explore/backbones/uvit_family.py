@@ -32,16 +32,16 @@ _HINT = "It is incomplete, or a fork's changed network, such as one that is told
 _LATENT_CHANNELS = 4
 
 #: The VP SDE's linear beta, its smallest time, and what the network is told at time 1.
-_BETAS, _T_MIN, _LAST_STEP = (0.1, 20.0), 1e-5, 999.0
+BETAS, T_MIN, LAST_STEP = (0.1, 20.0), 1e-5, 999.0
 
 #: Classes of ImageNet; a table with one row more ends with the null class.
 _IMAGENET = 1000
 
-_VP_SDE, _STEPS = "vp-sde", "sd-scaled-linear-1000"
+VP_SDE, _STEPS = "vp-sde", "sd-scaled-linear-1000"
 
-_SMALL = {"embed_dim": 512, "depth": 12, "num_heads": 8, "num_classes": -1, "schedule": _VP_SDE}
-_MID = {"embed_dim": 768, "depth": 16, "num_heads": 12, "num_classes": _IMAGENET, "schedule": _VP_SDE}
-_LARGE = {"embed_dim": 1024, "depth": 20, "num_heads": 16, "num_classes": _IMAGENET, "schedule": _VP_SDE}
+_SMALL = {"embed_dim": 512, "depth": 12, "num_heads": 8, "num_classes": -1, "schedule": VP_SDE}
+_MID = {"embed_dim": 768, "depth": 16, "num_heads": 12, "num_classes": _IMAGENET, "schedule": VP_SDE}
+_LARGE = {"embed_dim": 1024, "depth": 20, "num_heads": 16, "num_classes": _IMAGENET, "schedule": VP_SDE}
 _LATENT_LARGE = _LARGE | {"in_chans": 4, "num_classes": _IMAGENET + 1}
 _LATENT_HUGE = _LATENT_LARGE | {"embed_dim": 1152, "depth": 28, "conv": False, "schedule": _STEPS}
 
@@ -170,7 +170,7 @@ def _as_told(request: Request, found: Mapping[str, Any]) -> Request:
     if request.schedule is not None:
         settings["schedule"] = request.schedule
     elif request.preset is None and found["in_chans"] != _LATENT_CHANNELS:
-        settings["schedule"] = _VP_SDE  # all that there is for pixels; latents have seen both
+        settings["schedule"] = VP_SDE  # all that there is for pixels; latents have seen both
     return replace(request, settings=settings)
 
 
@@ -196,8 +196,8 @@ def _autoencoder(request: Request, shape: tuple[int, int, int]) -> LatentAutoenc
 
 def _sde() -> Conditioning:
     """Any time in (0, 1], told times 999; output the noise."""
-    schedule = ContinuousVP(*_BETAS, _T_MIN)
-    return Conditioning(schedule, lambda x, native: (x, native * _LAST_STEP), lambda out, x, native, a, b: out)
+    schedule = ContinuousVP(*BETAS, T_MIN)
+    return Conditioning(schedule, lambda x, native: (x, native * LAST_STEP), lambda out, x, native, a, b: out)
 
 
 def _steps() -> Conditioning:
@@ -206,4 +206,4 @@ def _steps() -> Conditioning:
     return Conditioning(own.schedule, lambda x, native: (x, native + 1.0), own.eps)
 
 
-_SCHEDULES = {_VP_SDE: _sde, _STEPS: _steps}
+_SCHEDULES = {VP_SDE: _sde, _STEPS: _steps}

@@ -129,7 +129,7 @@ def test_train_then_inspect(tmp_path, write_images, capsys):
         "sample_size": 8, "in_channels": 1, "out_channels": 1, "layers_per_block": 1, "block_out_channels": [8],
         "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"], "norm_num_groups": 4,
     }  # fmt: skip
-    content = {"data": str(write_images(9)), "unet": network, "steps": 2, "batch_size": 4, "flip": True}
+    content = {"data": str(write_images(9)), "network": network, "steps": 2, "batch_size": 4, "flip": True}
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(content))
     for name in ("first", "second"):
         main(["train", str(tmp_path / "train.yaml"), "--out", str(tmp_path / name), "--device", "cpu"])
@@ -144,12 +144,14 @@ def test_train_then_inspect(tmp_path, write_images, capsys):
     assert record["spec"]["steps"] == 2
 
 
-@pytest.mark.parametrize("changes", [{"steps": 0}, {"colour": 1}, {"unet": {"no_such_option": 3}}])
+@pytest.mark.parametrize(
+    "changes", [{"steps": 0}, {"colour": 1}, {"network": {"no_such_option": 3}}, {"schedule": {"none_such": 1}}]
+)
 def test_mistakes_in_a_training_spec(tmp_path, write_images, capsys, changes):
-    content = {"data": str(write_images(4)), "unet": {"sample_size": 8}, "steps": 1} | changes
+    content = {"data": str(write_images(4)), "network": {"sample_size": 8}, "steps": 1} | changes
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(content))
     said = refused(capsys, "train", tmp_path / "train.yaml", "--out", tmp_path / "out")
-    assert str(next(iter(changes))) in said or "no_such_option" in said
+    assert str(next(iter(changes))) in said
 
 
 def test_every_command_has_help(capsys):

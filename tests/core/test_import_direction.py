@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": BASE | {"store", "diagnostics", "protocol"},
     "look": BASE | {"images", "diagnostics"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
-    "train": BASE | {"images", "spec"},
+    "train": BASE | {"images", "spec", "backbones", "store"},
     "pipeline": BASE
     | {"levels", "spec", "stages", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
     | {"corruption", "backbones", "extraction", "scoring"},

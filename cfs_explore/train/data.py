@@ -1,0 +1,32 @@
+"""The images of a training, in memory as bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from tqdm import trange
+
+from cfs_explore import images
+
+
+def load_images(data: str | dict, shape: tuple[int, int, int]) -> torch.Tensor:
+    """Every image of a source as uint8 (n, C, H, W).
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    with images.open_source(data) as source:
+        count = len(source)
+        pixels = np.empty((count, *shape), dtype=np.uint8)
+        for i in trange(count, desc="reading", unit="image", disable=count < 5_000):
+            pixels[i] = images.to_input(source.read(i).pixels, shape)
+    return torch.from_numpy(pixels)
+
+
+def draw_batch(data: torch.Tensor, size: int, generator: torch.Generator, *, flip: bool) -> torch.Tensor:
+    """Images drawn with replacement, in [-1, 1], float32 (size, C, H, W); with ``flip``, half of them mirrored."""
+    x0 = data[torch.randint(len(data), (size,), generator=generator)].float() / 127.5 - 1.0
+    if flip:
+        mirrored = torch.rand(size, 1, 1, 1, generator=generator) < 0.5
+        x0 = torch.where(mirrored, x0.flip(-1), x0)
+    return x0

@@ -1,0 +1,114 @@
+"""Trainings of every family: they learn, go on after an interruption to the same weights, and are read back exactly."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cfs_explore import load_backbone
+from cfs_explore.errors import SpecError
+from cfs_explore.train import loop, train
+from cfs_explore.train.families import make_trainee
+
+FAMILIES = {"ddpm": "unet2d", "edm": "unet2d", "uvit": "u-vit"}
+
+
+def weights(place) -> dict:
+    return load_backbone(place, device="cpu").module.state_dict()
+
+
+def same(first, second) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_training_learns_and_is_read_back(family, spec_of, tmp_path):
+    spec = spec_of(family, steps=60, learning_rate=3e-3, ema=0.9, batch_size=16)
+    place = train(spec, tmp_path / "out", device="cpu")
+    backbone = load_backbone(place, device="cpu")
+    assert backbone.family == FAMILIES[family] and backbone.image_shape == (1, 8, 8)
+    record = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert record["steps"] == 60 and record["images"] == 960 and record["parameters"] == backbone.parameters
+    assert np.mean(record["loss"][-10:]) < 0.7 * np.mean(record["loss"][:5])
+    assert Image.open(tmp_path / "out" / "samples.png").size == (8 * 8, 4 * 8)
+    assert not (tmp_path / "out" / "training.pt").exists()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_interrupted_training_goes_on_to_the_same_weights(family, spec_of, tmp_path, monkeypatch):
+    network = {**spec_of(family).network, **({} if family == "uvit" else {"dropout": 0.2})}
+    spec = spec_of(family, network=network, bf16=True, flip=True, warmup=3)
+    whole = weights(train(spec, tmp_path / "whole", device="cpu"))
+    own = loop._step
+
+    def interrupted(progress, *others):
+        if progress.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)  # heard after this step
+        return own(progress, *others)
+
+    monkeypatch.setattr(loop, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="Stopped after 3 of 6 steps"):
+        train(spec, tmp_path / "parts", device="cpu")
+    monkeypatch.setattr(loop, "_step", own)
+    torch.manual_seed(99)  # another process has other numbers
+    assert same(whole, weights(train(spec, tmp_path / "parts", device="cpu")))
+    assert not same(whole, weights(train(spec.model_copy(update={"seed": 1}), tmp_path / "other", device="cpu")))
+
+
+def test_a_folder_holds_one_training(spec_of, tmp_path):
+    spec = spec_of("ddpm", steps=2)
+    train(spec, tmp_path / "out", device="cpu")
+    with pytest.raises(SpecError, match="holds a finished training"):
+        train(spec, tmp_path / "out", device="cpu")
+    train(spec, tmp_path / "out", device="cpu", fresh=True)
+
+
+def test_another_unfinished_training_is_refused(spec_of, tmp_path, monkeypatch):
+    own = loop._step
+
+    def interrupted(progress, *others):
+        os.kill(os.getpid(), signal.SIGINT)
+        return own(progress, *others)
+
+    monkeypatch.setattr(loop, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(spec_of("ddpm"), tmp_path / "out", device="cpu")
+    with pytest.raises(SpecError, match="unfinished training by another spec"):
+        train(spec_of("ddpm", seed=5), tmp_path / "out", device="cpu")
+
+
+def test_a_start_gives_the_first_weights(spec_of, tmp_path):
+    place = train(spec_of("ddpm", steps=2), tmp_path / "first", device="cpu")
+    trainee = make_trainee(spec_of("edm", start=str(place)))  # the same network, another objective
+    assert same(weights(place), trainee.network.state_dict())
+    other = {**spec_of("ddpm").network, "block_out_channels": [8, 16]}
+    with pytest.raises(SpecError, match=r"start: the network in .* is not the one"):
+        make_trainee(spec_of("ddpm", network=other, start=str(place)))
+
+
+def test_weights_are_stored_in_half_precision(spec_of, tmp_path):
+    from safetensors.torch import load_file
+
+    for family in FAMILIES:
+        train(spec_of(family, steps=1), tmp_path / family, device="cpu")
+        (file,) = (tmp_path / family).rglob("*.safetensors")
+        assert {tensor.dtype for tensor in load_file(file).values()} == {torch.float16}
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "words"),
+    [
+        ("uvit", {"schedule": {"beta": 1}}, "schedule: a U-ViT"),
+        ("uvit", {"network": {"img_size": 8}}, "network: Architecture does not take"),
+        ("ddpm", {"network": {"colour": 8}}, "network: colour is no argument of UNet2DModel"),
+        ("ddpm", {"network": {"in_channels": 1}}, "network.sample_size"),
+        ("edm", {"schedule": {"beta_schedule": "linear"}}, "schedule: beta_schedule is no argument of EDMEuler"),
+    ],
+)
+def test_mistakes_name_their_field(family, changes, words, spec_of):
+    with pytest.raises(SpecError, match=words):
+        make_trainee(spec_of(family, **changes))
