@@ -45,7 +45,7 @@ def test_click_a_cell_then_compose(page, address, digits):
     app_browser.settle(page)
     page.mouse.click(*app_browser.cell_position(page, "map", first))
     wait_for_query(page, cell=str(first))
-    page.get_by_role("heading", name=cell_name(digits, first)).wait_for(timeout=20_000)
+    page.get_by_role("heading", name=cell_name(digits, first)).wait_for(timeout=30_000)
     app_browser.settle(page)
 
     page.get_by_role("radio", name="composes a detector").click()
