@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from browser_steps import query
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
+pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
 pytestmark = [
@@ -43,10 +43,12 @@ def cancel(page) -> None:
 
 
 def test_upload_run_and_reach_the_new_map(page, address, pictures):
+    from playwright.sync_api import expect
+
     upload(page, address, pictures)
     page.get_by_text("31 images, 1 file(s) left out").wait_for(timeout=30_000)
     name = page.get_by_role("textbox", name="Name of the exploration")
-    sync_api.expect(name).to_have_value("circles", timeout=30_000)
+    expect(name).to_have_value("circles", timeout=30_000)
     page.get_by_text("CFS(1x2): one encoder and one decoder tap").click()
     job = press_start(page)
     open_map(page)  # while the diagnostics go on
