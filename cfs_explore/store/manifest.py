@@ -12,8 +12,9 @@ from cfs_explore.contracts import ROLES, Level, Tap
 from cfs_explore.errors import RunError
 
 FORMAT = 1
-_LEVELS = pydantic.TypeAdapter(list[Level])
-_TAPS = pydantic.TypeAdapter(list[Tap])
+_NO_OTHERS = pydantic.ConfigDict(extra="forbid")
+_LEVELS = pydantic.TypeAdapter(list[Level], config=_NO_OTHERS)
+_TAPS = pydantic.TypeAdapter(list[Tap], config=_NO_OTHERS)
 
 
 class _Strict(pydantic.BaseModel):

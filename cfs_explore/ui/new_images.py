@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cfs_explore.errors import CFSError
+from cfs_explore.images.listing import printable
 from cfs_explore.ui import access, uploads
 from cfs_explore.ui.new_sources import add, added_list, choose_other_sources, remove
 from cfs_explore.ui.sidebar import escape
@@ -140,15 +141,15 @@ def _spooled(files: Sequence) -> Iterator[Found | str]:
             together.setdefault(folder if rest else "", []).append(file)
             continue
         try:
-            yield Found(file.name, str(uploads.spool(file)), file.file_id)
+            yield Found(printable(file.name), str(uploads.spool(file)), file.file_id)
         except CFSError as error:
-            yield str(error)
+            yield printable(str(error))
     for folder, members in together.items():
         label = folder or (members[0].name if len(members) == 1 else "pictures")
         try:
-            yield Found(label, str(uploads.spool_pictures(members, label)), f"together_{folder}")
+            yield Found(printable(label), str(uploads.spool_pictures(members, label)), f"together_{folder}")
         except CFSError as error:
-            yield str(error)
+            yield printable(str(error))
 
 
 def _still_there(prefix: str) -> list[Found]:

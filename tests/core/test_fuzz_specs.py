@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from watch import watched
 
 from cfs_explore import jobs
 from cfs_explore.errors import CFSError, RunError, SpecError
@@ -63,7 +64,8 @@ def test_specs_as_text(text, tmp_path):
     path = tmp_path / "spec.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        spec = RunSpec.parse(path)
+        with watched(tmp_path):
+            spec = RunSpec.parse(path)
     except CFSError as error:
         told = str(error)
     else:
@@ -107,7 +109,7 @@ def test_hostile_yaml_runs_nothing(tmp_path, text):
     marker = tmp_path / "ran"
     path = tmp_path / "spec.yaml"
     path.write_text(text.format(marker=marker) if "{marker}" in text else text.replace("{{", "{").replace("}}", "}"))
-    with pytest.raises(SpecError, match=r"spec\.yaml"):
+    with watched(tmp_path), pytest.raises(SpecError, match=r"spec\.yaml"):
         RunSpec.parse(path)
     assert not marker.exists()
 
@@ -116,10 +118,13 @@ def test_hostile_yaml_runs_nothing(tmp_path, text):
 @given(content=mutated_tree(MANIFEST))
 @example(content=MANIFEST | {"levels": [{}]})
 @example(content=MANIFEST | {"taps": [{"name": 1}]})
+@example(content=MANIFEST | {"taps": [MANIFEST["taps"][0] | {"": 1}]})
+@example(content=MANIFEST | {"levels": [MANIFEST["levels"][0] | {"other": 1.0}]})
 def test_manifests(content, tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(content))
     try:
-        run = open_run(tmp_path)
+        with watched(tmp_path):
+            run = open_run(tmp_path)
     except RunError:
         return
     assert isinstance(run.manifest, Manifest)

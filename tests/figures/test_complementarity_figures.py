@@ -35,6 +35,13 @@ def named(fig, name):
     return next(trace for trace in fig.data if trace.name == name)
 
 
+def test_names_of_images_are_text_in_the_scatter(points):
+    """Plotly reads tags and entities in texts."""
+    hostile = '<a href="http://example.org">x</a> &lt;b&gt;.png'
+    fig = score_scatter_figure(points.assign(name=hostile), THRESHOLDS, ("x", "y"))
+    assert set(named(fig, "OOD").text) == {'&lt;a href="http://example.org"&gt;x&lt;/a&gt; &amp;lt;b&amp;gt;.png'}
+
+
 @pytest.mark.parametrize("log", [True, False])
 def test_scatter_draws_classes_thresholds_and_iso_lines(points, theme, log):
     fig = score_scatter_figure(points, THRESHOLDS, ("x", "y"), theme=theme, log=log)

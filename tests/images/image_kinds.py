@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -103,6 +104,12 @@ def as_hub(folder: Path, out: Path) -> dict:
     return {"hub": str(folder), "split": "train"}
 
 
+def as_torchvision(folder: Path, out: Path) -> dict:
+    """EuroSAT's layout: a folder per class."""
+    shutil.copytree(folder, out / "eurosat" / "2750")
+    return {"torchvision": "EuroSAT", "root": str(out)}
+
+
 #: Kind -> how a folder of PNG files becomes that kind.
 KINDS: dict[str, Maker] = {
     "folder": lambda folder, out: folder,
@@ -122,7 +129,10 @@ KINDS: dict[str, Maker] = {
     "float npy": as_float_npy,
     "imglist": as_imglist,
     "hub": as_hub,
+    "torchvision": as_torchvision,
 }
+#: Kind -> the optional library that it needs.
+NEEDS = {"hub": "datasets", "torchvision": "torchvision"}
 
 
 def tar_of(members: list[tarfile.TarInfo | tuple[str, bytes]], format: int = tarfile.PAX_FORMAT) -> bytes:

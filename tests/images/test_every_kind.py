@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from image_kinds import KINDS, labels_of, names_in
+from image_kinds import KINDS, NEEDS, labels_of, names_in
 from PIL import Image
 
 from cfs_explore.images import open_source
@@ -24,9 +24,10 @@ def folder(tmp_path_factory):
 
 
 def prepare_kind(kind, tmp_path, monkeypatch):
-    if kind == "hub":
-        datasets = pytest.importorskip("datasets", reason="the optional library datasets is not installed")
-        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    if kind in NEEDS:
+        library = pytest.importorskip(NEEDS[kind], reason=f"the optional library {NEEDS[kind]} is not installed")
+        if kind == "hub":
+            monkeypatch.setattr(library.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -44,7 +45,7 @@ def test_same_images_labels_and_inputs(kind, folder, tmp_path, monkeypatch):
     assert set(rows["format"]) == ({"array"} if kind.endswith(("npy", "npz")) else {"PNG"})
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"npz", "npy", "float npy", "parquet", "hub"}))
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"npz", "npy", "float npy", "parquet", *NEEDS}))
 def test_the_same_subsample_of_every_kind_that_has_names(kind, folder, tmp_path):
     with (
         open_source(KINDS[kind](folder, tmp_path), limit=5, seed=2) as source,

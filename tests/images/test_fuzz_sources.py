@@ -1,7 +1,7 @@
 """Damaged files of every kind: opening and reading them ends in images or in the project's errors, nothing else.
 
 Each case is a valid file whose bytes are flipped, cut, repeated, spliced or overwritten with numbers that headers lie
-with. No case may write a file.
+with. No case may write a file, anywhere, or run anything.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from image_kinds import everything_below, tar_of
 from PIL import Image
+from watch import watched
 
 from cfs_explore.errors import CFSError, ImageError
 from cfs_explore.images import open_source
@@ -190,6 +191,6 @@ def test_damage_is_told_by_the_projects_errors(name, tmp_path, data):
     path = folder / name
     path.write_bytes(data.draw(damaged(FILES[name], [FILES[name], *FILES.values()])))
     before = everything_below(tmp_path)
-    with contextlib.suppress(CFSError):
+    with watched(folder), contextlib.suppress(CFSError):
         read_all(reference(path, name))
     assert everything_below(tmp_path) == before

@@ -144,11 +144,12 @@ def test_links_and_devices_are_skipped(tmp_path, image):
         assert source.skipped == [("fifo.png", "device"), ("link.png", "link")]
 
 
-def test_names_that_differ_in_case_stay_apart(tmp_path, encode_png):
-    members = {name: encode_png(np.full((2, 2), i, np.uint8)) for i, name in enumerate(("A.png", "a.png", "a.PNG"))}
+def test_names_that_differ_in_case_or_normalisation_stay_apart(tmp_path, encode_png):
+    names = ("A.png", "a.png", "a.PNG", "u\u0308.png", "\u00fc.png")
+    members = {name: encode_png(np.full((2, 2), i, np.uint8)) for i, name in enumerate(names)}
     with open_source(pack(tmp_path / "a.zip", members)) as source:
-        assert source.names == ["A.png", "a.PNG", "a.png"]
-        assert [source.read(i).pixels[0, 0, 0] for i in range(3)] == [0, 2, 1]
+        assert source.names == ["A.png", "a.PNG", "a.png", "u\u0308.png", "\u00fc.png"]
+        assert [source.read(i).pixels[0, 0, 0] for i in range(5)] == [0, 2, 1, 3, 4]
 
 
 def test_a_directory_of_many_mebibytes_is_not_read(tmp_path, image, monkeypatch):

@@ -1,13 +1,18 @@
 """Files that are not what their name says: none is run, shown or half read; whole sets go on without them."""
 
 import io
+import os
+import pickle
 import struct
+import tempfile
 import zipfile
 import zlib
 
 import numpy as np
 import pytest
+from image_kinds import everything_below, tar_of
 from PIL import Image
+from watch import watched
 
 from cfs_explore.errors import ImageError, SourceError
 from cfs_explore.images import open_source
@@ -111,6 +116,97 @@ def test_a_png_bomb_is_refused_by_its_header():
         decode(data, "bomb.png")
     assert tracemalloc.get_traced_memory()[1] < 2**20
     tracemalloc.stop()
+
+
+def patched(codec: str, old: bytes, new: bytes, **options) -> bytes:
+    """A small grey image of 4 x 3 whose header says another size."""
+    buffer = io.BytesIO()
+    Image.new("L", (4, 3)).save(buffer, codec, **options)
+    assert buffer.getvalue().count(old) >= 1
+    return buffer.getvalue().replace(old, new, 1)
+
+
+BIG = 60_000
+HEADERS = {
+    "bmp": patched("BMP", struct.pack("<ii", 4, 3), struct.pack("<ii", BIG, BIG)),
+    "gif": patched("GIF", b"GIF87a" + struct.pack("<HH", 4, 3), b"GIF87a" + struct.pack("<HH", BIG, BIG)),
+    "gif, its frame": patched("GIF", struct.pack("<HHHH", 0, 0, 4, 3), struct.pack("<HHHH", 0, 0, BIG, BIG)),
+    "jpeg": patched("JPEG", struct.pack(">HH", 3, 4) + b"\1", struct.pack(">HH", BIG, BIG) + b"\1"),
+    "ppm": patched("PPM", b"4 3\n", b"%d %d\n" % (BIG, BIG)),
+    "tiff": patched("TIFF", struct.pack("<HHII", 256, 4, 1, 4), struct.pack("<HHII", 256, 4, 1, BIG * BIG)),
+    "webp": b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + (b"\xff\x3f\0") * 2 + bytes(40),
+}
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("kind", HEADERS)
+def test_headers_that_claim_billions_of_pixels_take_no_memory(kind):
+    import tracemalloc
+
+    tracemalloc.start()
+    with pytest.raises(ImageError, match=r"^bomb: .*megapixels"):
+        decode(HEADERS[kind], "bomb")
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+class Runs:
+    """Unpickling this would run a command."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+PICKLES = ("a.pt", "a.pth", "a.ckpt", "a.pkl", "a.pickle", "a.joblib", "a.bin", "a.pkl.gz")
+
+
+def pickled(marker, zipped: bool) -> bytes:
+    """As pickle writes it, or torch.save."""
+    data, buffer = pickle.dumps({"weights": Runs(marker)}, 2), io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", data)
+    return buffer.getvalue() if zipped else data
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_pickles_are_no_images_whatever_they_are_called(tmp_path, zipped):
+    data, folder = pickled(tmp_path / "ran", zipped), tmp_path / "set"
+    folder.mkdir()
+    with watched(folder):
+        for name in (*PICKLES, "a.npy", "a.npz", "a.zip", "a.tar", "a.tar.gz", "a.parquet", "a.csv"):
+            (folder / name).write_bytes(data)
+            with pytest.raises(SourceError, match=f"{name} is of an unknown kind" if name in PICKLES else name):
+                open_source(folder / name)
+        for name in ("renamed.png", "renamed.jpg"):
+            (folder / name).write_bytes(data)
+            with pytest.raises(ImageError, match=rf"^{name}: not an image"):
+                open_source(folder / name).read(0)
+        (folder / "in.tar").write_bytes(tar_of([(name, data) for name in PICKLES] + [("good.png", encoded())]))
+        for given in (folder / "in.tar", {"files": [str(folder / name) for name in (*PICKLES, "renamed.png")]}):
+            with open_source(given) as source:
+                assert len(source) == 1 and {name for name, _ in source.skipped} == set(PICKLES)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_watch_sees_what_it_looks_for(tmp_path):
+    (tmp_path / "home").mkdir()
+    calls = {
+        "os.system": lambda: os.system("true"),
+        "pickle.find_class": lambda: pickle.loads(pickle.dumps(np.dtype("u1"))),
+        "open": lambda: (tmp_path / "outside").write_bytes(b""),
+        "os.mkdir": lambda: (tmp_path / "folder").mkdir(),
+        "os.symlink": lambda: (tmp_path / "link").symlink_to("/etc"),
+        "os.rename": lambda: (tmp_path / "home" / "inside").rename(tmp_path / "moved"),
+    }
+    with watched(tmp_path / "home"), tempfile.TemporaryFile(prefix="cfs-explore-"):
+        (tmp_path / "home" / "inside").write_bytes(b"")
+    for event, call in calls.items():
+        with pytest.raises(AssertionError, match=event), watched(tmp_path / "home"):
+            call()
+    assert "moved" in everything_below(tmp_path).__str__()
 
 
 def test_a_png_with_a_text_bomb_is_an_error():

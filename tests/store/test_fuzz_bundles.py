@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from watch import watched
 
 from cfs_explore import bundles
 from cfs_explore.errors import CFSError
@@ -158,7 +159,7 @@ def read_all(run) -> None:
     assert run.counts.levels == len(run.levels)
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.filterwarnings("ignore:Duplicate name", "ignore:Generating overly large repr")
 def test_the_changed_zip_is_read_or_refused(members, sandbox):
     outcomes = {"read": 0, "refused": 0}
 
@@ -169,7 +170,8 @@ def test_the_changed_zip_is_read_or_refused(members, sandbox):
         path.write_bytes(data.draw(zips(members)))
         trusted = data.draw(st.booleans())
         try:
-            run = bundles.import_zip(path, trusted=trusted)
+            with watched(sandbox / "runs"):
+                run = bundles.import_zip(path, trusted=trusted)
         except CFSError:
             outcomes["refused"] += 1
         else:

@@ -1,0 +1,91 @@
+"""The limits as they are, met by files that reach them: ten gigabytes of zeros, and 200,000 tiny members."""
+
+import gzip
+import zipfile
+import zlib
+
+import pyarrow as pa
+import pytest
+from watch import watched
+
+from cfs_explore.errors import SourceError
+from cfs_explore.images import open_source, unpacking
+
+GIB, PIECE = 2**30, 2**26
+PIECES = 160  # of 64 MiB: 10 GiB
+MEMBERS = 200_000
+
+
+def zip_that_claims(path, members: list[tuple[str, int]], packed: bytes = b"", offset: int | None = None):
+    """A zip whose members have these names and unpacked sizes, all packed as the same bytes.
+
+    Args:
+        offset: where the header of every member is said to be; None: each has its own.
+    """
+    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
+        for name, size in members:
+            info = zipfile.ZipInfo(name)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.file_size, info.compress_size, info.CRC = size, len(packed), 0
+            info.header_offset = archive.fp.tell() if offset is None else offset
+            if offset is None:
+                archive.fp.write(info.FileHeader() + packed)
+            archive.filelist.append(info)
+        archive.start_dir, archive._didModify = archive.fp.tell(), True
+    return path
+
+
+def deflated(pieces: int) -> bytes:
+    """So many pieces of zeros as one deflate stream."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    piece = packer.compress(bytes(PIECE)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return piece * pieces + packer.flush()
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Bytes that would have gone to the disk."""
+    sizes = []
+    monkeypatch.setattr(unpacking, "_write", lambda spool, part, location: sizes.append(len(part)))
+    return sizes
+
+
+@pytest.mark.parametrize("packer", ["gz", "zst"])
+def test_ten_gigabytes_of_zeros_in_a_tar(tmp_path, written, packer):
+    if packer == "gz":
+        piece = gzip.compress(bytes(PIECE))
+    else:
+        sink = pa.BufferOutputStream()
+        with pa.CompressedOutputStream(sink, "zstd") as stream:
+            stream.write(bytes(PIECE))
+        piece = sink.getvalue().to_pybytes()
+    path = tmp_path / f"zeros.tar.{packer}"
+    path.write_bytes(piece * PIECES)
+    assert path.stat().st_size < 2**24
+    with watched(tmp_path), pytest.raises(SourceError, match="decompression bomb"):
+        open_source(path)
+    assert sum(written) == GIB
+
+
+def test_ten_gigabytes_of_zeros_in_an_npz(tmp_path, written):
+    path = zip_that_claims(tmp_path / "zeros.npz", [("images.npy", PIECE * PIECES)], deflated(PIECES))
+    with watched(tmp_path), pytest.raises(SourceError, match="decompression bomb"):
+        open_source(path)
+    assert sum(written) == GIB
+
+
+def test_ten_gigabytes_of_zeros_in_a_zip(tmp_path):
+    packed = deflated(1)
+    many = [(f"{i}.png", PIECE) for i in range(PIECES)]
+    with pytest.raises(SourceError, match=r"decompression bomb"):
+        open_source(zip_that_claims(tmp_path / "many.zip", many, packed))
+    with pytest.raises(SourceError, match=r"no images in .*: found 1 files, of which 1: larger than 64 MiB"):
+        open_source(zip_that_claims(tmp_path / "one.zip", [("zeros.png", PIECE * PIECES)], packed))
+
+
+def test_two_hundred_thousand_tiny_members_and_one_more(tmp_path):
+    members = [(f"{i}.png", 1) for i in range(MEMBERS + 1)]
+    with open_source(zip_that_claims(tmp_path / "a.zip", members[1:], offset=0)) as source:
+        assert len(source) == MEMBERS and source.skipped == []
+    with pytest.raises(SourceError, match="more than 200,000 members"):
+        open_source(zip_that_claims(tmp_path / "b.zip", members, offset=0))
