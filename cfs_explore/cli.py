@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,14 +22,22 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         options.command(options)
     except RunCancelled as stopped:
-        print(stopped, file=sys.stderr)
+        _tell(str(stopped))
         raise SystemExit(130) from None
     except KeyboardInterrupt:
-        print("Stopped. Whatever a run has finished is kept; start it again to go on.", file=sys.stderr)
+        _tell("Stopped. Whatever a run has finished is kept; start it again to go on.")
         raise SystemExit(130) from None
     except CFSError as error:
-        print(f"cfs-explore: {error}", file=sys.stderr)
+        _tell(f"cfs-explore: {error}")
         raise SystemExit(2) from None
+
+
+def _tell(text: str) -> None:
+    """A line on the error output, unless that is a file on a full disk."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - what it still holds must not fail at the exit
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,7 +124,6 @@ def _run(options: argparse.Namespace) -> None:
     from cfs_explore import jobs
     from cfs_explore.pipeline import claim
     from cfs_explore.spec import RunSpec
-    from cfs_explore.store.files import remove
 
     source = options.spec / "spec.yaml" if options.spec.is_dir() else options.spec
     spec = RunSpec.parse(source)
@@ -126,9 +134,6 @@ def _run(options: argparse.Namespace) -> None:
     else:
         out = options.out
     claim(spec, out)
-    if options.fresh:
-        for name in ("manifest.json", "work", "scores.zarr", "moments.zarr", "snapshots.zarr", "tables"):
-            remove(out / name)
     with _progress_bar() as report:
         jobs.work(out, fresh=options.fresh, device=options.device, report=report)
     print(f"Finished: {out}")

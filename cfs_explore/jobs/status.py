@@ -77,8 +77,20 @@ def stored_status(run: Path) -> Status | None:
 
 
 def write_status(run: Path, status: Status) -> None:
-    """Replace the job's status, atomically."""
-    write_json(run / "status.json", asdict(status))
+    """Replace the job's status, atomically; on a full disk, in its old place, so that it can still be told.
+
+    Raises:
+        RunError: the disk is full, and there is no old place.
+    """
+    path = run / "status.json"
+    try:
+        write_json(path, asdict(status))
+    except RunError:
+        if not path.is_file():
+            raise
+        text = json.dumps(asdict(status), ensure_ascii=False).encode()
+        with path.open("rb+", buffering=0) as file:
+            file.write(text.ljust(path.stat().st_size))
 
 
 def is_alive(status: Status | None) -> bool:

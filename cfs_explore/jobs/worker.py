@@ -13,9 +13,12 @@ import filelock
 from cfs_explore.errors import CFSError, RunCancelled, RunError
 from cfs_explore.jobs import queue
 from cfs_explore.jobs.status import Status, is_alive, read_status, stored_status, write_status
+from cfs_explore.store.files import remove
 
 #: A status is written about this often.
 _WRITE_SECONDS = 0.5
+#: What a map consists of.
+_MEASURED = ("manifest.json", "work", "scores.zarr", "moments.zarr", "snapshots.zarr", "tables")
 
 
 def work(
@@ -31,7 +34,7 @@ def work(
     Args:
         run: a directory with spec.yaml.
         stages: diagnostics of a finished map to compute; None explores, as the spec says.
-        fresh: compute stages again that are done; of a map, measure also what the cache holds.
+        fresh: compute stages again that are done; of a map, forget what was measured, also in the cache.
         device: torch device; None takes the first free one.
         report: also called with each ProgressEvent.
 
@@ -40,6 +43,9 @@ def work(
         RunError: another worker has the run; its status is left alone.
     """
     with _alone(run):
+        if fresh and stages is None:
+            for name in _MEASURED:
+                remove(run / name)
         _work(run, _Diary(run, stages, report), stages, fresh, device)
 
 
@@ -94,7 +100,8 @@ class _Diary:
             self._written = time.monotonic()
             self.write("running")
         if self._report:
-            self._report(event)
+            with contextlib.suppress(OSError):  # a full disk takes no log
+                self._report(event)
 
     def wait(self, place: int) -> None:
         """Tell the place in the queue."""

@@ -7,11 +7,13 @@ import sys
 import time
 from dataclasses import asdict
 
+import filelock
 import pytest
 
 from cfs_explore import jobs
 from cfs_explore.errors import RunError
 from cfs_explore.jobs import control
+from cfs_explore.jobs import status as status_module
 from cfs_explore.locations import runs_root
 from cfs_explore.spec import RunSpec
 
@@ -141,3 +143,36 @@ def test_the_disk_is_limited(run, monkeypatch):
     jobs.check_room()
     with pytest.raises(RunError, match="may take 1 MB; they take 900 kB, and this one needs about 200 kB"):
         jobs.check_room(200_000)
+
+
+def test_a_fresh_start_leaves_the_results_of_a_run_that_is_being_worked_on(run):
+    (run / "tables").mkdir()
+    (run / "manifest.json").write_text("{}")
+    with filelock.FileLock(run / "worker.lock"), pytest.raises(RunError, match="is being worked on"):
+        jobs.work(run, fresh=True)
+    assert (run / "tables").is_dir() and (run / "manifest.json").is_file()
+
+
+def test_a_full_disk_still_takes_the_status(run, monkeypatch):
+    write_status(run, stage="measuring", detail="x" * 200)
+    before = (run / "status.json").stat()
+    monkeypatch.setattr(status_module, "write_json", _no_room)
+    status_module.write_status(run, jobs.Status("failed", error="The disk is full."))
+    after = (run / "status.json").stat()
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)  # in its old place
+    assert jobs.read_status(run) == jobs.Status("failed", error="The disk is full.")
+    (run / "status.json").unlink()
+    with pytest.raises(RunError, match="full"):
+        status_module.write_status(run, jobs.Status("failed"))
+
+
+def test_a_log_on_a_full_disk_does_not_end_a_run(run):
+    def report(event):
+        raise OSError(28, "No space left on device")
+
+    jobs.work(run, device="cpu", report=report)
+    assert jobs.read_status(run).state == "finished"
+
+
+def _no_room(path, content):
+    raise RunError("The disk is full.")
