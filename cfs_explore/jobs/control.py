@@ -25,6 +25,8 @@ from cfs_explore.store.files import write_aside
 #: A worker that dies without a word is started again by the app at most so often.
 MAX_RESTARTS = 3
 _LOG_BYTES = 64_000
+#: How far workers step back behind the app on POSIX systems.
+_NICE = 10
 
 
 def create(spec: RunSpec) -> Path:
@@ -66,8 +68,15 @@ def start(run: Path, stages: Sequence[str] | None = None, *, restarts: int = 0) 
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        _step_back(process.pid)
         if stored_status(run) == begun:  # a quick worker has written its own meanwhile
             write_status(run, replace(begun, pid=process.pid))
+
+
+def _step_back(pid: int) -> None:
+    """Let the app's pages go before a worker's computing where they share cores."""
+    with contextlib.suppress(psutil.Error):
+        psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else _NICE)
 
 
 def recover() -> list[Path]:

@@ -116,12 +116,14 @@ def _import() -> None:
     """A zip that ``export`` made becomes one of the visitor's explorations."""
     turn = st.session_state.get(_IMPORTS, 0)
     with st.expander("Import an exploration", icon=":material/upload_file:"):
-        upload = st.file_uploader(
+        key = f"explorations_upload_{turn}"
+        st.file_uploader(
             "A zip that was downloaded here, or made by `cfs-explore export`",
             ["zip"],
-            key=f"explorations_upload_{turn}",
+            key=key,
             help="Only tables and arrays are taken from it, and all are checked. Nothing in it is ever executed.",
         )
+        upload = st.session_state[key]  # what the uploader gives is a copy, memory included
         if upload is None:
             return
         refused = st.session_state.setdefault(_REFUSED, {})

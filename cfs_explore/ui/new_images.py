@@ -100,7 +100,7 @@ def _choose_uploads(prefix: str, label: str, help_text: str) -> list[Found]:
     )
     limit = access.settings().max_upload_bytes
     folder = kind == _FOLDER
-    files = st.file_uploader(
+    st.file_uploader(
         "A folder of pictures; the folder that a picture lies in is its class" if folder else label,
         uploads.PICTURES if folder else uploads.TYPES,
         accept_multiple_files="directory" if folder else True,
@@ -109,7 +109,7 @@ def _choose_uploads(prefix: str, label: str, help_text: str) -> list[Found]:
         max_upload_size=None if limit is None else max(1, -(-limit // 2**20)),
     )
     found = []
-    for item in _spooled(files):
+    for item in _spooled(st.session_state[key]):  # what the uploader gives is a copy, memory included
         if isinstance(item, Found):
             found.append(item)
         else:
