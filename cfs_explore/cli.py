@@ -106,6 +106,10 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--json", action="store_true", help="as JSON, with the measured time per forward")
     inspect.set_defaults(command=_inspect)
 
+    fetch = commands.add_parser("fetch", help="get the public image sets of an exploration, so that pages show them")
+    fetch.add_argument("run", help="name of a bundled exploration or a run directory")
+    fetch.set_defaults(command=_fetch)
+
     convert = commands.add_parser("convert", help="an EDM .pkl snapshot to safetensors and a config, nothing executed")
     convert.add_argument("snapshot", type=Path, help="the .pkl file")
     convert.add_argument("folder", type=Path, help="where to write model.safetensors and config.json")
@@ -114,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a small reference backbone from a spec")
     train.add_argument("spec", type=Path)
     train.add_argument("--out", type=Path, required=True, help="folder for the weights")
+    train.add_argument("--data", type=Path, help="the spec's images in another place")
     train.add_argument("--device")
     train.add_argument("--fresh", action="store_true", help="begin anew instead of going on")
     train.set_defaults(command=_train)
@@ -277,6 +282,14 @@ def _import(options: argparse.Namespace) -> None:
     print(f"Imported: {bundles.import_zip(options.file, trusted=True)}")
 
 
+def _fetch(options: argparse.Namespace) -> None:
+    from cfs_explore.locations import locate_run
+    from cfs_explore.pictures import fetch
+    from cfs_explore.store import open_run
+
+    fetch(open_run(locate_run(options.run)), print)
+
+
 def _convert(options: argparse.Namespace) -> None:
     from cfs_explore.backbones.edm_snapshot import convert
 
@@ -286,5 +299,6 @@ def _convert(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from cfs_explore.train import TrainSpec, train
 
-    place = train(TrainSpec.from_yaml(options.spec), options.out, device=options.device, fresh=options.fresh)
+    spec, places = TrainSpec.from_yaml(options.spec), {"device": options.device, "data": options.data}
+    place = train(spec, options.out, fresh=options.fresh, **places)
     print(f"Saved: {place}")

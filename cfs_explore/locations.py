@@ -61,4 +61,5 @@ def _with_paths(source: str | dict, change: Callable[[str], str]) -> str | dict:
         return change(source)
     named = {key: change(source[key]) for key in ("path", "imglist", "root") if isinstance(source.get(key), str)}
     files = {"files": [change(path) for path in source["files"]]} if "files" in source else {}
-    return source | named | files
+    inner = {"of": _with_paths(source["of"], change)} if "of" in source else {}
+    return source | named | files | inner

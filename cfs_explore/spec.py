@@ -22,7 +22,8 @@ SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
 MAX_VALUES = 100_000
 
 #: A path to images, or a mapping of one kind with its options, as ``images.open_source`` takes it: ``{path: ...}``,
-#: ``{files: [...]}``, ``{imglist: ...}``, ``{hub: owner/name}``, ``{torchvision: name}`` or ``{builtin: name}``.
+#: ``{files: [...]}``, ``{imglist: ...}``, ``{hub: owner/name}``, ``{torchvision: name}``, ``{builtin: name}`` or
+#: ``{altered: change, of: source}``.
 SourceRef = str | dict[str, Any]
 
 
@@ -66,6 +67,8 @@ class ImageSet(_Strict):
         source: path (folder, zip, tar, parquet, csv, npz, image) or a mapping (docs/inputs.md).
         limit: seeded subsample of this size.
         description: one line for the page.
+        thumbnails: keep small copies of the images in the run, for the pages. Without, the run holds no image, and the
+            pages show them where the source can be opened (``pictures.find_pictures``).
         made_by: kinds of alteration that made the set out of ID images, which the prediction then leaves out of its
             proxies (theory 17).
     """
@@ -74,6 +77,7 @@ class ImageSet(_Strict):
     source: SourceRef
     limit: int | None = pydantic.Field(default=None, gt=0)
     description: str = ""
+    thumbnails: bool = True
     made_by: list[Literal[PROXIES]] = []
 
 
@@ -285,6 +289,9 @@ def _resolve_paths(content: dict, base: Path) -> dict:
         changed = {key: absolute(value[key]) for key in _SOURCE_PATHS if key in value}
         if isinstance(value.get("files"), list):
             changed["files"] = [absolute(path) for path in value["files"]]
+        if "altered" in value and "of" in value:
+            inner = value["of"]
+            changed["of"] = inner if isinstance(inner, dict) and "of" in inner else source(inner)
         return value | changed
 
     out = dict(content)

@@ -9,11 +9,12 @@ from functools import partial
 import numpy as np
 
 from ..errors import SourceError
-from .digits import TRANSFORMS, draw_digits, draw_transformed
+from .digits import draw_digits, draw_transformed
 from .drawn import Drawn
 from .letters import draw_letters
 from .photo_patches import draw_photo_patches
 from .record import Record, Source
+from .transforms import TRANSFORMS
 
 _DIGITS_ORIGIN = "UCI Optical Recognition of Handwritten Digits (Alpaydin & Kaynak) through scikit-learn, CC BY 4.0"
 

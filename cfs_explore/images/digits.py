@@ -8,10 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from .drawn import Drawn, scale_grey
-
-#: Blur of ``digits-blurred`` in pixels at side 16, and noise of ``digits-noisy`` as a share of 0..255.
-BLUR_SIGMA = 1.2
-NOISE_SIGMA = 0.15
+from .transforms import TRANSFORMS
 
 
 def draw_digits(*, side: int, classes: Sequence[int], split: str, test_fraction: float, seed: int) -> Drawn:
@@ -71,37 +68,3 @@ def _split_rows(rows: np.ndarray, digit: int, split: str, test_fraction: float, 
 
 def _unchanged(image: np.ndarray, row: int, seed: int) -> np.ndarray:
     return image
-
-
-def _flip(image: np.ndarray, row: int, seed: int) -> np.ndarray:
-    return image[::-1]
-
-
-def _rotate(image: np.ndarray, row: int, seed: int) -> np.ndarray:
-    return np.rot90(image)
-
-
-def _invert(image: np.ndarray, row: int, seed: int) -> np.ndarray:
-    return 255 - image
-
-
-def _blur(image: np.ndarray, row: int, seed: int) -> np.ndarray:
-    from scipy.ndimage import gaussian_filter  # slow to import
-
-    sigma = BLUR_SIGMA * len(image) / 16
-    return np.rint(gaussian_filter(image.astype(np.float64), sigma, mode="nearest")).astype(np.uint8)
-
-
-def _add_noise(image: np.ndarray, row: int, seed: int) -> np.ndarray:
-    noise = np.random.default_rng([seed, row]).normal(0, NOISE_SIGMA * 255, image.shape)
-    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)  # saturates, as a sensor does
-
-
-#: Name -> change of one image, given the row of the data and the seed.
-TRANSFORMS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
-    "flipped": _flip,
-    "rotated": _rotate,
-    "inverted": _invert,
-    "blurred": _blur,
-    "noisy": _add_noise,
-}

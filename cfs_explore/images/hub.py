@@ -70,7 +70,12 @@ class HubSource(Source):
 
 
 def open_hub(
-    hub: str, split: str | None = None, column: str | None = None, label: str | None = None, config: str | None = None
+    hub: str,
+    split: str | None = None,
+    column: str | None = None,
+    label: str | None = None,
+    config: str | None = None,
+    download: bool = True,
 ) -> HubSource:
     """A data set by its hub id, or a local data set folder. No code of a data set is ever run.
 
@@ -80,6 +85,7 @@ def open_hub(
         column: of the images; the first of that type when None.
         label: column of the labels; ``label``, ``labels`` or ``fine_label`` when None.
         config: configuration, where there are several.
+        download: fetch what is not there.
 
     Raises:
         SourceError: the library is missing, no network, or no such data set, configuration, split or column; what there
@@ -91,7 +97,7 @@ def open_hub(
         raise SourceError(f"{hub!r} is neither a folder nor a data set id: write owner/name, such as ylecun/mnist.")
     library = _library()
     where = f"the data set {hub!r}"
-    rows = _load(library, os.path.abspath(local) if is_local else hub, config, split, where)
+    rows = _load(library, os.path.abspath(local) if is_local else hub, config, split, where, download)
     column = _image_column(library, rows.features, column, where)
     label = _label_column(rows.features, label, where)
     try:
@@ -110,15 +116,16 @@ def _library() -> ModuleType:
     return datasets
 
 
-def _load(library: ModuleType, place: str, config: str | None, split: str | None, where: str) -> Any:
+def _load(library: ModuleType, place: str, config: str | None, split: str | None, where: str, download: bool) -> Any:
     """The rows of one split."""
     told: list[str] = []
+    how = None if download else library.DownloadConfig(local_files_only=True)
     try:
         if split is None:
-            told = library.get_dataset_split_names(place, config)
+            told = library.get_dataset_split_names(place, config, download_config=how)
             split = told[0] if len(told) == 1 else None
         if split is not None:
-            return library.load_dataset(place, name=config, split=split)
+            return library.load_dataset(place, name=config, split=split, download_config=how)
     except ConnectionError as error:
         raise SourceError(
             f"{where} cannot be fetched: the hub is out of reach. Connect this computer, or name the folder of a "

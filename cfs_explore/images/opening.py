@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import SourceError
+from .altered import AlteredSource
 from .archive import ZipSource
 from .arrays import ArraySource
 from .builtin import open_builtin
@@ -17,6 +18,7 @@ from .folder import FileSource, FolderSource
 from .hub import open_hub
 from .listed import open_files
 from .listing import IMAGE_EXTENSIONS, printable, summarise
+from .local_copies import local_copy
 from .path_tables import open_imglist, open_text_table
 from .record import Record, Source
 from .reference import read_reference
@@ -44,7 +46,8 @@ _BY_EXTENSION: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
 ACCEPTED = (
     "a folder of images; a .zip, .tar, .tar.gz, .tar.zst or .tar.bz2 of images; a .parquet with image bytes or paths; "
     "a .csv or .tsv with paths; a .npz or .npy array; an image file "
-    f"({' '.join(sorted(IMAGE_EXTENSIONS))}); or a mapping with one of builtin, path, files, imglist, hub, torchvision"
+    f"({' '.join(sorted(IMAGE_EXTENSIONS))}); or a mapping with one of builtin, path, files, imglist, hub, "
+    "torchvision, altered"
 )
 
 
@@ -59,6 +62,7 @@ def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None 
             {'hub': 'owner/name', 'split', 'column', 'label', 'config'}: a data set of the Hugging Face hub, or a local
             data set folder;
             {'torchvision': name, 'split', 'root', 'download'}: see ``TORCHVISION_SETS``;
+            {'altered': change, 'of': source, 'seed'}: another set's images under one of ``TRANSFORMS``;
             {'builtin': name, **parameters}: see ``BUILTIN_SETS``.
         limit: keep only that many images, drawn without replacement, in the source's order; None keeps all.
         seed: of that draw, >= 0.
@@ -96,8 +100,24 @@ def _open(given: object) -> Source:
         return open_imglist(_existing(reference.value), **_expanded(reference.options))
     if reference.kind == "builtin":
         return open_builtin({"builtin": reference.value, **reference.options})
+    if reference.kind == "altered":
+        return _open_altered(reference.value, **reference.options)
+    copy = local_copy(reference)
+    if copy is not None:
+        return _open_path(copy, {})
     opens = {"files": open_files, "hub": open_hub, "torchvision": open_torchvision}
     return opens[reference.kind](reference.value, **reference.options)
+
+
+def _open_altered(change: str, of: Any = None, seed: int = 0) -> Source:
+    if of is None:
+        raise SourceError("altered: give `of`, the images that are changed.")
+    source = _open(of)
+    try:
+        return AlteredSource(source, change, seed)
+    except SourceError:
+        source.close()
+        raise
 
 
 def _open_path(given: str | os.PathLike, options: dict[str, Any]) -> Source:

@@ -26,6 +26,8 @@ def prepare(
     out_npy: Path,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    *,
+    thumbnails: bool = True,
 ) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """Read every image once, fit it to the backbone and write all of them to one .npy file.
 
@@ -36,9 +38,10 @@ def prepare(
         out_npy: where the uint8 array (n_good, C, H, W) goes; written aside as ``.partial``, then renamed.
         progress: called with (done, total) after each image, good or not.
         cancelled: asked before each image.
+        thumbnails: make them.
 
     Returns:
-        rows: one row per good image, in the array's order, with ``COLUMNS``; thumbnail is PNG bytes.
+        rows: one row per good image, in the array's order, with ``COLUMNS``; thumbnail is PNG bytes, or empty.
         skipped: (name, reason) of the source's unusable members and of the images that could not be read.
 
     Raises:
@@ -51,7 +54,8 @@ def prepare(
     partial = out_npy.with_name(out_npy.name + ".partial")
     try:
         with open(partial, "wb") as file:
-            rows, skipped = _write_inputs(file, source, image_shape, policy, progress, cancelled)
+            small = thumbnail if thumbnails else lambda pixels: b""
+            rows, skipped = _write_inputs(file, source, image_shape, policy, small, progress, cancelled)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, out_npy)
@@ -69,6 +73,7 @@ def _write_inputs(
     source: Source,
     image_shape: tuple[int, int, int],
     policy: str,
+    small: Callable[[np.ndarray], bytes],
     progress: Callable[[int, int], None] | None,
     cancelled: Callable[[], bool] | None,
 ) -> tuple[list[tuple], list[tuple[str, str]]]:
@@ -89,7 +94,7 @@ def _write_inputs(
         else:
             _write_input(file, to_input(record.pixels, image_shape, policy))
             facts = (record.name, record.label, record.format, record.mode, record.width, record.height)
-            rows.append((record.image_id, *facts, thumbnail(record.pixels)))
+            rows.append((record.image_id, *facts, small(record.pixels)))
         if progress is not None:
             progress(index + 1, total)
     if not rows:

@@ -17,8 +17,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "path": ("root", "column", "label_column", "range", "key"),
     "files": ("labels", "names"),
     "imglist": ("root",),
-    "hub": ("split", "column", "label", "config"),
+    "hub": ("split", "column", "label", "config", "download"),
     "torchvision": ("split", "root", "download"),
+    "altered": ("of", "seed"),
 }
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -64,12 +65,19 @@ def paths_named(source: str | os.PathLike | Mapping) -> list[str]:
     """
     if not isinstance(source, Mapping):
         return [os.fspath(source)] if isinstance(source, str | os.PathLike) else []
+    if isinstance(source.get("of"), str | Mapping) and "altered" in source:
+        return [] if is_altered(source["of"]) else paths_named(source["of"])
     files = source.get("files")
     values = [source.get(key) for key in ("path", "imglist", "root")]
     values += files if isinstance(files, Sequence) and not isinstance(files, str | bytes) else [files]
     hub = source.get("hub")
     values += [hub] if isinstance(hub, str) and not is_hub_id(hub) else []
     return [os.fspath(value) for value in values if isinstance(value, str | os.PathLike)]
+
+
+def is_altered(source: object) -> bool:
+    """Whether a reference names a change of another set."""
+    return isinstance(source, Mapping) and "altered" in source
 
 
 def is_hub_id(text: str) -> bool:
@@ -117,12 +125,20 @@ def _is_list_of(test: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list | tuple) and all(map(test, value))
 
 
+def _is_plain(value: object) -> bool:
+    return isinstance(value, Mapping) and not is_altered(value)
+
+
 _TEXT = ("text", _is_text)
 _PATH = ("a path", _is_path)
 #: Key -> (what is allowed, the test of it).
 _TYPES: dict[str, tuple[str, Callable[[object], bool]]] = {
     **dict.fromkeys(("path", "root", "imglist"), _PATH),
-    **dict.fromkeys(("column", "label_column", "key", "hub", "split", "label", "config", "torchvision"), _TEXT),
+    **dict.fromkeys(
+        ("column", "label_column", "key", "hub", "split", "label", "config", "torchvision", "altered"), _TEXT
+    ),
+    "of": ("a path or a mapping that is not altered itself", lambda v: _is_path(v) or _is_plain(v)),
+    "seed": ("a whole number from 0 on", lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0),
     "range": ("a list of two numbers, the lower one first", _is_range),
     "files": ("a list of paths", lambda value: _is_list_of(_is_path)(value) and len(value) > 0),
     "names": ("a list of texts", _is_list_of(_is_text)),

@@ -19,11 +19,9 @@ from .folder import read_file
 from .hub import INSTALL
 from .listed import OUTSIDE, Root, label_text
 from .listing import printable
+from .local_copies import data_folder
 from .record import Record, Source
 
-#: Folder for what is downloaded.
-CACHE_VARIABLE = "CFS_EXPLORE_DATA"
-DEFAULT_CACHE = "~/.cache/cfs-explore"
 _DAMAGE = (
     OSError,
     RuntimeError,
@@ -115,7 +113,7 @@ def open_torchvision(
     if split not in chosen.splits:
         raise SourceError(f"{torchvision} has no split {split!r}; allowed are {', '.join(chosen.splits)}.")
     download = root is None if download is None else download
-    folder = Path(os.path.expanduser(root)) if root else cache_folder()
+    folder = Path(os.path.expanduser(root)) if root else data_folder() / "torchvision"
     data = _load(torchvision, split, folder, download)
     where = f"{torchvision} {split} of torchvision"
     if not chosen.files:
@@ -124,11 +122,6 @@ def open_torchvision(
         return _FileSet(where, data, chosen.files, Root(folder))
     except _DAMAGE as error:
         raise SourceError(f"{where} is laid out otherwise in this version of torchvision ({error}).") from error
-
-
-def cache_folder() -> Path:
-    """Where downloaded sets are kept."""
-    return Path(os.path.expanduser(os.environ.get(CACHE_VARIABLE) or DEFAULT_CACHE)) / "torchvision"
 
 
 def _load(name: str, split: str, folder: Path, download: bool) -> Any:

@@ -52,6 +52,7 @@ def _entries(plan: Plan) -> list[SetEntry]:
                 start=start,
                 score_start=score_start if scored else -1,
                 skipped=len(planned.work.skipped()),
+                thumbnails=planned.images.thumbnails,
                 samples=int(planned.work.moments()["count"]),
             )
         )

@@ -79,7 +79,13 @@ def _prepare_one(planned: PlannedSet, spec: RunSpec, backbone: Backbone, progres
             seen = done
 
         rows, skipped = prepare(
-            source, backbone.image_shape, spec.resize, planned.work.inputs_path, step, progress.cancelled
+            source,
+            backbone.image_shape,
+            spec.resize,
+            planned.work.inputs_path,
+            step,
+            progress.cancelled,
+            thumbnails=planned.images.thumbnails,
         )
     write_table(planned.work.skipped_path, pd.DataFrame(skipped, columns=["name", "reason"], dtype=str))
     write_table(planned.work.rows_path, rows)  # last: its presence says that the set is prepared

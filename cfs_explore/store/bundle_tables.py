@@ -64,9 +64,12 @@ def _check_images(path: Path, manifest: Manifest) -> None:
         rows = frame.iloc[entry.start : entry.start + entry.count]
         if (rows["dataset"] != entry.name).any() or (rows["role"] != entry.role).any():
             raise RunError(f"images.parquet: dataset and role of the rows of {entry.name} are not those of the set.")
+        if entry.thumbnails:
+            _check_pictures(f"images.parquet, {entry.name}, thumbnail", rows["thumbnail"])
+        elif (rows["thumbnail"].map(len) > 0).any():
+            raise RunError(f"images.parquet: {entry.name} has thumbnails, which manifest.json denies.")
     if not (frame[["width", "height"]] > 0).all(axis=None):
         raise RunError("images.parquet: width and height must be above 0.")
-    _check_pictures("images.parquet, thumbnail", frame["thumbnail"])
     write_table(path, frame)
 
 

@@ -30,6 +30,7 @@ class SetEntry(_Strict):
         start: first row of the set in images.parquet and snapshots.zarr.
         score_start: first row in scores.zarr; -1 for ID-train, which has statistics and no scores.
         skipped: files that could not be used.
+        thumbnails: whether images.parquet has small copies of the images.
         samples: images x draws behind the moments.
     """
 
@@ -40,6 +41,7 @@ class SetEntry(_Strict):
     start: int
     score_start: int
     skipped: int = 0
+    thumbnails: bool = True
     samples: int
 
 

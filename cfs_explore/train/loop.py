@@ -29,7 +29,14 @@ _SAVE_SECONDS = 300.0
 _LAST_RATE = 0.01
 
 
-def train(spec: TrainSpec, out: str | Path, *, device: str | None = None, fresh: bool = False) -> Path:
+def train(
+    spec: TrainSpec,
+    out: str | Path,
+    *,
+    data: str | Path | None = None,
+    device: str | None = None,
+    fresh: bool = False,
+) -> Path:
     """Train a backbone and save its averaged weights; where a training by this spec was interrupted, go on with it.
 
     Every few minutes, and when interrupted, the state is kept in ``out``; at the end the weights lie there in float16
@@ -38,6 +45,7 @@ def train(spec: TrainSpec, out: str | Path, *, device: str | None = None, fresh:
     Args:
         spec: what to train.
         out: folder for all that.
+        data: where the images of ``spec.data`` lie, if elsewhere.
         device: torch device; CUDA where there is one, else the CPU.
         fresh: begin anew, whatever lies in ``out``.
 
@@ -55,7 +63,7 @@ def train(spec: TrainSpec, out: str | Path, *, device: str | None = None, fresh:
     trainee = make_trainee(spec)
     progress = _begin(spec, trainee, device)
     progress.restore(out)
-    data = load_images(spec.data, trainee.shape)
+    pixels = load_images(spec.data if data is None else str(data), trainee.shape)
     began, saved = time.monotonic() - progress.seconds, time.monotonic()
 
     def keep() -> Path:
@@ -66,7 +74,7 @@ def train(spec: TrainSpec, out: str | Path, *, device: str | None = None, fresh:
     progress.network.train()
     with _polite_stop() as stopped, tqdm(total=spec.steps, initial=progress.step, desc="training", unit="step") as bar:
         while progress.step < spec.steps:
-            progress.losses.append(_step(progress, trainee, data, device))
+            progress.losses.append(_step(progress, trainee, pixels, device))
             bar.update()
             if progress.step % 50 == 0:
                 bar.set_postfix(loss=f"{np.mean(progress.losses[-100:]):.4f}")

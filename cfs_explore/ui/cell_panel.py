@@ -22,7 +22,7 @@ from cfs_explore.figures.theme import format_value
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
 from cfs_explore.ui.figure import show_figure
-from cfs_explore.ui.gallery import show_gallery
+from cfs_explore.ui.gallery import show_absence, show_gallery
 
 _SHOWN = 6
 
@@ -116,6 +116,8 @@ def _images(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray) -
     ood_order, id_order = np.argsort(ood_scores, kind="stable"), np.argsort(id_scores, kind="stable")
     ood_rows = data.images(run, run.digest, "ood", ood)
     id_rows = data.images(run, run.digest, "id_test", None)
+    show_absence(run, "ood", ood_rows, ood)
+    show_absence(run, "id_test", id_rows)
     show_gallery("OOD images scored highest", ood_rows, ood_scores, ood_order[::-1][:_SHOWN], "Surest detections.")
     show_gallery("OOD images scored lowest", ood_rows, ood_scores, ood_order[:_SHOWN], "The ones this cell misses.")
     show_gallery("ID images scored highest", id_rows, id_scores, id_order[::-1][:_SHOWN], "Its false alarms.")

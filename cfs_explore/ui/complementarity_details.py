@@ -14,7 +14,7 @@ from cfs_explore.ui import complementarity_data as numbers
 from cfs_explore.ui import data, diagnostic_page, state
 from cfs_explore.ui.complementarity_data import Pair
 from cfs_explore.ui.figure import show_figure
-from cfs_explore.ui.gallery import show_gallery
+from cfs_explore.ui.gallery import show_absence, show_gallery
 from cfs_explore.ui.sidebar import escape
 
 VIEWS = {"levels": "Over noise levels", "pairs": "All pairs", "images": "Images", "sets": "OOD sets"}
@@ -170,7 +170,9 @@ def _images(run: Run, pair: Pair) -> None:
     )
     order = rows[np.argsort(-score[rows], kind="stable")][:_SHOWN]
     heading = f"{labels[group]}: {len(order)} of {rows.size} images of {pair.ood}, by {about} score, highest first"
-    show_gallery(heading, data.images(run, run.digest, "ood", pair.ood), score, order, "The number is that score.")
+    images = data.images(run, run.digest, "ood", pair.ood)
+    show_absence(run, "ood", images, pair.ood)
+    show_gallery(heading, images, score, order, "The number is that score.")
 
 
 def _group_labels(pair: Pair) -> dict[str, str]:

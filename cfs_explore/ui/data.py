@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from cfs_explore import bundles as packed
 from cfs_explore.errors import CFSError, RunError
 from cfs_explore.locations import BUNDLES
+from cfs_explore.pictures import find_pictures
 from cfs_explore.store import Run, find_runs
 from cfs_explore.ui import ownership
 
@@ -77,5 +79,16 @@ def scores(_run: Run, digest: str, role: str, name: str | None) -> np.ndarray:
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def images(_run: Run, digest: str, role: str, name: str | None) -> pd.DataFrame:
-    """Rows of one set with thumbnails."""
-    return _run.images(role, name, columns=("image_id", "name", "label", "thumbnail"))
+    """Rows of one set with thumbnails; empty ones where neither the run nor this computer has the images."""
+    rows = _run.images(role, name, columns=("image_id", "name", "label", "thumbnail"))
+    entry = _run.entry(role, name)
+    if not entry.thumbnails:
+        found = local_pictures(_run, digest, role, name) or {}
+        rows["thumbnail"] = [found.get(image_id, b"") for image_id in rows["image_id"]]
+    return rows
+
+
+@st.cache_resource(max_entries=24, ttl=600, show_spinner="Looking for the images on this computer")
+def local_pictures(_run: Run, digest: str, role: str, name: str | None) -> dict[str, bytes] | None:
+    """``find_pictures`` of one set; looked for again after some minutes."""
+    return find_pictures(_run, _run.entry(role, name)) if packed.names_places(_run.path) else None

@@ -134,6 +134,9 @@ def _pictures(run: Run, ood: str) -> None:
     table = data.table(run, run.digest, "level_pictures")
     of_id = table[table["role"] == "id_test"]
     shown = of_id["image_id"].unique()[:_ID_PICTURES]
+    if table.empty:
+        st.info("This exploration holds no pictures: its images are not part of it.", icon=":material/image:")
+        return
     parts = [of_id[of_id["image_id"].isin(shown)], table[(table["role"] == "ood") & (table["dataset"] == ood)]]
     pictures = pd.concat(parts, ignore_index=True)
     numbers = {key: k for part in parts for k, key in enumerate(part["image_id"].unique(), 1)}

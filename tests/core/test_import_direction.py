@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "estimate": BASE,
     "protocol": BASE | {"levels", "store", "diagnostics"},
     "report": BASE | {"store", "diagnostics", "protocol"},
+    "pictures": BASE | {"images", "locations", "spec", "store"},
     "look": BASE | {"images", "diagnostics"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec", "backbones", "store"},
@@ -42,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "bundles": BASE | {"jobs", "locations", "settings", "spec", "store"},
     "cli": BASE
     | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
-    | {"report", "look", "bundles"},
+    | {"report", "look", "bundles", "pictures"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs.
     "ui": BASE
     | {
@@ -59,7 +60,7 @@ ALLOWED: dict[str, set[str]] = {
         "heads",
         "diagnostics",
     }
-    | {"figures", "jobs", "families", "protocol", "bundles"},
+    | {"figures", "jobs", "families", "protocol", "bundles", "pictures"},
 }
 #: Third-party packages that only these rooms may import.
 KEPT_IN = {

@@ -61,7 +61,7 @@ def alignment_curves(study: Study, *, counted: bool = True) -> pd.DataFrame:
 
 
 def _pictures(study: Study) -> pd.DataFrame:
-    """x_lam at every level of the map, by the map's first draw, as pictures.
+    """x_lam at every level of the map, by the map's first draw, as pictures; none of sets without thumbnails.
 
     Returns:
         role, dataset, image_id, level (position; -1 is the clean image), png: decode(x_lam / sqrt(a^2 + b^2)), clipped
@@ -71,6 +71,8 @@ def _pictures(study: Study) -> pd.DataFrame:
     sets = [("id_test", None, PICTURES), *(("ood", name, OOD_PICTURES) for name in study.run.ood_names)]
     rows = []
     for role, name, count in sets:
+        if not study.run.entry(role, name).thumbnails:
+            continue
         sample = study.sample(role, name, limit=count)
         facts = {"role": role, "dataset": study.run.entry(role, name).name}
         for k, pictures in _shown(study, sample):
@@ -78,7 +80,7 @@ def _pictures(study: Study) -> pd.DataFrame:
                 rows.append(
                     facts | {"image_id": image_id, "level": k, "png": thumbnail(picture.transpose(1, 2, 0), _SIDE)}
                 )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["role", "dataset", "image_id", "level", "png"])
 
 
 @torch.inference_mode()

@@ -1,0 +1,40 @@
+"""Another source's images, each changed in the same way: a set that differs from it in one known thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import SourceError
+from .record import Record, Source
+from .transforms import TRANSFORMS
+
+
+class AlteredSource(Source):
+    """The images of a source under a change.
+
+    Args:
+        source: closed with this one.
+        change: a key of ``TRANSFORMS``.
+        seed: of the noise.
+
+    Raises:
+        SourceError: there is no such change.
+    """
+
+    kind = "altered"
+
+    def __init__(self, source: Source, change: str, seed: int = 0) -> None:
+        if change not in TRANSFORMS:
+            raise SourceError(f"altered: there is no change {change!r}; allowed are {', '.join(TRANSFORMS)}.")
+        super().__init__(f"{source.location}, {change}")
+        self._source, self._change, self._seed = source, TRANSFORMS[change], seed
+        self.names, self.skipped = source.names, source.skipped
+
+    def _read(self, index: int) -> Record:
+        record = self._source.read(index)
+        pixels = self._change(record.pixels, index, self._seed)
+        changed = Record.of(pixels, name=record.name, label=record.label, format=record.format, mode=record.mode)
+        return replace(changed, width=record.width, height=record.height)
+
+    def close(self) -> None:
+        self._source.close()

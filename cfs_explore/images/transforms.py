@@ -1,0 +1,46 @@
+"""Changes that turn in-distribution images into another set: flipped, rotated, inverted, blurred, noisy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+#: Blur in pixels at side 16, and noise as a share of 0..255.
+BLUR_SIGMA = 1.2
+NOISE_SIGMA = 0.15
+
+
+def _flip(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    return image[::-1]
+
+
+def _rotate(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    return np.rot90(image)
+
+
+def _invert(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    return 255 - image
+
+
+def _blur(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter  # slow to import
+
+    sigma = BLUR_SIGMA * len(image) / 16
+    blurred = gaussian_filter(image.astype(np.float64), sigma, mode="nearest", axes=(0, 1))
+    return np.rint(blurred).astype(np.uint8)
+
+
+def _add_noise(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    noise = np.random.default_rng([seed, row]).normal(0, NOISE_SIGMA * 255, image.shape)
+    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)  # saturates, as a sensor does
+
+
+#: Name -> change of one uint8 image (H, W) or (H, W, C), given its row in the data and the seed.
+TRANSFORMS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
+    "flipped": _flip,
+    "rotated": _rotate,
+    "inverted": _invert,
+    "blurred": _blur,
+    "noisy": _add_noise,
+}
