@@ -37,7 +37,7 @@ from cfs_explore.spec import RunSpec
 VISITORS = 8
 PAGES = ("map", "complementarity", "separation", "stability", "prediction", "controls", "protocol")
 #: Seconds that a visitor looks at a page.
-READING = (1.0, 5.0)
+READING = (5.0, 15.0)
 #: Seconds that 95 of 100 pages may take.
 GOAL = 2.0
 

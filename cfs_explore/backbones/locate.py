@@ -1,9 +1,10 @@
-"""From a path or hub id to a file or folder on this machine."""
+"""From a path, hub id or address to a file or folder on this machine."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlparse
 
 from cfs_explore.errors import BackboneError
 
@@ -11,7 +12,7 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def locate(path_or_hub_id: str | Path) -> Path:
-    """The local file or folder, or the local copy of a repository on the hub.
+    """The local file or folder, or the local copy of a repository on the hub or of the file at an address.
 
     Raises:
         BackboneError: when nothing is there.
@@ -19,6 +20,8 @@ def locate(path_or_hub_id: str | Path) -> Path:
     source = Path(path_or_hub_id).expanduser()
     if source.exists():
         return source
+    if urlparse(str(path_or_hub_id)).scheme in ("http", "https"):
+        return fetch_file(str(path_or_hub_id))
     if not _HUB_ID.fullmatch(str(path_or_hub_id)):
         raise BackboneError(f"{path_or_hub_id} is not on this machine, nor a hub id of the form owner/name.")
     return fetch(str(path_or_hub_id))
@@ -40,3 +43,29 @@ def fetch(hub_id: str) -> Path:
             f"There is no {hub_id} on this machine, and the hub could not be asked for it ({error}). "
             "Check the spelling, or download the model and give its folder."
         ) from error
+
+
+def fetch_file(url: str) -> Path:
+    """The local copy of a checkpoint file at an https address, in torch's own cache; fetched once.
+
+    Raises:
+        BackboneError: the address is not safe or has no file's name, or it cannot be fetched.
+    """
+    import torch
+
+    parts = urlparse(url)
+    name = Path(parts.path).name
+    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1"):
+        raise BackboneError(f"{url} is not an https address: on the way, anybody could change the file.")
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise BackboneError(f"{url} names no file.")
+    target = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(target))
+        except (OSError, ValueError, RuntimeError) as error:
+            raise BackboneError(
+                f"{url} could not be fetched ({error}). Check the address, or download the file and give its path."
+            ) from error
+    return target

@@ -6,6 +6,7 @@ figure light.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -74,8 +75,9 @@ def palette(theme: str) -> Palette:
     return PALETTES[theme]
 
 
+@functools.lru_cache(maxsize=32)
 def template(theme: str = "light", font_px: float = BASE_FONT_PX, font: str = APP_FONT) -> go.layout.Template:
-    """Plotly template of the project, on a transparent page. Pass it explicitly to every figure."""
+    """Plotly template of the project, on a transparent page. Pass it explicitly to every figure, which copies it."""
     colours = palette(theme)
     small = font_px * 12 / 13
     axis = {

@@ -122,15 +122,16 @@ def survey_rows(
     """The same of images that a run has prepared.
 
     Args:
-        rows: ``FACTS`` and thumbnail (PNG bytes), as ``prepare`` and a run's images.parquet have them.
+        rows: ``FACTS`` and thumbnail (PNG bytes), as ``prepare`` and a run's images.parquet have them; the pixels of
+            those without thumbnail are not measured.
         location: how the set is called.
         unusable: name and reason of what could not be prepared.
         sample: images whose pixels are measured; the facts of the others are known without.
         seed: of that draw.
     """
-    chosen = np.arange(len(rows))
-    if sample < len(rows):
-        chosen = np.sort(np.random.Generator(np.random.PCG64(seed)).choice(len(rows), sample, replace=False))
+    chosen = np.flatnonzero(rows["thumbnail"].map(len) > 0)
+    if sample < len(chosen):
+        chosen = np.sort(np.random.Generator(np.random.PCG64(seed)).choice(chosen, sample, replace=False))
     values = np.full((len(rows), len(STATISTICS)), np.nan)
     for position in chosen:
         values[position] = _statistics(_shrunk(rows["thumbnail"].iloc[position]))

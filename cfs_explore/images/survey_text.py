@@ -13,15 +13,16 @@ def summary(found: Survey) -> dict[str, str]:
     """Property -> what the set has of it, such as 'Native size' -> '90 % 32x32, 10 % 28x28'."""
     sizes, storage = found.sizes(), found.storage()
     numbers = found.statistics().set_index("statistic")
+    measured = numbers["count"].max() > 0
     return {
         "Images": images_text(found),
         "Native size": _shares(_joined(sizes, "width", "height", "x"), sizes["count"]),
         "Codec": _shares(*_summed(storage, "format")),
         "Colour mode": _shares(*_summed(storage, "mode")),
         "Classes": _classes(found.labels()),
-        "Mean colour": _colour(numbers) if len(found) else "",
-        "Brightness": _spread(numbers.loc["brightness"]) if len(found) else "",
-        "Contrast": _spread(numbers.loc["contrast"]) if len(found) else "",
+        "Mean colour": _colour(numbers) if measured else "",
+        "Brightness": _spread(numbers.loc["brightness"]) if measured else "",
+        "Contrast": _spread(numbers.loc["contrast"]) if measured else "",
         "Unusable files": f"{len(found.unusable):,}",
         "Twice in the set": duplicates_text(found),
     }

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cfs_explore.errors import ImageError, SourceError
 from cfs_explore.images import TORCHVISION_SETS, open_source
-from cfs_explore.images.torchvision_sets import cache_folder
+from cfs_explore.images.local_copies import data_folder
 
 torchvision = pytest.importorskip("torchvision", reason="the optional library torchvision is not installed")
 
@@ -133,13 +133,13 @@ def test_downloads_go_to_the_cache_and_say_when_out_of_reach(tmp_path, monkeypat
     monkeypatch.setattr("urllib.request.urlopen", unreachable)
     with pytest.raises(SourceError, match=rf"{tmp_path}/kept/torchvision and could not be opened: .* or connect this"):
         open_source({"torchvision": "MNIST", "split": "test"})
-    assert asked and cache_folder() == tmp_path / "kept" / "torchvision"
+    assert asked and (data_folder() / "torchvision") == tmp_path / "kept" / "torchvision"
     write_mnist(tmp_path / "kept" / "torchvision")
     asked.clear()
     assert len(open_source({"torchvision": "MNIST", "split": "test"})) == 3 and not asked
     monkeypatch.delenv("CFS_EXPLORE_DATA")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "cfs-explore" / "torchvision"
+    assert (data_folder() / "torchvision") == tmp_path / ".cache" / "cfs-explore" / "torchvision"
 
 
 def test_every_set_is_one_of_torchvisions_with_these_splits():
