@@ -1,7 +1,7 @@
 """The images of sets whose thumbnails a run does not hold: found again where their source is on this computer.
 
-found = find_pictures(run, "ood", "SVHN")        # image_id -> PNG; None: the set is not here
-fetch(run, print)                                 # gets what is public, by the names in the run's spec
+    found = find_pictures(run, "ood", "SVHN")         # image_id -> PNG; None: the set is not here
+    fetch(run, print)                                 # gets what is public, by the names in the run's spec
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def find_pictures(run: Run, entry: SetEntry) -> dict[str, bytes] | None:
 def how_to_get(run: Run, entry: SetEntry) -> str:
     """Where a set comes from, in words: '' where the run does not say."""
     chosen = _set_of(run, entry)
-    if chosen is None:
-        return ""
-    source = chosen.source
+    source = None if chosen is None else chosen.source
+    if isinstance(source, dict) and "altered" in source:
+        source = source.get("of")
     if isinstance(source, dict) and "torchvision" in source:
         return f"torchvision's {source['torchvision']}"
     if isinstance(source, dict) and "hub" in source:
@@ -66,6 +66,8 @@ def fetch(run: Run, tell: Callable[[str], None]) -> None:
         tell: called with a line per set.
     """
     done: dict[str, str] = {}
+    if all(entry.thumbnails or not how_to_get(run, entry) for entry in run.manifest.sets):
+        tell(f"{run.name} names no public set whose pictures it lacks.")
     for entry in run.manifest.sets:
         if entry.thumbnails or not how_to_get(run, entry):
             continue
@@ -92,6 +94,8 @@ def _set_of(run: Run, entry: SetEntry) -> ImageSet | None:
 def _offline(source: str | dict[str, Any], home: Path) -> str | dict[str, Any]:
     """The source as it may lie on this computer, so that nothing is fetched."""
     source = absolute_source(source, home)
+    if isinstance(source, dict) and "altered" in source:
+        return source | {"of": _offline(source["of"], home)}
     if isinstance(source, dict) and ("torchvision" in source or "hub" in source):
         return source | {"download": False}
     return source

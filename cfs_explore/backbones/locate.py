@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from urllib.parse import urlparse
@@ -59,7 +60,8 @@ def fetch_file(url: str) -> Path:
         raise BackboneError(f"{url} is not an https address: on the way, anybody could change the file.")
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise BackboneError(f"{url} names no file.")
-    target = Path(torch.hub.get_dir()) / "checkpoints" / name
+    key = hashlib.blake2b(url.encode(), digest_size=6).hexdigest()  # other files have the same name
+    target = Path(torch.hub.get_dir()) / "checkpoints" / key / name
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -77,7 +77,7 @@ def scores(_run: Run, digest: str, role: str, name: str | None) -> np.ndarray:
     return _run.scores(role, name)
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@st.cache_resource(max_entries=24, ttl=600, show_spinner=False)
 def images(_run: Run, digest: str, role: str, name: str | None) -> pd.DataFrame:
     """Rows of one set with thumbnails; empty ones where neither the run nor this computer has the images."""
     rows = _run.images(role, name, columns=("image_id", "name", "label", "thumbnail"))

@@ -41,6 +41,9 @@ def test_a_file_is_fetched_once(served):
     first = locate(f"{address}/net.safetensors")
     assert first.read_bytes() == b"x" * 5_000_000 and first.name == "net.safetensors"
     assert locate(f"{address}/net.safetensors") == first and asked == ["/net.safetensors"]
+    (folder / "other").mkdir()
+    (folder / "other" / "net.safetensors").write_bytes(b"y")
+    assert locate(f"{address}/other/net.safetensors").read_bytes() == b"y"  # of the same name
 
 
 def test_what_cannot_be_fetched_is_said_and_leaves_nothing(served, tmp_path):

@@ -88,6 +88,11 @@ def test_where_they_come_from_is_told_and_fetched_once(run, monkeypatch):
     assert lines == ["ramps (id-train): 3 images are there", "ramps (id-test): 3 images are there",
                      "closed (ood): 3 images are there"]  # fmt: skip
     asked.clear()
+    changed.manifest.spec["ood"][0]["source"] = {"altered": "noisy", "of": {"torchvision": "SVHN", "split": "test"}}
+    assert how_to_get(changed, run.entry("ood", "closed")) == "torchvision's SVHN"
+    find_pictures(changed, run.entry("ood", "closed"))
+    assert asked.pop()["of"]["download"] is False
+    changed.manifest.spec["ood"][0]["source"] = {"torchvision": "SVHN", "split": "test"}
     find_pictures(changed, run.entry("ood", "closed"))
     assert asked[0]["download"] is False  # a page fetches nothing
 
