@@ -1,7 +1,7 @@
 """The images of sets whose thumbnails a run does not hold: found again where their source is on this computer.
 
-    found = find_pictures(run, "ood", "SVHN")         # image_id -> PNG; None: the set is not here
-    fetch(run, print)                                 # gets what is public, by the names in the run's spec
+found = find_pictures(run, "ood", "SVHN")         # image_id -> PNG; None: the set is not here
+fetch(run, print)                                 # gets what is public, by the names in the run's spec
 """
 
 from __future__ import annotations
