@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -148,11 +148,16 @@ PROXIES: dict[str, Callable[[np.ndarray, Sequence[str], int], np.ndarray]] = {
     "mix": _mix,
 }
 
-#: Built-in set -> the kind of alteration that made it out of digits.
-BUILTIN_MADE_BY = {
-    "digits-flipped": "flip",
-    "digits-rotated": "flip",
-    "digits-inverted": "colour",
-    "digits-blurred": "blur",
-    "digits-noisy": "noise",
-}
+#: Change of ``transforms`` -> the kind of proxy that is like it.
+_MADE_BY = {"flipped": "flip", "rotated": "flip", "inverted": "colour", "blurred": "blur", "noisy": "noise"}
+
+
+def made_by(source: object) -> str | None:
+    """The kind of proxy that a set made by this project is of; None for any other set.
+
+    Args:
+        source: what ``open_source`` takes.
+    """
+    given = source if isinstance(source, Mapping) else {}
+    change = given.get("altered") or str(given.get("builtin", "")).removeprefix("digits-")
+    return _MADE_BY.get(change)

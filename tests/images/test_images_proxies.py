@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cfs_explore.images import BUILTIN_SETS
-from cfs_explore.images.proxies import BUILTIN_MADE_BY, PROXIES, make_proxy
+from cfs_explore.images.proxies import PROXIES, made_by, make_proxy
+from cfs_explore.images.transforms import TRANSFORMS
 from cfs_explore.stages import PROXIES as KINDS
 
 
@@ -115,7 +116,10 @@ def test_a_single_image_has_no_partner():
     assert (make_proxy("mix", pixels, ids) == pixels).all()
 
 
-def test_altered_builtin_sets_are_known():
-    altered = {name for name in BUILTIN_SETS if name.startswith("digits-")}
-    assert set(BUILTIN_MADE_BY) == altered
-    assert set(BUILTIN_MADE_BY.values()) <= set(PROXIES)
+def test_sets_that_the_project_alters_are_known():
+    for name in BUILTIN_SETS:
+        kind = made_by({"builtin": name})
+        assert kind in PROXIES if name.startswith("digits-") else kind is None
+    for change in TRANSFORMS:
+        assert made_by({"altered": change, "of": "x.zip"}) == made_by({"builtin": f"digits-{change}"})
+    assert made_by("x.zip") is None

@@ -123,6 +123,7 @@ def test_another_set_changes_no_choice_of_its_own(computed):
         ({"builtin": "digits-rotated"}, [], ["flip"]),
         ({"builtin": "digits-inverted"}, ["jpeg"], ["jpeg", "colour"]),
         ({"builtin": "letters"}, [], []),
+        ({"altered": "noisy", "of": {"torchvision": "CIFAR10"}}, [], ["noise"]),
         ("images.zip", ["mix", "noise", "mix"], ["noise", "mix"]),
     ],
 )

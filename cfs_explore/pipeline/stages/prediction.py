@@ -19,7 +19,7 @@ from cfs_explore.diagnostics.regret import ANY_CELL, leave_one_out, regret_table
 from cfs_explore.diagnostics.reliability import feature_reliability
 from cfs_explore.errors import RunError
 from cfs_explore.extraction import feature_columns
-from cfs_explore.images.proxies import BUILTIN_MADE_BY, PROXIES, make_proxy
+from cfs_explore.images.proxies import PROXIES, made_by, make_proxy
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.scoring import Moments
 from cfs_explore.spec import ImageSet
@@ -76,9 +76,8 @@ def proxy_scores_of(study: Study) -> tuple[np.ndarray, dict[str, np.ndarray]]:
 
 def left_out(images: ImageSet) -> list[str]:
     """Kinds of proxy that say nothing about an OOD set because it was made that way, in the order of ``PROXIES``."""
-    builtin = images.source.get("builtin") if isinstance(images.source, dict) else None
-    made_by = {*images.made_by, BUILTIN_MADE_BY.get(builtin)}
-    return [kind for kind in PROXIES if kind in made_by]
+    kinds = {*images.made_by, made_by(images.source)}
+    return [kind for kind in PROXIES if kind in kinds]
 
 
 def prediction_table(
