@@ -162,8 +162,8 @@ def test_another_pixel_under_the_same_id(measured, go, cache, tmp_path):
     first = go(measured, "first")
     original = prepare.prepare
 
-    def brightened(source, shape, resize, path, *rest):
-        rows, skipped = original(source, shape, resize, path, *rest)
+    def brightened(source, shape, resize, path, *rest, **options):
+        rows, skipped = original(source, shape, resize, path, *rest, **options)
         pixels = np.load(path)
         pixels[0, 0, 0, 0] ^= 1
         np.save(path, pixels)
