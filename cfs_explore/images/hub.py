@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +18,7 @@ from .listing import printable
 from .record import Record, Source
 from .reference import is_hub_id
 
+_ONE_AT_A_TIME = threading.Lock()
 _LABELS = ("label", "labels", "fine_label")
 INSTALL = 'pip install "cfs-explore[hub]"'
 
@@ -119,13 +123,13 @@ def _library() -> ModuleType:
 def _load(library: ModuleType, place: str, config: str | None, split: str | None, where: str, download: bool) -> Any:
     """The rows of one split."""
     told: list[str] = []
-    how = None if download else library.DownloadConfig(local_files_only=True)
     try:
-        if split is None:
-            told = library.get_dataset_split_names(place, config, download_config=how)
-            split = told[0] if len(told) == 1 else None
-        if split is not None:
-            return library.load_dataset(place, name=config, split=split, download_config=how)
+        with contextlib.nullcontext() if download else _offline(library):
+            if split is None:
+                told = library.get_dataset_split_names(place, config)
+                split = told[0] if len(told) == 1 else None
+            if split is not None:
+                return library.load_dataset(place, name=config, split=split)
     except ConnectionError as error:
         raise SourceError(
             f"{where} cannot be fetched: the hub is out of reach. Connect this computer, or name the folder of a "
@@ -136,6 +140,20 @@ def _load(library: ModuleType, place: str, config: str | None, split: str | None
         cause = f" ({printable(' '.join(str(error.__cause__).split()))})" if error.__cause__ else ""
         raise SourceError(f"{where} cannot be opened: {reason}{cause}") from error
     raise SourceError(f"{where}: which split? It has {', '.join(map(printable, told))}; give one as `split`.")
+
+
+@contextlib.contextmanager
+def _offline(library: ModuleType) -> Iterator[None]:
+    """The libraries ask no server; without this they try for half a minute where there is no network."""
+    from huggingface_hub import constants
+
+    with _ONE_AT_A_TIME:
+        before = library.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
+        library.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
+        try:
+            yield
+        finally:
+            library.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
 
 
 def _errors() -> tuple[type[Exception], ...]:

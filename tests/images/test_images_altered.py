@@ -112,3 +112,15 @@ def test_a_copys_name_leaves_the_folder_nowhere(tmp_path, monkeypatch):
     for source in ({"hub": "../x"}, {"hub": "owner/name", "split": "/../x"}, {"torchvision": "../x"}):
         with pytest.raises(SourceError):
             open_source(source | {"download": False})
+
+
+def test_without_download_nobody_is_asked(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    asked, before = [], constants.HF_HUB_OFFLINE
+    monkeypatch.setattr("socket.getaddrinfo", lambda host, *rest, **options: asked.append(host))
+    monkeypatch.setenv("CFS_EXPLORE_DATA", str(tmp_path))
+    for source in ({"hub": "owner/name", "split": "test"}, {"hub": "owner/name"}, {"torchvision": "SVHN"}):
+        with pytest.raises(SourceError):
+            open_source(source | {"download": False})
+    assert asked == [] and constants.HF_HUB_OFFLINE is before
