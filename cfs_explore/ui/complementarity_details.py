@@ -171,7 +171,7 @@ def _images(run: Run, pair: Pair) -> None:
     order = rows[np.argsort(-score[rows], kind="stable")][:_SHOWN]
     heading = f"{labels[group]}: {len(order)} of {rows.size} images of {pair.ood}, by {about} score, highest first"
     images = data.images(run, run.digest, "ood", pair.ood)
-    show_absence(run, "ood", images, pair.ood)
+    show_absence(run, ("ood", pair.ood))
     show_gallery(heading, images, score, order, "The number is that score.")
 
 

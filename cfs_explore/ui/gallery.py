@@ -11,6 +11,7 @@ import streamlit as st
 
 from cfs_explore.pictures import how_to_get
 from cfs_explore.store import Run
+from cfs_explore.ui import data
 from cfs_explore.ui.sidebar import escape
 
 _STYLE = """
@@ -26,7 +27,7 @@ _STYLE = """
 
 
 def show_gallery(heading: str, rows: pd.DataFrame, scores: np.ndarray, order: np.ndarray, help_text: str) -> None:
-    """Show images in the given order, each with its score.
+    """Show images in the given order, each with its score; nothing where no image of the set can be shown.
 
     Args:
         heading: one line above.
@@ -35,6 +36,8 @@ def show_gallery(heading: str, rows: pd.DataFrame, scores: np.ndarray, order: np
         order: positions to show.
         help_text: what the row tells.
     """
+    if not has_pictures(rows):
+        return
     st.caption(heading, help=help_text)
     figures = []
     for position in order:
@@ -48,23 +51,27 @@ def show_gallery(heading: str, rows: pd.DataFrame, scores: np.ndarray, order: np
     st.html(f'{_STYLE}<div class="cfs-gallery">{"".join(figures)}</div>')
 
 
-def show_absence(run: Run, role: str, rows: pd.DataFrame, name: str | None = None) -> None:
-    """Say where the images of a set are to be had, if neither the run nor this computer has them.
+def show_absence(run: Run, *sets: tuple[str, str | None]) -> None:
+    """Say which of these sets' images neither the run nor this computer has, and how they are to be had.
 
     Args:
-        run: of the set.
-        role, name: of the set.
-        rows: as for ``show_gallery``.
+        run: of the sets.
+        sets: role and name of each.
     """
-    if rows["thumbnail"].map(len).any():
+    absent = [run.entry(*each) for each in sets if not has_pictures(data.images(run, run.digest, *each))]
+    if not absent:
         return
-    entry = run.entry(role, name)
-    place = how_to_get(run, entry)
-    get = f" They are {place}; this gets them, once, and the page shows them then:" if place else ""
-    absent = f"The images of {entry.name} are not part of this exploration.{get}"
-    st.info(escape(absent), icon=":material/image:")
-    if place:
+    places = [f"{escape(entry.name)} ({escape(place)})" for entry in absent if (place := how_to_get(run, entry))]
+    names = " and ".join(escape(entry.name) for entry in absent)
+    get = f" This gets {' and '.join(places)} once; then the page shows them:" if places else ""
+    st.info(f"The images of {names} are not part of this exploration.{get}", icon=":material/image:")
+    if places:
         st.code(f"cfs-explore fetch {run.path.name}", language="bash")
+
+
+def has_pictures(rows: pd.DataFrame) -> bool:
+    """Whether any image of a set can be shown."""
+    return bool(rows["thumbnail"].map(len).any())
 
 
 def _image(png: bytes, about: str) -> str:

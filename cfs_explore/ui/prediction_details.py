@@ -20,7 +20,7 @@ from cfs_explore.store import Run
 from cfs_explore.ui import data, diagnostic_page, state
 from cfs_explore.ui.cell_panel import cell_label
 from cfs_explore.ui.figure import show_figure
-from cfs_explore.ui.gallery import show_absence
+from cfs_explore.ui.gallery import has_pictures, show_absence
 from cfs_explore.ui.sidebar import escape
 
 #: Examples of each proxy, and the side at which they are made (that of a thumbnail at most).
@@ -67,9 +67,8 @@ def proxies(run: Run, table: pd.DataFrame, index: int, left_out: Sequence[str]) 
     left, right = st.container(key="beside_proxies").columns([5, 4], gap="large")
     with left:
         st.subheader("What they look like", anchor=False)
-        rows_of_id = data.images(run, run.digest, "id_train", None)
-        show_absence(run, "id_train", rows_of_id)
-        if rows_of_id["thumbnail"].map(len).any():
+        show_absence(run, ("id_train", None))
+        if has_pictures(data.images(run, run.digest, "id_train", None)):
             st.html(_STYLE + _pictures(run, run.digest))
         st.caption(
             "Examples from ID-train. How strong a change is differs from image to image; the noise draw is that of the "
