@@ -25,9 +25,9 @@ lock:  ## pin every dependency for Linux, macOS and Windows
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 -q -c requirements.txt -o requirements-dev.txt
 
 bundle: $(VENV)/.ready  ## rebuild precomputed/digits from nothing (training takes minutes on 2 cores)
-	$(BIN)/cfs-explore train precomputed/digits/train.yaml --out precomputed/digits/backbone
+	$(BIN)/cfs-explore train precomputed/digits/train.yaml --out precomputed/digits/backbone --fresh
 	$(BIN)/cfs-explore run precomputed/digits/spec.yaml --out precomputed/digits --device cpu --fresh
-	$(BIN)/cfs-explore train precomputed/digits-narrow/train.yaml --out precomputed/digits-narrow/backbone
+	$(BIN)/cfs-explore train precomputed/digits-narrow/train.yaml --out precomputed/digits-narrow/backbone --fresh
 	$(BIN)/cfs-explore run precomputed/digits-narrow/spec.yaml --out precomputed/digits-narrow --device cpu --fresh
 
 screenshots: $(VENV)/.ready-dev

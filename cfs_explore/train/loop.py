@@ -16,10 +16,9 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from cfs_explore.backbones import load_backbone
-from cfs_explore.store.files import remove
 from cfs_explore.train.data import draw_batch, load_images
 from cfs_explore.train.families import Trainee, make_trainee
-from cfs_explore.train.progress import Progress
+from cfs_explore.train.progress import Progress, forget
 from cfs_explore.train.samples import write_samples
 from cfs_explore.train.spec import TrainSpec
 
@@ -47,7 +46,7 @@ def train(
         out: folder for all that.
         data: where the images of ``spec.data`` lie, if elsewhere.
         device: torch device; CUDA where there is one, else the CPU.
-        fresh: begin anew, whatever lies in ``out``.
+        fresh: begin anew, even if ``out`` holds a training; nothing else in it is touched.
 
     Returns:
         What ``cfs_explore.load_backbone`` takes.
@@ -57,7 +56,7 @@ def train(
     """
     out = Path(out)
     if fresh:
-        remove(out)
+        forget(out)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.manual_seed(spec.seed)
     trainee = make_trainee(spec)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -59,15 +59,16 @@ class Progress:
             torch.save(state, partial)
         self.write_record(out)
 
-    def restore(self, out: Path) -> bool:
+    def restore(self, out: Path) -> None:
         """Go on from the state in a folder, if there is one.
 
         Raises:
-            SpecError: another training lies there.
+            SpecError: another training lies there, or a finished one.
         """
         if not (out / _STATE).is_file():
-            self._refuse_finished(out)
-            return False
+            if (out / _RECORD).is_file():
+                raise SpecError(f"{out} holds a finished training. Give another folder, or --fresh to train it again.")
+            return
         state = torch.load(out / _STATE, map_location="cpu", weights_only=True)
         if state["spec"] != self.spec.model_dump_json():
             raise SpecError(f"{out} holds an unfinished training by another spec. Give another folder, or --fresh.")
@@ -77,7 +78,6 @@ class Progress:
         self.generator.set_state(state["generators"][0])
         torch.set_rng_state(state["generators"][1])
         self.losses, self.seconds = state["losses"].tolist(), state["seconds"]
-        return True
 
     def finish(self, out: Path) -> None:
         """Drop the state; the record stays."""
@@ -86,8 +86,11 @@ class Progress:
     def write_record(self, out: Path) -> None:
         """The spec, the images seen, the time, and the loss by step, smoothed."""
         window = max(1, self.spec.steps // 50)
+        spec = self.spec.model_dump()
+        if spec["start"] is not None and Path(spec["start"]).exists():
+            spec["start"] = os.path.relpath(spec["start"], out)  # the record may be published
         record = {
-            "spec": self.spec.model_dump(),
+            "spec": spec,
             "steps": self.step,
             "images": self.step * self.spec.batch_size,
             "parameters": sum(p.numel() for p in self.network.parameters()),
@@ -98,13 +101,8 @@ class Progress:
         with write_aside(out / _RECORD) as partial:
             partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
-    def _refuse_finished(self, out: Path) -> None:
-        record = read_record(out)
-        if record.get("steps") == record.get("spec", {}).get("steps") and record:
-            raise SpecError(f"{out} holds a finished training. Give another folder, or --fresh to train it again.")
 
-
-def read_record(out: Path) -> dict[str, Any]:
-    """The record that a training keeps; empty where there is none."""
-    path = out / _RECORD
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def forget(out: Path) -> None:
+    """Remove what a training keeps of itself in a folder, and nothing else."""
+    for name in (_STATE, _RECORD):
+        (out / name).unlink(missing_ok=True)

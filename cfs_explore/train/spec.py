@@ -55,6 +55,6 @@ class TrainSpec(pydantic.BaseModel):
             spec = cls(**content)
         except pydantic.ValidationError as error:
             raise SpecError(f"{path} is not a training spec: {explain(error)}") from error
-        if spec.start is None:
-            return spec
-        return spec.model_copy(update={"start": str(Path(path).parent / spec.start)})
+        beside = Path(path).parent / (spec.start or "")
+        there = spec.start is not None and beside.exists()  # else it is a hub id
+        return spec.model_copy(update={"start": str(beside)}) if there else spec

@@ -9,6 +9,7 @@ import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
@@ -36,8 +37,10 @@ def spool(upload) -> Path:
     Raises:
         SourceError: it is larger than this server allows, empty, or not there any more. RunError: the disk is full.
     """
-    if not upload.size and not _path(upload).is_file():
-        raise SourceError(f"{upload.name} is empty, or a run that was started has taken it over. Upload it again.")
+    if not _path(upload).is_file():
+        if not upload.size:
+            raise SourceError(f"{upload.name} is empty, or a run that was started has taken it over. Upload it again.")
+        _forget_old()
     return _stored(upload)
 
 
@@ -60,6 +63,7 @@ def spool_pictures(uploads: Sequence, name: str) -> Path:
     digest = hashlib.blake2b("\n".join(sorted(u.file_id for u in uploads)).encode(), digest_size=12).hexdigest()
     folder = spool_folder() / digest / safe_name(name)
     if not folder.is_dir():
+        _forget_old()
         partial = folder.with_name(folder.name + ".partial")
         shutil.rmtree(partial, ignore_errors=True)
         for upload, path in zip(uploads, _distinct_paths(upload.name for upload in uploads), strict=True):
@@ -144,11 +148,11 @@ def _stored(upload) -> Path:
     path = _path(upload)
     if not path.is_file():
         _check_size(upload)
-        _forget_old()
         partial = path.with_name(path.name + ".partial")
         _write(upload, partial)
         partial.replace(path)
-    _release(upload)
+    if upload.size:
+        _release(upload)
     return path
 
 
@@ -163,14 +167,18 @@ def _check_size(upload) -> None:
 
 def _write(upload, path: Path) -> None:
     """Stream an upload to its path; on a full disk nothing is left behind."""
+    upload.seek(0)
+    _copy(upload, path, upload.name)
+
+
+def _copy(source: IO[bytes], path: Path, name: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            upload.seek(0)
-            shutil.copyfileobj(upload, file, 1 << 20)
+            shutil.copyfileobj(source, file, 1 << 20)
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise RunError(f"{upload.name} could not be stored ({error.strerror}). Free some disk space.") from error
+        raise RunError(f"{name} could not be stored ({error.strerror}). Free some disk space.") from error
 
 
 def _release(upload) -> None:
@@ -189,7 +197,8 @@ def _link(source: Path, path: Path) -> None:
     try:
         path.hardlink_to(source)
     except OSError:
-        shutil.copyfile(source, path)
+        with source.open("rb") as file:
+            _copy(file, path, path.name)
 
 
 def _forget_old() -> None:

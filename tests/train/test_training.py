@@ -64,7 +64,9 @@ def test_a_folder_holds_one_training(spec_of, tmp_path):
     train(spec, tmp_path / "out", device="cpu")
     with pytest.raises(SpecError, match="holds a finished training"):
         train(spec, tmp_path / "out", device="cpu")
+    (tmp_path / "out" / "mine.txt").write_text("kept")
     train(spec, tmp_path / "out", device="cpu", fresh=True)
+    assert (tmp_path / "out" / "mine.txt").read_text() == "kept"
 
 
 def test_another_unfinished_training_is_refused(spec_of, tmp_path, monkeypatch):
@@ -79,6 +81,13 @@ def test_another_unfinished_training_is_refused(spec_of, tmp_path, monkeypatch):
         train(spec_of("ddpm"), tmp_path / "out", device="cpu")
     with pytest.raises(SpecError, match="unfinished training by another spec"):
         train(spec_of("ddpm", seed=5), tmp_path / "out", device="cpu")
+
+
+def test_a_record_names_no_place_of_this_computer(spec_of, tmp_path):
+    place = train(spec_of("ddpm", steps=1), tmp_path / "first", device="cpu")
+    train(spec_of("ddpm", steps=1, start=str(place)), tmp_path / "second", device="cpu")
+    record = json.loads((tmp_path / "second" / "training.json").read_text())
+    assert record["spec"]["start"] == "../first"
 
 
 def test_a_start_gives_the_first_weights(spec_of, tmp_path):
