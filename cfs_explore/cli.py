@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cfs_explore.errors import CFSError, RunCancelled
-from cfs_explore.locations import PROJECT
 from cfs_explore.stages import STAGES
 
 
@@ -199,29 +198,9 @@ def _progress_bar() -> Iterator[Callable]:
 
 
 def _app(options: argparse.Namespace) -> None:
-    import threading
+    from cfs_explore.ui.server import serve
 
-    from streamlit.web import cli as streamlit
-
-    threading.Thread(target=_load_ahead, daemon=True).start()
-    sys.argv = [
-        "streamlit", "run", str(PROJECT / "app.py"),
-        "--server.address", options.address,
-        "--server.port", str(options.port),
-        "--server.headless", str(options.headless).lower(),
-    ]  # fmt: skip
-    sys.exit(streamlit.main())
-
-
-def _load_ahead() -> None:
-    """Load what the first page needs while the browser starts; any sooner would only make the server start later."""
-    import time
-
-    from streamlit import runtime
-
-    while not runtime.exists():
-        time.sleep(0.02)
-    from cfs_explore import store  # noqa: F401 (pandas and zarr come with it)
+    serve(options.address, options.port, headless=options.headless)
 
 
 def _inspect(options: argparse.Namespace) -> None:

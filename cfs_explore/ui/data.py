@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore import bundles as packed
+from cfs_explore.bundles import names_places
 from cfs_explore.errors import CFSError, RunError
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pictures import find_pictures
@@ -77,18 +77,13 @@ def scores(_run: Run, digest: str, role: str, name: str | None) -> np.ndarray:
     return _run.scores(role, name)
 
 
-@st.cache_resource(max_entries=24, ttl=600, show_spinner=False)
+@st.cache_resource(max_entries=24, ttl=600, show_spinner="Looking for the images")
 def images(_run: Run, digest: str, role: str, name: str | None) -> pd.DataFrame:
-    """Rows of one set with thumbnails; empty ones where neither the run nor this computer has the images."""
+    """Rows of one set with thumbnails; empty ones where neither the run nor this computer has the images, which are
+    looked for again after some minutes."""
     rows = _run.images(role, name, columns=("image_id", "name", "label", "thumbnail"))
     entry = _run.entry(role, name)
     if not entry.thumbnails:
-        found = local_pictures(_run, digest, role, name) or {}
+        found = (find_pictures(_run, entry) if names_places(_run.path) else None) or {}
         rows["thumbnail"] = [found.get(image_id, b"") for image_id in rows["image_id"]]
     return rows
-
-
-@st.cache_resource(max_entries=24, ttl=600, show_spinner="Looking for the images on this computer")
-def local_pictures(_run: Run, digest: str, role: str, name: str | None) -> dict[str, bytes] | None:
-    """``find_pictures`` of one set; looked for again after some minutes."""
-    return find_pictures(_run, _run.entry(role, name)) if packed.names_places(_run.path) else None

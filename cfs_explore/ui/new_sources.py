@@ -38,7 +38,8 @@ def choose_other_sources(prefix: str) -> None:
     named = access.open_roots() != ()
     closed = {*(() if named else _ON_SERVER), *(() if access.fetches() else _FETCHED)}
     kinds = {name: kind for name, kind in _KINDS.items() if name not in closed}
-    with st.expander("Other sources: sample sets, this server, data sets by name", icon=":material/folder:"):
+    offered = ["sample sets", *["this server"] * named, *["data sets by name"] * access.fetches()]
+    with st.expander(f"Other sources: {', '.join(offered)}", icon=":material/folder:"):
         kind = st.selectbox(
             "Kind of source", list(kinds), key=f"{prefix}_kind", format_func=lambda name: kinds[name][0]
         )

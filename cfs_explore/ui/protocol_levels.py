@@ -134,11 +134,11 @@ def _pictures(run: Run, ood: str) -> None:
     table = data.table(run, run.digest, "level_pictures")
     of_id = table[table["role"] == "id_test"]
     shown = of_id["image_id"].unique()[:_ID_PICTURES]
-    if table.empty:
-        st.info("This exploration holds no pictures: its images are not part of it.", icon=":material/image:")
-        return
     parts = [of_id[of_id["image_id"].isin(shown)], table[(table["role"] == "ood") & (table["dataset"] == ood)]]
     pictures = pd.concat(parts, ignore_index=True)
+    if pictures.empty:
+        st.info("The images of these sets are not part of this exploration.", icon=":material/image:")
+        return
     numbers = {key: k for part in parts for k, key in enumerate(part["image_id"].unique(), 1)}
     pictures["row"] = [
         f"{row.dataset} {numbers[row.image_id]}" if row.role == "id_test" else row.dataset

@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "bundles": BASE | {"jobs", "locations", "settings", "spec", "store"},
     "cli": BASE
     | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
-    | {"report", "look", "bundles", "pictures"},
+    | {"report", "look", "bundles", "pictures", "ui"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs.
     "ui": BASE
     | {
@@ -64,7 +64,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 #: Third-party packages that only these rooms may import.
 KEPT_IN = {
-    "streamlit": {"ui", "cli"},
+    "streamlit": {"ui"},
     "torch": HEAVY | {"taps"},
     "diffusers": {"backbones", "train"},
     "plotly": {"figures", "ui"},

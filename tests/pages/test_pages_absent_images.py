@@ -3,9 +3,11 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 from page_steps import open_page, texts
 
+from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
 from cfs_explore.ui import data
 
@@ -34,7 +36,6 @@ def measured(tiny_folder, write_images, pictures, tmp_path_factory):
 def closed(measured, monkeypatch):
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(measured.path.parent))
     data.images.clear()
-    data.local_pictures.clear()
     return measured
 
 
@@ -48,6 +49,17 @@ def source_is(run, source) -> None:
 
 def gallery(app) -> str:
     return "".join(each.proto.body for each in app.get("html") if "<figure" in each.proto.body)
+
+
+def test_one_set_has_pictures_and_another_has_not(closed, monkeypatch, tmp_path):
+    """The levels' pictures of the letters are there, those of ID and of the street numbers are not."""
+    shutil.copytree(closed.path, tmp_path / "mixed")
+    table = pd.read_parquet(BUNDLES / "digits" / "tables" / "level_pictures.parquet")
+    table = table[(table["dataset"] == "letters") & (table["level"] < 2)]
+    table.to_parquet(tmp_path / "mixed" / "tables" / "level_pictures.parquet", index=False)
+    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
+    app = open_page("protocol", run="mixed", protocol_view="levels")
+    assert "The images of these sets are not part of this exploration" in texts(app)
 
 
 @pytest.mark.parametrize("query", [{}, {"comp_view": "images"}, {"protocol_view": "levels"}])
