@@ -21,7 +21,8 @@ from cfs_explore import jobs
 from cfs_explore.errors import RunError, SpecError
 from cfs_explore.locations import runs_root
 from cfs_explore.settings import read_settings
-from cfs_explore.spec import NAME_RULE, LevelRange, RunSpec, SetName, explain
+from cfs_explore.spec import LevelRange, RunSpec, SetName
+from cfs_explore.spec_files import NAME_RULE, explain
 from cfs_explore.store.bundle import MAX_BYTES, read_zip, write_zip
 from cfs_explore.store.bundle_check import read_manifest
 from cfs_explore.store.files import write_aside, write_json

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import reprlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,23 +10,16 @@ import yaml
 
 from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
+from cfs_explore.spec_files import explain, read_yaml, resolve_paths
 from cfs_explore.stages import PROXIES, STAGES
 
-NAME_RULE = "allowed are 1 to 64 letters, digits, spaces and . + - ( ) _, with a letter or digit first"
 _SAFE_NAME = r"^[\w][\w .+()-]{0,63}$"
 SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
-
-#: A spec with more values than this is a bomb.
-MAX_VALUES = 100_000
 
 #: A path to images, or a mapping of one kind with its options, as ``images.open_source`` takes it: ``{path: ...}``,
 #: ``{files: [...]}``, ``{imglist: ...}``, ``{hub: owner/name}``, ``{torchvision: name}``, ``{builtin: name}`` or
 #: ``{altered: change, of: source}``.
 SourceRef = str | dict[str, Any]
-
-
-#: Keys of such a mapping that hold a path; a local data set folder stands for a hub id.
-_SOURCE_PATHS = ("path", "imglist", "root", "hub")
 
 
 class _Strict(pydantic.BaseModel):
@@ -211,101 +202,10 @@ class RunSpec(_Strict):
             base, label = path.resolve().parent, str(path)
             content = read_yaml(path)
         try:
-            return cls.model_validate(_resolve_paths(content, base))
+            return cls.model_validate(resolve_paths(content, base))
         except pydantic.ValidationError as error:
             raise SpecError(f"{label} is not a valid run: {explain(error)}") from error
 
     def to_yaml(self) -> str:
         """The spec as YAML that ``parse`` reads back."""
         return yaml.safe_dump(self.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
-
-
-def explain(error: pydantic.ValidationError) -> str:
-    """One clause per wrong field: its path, what is wrong, what was given."""
-    clauses = []
-    for item in error.errors(include_url=False):
-        field = ".".join(str(part) for part in item["loc"]) or "spec"
-        if item["type"] == "extra_forbidden":
-            clauses.append(f"{field}: unknown field; check its spelling")
-        elif item["type"] == "string_pattern_mismatch":  # the only pattern is that of names
-            clauses.append(f"{field}: {reprlib.repr(item['input'])} is no name; {NAME_RULE}")
-        else:
-            given = reprlib.repr(item["input"])
-            clauses.append(f"{field}: {item['msg'].removeprefix('Value error, ')}, got {given:.80}")
-    return "; ".join(clauses)
-
-
-def read_yaml(path: Path) -> dict:
-    """The fields of a YAML file.
-
-    Raises:
-        SpecError: when it is not there, not YAML, or holds something else.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, TypeError, RecursionError) as error:  # of bad dates, keys and nesting
-        raise SpecError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise SpecError(f"{path} must hold `field: value` lines; it holds a {type(content).__name__}.")
-    if not _is_small(content):
-        raise SpecError(f"{path} holds more than {MAX_VALUES:,} values once its references are resolved.")
-    return content
-
-
-def _is_small(content: Any) -> bool:
-    """Whether nested lists and dicts hold at most ``MAX_VALUES`` values: references can make billions."""
-    waiting, seen = [content], 0
-    while waiting:
-        value = waiting.pop()
-        seen += 1
-        if seen + len(waiting) > MAX_VALUES:
-            return False
-        if isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, list | tuple):
-            waiting.extend(value)
-    return True
-
-
-def _resolve_paths(content: dict, base: Path) -> dict:
-    """Make relative paths that exist under ``base`` absolute; leave hub ids and bundle names alone."""
-
-    def absolute(value: Any) -> Any:
-        if isinstance(value, str) and value and os.path.exists(base / value):  # False for what is no path at all
-            return str(base / value)
-        return value
-
-    def run_directory(value: Any) -> Any:
-        """A run by its path; a bundle's name stays a name."""
-        there = isinstance(value, str) and os.path.exists(base / value / "manifest.json")
-        return str(base / value) if there else value
-
-    def image_set(value: Any) -> Any:
-        return {**value, "source": source(value.get("source"))} if isinstance(value, dict) else value
-
-    def source(value: Any) -> Any:
-        if not isinstance(value, dict):
-            return absolute(value)
-        changed = {key: absolute(value[key]) for key in _SOURCE_PATHS if key in value}
-        if isinstance(value.get("files"), list):
-            changed["files"] = [absolute(path) for path in value["files"]]
-        if "altered" in value and "of" in value:
-            inner = value["of"]
-            changed["of"] = inner if isinstance(inner, dict) and "of" in inner else source(inner)
-        return value | changed
-
-    out = dict(content)
-    if isinstance(out.get("backbone"), str):
-        out["backbone"] = {"path": out["backbone"]}
-    if isinstance(out.get("backbone"), dict):
-        paths = {key: absolute(out["backbone"].get(key)) for key in ("path", "vae") if key in out["backbone"]}
-        out["backbone"] = out["backbone"] | paths
-    if isinstance(out.get("id"), dict):
-        out["id"] = {k: image_set(v) if k in ("train", "test") else v for k, v in out["id"].items()}
-        if "run" in out["id"]:
-            out["id"]["run"] = run_directory(out["id"]["run"])
-    if "reference" in out:
-        out["reference"] = run_directory(out["reference"])
-    if isinstance(out.get("ood"), list):
-        out["ood"] = [image_set(v) for v in out["ood"]]
-    return out

@@ -28,19 +28,20 @@ ALLOWED: dict[str, set[str]] = {
     "backbones": BASE | {"levels", "families"},
     "extraction": BASE | {"backbones", "corruption", "taps"},
     "scoring": BASE | {"heads"},
-    "spec": BASE | {"levels", "stages"},
+    "spec_files": BASE,
+    "spec": BASE | {"levels", "spec_files", "stages"},
     "estimate": BASE,
     "protocol": BASE | {"levels", "store", "diagnostics"},
     "report": BASE | {"store", "diagnostics", "protocol"},
     "pictures": BASE | {"images", "locations", "spec", "store"},
     "look": BASE | {"images", "diagnostics"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
-    "train": BASE | {"images", "spec", "backbones", "store"},
+    "train": BASE | {"images", "spec_files", "backbones", "store"},
     "pipeline": BASE
     | {"levels", "spec", "stages", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
     | {"corruption", "backbones", "extraction", "scoring"},
     "jobs": BASE | {"spec", "stages", "locations", "settings", "estimate", "store", "pipeline"},
-    "bundles": BASE | {"jobs", "locations", "settings", "spec", "store"},
+    "bundles": BASE | {"jobs", "locations", "settings", "spec", "spec_files", "store"},
     "cli": BASE
     | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
     | {"report", "look", "bundles", "pictures", "ui"},
