@@ -3,6 +3,7 @@
 import pytest
 
 from cfs_explore import jobs
+from cfs_explore.ui import new_backbone
 
 
 @pytest.fixture(autouse=True)
@@ -10,3 +11,14 @@ def _owners_server(monkeypatch):
     """The server is its owner's own, and jobs that a test plays are not started again by the app."""
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
     monkeypatch.setattr(jobs, "recover", lambda: [])
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """An empty folder for runs on the owner's own server; no worker is started, and no backbone is timed."""
+    facts = {"seconds_per_forward": 0.01, "device": "cpu"}
+    monkeypatch.setattr(new_backbone, "inspect_backbone", lambda spec: facts)
+    monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
+    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
+    return tmp_path / "runs"

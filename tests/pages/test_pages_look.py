@@ -1,4 +1,4 @@
-"""Giving images to the form and looking at them: uploads, folders, other sources, what the server opens; the look."""
+"""Giving images to the form: uploads, folders, other sources, what the server opens."""
 
 import io
 import tarfile
@@ -6,73 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from form_steps import add_other, keyed, names, picture, started_spec, upload, upload_folder
 from page_steps import button, open_page, texts
-from PIL import Image
 
-from cfs_explore import jobs
-from cfs_explore.diagnostics import CONSEQUENCE
 from cfs_explore.images import open_source
-from cfs_explore.locations import BUNDLES
-from cfs_explore.spec import RunSpec
-from cfs_explore.store import open_run
-from cfs_explore.ui import look_view, new_backbone, uploads
+from cfs_explore.ui import uploads
 
-
-@pytest.fixture(autouse=True)
-def runs(tmp_path, monkeypatch):
-    """An empty folder for runs on the owner's own server; no worker is started, and no backbone is timed."""
-    facts = {"seconds_per_forward": 0.01, "device": "cpu"}
-    monkeypatch.setattr(new_backbone, "inspect_backbone", lambda spec: facts)
-    monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
-    return tmp_path / "runs"
-
-
-def picture(seed, codec="PNG", shape=(16, 16)) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8)).save(buffer, codec)
-    return buffer.getvalue()
-
-
-def upload(app, files: dict[str, bytes], prefix="new_ood"):
-    app.file_uploader(key=f"{prefix}_uploads").set_value([(name, data, "") for name, data in files.items()])
-    return app.run()
-
-
-def upload_folder(app, files: dict[str, bytes]):
-    app.segmented_control(key="new_ood_upload_kind").set_value("A folder").run()
-    return upload(app, files)
-
-
-def add_other(app, kind: str, prefix="new_ood", **fields):
-    app.selectbox(key=f"{prefix}_kind").select(kind).run()
-    for name, value in fields.items():
-        element = next(e for e in (*app.text_input, *app.text_area, *app.selectbox) if e.key == f"{prefix}_{name}")
-        element.set_value(value)
-    return app.button(key=f"{prefix}_add").click().run()
-
-
-def keyed(elements, beginning: str) -> list:
-    return [each for each in elements if (each.key or "").startswith(beginning)]
-
-
-def names(app) -> list[str]:
-    """What the sets of step 1 are called."""
-    return [each.value for each in keyed(app.text_input, "name_new_ood")]
-
-
-def open_look(app, position=0):
-    keys = [each.key.removeprefix("name_") for each in keyed(app.text_input, "name_")]
-    app.session_state[f"look_{keys[position]}"] = True
-    return app.run()
-
-
-def started_spec(app, runs) -> RunSpec:
-    button(app, "Start").click().run()
-    assert not app.exception
-    (started,) = runs.glob("*/started")
-    return RunSpec.parse(started.parent / "spec.yaml")
+pytestmark = pytest.mark.usefixtures("runs")
 
 
 # Uploads
@@ -275,84 +215,3 @@ def test_the_server_caps_every_set(monkeypatch, runs):
     assert (limit.value, limit.max) == (50, 50)
     limit.set_value(None).run()
     assert started_spec(app, runs).ood[0].limit == 50
-
-
-# The look
-
-
-@pytest.fixture
-def surveys(monkeypatch):
-    """Which sources were read, in order."""
-    seen, original = [], look_view.survey
-    monkeypatch.setattr(look_view, "survey", lambda source, **o: seen.append(source.location) or original(source, **o))
-    return seen
-
-
-def test_nothing_is_read_before_the_look_is_opened(surveys):
-    app = add_other(open_page("new"), "sample", sample="letters")
-    assert surveys == [] and not app.table
-    app = open_look(app)
-    assert surveys == ["the built-in set 'letters'"]
-    facts = app.table[0].value.set_index("Property")
-    assert list(facts.columns) == ["This set", "ID set"]
-    assert facts.loc["Images", "This set"] == "400" and facts.loc["Native size", "ID set"] == "all 16x16"
-    app.number_input(key="new_seed").set_value(0).run()
-    assert len(surveys) == 1  # kept
-
-
-def test_what_is_also_in_the_stored_id_set_is_told(write_images):
-    """Four ID pictures of the bundled run, planted among noise, in another codec: found and named."""
-    digits = open_run(BUNDLES / "digits")
-    stored = digits.images("id_test", columns=("name", "thumbnail")).iloc[[0, 5, 9, 11]]
-    files = {f"noise-{i}.bmp": picture(i, "BMP") for i in range(26)}
-    files |= {f"leak-{i}.png": png for i, png in enumerate(stored["thumbnail"])} | {
-        "noise-7 again.bmp": files["noise-7.bmp"]
-    }
-    app = open_look(upload(open_page("new"), files))
-    said = texts(app)
-    assert "pictures: 4 of 31 images are also in the ID set, pixel by pixel (leak-0.png = " in said
-    assert f"leak-0.png = {stored['name'].iloc[0]}" in said
-    assert (
-        f"pictures differs from the ID set in codec (87 % BMP; ID: all drawn): {CONSEQUENCE}".replace(
-            "drawn", codec(digits)
-        )
-        in said
-    )
-    assert (
-        "Twice in the set: noise-7 again.bmp = noise-7.bmp".replace("Twice in the set:", "**Twice in the set:**")
-        in said
-    )
-
-
-def codec(run) -> str:
-    (name,) = set(run.images("id_test", columns=("format",))["format"])
-    return name
-
-
-def test_own_id_images_are_looked_at_and_compared(write_images):
-    own = write_images(30, "zip", side=16, seed=3)
-    app = add_other(open_page("new"), "path", paths=str(own))
-    app.radio(key="new_id").set_value("").run()
-    app = open_look(app)
-    assert list(app.table[0].value.columns) == ["Property", "This set"]
-    assert "Choose in-distribution images (step 3)" in texts(app)
-    app = add_other(app, "path", prefix="new_id", paths=str(own))
-    assert "30 of 30 images are also in the ID set" in texts(app)
-    app = open_look(app, 1)
-    assert len(app.table) == 2 and list(app.table[1].value.columns) == ["Property", "This set"]
-
-
-def test_a_large_set_is_sampled_and_says_so(monkeypatch):
-    monkeypatch.setattr(look_view, "MOST", 60)
-    app = open_look(add_other(open_page("new"), "sample", sample="letters"))
-    assert app.table[0].value.set_index("Property").loc["Images", "This set"] == "60 of 400, drawn at random"
-
-
-def test_names_from_files_stay_text():
-    hostile = "<img src=x onerror=alert(1)> **b**.png"
-    app = open_look(upload(open_page("new"), {hostile: picture(0), "b.png": picture(0), "c.png": b"no picture"}))
-    assert not app.exception
-    (sheet,) = [e.proto.body for e in app.get("html") if "cfs-sheet" in e.proto.body and "<figure" in e.proto.body]
-    assert "<img src=x" not in sheet and sheet.count("<figure") == 2
-    assert "**b**" not in "".join(e.value for e in app.markdown)
-    assert "c.png (not an image in one of" in texts(app)
