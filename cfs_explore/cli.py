@@ -68,6 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     protocol.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as files instead of printing")
     protocol.set_defaults(command=_protocol)
 
+    claims = commands.add_parser("claims", help="what a map says about the paper's claims, with intervals")
+    claims.add_argument("run", help="a run directory, or a bundle's name")
+    claims.add_argument("--csv", type=Path, metavar="FILE", help="write the table as a file instead of printing")
+    claims.set_defaults(command=_claims)
+
     app = commands.add_parser("app", help="open the app in the browser")
     app.add_argument("--port", type=int, default=8501)
     app.add_argument(
@@ -93,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     take = commands.add_parser("import", help="take over an exploration from a zip that `export` or the app wrote")
     take.add_argument("file", type=Path)
     take.set_defaults(command=_import)
+
+    slim = commands.add_parser("slim", help="remove the stored snapshots of an exploration; its tables stay")
+    slim.add_argument("run", help="a run directory, or a bundle's name")
+    slim.set_defaults(command=_slim)
 
     inspect = commands.add_parser("inspect", help="what a backbone is: input, reach, taps with region and depth")
     inspect.add_argument("path", help="a checkpoint file, a backbone folder or a hub id")
@@ -173,6 +182,20 @@ def _protocol(options: argparse.Namespace) -> None:
     else:
         for path in report.write_csv(parts, options.csv):
             print(f"Saved: {path}")
+
+
+def _claims(options: argparse.Namespace) -> None:
+    from cfs_explore import claims
+    from cfs_explore.locations import locate_run
+    from cfs_explore.store import open_run
+
+    run = open_run(locate_run(options.run))
+    table = claims.claims_table(run)
+    if options.csv is None:
+        print(claims.as_text(table, run.name))
+    else:
+        table.to_csv(options.csv, index=False)
+        print(f"Saved: {options.csv}")
 
 
 @contextlib.contextmanager
@@ -259,6 +282,13 @@ def _import(options: argparse.Namespace) -> None:
     from cfs_explore import bundles
 
     print(f"Imported: {bundles.import_zip(options.file, trusted=True)}")
+
+
+def _slim(options: argparse.Namespace) -> None:
+    from cfs_explore.locations import locate_run
+    from cfs_explore.store import drop_snapshots
+
+    print(f"Freed: {drop_snapshots(locate_run(options.run)) / 1e6:.1f} MB")
 
 
 def _fetch(options: argparse.Namespace) -> None:

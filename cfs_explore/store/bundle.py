@@ -39,7 +39,7 @@ _RUN_FILE = re.compile(
     rf"|moments\.zarr/(({_MOMENTS})/)?zarr\.json|moments\.zarr/({_MOMENTS})/{_CHUNK}"
     rf"|snapshots\.zarr/zarr\.json|snapshots\.zarr/{_PART}/(zarr\.json|{_CHUNK})"
 )
-_BACKBONE_FILE = re.compile(rf"backbone/({_PART}/){{0,3}}{_PART}\.(json|safetensors)")
+_BACKBONE_FILE = re.compile(rf"backbone/({_PART}/){{0,3}}{_PART}\.(json|yaml|safetensors)")
 _TEXT = (".json", ".yaml")
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the ones that unpack in bounded steps
 _ENCRYPTED = 0x1

@@ -171,7 +171,7 @@ def _sparsity(run: Run, ood: str, chosen: pd.Series, choose: Callable[[int], Non
         table = diagnostic_page.stage_table(run, "top_channels")
         rows = _of_cell(table, ood, chosen)
         if rows is None or rows.empty:
-            _not_kept(run, "top", choose)
+            _not_kept(run, table, "top", choose)
             return
         if rows["auroc"].isna().all():
             st.info("Ranking on one half and scoring on the other needs at least four images in each set.")
@@ -192,7 +192,7 @@ def _heads(run: Run, ood: str, chosen: pd.Series, choose: Callable[[int], None])
     table = diagnostic_page.stage_table(run, "cell_heads")
     rows = _of_cell(table, ood, chosen)
     if rows is None or rows.empty:
-        _not_kept(run, "heads", choose)
+        _not_kept(run, table, "heads", choose)
         return
     show_figure(
         head_dots_figure(rows, state.figure_theme()),
@@ -215,17 +215,18 @@ def _of_cell(table: pd.DataFrame | None, ood: str, chosen: pd.Series) -> pd.Data
     return rows.reset_index(drop=True)
 
 
-def _not_kept(run: Run, place: str, choose: Callable[[int], None]) -> None:
+def _not_kept(run: Run, table: pd.DataFrame | None, place: str, choose: Callable[[int], None]) -> None:
     """Why there is nothing here, what to run, and a way to the cells that have it."""
     st.info(
         "This needs the cell's snapshots, and they were not kept. Name its tap under `keep` in the spec (and its λ as "
         "`keep_level`) and run again.",
         icon=":material/info:",
     )
-    level = run.manifest.kept["level"]
+    if table is None:
+        return
     names = [tap.name for tap in run.taps]
     with st.container(horizontal=True):
-        for tap in run.manifest.kept["taps"]:
+        for level, tap in table[["level", "tap"]].drop_duplicates().itertuples(index=False):
             index = level * len(names) + names.index(tap)
             label = f"Open {short_tap_name(tap)} at λ = {format_value(run.levels[level].lam, 1)}, which was kept"
             st.button(label, key=f"separation_open_{place}_{index}", on_click=choose, args=(index,))

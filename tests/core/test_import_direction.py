@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "estimate": BASE,
     "protocol": BASE | {"levels", "store", "diagnostics"},
     "report": BASE | {"store", "diagnostics", "protocol"},
+    "claims": BASE | {"store", "diagnostics"},
     "pictures": BASE | {"images", "locations", "spec", "store"},
     "look": BASE | {"images", "diagnostics"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
@@ -44,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "bundles": BASE | {"jobs", "locations", "settings", "spec", "spec_files", "store"},
     "cli": BASE
     | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
-    | {"report", "look", "bundles", "pictures", "ui"},
+    | {"report", "claims", "look", "bundles", "pictures", "ui"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs.
     "ui": BASE
     | {

@@ -1,6 +1,7 @@
 """Explorations as zips: the way there and back changes nothing; anything else is refused, and nothing of it stays."""
 
 import json
+import shutil
 import stat
 import struct
 import zipfile
@@ -234,3 +235,13 @@ def test_rename(tiny_zip, runs):
     assert open_run(run).name == "Another (name)"
     jobs.delete(run)
     assert list(runs_root().glob("*/manifest.json")) == []
+
+
+def test_what_tells_the_network_beside_its_weights_goes_along(tiny_run, runs, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    (tmp_path / "run" / "backbone").mkdir(exist_ok=True)
+    (tmp_path / "run" / "backbone" / "uvit.yaml").write_text("num_heads: 5\n")
+    bundles.export(tmp_path / "run", tmp_path / "uvit.zip")
+    taken = bundles.import_zip(tmp_path / "uvit.zip", trusted=True)
+    assert (taken / "backbone" / "uvit.yaml").read_text() == "num_heads: 5\n"
+    assert not (bundles.import_zip(tmp_path / "uvit.zip", trusted=False) / "backbone").exists()

@@ -1,0 +1,181 @@
+"""What a finished map says about the paper's claims, OOD set by OOD set, with intervals (arXiv 2605.11014).
+
+print(as_text(claims_table(run), run.name))
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from cfs_explore.diagnostics import auroc, best_excess, paired_auroc_difference
+from cfs_explore.diagnostics.plateau import MARGIN as PLATEAU_MARGIN
+from cfs_explore.errors import RunError
+from cfs_explore.store import Run
+
+#: Log-SNR from which a level counts as low noise here: the noise has up to 5 % of the image's power.
+LOW_NOISE = 3.0
+#: AUROC that "competitive" may lose.
+COMPETITIVE = 0.02
+#: ICC from which features count as stable (theory 15).
+STABLE = 0.9
+#: Stands for the ID-test images where a claim is about no OOD set.
+NO_SET = ""
+
+#: Claim -> what is measured, and the value that it must exceed (or stay below) for the claim to hold.
+CLAIMS = {
+    "low noise": f"best cell at lam >= {LOW_NOISE:g} minus best cell below, each picked on other images: above 0",
+    "pair": "CFS(1x2) minus CFS-dec(1x1): above 0",
+    "decoder": f"CFS-dec(1x1) minus CFS(1x2): above -{COMPETITIVE:g}",
+    "few cells": f"CFS(1x2) minus the best single cell, picked on other images: above -{COMPETITIVE:g}",
+    "complementary": "AUROC of the decoder among images that the encoder finds alike: above 0.5",
+    "plateau": f"the decoder tap's best minus its worst AUROC over lam >= {LOW_NOISE:g}: below {PLATEAU_MARGIN:g}",
+    "stable": f"share of the decoder features' variance that is the image's own (ICC), ID-test: above {STABLE:g}",
+    "trained": "best cell minus best cell of untrained copies, each picked on other images: above 0",
+}
+
+_COLUMNS = ["claim", "ood", "value", "lo", "hi", "verdict", "note", "n_id", "n_ood"]
+_Row = dict[str, object]
+
+
+def claims_table(run: Run) -> pd.DataFrame:
+    """Every claim on every OOD set.
+
+    CFS(1x2) is the run's ``sparse_ed`` preset at its main level; all scores are means over the draws, save where a
+    claim compares with untrained copies, which were measured with one draw on both sides.
+
+    Returns:
+        claim (of ``CLAIMS``), ood, value with its 95 % interval lo, hi, verdict ("yes": the whole interval says so,
+        "no": the whole interval says otherwise, "open", or "missing": not measured, for the reason in note), n_id,
+        n_ood.
+
+    Raises:
+        RunError: the run's taps hold no ``sparse_ed`` pair.
+    """
+    if "sparse_ed" not in run.manifest.presets:
+        raise RunError(f"{run.name} measured no encoder-decoder pair of the policy sparse_ed; measure all taps.")
+    rows = [_stability(run)]
+    for ood in run.ood_names:
+        rows += [{"ood": ood, **row} for row in _of_set(run, ood)]
+    frame = pd.DataFrame(rows).reindex(columns=_COLUMNS)
+    order = {claim: place for place, claim in enumerate(CLAIMS)}
+    return frame.sort_values("claim", key=lambda column: column.map(order), kind="stable", ignore_index=True)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per claim: in how many OOD sets it holds, is open, fails, or was not measured."""
+    counts = pd.crosstab(table["claim"], table["verdict"]).reindex(
+        index=list(CLAIMS), columns=["yes", "open", "no", "missing"], fill_value=0
+    )
+    return counts.rename_axis(index=None, columns=None).reset_index(names="claim").assign(measured=CLAIMS.values())
+
+
+def as_text(table: pd.DataFrame, name: str) -> str:
+    """The summary and every number, for a terminal."""
+    told = table.fillna({"ood": "", "note": ""}).to_string(index=False, float_format="%.3f", na_rep="")
+    return f"{name}: the paper's claims, in how many OOD sets\n\n{summary(table).to_string(index=False)}\n\n{told}"
+
+
+def _of_set(run: Run, ood: str) -> Iterator[_Row]:
+    id_scores, ood_scores = _mean_scores(run, "id_test"), _mean_scores(run, "ood", ood)
+    counts = {"n_id": id_scores.shape[-1], "n_ood": ood_scores.shape[-1]}
+    encoder, decoder = ([tap.name for tap in run.taps].index(name) for name in run.manifest.presets["sparse_ed"])
+    main = run.manifest.kept["level"]
+    pair, alone = (
+        tuple(scores[main, taps].mean(axis=0) for scores in (id_scores, ood_scores))
+        for taps in ([encoder, decoder], [decoder])
+    )
+    yield {"claim": "low noise", **_low_noise(run, id_scores, ood_scores), **counts}
+    gain = paired_auroc_difference(*pair, *alone)
+    yield {"claim": "pair", **_judged(gain.value, gain.lo, gain.hi, 0.0), **counts}
+    yield {"claim": "decoder", **_judged(-gain.value, -gain.hi, -gain.lo, -COMPETITIVE), **counts}
+    pool = _flat(id_scores), _flat(ood_scores)
+    row = best_excess(pool, {"pair": [tuple(side[None] for side in pair)]}).iloc[0]
+    yield {"claim": "few cells", **_judged(-row["excess"], -row["hi"], -row["lo"], -COMPETITIVE), **counts}
+    yield {"claim": "complementary", **_complementary(run, ood), **counts}
+    yield {"claim": "plateau", **_plateau(run, id_scores[:, decoder], ood_scores[:, decoder]), **counts}
+    yield {"claim": "trained", **_trained(run, ood)}
+
+
+def _low_noise(run: Run, id_scores: np.ndarray, ood_scores: np.ndarray) -> _Row:
+    low = np.array([level.lam >= LOW_NOISE - 0.25 for level in run.levels])
+    if low.all() or not low.any():
+        return _missing("needs levels on both sides")
+    pools = [(_flat(id_scores[side]), _flat(ood_scores[side])) for side in (low, ~low)]
+    row = best_excess(pools[0], {"high noise": [pools[1]]}).iloc[0]
+    return _judged(row["excess"], row["lo"], row["hi"], 0.0, f"{row['trained']:.3f} against {row['auroc']:.3f}")
+
+
+def _plateau(run: Run, id_rows: np.ndarray, ood_rows: np.ndarray) -> _Row:
+    """How much the tap's AUROC moves over the low-noise levels."""
+    low = [k for k, level in enumerate(run.levels) if level.lam >= LOW_NOISE - 0.25]
+    if len(low) < 2:
+        return _missing("needs two levels of low noise")
+    values = [auroc(id_rows[k], ood_rows[k]).value for k in low]
+    best, worst = low[int(np.argmax(values))], low[int(np.argmin(values))]
+    if best == worst:  # the same AUROC at each of them
+        return {"value": 0.0, "lo": 0.0, "hi": 0.0, "verdict": "yes"}
+    loss = paired_auroc_difference(id_rows[best], ood_rows[best], id_rows[worst], ood_rows[worst])
+    note = f"best at lam {run.levels[best].lam:.1f}, worst at {run.levels[worst].lam:.1f}"
+    row = _judged(-loss.value, -loss.hi, -loss.lo, -PLATEAU_MARGIN, note)
+    return {**row, "value": loss.value, "lo": loss.lo, "hi": loss.hi}
+
+
+def _complementary(run: Run, ood: str) -> _Row:
+    try:
+        table = run.table("complementarity")
+    except RunError as error:
+        return _missing(str(error))
+    ours = (table["preset"] == "sparse_ed") & (table["scale"] == "s") & (table["level"] == run.manifest.kept["level"])
+    row = table[ours & (table["ood"] == ood)].iloc[0]
+    if not math.isfinite(row["adjusted_d"]):
+        return _missing("the encoder finds no OOD image like an ID image")
+    return _judged(row["adjusted_d"], row["adjusted_d_lo"], row["adjusted_d_hi"], 0.5)
+
+
+def _stability(run: Run) -> _Row:
+    told: _Row = {"claim": "stable", "ood": NO_SET, "n_id": run.id_test.count, "n_ood": 0}
+    try:
+        table = run.table("stability")
+    except RunError as error:
+        return {**told, **_missing(str(error))}
+    decoder, main = run.manifest.presets["sparse_ed"][1], run.manifest.kept["level"]
+    row = table[(table["role"] == "id_test") & (table["tap"] == decoder) & (table["level"] == main)].iloc[0]
+    return {**told, **_judged(row["icc_features"], row["icc_features_lo"], row["icc_features_hi"], STABLE)}
+
+
+def _trained(run: Run, ood: str) -> _Row:
+    try:
+        table = run.table("best_excess")
+    except RunError as error:
+        return {**_missing(str(error)), "n_id": run.id_test.count, "n_ood": run.entry("ood", ood).count}
+    row = table[(table["ood"] == ood) & (table["control"] == "untrained") & (table["draws"] == 1)].iloc[0]
+    note = f"{row['trained']:.3f} against {row['auroc']:.3f}"
+    counts = {"n_id": int(row["n_id"]), "n_ood": int(row["n_ood"])}
+    return {**_judged(row["excess"], row["lo"], row["hi"], 0.0, note), **counts}
+
+
+def _judged(value: float, lo: float, hi: float, above: float, note: str = "") -> _Row:
+    """The verdict of an interval on "value is above this"."""
+    if not math.isfinite(value):
+        return _missing("too few images")
+    verdict = "yes" if lo > above else "no" if hi < above else "open"
+    return {"value": float(value), "lo": float(lo), "hi": float(hi), "verdict": verdict, "note": note}
+
+
+def _missing(why: str) -> _Row:
+    return {"value": math.nan, "lo": math.nan, "hi": math.nan, "verdict": "missing", "note": why}
+
+
+def _mean_scores(run: Run, role: str, name: str | None = None) -> np.ndarray:
+    """Slot scores averaged over draws, float64 (level, tap, image)."""
+    levels = range(len(run.levels))
+    return np.stack([run.scores(role, name, level=k)[:, :, 0].mean(axis=1, dtype=np.float64).T for k in levels])
+
+
+def _flat(scores: np.ndarray) -> np.ndarray:
+    """(level, tap, image) as (cell, image)."""
+    return scores.reshape(-1, scores.shape[-1])

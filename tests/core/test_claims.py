@@ -1,0 +1,113 @@
+"""The paper's claims on a finished map: each number against another way to it; verdicts that follow the interval."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cfs_explore import claims
+from cfs_explore.cli import main
+from cfs_explore.diagnostics import auroc, best_cell
+from cfs_explore.errors import RunError
+from cfs_explore.locations import BUNDLES
+from cfs_explore.store import open_run
+
+#: Claim -> what its interval must lie above, or below where the sign is negative.
+LIMITS = {"low noise": 0.0, "pair": 0.0, "decoder": -0.02, "few cells": -0.02, "complementary": 0.5, "stable": 0.9}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return open_run(BUNDLES / "digits")
+
+
+@pytest.fixture(scope="module")
+def table(digits):
+    return claims.claims_table(digits)
+
+
+def row_of(table, claim, ood):
+    return table[(table["claim"] == claim) & (table["ood"] == ood)].iloc[0]
+
+
+def test_every_claim_on_every_set(digits, table):
+    about_sets = [claim for claim in claims.CLAIMS if claim != "stable"]
+    expected = [("stable", "")] + [(claim, ood) for claim in about_sets for ood in digits.ood_names]
+    assert sorted(zip(table["claim"], table["ood"], strict=True)) == sorted(expected)
+    assert list(table["claim"].drop_duplicates()) == list(claims.CLAIMS)
+
+
+@pytest.mark.parametrize("ood", ["digits 7-9", "noisy"])
+def test_low_noise_is_the_difference_of_two_honest_best_cells(digits, table, ood):
+    id_scores, ood_scores = digits.scores("id_test"), digits.scores("ood", ood)
+    low, high = (
+        best_cell(id_scores[:, :, levels], ood_scores[:, :, levels]).honest.value
+        for levels in ([0, 1, 2, 3], [4, 5, 6, 7])
+    )
+    assert row_of(table, "low noise", ood)["value"] == pytest.approx(low - high, abs=1e-6)
+
+
+@pytest.mark.parametrize("ood", ["letters", "flipped"])
+def test_the_pair_against_the_table_of_detectors(digits, table, ood):
+    detectors = digits.table("detectors")
+    value = detectors[detectors["ood"] == ood].set_index("name")["auroc"]
+    pair, decoder = row_of(table, "pair", ood), row_of(table, "decoder", ood)
+    assert pair["value"] == pytest.approx(value["CFS(1x2)"] - value["CFS-dec(1x1)"], abs=1e-6)
+    assert (decoder["value"], decoder["lo"], decoder["hi"]) == (-pair["value"], -pair["hi"], -pair["lo"])
+    best = digits.table("best_cell").set_index("ood").loc[ood, "honest"]
+    assert row_of(table, "few cells", ood)["value"] == pytest.approx(value["CFS(1x2)"] - best, abs=1e-6)
+
+
+def test_the_plateau_is_the_spread_of_the_decoder_over_low_noise(digits, table):
+    tap = [t.name for t in digits.taps].index(digits.manifest.presets["sparse_ed"][1])
+    sides = (digits.scores("id_test"), digits.scores("ood", "letters"))
+    values = [auroc(*(s[:, :, k, tap].mean(axis=1) for s in sides)).value for k in range(4)]
+    row = row_of(table, "plateau", "letters")
+    assert row["value"] == pytest.approx(np.ptp(values), abs=1e-6) and row["lo"] < row["value"] < row["hi"]
+    assert row["verdict"] == "no" and "best at lam 3.0" in row["note"]
+
+
+def test_verdicts_follow_the_interval(table):
+    seen = set()
+    for row in table[table["verdict"] != "missing"].itertuples():
+        if row.claim == "plateau":
+            expected = "yes" if row.hi < 0.01 else "no" if row.lo > 0.01 else "open"
+        else:
+            limit = LIMITS.get(row.claim, 0.0)
+            expected = "yes" if row.lo > limit else "no" if row.hi < limit else "open"
+        assert row.verdict == expected, row
+        assert row.lo <= row.value <= row.hi
+        seen.add(row.verdict)
+    assert seen == {"yes", "no", "open"}
+
+
+def test_the_summary_counts_every_row_once(table):
+    counts = claims.summary(table).set_index("claim")
+    assert counts.index.tolist() == list(claims.CLAIMS)
+    rows = table.groupby("claim").size()
+    assert (counts[["yes", "open", "no", "missing"]].sum(axis=1) == rows[counts.index]).all()
+    assert counts.loc["low noise", "no"] == ((table["claim"] == "low noise") & (table["hi"] < 0)).sum() > 0
+
+
+def test_what_was_not_measured_is_missing_with_a_reason(digits, tmp_path):
+    for name in ("manifest.json", "spec.yaml", "images.parquet", "scores.zarr", "moments.zarr"):
+        (tmp_path / name).symlink_to(digits.path / name)
+    (tmp_path / "tables").mkdir()
+    missing = claims.claims_table(open_run(tmp_path)).query("verdict == 'missing'")
+    assert set(missing["claim"]) == {"complementary", "stable", "trained"}
+    assert missing["note"].str.contains("has no table").all() and missing["value"].isna().all()
+
+
+def test_a_run_without_the_pair_says_what_to_measure(digits):
+    run = open_run(digits.path)
+    run.manifest = run.manifest.model_copy(update={"presets": {}})
+    with pytest.raises(RunError, match="measure all taps"):
+        claims.claims_table(run)
+
+
+def test_the_command_prints_and_writes(capsys, tmp_path, table):
+    main(["claims", "digits"])
+    shown = capsys.readouterr().out
+    assert all(claim in shown for claim in claims.CLAIMS) and "digits 7-9" in shown and "nan" not in shown.lower()
+    main(["claims", "digits", "--csv", str(tmp_path / "claims.csv")])
+    written = pd.read_csv(tmp_path / "claims.csv", keep_default_na=False)
+    assert len(written) == len(table)
