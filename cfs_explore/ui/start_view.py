@@ -77,6 +77,10 @@ def _card(run: Run, path: Path) -> None:
         f"{len(run.taps)} taps × {len(run.levels)} noise levels × {run.draws} draws · ID: {escape(run.id_test.name)} "
         f"(n = {run.id_test.count:,}) · OOD: {escape(', '.join(run.ood_names))}"
     )
+    facts = path / "card.md"  # Markdown, so only where this project wrote it
+    if path in data.bundles() and facts.is_file():
+        with st.expander("Data, training, limits, licence"):
+            st.markdown(facts.read_text(encoding="utf-8"))
     best = data.table(run, run.digest, "best_cell")
     if len(best):
         row = best.iloc[0]

@@ -1,5 +1,7 @@
 """Every page runs on the bundle, follows its controls, and restores what a URL says; nonsense falls back."""
 
+import shutil
+
 import pytest
 from page_steps import open_page, texts
 
@@ -20,6 +22,19 @@ def test_start_lists_the_bundle():
     assert app.title[0].value == "CFS Explore"
     assert "Digits" in [heading.value for heading in app.subheader]
     assert any(button.label == "Open the map" for button in app.button)
+
+
+def test_a_bundle_says_what_it_is_made_of():
+    app = open_page()
+    cards = [part.markdown[0].value for part in app.expander if part.label == "Data, training, limits, licence"]
+    assert len(cards) == len(list(BUNDLES.glob("*/manifest.json")))
+    assert all(f"**{heading}.**" in card for card in cards for heading in ("Data", "Training", "Limits", "Licence"))
+
+
+def test_a_card_of_somebody_else_is_not_shown(runs):
+    shutil.copytree(BUNDLES / "digits-narrow", runs / "theirs")
+    (runs / "theirs" / "card.md").write_text("![](https://example.org/pixel.png)")
+    assert "example.org" not in " ".join(texts(open_page()))
 
 
 def test_map_says_where_the_signal_lives(digits):
