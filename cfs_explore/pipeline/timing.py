@@ -45,8 +45,7 @@ def time_taps(
         repeats, with ms_lo and ms_hi (10th and 90th percentile); repeats, batch, device.
     """
     before_repeat = before_repeat or (lambda: None)
-    if backbone.device.type == "cuda":
-        backbone.module.to(memory_format=torch.channels_last)  # as in a run
+    backbone.module.to(memory_format=torch.channels_last)  # as in a run
     batch = min(batch_size or DEFAULT_BATCH.get(backbone.device.type, MOST_IMAGES), MOST_IMAGES)
     names = [*(tap.name for tap in taps), None]
     full = [_seconds(backbone, level, 1, None, precision) for _ in range(2)]  # the first one also allocates
@@ -98,9 +97,8 @@ def _round(
 def _seconds(backbone: Backbone, level: Level, batch: int, tap: str | None, precision: str) -> float:
     """Time of one forward that stops after ``tap``; None runs all of it."""
     device = backbone.device
-    x = torch.randn((batch, *backbone.input_shape), generator=torch.Generator().manual_seed(0)).to(device)
-    if device.type == "cuda":
-        x = x.contiguous(memory_format=torch.channels_last)
+    x = torch.randn((batch, *backbone.input_shape), generator=torch.Generator().manual_seed(0))
+    x = x.to(device, memory_format=torch.channels_last)
     _wait(device)
     start = time.perf_counter()
     with arithmetic(device.type, precision):

@@ -105,7 +105,7 @@ def _polite_stop() -> Iterator[threading.Event]:
 
 
 def _begin(spec: TrainSpec, trainee: Trainee, device: torch.device) -> Progress:
-    network = trainee.network.to(device)
+    network = trainee.network.to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).requires_grad_(False).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=spec.learning_rate)
     return Progress(spec, network, average, optimiser, torch.Generator().manual_seed(spec.seed))
@@ -145,6 +145,7 @@ def _update_average(average: torch.nn.Module, current: torch.nn.Module, decay: f
 
 def _export(progress: Progress, trainee: Trainee, out: Path) -> Path:
     """The averaged weights as a backbone, and a sheet of its samples."""
-    place = trainee.save(copy.deepcopy(progress.average), out)
+    average = copy.deepcopy(progress.average).to(memory_format=torch.contiguous_format)
+    place = trainee.save(average, out)
     write_samples(load_backbone(place, device=str(next(progress.average.parameters()).device)), out / "samples.png")
     return place
