@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint lock bundle screenshots bench clean
+FAMILIES := ddpm edm uvit
+
+.PHONY: app test lint lock bundle cifar10 screenshots bench clean
 
 app: $(VENV)/.ready
 	$(BIN)/cfs-explore app
@@ -29,6 +31,14 @@ bundle: $(VENV)/.ready  ## rebuild precomputed/digits from nothing (training tak
 	$(BIN)/cfs-explore run precomputed/digits/spec.yaml --out precomputed/digits --device cpu --fresh
 	$(BIN)/cfs-explore train precomputed/digits-narrow/train.yaml --out precomputed/digits-narrow/backbone --fresh
 	$(BIN)/cfs-explore run precomputed/digits-narrow/spec.yaml --out precomputed/digits-narrow --device cpu --fresh
+
+cifar10: $(VENV)/.ready  ## rebuild precomputed/cifar10-* from nothing (hours on 2 cores; EDM starts from the DDPM)
+	for family in $(FAMILIES); do \
+	  home=precomputed/cifar10-$$family; \
+	  $(BIN)/cfs-explore train $$home/train.yaml --out $$home/backbone --fresh && \
+	  $(BIN)/cfs-explore run $$home/spec.yaml --out $$home --fresh && \
+	  $(BIN)/cfs-explore slim $$home || exit 1; \
+	done
 
 screenshots: $(VENV)/.ready-dev
 	$(BIN)/python scripts/screenshots.py
