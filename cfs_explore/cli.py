@@ -99,8 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     take.add_argument("file", type=Path)
     take.set_defaults(command=_import)
 
-    slim = commands.add_parser("slim", help="remove the stored snapshots of an exploration; its tables stay")
+    slim = commands.add_parser("slim", help="remove ID-train's stored snapshots from an exploration; its tables stay")
     slim.add_argument("run", help="a run directory, or a bundle's name")
+    slim.add_argument("--all", action="store_true", help="those of every set")
     slim.set_defaults(command=_slim)
 
     inspect = commands.add_parser("inspect", help="what a backbone is: input, reach, taps with region and depth")
@@ -288,7 +289,7 @@ def _slim(options: argparse.Namespace) -> None:
     from cfs_explore.locations import locate_run
     from cfs_explore.store import drop_snapshots
 
-    print(f"Freed: {drop_snapshots(locate_run(options.run)) / 1e6:.1f} MB")
+    print(f"Freed: {drop_snapshots(locate_run(options.run), everything=options.all) / 1e6:.1f} MB")
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -153,7 +153,8 @@ def _check_choices(manifest: Manifest, levels: list[Level], taps: list[Tap]) -> 
     pairs = [tuple(found) for found in manifest.presets.values()]
     seconds = [entry.seconds for entry in manifest.stages.values()]
     return [
-        ("kept", set(manifest.kept) == {"level", "taps"}, "level and taps"),
+        ("kept", {"level", "taps"} <= set(manifest.kept) <= {"level", "taps", "without"}, "level, taps and without"),
+        ("kept.without", manifest.kept.get("without", []) in ([], ["id_train"]), "id_train"),
         ("kept.level", whole, f"0 to {len(levels) - 1}"),
         ("kept.taps", known and len(set(kept)) == len(kept), "taps of the run, each once"),
         ("presets", set(manifest.presets) <= {"sparse_ed", "sparse_ed_id"}, "sparse_ed and sparse_ed_id"),

@@ -128,6 +128,8 @@ class Run:
         """Kept snapshots (image, 2C) of a tap at ``manifest.kept['level']``, first draw, as float32."""
         if tap not in self.manifest.kept.get("taps", []):
             raise RunError(f"The snapshots of {tap} were not kept; add it to `keep` and run again.")
+        if role in self.manifest.kept.get("without", []):
+            raise RunError(f"{self.name} was made smaller: it has no snapshots of {role} any more. Run it again.")
         entry = self.entry(role, name)
         array = zarr.open_array(str(self.path / "snapshots.zarr" / tap), mode="r")
         return np.asarray(array[entry.start : entry.start + entry.count], dtype=np.float32)

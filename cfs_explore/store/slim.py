@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import zarr
+
 from cfs_explore.store.files import remove, write_json
 from cfs_explore.store.manifest import Manifest
 
 
-def drop_snapshots(run: Path) -> int:
-    """Remove the stored snapshots; the tables that were made of them stay, and so do scores and moments.
+def drop_snapshots(run: Path, *, everything: bool = False) -> int:
+    """Remove the stored snapshots of ID-train, which only fitting the other heads needs; tables made of them stay.
 
-    Afterwards the other heads and the channel ranking can no longer be computed anew: that takes the run again.
+    Afterwards those tables can no longer be computed anew: that takes the run again.
 
     Args:
         run: directory of a finished run.
+        everything: remove the snapshots of all sets.
 
     Returns:
         The bytes that this freed.
@@ -23,11 +26,18 @@ def drop_snapshots(run: Path) -> int:
         RunError: it is not finished.
     """
     manifest = Manifest.read(run)
-    write_json(
-        run / "manifest.json",
-        manifest.model_copy(update={"kept": {**manifest.kept, "taps": []}}).model_dump(mode="json"),
-    )
-    folder = run / "snapshots.zarr"
-    freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    remove(folder)
-    return freed
+    store = run / "snapshots.zarr"
+    before = _size(store)
+    kept = manifest.kept | ({"taps": []} if everything else {"without": ["id_train"]})
+    write_json(run / "manifest.json", manifest.model_copy(update={"kept": kept}).model_dump(mode="json"))
+    if everything:
+        remove(store)
+        return before
+    entry = next(entry for entry in manifest.sets if entry.role == "id_train")
+    for tap in manifest.kept["taps"]:  # zeros take no room, and the other rows stay where they are
+        zarr.open_array(str(store / tap), mode="r+")[entry.start : entry.start + entry.count] = 0
+    return before - _size(store)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""A run without its snapshots: smaller, and all its numbers are still there."""
+"""A run without snapshots: smaller, and all its numbers are still there."""
 
 import shutil
 
@@ -16,19 +16,19 @@ def size(folder) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.fixture
-def slim_run(tiny_run, tmp_path, capsys):
+@pytest.fixture(params=[[], ["--all"]], ids=["ID-train", "all"])
+def slim_run(request, tiny_run, tmp_path, capsys):
     """A copy of the run that the command has worked on, and what it said."""
     shutil.copytree(tiny_run, tmp_path / "copy")
-    main(["slim", str(tmp_path / "copy")])
+    main(["slim", str(tmp_path / "copy"), *request.param])
     return tmp_path / "copy", capsys.readouterr().out
 
 
 def test_it_says_what_it_freed(tiny_run, slim_run):
     path, said = slim_run
-    snapshots = size(tiny_run / "snapshots.zarr")
-    assert snapshots > 0 and said == f"Freed: {snapshots / 1e6:.1f} MB\n"
-    assert size(path) == pytest.approx(size(tiny_run) - snapshots, abs=200)
+    freed = size(tiny_run / "snapshots.zarr") - size(path / "snapshots.zarr")
+    assert freed > 0 and said == f"Freed: {freed / 1e6:.1f} MB\n"
+    assert size(path) == pytest.approx(size(tiny_run) - freed, abs=200)
 
 
 def test_scores_moments_and_tables_stay(tiny_run, slim_run):
@@ -40,15 +40,23 @@ def test_scores_moments_and_tables_stay(tiny_run, slim_run):
     assert len(after.table("heads")) > 0
 
 
-def test_its_snapshots_are_refused_with_the_remedy(slim_run):
-    run = open_run(slim_run[0])
-    with pytest.raises(RunError, match="were not kept; add it to `keep` and run again"):
-        run.snapshots(run.taps[0].name, "id_test")
+def test_what_went_is_refused_with_the_remedy_and_the_rest_is_as_it_was(tiny_run, slim_run):
+    before, after = open_run(tiny_run), open_run(slim_run[0])
+    for tap in before.manifest.kept["taps"]:
+        with pytest.raises(RunError, match=r"[Rr]un (it )?again"):
+            after.snapshots(tap, "id_train")
+        for which in (("id_test",), ("ood", "letters")):
+            if after.manifest.kept["taps"]:
+                assert np.array_equal(after.snapshots(tap, *which), before.snapshots(tap, *which))
+            else:
+                with pytest.raises(RunError, match="add it to `keep` and run again"):
+                    after.snapshots(tap, *which)
 
 
 def test_it_can_still_be_exported_and_imported(slim_run, runs, tmp_path):
     bundles.export(slim_run[0], tmp_path / "slim.zip")
-    assert open_run(bundles.import_zip(tmp_path / "slim.zip", trusted=True)).manifest.kept["taps"] == []
+    taken = open_run(bundles.import_zip(tmp_path / "slim.zip", trusted=True))
+    assert taken.manifest.kept == open_run(slim_run[0]).manifest.kept
 
 
 def test_an_unfinished_run_is_left_alone(tmp_path, capsys):
