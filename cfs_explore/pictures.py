@@ -1,6 +1,7 @@
 """The images of sets whose thumbnails a run does not hold: found again where their source is on this computer.
 
 found = find_pictures(run, "ood", "SVHN")         # image_id -> PNG; None: the set is not here
+record = find_record(run, entry, image_id, name)  # one image in full size
 fetch(run, print)                                 # gets what is public, by the names in the run's spec
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 
 from cfs_explore import images
 from cfs_explore.errors import CFSError, ImageError
-from cfs_explore.images import thumbnail
+from cfs_explore.images import Record, thumbnail
 from cfs_explore.locations import absolute_source
 from cfs_explore.spec import ImageSet, RunSpec
 from cfs_explore.store import Run
@@ -43,6 +44,33 @@ def find_pictures(run: Run, entry: SetEntry) -> dict[str, bytes] | None:
     except CFSError:
         return None
     return found
+
+
+def find_record(run: Run, entry: SetEntry, image_id: str, name: str) -> Record | None:
+    """One image of a set in full size, from its source; nothing is fetched.
+
+    Args:
+        run: finished.
+        entry: of the set.
+        image_id: of the image, which is known by its pixels.
+        name: that it had in the set; images of this name are looked at first.
+
+    Returns:
+        None where the source cannot be opened here, or does not hold the image any more.
+    """
+    chosen = _set_of(run, entry)
+    if chosen is None:
+        return None
+    try:
+        with images.open_source(_offline(chosen.source, run.path)) as source:
+            for i in sorted(range(len(source)), key=lambda i: source.names[i] != name):
+                with contextlib.suppress(ImageError):
+                    record = source.read(i)
+                    if record.image_id == image_id:
+                        return record
+    except CFSError:
+        return None
+    return None
 
 
 def how_to_get(run: Run, entry: SetEntry) -> str:

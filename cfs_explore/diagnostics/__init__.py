@@ -23,11 +23,29 @@ from cfs_explore.diagnostics.comparison import MeasuredMap, difference_map, matc
 from cfs_explore.diagnostics.complementarity import COMPLEMENTARITY_COLUMNS, SCALES, complementarity
 from cfs_explore.diagnostics.compose import compose, detector_summary, effective_forwards
 from cfs_explore.diagnostics.conditioning_loss import conditioning_loss
+from cfs_explore.diagnostics.conformal import (
+    Alarm,
+    adjusted_p_values,
+    alarm,
+    clopper_pearson,
+    conformal_p_values,
+    discovery_rate,
+    false_alarms,
+    id_percentiles,
+    triage,
+)
 from cfs_explore.diagnostics.cost import COSTS, detector_costs, honest_front, measured_ms, pareto_front
 from cfs_explore.diagnostics.covariate_adjusted import AdjustedAUROC, adjusted_auroc
 from cfs_explore.diagnostics.curves import histogram, roc_curve
 from cfs_explore.diagnostics.delong import DeLong, auroc_interval, delong, delong_covariance, placements
 from cfs_explore.diagnostics.excess import auroc_excess
+from cfs_explore.diagnostics.image_profile import (
+    Exceedance,
+    cell_profile,
+    detector_profile,
+    exceedance,
+    feature_profile,
+)
 from cfs_explore.diagnostics.information import conditional_information
 from cfs_explore.diagnostics.joint_separability import joint_separability, separability
 from cfs_explore.diagnostics.metrics import (
@@ -66,11 +84,13 @@ __all__ = [
     "SIDES",
     "STATISTICS_TOGETHER",
     "AdjustedAUROC",
+    "Alarm",
     "BestCell",
     "Catches",
     "DeLong",
     "Difference",
     "Estimate",
+    "Exceedance",
     "MeasuredMap",
     "PairedDifference",
     "ScoreError",
@@ -80,6 +100,8 @@ __all__ = [
     "TapMoments",
     "TapSample",
     "adjusted_auroc",
+    "adjusted_p_values",
+    "alarm",
     "aligned_lams",
     "aupr",
     "auroc",
@@ -90,23 +112,32 @@ __all__ = [
     "best_excess",
     "cantelli_bound",
     "catches",
+    "cell_profile",
     "channel_contributions",
+    "clopper_pearson",
     "complementarity",
     "compose",
     "conditional_information",
     "conditioning_loss",
+    "conformal_p_values",
     "delong",
     "delong_covariance",
     "detector_costs",
+    "detector_profile",
     "detector_summary",
     "difference_map",
     "difference_warning",
+    "discovery_rate",
     "effective_dimension",
     "effective_forwards",
+    "exceedance",
+    "false_alarms",
+    "feature_profile",
     "fpr95",
     "has_aligned",
     "histogram",
     "honest_front",
+    "id_percentiles",
     "id_threshold",
     "joint_separability",
     "map_agreement",
@@ -138,4 +169,5 @@ __all__ = [
     "tap_moments",
     "tap_summary",
     "top_channel_auroc",
+    "triage",
 ]

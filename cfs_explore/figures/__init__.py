@@ -20,12 +20,16 @@ from cfs_explore.figures.channel_sparsity import sparsity_figure, top_channels_f
 from cfs_explore.figures.control_dots import control_dots_figure
 from cfs_explore.figures.delta_parts import delta_parts_figure, tap_parts_figure
 from cfs_explore.figures.detectors import detector_dots_figure
+from cfs_explore.figures.embedding_scatter import Colouring, embedding_scatter_figure
 from cfs_explore.figures.errors import FigureDataError, FigureExportError
 from cfs_explore.figures.excess_map import excess_alt, excess_map_figure
 from cfs_explore.figures.export import COLUMN_WIDTHS, export_bytes, to_publication
 from cfs_explore.figures.gain_curve import gain_curve_figure
 from cfs_explore.figures.head_dots import head_dots_figure
 from cfs_explore.figures.histogram import score_histogram_figure
+from cfs_explore.figures.image_features import image_features_figure
+from cfs_explore.figures.image_map import image_map_figure
+from cfs_explore.figures.image_scores import image_scores_figure
 from cfs_explore.figures.lab_curves import pair_curve_figure, tap_curve_figure
 from cfs_explore.figures.lab_dots import lab_dots_figure
 from cfs_explore.figures.lab_histogram import delta_histogram_figure
@@ -50,6 +54,7 @@ from cfs_explore.figures.theme import format_estimate, template
 __all__ = [
     "COLUMN_WIDTHS",
     "NO_BROWSER",
+    "Colouring",
     "FigureDataError",
     "FigureExportError",
     "ablation_grid_figure",
@@ -62,6 +67,7 @@ __all__ = [
     "delta_parts_figure",
     "detector_dots_figure",
     "detectors_caption",
+    "embedding_scatter_figure",
     "excess_alt",
     "excess_map_figure",
     "export_bytes",
@@ -70,6 +76,9 @@ __all__ = [
     "has_browser",
     "head_dots_figure",
     "histogram_caption",
+    "image_features_figure",
+    "image_map_figure",
+    "image_scores_figure",
     "lab_dots_figure",
     "map_caption",
     "pair_curve_figure",

@@ -63,6 +63,9 @@ def to_publication(
     ratio = font_pt * _PX_PER_POINT / BASE_FONT_PX
     spec = _scaled(_recoloured(fig.to_dict()), ratio)
     spec["data"] = [trace for trace in spec["data"] if trace.get("meta") != CLICK_LAYER]
+    for trace in spec["data"]:
+        if trace["type"] == "scattergl":  # WebGL draws a bitmap
+            trace["type"] = "scatter"
     layout = spec["layout"]
     cells_as_shapes(spec)
     margin = {side: value * ratio for side, value in layout.get("margin", {}).items()}

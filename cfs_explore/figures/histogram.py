@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.figures.errors import require_columns
 from cfs_explore.figures.theme import ROLE_COLOURS, format_value, new_figure, palette
 
+_LOG_TICKS = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5)]
 _CLASSES = (("id", "ID", "solid"), ("ood", "OOD", "dash"))
 
 
@@ -17,13 +20,17 @@ def score_histogram_figure(
     score_label: str = "Score (higher = more OOD)",
     value_label: str = "Share of images",
     threshold: float | None = None,
+    threshold_label: str = "95 % OOD recall",
+    log: bool = False,
 ) -> go.Figure:
     """Two step histograms on shared bins; OOD is dashed as well as vermillion.
 
     Args:
         bins: columns left, right (bin edges, rising and touching), id, ood (share of the class's images,
             density or count, as ``value_label`` says).
-        threshold: score at which 95 % of the OOD images are caught, drawn as a line.
+        threshold: a score, drawn as a line.
+        threshold_label: what the line says above its value.
+        log: whether the scores stand on a logarithmic axis (bins that are even in ln(score)).
     """
     require_columns(bins, ("left", "right", "id", "ood"), "score histogram")
     bins = bins.sort_values("left")
@@ -55,17 +62,19 @@ def score_histogram_figure(
     if threshold is not None:
         fig.add_vline(x=threshold, line={"color": colours.muted, "width": 1, "dash": "dot"})
         fig.add_annotation(
-            x=threshold,
+            x=math.log10(threshold) if log else threshold,  # unlike a line, which takes the value itself
             y=1,
             yref="paper",
             yanchor="top",
             xanchor="left",
             xshift=4,
-            text=f"95 % OOD recall<br>at {format_value(threshold, 2)}",
+            text=f"{threshold_label}<br>at {format_value(threshold, 2)}",
             align="left",
             font={"size": 11, "color": colours.muted},
         )
     fig.update_xaxes(title_text=score_label, showline=True)
+    if log:
+        fig.update_xaxes(type="log", tickvals=_LOG_TICKS, ticktext=[f"{tick:g}" for tick in _LOG_TICKS])
     fig.update_yaxes(title_text=value_label, rangemode="tozero", showgrid=True, nticks=5)
     return fig
 

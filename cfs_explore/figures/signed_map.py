@@ -64,7 +64,8 @@ def signed_map_figure(
         **CLICKABLE,
         showlegend=False,
     )
-    fig.add_traces([heat_trace(grid), _rings(grid), _hover_layer(grid)])
+    texts = grid.cells["hover"].fillna("<b>not measured</b>")
+    fig.add_traces([heat_trace(grid), _rings(grid), hover_layer(grid, texts)])
     fig.update_layout(shapes=region_brackets(grid, 7), annotations=region_names(grid))
     lay_out_axes(fig, grid, compact=False)
     return fig
@@ -102,7 +103,8 @@ def _rings(grid: MapGrid) -> go.Scatter:
     )
 
 
-def _hover_layer(grid: MapGrid) -> go.Scatter:
+def hover_layer(grid: MapGrid, texts: Sequence[str]) -> go.Scatter:
+    """The invisible points over the cells that answer hover with these texts, and clicks with the cell index."""
     rows, columns = grid.index.shape
     return go.Scatter(
         x=np.tile(grid.x, rows).tolist(),
@@ -112,7 +114,7 @@ def _hover_layer(grid: MapGrid) -> go.Scatter:
         selected={"marker": {"opacity": 0}},
         unselected={"marker": {"opacity": 0}},
         customdata=grid.index.ravel().tolist(),
-        hovertext=grid.cells["hover"].fillna("<b>not measured</b>").tolist(),
+        hovertext=list(texts),
         hovertemplate="%{hovertext}<extra></extra>",
         meta=CLICK_LAYER,
     )

@@ -26,6 +26,7 @@ def capture(
     names: Sequence[str],
     activation: Callable[[str, Any], torch.Tensor] = _whole_output,
     *,
+    reduce: Callable[[torch.Tensor], torch.Tensor] = pool,
     stop: bool = True,
 ) -> Iterator[dict[str, torch.Tensor]]:
     """Pool the output of the named submodules while the body runs one forward.
@@ -34,9 +35,9 @@ def capture(
             backbone.forward(x, level)
         features["conv_in"]  # (B, 2C)
 
-    Each output is pooled on its device inside the hook; full feature maps are never kept. Hooks are always
-    removed. ``activation`` says what of a module's output is pooled. With ``stop`` the forward ends as soon as every
-    tap has fired.
+    Each output is pooled on its device inside the hook; full feature maps are not kept, unless ``reduce`` is something
+    else than pooling. Hooks are always removed. ``activation`` says what of a module's output is reduced. With ``stop``
+    the forward ends as soon as every tap has fired.
 
     Raises:
         TapError: for a name that is not a submodule, or a tap that did not fire.
@@ -48,12 +49,12 @@ def capture(
     features: dict[str, torch.Tensor] = {}
 
     def hook(name: str):
-        def pool_output(_module, _inputs, output):
-            features[name] = pool(activation(name, output))
+        def keep(_module, _inputs, output):
+            features[name] = reduce(activation(name, output))
             if stop and len(features) == len(set(names)):
                 raise _LastTapReached
 
-        return pool_output
+        return keep
 
     handles = [modules[name].register_forward_hook(hook(name)) for name in names]
     try:

@@ -80,13 +80,8 @@ def _histogram(run: Run, ood: str, index: int, id_scores: np.ndarray, ood_scores
     counts = len(id_scores), len(ood_scores)
     positive = bool(min(id_scores.min(), ood_scores.min()) > 0)
     bins = histogram(id_scores, ood_scores, bins=40, log=positive)
-    figure = score_histogram_figure(bins, state.figure_theme()).update_layout(height=230)
-    if positive:
-        ticks = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5)]
-        labels = [f"{tick:g}" for tick in ticks]
-        figure.update_xaxes(type="log", tickvals=ticks, ticktext=labels)  # the bins are even in ln(score)
     show_figure(
-        figure,
+        score_histogram_figure(bins, state.figure_theme(), log=positive).update_layout(height=230),
         key="cell_histogram",
         rows=bins,
         caption=histogram_caption(*counts),

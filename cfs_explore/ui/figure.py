@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -24,6 +24,8 @@ def show_figure(
     alt: str,
     file_name: str,
     on_select: Callable[[], None] | str = "ignore",
+    selection_mode: Sequence[str] = ("points",),
+    lazy: bool = False,
 ) -> None:
     """Show a figure with its caption, its data as a table, and its downloads.
 
@@ -35,31 +37,38 @@ def show_figure(
         alt: for screen readers.
         file_name: of the downloads, without an ending.
         on_select: callback of a click.
+        selection_mode: what selects: "points", "box", "lasso".
+        lazy: fill the table and the downloads when they are opened; for figures that follow a slider.
     """
     st.plotly_chart(
         figure,
         key=key,
         theme=None,
         on_select=on_select,
-        selection_mode="points",
+        selection_mode=selection_mode,
         config={"toImageButtonOptions": {"format": "svg", "filename": file_name}, "displaylogo": False},
         alt=alt,
     )
     with st.container(gap=None):
         st.caption(escape(caption))
-        _files(figure, key, rows, alt, file_name)
+        _files(figure, key, rows, alt, file_name, lazy)
 
 
-def _files(figure: go.Figure, key: str, rows: pd.DataFrame, alt: str, file_name: str) -> None:
+def _files(figure: go.Figure, key: str, rows: pd.DataFrame, alt: str, file_name: str, lazy: bool) -> None:
     """The table behind the figure and the figure as a file, each behind a button."""
+    on_open = "rerun" if lazy else "ignore"
     with st.container(horizontal=True, gap="small"):
-        with st.popover("Table", icon=":material/table:", key=f"{key}_table", type="tertiary"):
+        table = st.popover("Table", icon=":material/table:", key=f"{key}_table", type="tertiary", on_change=on_open)
+        files = st.popover("Figure", icon=":material/download:", key=f"{key}_files", type="tertiary", on_change=on_open)
+    if table.open or not lazy:
+        with table:
             st.dataframe(rows, hide_index=True, alt=alt, width=_TABLE_PX, height=min(320, 36 * len(rows) + 40))
             name = f"{file_name}.csv"
             st.download_button(
                 "CSV", lambda: rows.to_csv(index=False), name, "text/csv", key=f"{key}_csv", on_click="ignore"
             )
-        with st.popover("Figure", icon=":material/download:", key=f"{key}_files", type="tertiary"):
+    if files.open or not lazy:
+        with files:
             _downloads(figure, key, file_name)
 
 

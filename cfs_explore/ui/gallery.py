@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -18,15 +19,24 @@ _STYLE = """
 <style>
 .cfs-gallery {display: grid; grid-template-columns: repeat(6, minmax(0, 72px)); gap: 6px; margin: 2px 0 10px;}
 .cfs-gallery figure {margin: 0; text-align: center;}
-.cfs-gallery img {width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 4px;
-  background: rgba(128, 128, 128, .15);}
+.cfs-picture {width: 200px; max-width: 100%;}
+.cfs-gallery a {display: block;}
+:is(.cfs-gallery, .cfs-picture) img {width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
+  border-radius: 4px; background: rgba(128, 128, 128, .15);}
 .cfs-absent {width: 100%; aspect-ratio: 1; border: 1px dashed rgba(128, 128, 128, .6); border-radius: 4px;}
 .cfs-gallery figcaption {font-size: 12px; line-height: 1.35; opacity: .85; font-variant-numeric: tabular-nums;}
 </style>
 """
 
 
-def show_gallery(heading: str, rows: pd.DataFrame, scores: np.ndarray, order: np.ndarray, help_text: str) -> None:
+def show_gallery(
+    heading: str,
+    rows: pd.DataFrame,
+    scores: np.ndarray,
+    order: np.ndarray,
+    help_text: str,
+    link: Callable[[str], str] | None = None,
+) -> None:
     """Show images in the given order, each with its score; nothing where no image of the set can be shown.
 
     Args:
@@ -35,6 +45,7 @@ def show_gallery(heading: str, rows: pd.DataFrame, scores: np.ndarray, order: np
         scores: of the whole set, (n,).
         order: positions to show.
         help_text: what the row tells.
+        link: image_id -> address that a click on the image opens.
     """
     if not has_pictures(rows):
         return
@@ -44,11 +55,21 @@ def show_gallery(heading: str, rows: pd.DataFrame, scores: np.ndarray, order: np
         row = rows.iloc[int(position)]
         about = html.escape(" - ".join(filter(None, [str(row["name"]), str(row["label"])])), quote=True)
         score = f"{scores[int(position)]:.3g}"
-        figures.append(
-            f'<figure title="{about}, score {score}">{_image(row["thumbnail"], about)}'
-            f"<figcaption>{score}</figcaption></figure>"
-        )
+        image = _image(row["thumbnail"], about)
+        if link is not None:
+            image = f'<a href="{html.escape(link(str(row["image_id"])), quote=True)}">{image}</a>'
+        figures.append(f'<figure title="{about}, score {score}">{image}<figcaption>{score}</figcaption></figure>')
     st.html(f'{_STYLE}<div class="cfs-gallery">{"".join(figures)}</div>')
+
+
+def show_picture(png: bytes, name: str) -> None:
+    """One image, large; an empty place where there is no picture.
+
+    Args:
+        png: the bytes, or b"".
+        name: what it is, for those who cannot see it.
+    """
+    st.html(f'{_STYLE}<div class="cfs-picture">{_image(png, html.escape(name, quote=True))}</div>')
 
 
 def show_absence(run: Run, *sets: tuple[str, str | None]) -> None:

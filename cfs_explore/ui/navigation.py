@@ -22,15 +22,20 @@ def current_page():
             st.Page(_FOLDER / "start.py", title="Start", icon=":material/home:", default=True),
             st.Page(_FOLDER / "explorations.py", title="Explorations", icon=":material/folder_open:"),
             st.Page(_FOLDER / "map.py", title="Map", icon=":material/grid_on:"),
+            st.Page(_FOLDER / "images.py", title="Images", icon=":material/image:"),
+            st.Page(_FOLDER / "triage.py", title="Triage", icon=":material/filter_alt:"),
+            st.Page(_FOLDER / "image.py", title="One image", icon=":material/center_focus_strong:"),
             st.Page(_FOLDER / "complementarity.py", title="Complementarity", icon=":material/join_inner:"),
             st.Page(_FOLDER / "separation.py", title="Separation", icon=":material/align_horizontal_left:"),
             st.Page(_FOLDER / "stability.py", title="Stability", icon=":material/show_chart:"),
             st.Page(_FOLDER / "prediction.py", title="Prediction", icon=":material/track_changes:"),
             st.Page(_FOLDER / "controls.py", title="Controls", icon=":material/fact_check:"),
             st.Page(_FOLDER / "protocol.py", title="Protocol", icon=":material/balance:"),
+            st.Page(_FOLDER / "probe.py", title="Probe", icon=":material/biotech:"),
             st.Page(_FOLDER / "lab.py", title="Lab", icon=":material/science:"),
             st.Page(_FOLDER / "new.py", title="New exploration", icon=":material/add_circle:"),
-        ]
+        ],
+        expanded=True,
     )
     st.session_state["arrived"] = st.session_state.get("page_shown") != page.url_path
     st.session_state["page_shown"] = page.url_path

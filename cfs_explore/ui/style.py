@@ -32,6 +32,7 @@ _STYLE = """
 :is(.st-key-strip_protocol, [data-testid="stElementContainer"]:is(
   [class*="st-key-map_of_"], [class*="st-key-difference_"])) [data-testid="stFullScreenFrame"] {min-width: 600px;}
 /* The primary colour suits text on it, not text of it on a dark page: there the link colour takes its place. */
+[data-testid="stSliderThumbValue"],
 [data-testid="stButtonGroup"] [data-variant="segmented_control"][data-selected="true"],
 [data-testid="stPopoverButton"][kind="tertiary"]:is(
   :active, :hover, :focus-visible, [aria-expanded="true"]) {color: light-dark(#00629B, #56B4E9);}

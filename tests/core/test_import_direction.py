@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "cfs_explore"
 BASE = {"contracts", "errors"}
 LEAVES = ("images", "taps", "store", "heads", "diagnostics", "figures")
-HEAVY = {"backbones", "corruption", "extraction", "pipeline", "train", "inspect"}
+HEAVY = {"backbones", "corruption", "extraction", "pipeline", "probe", "train", "inspect"}
 
 #: Room -> rooms that it may import, itself aside.
 ALLOWED: dict[str, set[str]] = {
@@ -36,6 +36,10 @@ ALLOWED: dict[str, set[str]] = {
     "claims": BASE | {"store", "diagnostics"},
     "pictures": BASE | {"images", "locations", "spec", "store"},
     "look": BASE | {"images", "diagnostics"},
+    "probe": BASE
+    | {"locations", "spec", "images", "pictures", "taps", "store", "corruption", "backbones", "extraction", "scoring"}
+    | {"pipeline"},
+    "embedding": BASE | {"store", "diagnostics"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec_files", "backbones", "store"},
     "pipeline": BASE
@@ -46,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": BASE
     | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
     | {"report", "claims", "look", "bundles", "pictures", "ui"},
-    #: A long run never lives in the app's process: the ui starts jobs and reads runs.
+    #: A long run never lives in the app's process: the ui starts jobs and reads runs; the probe alone runs a network.
     "ui": BASE
     | {
         "levels",
@@ -62,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
         "heads",
         "diagnostics",
     }
-    | {"figures", "jobs", "families", "protocol", "bundles", "pictures"},
+    | {"figures", "jobs", "families", "protocol", "bundles", "pictures", "probe", "embedding"},
 }
 #: Third-party packages that only these rooms may import.
 KEPT_IN = {

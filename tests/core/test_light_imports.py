@@ -27,6 +27,7 @@ def test_rooms_that_read_and_show_do_without_torch():
 
 def test_the_app_opens_without_torch():
     statement = "import cfs_explore.ui.map_view, cfs_explore.ui.new_view, cfs_explore.ui.start_view"
+    statement += ", cfs_explore.ui.probe_view"
     assert not loaded_by(statement) & {"torch", "diffusers", "sklearn"}
 
 

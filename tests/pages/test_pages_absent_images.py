@@ -63,7 +63,7 @@ def test_one_set_has_pictures_and_another_has_not(closed, monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize("query", [{}, {"comp_view": "images"}, {"protocol_view": "levels"}])
-@pytest.mark.parametrize("page", ["map", "complementarity", "prediction", "protocol"])
+@pytest.mark.parametrize("page", ["map", "triage", "image", "complementarity", "prediction", "protocol"])
 def test_no_page_fails(closed, page, query):
     open_page(page, run="closed", **query)
 

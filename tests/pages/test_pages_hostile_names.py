@@ -31,17 +31,18 @@ def picture(seed: int) -> bytes:
 
 
 class Seen(HTMLParser):
-    """The tags of HTML, their attributes, and the titles of figures."""
+    """The tags of HTML, their attributes, the titles of figures, and where links lead."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.tags, self.attributes, self.titles = set(), set(), []
+        self.tags, self.attributes, self.titles, self.links = set(), set(), [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attributes}
         self.titles += [value for name, value in attributes if name == "title"]
+        self.links += [value for name, value in attributes if name == "href"]
 
 
 def harmless(app) -> Seen:
@@ -52,8 +53,9 @@ def harmless(app) -> Seen:
             assert not re.search(r"(?<!\\)(<script|<img|<svg|<iframe|\]\(http:|!\[)", element.value)
             assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e]", element.value)
     pictures = Seen("".join(each.proto.body for each in app.get("html") if "<figure" in each.proto.body))
-    assert pictures.tags <= {"style", "div", "figure", "img", "figcaption", "bdi"}
-    assert pictures.attributes <= {"class", "title", "src", "alt"}
+    assert pictures.tags <= {"style", "div", "figure", "img", "figcaption", "bdi", "a"}
+    assert pictures.attributes <= {"class", "title", "src", "alt", "href"}
+    assert all(re.fullmatch(r"image\?[\w=&%+]+", link) for link in pictures.links)
     assert all(title.isprintable() for title in pictures.titles)
     return pictures
 
@@ -86,6 +88,22 @@ def test_the_map_and_its_pictures(run):
     titles = harmless(app).titles
     for name in NAMES:  # attributes are unescaped by the parser: the whole name is text in one
         assert any(title.startswith(printable(name)) for title in titles)
+
+
+def test_the_triage_page(run):
+    app = open_page("triage", run="hostile", ood="names", triage_rate="20")
+    seen = harmless(app)
+    flagged = next(frame.value for frame in app.dataframe if "flagged" in frame.value).query("flagged")
+    assert len(flagged) and len(seen.links) == len(seen.titles) == len(flagged)
+    for name in flagged["name"]:
+        assert any(title.startswith(name) for title in seen.titles)
+
+
+def test_one_image(run):
+    for image_id, name in run.images("ood", "names")[["image_id", "name"]].itertuples(index=False):
+        app = open_page("image", run="hostile", role="ood", set="names", image=image_id)
+        harmless(app)
+        assert f"**{name}**".replace("\\", "") in texts(app)
 
 
 def test_the_sidebar_names_files_that_could_not_be_used(run):

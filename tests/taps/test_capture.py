@@ -55,6 +55,14 @@ def test_pools_each_tap(chain, x):
     assert hooks(chain) == 0
 
 
+def test_keeps_what_it_is_told_to_keep(chain, x):
+    with torch.no_grad(), capture(chain, ["first"], reduce=torch.clone) as features:
+        chain(x)
+    with torch.no_grad():
+        torch.testing.assert_close(features["first"], chain.first(x))
+    assert hooks(chain) == 0
+
+
 def test_stops_after_the_last_tap_needed(chain, x):
     with capture(chain, ["second", "first"]):
         chain(x)

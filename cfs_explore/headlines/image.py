@@ -1,0 +1,31 @@
+"""What the page of one image says in one sentence."""
+
+from __future__ import annotations
+
+from cfs_explore.figures.theme import format_value
+
+#: An image that is in the top 1 % in so many cells that at most this share of ID images is in as many stands out.
+_UNUSUAL = 0.05
+
+
+def image_headline(name: str, count: int, cells: int, p_value: float, percentiles: dict[str, float]) -> str:
+    """Markdown: does the image stand out among ID-test, over all cells and by the presets?
+
+    Args:
+        name: of the image, safe in Markdown.
+        count, cells, p_value: cells in which it is in the top 1 %, of how many, and how rare that many is
+            (``diagnostics.exceedance``).
+        percentiles: preset -> percentile within ID-test.
+    """
+    top = f"it is in the top 1 % of ID-test in **{count or 'none'} of {cells}** cells"
+    p = f"(p = {format_value(p_value)})"
+    if p_value <= _UNUSUAL:
+        text = f"**{name}** **stands out**: {top}, more than chance {p}."
+    elif count:
+        text = f"**{name}** looks **ordinary**: {top}, no more than chance {p}."
+    else:
+        text = f"**{name}** looks **ordinary**: {top}."
+    if not percentiles:
+        return text
+    first, *others = (f"{preset} puts it at percentile **{format_value(v, 1)}**" for preset, v in percentiles.items())
+    return f"{text} {', '.join([first, *(other.replace(' puts it', '') for other in others)])}."

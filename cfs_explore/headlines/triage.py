@@ -1,0 +1,75 @@
+"""What the triage page says in one sentence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from cfs_explore.figures.theme import format_value
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """What a rule flags in one set.
+
+    Attributes:
+        ood, detector: names, safe in Markdown.
+        count, n: images flagged, of how many.
+        rate: the false-alarm rate or false discovery rate that was asked for.
+        threshold: infinite where nothing can be flagged.
+        n_id: images of ID-test.
+        expected, expected_lo, expected_hi: flagged images if all were ID: mean and central 95 % range.
+    """
+
+    ood: str
+    detector: str
+    count: int
+    n: int
+    rate: float
+    threshold: float
+    n_id: int
+    expected: float
+    expected_lo: float
+    expected_hi: float
+
+
+def triage_headline(found: Flagged, by: str) -> str:
+    """Markdown: how many images are flagged, and whether that is more than ID images alone would give.
+
+    Args:
+        found: the numbers.
+        by: "alarm" for a false-alarm rate, "discovery" for a false discovery rate.
+    """
+    share = f"**{found.count} of {found.n}** images of **{found.ood}**"
+    if by == "discovery":
+        return _discoveries(found, share)
+    start = f"At an expected false-alarm rate of {percent(found.rate)}, **{found.detector}**"
+    if math.isinf(found.threshold):
+        smallest = percent(1 / (found.n_id + 1))
+        return f"{start} can flag **no image**: {found.n_id} ID-test images give no p-value below {smallest}."
+    chance = f"**{alarms_text(found.expected, found.expected_lo, found.expected_hi)}**"
+    if found.count > found.expected_hi:
+        return f"{start} flags {share}, **more** than the {chance} expected if all were ID."
+    if found.count < found.expected_lo:
+        return f"{start} flags {share}, **fewer** than the {chance} expected if all were ID."
+    return f"{start} flags {share}, **no more** than chance: {chance} are expected if all were ID."
+
+
+def _discoveries(found: Flagged, share: str) -> str:
+    start = f"At an expected false discovery rate of {percent(found.rate)}, **{found.detector}** flags"
+    if not found.count:
+        return f"{start} **none of {found.n}** images of **{found.ood}**."
+    among = format_value(found.rate * found.count, 1)
+    return (
+        f"{start} {share}; of what is flagged so, on average at most that share (here {among} images) is ID after all."
+    )
+
+
+def alarms_text(mean: float, lo: float, hi: float) -> str:
+    """'12.5 [4, 24]': a mean number of images and its range."""
+    return f"{format_value(mean, 1)} [{lo:.0f}, {hi:.0f}]"
+
+
+def percent(share: float) -> str:
+    """'5 %', '0.24 %': two digits that count."""
+    return f"{100 * share:.2g} %"

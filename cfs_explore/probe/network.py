@@ -1,0 +1,156 @@
+"""A run's backbone, loaded to be looked into, and shown images as the run showed them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cfs_explore.backbones.base import Backbone
+from cfs_explore.contracts import Level, Tap
+from cfs_explore.corruption import corrupt, keyed_noise
+from cfs_explore.errors import BackboneError
+from cfs_explore.extraction import arithmetic, feature_columns, select_taps
+from cfs_explore.locations import absolute
+from cfs_explore.pipeline import Progress
+from cfs_explore.pipeline.match import told_levels
+from cfs_explore.pipeline.stages.study import Study
+from cfs_explore.probe.inputs import ProbeImage
+from cfs_explore.probe.levels import nearest, probe_lams
+from cfs_explore.probe.seen import Seen, TapView
+from cfs_explore.scoring import Moments, slot_scores
+from cfs_explore.spec import RunSpec
+from cfs_explore.store import Run
+from cfs_explore.taps.capture import capture
+from cfs_explore.taps.pooling import pool
+
+#: A backbone with more weights answers too slowly on a CPU to be played with.
+MOST_WEIGHTS_ON_CPU = 300e6
+
+
+class Probe:
+    """A loaded backbone that many visitors look into; one forward at a time, since taps are hooks on the network.
+
+    Args:
+        run: whose levels, noise, arithmetic and ID statistics are used.
+        backbone: the run's own.
+        spec: of the run.
+    """
+
+    def __init__(self, run: Run, backbone: Backbone, spec: RunSpec):
+        self.run, self.backbone, self.spec = run, backbone, spec
+        self.levels = probe_lams(backbone.reach, run.levels)
+        self.reference = Moments.from_arrays(run.moments("id_train"))
+        self._columns = feature_columns(run.taps)
+        on_gpu = backbone.device.type == "cuda"
+        self._precision = run.manifest.precision if on_gpu else "fp32"  # CPUs are slow in bf16
+        self._lock = threading.Lock()
+        backbone.module.to(memory_format=torch.channels_last)
+
+    @classmethod
+    def open(cls, run: Run, *, device: str | None = None, fetch: bool = True) -> Probe:
+        """Load the backbone of a run.
+
+        Args:
+            run: finished; its spec names places on this computer.
+            device: CUDA where there is one when None, else the CPU.
+            fetch: whether a backbone that is not on this computer may be fetched.
+
+        Raises:
+            BackboneError: it is too large for a CPU, not here, or not the one that the run measured.
+        """
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        _check_effort(run, device)
+        study = Study(run, Progress(), device=device)
+        path = absolute(study.spec.backbone.path, run.path)
+        if not fetch and not Path(path).expanduser().exists():
+            raise BackboneError(f"{path} is not on this server, which fetches nothing for its visitors.")
+        return cls(run, study.backbone, study.spec)
+
+    @torch.inference_mode()
+    def see(self, images: Sequence[ProbeImage], lam: float, draw: int, taps: Sequence[str]) -> Seen:
+        """One forward for all images and taps: what the network is shown, makes of it, and how odd it finds it.
+
+        Args:
+            images: one or more.
+            lam: a key of ``levels``, or any log-SNR that the backbone can match.
+            draw: noise draw, from 0; those below ``run.draws`` are the run's own.
+            taps: names of taps that the run measured.
+
+        Raises:
+            TapError: for a tap that the run did not measure.
+        """
+        level = self.levels.get(lam) or self.backbone.match(lam)
+        position = nearest(level.lam, self.run.levels)
+        chosen = select_taps(self.run.taps, taps)
+        ids = [image.image_id for image in images]
+        noise = keyed_noise(ids, draw + 1, self.backbone.input_shape, self.spec.seed)[draw]
+        with self._lock:
+            x_lam, x0_hat, activations = self._forward(np.stack([i.x0 for i in images]), noise, level, chosen)
+            shown = [self._picture(v) for v in (x_lam / float(np.hypot(level.a, level.b)), x0_hat)]
+        return Seen(
+            images=tuple(images),
+            level=level,
+            position=position,
+            draw=draw,
+            x_lam=_array(x_lam),
+            x0_hat=_array(x0_hat),
+            x_lam_picture=shown[0],
+            x0_hat_picture=shown[1],
+            taps={tap.name: self._view(tap, activations[tap.name], position) for tap in chosen},
+        )
+
+    def _forward(self, x0: np.ndarray, noise: np.ndarray, level: Level, taps: Sequence[Tap]):
+        """x_lam and x0_hat (n, *input_shape), and tap -> activation (n, C, H, W) or (n, tokens, C)."""
+        images, eps = (torch.from_numpy(v).to(self.backbone.device) for v in (x0, noise))
+        told = told_levels(self.spec, self.backbone, [level])[0]
+        names = [tap.name for tap in taps]
+        with arithmetic(self.backbone.device.type, self._precision):
+            clean = self.backbone.encode(images)
+            x_lam = corrupt(clean, eps, level.a, level.b).contiguous(memory_format=torch.channels_last)
+            module, activation = self.backbone.module, self.backbone.activation
+            with capture(module, names, activation, reduce=torch.clone, stop=False) as activations:
+                x0_hat = self.backbone.predict_x0(x_lam, told)
+        return x_lam, x0_hat, activations
+
+    def _picture(self, x: torch.Tensor) -> np.ndarray:
+        """uint8 (n, C, H, W) of what is in the network's space."""
+        return np.rint((_array(self.backbone.decode(x)).clip(-1, 1) + 1) * 127.5).astype(np.uint8)
+
+    def _view(self, tap: Tap, activation: torch.Tensor, position: int) -> TapView:
+        snapshot = pool(activation).cpu().numpy()
+        columns = self._columns[tap.name]
+        at = Moments(
+            self.reference.count,
+            *(v[position : position + 1, columns] for v in (self.reference.mean, self.reference.m2)),
+            self.reference.m2_within[position : position + 1, columns],
+        )
+        score = slot_scores(snapshot[None, None], at, {tap.name: slice(None)})[:, 0, 0, 0]
+        z = (snapshot - at.mean[0]) / np.sqrt(at.variance[0])
+        return TapView(tap, snapshot, z, score, _maps(activation, tap.resolution))
+
+
+def _check_effort(run: Run, device: str) -> None:
+    backbone = run.manifest.backbone
+    latent = backbone.input_shape is not None
+    if device == "cpu" and (latent or backbone.parameters > MOST_WEIGHTS_ON_CPU):
+        why = "works on latents" if latent else f"has {backbone.parameters / 1e6:,.0f} M weights"
+        raise BackboneError(
+            f"{backbone.name} {why}: on a CPU, each look would take many seconds. Start the app on a computer with a "
+            "CUDA GPU, or choose an exploration with a smaller backbone."
+        )
+
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    return np.ascontiguousarray(values.float().cpu().numpy())
+
+
+def _maps(activation: torch.Tensor, side: int) -> np.ndarray:
+    """float32 (n, C, H, W); tokens (n, tokens, C) are laid out in rows of ``side``."""
+    if activation.ndim == 3:
+        n, tokens, channels = activation.shape
+        activation = activation.transpose(1, 2).reshape(n, channels, tokens // side, side)
+    return _array(activation)

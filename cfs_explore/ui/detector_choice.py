@@ -1,0 +1,135 @@
+"""The detector whose scores a page reads: a published preset, the cells composed on the map page, or one cell."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from cfs_explore.contracts import Cell
+from cfs_explore.figures import short_tap_name
+from cfs_explore.figures.theme import format_value
+from cfs_explore.store import Run
+from cfs_explore.ui import composer, data, state
+from cfs_explore.ui.cell_panel import cell_label
+
+#: Key of the session and the address.
+KEY = "detector"
+PRESETS = ("CFS(1x2)", "CFS-dec(1x1)")
+COMPOSED, SINGLE = "composed", "cell"
+_LABELS = {COMPOSED: "Composed cells", SINGLE: "A single cell"}
+
+
+def preset_cells(run: Run) -> dict[str, list[int]]:
+    """Preset -> its cell indices; empty for a backbone without presets."""
+    table = data.table(run, run.digest, "detectors")
+    rows = table[table["name"].isin(PRESETS)].drop_duplicates("name") if len(table) else table
+    return {row["name"]: [int(i) for i in row["cell_indices"]] for row in rows.to_dict("records")}
+
+
+def restore(run: Run) -> None:
+    """Bring the detector back from the address: the map's composed cells and open cell are shared with that page."""
+    if st.session_state.get("map_run") not in (None, run.path.name):
+        state.forget("cell", "cells")  # they are cells of another map
+    st.session_state["map_run"] = run.path.name
+    count, default = len(run.levels) * len(run.taps), composer.default_cells(run)
+    options = [*preset_cells(run), COMPOSED, SINGLE]
+    state.restore(KEY, options[0], options)
+    state.restore("cell", default[-1], range(count), parse=int)
+    cells = state.restore("cells", default, parse=state.parse_cells, write=state.format_cells)
+    if not all(index in range(count) for index in cells):
+        st.session_state["cells"] = default
+
+
+def remember() -> None:
+    """Write the detector into the address, and what it is made of where that was chosen."""
+    chosen = st.session_state[KEY]
+    values = {KEY: chosen}
+    if chosen == SINGLE:
+        values["cell"] = st.session_state["cell"]
+    elif chosen == COMPOSED:
+        values["cells"] = state.format_cells(st.session_state["cells"])
+    state.remember(**values)
+
+
+def control(run: Run) -> None:
+    """Let the visitor choose the detector."""
+    st.selectbox(
+        "Detector",
+        [*preset_cells(run), COMPOSED, SINGLE],
+        key=KEY,
+        format_func=lambda name: _LABELS.get(name, name),
+        width=200,
+        help="What scores the images. CFS(1x2): the published pair of an encoder and a decoder tap; CFS-dec(1x1): its "
+        "decoder tap alone. Composed: the cells chosen on the map page. A single cell: one tap at one noise level.",
+    )
+
+
+def cells_control(run: Run) -> None:
+    """The cells of a composed detector, or the level and the tap of a single one; nothing for a preset."""
+    chosen = st.session_state[KEY]
+    if chosen == COMPOSED:
+        st.multiselect(
+            "Cells whose slot scores are averaged",
+            range(len(run.levels) * len(run.taps)),
+            key="cells",
+            format_func=lambda index: cell_label(run, index),
+            placeholder="Search here, or click cells on the map page",
+            help="The plain mean of the slot scores of these cells; the map page shows them as a map to click.",
+        )
+    elif chosen == SINGLE:
+        _level_and_tap(run)
+
+
+def _level_and_tap(run: Run) -> None:
+    keys = ("detector_level", "detector_tap")
+    st.session_state[keys[0]], st.session_state[keys[1]] = divmod(st.session_state["cell"], len(run.taps))
+
+    def choose() -> None:
+        st.session_state["cell"] = st.session_state[keys[0]] * len(run.taps) + st.session_state[keys[1]]
+
+    with st.container(horizontal=True):
+        st.selectbox(
+            "Noise level",
+            range(len(run.levels)),
+            key=keys[0],
+            format_func=lambda k: f"λ = {format_value(run.levels[k].lam, 1)}",
+            width=150,
+            on_change=choose,
+            help="Log-SNR λ of the noise that the backbone's input carries: high is clean, low is noisy.",
+        )
+        st.selectbox(
+            "Tap",
+            range(len(run.taps)),
+            key=keys[1],
+            format_func=lambda t: f"{short_tap_name(run.taps[t].name)} ({run.taps[t].region})",
+            width=260,
+            on_change=choose,
+            help="Where inside the backbone the activations are read; in order of execution.",
+        )
+
+
+def cell_indices(run: Run) -> list[int]:
+    """Cell indices (level * taps + tap) of the chosen detector; empty where no cell is chosen."""
+    chosen = st.session_state[KEY]
+    if chosen == COMPOSED:
+        return [int(index) for index in st.session_state["cells"]]
+    return [st.session_state["cell"]] if chosen == SINGLE else preset_cells(run)[chosen]
+
+
+def as_cells(run: Run, indices: list[int]) -> list[Cell]:
+    """Cell indices as cells."""
+    return [Cell(*divmod(index, len(run.taps))) for index in indices]
+
+
+def name(run: Run) -> str:
+    """The chosen detector as people say it, such as "CFS(1x2)" or "up1.res2 @ λ 5.0"."""
+    chosen, cells = st.session_state[KEY], cell_indices(run)
+    if len(cells) == 1 and chosen in _LABELS:
+        return cell_label(run, cells[0])
+    return f"mean of {len(cells)} cells" if chosen == COMPOSED else chosen
+
+
+def full_name(run: Run) -> str:
+    """The same for a file: a composed detector names its cells."""
+    if st.session_state[KEY] != COMPOSED:
+        return name(run)
+    return f"mean of {' + '.join(cell_label(run, index) for index in cell_indices(run))}"

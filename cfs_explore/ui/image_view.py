@@ -1,0 +1,252 @@
+"""The page of one image: its slot scores over all cells, among ID-test, and the features that carry one of them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from cfs_explore.figures import image_features_figure, image_map_figure, image_scores_figure, short_tap_name
+from cfs_explore.figures.theme import format_value
+from cfs_explore.headlines.image import image_headline
+from cfs_explore.store import Run
+from cfs_explore.ui import composer, data, detector_choice, image_data, state
+from cfs_explore.ui.cell_panel import cell_label
+from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.gallery import has_pictures, show_absence, show_picture
+from cfs_explore.ui.image_data import Image, Profile
+from cfs_explore.ui.sidebar import escape
+
+VALUES = {"percentile": "Percentile", "ratio": "Score ÷ ID median"}
+_HEADLINE_HELP = (
+    "p: the share of the ID-test images, this one included, that are in the top 1 % in at least as many cells. All "
+    "cells are looked at for every image, so that looking at many costs nothing. Percentile: the share of ID-test "
+    "images that score lower."
+)
+#: Larger sets are searched by text first: so many names in a list would slow the page down.
+_LISTED = 2_000
+_TOP = 8
+
+
+def show(run: Run) -> None:
+    """The whole page for one run."""
+    _restore(run)
+    _page(run)
+
+
+def _restore(run: Run) -> None:
+    """Bring the view back from the URL; what this run has not falls back to the first image of its first OOD set."""
+    known = image_data.sets(run)
+    role = state.restore("role", known[0][0], ("ood", "id_test"))
+    here = [name for each, name in known if each == role]
+    name = state.restore("set", here[0], here)
+    images = list(image_data.names(run, run.digest, role, name))
+    state.restore("image", images[0], images)
+    state.restore("cell", composer.default_cells(run)[-1], range(len(run.levels) * len(run.taps)), parse=int)
+    state.restore("image_value", "percentile", list(VALUES))
+
+
+@st.fragment
+def _page(run: Run) -> None:
+    """Everything but the sidebar."""
+    st.title("What is unusual about this image?", anchor=False)
+    headline = st.empty()
+    image = _controls(run)
+    cell = st.session_state["cell"]
+    state.remember(role=image.role, set=image.name, image=image.image_id, cell=cell)
+    if image.role == "id_test" and run.id_test.count < 2:
+        st.info("ID-test has no other image to compare this one with.", icon=":material/info:")
+        return
+    found = image_data.profile(run, run.digest, image, cell)
+    called = image_data.names(run, run.digest, image.role, image.name)[image.image_id]
+    percentiles = dict(zip(found.detectors["name"], found.detectors["percentile"], strict=True))
+    presets = {name: percentiles[name] for name in detector_choice.PRESETS if name in percentiles}
+    headline.markdown(image_headline(escape(called), *found.exceedance, presets), help=_HEADLINE_HELP)
+    left, right = st.container(key="beside_image").columns([3, 5], gap="large")
+    with left:
+        _picture(run, image, called)
+        _detectors(run, image, found)
+    with right:
+        _map(run, image, found, cell)
+        _features(run, image, cell)
+
+
+def _controls(run: Run) -> Image:
+    known = image_data.sets(run)
+    st.session_state["image_set"] = (st.session_state["role"], st.session_state["set"])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        role, name = st.selectbox(
+            "Set",
+            known,
+            key="image_set",
+            format_func=lambda each: f"{each[1]} (ID-test)" if each[0] == "id_test" else each[1],
+            width=220,
+            on_change=_choose_set,
+            args=(run,),
+            help="Every set of the exploration that has scores: the OOD sets and ID-test.",
+        )
+        names = image_data.names(run, run.digest, role, name)
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", width="content"):
+            _choose_image(list(names), names)
+    image_id = st.session_state["image"]
+    ids = data.images(run, run.digest, role, None if role == "id_test" else name)["image_id"]
+    return Image(role, name, image_id, int((ids == image_id).to_numpy().argmax()))
+
+
+def _choose_set(run: Run) -> None:
+    role, name = st.session_state["image_set"]
+    first = next(iter(image_data.names(run, run.digest, role, name)))
+    st.session_state.update({"role": role, "set": name, "image": first, "image_search": ""})
+
+
+def _choose_image(ids: list[str], names: dict[str, str]) -> None:
+    """A list to search in, and the ways to the image before and after."""
+    shown = ids
+    if len(ids) > _LISTED:
+        words = st.text_input(
+            "Search", key="image_search", width=180, help="Part of a name or an id; the list then holds what fits."
+        ).casefold()
+        fitting = [each for each in ids if words in names[each].casefold() or words in each][:_LISTED]
+        current = st.session_state["image"]
+        shown = fitting if current in fitting else [current, *fitting]
+    st.selectbox(
+        "Image",
+        shown,
+        key="image",
+        format_func=lambda each: f"{names[each]} · {each}",
+        width=300,
+        help="Type a part of a name or of an image id.",
+    )
+    place = ids.index(st.session_state["image"])
+    for key, text, icon, other in (
+        ("image_before", "Previous", ":material/chevron_left:", place - 1),
+        ("image_after", "Next", ":material/chevron_right:", place + 1),
+    ):
+        inside = 0 <= other < len(ids)
+        target = ids[other] if inside else None
+        side = "left" if other < place else "right"
+        st.button(
+            text, key=key, icon=icon, icon_position=side, disabled=not inside, on_click=_open_image, args=(target,)
+        )
+
+
+def _open_image(image_id: str) -> None:
+    st.session_state["image"] = image_id
+
+
+def _map(run: Run, image: Image, found: Profile, cell: int) -> None:
+    cells = found.cells
+    st.segmented_control(
+        "The map shows",
+        list(VALUES),
+        key="image_value",
+        format_func=VALUES.get,
+        required=True,
+        help="Percentile: the share of ID-test images that score lower in the same cell, so that cells compare. "
+        "Score ÷ ID median: how many times the ordinary score it is; cells whose ID scores vary much show large "
+        "ratios too.",
+    )
+    value = st.session_state["image_value"]
+    state.remember(image_value=value)
+    who = "other ID-test" if image.role == "id_test" else "ID-test"
+    high = cells.loc[cells["percentile"].idxmax()]
+    reading = (
+        "Share of them that score lower, in percent (equal ones count half); grey: the middle"
+        if value == "percentile"
+        else "Its score divided by their median, on a logarithmic scale; grey: the same"
+    )
+    show_figure(
+        image_map_figure(cells, value, cell, state.figure_theme()),
+        key="map_of_image",
+        rows=cells.drop(columns="n_ood"),
+        caption=f"The image's slot scores, mean of {run.draws} draws, beside those of {cells['n_id'].iloc[0]} {who} "
+        f"images. {reading}. Click a cell to open it.",
+        alt=f"Map of one image over {len(cells)} cells: percentile within ID-test from "
+        f"{cells['percentile'].min():.0f} to {high['percentile']:.0f}, the highest for "
+        f"{short_tap_name(high['tap'])} at log-SNR {high['lam']:.1f}.",
+        file_name=f"{_stem(run, image)}-{value}",
+        on_select=_pick_cell,
+    )
+
+
+def _pick_cell() -> None:
+    points = st.session_state["map_of_image"]["selection"]["points"]
+    picked = [point["customdata"] for point in points if isinstance(point.get("customdata"), int)]
+    if picked:
+        st.session_state["cell"] = picked[-1]
+
+
+def _picture(run: Run, image: Image, called: str) -> None:
+    name = None if image.role == "id_test" else image.name
+    rows = data.images(run, run.digest, image.role, name)
+    show_absence(run, (image.role, name))
+    if has_pictures(rows):
+        show_picture(rows["thumbnail"].iloc[image.row], called)
+    facts = run.images(image.role, name).iloc[image.row]
+    label = f" · label {escape(str(facts['label']))}" if str(facts["label"]) else ""
+    size = f"{facts['width']}×{facts['height']} {escape(facts['format'])}"
+    st.caption(f"{escape(called)} · {escape(image.name)}{label} · {size} · id {image.image_id}")
+    if image.role == "ood":
+        query = {"run": run.path.name, "ood": image.name}
+        st.page_link("pages/triage.py", label="Triage of this set", icon=":material/filter_alt:", query_params=query)
+
+
+def _detectors(run: Run, image: Image, found: Profile) -> None:
+    rows = found.detectors
+    show_figure(
+        image_scores_figure(rows, "id" if image.role == "id_test" else "ood", state.figure_theme()),
+        key="image_scores",
+        rows=rows.assign(draws=[" ".join(f"{draw:.6g}" for draw in draws) for draws in rows["draws"]]),
+        caption=f"Diamond: the image, mean of {run.draws} draws; rings: single draws. Bars: the middle 50 % and 90 % "
+        f"of n = {rows['n_id'].iloc[0]} ID-test images. p: conformal p-value.",
+        alt="; ".join(f"{row['name']}: percentile {row['percentile']:.1f}" for row in rows.to_dict("records")),
+        file_name=f"{_stem(run, image)}-detectors",
+    )
+
+
+def _features(run: Run, image: Image, cell: int) -> None:
+    """The open cell's features that lie farthest from ID-train."""
+    st.subheader(f"What carries it in {escape(cell_label(run, cell))}", anchor=False)
+    if not image_data.is_kept(run, cell):
+        _not_kept(run)
+        return
+    table = image_data.features(run, run.digest, image, cell)
+    parts = 100 * table.groupby("pooling")["share"].sum()
+    show_figure(
+        image_features_figure(table, _TOP, state.figure_theme()),
+        key="image_features",
+        rows=table.sort_values("square", ascending=False),
+        caption=f"The {min(_TOP, len(table) // 2)} channels of each pooling that lie farthest from ID-train, of "
+        f"{len(table) // 2}; z-scores of the first draw, whose score is {format_value(table['square'].mean())}. The "
+        f"channels' means carry {parts['mean']:.0f} % of it, their standard deviations {parts['std']:.0f} %.",
+        alt=_features_alt(table),
+        file_name=f"{_stem(run, image)}-features",
+    )
+
+
+def _features_alt(table: pd.DataFrame) -> str:
+    first = table.loc[table["square"].idxmax()]
+    pooled = "mean" if first["pooling"] == "mean" else "standard deviation"
+    return (
+        f"z-scores of {len(table)} features; the farthest is channel {first['channel']}'s {pooled}, z {first['z']:.1f}."
+    )
+
+
+def _not_kept(run: Run) -> None:
+    """Why there is nothing here, what to run, and a way to the cells that have it."""
+    st.info(
+        "This needs the cell's snapshots, and they were not kept. Name its tap under `keep` in the spec (and its λ as "
+        "`keep_level`) and run again.",
+        icon=":material/info:",
+    )
+    with st.container(horizontal=True):
+        for index in image_data.kept_cells(run)[:4]:
+            label = f"Open {escape(cell_label(run, index))}, which was kept"
+            st.button(label, key=f"image_open_{index}", on_click=_open_cell, args=(index,))
+
+
+def _open_cell(index: int) -> None:
+    st.session_state["cell"] = index
+
+
+def _stem(run: Run, image: Image) -> str:
+    return f"{run.path.name}-{image.name}-{image.image_id}".replace(" ", "-")

@@ -1,0 +1,171 @@
+"""The images page's table: one row per image, known by its row in images.parquet wherever it is shown.
+
+A chart, a gallery or a table passes ``row`` on, never a position in what it happens to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cfs_explore.contracts import Cell
+from cfs_explore.diagnostics import compose
+from cfs_explore.embedding import (
+    EmbeddingError,
+    Mixing,
+    Settings,
+    coordinates,
+    is_stored,
+    mixing,
+    nearest,
+    snapshot_features,
+)
+from cfs_explore.images.statistics import STATISTICS
+from cfs_explore.images.thumbnail_statistics import thumbnail_statistics
+from cfs_explore.store import Run
+from cfs_explore.ui import data
+from cfs_explore.ui.gallery import has_pictures
+
+CSV_COLUMNS = ("image_id", "set", "name", "label", "score")
+ORDERS = {"high": "Highest score first", "low": "Lowest score first"}
+_NATIVE = {"width": "native width in pixels", "height": "native height in pixels"}
+#: Column -> what the choice of colours and the colour bar call it.
+COLOURS = {"dataset": "set", "label": "label", "score": "score", **{key: key for key in STATISTICS}, **_NATIVE}
+
+
+def points(run: Run, settings: Settings, oods: Sequence[str], cells: Sequence[int], colour: str) -> pd.DataFrame:
+    """ID-test and OOD images: row, role, dataset, image_id, name, label, score, x, y, and the column of the colour.
+
+    Args:
+        run: the exploration.
+        settings: of the coordinates.
+        oods: names of OOD sets.
+        cells: indices (level * taps + tap) of the detector that scores.
+        colour: a key of ``COLOURS``.
+    """
+    frame = _coordinates(run, run.digest, settings, tuple(oods))
+    parts = []
+    for role, name in sets(oods):
+        entry, images = run.entry(role, name), data.images(run, run.digest, role, name)
+        scores = data.scores(run, run.digest, role, name)
+        part = pd.DataFrame(
+            {
+                "row": entry.start + np.arange(entry.count),
+                "name": images["name"].to_numpy(),
+                "label": images["label"].to_numpy(),
+                "score": compose(scores, [Cell(*divmod(i, len(run.taps))) for i in cells]),
+            }
+        )
+        if colour not in ("dataset", "label", "score"):
+            part[colour] = _facts(run, run.digest, role, name)[colour].to_numpy()
+        parts.append(part)
+    return pd.concat([frame.drop(columns="position"), pd.concat(parts, ignore_index=True)], axis=1)
+
+
+def sets(oods: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Role and name of the sets that the page shows."""
+    return [("id_test", None), *(("ood", name) for name in oods)]
+
+
+def explained(run: Run, settings: Settings, oods: Sequence[str]) -> list[float]:
+    """Variance shares of PCA's axes; empty for UMAP."""
+    return _coordinates(run, run.digest, settings, tuple(oods)).attrs["explained"]
+
+
+def is_ready(run: Run, settings: Settings, oods: Sequence[str]) -> bool:
+    """Whether the coordinates are stored already."""
+    return is_stored(run, settings, oods)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _coordinates(_run: Run, digest: str, settings: Settings, oods: tuple[str, ...]) -> pd.DataFrame:
+    return coordinates(_run, settings, oods)
+
+
+@st.cache_resource(max_entries=24, ttl=600, show_spinner="Measuring the images")
+def _facts(_run: Run, digest: str, role: str, name: str | None) -> pd.DataFrame:
+    """Statistics of a set's thumbnails, and native sizes."""
+    facts = _run.images(role, name, columns=list(_NATIVE))
+    return pd.concat([thumbnail_statistics(data.images(_run, digest, role, name)["thumbnail"]), facts], axis=1)
+
+
+def colours(run: Run, oods: Sequence[str]) -> list[str]:
+    """What can colour these sets: labels and statistics where there are any, native sizes where they differ."""
+    shown = [data.images(run, run.digest, *which) for which in sets(oods)]
+    sizes = pd.concat([run.images(*which, columns=list(_NATIVE)) for which in sets(oods)])
+    found = ["dataset", "score"]
+    found += ["label"] * any((rows["label"] != "").any() for rows in shown)
+    found += list(STATISTICS) * any(map(has_pictures, shown))
+    return found + [key for key in _NATIVE if sizes[key].nunique() > 1]
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading snapshots")
+def features(_run: Run, digest: str, taps: tuple[str, ...], role: str, name: str | None) -> np.ndarray:
+    """Standardised snapshots (n, d) of a set."""
+    return snapshot_features(_run, taps, role, name)
+
+
+@st.cache_resource(max_entries=64, show_spinner="Looking for neighbours")
+def mixed(_run: Run, digest: str, taps: tuple[str, ...], ood: str) -> Mixing | None:
+    """How far an OOD set lies among the ID images; None for a single image."""
+    try:
+        return mixing(*(features(_run, digest, taps, *which) for which in sets([ood])))
+    except EmbeddingError:
+        if _run.entry("ood", ood).count < 2:
+            return None
+        raise
+
+
+def id_neighbours(run: Run, taps: tuple[str, ...], row: int, k: int) -> pd.DataFrame:
+    """The k nearest ID-test images of an image, itself left out: row and distance, nearest first."""
+    role, name, position = locate(run, row)
+    of_id = features(run, run.digest, taps, "id_test", None)
+    found, distances = nearest(of_id, features(run, run.digest, taps, role, name)[position], k + 1)
+    frame = pd.DataFrame({"row": run.id_test.start + found, "distance": distances})
+    return frame[frame["row"] != row].head(k).reset_index(drop=True)
+
+
+def width(run: Run, taps: Sequence[str]) -> int:
+    """Features of these taps' snapshots (theory 2)."""
+    return sum(2 * tap.channels for tap in run.taps if tap.name in taps)
+
+
+def locate(run: Run, row: int) -> tuple[str, str | None, int]:
+    """Role and set of an image, and its position there, from its row in images.parquet.
+
+    Raises:
+        ValueError: no image has this row.
+    """
+    entry = next((entry for entry in run.manifest.sets if entry.start <= row < entry.start + entry.count), None)
+    if entry is None:
+        raise ValueError(f"No image has the row {row}.")
+    return entry.role, entry.name if entry.role == "ood" else None, row - entry.start
+
+
+def thumbnail(run: Run, row: int) -> bytes:
+    """PNG of an image; empty where it is not to be had."""
+    role, name, position = locate(run, row)
+    return data.images(run, run.digest, role, name)["thumbnail"].iloc[position]
+
+
+def thumbnails(run: Run, oods: Sequence[str]) -> dict[int, bytes]:
+    """Row -> PNG of every image of ID-test and of these OOD sets."""
+    found: dict[int, bytes] = {}
+    for which in sets(oods):
+        pngs = data.images(run, run.digest, *which)["thumbnail"]
+        found.update(enumerate(pngs, run.entry(*which).start))
+    return found
+
+
+def gallery_rows(points: pd.DataFrame, selected: Collection[int] | None, order: str) -> pd.DataFrame:
+    """The selected images, all where nothing is selected, by score; equal scores in the order of their rows."""
+    shown = points if selected is None else points[points["row"].isin(list(selected))]
+    return shown.sort_values("row").sort_values("score", ascending=order == "low", kind="stable", ignore_index=True)
+
+
+def selection_csv(rows: pd.DataFrame) -> str:
+    """image_id, set, name, label and score of these images."""
+    return rows.rename(columns={"dataset": "set"})[list(CSV_COLUMNS)].to_csv(index=False)

@@ -1,0 +1,192 @@
+"""The images page: every image as a point by its snapshot, pictures of the points that a box or a lasso selects."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from cfs_explore.embedding import Settings
+from cfs_explore.errors import CFSError
+from cfs_explore.figures import Colouring, embedding_scatter_figure, short_tap_name
+from cfs_explore.figures.embedding_scatter import COLOUR_PERCENTILES
+from cfs_explore.figures.theme import format_value
+from cfs_explore.headlines.images import images_headline
+from cfs_explore.store import Run
+from cfs_explore.ui import detector_choice, diagnostic_page, images_browser, images_controls, images_points, state
+from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.images_gallery import first_page, show_selection
+from cfs_explore.ui.images_picked import show_picked
+from cfs_explore.ui.sidebar import escape
+
+CHART = "images_scatter"
+_MIXING_HELP = (
+    "Nearest in all dimensions of the snapshots, not in the picture below, which shows two. In brackets the Wilson "
+    "95 % interval, images taken as independent. A low share can also come from OOD images that resemble one another."
+)
+_FORMULAS = {
+    "**Features** (3), (4): every kept snapshot in ID-train standard deviations; with L taps, each tap's d features "
+    "weigh alike, so that a point's squared distance from the ID-train mean is its CFS(1×L) score:": r"f_j = "
+    r"\frac{z_j-\mu_j}{\sqrt{v_j\, d\, L}}, \qquad \lVert f\rVert^2 = \frac1L\sum_l s_l",
+    "**PCA** and **UMAP** are fitted on the ID-test images alone and then place the OOD images: they move no ID image. "
+    "Distances and densities cannot be read from UMAP's picture; the headline and the neighbours use all dimensions.": (
+        r"f \in \mathbb{R}^{\sum d} \mapsto (x, y)"
+    ),
+    "**Mixing**: the share of OOD images whose nearest other image, of both sets, is an ID image; were both sets one, "
+    "it would be (Schilling 1986):": r"\frac{n_{ID}}{n_{ID}+n_{OOD}-1}",
+}
+
+
+def show(run: Run) -> None:
+    """The whole page for one run."""
+    if not run.manifest.kept["taps"]:
+        _not_kept()
+        return
+    images_controls.restore(run)
+    if st.session_state["arrived"]:
+        st.session_state.pop("images_drawn", None)  # the browser has forgotten its box
+    _page(run)
+
+
+def _not_kept() -> None:
+    st.title("Which images lie together inside the network?", anchor=False)
+    st.info(
+        "This page reads snapshots, and this exploration keeps none. Name taps under `keep` in the spec (`sparse_ed` "
+        "for the published pair, or names; their λ as `keep_level`) and run again:",
+        icon=":material/info:",
+    )
+    st.code("keep: sparse_ed\nkeep_level: 5.0", language="yaml")
+
+
+@st.fragment
+def _page(run: Run) -> None:
+    """Everything but the sidebar."""
+    st.title("Which images lie together inside the network?", anchor=False)
+    headline = st.empty()
+    settings, oods, colour = images_controls.show(run)
+    cells = detector_choice.cell_indices(run)
+    if not settings.taps or not cells:
+        st.info("Choose at least one tap, and a detector of at least one cell.", icon=":material/info:")
+        return
+    try:
+        headline.markdown(_headline(run, settings, oods), help=_MIXING_HELP)
+        points = _points(run, settings, oods, cells, colour)
+    except CFSError as error:
+        st.error(escape(str(error)))
+        return
+    left, right = st.container(key="beside_images").columns([5, 3], gap="large")
+    with left:
+        _scatter(run, points, settings, oods, colour)
+    with right:
+        show_picked(run, points, settings.taps, CHART, pick)
+    show_selection(run, points, oods, CHART, pick)
+    images_controls.remember_picked()
+    diagnostic_page.formulas(_FORMULAS)
+
+
+def _headline(run: Run, settings: Settings, oods: list[str]) -> str:
+    found = {escape(name): images_points.mixed(run, run.digest, settings.taps, name) for name in oods}
+    known = {name: each for name, each in found.items() if each is not None}
+    if found and not known:
+        return f"Whether **{', '.join(found)}** mixes with the ID images takes at least two images of it."
+    return images_headline(known, escape(run.id_test.name))
+
+
+def _points(run: Run, settings: Settings, oods: list[str], cells: list[int], colour: str) -> pd.DataFrame:
+    """The page's table; a first UMAP says that it takes a while."""
+    if images_points.is_ready(run, settings, oods) or settings.method == "pca":
+        return images_points.points(run, settings, oods, cells, colour)
+    count = run.id_test.count + sum(run.entry("ood", name).count for name in oods)
+    with st.spinner(
+        f"UMAP of {count:,} images: half a minute or more the first time, then it is stored", show_time=True
+    ):
+        return images_points.points(run, settings, oods, cells, colour)
+
+
+def _scatter(run: Run, points: pd.DataFrame, settings: Settings, oods: list[str], colour: str) -> None:
+    title = images_controls.colour_name(run, colour)
+    colouring = Colouring(colour, title)
+    figure = embedding_scatter_figure(
+        points,
+        colouring,
+        _axes(run, settings, oods),
+        selected=_drawn_selection((run.digest, settings, tuple(oods), colour, title, state.figure_theme())),
+        picked=st.session_state["images_picked"],
+        theme=state.figure_theme(),
+    )
+    _zoom(figure, (run.digest, settings, tuple(oods)))
+    pictures = images_browser.point_pictures(run, oods, key="images_pointer", chart=CHART, on_pick=pick)
+    show_figure(
+        figure,
+        key=CHART,
+        rows=points,
+        caption=_caption(run, points, settings, colouring, pictures),
+        alt=_alt(points, settings),
+        file_name=f"{run.path.name}-images-{settings.method}",
+        on_select=_select,
+        selection_mode=("box", "lasso"),
+    )
+
+
+def _drawn_selection(identity: tuple) -> list[int] | None:
+    """What the figure draws as selected: what was selected when the figure last had to be drawn anew.
+
+    A new box needs no new figure, since the browser has drawn it already; the figure stays, with its box and its zoom.
+    """
+    identity = (*identity, st.session_state["images_picked"])
+    drawn = st.session_state.get("images_drawn")
+    if drawn is None or drawn[0] != identity:
+        st.session_state["images_drawn"] = drawn = (identity, st.session_state.get("images_selected"))
+    return drawn[1]
+
+
+def _zoom(figure, identity: tuple) -> None:
+    """Keep the part in view when a click draws the figure anew; other coordinates begin with all in view."""
+    of, ranges = st.session_state.get("images_zoom", (None, None))
+    if ranges is not None and of in (None, identity):
+        st.session_state["images_zoom"] = (identity, ranges)
+        figure.update_xaxes(range=ranges[0], autorange=False)
+        figure.update_yaxes(range=ranges[1], autorange=False)
+
+
+def _select() -> None:
+    """A box or a lasso selects; an empty one, or a double click, shows all again."""
+    points = st.session_state[CHART]["selection"]["points"]
+    rows = sorted({point["customdata"] for point in points if isinstance(point.get("customdata"), int)})
+    st.session_state["images_selected"] = rows or None
+    first_page()
+
+
+def pick(row: int, ranges: list[list[float]] | None = None) -> None:
+    """Make an image the picked one; a second click on it puts it back."""
+    st.session_state["images_picked"] = None if st.session_state["images_picked"] == row else row
+    st.session_state["images_zoom"] = (None, ranges)
+
+
+def _axes(run: Run, settings: Settings, oods: list[str]) -> tuple[str, str] | None:
+    shares = images_points.explained(run, settings, oods)
+    if not shares:
+        return None
+    x, y = (f"PC {i} ({100 * share:.0f} % of the ID variance)" for i, share in enumerate(shares, 1))
+    return x, y
+
+
+def _caption(run: Run, points: pd.DataFrame, settings: Settings, colouring: Colouring, pictures: bool) -> str:
+    n_id, n_ood = (int((points["role"] == role).sum()) for role in ("id_test", "ood"))
+    taps = ", ".join(map(short_tap_name, settings.taps))
+    lam = format_value(run.levels[run.manifest.kept["level"]].lam, 1)
+    how = "PCA"
+    if settings.method == "umap":
+        how = f"UMAP ({settings.neighbors} neighbours, min_dist {settings.min_dist:g}, seed {settings.seed})"
+    low, high = COLOUR_PERCENTILES
+    ends = f" Colours end at the {low}nd and {high}th percentile." if colouring.is_number else ""
+    look = "Point at an image to see it, click it to keep it" if pictures else "Click a point to see its image"
+    return (
+        f"Snapshots of {taps} at λ {lam}, first draw, standardised by ID-train; {how} fitted on ID-test, OOD placed "
+        f"among it; n = {n_id:,} ID, {n_ood:,} OOD.{ends} {look}; drag a box to select (lasso: at the figure's top "
+        "right), double-click to see all again."
+    )
+
+
+def _alt(points: pd.DataFrame, settings: Settings) -> str:
+    counts = ", ".join(f"{count:,} {name}" for name, count in points["dataset"].value_counts(sort=False).items())
+    return f"Scatter of images by two coordinates ({settings.method.upper()}) of their snapshots: {counts}."

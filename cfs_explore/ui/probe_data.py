@@ -1,0 +1,93 @@
+"""What the probe page keeps between redraws: the loaded backbone, shared by all visitors, images, and ID scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cfs_explore.bundles import names_places
+from cfs_explore.diagnostics import histogram
+from cfs_explore.errors import BackboneError, CFSError
+from cfs_explore.probe.inputs import ProbeImage, stored_image
+from cfs_explore.store import Run
+from cfs_explore.ui import access, data
+
+if TYPE_CHECKING:
+    from cfs_explore.probe.network import Probe
+
+_BINS = 40
+
+
+def load(run: Run) -> Probe:
+    """The run's backbone, loaded once for all visitors.
+
+    Raises:
+        CFSError: it cannot be loaded here.
+    """
+    if not names_places(run.path):
+        raise BackboneError(
+            "This exploration was imported, and its backbone is not on this server. Look into it where it was made, or "
+            "choose another exploration at the left."
+        )
+    return _load(run, run.digest, access.fetches())
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the backbone")
+def _load(_run: Run, digest: str, fetch: bool) -> Probe:
+    from cfs_explore.probe.network import Probe  # torch loads now, and not before
+
+    return Probe.open(_run, fetch=fetch)
+
+
+def image(run: Run, role: str, name: str | None, index: int) -> ProbeImage:
+    """An image of the run, with the pixels that it measured.
+
+    Raises:
+        CFSError: they are not here.
+    """
+    found = _image(run, run.digest, role, name, index)
+    if isinstance(found, CFSError):
+        raise found
+    return found
+
+
+@st.cache_resource(max_entries=64, ttl=600, show_spinner="Looking for the image")
+def _image(_run: Run, digest: str, role: str, name: str | None, index: int) -> ProbeImage | CFSError:
+    """The image, or why there is none: looking for it may have read a whole set."""
+    row = data.images(_run, digest, role, name).iloc[index]
+    try:
+        return stored_image(_run, _run.entry(role, name), row, search=names_places(_run.path))
+    except CFSError as error:
+        return error
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def titles(_run: Run, digest: str, role: str, name: str | None) -> list[str]:
+    """What a selector calls the images of a set: number, label and name, all of which can be searched."""
+    rows = data.images(_run, digest, role, name)
+    parts = zip(range(1, len(rows) + 1), rows["label"], rows["name"], strict=True)
+    return [" · ".join(filter(None, [str(number), label, text])) for number, label, text in parts]
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def id_scores(_run: Run, digest: str, level: int, tap: int) -> np.ndarray:
+    """Slot scores of the ID test images by single draws, (images x draws,)."""
+    return data.scores(_run, digest, "id_test", None)[:, :, level, tap].ravel()
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def id_bins(_run: Run, digest: str, level: int, tap: int) -> tuple[pd.DataFrame, bool]:
+    """Histogram of ``id_scores``, and whether its bins are even in ln(score)."""
+    scores = id_scores(_run, digest, level, tap)
+    log = bool(scores.min() > 0)
+    return histogram(scores, scores, bins=_BINS, log=log)[["left", "right", "id"]], log
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def typical(_run: Run, digest: str, role: str, name: str | None, level: int, tap: int) -> int:
+    """Position of the image whose score is the median of its set."""
+    scores = data.scores(_run, digest, role, name)[:, :, level, tap].mean(axis=1)
+    return int(np.argsort(scores, kind="stable")[(len(scores) - 1) // 2])

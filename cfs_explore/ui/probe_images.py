@@ -1,0 +1,124 @@
+"""The two images of the probe page: one of the ID test set, and one of an OOD set or of the visitor's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from cfs_explore.errors import CFSError
+from cfs_explore.probe.inputs import ProbeImage, given_image
+from cfs_explore.store import Run
+from cfs_explore.ui import diagnostic_page, probe_data, state, uploads
+from cfs_explore.ui.gallery import show_absence
+from cfs_explore.ui.sidebar import escape
+
+#: A selector holds this many names at most; larger sets are chosen from by number.
+_MOST_LISTED = 2_000
+_OWN = "your image"
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """An image of the page.
+
+    Attributes:
+        letter: "A" or "B".
+        role: "id" or "ood", which gives its colour in every figure.
+        set_name: of its set, or that it is the visitor's own.
+        image: for the probe.
+    """
+
+    letter: str
+    role: str
+    set_name: str
+    image: ProbeImage
+
+
+def restore(run: Run, level: int, tap: int) -> None:
+    """Bring the choice back from the address; by default the images of median score at this level and tap."""
+    ood = diagnostic_page.restore_ood(run)
+    if st.query_params.get("ood", run.ood_names[0]) == ood:  # the address says it, and with it which image
+        st.session_state["probe_ood"] = ood
+    for key, role, name in (("probe_a", "id_test", None), ("probe_b", "ood", ood)):
+        default = probe_data.typical(run, run.digest, role, name, level, tap)
+        state.restore(key, default, range(run.entry(role, name).count), parse=int)
+
+
+def choose(run: Run) -> list[Shown]:
+    """The selectors, and the images that can be shown; says why where one cannot."""
+    ood = st.session_state["ood"]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        index = _selector(run, "id_test", None, "probe_a", f"A: image of {run.id_test.name} (ID)")
+        ood = _ood_control(run)
+        other = _selector(run, "ood", ood, "probe_b", "B: image of the OOD set")
+        with st.popover("Upload", icon=":material/upload:"):
+            own = _uploaded(run)
+    found = [
+        _from_set(run, "A", "id", "id_test", None, index),
+        own or _from_set(run, "B", "ood", "ood", ood, other),
+    ]
+    state.remember(probe_a=st.session_state["probe_a"], probe_b=st.session_state["probe_b"])
+    return [each for each in found if each is not None]
+
+
+def _ood_control(run: Run) -> str:
+    """As on the other pages; a set that is chosen here starts at its first image."""
+    before = st.session_state.get("probe_ood")
+    chosen = diagnostic_page.ood_control(run)
+    st.session_state["probe_ood"] = chosen
+    if before not in (None, chosen) or st.session_state["probe_b"] >= run.entry("ood", chosen).count:
+        st.session_state["probe_b"] = 0
+    return chosen
+
+
+def _selector(run: Run, role: str, name: str | None, key: str, label: str) -> int:
+    """Position of the chosen image."""
+    count = run.entry(role, name).count
+    if count > _MOST_LISTED:
+        number = f"{key}_number"
+        st.session_state[number] = st.session_state[key] + 1
+        st.number_input(
+            f"{label}, 1 to {count:,}",
+            1,
+            count,
+            key=number,
+            on_change=lambda: st.session_state.update({key: st.session_state[number] - 1}),
+        )
+        return st.session_state[key]
+    titles = probe_data.titles(run, run.digest, role, name)
+    return st.selectbox(
+        label,
+        range(count),
+        key=key,
+        format_func=lambda i: titles[i],
+        help="Type to search: number, class and name. Only images whose scores the run has stored are listed.",
+    )
+
+
+def _from_set(run: Run, letter: str, role: str, run_role: str, name: str | None, index: int) -> Shown | None:
+    try:
+        image = probe_data.image(run, run_role, name, index)
+    except CFSError as error:
+        st.warning(escape(str(error)), icon=":material/image:")
+        show_absence(run, (run_role, name))
+        return None
+    return Shown(letter, role, run.entry(run_role, name).name, image)
+
+
+def _uploaded(run: Run) -> Shown | None:
+    """The visitor's own image in the place of B, once there is a readable one."""
+    upload = st.file_uploader(
+        "Show an image of yours as B",
+        type=list(uploads.PICTURES),
+        key="probe_upload",
+        help="It is fitted to the backbone as the run fitted its images, and goes away with its cross.",
+    )
+    if upload is None:
+        return None
+    try:
+        image = given_image(run, uploads.spool(upload).read_bytes(), upload.name)
+    except (CFSError, OSError) as error:
+        st.error(escape(str(error)), icon=":material/error:")
+        return None
+    return Shown("B", "ood", _OWN, image)

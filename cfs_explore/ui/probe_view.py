@@ -1,0 +1,196 @@
+"""The probe page: two images, one level of noise, and what the backbone makes of them, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cfs_explore.errors import CFSError
+from cfs_explore.figures import short_tap_name
+from cfs_explore.figures.theme import format_value
+from cfs_explore.headlines.probe import Scored, probe_headline
+from cfs_explore.levels import MAIN_LAM
+from cfs_explore.probe.levels import probe_lams
+from cfs_explore.probe.seen import Seen, share_below
+from cfs_explore.store import Run
+from cfs_explore.ui import composer, diagnostic_page, probe_data, probe_images, probe_pictures, probe_tap, state
+from cfs_explore.ui.probe_images import Shown
+from cfs_explore.ui.sidebar import escape
+
+#: Draws that can be looked at, the run's own first.
+_DRAWS = 20
+_SIDES = {
+    "probe_encoder": ("Encoder tap", ("input", "encoder")),
+    "probe_decoder": ("Decoder tap", ("decoder", "output")),
+}
+_FORMULAS = {
+    "**What the network gets** (1), at log-SNR λ = ln(a²/b²); e is the noise draw, keyed by seed, image and draw as "
+    "the run's:": r"x_\lambda = a\,x_0 + b\,e",
+    "**Its guess of x₀** in one step, from the noise that it predicts:": r"\hat x_0 = \frac{x_\lambda - "
+    r"b\,\hat e(x_\lambda)}{a}",
+    "**z-scores** of a tap's pooled features (2), their means and standard deviations over space; μ and v are "
+    "ID-train's mean and variance at the nearest measured level:": r"z_j = \frac{f_j-\mu_j}{\sqrt{v_j}}",
+    "**Slot score** (3) of one draw, over the tap's d features:": r"s = \frac1d\sum_j z_j^2",
+}
+
+
+def show(run: Run) -> None:
+    """The whole page for one run."""
+    _restore(run)
+    _page(run)
+
+
+def _restore(run: Run) -> None:
+    """Bring the view back from the URL; an uploaded image is not part of it."""
+    lams = list(probe_lams(run.manifest.backbone.reach, run.levels))
+    main = min(lams, key=lambda lam: abs(lam - MAIN_LAM))
+    state.restore("probe_lam", main, lams, parse=float, write=_lam_text)
+    state.restore("probe_draw", 0, range(_draws(run)), parse=int)
+    defaults = _default_taps(run)
+    for (key, (_, regions)), default in zip(_SIDES.items(), defaults, strict=True):
+        state.restore(key, default, _options(run, regions))
+    level, tap = divmod(composer.default_cells(run)[-1], len(run.taps))
+    probe_images.restore(run, level, tap)
+
+
+def _draws(run: Run) -> int:
+    return max(run.draws, _DRAWS)
+
+
+def _lam_text(lam: float) -> str:
+    return f"{lam:g}"
+
+
+def _options(run: Run, regions: Sequence[str]) -> list[str]:
+    """Names of the taps of these regions; all where there is none."""
+    return [tap.name for tap in run.taps if tap.region in regions] or [tap.name for tap in run.taps]
+
+
+def _default_taps(run: Run) -> tuple[str, str]:
+    """The published pair; where the run has none, the middle of each side."""
+    preset = run.manifest.presets.get("sparse_ed")
+    if preset:
+        return preset[0], preset[1]
+    sides = [_options(run, regions) for _, regions in _SIDES.values()]
+    return tuple(names[len(names) // 2] for names in sides)
+
+
+@st.fragment
+def _page(run: Run) -> None:
+    """Everything but the sidebar."""
+    st.title("What does the backbone see?", anchor=False)
+    headline = st.empty()
+    try:
+        probe_data.load(run)
+    except CFSError as error:
+        st.info(f"The backbone cannot be shown images here. {escape(str(error))}", icon=":material/info:")
+        return
+    probe_pictures.style()
+    shown = probe_images.choose(run)
+    if shown:
+        _look(run, shown, headline)
+    diagnostic_page.formulas(_FORMULAS, lab="See what makes a score of such features")
+
+
+@st.fragment
+def _look(run: Run, shown: list[Shown], headline: st.delta_generator.DeltaGenerator) -> None:
+    """What follows from level, draw and taps: a move of the slider computes and sends only this."""
+    taps = _controls(run)
+    lam, draw = st.session_state["probe_lam"], st.session_state["probe_draw"]
+    seen = probe_data.load(run).see([each.image for each in shown], lam, draw, taps)
+    reference = run.levels[seen.position]
+    headline.markdown(_headline(run, shown, seen))
+    st.caption(_level_text(run, seen))
+    columns = st.container(key="beside_probe_strips").columns(2, gap="large")
+    for i, each in enumerate(shown):
+        with columns[i]:
+            probe_pictures.show_strip(each, seen, i)
+    columns = st.container(key="beside_probe_taps").columns(2, gap="large")
+    for column, view in zip(columns, seen.taps.values(), strict=False):
+        with column:
+            probe_tap.show(run, shown, seen, view, reference)
+
+
+def _controls(run: Run) -> list[str]:
+    """Level, draw and taps; returns the taps' names."""
+    lams = probe_lams(run.manifest.backbone.reach, run.levels)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(key="probe_level", width="stretch", gap=None):
+            st.select_slider(
+                "Noise level λ, from noisy to clean",
+                list(lams),
+                key="probe_lam",
+                format_func=lambda lam: f"λ = {format_value(lam, 2)}",
+                help="Log-SNR λ = ln(a²/b²) of what the network gets, a x₀ + b e. Ticks: the levels that the run "
+                "measured: there, scores are the run's own. Arrow keys move the slider by a step.",
+            )
+            probe_pictures.level_marks(lams)
+        st.number_input(
+            "Noise draw",
+            0,
+            _draws(run) - 1,
+            key="probe_draw",
+            width=130,
+            help=f"Which noise e is added. 0 to {run.draws - 1} are the run's own draws; the others are new.",
+        )
+        st.button(
+            "Redraw",
+            icon=":material/casino:",
+            on_click=_redraw,
+            args=(_draws(run),),
+            help="The next draw: what changes then is the noise alone.",
+        )
+        with st.popover("More", icon=":material/tune:"):
+            taps = [_tap_control(run, key) for key in _SIDES]
+    state.remember(
+        probe_lam=_lam_text(st.session_state["probe_lam"]),
+        probe_draw=st.session_state["probe_draw"],
+        **{key: st.session_state[key] for key in _SIDES},
+    )
+    return list(dict.fromkeys(taps))
+
+
+def _redraw(draws: int) -> None:
+    st.session_state["probe_draw"] = (st.session_state["probe_draw"] + 1) % draws
+
+
+def _tap_control(run: Run, key: str) -> str:
+    label, regions = _SIDES[key]
+    known = {tap.name: tap for tap in run.taps}
+    return st.selectbox(
+        label,
+        _options(run, regions),
+        key=key,
+        format_func=lambda name: f"{short_tap_name(name)} ({known[name].region})",
+        help="Where inside the backbone the activations are read; in order of execution.",
+    )
+
+
+def _headline(run: Run, shown: Sequence[Shown], seen: Seen) -> str:
+    view = list(seen.taps.values())[-1]
+    against = probe_data.id_scores(run, run.digest, seen.position, run.taps.index(view.tap))
+    scored = [
+        Scored(each.letter, float(score), share_below(float(score), against))
+        for each, score in zip(shown, view.score, strict=True)
+    ]
+    tap = f"{view.tap.region} tap {escape(short_tap_name(view.tap.name))}"
+    reference = run.levels[seen.position]
+    measured = seen.level.native == reference.native
+    return probe_headline(tap, st.session_state["probe_lam"], None if measured else reference.lam, scored)
+
+
+def _level_text(run: Run, seen: Seen) -> str:
+    """What the numbers below rest on."""
+    level, reference = seen.level, run.levels[seen.position]
+    text = f"The network gets {level.a:.3f} x₀ + {level.b:.3f} e, λ = {format_value(level.lam, 2)}"
+    own = seen.draw < run.draws
+    if level.native == reference.native:
+        scores = "scores of the set's images are those that the run has stored" if own else "this draw is not the run's"
+        text += f" · a measured level, draw {seen.draw}: {scores}"
+    else:
+        text += (
+            f" · ID statistics are those of the nearest measured level, λ = {format_value(reference.lam, 2)}: z-scores "
+            f"also hold what {abs(level.lam - reference.lam):.2f} in λ changes"
+        )
+    return escape(text)

@@ -1,0 +1,120 @@
+"""The images of the triage page: the flagged ones as pictures, all of them as a table and as files."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cfs_explore.store import Run
+from cfs_explore.ui import data, image_link, state
+from cfs_explore.ui.gallery import show_absence, show_gallery
+
+_PER_PAGE = 30
+_KEY = "triage_page"
+_COLUMNS = {
+    "image_id": st.column_config.TextColumn("Image id", help="Digest of the image's pixels."),
+    "name": st.column_config.TextColumn("Name"),
+    "label": st.column_config.TextColumn("Label"),
+    "score": st.column_config.NumberColumn("Score", format="%.3f", help="Higher = more OOD."),
+    "percentile": st.column_config.NumberColumn(
+        "Percentile", format="%.1f", help="Share of ID-test below, in percent."
+    ),
+    "p_value": st.column_config.NumberColumn("p", format="%.4f", help="Conformal p-value against ID-test."),
+    "flagged": st.column_config.CheckboxColumn("Flagged"),
+}
+
+
+def restore() -> None:
+    """Bring the gallery's page back from the address."""
+    state.restore(_KEY, 1, parse=int)
+
+
+def show_flagged(run: Run, ood: str, table: pd.DataFrame, rule: tuple) -> None:
+    """The flagged images, the highest score first, a page at a time; a click opens one on its own page.
+
+    Args:
+        run: the exploration.
+        ood: name of the set.
+        table: of ``diagnostics.triage``, in the set's order.
+        rule: what flagged them; another one starts at the first page.
+    """
+    scores = table["score"].to_numpy()
+    order = np.argsort(-scores, kind="stable")
+    order = order[table["flagged"].to_numpy()[order]]
+    st.subheader(f"Flagged images ({len(order)})", anchor=False)
+    show_absence(run, ("ood", ood))
+    if not len(order):
+        st.markdown("No image of this set is flagged.")
+        return
+    pages = math.ceil(len(order) / _PER_PAGE)
+    start = (_page_number(pages, (run.digest, ood, *rule)) - 1) * _PER_PAGE
+    shown = order[start : start + _PER_PAGE]
+    with st.container(key="triage_flagged"):
+        show_gallery(
+            f"{start + 1} to {start + len(shown)}, the highest score first. Click an image to open it.",
+            data.images(run, run.digest, "ood", ood),
+            scores,
+            shown,
+            "The number is the image's score.",
+            lambda image_id: image_link.image_link(run, "ood", ood, image_id),
+        )
+    if pages > 1:
+        st.number_input(f"Page (1 to {pages})", 1, pages, key=_KEY, width=140)
+        state.remember(**{_KEY: st.session_state[_KEY]})
+
+
+def _page_number(pages: int, shown: tuple) -> int:
+    """The chosen page; the first one where other images are flagged than a moment ago."""
+    before = st.session_state.get("triage_shown")
+    if (before not in (None, shown)) or st.session_state[_KEY] not in range(1, pages + 1):
+        st.session_state[_KEY] = 1
+        state.remember(**{_KEY: 1})
+    st.session_state["triage_shown"] = shown
+    return st.session_state[_KEY]
+
+
+def show_table(run: Run, ood: str, table: pd.DataFrame) -> None:
+    """Every image with its p-value; a chosen row opens the image, and both files hold the whole table.
+
+    Args:
+        run: the exploration.
+        ood: name of the set.
+        table: what the files hold.
+    """
+    st.subheader("All images", anchor=False)
+    picked = st.dataframe(
+        table,
+        key="triage_table",
+        hide_index=True,
+        height=min(360, 36 * len(table) + 40),
+        column_order=list(_COLUMNS),
+        column_config=_COLUMNS,
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=f"Scores, percentiles and p-values of {len(table)} images of {ood}.",
+    )
+    stem = f"{run.path.name}-{ood}-triage".replace(" ", "-")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "CSV", lambda: table.to_csv(index=False), f"{stem}.csv", "text/csv", key="triage_csv", on_click="ignore"
+        )
+        st.download_button(
+            "Parquet", lambda: _parquet(table), f"{stem}.parquet", key="triage_parquet", on_click="ignore"
+        )
+        rows = picked["selection"]["rows"]
+        if rows and rows[0] < len(table):
+            chosen = str(table["image_id"].iloc[rows[0]])
+            if st.button("Open this image", key="triage_open", type="primary", icon=":material/center_focus_strong:"):
+                st.switch_page(image_link.PAGE, query_params=image_link.image_query(run, "ood", ood, chosen))
+        else:
+            st.caption("Choose a row to open its image.")
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    return buffer.getvalue()

@@ -1,0 +1,244 @@
+"""The triage page: a threshold by its false-alarm rate, the images above it, and every image's p-value as a file."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from cfs_explore.diagnostics import Alarm, Estimate, alarm, compose, discovery_rate, false_alarms, histogram, triage
+from cfs_explore.figures import score_histogram_figure
+from cfs_explore.figures.theme import format_value
+from cfs_explore.headlines.triage import Flagged, alarms_text, percent, triage_headline
+from cfs_explore.store import Run
+from cfs_explore.ui import data, detector_choice, diagnostic_page, state, triage_images
+from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.sidebar import escape
+
+#: Rates of the slider, in percent.
+RATES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)
+DEFAULT_RATE = 5.0
+RULES = {"alarm": "False-alarm rate", "discovery": "False discovery rate"}
+_RATE_HELP = {
+    "alarm": "The share of ID images that would be flagged, on average. The threshold comes from the ID-test scores "
+    "alone, so the rate holds for new images like ID-test, whatever their distribution. It does not hold for other ID "
+    "images (another camera, another codec), nor if ID-test was used before to choose the detector or to tune the "
+    "threshold by hand: then hold other ID images out and measure again. The smallest p-value is 1 / (n + 1) for n "
+    "ID-test images.",
+    "discovery": "Of the images that are flagged, the share that is ID after all, on average (Benjamini and Hochberg). "
+    "The threshold then depends on this set: where many images stand out, it falls.",
+}
+_REALISED_HELP = {
+    "alarm": "ID-test set the threshold, so the rate itself is no test; the interval still holds the true rate of this "
+    "threshold on images like ID-test.",
+    "discovery": "The threshold depends on the set at hand, so take the interval as a guide only.",
+}
+_FORMULAS = {
+    "**p-value** of an image with score s: how many of the n ID-test images score as high. For an ID image that is "
+    "exchangeable with them, P(p ≤ α) ≤ α (Vovk et al. 2005; Bates et al. 2023):": r"p = \frac{1+\#\{i:\ s_i\ge s\}}"
+    r"{n+1}",
+    "**Threshold** for the rate α: flagged are the images with p ≤ α, those that score above the k-th largest ID-test "
+    "score; the expected rate is k / (n + 1). Without ties, the true rate of this very threshold follows": r"\mathrm"
+    r"{Beta}(k,\ n+1-k),\qquad k=\lfloor\alpha\,(n+1)\rfloor",
+    "so that the number flagged among m ID images is beta-binomial; its middle 95 % stand in brackets. **False "
+    "discovery rate** q: flagged are the j smallest of the m p-values, for the largest j with": r"p_{(j)}\ \le\ "
+    r"\frac{j}{m}\,q",
+}
+
+
+class Found(NamedTuple):
+    """What the page shows: the set, the detector, the scores and the rule."""
+
+    ood: str
+    detector: str
+    id_scores: np.ndarray
+    table: pd.DataFrame
+    rule: Alarm
+    expected: Estimate
+
+
+def show(run: Run) -> None:
+    """The whole page for one run."""
+    _restore(run)
+    _page(run)
+
+
+def _restore(run: Run) -> None:
+    """Bring the view back from the URL."""
+    diagnostic_page.restore_ood(run)
+    detector_choice.restore(run)
+    state.restore("triage_rate", DEFAULT_RATE, RATES, parse=float, write=_rate_text)
+    state.restore("triage_by", "alarm", list(RULES))
+    triage_images.restore()
+
+
+def _rate_text(rate: float) -> str:
+    return f"{rate:g}"
+
+
+@st.fragment
+def _page(run: Run) -> None:
+    """Everything but the sidebar."""
+    st.title("Which images stand out?", anchor=False)
+    headline = st.empty()
+    ood = _controls(run)
+    rate, by = st.session_state["triage_rate"] / 100, st.session_state["triage_by"]
+    detector_choice.remember()
+    state.remember(triage_rate=_rate_text(st.session_state["triage_rate"]), triage_by=by)
+    cells = detector_choice.cell_indices(run)
+    if not cells:
+        st.info("Choose at least one cell to compose a detector.", icon=":material/info:")
+        return
+    found = find(run, ood, cells, rate, by)
+    headline.markdown(triage_headline(_numbers(found, rate), by))
+    left, right = st.container(key="beside_triage").columns([5, 4], gap="large")
+    with left:
+        _histogram(run, found, rate, by)
+        _facts(found, rate, by)
+    with right:
+        triage_images.show_flagged(run, ood, found.table, (found.detector, rate, by))
+    triage_images.show_table(run, ood, export_table(run, found))
+    diagnostic_page.formulas(_FORMULAS)
+
+
+def _controls(run: Run) -> str:
+    by = st.session_state["triage_by"]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        ood = diagnostic_page.ood_control(run)
+        detector_choice.control(run)
+        st.select_slider(
+            f"{RULES[by]}, expected",
+            RATES,
+            key="triage_rate",
+            format_func=lambda rate: f"{rate:g} %",
+            width=320,
+            help=_RATE_HELP[by],
+        )
+        with st.popover("More", icon=":material/tune:"):
+            st.radio(
+                "The threshold keeps",
+                list(RULES),
+                key="triage_by",
+                format_func={"alarm": "the false-alarm rate", "discovery": "the false discovery rate"}.get,
+                captions=["of all ID images, the share flagged", "of the flagged images, the share that is ID"],
+            )
+    detector_choice.cells_control(run)
+    return ood
+
+
+def find(run: Run, ood: str, cells: list[int], rate: float, by: str) -> Found:
+    """Scores, p-values and threshold of one OOD set.
+
+    Args:
+        run: the exploration.
+        ood: name of the set.
+        cells: indices of the detector's cells.
+        rate: as a share; a false discovery rate where ``by`` is "discovery".
+    """
+    chosen = detector_choice.as_cells(run, cells)
+    id_scores = compose(data.scores(run, run.digest, "id_test", None), chosen)
+    scores = compose(data.scores(run, run.digest, "ood", ood), chosen)
+    if by == "discovery":
+        p_values = triage(id_scores, scores, math.inf)["p_value"].to_numpy()
+        rule = alarm(id_scores, discovery_rate(p_values, rate))
+    else:
+        rule = alarm(id_scores, rate)
+    table = triage(id_scores, scores, rule.threshold)
+    return Found(ood, detector_choice.name(run), id_scores, table, rule, false_alarms(len(scores), rule))
+
+
+def _numbers(found: Found, rate: float) -> Flagged:
+    """What the headline rests on."""
+    return Flagged(
+        escape(found.ood),
+        escape(found.detector),
+        int(found.table["flagged"].sum()),
+        len(found.table),
+        rate,
+        found.rule.threshold,
+        found.rule.n_id,
+        *found.expected,
+    )
+
+
+def export_table(run: Run, found: Found) -> pd.DataFrame:
+    """Every image, the highest score first: image_id, name, label, score, percentile, p_value, flagged, detector,
+    threshold, n_id."""
+    facts = data.images(run, run.digest, "ood", found.ood)[["image_id", "name", "label"]]
+    table = pd.concat([facts, found.table], axis=1)
+    table = table.assign(detector=detector_choice.full_name(run), threshold=found.rule.threshold, n_id=found.rule.n_id)
+    return table.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _histogram(run: Run, found: Found, rate: float, by: str) -> None:
+    scores = found.table["score"].to_numpy()
+    positive = bool(min(found.id_scores.min(), scores.min()) > 0)
+    bins = histogram(found.id_scores, scores, bins=40, log=positive)
+    possible = math.isfinite(found.rule.threshold)
+    counts = f"n = {found.rule.n_id} ID-test, {len(scores)} {found.ood}"
+    kept = f"{RULES[by].lower()} of {percent(rate)}"
+    threshold = (
+        f"threshold {format_value(found.rule.threshold)} for a {kept}" if possible else f"no threshold for a {kept}"
+    )
+    show_figure(
+        score_histogram_figure(
+            bins,
+            state.figure_theme(),
+            threshold=found.rule.threshold if possible else None,
+            threshold_label="Flagged above",
+            log=positive,
+        ),
+        key="triage_histogram",
+        rows=bins,
+        caption=f"Scores by {found.detector} of ID-test (solid) and {found.ood} (dashed), mean of {run.draws} draws; "
+        f"{counts}; {threshold}.",
+        alt=f"Score histograms of {found.rule.n_id} ID-test and {len(scores)} OOD images ({found.ood}); {threshold}, "
+        f"{int(found.table['flagged'].sum())} images above it.",
+        file_name=f"{run.path.name}-{found.ood}-triage".replace(" ", "-"),
+    )
+
+
+def _facts(found: Found, rate: float, by: str) -> None:
+    """The threshold and what it does, each number with its meaning on hover."""
+    rule, n, count = found.rule, len(found.table), int(found.table["flagged"].sum())
+    if math.isinf(rule.threshold):
+        _why_nothing(found, rate, by)
+        return
+    st.markdown(
+        f"**Threshold {format_value(rule.threshold)}** · {count} of {n} flagged ({100 * count / n:.1f} %)",
+        help="Images that score above it are flagged: those with a p-value of at most "
+        f"{rule.expected:.4f} = {round(rule.expected * (rule.n_id + 1))}/{rule.n_id + 1}.",
+    )
+    if by == "alarm":
+        st.markdown(
+            f"**{alarms_text(*found.expected)}** false alarms expected among {n} images if all were ID",
+            help="Mean number and, in brackets, its middle 95 %: it varies because the images do and because the "
+            "threshold rests on finitely many ID-test images (beta-binomial, exact without ties).",
+        )
+    share, lo, hi = (f"{100 * value:.1f} %" for value in rule.realised)
+    st.markdown(
+        f"**{rule.flagged} of {rule.n_id}** ID-test images above it: {share} [{lo}, {hi}]",
+        help=f"The realised false-alarm rate with its Clopper-Pearson 95 % interval. {_REALISED_HELP[by]}",
+    )
+    if st.session_state[detector_choice.KEY] not in detector_choice.PRESETS:
+        st.caption(
+            "You chose these cells. If their AUROC on the map guided you, ID-test has been used already: expect more "
+            "false alarms than stated, and check on ID images that were held out."
+        )
+
+
+def _why_nothing(found: Found, rate: float, by: str) -> None:
+    n_id = found.rule.n_id
+    smallest = f"With {n_id} ID-test images the smallest p-value is 1/{n_id + 1} = {percent(1 / (n_id + 1))}"
+    if by == "discovery":
+        text = f"{smallest}, too large for a false discovery rate of {percent(rate)} here. Ask for a higher rate."
+    else:
+        needed = math.ceil(1 / rate - 1e-9) - 1
+        text = (
+            f"{smallest}: no image can be flagged at {percent(rate)}. Ask for a higher rate, or measure with at least "
+            f"{needed:,} ID-test images."
+        )
+    st.info(text, icon=":material/info:")

@@ -1,0 +1,8 @@
+"""One image through all cells: its map, its scores by the presets, the features that carry it."""
+
+from cfs_explore.ui import image_view, navigation, sidebar
+
+navigation.ensure_routed()
+run = sidebar.chosen()
+if run is not None:
+    image_view.show(run)
