@@ -259,7 +259,7 @@ def test_names_from_users_are_harmless(small):
 
 
 def test_a_run_without_snapshots_says_what_to_run(small):
-    drop_snapshots(small.path)
+    drop_snapshots(small.path, everything=True)
     app = open_page("images", run="small")
     assert "Name taps under `keep` in the spec" in texts(app) and not app.get("plotly_chart")
     assert "keep: sparse_ed" in app.code[0].value
