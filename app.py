@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cfs_explore.ui import gate, navigation, sidebar, style
+from cfs_explore.ui import gate, navigation, sidebar, style, tour
 
 st.session_state["routed"] = True
 style.apply()
@@ -10,4 +10,5 @@ page = navigation.current_page()
 gate.pass_gate()
 gate.resume_runs()
 sidebar.show()
+tour.show(page.url_path)
 page.run()

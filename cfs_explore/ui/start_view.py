@@ -10,7 +10,7 @@ from cfs_explore.errors import CFSError
 from cfs_explore.figures import format_estimate
 from cfs_explore.locations import PROJECT
 from cfs_explore.store import Run
-from cfs_explore.ui import data
+from cfs_explore.ui import data, tour
 from cfs_explore.ui.sidebar import escape
 
 #: Explorations of one's own that get a card; the others are on their page.
@@ -27,6 +27,7 @@ def show() -> None:
         "few numbers from every layer, and maps **where out-of-distribution (OOD) images stand out** from "
         "in-distribution (ID) ones. Open a map below, or upload a zip of pictures and get the same map for them."
     )
+    tour.invite()
     with st.container(key="how_it_works"):
         st.image(
             str(_PICTURE),

@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "contracts": set(),
     "families": set(),
     "errors": set(),
+    "glossary": set(),
     **dict.fromkeys(LEAVES, BASE),
     "store": BASE | {"stages"},
     "levels": BASE,
@@ -66,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
         "heads",
         "diagnostics",
     }
-    | {"figures", "jobs", "families", "protocol", "bundles", "pictures", "probe", "embedding"},
+    | {"figures", "jobs", "families", "protocol", "bundles", "pictures", "probe", "embedding", "glossary"},
 }
 #: Third-party packages that only these rooms may import.
 KEPT_IN = {

@@ -1,0 +1,246 @@
+"""The tour's steps: one thing to do and one thing to see on each page, with numbers that the exploration fills in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cfs_explore.store import Run
+from cfs_explore.ui import tour_facts as facts
+
+#: The exploration that the tour walks through; it comes with the project.
+RUN = "digits"
+MINUTES = 20
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    Attributes:
+        page: name of its file in pages/, which is its address.
+        place: how the navigation calls the page.
+        title: what the step is about.
+        query: how the page is opened, besides ``run`` and ``tour``.
+        do: what to do; labels of the page stand between two asterisks on either side.
+        see: what is then to be seen, and why.
+        words: terms of the glossary that the step uses, as they stand in it -> their entry.
+        facts: fills the names in braces of ``query``, ``do`` and ``see``.
+    """
+
+    page: str
+    place: str
+    title: str
+    query: Mapping[str, str]
+    do: str
+    see: str
+    words: Mapping[str, str]
+    facts: Callable[[Run], dict[str, str]]
+
+
+STEPS = (
+    Step(
+        "map",
+        "Map",
+        "Where the letters stand out",
+        {"ood": facts.LETTERS, "metric": "auroc", "click": "open", "cell": "{start_cell}"},
+        "A network that was trained on the digits 0 to 6 is shown letters. On the large map, every column is a tap and "
+        "every row a noise level: click the cell {cell}.",
+        "The strongest cell has AUROC {auroc}, beside the map: a random letter scores higher than a random digit in "
+        "{pairs} of 100 pairs. In the bottom row, where the network gets almost nothing but noise, no cell has more "
+        "than {noisiest_auroc}; 0.5 is chance.",
+        {
+            "tap": "tap",
+            "noise level": "noise level",
+            "cell": "cell",
+            "AUROC": "AUROC",
+        },
+        facts.on_map,
+    ),
+    Step(
+        "probe",
+        "Probe",
+        "What a noise level is",
+        {
+            "ood": facts.LETTERS,
+            "probe_lam": "{lam}",
+            "probe_draw": "0",
+            "probe_a": "{digit}",
+            "probe_b": "{letter}",
+            "probe_encoder": "{encoder}",
+            "probe_decoder": "{decoder}",
+        },
+        "Move the slider **Noise level λ, from noisy to clean** to the left until it stands at λ = {noisy}; the arrow "
+        "keys do it, too. Then move it back to the tick 5.",
+        "A noise level says how much of the image and how much noise is mixed: {a} and {b} at the tick 5, where you "
+        "hardly see it; {noisy_a} and {noisy_b} at λ = {noisy}. There, compare the network's guesses: it has only ever "
+        "learned digits.",
+        {"noise level": "noise level", "λ": "log-SNR λ"},
+        facts.on_noise,
+    ),
+    Step(
+        "probe",
+        "Probe",
+        "What a snapshot is",
+        {
+            "ood": facts.LETTERS,
+            "probe_lam": "{lam}",
+            "probe_draw": "0",
+            "probe_a": "{digit}",
+            "probe_b": "{letter}",
+            "probe_encoder": "{encoder}",
+            "probe_decoder": "{decoder}",
+        },
+        "Under {decoder_label} (decoder), compare the rows A and B: each little picture is one channel. Then press "
+        "**Redraw** a few times.",
+        "Of each of the {channels} channels only the mean and the standard deviation are kept: {features} numbers, the "
+        "snapshot. Their mean squared z-score is the slot score: {digit_score} for a typical digit, {letter_score} "
+        "for a typical letter. A new draw changes the noise alone, and these numbers little.",
+        {
+            "snapshot": "snapshot",
+            "channel": "channel",
+            "z-score": "z-score",
+            "slot score": "slot score",
+            "draw": "draw",
+        },
+        facts.on_noise,
+    ),
+    Step(
+        "images",
+        "Images",
+        "Every image as a point",
+        {
+            "ood": facts.LETTERS,
+            "images_sets": "{sets}",
+            "images_taps": "{taps}",
+            "images_method": "pca",
+            "images_colour": "dataset",
+            "images_picked": "none",
+        },
+        "Point at a few letters (orange), and click one in the middle of the digits: its nearest digits appear beside "
+        "the picture.",
+        "In two dimensions the letters lie among the digits. In all {features} dimensions of the snapshots they do "
+        "not: only {share} of them have a digit for nearest neighbour, where a random mix would give {chance}. A "
+        "picture of points can hide what a score finds.",
+        {"snapshots": "snapshot"},
+        facts.on_images,
+    ),
+    Step(
+        "separation",
+        "Separation",
+        "Why a diagonal score",
+        {"ood": facts.LETTERS, "cell": "{cell}", "separation_view": "cells"},
+        "Read the bars at the right: what lifts the letters' mean score by Δ = {delta}. Then choose **Heads** under "
+        "**Look closer**.",
+        "A mean of squared z-scores can rise for two reasons only: a mean shift ({shift}) and a variance change "
+        "({variance}). It needs no more than a mean and a variance per number. Its price: k-nearest neighbours, which "
+        "see how the numbers move together, reach AUROC {knn} here, the diagonal {diagonal}.",
+        {
+            "mean shift": "mean shift and variance change",
+            "z-scores": "z-score",
+            "diagonal": "diagonal head",
+        },
+        facts.on_separation,
+    ),
+    Step(
+        "complementarity",
+        "Complementarity",
+        "Why encoder and decoder",
+        {
+            "ood": facts.LETTERS,
+            "comp_level": "{level}",
+            "comp_first": "{first}",
+            "comp_second": "{second}",
+            "comp_scale": "ln s",
+            "comp_view": "levels",
+            "comp_caught": "decoder",
+        },
+        "Compare the AUROCs under **Each alone, and together**. Then choose **Images** under **Look closer**.",
+        "The encoder has AUROC {encoder}, the decoder {decoder}. Among letters and digits that the encoder finds "
+        "alike, the decoder still reaches {adjusted}: it knows something else, and catches {caught} letters alone. "
+        "And yet the plain average of both has {average}, less than the decoder.",
+        {"encoder": "encoder and decoder", "AUROC": "AUROC", "alike": "adjusted AUROC", "plain average": "CFS(1x2)"},
+        facts.on_complementarity,
+    ),
+    Step(
+        "lab",
+        "Lab",
+        "When an average hurts",
+        {"lab": "pair"},
+        "Press **Averaging hurts**. Then move the slider **Decoder shift** from {start} to the right until the "
+        "headline says that averaging helps.",
+        "Simulated scores, so that the truth is known. With the encoder's shift at {encoder_shift} and correlation "
+        "{correlation}, the average beats the encoder alone from a decoder shift of {pays} on (7). Below that, "
+        "the weak decoder has more weight than it deserves.",
+        {"encoder": "encoder and decoder"},
+        facts.on_lab,
+    ),
+    Step(
+        "stability",
+        "Stability",
+        "Why low noise, and when not",
+        {"ood": facts.LETTERS, "stability_tap": "{tap}", "stability_measure": "icc_features"},
+        "Under **What survives**, follow the line of {name} from clean to noisy. Then look for the highest point under "
+        "**What it is worth**.",
+        "At λ = {lam}, {icc} of the variance of its snapshots is the image's own (ICC); at λ = {noisy} it is "
+        "{noisy_icc}, the rest is the noise draw's. Still, its AUROC is highest at λ = {peak}: {peak_auroc} against "
+        "{auroc}. Low noise is dependable, not always best.",
+        {"λ": "log-SNR λ", "ICC": "ICC", "AUROC": "AUROC", "draw": "draw"},
+        facts.on_stability,
+    ),
+    Step(
+        "controls",
+        "Controls",
+        "What could fool us",
+        {
+            "ood": facts.EASY,
+            "controls_against": "untrained",
+            "controls_draws": "one",
+            "controls_view": "statistics",
+        },
+        "Read the dots under **Best against best** for inverted digits. Then set **OOD set** to letters.",
+        "Inverted digits: the trained network has AUROC {easy_trained}, but so have untrained copies "
+        "({easy_untrained}) and a single image statistic ({easy_statistic}). That map says nothing of what was "
+        "learned. Letters: {trained} trained against {untrained} untrained, an excess of {excess}.",
+        {"untrained copies": "control", "excess": "excess"},
+        facts.on_controls,
+    ),
+    Step(
+        "triage",
+        "Triage",
+        "What a practitioner does",
+        {
+            "ood": facts.LETTERS,
+            "detector": "CFS(1x2)",
+            "triage_rate": "{rate}",
+            "triage_by": "alarm",
+            "triage_page": "1",
+        },
+        "Someone hands you {of} pictures: which are not digits? Move the slider **False-alarm rate, expected** from "
+        "{rate} % to {low_rate} %.",
+        "At {rate} %, {many} of {of} are flagged, where {expected} would be if all were digits; at {low_rate} %, "
+        "{few}. Digits alone set the threshold, by conformal p-values: fewer false alarms cost catches. The table "
+        "below can be saved.",
+        {"false alarms": "false-alarm rate", "conformal p-values": "conformal p-value"},
+        facts.on_triage,
+    ),
+    Step(
+        "image",
+        "One image",
+        "One image through all cells",
+        {
+            "role": "ood",
+            "set": facts.LETTERS,
+            "image": "{image}",
+            "cell": "{cell}",
+            "image_value": "percentile",
+        },
+        "This is the letter with the highest score. Look at its map, then choose other letters under **Image** until "
+        "the headline calls one ordinary.",
+        "It is in the top 1 % of ID-test in {count} of {cells} cells; p = {p} says how rare that is among {n} digits. "
+        "Letters that look like digits get through: no detector catches all. With **New exploration** the next map is "
+        "of your own images.",
+        {"ID-test": "ID, in-distribution", "cells": "cell", "p": "conformal p-value"},
+        facts.on_image,
+    ),
+)

@@ -1,0 +1,128 @@
+"""The tour in a real headless browser: every step by the keyboard, away from it and back, in a narrow window."""
+
+import pytest
+from browser_steps import query, wait_for_query
+
+pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
+import app_browser
+
+from cfs_explore.ui.tour_steps import STEPS
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
+]
+
+
+def region(page):
+    """The card as a screen reader finds it."""
+    return page.get_by_role("region", name="step")
+
+
+def wait_for_step(page, number: int) -> None:
+    wait_for_query(page, tour=str(number), run="digits")
+    page.get_by_role("heading", name=f"{STEPS[number - 1].title} · step {number} of {len(STEPS)}").wait_for(
+        timeout=30_000
+    )
+    app_browser.settle(page, 180)  # the first visit of the probe loads the network
+
+
+def press(page, name: str) -> None:
+    """A button of the card, by the keyboard."""
+    target = page.locator(".st-key-tour_card").get_by_role("button", name=name, exact=True)
+    target.focus()
+    page.keyboard.press("Enter")
+
+
+def test_the_keyboard_walks_through_every_step(page, address):
+    page.goto(address)
+    app_browser.settle(page)
+    page.get_by_role("button", name="Take the tour").press("Enter")
+    for number, step in enumerate(STEPS, 1):
+        wait_for_step(page, number)
+        assert page.url.split("?")[0].endswith(f"/{step.page}")
+        assert region(page).get_by_text("Do", exact=True).is_visible()
+        assert region(page).get_by_text("See", exact=True).is_visible()
+        assert page.locator("[data-testid=stException]").count() == 0
+        if number == 2:
+            press(page, "Back")
+            wait_for_step(page, 1)
+            press(page, "Next step")
+            wait_for_step(page, 2)
+        if number < len(STEPS):
+            press(page, "Next step")
+    press(page, "Finish")
+    page.get_by_role("button", name="Take the tour").wait_for(timeout=30_000)
+    app_browser.settle(page)
+    assert "tour" not in query(page) and region(page).count() == 0
+
+
+def test_what_the_first_step_asks_for_shows_what_it_promises(page, address, digits):
+    page.goto(f"{address}/map?run=digits&ood=letters&tour=1")
+    app_browser.settle(page)
+    best = int(digits.table("best_cell").set_index("ood").loc["letters", "cell_index"])
+    page.mouse.click(*app_browser.cell_position(page, "map", best))
+    wait_for_query(page, cell=str(best), tour="1")
+    app_browser.settle(page)
+    row = digits.auroc_map("letters").iloc[best]
+    said = f"AUROC {row['auroc']:.3f} [{row['auroc_lo']:.3f}, {row['auroc_hi']:.3f}]"
+    assert said in region(page).inner_text()
+    assert said in page.locator(".st-key-cell_panel").inner_text()
+
+
+def test_strolling_leaving_and_going_back_in_the_browser(page, address):
+    page.goto(f"{address}/stability?run=digits&tour=8")
+    wait_for_step(page, 8)
+    page.get_by_role("link", name="Protocol", exact=True).click()
+    page.get_by_text("This step is on the page Stability.").wait_for(timeout=30_000)
+    app_browser.settle(page)
+    press(page, "Go to this step")
+    wait_for_step(page, 8)
+    press(page, "Next step")
+    wait_for_step(page, 9)
+    page.go_back()  # Streamlit writes the next step's address on this page first, then opens that page
+    page.get_by_text("This step is on the page Controls.").wait_for(timeout=30_000)
+    app_browser.settle(page)
+    page.go_back()
+    wait_for_step(page, 8)
+    press(page, "Leave")
+    region(page).wait_for(state="detached", timeout=30_000)
+    app_browser.settle(page)
+    assert "tour" not in query(page)
+    page.get_by_role("link", name="Start", exact=True).click()
+    page.get_by_role("button", name="Resume the tour at step 8").click()
+    wait_for_step(page, 8)
+
+
+def test_words_open_by_the_keyboard(page, address):
+    page.goto(f"{address}/triage?run=digits&ood=letters&tour=10")
+    wait_for_step(page, 10)
+    assert region(page).locator("abbr").first.get_attribute("title").startswith("One plus the number")
+    press(page, "Words")
+    page.get_by_text("In this step").wait_for(timeout=20_000)
+    assert page.get_by_text("One plus the number of ID-test images that score as high").is_visible()
+    page.keyboard.press("Escape")
+    page.get_by_text("In this step").wait_for(state="hidden", timeout=20_000)
+
+
+@pytest.mark.parametrize(("number", "scheme"), [(3, "light"), (9, "dark")])
+def test_in_a_narrow_window_the_headline_stays_in_view(visitor, address, number, scheme):
+    page = visitor(width=420, color_scheme=scheme)
+    page.goto(f"{address}/{STEPS[number - 1].page}?run=digits&tour={number}")
+    wait_for_step(page, number)
+    assert page.locator("h1").bounding_box()["y"] < 500  # of 1000
+    assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_in_a_wide_window_the_card_stays_in_view_and_hides_no_text(page, address):
+    page.goto(f"{address}/separation?run=digits&ood=letters&cell=80&tour=5")
+    wait_for_step(page, 5)
+    text = region(page).locator("p").last.bounding_box()
+    buttons = page.locator(".st-key-tour_buttons").bounding_box()
+    assert buttons["y"] + buttons["height"] <= text["y"]
+    page.get_by_role("radio", name="Heads").or_(
+        page.get_by_text("Heads", exact=True)
+    ).first.scroll_into_view_if_needed()
+    page.mouse.wheel(0, 2_000)
+    page.wait_for_timeout(500)
+    assert 0 <= region(page).bounding_box()["y"] < 100
