@@ -15,6 +15,9 @@ SHOTS = {
     "start": ("?run=digits", "light"),
     "map": ("map?run=digits&ood=letters&cell=141", "light"),
     "map-dark": ("map?run=digits&ood=letters&cell=141", "dark"),
+    "images": ("images?run=digits&ood=letters", "light"),
+    "triage": ("triage?run=digits&ood=letters", "light"),
+    "image": ("image?run=digits&ood=letters", "light"),
     "complementarity": ("complementarity?run=digits&ood=letters", "light"),
     "separation": ("separation?run=digits&ood=letters", "light"),
     "stability": ("stability?run=digits&ood=letters", "light"),
@@ -22,6 +25,7 @@ SHOTS = {
     "controls": ("controls?run=digits&ood=letters", "light"),
     "protocol": ("protocol?run=digits&ood=letters&protocol_view=cost", "light"),
     "compare": ("protocol?run=digits&ood=letters&protocol_view=compare", "light"),
+    "probe": ("probe?run=digits&ood=letters", "light"),
     "lab": ("lab", "light"),
     "new": ("new?run=digits", "light"),
 }
