@@ -115,9 +115,7 @@ def _plateau(run: Run, id_rows: np.ndarray, ood_rows: np.ndarray) -> _Row:
     if len(low) < 2:
         return _missing("needs two levels of low noise")
     values = [auroc(id_rows[k], ood_rows[k]).value for k in low]
-    best, worst = low[int(np.argmax(values))], low[int(np.argmin(values))]
-    if best == worst:  # the same AUROC at each of them
-        return {"value": 0.0, "lo": 0.0, "hi": 0.0, "verdict": "yes"}
+    best, worst = low[int(np.argmax(values))], low[::-1][int(np.argmin(values[::-1]))]  # two levels, even if all tie
     loss = paired_auroc_difference(id_rows[best], ood_rows[best], id_rows[worst], ood_rows[worst])
     note = f"best at lam {run.levels[best].lam:.1f}, worst at {run.levels[worst].lam:.1f}"
     row = _judged(-loss.value, -loss.hi, -loss.lo, -PLATEAU_MARGIN, note)
