@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from cfs_explore.ui import gate, navigation, sidebar, style, tour
+from cfs_explore.ui import gate, navigation, page_script, sidebar, style, tour
 
 st.session_state["routed"] = True
 style.apply()
+page_script.run()
 page = navigation.current_page()
 gate.pass_gate()
 gate.resume_runs()

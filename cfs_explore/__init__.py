@@ -6,11 +6,12 @@
     run = cfs.explore("spec.yaml", out="runs/mine")       # resumes if `out` exists
     run = cfs.diagnose(run)                               # complementarity, separation, stability, prediction, controls
     run.auroc_map("letters")                              # DataFrame: tap, lam, auroc, lo, hi, n_id, n_ood
+    plates, missing = cfs.make_plates(run, ["map"])       # the pages' figures; plates["map-heatmap"].figure, .rows, ...
 
 Rooms: ``levels`` and ``corruption`` (what is put in), ``backbones`` and ``taps`` (what is read), ``extraction`` and
 ``scoring`` (the two loops), ``heads``, ``diagnostics``, ``figures``, ``images``, ``store`` (leaves), ``pipeline`` (a
-whole run, then the ``stages`` that diagnose it), ``jobs`` and ``cli`` (ways to start one), ``headlines`` and ``ui``
-(what pages say and share).
+whole run, then the ``stages`` that diagnose it), ``jobs`` and ``cli`` (ways to start one), ``plates`` (figures with
+their words and data), ``headlines`` and ``ui`` (what pages say and share).
 
 Importing the package is light: torch and diffusers load when a function needs them.
 """
@@ -18,10 +19,12 @@ Importing the package is light: torch and diffusers load when a function needs t
 import importlib
 
 _WHERE = {
+    "choose": "cfs_explore.plates.choices",
     "diagnose": "cfs_explore.pipeline",
     "explore": "cfs_explore.pipeline",
     "extract": "cfs_explore.extraction",
     "load_backbone": "cfs_explore.backbones",
+    "make_plates": "cfs_explore.plates.catalogue",
     "open_run": "cfs_explore.store",
 }
 _MODULES = {

@@ -22,13 +22,15 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 NO_BROWSER = "No Chrome or Chromium was found; install one (Debian: apt-get install chromium)."
 
-#: True when the page has its title, no run is under way, nothing is stale, and every chart in view is drawn.
+#: True when the page has its title, no run is under way, nothing is stale, and every chart and component is drawn.
 SETTLED = """() => {
   const all = (selector) => [...document.querySelectorAll(selector)];
   return document.querySelector('h1')
     && !document.querySelector('[data-testid=stStatusWidget], [data-stale=true], [data-testid=stSkeleton]')
     && document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'
-    && all('[data-testid=stPlotlyChart]').every((chart) => chart.querySelector('.main-svg'));
+    && all('[data-testid=stPlotlyChart]').every((chart) => chart.querySelector('.main-svg'))
+    && all('.st-key-probe_film [data-testid=stBidiComponentIsolated]')
+      .every((each) => each.shadowRoot?.querySelector('canvas'));
 }"""
 
 
@@ -65,7 +67,7 @@ def running_app(*, wait: bool = True) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def wait_for(url: str, seconds: float = 60, pause: float = 0.02) -> None:

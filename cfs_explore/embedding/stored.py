@@ -34,7 +34,7 @@ _VERSIONS = {"pca": ("scikit-learn",), "umap": ("umap-learn", "numba")}
 _LOCKS = {method: threading.Lock() for method in _VERSIONS}
 
 
-def coordinates(run: Run, settings: Settings, oods: Sequence[str] = ()) -> pd.DataFrame:
+def coordinates(run: Run, settings: Settings, oods: Sequence[str] = (), *, keep: bool = True) -> pd.DataFrame:
     """Coordinates of ID-test, on which the projection is fitted, and of OOD sets, which it places.
 
     A set's coordinates do not depend on which other sets are asked for.
@@ -43,6 +43,7 @@ def coordinates(run: Run, settings: Settings, oods: Sequence[str] = ()) -> pd.Da
         run: with kept snapshots of ``settings.taps``.
         settings: taps, method and its parameters.
         oods: names of OOD sets.
+        keep: store what had to be computed.
 
     Returns:
         One row per image, ID-test first: role, dataset, position (in the set), image_id, x, y (float32);
@@ -56,7 +57,7 @@ def coordinates(run: Run, settings: Settings, oods: Sequence[str] = ()) -> pd.Da
     for entry in entries:
         part = _read(run, settings, entry)
         if part is None:
-            part = _make(run, settings, entry)
+            part = _make(run, settings, entry, keep)
         parts.append(part.assign(role=entry.role, dataset=entry.name))
     frame = pd.concat(parts, ignore_index=True)[["role", "dataset", "position", "image_id", "x", "y"]]
     frame.attrs = {"explained": list(parts[0].attrs["explained"])}
@@ -69,13 +70,14 @@ def is_stored(run: Run, settings: Settings, oods: Sequence[str] = ()) -> bool:
     return all(_path(run, settings, entry).is_file() for entry in entries)
 
 
-def _make(run: Run, settings: Settings, entry: SetEntry) -> pd.DataFrame:
-    """Compute and store a set's coordinates, unless another visitor has done so meanwhile."""
+def _make(run: Run, settings: Settings, entry: SetEntry, keep: bool) -> pd.DataFrame:
+    """Compute a set's coordinates and store them to keep, unless another visitor has done so meanwhile."""
     with _LOCKS[settings.method]:
         frame = _read(run, settings, entry)
         if frame is None:
             frame = _compute(run, settings, entry)
-            _write(run, settings, entry, frame)
+            if keep:
+                _write(run, settings, entry, frame)
         return frame
 
 

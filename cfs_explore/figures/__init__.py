@@ -23,8 +23,9 @@ from cfs_explore.figures.detectors import detector_dots_figure
 from cfs_explore.figures.embedding_scatter import Colouring, embedding_scatter_figure
 from cfs_explore.figures.errors import FigureDataError, FigureExportError
 from cfs_explore.figures.excess_map import excess_alt, excess_map_figure
-from cfs_explore.figures.export import COLUMN_WIDTHS, export_bytes, to_publication
+from cfs_explore.figures.export import COLUMN_WIDTHS, FORMATS, PRINT_SCALE, export_bytes, to_publication
 from cfs_explore.figures.gain_curve import gain_curve_figure
+from cfs_explore.figures.grey import to_grey
 from cfs_explore.figures.head_dots import head_dots_figure
 from cfs_explore.figures.histogram import score_histogram_figure
 from cfs_explore.figures.image_features import image_features_figure
@@ -53,7 +54,9 @@ from cfs_explore.figures.theme import format_estimate, template
 
 __all__ = [
     "COLUMN_WIDTHS",
+    "FORMATS",
     "NO_BROWSER",
+    "PRINT_SCALE",
     "Colouring",
     "FigureDataError",
     "FigureExportError",
@@ -103,6 +106,7 @@ __all__ = [
     "tap_curve_figure",
     "tap_parts_figure",
     "template",
+    "to_grey",
     "to_publication",
     "top_channels_figure",
 ]

@@ -32,7 +32,7 @@ def map_caption(
         sample_sizes(frame),
         _draws(frame),
         CI_METHODS.get(metric, ""),
-        f"grey = chance ({format_value(style.neutral(frame), 2)})",
+        f"chance is {format_value(style.neutral(frame), 2)}",
     ]
     return _sentence(parts, settings)
 

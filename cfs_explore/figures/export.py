@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from cfs_explore.figures.browser import RENDERER
 from cfs_explore.figures.errors import FigureExportError
+from cfs_explore.figures.grey import grey_spec, without_hue
 from cfs_explore.figures.map_heatmap import CLICK_LAYER
 from cfs_explore.figures.small_multiples import strip_layout
 from cfs_explore.figures.theme import BASE_FONT_PX, PALETTES, PRINT_FONT, template, text_px
@@ -24,6 +25,8 @@ COLUMN_WIDTHS = {
 }
 
 FORMATS = ("svg", "pdf", "png")
+#: Scale of a PNG of 300 dots per inch.
+PRINT_SCALE = 300 / 96
 _PX_PER_INCH = 96.0
 _PX_PER_POINT = _PX_PER_INCH / 72
 _MM = {"mm": 1.0, "cm": 10.0, "in": 25.4}
@@ -52,16 +55,24 @@ def to_pixels(length: str | float) -> float:
 
 
 def to_publication(
-    fig: go.Figure, width: str | float = "84mm", height: str | float | None = None, font_pt: float = 8
+    fig: go.Figure,
+    width: str | float = "84mm",
+    height: str | float | None = None,
+    font_pt: float = 8,
+    grey: bool = False,
 ) -> go.Figure:
     """A copy of ``fig`` for print: fixed size, white page, light theme, ``font_pt`` type, no click layer.
 
     The height follows from the figure's kind when it is not given (square-ish cells for maps). Heatmap cells
     become shapes, so that SVG and PDF hold no bitmap. Type shrinks with the column where it must, never below
-    6 pt.
+    6 pt. ``grey`` makes a figure for a greyscale printer (``to_grey``).
     """
     ratio = font_pt * _PX_PER_POINT / BASE_FONT_PX
-    spec = _scaled(_recoloured(fig.to_dict()), ratio)
+    spec = _recoloured(fig.to_dict())
+    look = template("light", font_pt * _PX_PER_POINT, PRINT_FONT)
+    if grey:
+        spec, look = grey_spec(spec), without_hue(look.to_plotly_json())
+    spec = _scaled(spec, ratio)
     spec["data"] = [trace for trace in spec["data"] if trace.get("meta") != CLICK_LAYER]
     for trace in spec["data"]:
         if trace["type"] == "scattergl":  # WebGL draws a bitmap
@@ -71,7 +82,7 @@ def to_publication(
     margin = {side: value * ratio for side, value in layout.get("margin", {}).items()}
     width_px = to_pixels(width)
     layout.update(
-        template=template("light", font_pt * _PX_PER_POINT, PRINT_FONT),
+        template=look,
         paper_bgcolor="#FFFFFF",
         margin=margin,
         width=width_px,
@@ -88,18 +99,21 @@ def to_publication(
     return go.Figure(spec)
 
 
-def export_bytes(fig: go.Figure, format: str = "svg", width: str | float | None = None, scale: float = 1) -> bytes:
+def export_bytes(
+    fig: go.Figure, format: str = "svg", width: str | float | None = None, scale: float = 1, grey: bool = False
+) -> bytes:
     """Image file of ``fig`` as it is; ``width`` first passes it through ``to_publication``.
 
     Args:
         format: svg, pdf or png.
         width: as for ``to_publication``; None keeps the figure's own size and theme.
         scale: pixels per pixel for png; 96 dpi x scale (3.125 gives 300 dpi).
+        grey: for a greyscale printer; with ``width`` alone.
     """
     if format not in FORMATS:
         raise FigureExportError(f"The 'format' of an image must be one of {list(FORMATS)}. Got {format!r} instead.")
     if width is not None:
-        fig = to_publication(fig, width)
+        fig = to_publication(fig, width, grey=grey)
     options = {
         "format": format,
         "width": fig.layout.width or 1000,

@@ -16,6 +16,8 @@ from cfs_explore.figures.theme import BASE_FONT_PX, new_figure, palette, text_px
 _ON_DARK, _ON_LIGHT = "#FFFFFF", "#000000"
 _SMALL_PX = BASE_FONT_PX * 11.5 / 13
 _HEAD_PX, _GAP = 42, 2
+#: Name of the annotations that stand on cells.
+CELL_TEXT = "cell text"
 
 
 def number_grid_figure(
@@ -107,7 +109,8 @@ def _cell_texts(
             "x": column,
             "y": row,
             "text": texts[row][column],
-            "font": {"size": _SMALL_PX, "color": _text_colour(value, scale, muted)},
+            "name": CELL_TEXT,
+            "font": {"size": _SMALL_PX, "color": text_colour(value, scale, muted)},
         }
         for row, of_row in enumerate(values)
         for column, value in enumerate(of_row)
@@ -119,8 +122,8 @@ def _heads(column_labels: Sequence[str]) -> list[dict]:
     return [{"x": column, "text": f"<b>{label}</b>", **place} for column, label in enumerate(column_labels)]
 
 
-def _text_colour(value: float, scale: tuple[list[list], float, float], muted: str) -> str:
-    """Dark or light, whichever stands out more on the cell."""
+def text_colour(value: float, scale: tuple[list[list], float, float], muted: str) -> str:
+    """Dark or light, whichever stands out more on a cell of this value; ``muted`` where it is blank."""
     if not math.isfinite(value):
         return muted
     colour_scale, low, high = scale

@@ -16,6 +16,8 @@ POOLINGS = {"mean": "Channel means", "std": "Channel standard deviations"}
 _ROW_PX = 110
 #: All bars of an image side by side are about this wide.
 _WIDTHS_PX = 170.0
+#: Of the bars, so that colour does not tell the images apart alone.
+_DASHES = {"id": "solid", "ood": "4px,2px"}
 
 
 def z_bars_figure(z: pd.DataFrame, roles: Mapping[str, str], theme: str = "light") -> go.Figure:
@@ -25,7 +27,7 @@ def z_bars_figure(z: pd.DataFrame, roles: Mapping[str, str], theme: str = "light
 
     Args:
         z: columns image, channel, pooling (mean or std), value, z.
-        roles: image -> "id" or "ood", which gives its colour; in the order in which they are drawn.
+        roles: image -> "id" or "ood", which gives its colour and dashes; in the order in which they are drawn.
     """
     require_columns(z, ("image", "channel", "pooling", "value", "z"), "channels' z-scores")
     reach = [min(-3.0, z["z"].min()), max(3.0, z["z"].max())]
@@ -79,6 +81,7 @@ def _bars(part: pd.DataFrame, image: str, pooling: str, role: str, offset: float
     x, z = part["channel"].to_numpy(np.float32) + np.float32(offset), part["z"].to_numpy(np.float32)
     nothing = np.full_like(z, np.nan)
     facts = part[["value", "z"]].to_numpy(np.float32)
+    width = float(np.clip(_WIDTHS_PX / channels, 1.0, 5.0))
     return go.Scatter(
         x=np.stack([x, x, nothing], axis=1).ravel(),
         y=np.stack([np.zeros_like(z), z, nothing], axis=1).ravel(),
@@ -88,7 +91,7 @@ def _bars(part: pd.DataFrame, image: str, pooling: str, role: str, offset: float
         showlegend=pooling == "mean",
         yaxis="y" if pooling == "mean" else "y2",
         mode="lines",
-        line={"color": ROLE_COLOURS[role], "width": float(np.clip(_WIDTHS_PX / channels, 1.0, 5.0))},
+        line={"color": ROLE_COLOURS[role], "width": width, "dash": _DASHES[role]},
         hovertemplate=f"<b>{image}, channel %{{x:.0f}}</b><br>{POOLINGS[pooling].lower()}: "
         "%{customdata[0]:.3f}<br>z = %{customdata[1]:.2f}<extra></extra>",
     )

@@ -34,10 +34,10 @@ def probe_headline(tap: str, lam: float, reference: float | None, scored: Sequen
         reference: log-SNR of the measured level whose statistics are used instead; None where they are of ``lam``.
         scored: the images.
     """
-    where = f"At **λ = {_short(lam)}**"
+    where = f"At **λ = {format_lam(lam)}**"
     if reference is not None:
         where += f", against the ID statistics of λ = {format_value(reference, 1)},"
-    texts = [f"{each.letter} **{format_score(each.score)}** ({_standing(each.below)})" for each in scored]
+    texts = [f"{each.letter} **{format_score(each.score)}** ({standing(each.below)})" for each in scored]
     return f"{where} the {tap} scores {' and '.join(texts)}."
 
 
@@ -46,13 +46,13 @@ def format_score(score: float) -> str:
     return format_value(score, 0 if score >= 100 else 1 if score >= 10 else 2 if score >= 1 else 3)
 
 
-def _short(lam: float) -> str:
-    """'5.0', '4.25': one decimal where that is all."""
+def format_lam(lam: float) -> str:
+    """A log-SNR: '5.0', '4.25', one decimal where that is all."""
     return format_value(lam, 1 if round(lam, 1) == round(lam, 2) else 2)
 
 
-def _standing(below: float) -> str:
-    """Where a score stands among those of ID images."""
+def standing(below: float) -> str:
+    """Where a score stands among those of ID images, of which the share ``below`` is lower."""
     if below == 1:
         return "above every ID image"
     if below >= _EXTREME:

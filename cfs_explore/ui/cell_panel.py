@@ -9,28 +9,17 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore.contracts import Cell
-from cfs_explore.diagnostics import compose, histogram, roc_curve
-from cfs_explore.figures import (
-    format_estimate,
-    histogram_caption,
-    roc_caption,
-    roc_figure,
-    score_histogram_figure,
-    short_tap_name,
-)
+from cfs_explore.diagnostics import compose
+from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
+from cfs_explore.plates import map as plates
+from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.gallery import show_absence, show_gallery
 
 _SHOWN = 6
-
-
-def cell_label(run: Run, index: int) -> str:
-    """A cell as people say it: 'up1.res1 @ λ 5.0'."""
-    level, tap = divmod(index, len(run.taps))
-    return f"{short_tap_name(run.taps[tap].name)} @ λ {format_value(run.levels[level].lam, 1)}"
 
 
 def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[int], None] | None) -> None:
@@ -46,7 +35,7 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[
     cell = Cell(*divmod(index, len(run.taps)))
     level, tap = run.levels[cell.level], run.taps[cell.tap]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(cell_label(run, index), anchor=False, width="stretch")
+        st.header(cell_label(run, index), anchor=False, width="stretch")
         st.button(
             "Add to detector" if on_add else "In the detector",
             key="add_cell",
@@ -71,39 +60,10 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[
     )
     id_scores = compose(data.scores(run, run.digest, "id_test", None), [cell])
     ood_scores = compose(data.scores(run, run.digest, "ood", ood), [cell])
-    _histogram(run, ood, index, id_scores, ood_scores)
+    theme = state.figure_theme()
+    show_plate(plates.cell_scores(run, ood, index, id_scores, ood_scores, theme), key="cell_histogram")
     _images(run, ood, id_scores, ood_scores)
-    _roc(run, ood, index, row, id_scores, ood_scores)
-
-
-def _histogram(run: Run, ood: str, index: int, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:
-    counts = len(id_scores), len(ood_scores)
-    positive = bool(min(id_scores.min(), ood_scores.min()) > 0)
-    bins = histogram(id_scores, ood_scores, bins=40, log=positive)
-    show_figure(
-        score_histogram_figure(bins, state.figure_theme(), log=positive).update_layout(height=230),
-        key="cell_histogram",
-        rows=bins,
-        caption=histogram_caption(*counts),
-        alt=f"Histograms of the slot scores of {counts[0]} ID and {counts[1]} OOD images ({ood}).",
-        file_name=_stem(run, ood, index) + "-scores",
-    )
-
-
-def _roc(run: Run, ood: str, index: int, row: pd.Series, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:
-    curve = roc_curve(id_scores, ood_scores)
-    show_figure(
-        roc_figure(curve, state.figure_theme()).update_layout(height=280),
-        key="cell_roc",
-        rows=curve,
-        caption=roc_caption(len(id_scores), len(ood_scores)),
-        alt=f"ROC curve with AUROC {format_estimate(row.auroc, row.auroc_lo, row.auroc_hi)}.",
-        file_name=_stem(run, ood, index) + "-roc",
-    )
-
-
-def _stem(run: Run, ood: str, index: int) -> str:
-    return f"{run.path.name}-{ood}-cell{index}".replace(" ", "-")
+    show_plate(plates.cell_roc(run, ood, index, row, id_scores, ood_scores, theme), key="cell_roc")
 
 
 def _images(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:

@@ -7,13 +7,14 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore.diagnostics import GROUPS, Catches, StraddleShare, catches
-from cfs_explore.figures import gain_curve_figure, pair_matrix_figure, set_gains_figure, short_tap_name
-from cfs_explore.figures.theme import format_estimate, format_value
+from cfs_explore.figures.theme import format_estimate
+from cfs_explore.plates import complementarity as plates
+from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.plates.pair import Pair
 from cfs_explore.store import Run
 from cfs_explore.ui import complementarity_data as numbers
 from cfs_explore.ui import data, diagnostic_page, state
-from cfs_explore.ui.complementarity_data import Pair
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.gallery import show_absence, show_gallery
 from cfs_explore.ui.sidebar import escape
 
@@ -48,30 +49,12 @@ def show(run: Run, pair: Pair, rows: pd.DataFrame, scale: str) -> None:
 def _over_levels(run: Run, pair: Pair, scale: str) -> None:
     """Both conditional gains at every level; a click chooses the level."""
     frame = numbers.gains(run, run.digest, pair.ood, pair.first, pair.second, scale)
-    if frame.empty or frame[["gain_d", "gain_e"]].isna().all(axis=None):
-        st.info(
-            f"The gains on {scale} need at least two images in each set and scores that vary"
-            f"{' and are above 0' if scale == 'ln s' else ''}.",
-            icon=":material/info:",
-        )
+    try:
+        plate = plates.levels(run, pair, frame, scale, state.figure_theme())
+    except NotMeasuredError as reason:
+        st.info(str(reason), icon=":material/info:")
         return
-    first, second = pair.short
-    labels = {"decoder": f"{second} given {first}", "encoder": f"{first} given {second}"}
-    here, starts = (
-        frame.iloc[pair.level],
-        "bands (bootstrap of 1,000 resamples) start at 0 where the direction is uncertain",
-    )
-    n_id, n_ood = run.id_test.count, run.entry("ood", pair.ood).count
-    show_figure(
-        gain_curve_figure(frame, labels, state.figure_theme(), pair.level),
-        key="comp_levels",
-        rows=frame,
-        caption=f"Gain in D² (6) on {scale}; 95 % {starts}; n = {n_id} ID, {n_ood} OOD images ({pair.ood}), mean of "
-        f"{run.draws} draws. Click a marker to choose its level.",
-        alt="; ".join(f"{labels[role]}: gain {here[f'gain_{role[0]}']:.2f} at the chosen level" for role in labels),
-        file_name=numbers.stem(run, pair) + "-gains",
-        on_select=_pick_level,
-    )
+    show_plate(plate, key="comp_levels", hint="Click a marker to choose its level.", on_select=_pick_level)
 
 
 def _pick_level() -> None:
@@ -93,21 +76,12 @@ def _all_pairs(run: Run, pair: Pair) -> None:
     if table is None:
         return
     pairs = table[(table["ood"] == pair.ood) & (table["level"] == pair.level)]
-    names = run.taps[pair.first].name, run.taps[pair.second].name
-    best = pairs.loc[pairs["gain"].idxmax()]
     found = numbers.straddling(run, run.digest, pair.ood, pair.level)
-    st.markdown(_straddle_text(found, best["gain"]), help=_STRADDLE_HELP)
-    show_figure(
-        pair_matrix_figure(pairs, run.taps, state.figure_theme(), names),
+    st.markdown(_straddle_text(found, pairs["gain"].max()), help=_STRADDLE_HELP)
+    show_plate(
+        plates.pairs(run, pair, pairs, state.figure_theme()),
         key="comp_pairs",
-        rows=pairs.sort_values("gain", ascending=False),
-        caption=f"AUROC of the average of two taps' scores minus that of the better one alone, at λ "
-        f"{format_value(run.levels[pair.level].lam, 1)}, {len(pairs):,} pairs; grey: no gain; "
-        f"n = {pairs['n_id'].iloc[0]} ID, {pairs['n_ood'].iloc[0]} OOD images ({pair.ood}), mean of {run.draws} draws. "
-        "The largest of many gains is biased upwards. Click a cell to choose its pair; the chosen one is outlined.",
-        alt=f"Gains of {len(pairs)} pairs run from {pairs['gain'].min():.3f} to {best['gain']:.3f}, the largest for "
-        f"{short_tap_name(best['tap_a'])} and {short_tap_name(best['tap_b'])}.",
-        file_name=numbers.stem(run, pair) + "-pairs",
+        hint="Click a cell to choose its pair.",
         on_select=lambda: _pick_pair(run),
     )
 
@@ -196,28 +170,9 @@ def _ood_sets(run: Run, pair: Pair) -> None:
     table = diagnostic_page.stage_table(run, "complementarity")
     if table is None:
         return
-    if table.empty:
-        st.info(
-            "This exploration has no published pair: its taps do not include both sides of the bottleneck.",
-            icon=":material/info:",
-        )
+    try:
+        plate = plates.sets(run, pair.level, table, state.figure_theme())
+    except NotMeasuredError as reason:
+        st.info(str(reason), icon=":material/info:")
         return
-    rows = table[(table["preset"] == table["preset"].iloc[0]) & (table["level"] == pair.level)]
-    rows = rows[rows["scale"] == "s"]  # AUROCs do not depend on the scale
-    first, second = (short_tap_name(rows[side].iloc[0]) for side in ("encoder", "decoder"))
-    show_figure(
-        set_gains_figure(rows, state.figure_theme()),
-        key="comp_sets",
-        rows=rows,
-        caption=f"AUROC of the plain average of {first} (encoder) and {second} (decoder), the published CFS(1x2) pair, "
-        f"minus that of the better one alone, at λ {format_value(run.levels[pair.level].lam, 1)}; paired DeLong CI; "
-        f"n = {rows['n_id'].iloc[0]} ID images, {_span(rows['n_ood'])} OOD images. Circle: the decoder is better "
-        "alone; square: the encoder; diamond: neither.",
-        alt="; ".join(f"{row['ood']}: {row['auroc_gain']:+.3f}" for row in rows.to_dict("records")),
-        file_name=f"{run.path.name}-complementarity-sets-level{pair.level}",
-    )
-
-
-def _span(counts: pd.Series) -> str:
-    low, high = counts.min(), counts.max()
-    return f"{low}" if low == high else f"{low} to {high}"
+    show_plate(plate, key="comp_sets")

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.figures import format_estimate, score_scatter_figure, short_tap_name
+from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.complementarity import complementarity_headline
+from cfs_explore.plates import complementarity as plates
+from cfs_explore.plates.choices import SCALES, default_pair, tap_order
+from cfs_explore.plates.pair import Pair, make_pair
 from cfs_explore.store import Run
 from cfs_explore.ui import complementarity_data as numbers
 from cfs_explore.ui import complementarity_details, diagnostic_page, state
-from cfs_explore.ui.complementarity_data import Pair
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
-SCALE_LABELS = {"ln s": "ln s", "s": "s"}
 _FORMULAS = {
     "**Joint separability** (5), from the shift δ of the class means and the mean S of the classes' covariances:": (
         r"D^2=\delta^\top S^{-1}\delta,\qquad D^2_e=\delta_e^2/S_{ee}"
@@ -47,12 +47,12 @@ def show(run: Run) -> None:
 def _restore(run: Run) -> None:
     """Bring the view back from the URL; what does not fit this run falls back to its defaults."""
     names = [tap.name for tap in run.taps]
-    first, second = numbers.default_pair(run)
+    first, second = default_pair(run)
     diagnostic_page.restore_ood(run)
     state.restore("comp_level", run.manifest.kept["level"], range(len(run.levels)), parse=int)
     state.restore("comp_first", first, names)
     state.restore("comp_second", second, names)
-    state.restore("comp_scale", "ln s", list(SCALE_LABELS))
+    state.restore("comp_scale", "ln s", SCALES)
     state.restore("comp_view", "levels", list(complementarity_details.VIEWS))
     state.restore("comp_caught", "decoder", list(complementarity_details.CAUGHT))
 
@@ -62,12 +62,12 @@ def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Do encoder and decoder know different things?", anchor=False)
     if len(run.taps) < 2:
-        st.info("This exploration measured a single tap: there is no pair to compare.", icon=":material/info:")
+        st.info(plates.ONE_TAP, icon=":material/info:")
         return
     headline = st.empty()
     pair = _controls(run)
     if pair.first == pair.second:
-        st.info("Choose two different taps to compare.", icon=":material/info:")
+        st.info(plates.SAME_TAP, icon=":material/info:")
         return
     if not run.manifest.presets:
         st.info(
@@ -80,7 +80,8 @@ def _page(run: Run) -> None:
     headline.markdown(f"**{escape(pair.ood)}**: {complementarity_headline(row, run.levels[pair.level].lam, *names)}")
     left, right = st.container(key="beside_complementarity").columns(2, gap="medium")
     with left:
-        _scatter(run, pair, rows, scale)
+        sides = [values[0] for values in numbers.pair_scores(run, pair, [pair.level])]
+        show_plate(plates.scores(run, pair, sides, row, scale, state.figure_theme()), key="comp_scatter")
     with right:
         _panel(run, pair, rows)
     st.segmented_control(
@@ -116,7 +117,7 @@ def _controls(run: Run) -> Pair:
             taps.append(
                 st.selectbox(
                     label,
-                    [tap.name for tap in numbers.tap_order(run.taps, side)],
+                    [tap.name for tap in tap_order(run.taps, side)],
                     key=key,
                     format_func=lambda name: f"{short_tap_name(name)} ({regions[name]})",
                     width=200,
@@ -126,49 +127,14 @@ def _controls(run: Run) -> Pair:
             )
         scale = st.segmented_control(
             "Scale",
-            list(SCALE_LABELS),
+            SCALES,
             key="comp_scale",
-            format_func=SCALE_LABELS.get,
             required=True,
             help="Scores s are right-skewed; their logarithms are closer to normal, which the separability D² assumes. "
             "AUROCs, bits and images caught are the same on both scales.",
         )
     state.remember(comp_level=level, comp_first=taps[0], comp_second=taps[1], comp_scale=scale)
-    return numbers.make_pair(run, ood, level, index[taps[0]], index[taps[1]])
-
-
-def _scatter(run: Run, pair: Pair, rows: pd.DataFrame, scale: str) -> None:
-    row = rows.loc[scale]
-    id_e, id_d, ood_e, ood_d = (values[0] for values in numbers.pair_scores(run, pair, [pair.level]))
-    points = pd.concat([_points(run, "id_test", None, id_e, id_d), _points(run, "ood", pair.ood, ood_e, ood_d)])
-    log = scale == "ln s" and float(points[["encoder", "decoder"]].min().min()) > 0
-    regions = [run.taps[tap].region for tap in (pair.first, pair.second)]
-    labels = tuple(f"{name} score ({region})" for name, region in zip(pair.short, regions, strict=True))
-    names = pair.short if pair.names == pair.short else ("encoder", "decoder")
-    thresholds = {"encoder": row["threshold_e"], "decoder": row["threshold_d"], "average": row["threshold_avg"]}
-    figure = score_scatter_figure(points, thresholds, labels, names=names, theme=state.figure_theme(), log=log)
-    axes = ", logarithmic axes" if log else ""
-    if scale == "ln s" and not log:
-        axes = "; linear axes, since a score that is not above 0 has no logarithm"
-    show_figure(
-        figure,
-        key="comp_scatter",
-        rows=points,
-        caption=f"Slot scores of n = {row['n_id']} ID and {row['n_ood']} OOD images ({pair.ood}) at λ "
-        f"{format_value(run.levels[pair.level].lam, 1)}, mean of {run.draws} draws{axes}. Grey curves: equal plain "
-        "average; solid: its threshold. Beyond a threshold, which 95 % of the ID images stay below, an image is called "
-        "OOD.",
-        alt=f"{pair.short[1]} against {pair.short[0]} score. Of {row['n_ood']} OOD images both catch "
-        f"{row['caught_both']}, only {pair.short[0]} {row['caught_encoder']}, only {pair.short[1]} "
-        f"{row['caught_decoder']}, neither {row['caught_neither']}.",
-        file_name=numbers.stem(run, pair) + "-scores",
-    )
-
-
-def _points(run: Run, role: str, name: str | None, encoder: np.ndarray, decoder: np.ndarray) -> pd.DataFrame:
-    label = "ID" if role == "id_test" else "OOD"
-    images = run.images(role, name, columns=("name",))["name"]
-    return pd.DataFrame({"class": label, "name": images, "encoder": encoder, "decoder": decoder})
+    return make_pair(run, ood, level, index[taps[0]], index[taps[1]])
 
 
 def _panel(run: Run, pair: Pair, rows: pd.DataFrame) -> None:
@@ -176,14 +142,14 @@ def _panel(run: Run, pair: Pair, rows: pd.DataFrame) -> None:
     scale = st.session_state["comp_scale"]
     row = rows.loc[scale]
     st.markdown(
-        f"#### Each alone, and together\n{_alone_table(row, pair, scale)}",
+        f"## Each alone, and together\n{_alone_table(row, pair, scale)}",
         help="AUROC: chance that a random OOD image scores higher than a random ID image, DeLong 95 % interval. "
         "D²: squared distance of the class means in standard deviations (5), bootstrap 95 % interval; larger "
         "separates better. The best linear mix is what no weighted sum of the two scores exceeds.",
     )
     st.markdown(_average_text(row, pair, scale))
     st.markdown(
-        f"#### Each given the other\n{_given_table(rows, pair)}",
+        f"## Each given the other\n{_given_table(rows, pair)}",
         help="Gain (6): what a score adds to D² when the other is known, never below 0; from 0 on where its direction "
         "is uncertain, and marked ↓ where OOD images score lower than the other score predicts, which an average "
         "cannot use. Adjusted AUROC (8): AUROC among images that the other score finds alike; 0.5 adds nothing. "
@@ -193,7 +159,7 @@ def _panel(run: Run, pair: Pair, rows: pd.DataFrame) -> None:
 
 
 def _alone_table(row: pd.Series, pair: Pair, scale: str) -> str:
-    lines = [f"| | AUROC | D² on {scale} |", "|:--|:--|:--|"]
+    lines = [f"| Score | AUROC | D² on {scale} |", "|:--|:--|:--|"]
     first, second = (escape(name) for name in pair.short)
     for label, auroc, distance in (
         (first, "auroc_e", "d2_e"),
@@ -227,7 +193,7 @@ def _average_text(row: pd.Series, pair: Pair, scale: str) -> str:
 
 def _given_table(rows: pd.DataFrame, pair: Pair) -> str:
     first, second = (escape(name) for name in pair.short)
-    lines = [f"| | {second} given {first} | {first} given {second} |", "|:--|:--|:--|"]
+    lines = [f"| Measure | {second} given {first} | {first} given {second} |", "|:--|:--|:--|"]
     for scale in ("s", "ln s"):
         cells = [_gain(rows.loc[scale], side) for side in ("d", "e")]
         lines.append(f"| Gain on {scale} | {' | '.join(cells)} |".replace("Gain on ", "Gain\u00a0on\u00a0"))

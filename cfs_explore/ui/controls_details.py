@@ -6,24 +6,17 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore.diagnostics import difference_warning, set_differences
-from cfs_explore.figures import control_dots_figure, format_estimate, reencoding_figure, seed_spread_figure
+from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 from cfs_explore.images.statistics import STATISTICS
+from cfs_explore.plates import controls as plates
+from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
 VIEWS = {"statistics": "Image statistics", "reencoding": "Re-encoding", "seeds": "Seeds"}
-_NAMES = {
-    "mean": "Brightness",
-    "contrast": "Contrast",
-    "colourfulness": "Colourfulness",
-    "sharpness": "Sharpness",
-    "complexity": "Complexity (PNG size)",
-    "blockiness": "JPEG blockiness",
-    "all": "All together",
-}
 #: Format of the built-in sets, which are drawn at their size.
 _DRAWN = "drawn"
 
@@ -38,56 +31,37 @@ def show(run: Run, ood: str, excess: pd.DataFrame, view: str) -> None:
         _seeds(run, ood)
 
 
-def _stem(run: Run, ood: str, part: str) -> str:
-    return f"{run.path.name}-{ood}-{part}".replace(" ", "-")
-
-
-def _counts(frame: pd.DataFrame) -> str:
-    return f"n = {frame['n_id'].iloc[0]} ID, {frame['n_ood'].iloc[0]} OOD"
-
-
 def _statistics(run: Run, ood: str) -> None:
     table = data.table(run, run.digest, "image_statistics")
     table = table[table["ood"] == ood]
-    known = table[table["auroc"].notna()].sort_values("auroc", ascending=False)
-    if known.empty:
-        st.info("No image statistic differs between any two images of these sets.")
+    try:
+        plate = plates.statistics(run, ood, table, state.figure_theme())
+    except NotMeasuredError as why:
+        st.info(str(why))
         return
-    rows = known.assign(
-        name=known["statistic"].map(_NAMES),
-        kind=["statistics" if name == "all" else "best statistic" for name in known["statistic"]],
-    )
     left, right = st.container(key="beside_statistics").columns([5, 4], gap="large")
     with left:
-        show_figure(
-            control_dots_figure(rows, state.figure_theme()),
-            key="controls_statistics",
-            rows=table[["statistic", "auroc", "lo", "hi", "n_id", "n_ood", "note"]],
-            caption=f"AUROC of plain statistics of the prepared images, each scored by its squared z-score against "
-            f"ID-train; OOD: {ood}; {_counts(table)}; DeLong 95 % CI. Below 0.5: closer to the ID mean than ID images.",
-            alt="; ".join(
-                f"{row.name}: AUROC {row.auroc:.3f}" for row in rows[["name", "auroc"]].itertuples(index=False)
-            ),
-            file_name=_stem(run, ood, "statistics"),
-        )
+        show_plate(plate, key="controls_statistics")
     with right:
-        st.markdown(_telling_statistic(known))
+        st.markdown(_telling_statistic(table))
         for row in table[table["auroc"].isna()].itertuples():
-            st.caption(f"{_NAMES[row.statistic]} is left out: {row.note}.")
+            st.caption(f"{plates.STATISTIC_NAMES[row.statistic]} is left out: {row.note}.")
         st.markdown(f"**As the files are:** {_stored(run, run.digest, ood)}")
         with st.popover("What is measured", icon=":material/straighten:", type="tertiary"):
             for name, text in STATISTICS.items():
-                st.markdown(f"**{_NAMES[name]}.** {escape(text)}")
+                st.markdown(f"**{plates.STATISTIC_NAMES[name]}.** {escape(text)}")
 
 
-def _telling_statistic(known: pd.DataFrame) -> str:
+def _telling_statistic(table: pd.DataFrame) -> str:
     """Which statistic gives the set away."""
-    single = known[known["statistic"] != "all"]
+    single = table[table["auroc"].notna() & (table["statistic"] != "all")].sort_values("auroc", ascending=False)
     if single.empty or single["lo"].iloc[0] <= 0.5:
         return "**No single statistic** tells this set from the ID images beyond chance."
     row = single.iloc[0]
     value = format_estimate(row["auroc"], row["lo"], row["hi"])
-    return f"**{_NAMES[row['statistic']]}** gives this set away most: AUROC {value} without any network."
+    return (
+        f"**{plates.STATISTIC_NAMES[row['statistic']]}** gives this set away most: AUROC {value} without any network."
+    )
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -111,17 +85,7 @@ def _stored(_run: Run, digest: str, ood: str) -> str:
 def _reencoding(run: Run, ood: str, excess: pd.DataFrame) -> None:
     left, right = st.container(key="beside_reencoding").columns([5, 4], gap="large")
     with left:
-        show_figure(
-            reencoding_figure(excess, state.figure_theme()),
-            key="controls_reencoding",
-            rows=excess[["tap", "lam", "trained", "control_auroc", "excess", "lo", "hi", "p", "n_id", "n_ood"]],
-            caption=f"Each point is a cell; OOD: {ood}; {_counts(excess)}; one noise draw on both sides. Re-encoded: "
-            "all images, ID-train included, shrunk to 3/4 and back (bilinear), then JPEG at quality 85; statistics "
-            "fitted again.",
-            alt=f"AUROC after re-encoding against before, {len(excess)} cells; median loss "
-            f"{excess['excess'].median():.3f}.",
-            file_name=_stem(run, ood, "reencoding"),
-        )
+        show_plate(plates.reencoding(run, ood, excess, state.figure_theme()), key="controls_reencoding")
     with right:
         worse, better = int((excess["lo"] > 0).sum()), int((excess["hi"] < 0).sum())
         st.markdown(
@@ -147,23 +111,5 @@ def _seeds(run: Run, ood: str) -> None:
     )
     level = st.session_state["controls_level"]
     state.remember(controls_level=level)
-    trained = data.map_frame(run, run.digest, ood)
-    trained = trained[trained["level"] == level]
-    shown = copies[copies["level"] == level]
-    spread = copies.groupby(["level", "tap_index"])["auroc"].std()
-    several = (
-        f"; over all cells the SD over seeds is {format_value(spread.median())} in the median"
-        if spread.notna().any()
-        else ""
-    )
-    show_figure(
-        seed_spread_figure(trained, shown, state.figure_theme()),
-        key="controls_seeds",
-        rows=shown[["seed", "tap", "lam", "auroc", "lo", "hi", "n_id", "n_ood"]],
-        caption=f"AUROC of {shown['seed'].nunique()} untrained copies (one noise draw) and of the trained backbone as "
-        f"in the map ({run.draws} averaged), at λ = {format_value(run.levels[level].lam, 1)}; OOD: {ood}; "
-        f"{_counts(shown)}; bars: DeLong 95 % CI{several}. Dotted: chance.",
-        alt=f"AUROC along {trained['tap'].nunique()} taps: trained {trained['auroc'].min():.2f} to "
-        f"{trained['auroc'].max():.2f}, untrained {shown['auroc'].min():.2f} to {shown['auroc'].max():.2f}.",
-        file_name=_stem(run, ood, "seeds"),
-    )
+    plate = plates.seed_spread(run, ood, level, data.map_frame(run, run.digest, ood), copies, state.figure_theme())
+    show_plate(plate, key="controls_seeds")

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cfs_explore.contracts import Cell
 from cfs_explore.figures import short_tap_name
 from cfs_explore.figures.theme import format_value
+from cfs_explore.plates import detector
+from cfs_explore.plates.choices import default_cells
+from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
-from cfs_explore.ui import composer, data, state
-from cfs_explore.ui.cell_panel import cell_label
+from cfs_explore.ui import data, state
 
 #: Key of the session and the address.
 KEY = "detector"
-PRESETS = ("CFS(1x2)", "CFS-dec(1x1)")
 COMPOSED, SINGLE = "composed", "cell"
 _LABELS = {COMPOSED: "Composed cells", SINGLE: "A single cell"}
 
 
 def preset_cells(run: Run) -> dict[str, list[int]]:
     """Preset -> its cell indices; empty for a backbone without presets."""
-    table = data.table(run, run.digest, "detectors")
-    rows = table[table["name"].isin(PRESETS)].drop_duplicates("name") if len(table) else table
-    return {row["name"]: [int(i) for i in row["cell_indices"]] for row in rows.to_dict("records")}
+    return detector.preset_cells(data.table(run, run.digest, "detectors"))
 
 
 def restore(run: Run) -> None:
@@ -30,7 +28,7 @@ def restore(run: Run) -> None:
     if st.session_state.get("map_run") not in (None, run.path.name):
         state.forget("cell", "cells")  # they are cells of another map
     st.session_state["map_run"] = run.path.name
-    count, default = len(run.levels) * len(run.taps), composer.default_cells(run)
+    count, default = len(run.levels) * len(run.taps), default_cells(run)
     options = [*preset_cells(run), COMPOSED, SINGLE]
     state.restore(KEY, options[0], options)
     state.restore("cell", default[-1], range(count), parse=int)
@@ -113,11 +111,6 @@ def cell_indices(run: Run) -> list[int]:
     if chosen == COMPOSED:
         return [int(index) for index in st.session_state["cells"]]
     return [st.session_state["cell"]] if chosen == SINGLE else preset_cells(run)[chosen]
-
-
-def as_cells(run: Run, indices: list[int]) -> list[Cell]:
-    """Cell indices as cells."""
-    return [Cell(*divmod(index, len(run.taps))) for index in indices]
 
 
 def name(run: Run) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import pandas as pd
 import streamlit as st
 
 from cfs_explore import bundles, jobs
 from cfs_explore.locations import runs_root
+from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
@@ -59,6 +61,15 @@ def stage_table(run: Run, name: str) -> pd.DataFrame | None:
             st.switch_page("pages/new.py", query_params={"job": run.path.name})
         return None
     return data.table(run, run.digest, name)
+
+
+@contextmanager
+def or_why() -> Iterator[None]:
+    """Around a plate that is made and shown: where the run lacks it, the page says why in its place."""
+    try:
+        yield
+    except NotMeasuredError as why:
+        st.info(escape(str(why)))
 
 
 def formulas(entries: Mapping[str, str], *, lab: str | None = None) -> None:

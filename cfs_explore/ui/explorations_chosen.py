@@ -36,7 +36,7 @@ def show(rows: Sequence[Row]) -> None:
 
 
 def _one(row: Row) -> None:
-    st.subheader(escape(plain(row.name)), anchor=False)
+    st.header(escape(plain(row.name)), anchor=False)
     if row.error:
         st.error(escape(row.error), icon=":material/error:")
     elif row.finished:
@@ -168,7 +168,7 @@ def _losses(row: Row) -> str:
 
 
 def _several(rows: Sequence[Row]) -> None:
-    st.subheader(f"{len(rows)} explorations", anchor=False)
+    st.header(f"{len(rows)} explorations", anchor=False)
     st.caption(escape(", ".join(plain(row.name) for row in rows)))
     most = MOST_OTHERS + 1
     why = ""

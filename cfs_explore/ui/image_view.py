@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
-from cfs_explore.figures import image_features_figure, image_map_figure, image_scores_figure, short_tap_name
-from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.image import image_headline
+from cfs_explore.plates import image as plates
+from cfs_explore.plates.choices import default_cells
+from cfs_explore.plates.detector import PRESETS, cell_label
+from cfs_explore.plates.image import Image, Profile
 from cfs_explore.store import Run
-from cfs_explore.ui import composer, data, detector_choice, image_data, state
-from cfs_explore.ui.cell_panel import cell_label
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui import data, image_data, state
+from cfs_explore.ui.cell_choice import choose_cell
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.gallery import has_pictures, show_absence, show_picture
-from cfs_explore.ui.image_data import Image, Profile
 from cfs_explore.ui.sidebar import escape
 
 VALUES = {"percentile": "Percentile", "ratio": "Score ÷ ID median"}
@@ -24,7 +24,6 @@ _HEADLINE_HELP = (
 )
 #: Larger sets are searched by text first: so many names in a list would slow the page down.
 _LISTED = 2_000
-_TOP = 8
 
 
 def show(run: Run) -> None:
@@ -41,7 +40,7 @@ def _restore(run: Run) -> None:
     name = state.restore("set", here[0], here)
     images = list(image_data.names(run, run.digest, role, name))
     state.restore("image", images[0], images)
-    state.restore("cell", composer.default_cells(run)[-1], range(len(run.levels) * len(run.taps)), parse=int)
+    state.restore("cell", default_cells(run)[-1], range(len(run.levels) * len(run.taps)), parse=int)
     state.restore("image_value", "percentile", list(VALUES))
 
 
@@ -59,7 +58,7 @@ def _page(run: Run) -> None:
     found = image_data.profile(run, run.digest, image, cell)
     called = image_data.names(run, run.digest, image.role, image.name)[image.image_id]
     percentiles = dict(zip(found.detectors["name"], found.detectors["percentile"], strict=True))
-    presets = {name: percentiles[name] for name in detector_choice.PRESETS if name in percentiles}
+    presets = {name: percentiles[name] for name in PRESETS if name in percentiles}
     headline.markdown(image_headline(escape(called), *found.exceedance, presets), help=_HEADLINE_HELP)
     left, right = st.container(key="beside_image").columns([3, 5], gap="large")
     with left:
@@ -134,36 +133,24 @@ def _open_image(image_id: str) -> None:
 
 
 def _map(run: Run, image: Image, found: Profile, cell: int) -> None:
-    cells = found.cells
-    st.segmented_control(
-        "The map shows",
-        list(VALUES),
-        key="image_value",
-        format_func=VALUES.get,
-        required=True,
-        help="Percentile: the share of ID-test images that score lower in the same cell, so that cells compare. "
-        "Score ÷ ID median: how many times the ordinary score it is; cells whose ID scores vary much show large "
-        "ratios too.",
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "The map shows",
+            list(VALUES),
+            key="image_value",
+            format_func=VALUES.get,
+            required=True,
+            help="Percentile: the share of ID-test images that score lower in the same cell, so that cells compare. "
+            "Score ÷ ID median: how many times the ordinary score it is; cells whose ID scores vary much show large "
+            "ratios too.",
+        )
+        choose_cell(run)
     value = st.session_state["image_value"]
     state.remember(image_value=value)
-    who = "other ID-test" if image.role == "id_test" else "ID-test"
-    high = cells.loc[cells["percentile"].idxmax()]
-    reading = (
-        "Share of them that score lower, in percent (equal ones count half); grey: the middle"
-        if value == "percentile"
-        else "Its score divided by their median, on a logarithmic scale; grey: the same"
-    )
-    show_figure(
-        image_map_figure(cells, value, cell, state.figure_theme()),
+    show_plate(
+        plates.over_cells(run, image, found.cells, cell, value, state.figure_theme()),
         key="map_of_image",
-        rows=cells.drop(columns="n_ood"),
-        caption=f"The image's slot scores, mean of {run.draws} draws, beside those of {cells['n_id'].iloc[0]} {who} "
-        f"images. {reading}. Click a cell to open it.",
-        alt=f"Map of one image over {len(cells)} cells: percentile within ID-test from "
-        f"{cells['percentile'].min():.0f} to {high['percentile']:.0f}, the highest for "
-        f"{short_tap_name(high['tap'])} at log-SNR {high['lam']:.1f}.",
-        file_name=f"{_stem(run, image)}-{value}",
+        hint="Click a cell to open it.",
         on_select=_pick_cell,
     )
 
@@ -191,53 +178,22 @@ def _picture(run: Run, image: Image, called: str) -> None:
 
 
 def _detectors(run: Run, image: Image, found: Profile) -> None:
-    rows = found.detectors
-    show_figure(
-        image_scores_figure(rows, "id" if image.role == "id_test" else "ood", state.figure_theme()),
-        key="image_scores",
-        rows=rows.assign(draws=[" ".join(f"{draw:.6g}" for draw in draws) for draws in rows["draws"]]),
-        caption=f"Diamond: the image, mean of {run.draws} draws; rings: single draws. Bars: the middle 50 % and 90 % "
-        f"of n = {rows['n_id'].iloc[0]} ID-test images. p: conformal p-value.",
-        alt="; ".join(f"{row['name']}: percentile {row['percentile']:.1f}" for row in rows.to_dict("records")),
-        file_name=f"{_stem(run, image)}-detectors",
-    )
+    show_plate(plates.detectors(run, image, found.detectors, state.figure_theme()), key="image_scores")
 
 
 def _features(run: Run, image: Image, cell: int) -> None:
     """The open cell's features that lie farthest from ID-train."""
-    st.subheader(f"What carries it in {escape(cell_label(run, cell))}", anchor=False)
-    if not image_data.is_kept(run, cell):
+    st.header(f"What carries it in {escape(cell_label(run, cell))}", anchor=False)
+    if not plates.is_kept(run, cell):
         _not_kept(run)
         return
     table = image_data.features(run, run.digest, image, cell)
-    parts = 100 * table.groupby("pooling")["share"].sum()
-    show_figure(
-        image_features_figure(table, _TOP, state.figure_theme()),
-        key="image_features",
-        rows=table.sort_values("square", ascending=False),
-        caption=f"The {min(_TOP, len(table) // 2)} channels of each pooling that lie farthest from ID-train, of "
-        f"{len(table) // 2}; z-scores of the first draw, whose score is {format_value(table['square'].mean())}. The "
-        f"channels' means carry {parts['mean']:.0f} % of it, their standard deviations {parts['std']:.0f} %.",
-        alt=_features_alt(table),
-        file_name=f"{_stem(run, image)}-features",
-    )
-
-
-def _features_alt(table: pd.DataFrame) -> str:
-    first = table.loc[table["square"].idxmax()]
-    pooled = "mean" if first["pooling"] == "mean" else "standard deviation"
-    return (
-        f"z-scores of {len(table)} features; the farthest is channel {first['channel']}'s {pooled}, z {first['z']:.1f}."
-    )
+    show_plate(plates.features(run, image, cell, table, state.figure_theme()), key="image_features")
 
 
 def _not_kept(run: Run) -> None:
     """Why there is nothing here, what to run, and a way to the cells that have it."""
-    st.info(
-        "This needs the cell's snapshots, and they were not kept. Name its tap under `keep` in the spec (and its λ as "
-        "`keep_level`) and run again.",
-        icon=":material/info:",
-    )
+    st.info(plates.NOT_KEPT, icon=":material/info:")
     with st.container(horizontal=True):
         for index in image_data.kept_cells(run)[:4]:
             label = f"Open {escape(cell_label(run, index))}, which was kept"
@@ -246,7 +202,3 @@ def _not_kept(run: Run) -> None:
 
 def _open_cell(index: int) -> None:
     st.session_state["cell"] = index
-
-
-def _stem(run: Run, image: Image) -> str:
-    return f"{run.path.name}-{image.name}-{image.image_id}".replace(" ", "-")

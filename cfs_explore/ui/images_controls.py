@@ -6,6 +6,7 @@ import streamlit as st
 
 from cfs_explore.embedding import MIN_UMAP_IMAGES, Settings
 from cfs_explore.figures import short_tap_name
+from cfs_explore.plates.images import default_taps
 from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, diagnostic_page, images_points, state
 from cfs_explore.ui.sidebar import escape
@@ -61,10 +62,8 @@ def remember_picked() -> None:
 
 
 def _default_taps(run: Run) -> list[int]:
-    """The kept taps of the published pair; else the first that was kept."""
-    kept, names = run.manifest.kept["taps"], [tap.name for tap in run.taps]
-    pair = [tap for tap in run.manifest.presets.get("sparse_ed", []) if tap in kept]
-    return [names.index(tap) for tap in pair or kept[:1]]
+    names = default_taps(run)
+    return [index for index, tap in enumerate(run.taps) if tap.name in names]
 
 
 def show(run: Run) -> tuple[Settings, list[str], str]:

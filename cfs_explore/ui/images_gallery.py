@@ -55,7 +55,7 @@ def _heading(run: Run, points: pd.DataFrame, shown: pd.DataFrame) -> None:
     selected = st.session_state.get("images_selected") is not None
     what = f"{len(shown):,} of {len(points):,} images selected" if selected else f"All {len(points):,} images"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(what, anchor=False, width="stretch")
+        st.header(what, anchor=False, width="stretch")
         st.segmented_control(
             "Order",
             list(images_points.ORDERS),

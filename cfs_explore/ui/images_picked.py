@@ -27,7 +27,7 @@ def show_picked(run: Run, points: pd.DataFrame, taps: tuple[str, ...], chart: st
     """
     found = points[points["row"] == st.session_state["images_picked"]]
     if found.empty:
-        st.subheader("No image picked", anchor=False)
+        st.header("No image picked", anchor=False)
         st.caption("Click a point, or a picture below: it shows here with its nearest ID neighbours.")
         return
     image = found.iloc[0]
@@ -60,7 +60,7 @@ def _facts(run: Run, points: pd.DataFrame, image: pd.Series, on_pick: OnPick) ->
         if png:
             st.image(png, width=_SIDE_PX)
         with st.container(width="stretch"):
-            st.subheader(escape(str(image["name"])), anchor=False)
+            st.header(escape(str(image["name"])), anchor=False)
             kind = "ID" if image["role"] == "id_test" else "OOD"
             label = f" · label {escape(str(image['label']))}" if image["label"] else ""
             st.markdown(f"{escape(image['dataset'])} ({kind}){label}")

@@ -11,8 +11,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.contracts import Cell
-from cfs_explore.diagnostics import compose
 from cfs_explore.embedding import (
     EmbeddingError,
     Mixing,
@@ -25,6 +23,7 @@ from cfs_explore.embedding import (
 )
 from cfs_explore.images.statistics import STATISTICS
 from cfs_explore.images.thumbnail_statistics import thumbnail_statistics
+from cfs_explore.plates import images as plates
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.gallery import has_pictures
@@ -49,20 +48,12 @@ def points(run: Run, settings: Settings, oods: Sequence[str], cells: Sequence[in
     frame = _coordinates(run, run.digest, settings, tuple(oods))
     parts = []
     for role, name in sets(oods):
-        entry, images = run.entry(role, name), data.images(run, run.digest, role, name)
-        scores = data.scores(run, run.digest, role, name)
-        part = pd.DataFrame(
-            {
-                "row": entry.start + np.arange(entry.count),
-                "name": images["name"].to_numpy(),
-                "label": images["label"].to_numpy(),
-                "score": compose(scores, [Cell(*divmod(i, len(run.taps))) for i in cells]),
-            }
-        )
+        images, scores = data.images(run, run.digest, role, name), data.scores(run, run.digest, role, name)
+        part = plates.set_points(run, role, name, images, scores, cells)
         if colour not in ("dataset", "label", "score"):
             part[colour] = _facts(run, run.digest, role, name)[colour].to_numpy()
         parts.append(part)
-    return pd.concat([frame.drop(columns="position"), pd.concat(parts, ignore_index=True)], axis=1)
+    return plates.point_table(frame, parts)
 
 
 def sets(oods: Sequence[str]) -> list[tuple[str, str | None]]:

@@ -7,13 +7,12 @@ import streamlit as st
 
 from cfs_explore.embedding import Settings
 from cfs_explore.errors import CFSError
-from cfs_explore.figures import Colouring, embedding_scatter_figure, short_tap_name
-from cfs_explore.figures.embedding_scatter import COLOUR_PERCENTILES
-from cfs_explore.figures.theme import format_value
+from cfs_explore.figures import Colouring
 from cfs_explore.headlines.images import images_headline
+from cfs_explore.plates import images as plates
 from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, diagnostic_page, images_browser, images_controls, images_points, state
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.images_gallery import first_page, show_selection
 from cfs_explore.ui.images_picked import show_picked
 from cfs_explore.ui.sidebar import escape
@@ -50,8 +49,7 @@ def show(run: Run) -> None:
 def _not_kept() -> None:
     st.title("Which images lie together inside the network?", anchor=False)
     st.info(
-        "This page reads snapshots, and this exploration keeps none. Name taps under `keep` in the spec (`sparse_ed` "
-        "for the published pair, or names; their λ as `keep_level`) and run again:",
+        f"This page reads snapshots, and this exploration keeps none. {plates.HOW_TO_KEEP}:",
         icon=":material/info:",
     )
     st.code("keep: sparse_ed\nkeep_level: 5.0", language="yaml")
@@ -103,25 +101,24 @@ def _points(run: Run, settings: Settings, oods: list[str], cells: list[int], col
 
 
 def _scatter(run: Run, points: pd.DataFrame, settings: Settings, oods: list[str], colour: str) -> None:
-    title = images_controls.colour_name(run, colour)
-    colouring = Colouring(colour, title)
-    figure = embedding_scatter_figure(
+    title, theme = images_controls.colour_name(run, colour), state.figure_theme()
+    plate = plates.scatter(
+        run,
         points,
-        colouring,
-        _axes(run, settings, oods),
-        selected=_drawn_selection((run.digest, settings, tuple(oods), colour, title, state.figure_theme())),
+        settings,
+        images_points.explained(run, settings, oods),
+        Colouring(colour, title),
+        selected=_drawn_selection((run.digest, settings, tuple(oods), colour, title, theme)),
         picked=st.session_state["images_picked"],
-        theme=state.figure_theme(),
+        theme=theme,
     )
-    _zoom(figure, (run.digest, settings, tuple(oods)))
+    _zoom(plate.figure, (run.digest, settings, tuple(oods)))
     pictures = images_browser.point_pictures(run, oods, key="images_pointer", chart=CHART, on_pick=pick)
-    show_figure(
-        figure,
+    look = "Point at an image to see it, click it to keep it" if pictures else "Click a point to see its image"
+    show_plate(
+        plate,
         key=CHART,
-        rows=points,
-        caption=_caption(run, points, settings, colouring, pictures),
-        alt=_alt(points, settings),
-        file_name=f"{run.path.name}-images-{settings.method}",
+        hint=f"{look}; drag a box to select (lasso: at the figure's top right), double-click to see all again.",
         on_select=_select,
         selection_mode=("box", "lasso"),
     )
@@ -160,33 +157,3 @@ def pick(row: int, ranges: list[list[float]] | None = None) -> None:
     """Make an image the picked one; a second click on it puts it back."""
     st.session_state["images_picked"] = None if st.session_state["images_picked"] == row else row
     st.session_state["images_zoom"] = (None, ranges)
-
-
-def _axes(run: Run, settings: Settings, oods: list[str]) -> tuple[str, str] | None:
-    shares = images_points.explained(run, settings, oods)
-    if not shares:
-        return None
-    x, y = (f"PC {i} ({100 * share:.0f} % of the ID variance)" for i, share in enumerate(shares, 1))
-    return x, y
-
-
-def _caption(run: Run, points: pd.DataFrame, settings: Settings, colouring: Colouring, pictures: bool) -> str:
-    n_id, n_ood = (int((points["role"] == role).sum()) for role in ("id_test", "ood"))
-    taps = ", ".join(map(short_tap_name, settings.taps))
-    lam = format_value(run.levels[run.manifest.kept["level"]].lam, 1)
-    how = "PCA"
-    if settings.method == "umap":
-        how = f"UMAP ({settings.neighbors} neighbours, min_dist {settings.min_dist:g}, seed {settings.seed})"
-    low, high = COLOUR_PERCENTILES
-    ends = f" Colours end at the {low}nd and {high}th percentile." if colouring.is_number else ""
-    look = "Point at an image to see it, click it to keep it" if pictures else "Click a point to see its image"
-    return (
-        f"Snapshots of {taps} at λ {lam}, first draw, standardised by ID-train; {how} fitted on ID-test, OOD placed "
-        f"among it; n = {n_id:,} ID, {n_ood:,} OOD.{ends} {look}; drag a box to select (lasso: at the figure's top "
-        "right), double-click to see all again."
-    )
-
-
-def _alt(points: pd.DataFrame, settings: Settings) -> str:
-    counts = ", ".join(f"{count:,} {name}" for name, count in points["dataset"].value_counts(sort=False).items())
-    return f"Scatter of images by two coordinates ({settings.method.upper()}) of their snapshots: {counts}."

@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
+from cfs_explore.plates.lab_settings import Setting, Value
 from cfs_explore.ui import state
 
-Value = float | str
-
-#: Images of each kind.
-IMAGES = 1_000
 _SEEDS = range(1_000)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One slider.
-
-    Attributes:
-        name: field of ``SimulatedTap`` or ``SimulatedPair``.
-        key: in the session and the address.
-        label, help: what a person reads.
-        options: values that it can take, numbers rising or words.
-        default: at the start.
-        write: value -> what the slider shows.
-        curve: whether there is a curve over it.
-    """
-
-    name: str
-    key: str
-    label: str
-    options: Sequence[Value]
-    default: Value
-    help: str
-    write: Callable[[Value], str] = field(default=lambda value: f"{value:g}")
-    curve: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,11 +28,6 @@ class Preset:
     values: Mapping[str, Value]
     along: str
     look: str
-
-
-def steps(low: float, high: float, step: float) -> list[float]:
-    """low, low + step, ... high, without rounding dust."""
-    return [round(low + i * step, 6) for i in range(round((high - low) / step) + 1)]
 
 
 def restore(settings: Sequence[Setting], along_key: str, along: str) -> None:
@@ -128,11 +96,6 @@ def draw_again() -> None:
 
 def _next_seed() -> None:
     st.session_state["lab_seed"] = (st.session_state["lab_seed"] + 1) % len(_SEEDS)
-
-
-def told(settings: Sequence[Setting], values: Mapping[str, Value], but: str = "") -> str:
-    """Where every setting stands, for a caption."""
-    return ", ".join(f"{s.label} {s.write(values[s.name])}" for s in settings if s.name != but)
 
 
 def presets(offered: Sequence[Preset], settings: Sequence[Setting], along_key: str) -> None:

@@ -2,91 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.diagnostics import (
-    SimulatedTap,
-    TapSample,
-    auroc,
-    histogram,
-    sample_tap,
-    tap_curve,
-    tap_moments,
-    tap_summary,
-)
-from cfs_explore.figures import (
-    delta_histogram_figure,
-    format_estimate,
-    histogram_caption,
-    lab_dots_figure,
-    tap_curve_figure,
-)
+from cfs_explore.diagnostics import SimulatedTap, sample_tap, tap_curve, tap_moments, tap_summary
+from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.lab import one_tap_headline
+from cfs_explore.plates import Plate
+from cfs_explore.plates import lab as plates
+from cfs_explore.plates.lab_settings import IMAGES, PATTERN, TAP_ALONG, TAP_SETTINGS, TAP_SLIDERS, Setting
 from cfs_explore.ui import lab_settings, state
-from cfs_explore.ui.figure import show_figure
-from cfs_explore.ui.lab_settings import IMAGES, Preset, Setting, steps
+from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.lab_settings import Preset
 
 ALONG = "lab_along"
-SLIDERS = (
-    Setting(
-        "channels",
-        "lab_d",
-        "Features d",
-        [1, 2, 4, 8, 16, 32, 64, 128, 256],
-        64,
-        "How many numbers a tap gives per image; the score is the mean of their squared z-scores.",
-    ),
-    Setting(
-        "correlation",
-        "lab_rho",
-        "Correlation ρ",
-        steps(0, 0.95, 0.05),
-        0.1,
-        "0: every feature fluctuates by itself. Near 1: all say the same.",
-    ),
-    Setting(
-        "shift",
-        "lab_shift",
-        "Mean shift",
-        steps(0, 3, 0.1),
-        0.5,
-        "By how many ID standard deviations the mean of each shifted feature moves.",
-        write=lambda value: f"{value:g} SD",
-    ),
-    Setting(
-        "share",
-        "lab_share",
-        "Features shifted",
-        [0.02, 0.05, *steps(0.1, 1, 0.1)],
-        1.0,
-        "Share of the features that are shifted at all (at least one is).",
-        write=lambda value: f"{100 * value:g} %",
-    ),
-    Setting(
-        "variance_ratio",
-        "lab_ratio",
-        "Variance, OOD / ID",
-        steps(0.5, 2, 0.1),
-        1.0,
-        "How much more (above 1) or less each feature varies among OOD images.",
-        write=lambda value: f"× {value:g}",
-    ),
-)
-PATTERN = Setting(
-    "pattern",
-    "lab_pattern",
-    "Correlated are",
-    ["equal", "neighbours"],
-    "equal",
-    "All pairs of features alike, or neighbouring features most: ρ to the power of their distance.",
-    write={"equal": "all pairs", "neighbours": "neighbours"}.get,
-    curve=False,
-)
 PRESETS = (
     Preset(
         "Only the variance changes",
@@ -117,43 +47,32 @@ PRESETS = (
         "distribution. Add features: the scores become normal and the prediction right.",
     ),
 )
-_ALL = (*SLIDERS, PATTERN)
 
 
 def show() -> None:
     """Controls, headline, and each formula beside its picture."""
-    lab_settings.restore(_ALL, ALONG, "shift")
+    lab_settings.restore(TAP_SETTINGS, ALONG, TAP_ALONG)
     headline = st.empty()
-    lab_settings.presets(PRESETS, _ALL, ALONG)
-    lab_settings.sliders(SLIDERS, ALONG, (PATTERN,))
-    lab_settings.remember(_ALL, ALONG)
-    tap = SimulatedTap(**lab_settings.values_of(_ALL))
-    seed, along = st.session_state["lab_seed"], next(s for s in SLIDERS if s.name == st.session_state[ALONG])
+    lab_settings.presets(PRESETS, TAP_SETTINGS, ALONG)
+    lab_settings.sliders(TAP_SLIDERS, ALONG, (PATTERN,))
+    lab_settings.remember(TAP_SETTINGS, ALONG)
+    tap = SimulatedTap(**lab_settings.values_of(TAP_SETTINGS))
+    seed, along = st.session_state["lab_seed"], next(s for s in TAP_SLIDERS if s.name == st.session_state[ALONG])
     sample = sample_tap(tap, IMAGES, seed)
     summary, curve = tap_summary(tap, sample), tap_curve(tap, along.name, along.options, IMAGES, seed)
     point = curve[curve[along.name] == getattr(tap, along.name)].iloc[0].to_dict()
     headline.markdown(one_tap_headline(tap_moments(tap)._asdict(), point))
-    told = {"seed": seed}
-    _distributions(sample, summary, told)
-    _dots(tap, sample, point, told)
-    _curve(tap, curve, along, told)
+    theme = state.figure_theme()
+    _distributions(plates.tap_scores(sample, seed, theme), summary)
+    _dots(plates.tap_auroc(tap, sample, point, seed, theme), tap)
+    _curve(plates.tap_along(tap, curve, along, seed, theme), along)
 
 
-def _distributions(sample: TapSample, summary: pd.DataFrame, told: Mapping) -> None:
+def _distributions(plate: Plate, summary: pd.DataFrame) -> None:
     left, right = st.container(key="beside_lab_scores").columns([5, 4], gap="large")
-    id_scores, ood_scores = sample.scores
     with left:
-        st.subheader("Two distributions, and Δ between their means", anchor=False)
-        bins = histogram(id_scores, ood_scores, bins=40)
-        show_figure(
-            delta_histogram_figure(bins, float(id_scores.mean()), float(ood_scores.mean()), state.figure_theme()),
-            key="lab_scores",
-            rows=bins,
-            caption=histogram_caption(IMAGES, IMAGES, told)[:-1] + "; vertical: means. Simulated images.",
-            alt=f"Histograms of the scores of {IMAGES} ID and {IMAGES} OOD images, with mean {id_scores.mean():.3f} "
-            f"and {ood_scores.mean():.3f}.",
-            file_name="lab-scores",
-        )
+        st.header("Two distributions, and Δ between their means", anchor=False)
+        show_plate(plate, key="lab_scores")
         st.markdown(_table(summary), help="Exact: from the settings. In the sample: with 95 % interval over images.")
     with right:
         st.markdown("The **score** of an image is the mean of its squared z-scores (3):")
@@ -178,7 +97,7 @@ def _table(summary: pd.DataFrame) -> str:
         "var_ood": "Var OOD",
         "effective_dimension": r"$d_{\mathrm{eff}}$",
     }
-    lines = [f"| | exact | in the sample, n = {IMAGES:,} + {IMAGES:,} |", "|---|---|---|"]
+    lines = [f"| Quantity | exact | in the sample, n = {IMAGES:,} + {IMAGES:,} |", "|---|---|---|"]
     for row in summary.to_dict("records"):
         measured = format_estimate(row["measured"], row["lo"], row["hi"])
         if row["quantity"] == "effective_dimension":
@@ -190,31 +109,12 @@ def _table(summary: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _dots(tap: SimulatedTap, sample: TapSample, point: Mapping, told: Mapping) -> None:
+def _dots(plate: Plate, tap: SimulatedTap) -> None:
     """Bound, prediction and measurement on one axis."""
-    nan = float("nan")
-    rows = [
-        {"name": "At least (12)", "kind": "bound", "auroc": point["bound"], "lo": nan, "hi": nan},
-        {"name": "Predicted (13)", "kind": "prediction", "auroc": point["prediction"], "lo": nan, "hi": nan},
-        {"name": "Measured", "kind": "measured", **{key: point[key] for key in ("auroc", "lo", "hi")}},
-    ]
-    if tap.shift and tap.shifted < tap.channels:
-        alone = auroc(*sample.subset(tap.shifted).scores)
-        name = "Measured, the shifted features alone"
-        rows.append({"name": name, "kind": "measured", "auroc": alone.value, "lo": alone.lo, "hi": alone.hi})
-    marks = pd.DataFrame(rows).assign(series="")
     left, right = st.container(key="beside_lab_dots").columns([5, 4], gap="large")
     with left:
-        st.subheader("What AUROC must be, should be, and is", anchor=False)
-        show_figure(
-            lab_dots_figure(marks, state.figure_theme()),
-            key="lab_dots",
-            rows=marks.drop(columns="series").assign(n_id=IMAGES, n_ood=IMAGES),
-            caption=f"Bound and prediction from the exact moments; measured with DeLong 95 % CI, n = {IMAGES:,} ID, "
-            f"{IMAGES:,} OOD; seed {told['seed']}.",
-            alt="; ".join(f"{row['name']}: AUROC {format_value(row['auroc'])}" for row in rows),
-            file_name="lab-auroc",
-        )
+        st.header("What AUROC must be, should be, and is", anchor=False)
+        show_plate(plate, key="lab_dots")
     with right:
         st.markdown("**Bound** (12): true for any two distributions with Δ > 0 (Cantelli).")
         st.latex(r"\mathrm{AUROC}\ \ge\ \frac{\Delta^2}{\Delta^2+\mathrm{Var}_{ID}[s]+\mathrm{Var}_{OOD}[s]}")
@@ -227,19 +127,9 @@ def _dots(tap: SimulatedTap, sample: TapSample, point: Mapping, told: Mapping) -
         _link("pages/separation.py", "See bound and prediction against every cell")
 
 
-def _curve(tap: SimulatedTap, curve: pd.DataFrame, along: Setting, told: Mapping) -> None:
-    st.subheader(f"AUROC along the slider in hand: {along.label}", anchor=False)
-    now = getattr(tap, along.name)
-    show_figure(
-        tap_curve_figure(curve, along.name, now, along.label, state.figure_theme()),
-        key="lab_curve",
-        rows=curve,
-        caption=f"Vertical line: the slider ({along.write(now)}). Measured with DeLong 95 % CI, n = {IMAGES:,} ID, "
-        f"{IMAGES:,} OOD, the same random numbers at every point, seed {told['seed']}; "
-        f"{lab_settings.told(_ALL, asdict(tap), along.name)}. Move another slider to see its curve.",
-        alt=f"AUROC, its prediction and its bound while {along.label} moves; now {along.write(now)}.",
-        file_name=f"lab-auroc-{along.name}",
-    )
+def _curve(plate: Plate, along: Setting) -> None:
+    st.header(f"AUROC along the slider in hand: {along.label}", anchor=False)
+    show_plate(plate, key="lab_curve", hint="Move another slider to see its curve.")
     _link("pages/prediction.py", "See whether such predictions choose a good cell")
 
 

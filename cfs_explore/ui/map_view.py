@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
-from cfs_explore.figures import (
-    alt_text,
-    auroc_map_figure,
-    format_estimate,
-    map_caption,
-    short_tap_name,
-    small_multiples_caption,
-    small_multiples_figure,
-)
+from cfs_explore.figures import format_estimate, short_tap_name
+from cfs_explore.plates import html_report
+from cfs_explore.plates import map as plates
+from cfs_explore.plates.choices import METRICS, choose, default_cells
+from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
 from cfs_explore.ui import composer, data, state
-from cfs_explore.ui.cell_panel import cell_label, show_cell
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.cell_choice import choose_cell
+from cfs_explore.ui.cell_panel import show_cell
+from cfs_explore.ui.figure import show_plate
 
-#: Okabe-Ito orange, which no cell of the map has: also the colour of what is composed here.
-OPEN_CELL_COLOUR = "#E69F00"
-METRICS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR95"}
 CLICKS = {"open": "opens a cell", "compose": "composes a detector"}
 
 
@@ -43,7 +38,7 @@ def _restore(run: Run) -> None:
     state.restore("ood", run.ood_names[0], run.ood_names)
     state.restore("metric", "auroc", list(METRICS))
     state.restore("click", "open", list(CLICKS))
-    preset = composer.default_cells(run)
+    preset = default_cells(run)
     state.restore("cell", preset[-1], range(count), parse=int)
     state.restore("cells", preset, parse=lambda text: _known_cells(text, count), write=state.format_cells)
     _remember("ood", "metric", "click", "cell", "cells")
@@ -138,67 +133,30 @@ def _controls(run: Run) -> None:
 def _strip(run: Run, metric: str) -> None:
     frames = {ood: data.map_frame(run, run.digest, ood) for ood in run.ood_names}
     best = data.table(run, run.digest, "best_cell")
-    texts = {
-        row["ood"]: f"best {format_estimate(row['honest'], row['honest_lo'], row['honest_hi'])}"
-        for row in (best.to_dict("records") if len(best) else [])
-    }
-    figure = small_multiples_figure(frames, metric, state.figure_theme(), best=texts, selected=st.session_state["ood"])
-    show_figure(
-        figure,
+    show_plate(
+        plates.all_sets(run, frames, best, metric, st.session_state["ood"], state.figure_theme()),
         key="strip",
-        rows=_telling_first(pd.concat([frame.assign(ood=ood) for ood, frame in frames.items()]), metric),
-        caption=small_multiples_caption(frames, metric).split(";")[0]
-        + ". Below each name: the best cell's AUROC, honest split-half value with 95 % CI. Click a map to open it.",
-        alt=f"Small {METRICS[metric]} maps of {len(frames)} OOD sets: {', '.join(frames)}.",
-        file_name=f"{run.path.name}-all-{metric}",
+        hint="Click a map to open it.",
         on_select=lambda: _pick_set(run),
     )
 
 
 def _map(run: Run, ood: str, metric: str, frame: pd.DataFrame) -> None:
-    cells, cell = st.session_state["cells"], st.session_state["cell"]
-    figure = auroc_map_figure(frame, metric, cells, state.figure_theme())
-    _outline_open_cell(figure, cell)
-    st.segmented_control(
-        "A click on the map",
-        list(CLICKS),
-        key="click",
-        format_func=CLICKS.get,
-        required=True,
-        help="Opening shows the cell beside the map. Composing also puts it into the detector below, or takes it out.",
+    plate = plates.heatmap(
+        run, ood, frame, metric, st.session_state["cells"], st.session_state["cell"], state.figure_theme()
     )
-    show_figure(
-        figure,
-        key="map",
-        rows=_telling_first(frame.drop(columns=["lo", "hi"]), metric),
-        caption=map_caption(frame, metric, ood, {"backbone": run.manifest.backbone.name, "head": "diagonal"}),
-        alt=alt_text(frame, metric),
-        file_name=f"{run.path.name}-{ood}-{metric}".replace(" ", "-"),
-        on_select=lambda: _pick_cells(run),
-    )
-
-
-def _telling_first(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The map's table with the columns in front that say where and how much."""
-    first = [name for name in ("ood", "tap", "lam", metric, f"{metric}_lo", f"{metric}_hi") if name in rows]
-    return rows[first + [name for name in rows if name not in first]]
-
-
-def _outline_open_cell(figure: go.Figure, cell: int) -> None:
-    """A second, wider outline around the cell that the panel shows; the composed cells have theirs, with numbers."""
-    layer = figure.data[-1]
-    position = layer.customdata.index(cell)
-    x, y = layer.x[position], layer.y[position]
-    figure.add_shape(
-        type="rect",
-        x0=x - 0.5,
-        x1=x + 0.5,
-        y0=y - 0.5,
-        y1=y + 0.5,
-        line={"color": OPEN_CELL_COLOUR, "width": 3},
-        fillcolor="rgba(0,0,0,0)",
-        name="open cell",
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "A click on the map",
+            list(CLICKS),
+            key="click",
+            format_func=CLICKS.get,
+            required=True,
+            help="Opening shows the cell beside the map. Composing also puts it into the detector below, or takes it "
+            "out.",
+        )
+        choose_cell(run)
+    show_plate(plate, key="map", on_select=lambda: _pick_cells(run))
 
 
 def _pick_cells(run: Run) -> None:
@@ -227,6 +185,16 @@ def _add_cell(index: int) -> None:
 
 
 def _data_downloads(run: Run) -> None:
+    view = [st.session_state[key] for key in ("ood", "metric", "cell", "cells")]
+    st.download_button(
+        "Report of this run (HTML)",
+        lambda: _report(run, *view),
+        f"{run.path.name}-report.html",
+        "text/html",
+        help="One file that needs no network: the figures of every page for this OOD set and cell with their data, the "
+        "spec, versions and citation. Takes some seconds.",
+        on_click="ignore",
+    )
     st.download_button(
         "Map of all OOD sets (CSV)",
         lambda: run.table("auroc_map").to_csv(index=False),
@@ -248,6 +216,12 @@ def _data_downloads(run: Run) -> None:
         "application/yaml",
         on_click="ignore",
     )
+
+
+def _report(run: Run, ood: str, metric: str, cell: int, cells: Sequence[int]) -> str:
+    """The report of what the page shows."""
+    choices = choose(run, ood=ood, metric=metric)
+    return html_report.html(run, choices=replace(choices, cell=cell, cells=tuple(cells) or choices.cells))
 
 
 def _scores_parquet(run: Run) -> bytes:

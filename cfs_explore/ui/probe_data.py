@@ -1,7 +1,8 @@
-"""What the probe page keeps between redraws: the loaded backbone, shared by all visitors, images, and ID scores."""
+"""What the probe page keeps: the loaded backbone and films, shared by all visitors, images, and ID scores."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,16 +10,15 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore.bundles import names_places
-from cfs_explore.diagnostics import histogram
 from cfs_explore.errors import BackboneError, CFSError
+from cfs_explore.plates import probe as plates
+from cfs_explore.probe.film import Film
 from cfs_explore.probe.inputs import ProbeImage, stored_image
 from cfs_explore.store import Run
 from cfs_explore.ui import access, data
 
 if TYPE_CHECKING:
     from cfs_explore.probe.network import Probe
-
-_BINS = 40
 
 
 def load(run: Run) -> Probe:
@@ -40,6 +40,22 @@ def _load(_run: Run, digest: str, fetch: bool) -> Probe:
     from cfs_explore.probe.network import Probe  # torch loads now, and not before
 
     return Probe.open(_run, fetch=fetch)
+
+
+def film(run: Run, images: Sequence[ProbeImage], draw: int, taps: Sequence[str]) -> Film:
+    """The film of these images, which are known by their content; all visitors share it.
+
+    Raises:
+        CFSError: the backbone cannot be loaded here.
+    """
+    return _film(load(run), images, run.digest, tuple(each.image_id for each in images), draw, tuple(taps))
+
+
+@st.cache_resource(max_entries=12, ttl=3600, show_spinner=False)
+def _film(
+    _probe: Probe, _images: Sequence[ProbeImage], digest: str, ids: tuple[str, ...], draw: int, taps: tuple[str, ...]
+) -> Film:
+    return Film(_probe, _images, draw, taps)
 
 
 def image(run: Run, role: str, name: str | None, index: int) -> ProbeImage:
@@ -72,18 +88,16 @@ def titles(_run: Run, digest: str, role: str, name: str | None) -> list[str]:
     return [" · ".join(filter(None, [str(number), label, text])) for number, label, text in parts]
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=128, show_spinner=False)
 def id_scores(_run: Run, digest: str, level: int, tap: int) -> np.ndarray:
     """Slot scores of the ID test images by single draws, (images x draws,)."""
     return data.scores(_run, digest, "id_test", None)[:, :, level, tap].ravel()
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=128, show_spinner=False)
 def id_bins(_run: Run, digest: str, level: int, tap: int) -> tuple[pd.DataFrame, bool]:
     """Histogram of ``id_scores``, and whether its bins are even in ln(score)."""
-    scores = id_scores(_run, digest, level, tap)
-    log = bool(scores.min() > 0)
-    return histogram(scores, scores, bins=_BINS, log=log)[["left", "right", "id"]], log
+    return plates.id_bins(id_scores(_run, digest, level, tap))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

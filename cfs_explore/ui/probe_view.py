@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from cfs_explore.errors import CFSError
 from cfs_explore.figures import short_tap_name
-from cfs_explore.figures.theme import format_value
-from cfs_explore.headlines.probe import Scored, probe_headline
+from cfs_explore.headlines.probe import probe_headline
 from cfs_explore.levels import MAIN_LAM
+from cfs_explore.plates.choices import default_cells
 from cfs_explore.probe.levels import probe_lams
-from cfs_explore.probe.seen import Seen, share_below
+from cfs_explore.probe.seen import Seen
 from cfs_explore.store import Run
-from cfs_explore.ui import composer, diagnostic_page, probe_data, probe_images, probe_pictures, probe_tap, state
+from cfs_explore.ui import diagnostic_page, probe_data, probe_film, probe_images, probe_tap, state
 from cfs_explore.ui.probe_images import Shown
 from cfs_explore.ui.sidebar import escape
 
@@ -46,11 +46,12 @@ def _restore(run: Run) -> None:
     lams = list(probe_lams(run.manifest.backbone.reach, run.levels))
     main = min(lams, key=lambda lam: abs(lam - MAIN_LAM))
     state.restore("probe_lam", main, lams, parse=float, write=_lam_text)
+    st.session_state["probe_start"] = None
     state.restore("probe_draw", 0, range(_draws(run)), parse=int)
     defaults = _default_taps(run)
     for (key, (_, regions)), default in zip(_SIDES.items(), defaults, strict=True):
         state.restore(key, default, _options(run, regions))
-    level, tap = divmod(composer.default_cells(run)[-1], len(run.taps))
+    level, tap = divmod(default_cells(run)[-1], len(run.taps))
     probe_images.restore(run, level, tap)
 
 
@@ -80,52 +81,60 @@ def _default_taps(run: Run) -> tuple[str, str]:
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("What does the backbone see?", anchor=False)
-    headline = st.empty()
+    head = st.container()
     try:
         probe_data.load(run)
     except CFSError as error:
         st.info(f"The backbone cannot be shown images here. {escape(str(error))}", icon=":material/info:")
         return
-    probe_pictures.style()
     shown = probe_images.choose(run)
     if shown:
-        _look(run, shown, headline)
+        _look(run, shown, head)
     diagnostic_page.formulas(_FORMULAS, lab="See what makes a score of such features")
 
 
 @st.fragment
-def _look(run: Run, shown: list[Shown], headline: st.delta_generator.DeltaGenerator) -> None:
-    """What follows from level, draw and taps: a move of the slider computes and sends only this."""
+def _look(run: Run, shown: list[Shown], head: st.delta_generator.DeltaGenerator) -> None:
+    """What follows from draw, taps and level; the level is slid in the browser, and arrives here when it is let go."""
+    headline = head.empty()
     taps = _controls(run)
     lam, draw = st.session_state["probe_lam"], st.session_state["probe_draw"]
-    seen = probe_data.load(run).see([each.image for each in shown], lam, draw, taps)
-    reference = run.levels[seen.position]
-    headline.markdown(_headline(run, shown, seen))
-    st.caption(_level_text(run, seen))
-    columns = st.container(key="beside_probe_strips").columns(2, gap="large")
-    for i, each in enumerate(shown):
-        with columns[i]:
-            probe_pictures.show_strip(each, seen, i)
+    state.remember(probe_lam=_lam_text(lam), probe_draw=draw, **{key: st.session_state[key] for key in _SIDES})
+    images = [each.image for each in shown]
+    film = probe_data.film(run, images, draw, taps).pack(
+        lam, lambda done, total: headline.progress(done / total, f"Looking at level {done + 1} of {total}")
+    )
+    frame = film["frames"][film["lams"].index(lam)]
+    headline.markdown(_headline(run, shown, lam, frame))
+    probe_film.show(run, shown, film, draw, _start(lam, [run.digest, draw, *taps, *(each.image_id for each in images)]))
+    icon = ":material/bar_chart:"
+    charts = st.expander("Charts with data and files", icon=icon, key="probe_charts", on_change="rerun")
+    if charts.open:
+        with charts:
+            _charts(run, shown, probe_data.load(run).see(images, lam, draw, taps))
+
+
+def _start(lam: float, film: Sequence[object]) -> tuple[float, int]:
+    """Where the film's slider is put, and which time it is: another film, or the page has run anew."""
+    known = st.session_state.get("probe_start")
+    if known is None or known["film"] != film:
+        times = st.session_state.get("probe_starts", 0) + 1
+        known = {"film": film, "at": (lam, times)}
+        st.session_state.update(probe_start=known, probe_starts=times)
+    return known["at"]
+
+
+def _charts(run: Run, shown: Sequence[Shown], seen: Seen) -> None:
+    """The film's charts at the chosen level, side by side where there is room."""
     columns = st.container(key="beside_probe_taps").columns(2, gap="large")
     for column, view in zip(columns, seen.taps.values(), strict=False):
         with column:
-            probe_tap.show(run, shown, seen, view, reference)
+            probe_tap.show(run, shown, seen, view)
 
 
 def _controls(run: Run) -> list[str]:
-    """Level, draw and taps; returns the taps' names."""
-    lams = probe_lams(run.manifest.backbone.reach, run.levels)
+    """Draw and taps; returns the taps' names."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.container(key="probe_level", width="stretch", gap=None):
-            st.select_slider(
-                "Noise level λ, from noisy to clean",
-                list(lams),
-                key="probe_lam",
-                format_func=lambda lam: f"λ = {format_value(lam, 2)}",
-                help="Log-SNR λ = ln(a²/b²) of what the network gets, a x₀ + b e. Ticks: the levels that the run "
-                "measured: there, scores are the run's own. Arrow keys move the slider by a step.",
-            )
-            probe_pictures.level_marks(lams)
         st.number_input(
             "Noise draw",
             0,
@@ -143,11 +152,6 @@ def _controls(run: Run) -> list[str]:
         )
         with st.popover("More", icon=":material/tune:"):
             taps = [_tap_control(run, key) for key in _SIDES]
-    state.remember(
-        probe_lam=_lam_text(st.session_state["probe_lam"]),
-        probe_draw=st.session_state["probe_draw"],
-        **{key: st.session_state[key] for key in _SIDES},
-    )
     return list(dict.fromkeys(taps))
 
 
@@ -167,30 +171,9 @@ def _tap_control(run: Run, key: str) -> str:
     )
 
 
-def _headline(run: Run, shown: Sequence[Shown], seen: Seen) -> str:
-    view = list(seen.taps.values())[-1]
-    against = probe_data.id_scores(run, run.digest, seen.position, run.taps.index(view.tap))
-    scored = [
-        Scored(each.letter, float(score), share_below(float(score), against))
-        for each, score in zip(shown, view.score, strict=True)
-    ]
-    tap = f"{view.tap.region} tap {escape(short_tap_name(view.tap.name))}"
-    reference = run.levels[seen.position]
-    measured = seen.level.native == reference.native
-    return probe_headline(tap, st.session_state["probe_lam"], None if measured else reference.lam, scored)
-
-
-def _level_text(run: Run, seen: Seen) -> str:
-    """What the numbers below rest on."""
-    level, reference = seen.level, run.levels[seen.position]
-    text = f"The network gets {level.a:.3f} x₀ + {level.b:.3f} e, λ = {format_value(level.lam, 2)}"
-    own = seen.draw < run.draws
-    if level.native == reference.native:
-        scores = "scores of the set's images are those that the run has stored" if own else "this draw is not the run's"
-        text += f" · a measured level, draw {seen.draw}: {scores}"
-    else:
-        text += (
-            f" · ID statistics are those of the nearest measured level, λ = {format_value(reference.lam, 2)}: z-scores "
-            f"also hold what {abs(level.lam - reference.lam):.2f} in λ changes"
-        )
-    return escape(text)
+def _headline(run: Run, shown: Sequence[Shown], lam: float, frame: Mapping) -> str:
+    last = frame["taps"][-1]
+    tap = next(each for each in run.taps if each.name == last["name"])
+    words = f"{tap.region} tap {escape(short_tap_name(tap.name))}"
+    reference = None if frame["measured"] else run.levels[frame["position"]].lam
+    return probe_headline(words, lam, reference, probe_film.scored(run, shown, frame, last))

@@ -7,17 +7,15 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.figures import auroc_map_figure, map_caption
-from cfs_explore.figures.difference_map import difference_alt, difference_map_figure
 from cfs_explore.figures.signed_map import shared_reach
 from cfs_explore.headlines.protocol import comparison_headline
+from cfs_explore.plates import protocol_compare as plates
+from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.protocol import compare
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
-
-_TELLING = ["tap_a", "tap_b", "lam", "lam_b", "auroc_a", "auroc_b", "difference", "lo", "hi", "paired"]
 
 
 @st.cache_resource(max_entries=32, show_spinner="Comparing cell by cell")
@@ -56,33 +54,16 @@ def _maps(runs: Sequence[Run], ood: str) -> None:
     """The maps beside each other; all have the fixed scale from 0 to 1."""
     for column, run in zip(st.container(key="beside_maps").columns(len(runs), gap="medium"), runs, strict=True):
         with column:
-            st.subheader(escape(run.name), anchor=False)
-            frame = data.map_frame(run, run.digest, ood)
-            show_figure(
-                auroc_map_figure(frame, theme=state.figure_theme()),
-                key=f"map_of_{run.path.name}",
-                rows=frame,
-                caption=map_caption(frame, "auroc", ood),
-                alt=f"AUROC of {run.name} for {ood}: {frame['auroc'].min():.2f} to {frame['auroc'].max():.2f}.",
-                file_name=f"{run.path.name}-{ood}-map".replace(" ", "-"),
-            )
+            st.header(escape(run.name), anchor=False)
+            plate = plates.side_map(run, ood, data.map_frame(run, run.digest, ood), state.figure_theme())
+            show_plate(plate, key=f"map_of_{run.path.name}")
 
 
 def _difference(first: Run, second: Run, ood: str, frame: pd.DataFrame, reach: float) -> None:
-    st.subheader(escape(f"{second.name} minus {first.name}"), anchor=False)
-    if frame.empty:
-        st.info("No level of one lies within 0.25 in log-SNR of a level of the other, so there is nothing to compare.")
+    st.header(escape(f"{second.name} minus {first.name}"), anchor=False)
+    try:
+        plate = plates.difference(first, second, ood, frame, reach, state.figure_theme())
+    except NotMeasuredError as error:
+        st.info(str(error))
         return
-    row = frame.iloc[0]
-    same = "the same images on both sides, paired DeLong" if row["paired"] else "different images, intervals joined"
-    show_figure(
-        difference_map_figure(frame, state.figure_theme(), reach=reach),
-        key=f"difference_{second.path.name}",
-        rows=frame[[*_TELLING, *frame.columns.drop(_TELLING)]],
-        caption=f"AUROC of {second.name} minus that of {first.name}; OOD: {ood}; taps matched by region and depth, "
-        f"levels by log-SNR; {same}; n = {row['n_id_a']} ID, {row['n_ood_a']} OOD; "
-        f"{row['draws']} noise draw{'s' * bool(row['draws'] > 1)} on both sides. Blue: {second.name} is better. Ring: "
-        "the 95 % interval includes 0.",
-        alt=difference_alt(frame, first.name, second.name),
-        file_name=f"{second.path.name}-minus-{first.path.name}-{ood}".replace(" ", "-"),
-    )
+    show_plate(plate, key=f"difference_{second.path.name}")

@@ -9,16 +9,15 @@ import streamlit as st
 
 from cfs_explore.diagnostics import honest_front
 from cfs_explore.errors import CFSError
-from cfs_explore.figures.cost_front import cost_front_figure
 from cfs_explore.figures.tap_names import short_tap_name
 from cfs_explore.headlines.protocol import cost_headline
+from cfs_explore.plates import protocol_cost as plates
 from cfs_explore.protocol import cost_table
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, state
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
-COSTS = {"ms": "Measured time", "effective": "Effective #F", "forwards": "#F"}
 _COST_COLUMNS = {
     "ms": st.column_config.NumberColumn("ms", width=60, format="%.2f", help="Measured milliseconds per image."),
     "effective": st.column_config.NumberColumn(
@@ -26,12 +25,11 @@ _COST_COLUMNS = {
     ),
     "forwards": st.column_config.NumberColumn("#F", width=60, format="%d", help="Forwards per image."),
 }
-_TELLING = ["detector", "kind", "draws", "forwards", "effective", "ms", "judged_auroc", "judged_lo", "judged_hi"]
 
 
 def restore() -> None:
     """Bring the choice back from the address."""
-    state.restore("protocol_cost", "effective", list(COSTS))
+    state.restore("protocol_cost", plates.DEFAULT_COST, list(plates.COSTS))
 
 
 @st.cache_resource(max_entries=32, show_spinner="Pricing every detector")
@@ -44,9 +42,9 @@ def show(run: Run, ood: str, others: Sequence[Run]) -> str:
     """The view; returns its headline, "" where the stage has not run."""
     cost = st.segmented_control(
         "Cost",
-        list(COSTS),
+        list(plates.COSTS),
         key="protocol_cost",
-        format_func=COSTS.get,
+        format_func=plates.COSTS.get,
         required=True,
         help="#F: backbone forwards per image, levels × draws. Effective #F: counts each forward only up to the last "
         "tap that is read, by floating-point work. Measured time: milliseconds per image on the machine that made the "
@@ -60,44 +58,26 @@ def show(run: Run, ood: str, others: Sequence[Run]) -> str:
     front = honest_front(table, cost)
     left, right = st.container(key="beside_cost").columns([3, 2], gap="medium")
     with left:
-        _figure(run, ood, table, front, cost, _fronts(ood, others, cost))
+        plate = plates.cost_front(run, ood, table, cost, _priced_others(ood, others), state.figure_theme())
+        show_plate(plate, key="protocol_front")
     with right:
-        st.subheader("The front", anchor=False)
+        st.header("The front", anchor=False)
         _front_table(front, cost)
         _machine(times)
     return cost_headline(escape(ood), front, table)
 
 
-def _fronts(ood: str, others: Sequence[Run], cost: str) -> dict[str, pd.DataFrame]:
-    """Fronts of the other explorations, by their names; a line on the page about those that have none."""
+def _priced_others(ood: str, others: Sequence[Run]) -> dict[str, pd.DataFrame]:
+    """The other explorations' detectors, by their names; a line on the page about those that have none."""
     found = {}
     for other in others:
         try:
             if ood not in other.ood_names:
                 raise CFSError(f"{other.name} has no OOD set called {ood}.")
-            found[other.name] = honest_front(priced(other, other.digest, ood), cost)
+            found[other.name] = priced(other, other.digest, ood)
         except CFSError as error:
             st.caption(escape(str(error)))
     return found
-
-
-def _figure(
-    run: Run, ood: str, table: pd.DataFrame, front: pd.DataFrame, cost: str, others: dict[str, pd.DataFrame]
-) -> None:
-    against = f" Dashed: the front of {', '.join(others)}." if others else ""
-    show_figure(
-        cost_front_figure(table, front, cost, state.figure_theme(), others=others),
-        key="protocol_front",
-        rows=table[[*_TELLING, *table.columns.drop(_TELLING)]],
-        caption=f"Every cell and the published detectors, with one draw and all {run.draws}; OOD: {ood}; "
-        f"n = {table['n_id'].iloc[0]} ID, {table['n_ood'].iloc[0]} OOD, half of them to pick the front, half for the "
-        f"AUROC shown (DeLong 95 % CI).{against}",
-        alt=f"AUROC against {COSTS[cost]}; the front has {len(front)} detectors, from "
-        f"{front['judged_auroc'].iloc[0]:.2f} for the cheapest to {front['judged_auroc'].iloc[-1]:.2f} for the dearest."
-        if len(front)
-        else "No detector has a cost.",
-        file_name=f"{run.path.name}-{ood}-cost".replace(" ", "-"),
-    )
 
 
 def _front_table(front: pd.DataFrame, cost: str) -> None:

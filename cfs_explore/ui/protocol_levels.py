@@ -8,27 +8,23 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore.errors import RunError
-from cfs_explore.figures.alignment_curves import alignment_curves_figure
-from cfs_explore.figures.level_pictures import level_pictures_figure
 from cfs_explore.figures.sensitivity_words import variant_label
 from cfs_explore.headlines.protocol import levels_headline
 from cfs_explore.levels import RELATIVE_ALIGNMENTS
-from cfs_explore.locations import locate_run
+from cfs_explore.plates import protocol_levels as plates
+from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.protocol import levels_table
 from cfs_explore.store import Run
 from cfs_explore.ui import data, diagnostic_page, state
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
-CURVES = {"score_norm": "Score magnitude", "perceptual": "Visible change"}
-#: ID images that are pictured beside the OOD set's.
-_ID_PICTURES = 2
 _ROW_PX = 35
 
 
 def restore(run: Run) -> None:
     """Bring the choices back from the address."""
-    state.restore("protocol_curve", "score_norm", list(CURVES))
+    state.restore("protocol_curve", plates.DEFAULT_CURVE, list(plates.CURVES))
 
 
 def show(run: Run, ood: str, others: Sequence[Run]) -> str:
@@ -48,7 +44,7 @@ def show(run: Run, ood: str, others: Sequence[Run]) -> str:
 
 def _table(run: Run) -> None:
     backbone, spec = run.manifest.backbone, run.manifest.spec
-    st.subheader(escape(run.name), anchor=False)
+    st.header(escape(run.name), anchor=False)
     table = levels_table(run).assign(error=lambda rows: rows["error"].round(3) + 0.0)  # no minus before a zero
     columns = {
         "requested": st.column_config.NumberColumn("λ asked", format="%.2f", help="Requested log-SNR, clean to noisy."),
@@ -77,9 +73,9 @@ def _curves(run: Run, others: Sequence[Run]) -> None:
     """Expected score magnitude and visible change of the explorations, by which levels can be aligned instead."""
     kind = st.segmented_control(
         "Aligned by",
-        list(CURVES),
+        list(plates.CURVES),
         key="protocol_curve",
-        format_func=CURVES.get,
+        format_func=plates.CURVES.get,
         required=True,
         help="Score magnitude: how much of the noise the network's estimate holds, on average; it tells at which "
         "levels two networks work equally hard. Visible change: one minus the structural similarity (SSIM) of an image "
@@ -88,71 +84,32 @@ def _curves(run: Run, others: Sequence[Run]) -> None:
     state.remember(protocol_curve=kind)
     if diagnostic_page.stage_table(run, "alignment_curves") is None:
         return
-    curves = {run.name: data.table(run, run.digest, "alignment_curves")}
-    others, requests = _aligned_to(run, others, kind)
+    table = data.table(run, run.digest, "alignment_curves")
+    beside = []
     for other in others:
         try:
-            curves[other.name if other.name not in curves else other.path.name] = data.table(
-                other, other.digest, "alignment_curves"
-            )
+            beside.append((other, data.table(other, other.digest, "alignment_curves")))
         except RunError as error:
             st.caption(escape(str(error)))
-    n = curves[run.name]["n"].iloc[0]
-    show_figure(
-        alignment_curves_figure(curves, kind, requests if len(curves) > 1 else None, theme=state.figure_theme()),
-        key="protocol_curves",
-        rows=pd.concat([curve.assign(exploration=name) for name, curve in curves.items()]),
-        caption=f"{CURVES[kind]} on {n} ID-train images, one noise draw each; bands: 95 % over images."
-        + (
-            "" if requests is None else f" Circles: a level of {others[0].name} (open) and where {run.name} is as high."
-        ),
-        alt=f"{CURVES[kind]} of {len(curves)} explorations along the noise, "
-        f"{curves[run.name][kind].min():.2f} to {curves[run.name][kind].max():.2f} for {run.name}.",
-        file_name=f"{run.path.name}-{kind}".replace("_", "-"),
-    )
+    plate = plates.curves(run, kind, table, beside, _aligned_levels(run), state.figure_theme())
+    show_plate(plate, key="protocol_curves")
 
 
-def _aligned_to(run: Run, others: Sequence[Run], kind: str) -> tuple[list[Run], pd.DataFrame | None]:
-    """The others with the run's reference first, and where its levels meet the reference's; None where unknown."""
-    reference = run.manifest.spec.get("reference")
+def _aligned_levels(run: Run) -> pd.DataFrame | None:
+    """Where each alignment puts the levels; None where that stage has not run."""
     try:
-        home = locate_run(reference) if reference else None
-        levels = data.table(run, run.digest, "alignment_levels")
+        return data.table(run, run.digest, "alignment_levels")
     except RunError:
-        return list(others), None
-    ordered = sorted(others, key=lambda other: other.path != home)
-    levels = levels[levels["variant"] == kind]
-    known = bool(ordered) and ordered[0].path == home and len(levels) > 0
-    return ordered, levels if known else None
+        return None
 
 
 def _pictures(run: Run, ood: str) -> None:
     """What the network sees at each level."""
     if not (run.path / "tables" / "level_pictures.parquet").is_file():  # the curves have said what to compute
         return
-    st.subheader("What the network sees", anchor=False)
+    st.header("What the network sees", anchor=False)
     table = data.table(run, run.digest, "level_pictures")
-    of_id = table[table["role"] == "id_test"]
-    shown = of_id["image_id"].unique()[:_ID_PICTURES]
-    parts = [of_id[of_id["image_id"].isin(shown)], table[(table["role"] == "ood") & (table["dataset"] == ood)]]
-    pictures = pd.concat(parts, ignore_index=True)
-    if pictures.empty:
-        st.info("The images of these sets are not part of this exploration.", icon=":material/image:")
-        return
-    numbers = {key: k for part in parts for k, key in enumerate(part["image_id"].unique(), 1)}
-    pictures["row"] = [
-        f"{row.dataset} {numbers[row.image_id]}" if row.role == "id_test" else row.dataset
-        for row in pictures.itertuples()
-    ]
-    pictures["lam"] = [float("nan") if k < 0 else run.levels[k].lam for k in pictures["level"]]
-    latent = "" if run.manifest.backbone.input_shape is None else ", decoded from latents"
-    show_figure(
-        level_pictures_figure(pictures, state.figure_theme()),
-        key="protocol_pictures",
-        rows=pictures.drop(columns="png")[["row", "role", "dataset", "image_id", "level", "lam"]],
-        caption=f"x_λ / √(a² + b²) at every level{latent}, clipped to the range of images; the run's first noise draw, "
-        "the same at every level.",
-        alt=f"{pictures['row'].nunique()} images, clean and at {len(run.levels)} levels of noise; detail is lost from "
-        "left to right.",
-        file_name=f"{run.path.name}-{ood}-levels".replace(" ", "-"),
-    )
+    try:
+        show_plate(plates.pictures(run, ood, table, state.figure_theme()), key="protocol_pictures")
+    except NotMeasuredError as error:
+        st.info(str(error), icon=":material/image:")

@@ -5,17 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.figures import (
-    delta_parts_figure,
-    format_estimate,
-    predicted_measured_figure,
-    short_tap_name,
-)
+from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.figures.theme import format_value
-from cfs_explore.headlines.separation import coverage, separation_headline
+from cfs_explore.headlines.separation import separation_headline
+from cfs_explore.plates import separation as plates
+from cfs_explore.plates.choices import default_cells
 from cfs_explore.store import Run
-from cfs_explore.ui import composer, diagnostic_page, separation_details, state
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui import diagnostic_page, separation_details, state
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
 VIEWS = {"cells": "Every cell", "channels": "Channels", "heads": "Heads"}
@@ -41,7 +38,7 @@ def show(run: Run) -> None:
 def _restore(run: Run) -> None:
     """Bring the view back from the URL; the cell is the map's."""
     diagnostic_page.restore_ood(run)
-    state.restore("cell", composer.default_cells(run)[-1], range(len(run.levels) * len(run.taps)), parse=int)
+    state.restore("cell", default_cells(run)[-1], range(len(run.levels) * len(run.taps)), parse=int)
     state.restore("separation_view", "cells", list(VIEWS))
 
 
@@ -132,36 +129,18 @@ def _scatter(run: Run, ood: str, cells: pd.DataFrame, index: int) -> None:
     if cells["predicted"].isna().all():
         st.info("A prediction needs the variance of the scores: at least two images in each set.")
         return
-    counts = f"n = {cells['n_id'].iloc[0]} ID, {cells['n_ood'].iloc[0]} OOD"
-    inside = coverage(cells)
-    show_figure(
-        predicted_measured_figure(cells, len(run.taps), index, state.figure_theme()),
+    show_plate(
+        plates.predicted(run, ood, cells, index, state.figure_theme()),
         key="separation_scatter",
-        rows=_telling_first(cells),
-        caption=f"Each point is a cell (tap × noise level), {len(cells)} in all; OOD: {ood}; {counts}; "
-        f"{cells['draws'].iloc[0]} draws averaged; the prediction lies in the measured DeLong 95 % interval in "
-        f"{100 * inside:.0f} % of the cells. Grey: below the bound, where no cell can lie. Click a point to choose it.",
-        alt=f"Measured against predicted AUROC of {len(cells)} cells for {ood}; mean absolute difference "
-        f"{(cells['predicted'] - cells['auroc']).abs().mean():.3f}.",
-        file_name=_stem(run, ood) + "-predicted",
+        hint="Click a point to choose it.",
         on_select=lambda: _pick("separation_scatter"),
     )
 
 
 def _cell_panel(run: Run, ood: str, cell: pd.Series) -> None:
     """The chosen cell: what Delta is made of, and its numbers."""
-    st.subheader(where(cell), anchor=False)
-    names = [name for part in ("mean_shift", "variance_change", "delta") for name in (part, f"{part}_lo", f"{part}_hi")]
-    show_figure(
-        delta_parts_figure(cell, state.figure_theme()),
-        key="separation_parts",
-        rows=cell[names].to_frame().T,
-        caption=f"n = {cell['n_id']} ID, {cell['n_ood']} OOD images. 95 % intervals: Welch's t for Δ; for the parts "
-        "a conservative one that holds however the channels hang together.",
-        alt=f"Mean shift {cell['mean_shift']:.3f} and variance change {cell['variance_change']:.3f} sum to "
-        f"{cell['delta']:.3f}.",
-        file_name=f"{_stem(run, ood)}-parts",
-    )
+    st.header(where(cell), anchor=False)
+    show_plate(plates.delta_parts(run, ood, cell, state.figure_theme()), key="separation_parts")
     bound = format_value(cell["bound"]) if pd.notna(cell["bound"]) else "does not apply"
     st.markdown(
         f"**AUROC {format_estimate(cell['auroc'], cell['lo'], cell['hi'])}** measured  \n"
@@ -187,12 +166,3 @@ def _dimension_text(cell: pd.Series) -> str:
         f"Effective dimension **{format_value(cell['d_eff'], 1)}** of {cell['d']:.0f} features · ID score variance "
         f"**{ratio}** × the Gaussian"
     )
-
-
-def _telling_first(cells: pd.DataFrame) -> pd.DataFrame:
-    first = ["tap", "lam", "auroc", "predicted", "bound", "delta", "mean_shift", "variance_change"]
-    return cells[first + [name for name in cells if name not in first]]
-
-
-def _stem(run: Run, ood: str) -> str:
-    return f"{run.path.name}-{ood}-separation".replace(" ", "-")

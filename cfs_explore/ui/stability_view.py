@@ -5,22 +5,16 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.figures import format_estimate, short_tap_name
-from cfs_explore.figures.auroc_curve import auroc_curve_figure
-from cfs_explore.figures.tap_lines import tap_lines_figure
+from cfs_explore.diagnostics.auroc_curve import AurocCurve
+from cfs_explore.figures import short_tap_name
 from cfs_explore.headlines.stability import Curve, Survival, stability_headline
+from cfs_explore.plates import stability as plates
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, stability_causes, state
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.ui.stability_data import AurocCurve, auroc_curve, pick
+from cfs_explore.ui.stability_data import auroc_curve, pick
 
-#: Column of the stability table -> (choice, y axis, how its interval is computed)
-MEASURES = {
-    "icc_features": ("ICC of features", "ICC of the whitened features", "95 % band: F distribution"),
-    "icc_scores": ("ICC of scores", "ICC of the slot scores", "95 % band: jackknife over images"),
-    "spearman": ("Spearman", "Mean Spearman correlation between draws", "95 % band: Fisher z, influence function"),
-}
 #: The paper's main level.
 _MAIN_LAM = 5.0
 _FORMULAS = {
@@ -42,8 +36,8 @@ def show(run: Run) -> None:
     names = [tap.name for tap in run.taps]
     diagnostic_page.restore_ood(run)
     state.restore("stability_tap", _default_tap(run), names)
-    state.restore("stability_measure", "icc_features", list(MEASURES))
-    state.restore("stability_part", "drift", list(stability_causes.PARTS))
+    state.restore("stability_measure", "icc_features", list(plates.MEASURES))
+    state.restore("stability_part", "drift", list(plates.PARTS))
     _page(run)
 
 
@@ -54,14 +48,6 @@ def _default_tap(run: Run) -> str:
     return next(
         (name for name in pair[1:] if name in {tap.name for tap in run.taps}), (decoder or [run.taps[-1].name])[-1]
     )
-
-
-def _highlighted(run: Run, chosen: str) -> dict[str, str]:
-    """Tap -> role in the figures: the chosen one and the pair of CFS(1x2)."""
-    measured = {tap.name for tap in run.taps}
-    pair = zip(run.manifest.presets.get("sparse_ed", []), ("CFS encoder", "CFS decoder"), strict=False)
-    roles = {name: role for name, role in pair if name in measured}
-    return roles | {chosen: f"chosen ({roles[chosen]})" if chosen in roles else "chosen"}
 
 
 @st.fragment
@@ -85,7 +71,7 @@ def _page(run: Run) -> None:
         with right:
             _auroc(run, ood, chosen, curve)
     if law is not None and drift is not None:
-        stability_causes.show(run, law, drift, chosen, _highlighted(run, chosen))
+        stability_causes.show(run, law, drift, chosen)
     diagnostic_page.formulas(_FORMULAS, lab="See noise wash a snapshot out")
 
 
@@ -104,9 +90,9 @@ def _controls(run: Run) -> tuple[str, str, str]:
         )
         measure = st.segmented_control(
             "What survives",
-            list(MEASURES),
+            list(plates.MEASURES),
             key="stability_measure",
-            format_func=lambda name: MEASURES[name][0],
+            format_func=lambda name: plates.MEASURES[name][0],
             required=True,
             help="ICC (intraclass correlation): the share of the variance that is the image's own; the rest is the "
             "noise draw's. Of the features (the pooled activations) or of the scores made of them. Spearman: whether "
@@ -145,37 +131,21 @@ def _words(ood: str, curve: AurocCurve) -> Curve:
 
 
 def _reliability(run: Run, table: pd.DataFrame, chosen: str, measure: str) -> None:
-    _, label, method = MEASURES[measure]
-    st.subheader("What survives", anchor=False)
+    st.header("What survives", anchor=False)
     if run.draws < 2:
-        st.info(
-            "This map was measured with one noise draw per image, and how much survives shows only between draws. Set "
-            "`draws: 5` in its spec and measure it again. Below is what the stage measured by itself.",
-            icon=":material/info:",
+        st.info(f"{plates.ONE_DRAW} Below is what the stage measured by itself.", icon=":material/info:")
+        return
+    with diagnostic_page.or_why():
+        show_plate(
+            plates.survival(run, table, chosen, measure, state.figure_theme()),
+            key="stability_lines",
+            hint="Click a line to choose its tap.",
+            on_select=lambda: pick("stability_lines", run),
         )
-        return
-    rows = table[table["role"] == "id_test"]
-    if rows[measure].isna().all():
-        st.info("Nothing varies between these images, or there is one image only: there is no reliability to show.")
-        return
-    rows = rows.assign(value=rows[measure], lo=rows[f"{measure}_lo"], hi=rows[f"{measure}_hi"])
-    row = rows[rows["tap"] == chosen].iloc[0]
-    best = format_estimate(row["value"], row["lo"], row["hi"])
-    show_figure(
-        tap_lines_figure(rows, _highlighted(run, chosen), label, state.figure_theme()),
-        key="stability_lines",
-        rows=rows[["tap", "region", "lam", "value", "lo", "hi", "n", "draws"]],
-        caption=f"{label}; ID-test, n = {run.id_test.count}, {run.draws} noise draws; {method} (chosen tap); dotted: "
-        "0.9. Click a line to choose its tap.",
-        alt=f"{label} of {len(run.taps)} taps over {len(run.levels)} noise levels. {short_tap_name(chosen)} has {best} "
-        f"at the cleanest level.",
-        file_name=f"{run.path.name}-stability-{measure}",
-        on_select=lambda: pick("stability_lines", run),
-    )
 
 
 def _auroc(run: Run, ood: str, chosen: str, curve: AurocCurve) -> None:
-    st.subheader(
+    st.header(
         "What it is worth",
         anchor=False,
         help="AUROC of the chosen tap's score at each noise level. Plateau: the neighbouring levels within 0.01 of the "
@@ -183,19 +153,5 @@ def _auroc(run: Run, ood: str, chosen: str, curve: AurocCurve) -> None:
         "allows. The highest of several AUROCs is a little flattered by chance. Single draws may lie below the line: "
         "averaging draws takes noise out of the scores.",
     )
-    frame, plateau = curve.frame, curve.plateau
-    possible = None if plateau.possible_start is None else (plateau.possible_start, plateau.possible_stop)
-    n_id, n_ood = run.id_test.count, run.entry("ood", ood).count
-    peak = frame.iloc[plateau.peak]
-    spread = f"{run.draws} noise draws; bars: lowest to highest AUROC of a single draw"
-    if run.draws < 2:
-        spread = "one noise draw, so that the spread over draws is not known"
-    show_figure(
-        auroc_curve_figure(frame, (plateau.start, plateau.stop), possible, state.figure_theme()),
-        key="stability_auroc",
-        rows=frame,
-        caption=f"{short_tap_name(chosen)}; OOD: {ood}; n = {n_id} ID, {n_ood} OOD; {spread}.",
-        alt=f"AUROC of {short_tap_name(chosen)} over the noise levels, highest at λ {peak['lam']:.1f} with "
-        f"{format_estimate(peak['auroc'], peak['lo'], peak['hi'])}.",
-        file_name=f"{run.path.name}-{ood}-auroc-over-noise".replace(" ", "-"),
-    )
+    plate = plates.auroc_along_noise(run, ood, chosen, curve, state.figure_theme())
+    show_plate(plate, key="stability_auroc")

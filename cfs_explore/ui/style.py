@@ -17,6 +17,7 @@ _STYLE = """
 @container (max-width: 880px) {
   :is(.st-key-map_and_cell, [class*="st-key-beside_"]) [data-testid="stColumn"] {min-width: calc(100% - 1.5rem);}
 }
+[data-testid="stElementContainer"]:is(.st-key-probe_a, .st-key-probe_b) {min-width: min(100%, 220px);}
 /* Below this width tick labels and titles would run into each other: the figure scrolls instead. */
 .st-key-map, .st-key-excess, .st-key-strip, .st-key-how_it_works, .st-key-protocol_pictures, .st-key-protocol_loss,
 .st-key-strip_protocol, .st-key-protocol_sensitivity,
@@ -36,6 +37,13 @@ _STYLE = """
 [data-testid="stButtonGroup"] [data-variant="segmented_control"][data-selected="true"],
 [data-testid="stPopoverButton"][kind="tertiary"]:is(
   :active, :hover, :focus-visible, [aria-expanded="true"]) {color: light-dark(#00629B, #56B4E9);}
+/* A caption is quieter by its colour: faded, its text and its links would be too pale to read. */
+div[data-testid="stCaptionContainer"] {opacity: 1; color: light-dark(#5A6270, #A3ABB9);}
+/* A formula breaks behind a sign where its column is narrow, and has room for its overhang: a part that scrolls would
+   be out of reach without a mouse. */
+.stMarkdown .katex-display {padding: 2px 3px;}
+.stMarkdown .katex-display > .katex {white-space: normal;}
+.st-key-page_script {display: none;}
 /* Chosen values wrap instead of running out of sight. */
 [role="group"]:has(> [data-testid="stMultiSelectTagsContainer"]) {height: auto; max-height: none;}
 [data-testid="stMultiSelectTagsContainer"] {height: auto; flex-wrap: wrap; padding-block: 0.25rem;}

@@ -10,10 +10,12 @@ from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.probe import format_score
 from cfs_explore.headlines.triage import alarms_text
+from cfs_explore.plates.choices import default_cells
+from cfs_explore.plates.detector import as_cells, cell_label
+from cfs_explore.plates.lab_settings import PAIR_SETTINGS
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.store import Run
-from cfs_explore.ui import composer, data, detector_choice, image_data, images_points, lab_pair, probe_data
-from cfs_explore.ui.cell_panel import cell_label
+from cfs_explore.ui import data, image_data, images_points, lab_pair, probe_data
 
 #: The OOD set that the tour follows, and the one that anything tells apart.
 LETTERS, EASY = "letters", "inverted"
@@ -30,7 +32,7 @@ def on_map(run: Run) -> dict[str, str]:
     row, lams = frame.iloc[best], [level.lam for level in run.levels]
     noisiest = int(np.argmin(lams))
     return {
-        "start_cell": str(composer.default_cells(run)[-1]),
+        "start_cell": str(default_cells(run)[-1]),
         "cell": cell_label(run, best),
         "auroc": format_estimate(row["auroc"], row["auroc_lo"], row["auroc_hi"]),
         "pairs": f"{100 * row['auroc']:.0f}",
@@ -122,9 +124,8 @@ def on_complementarity(run: Run) -> dict[str, str]:
 def on_lab(run: Run) -> dict[str, str]:
     """Where the average begins to beat the encoder in the lab's preset; of the formulas, not of the exploration."""
     preset = next(each for each in lab_pair.PRESETS if each.label == "Averaging hurts")
-    settings = (*lab_pair.SLIDERS, lab_pair.SPREAD)
-    pair = SimulatedPair(**{each.name: preset.values.get(each.name, each.default) for each in settings})
-    shift = next(each for each in settings if each.name == "shift_d")
+    pair = SimulatedPair(**{each.name: preset.values.get(each.name, each.default) for each in PAIR_SETTINGS})
+    shift = next(each for each in PAIR_SETTINGS if each.name == "shift_d")
     curve = pair_curve(pair, "shift_d", shift.options)
     pays = curve[curve["auroc_average"] > curve["auroc_encoder"]]
     return {
@@ -190,7 +191,7 @@ def on_triage(run: Run) -> dict[str, str]:
 
 def on_image(run: Run) -> dict[str, str]:
     """The letter that the published pair scores highest."""
-    cell = composer.default_cells(run)[-1]
+    cell = default_cells(run)[-1]
     place = int(np.argmax(_published(run, "ood", LETTERS)))
     image_id = str(data.images(run, run.digest, "ood", LETTERS)["image_id"].iloc[place])
     image = image_data.Image("ood", LETTERS, image_id, place)
@@ -207,7 +208,7 @@ def on_image(run: Run) -> dict[str, str]:
 
 def _published(run: Run, role: str, name: str | None) -> np.ndarray:
     """Scores of a set by CFS(1x2), (n,)."""
-    cells = detector_choice.as_cells(run, composer.default_cells(run))
+    cells = as_cells(run, default_cells(run))
     return compose(data.scores(run, run.digest, role, name), cells)
 
 

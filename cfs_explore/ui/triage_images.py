@@ -45,7 +45,7 @@ def show_flagged(run: Run, ood: str, table: pd.DataFrame, rule: tuple) -> None:
     scores = table["score"].to_numpy()
     order = np.argsort(-scores, kind="stable")
     order = order[table["flagged"].to_numpy()[order]]
-    st.subheader(f"Flagged images ({len(order)})", anchor=False)
+    st.header(f"Flagged images ({len(order)})", anchor=False)
     show_absence(run, ("ood", ood))
     if not len(order):
         st.markdown("No image of this set is flagged.")
@@ -85,7 +85,7 @@ def show_table(run: Run, ood: str, table: pd.DataFrame) -> None:
         ood: name of the set.
         table: what the files hold.
     """
-    st.subheader("All images", anchor=False)
+    st.header("All images", anchor=False)
     picked = st.dataframe(
         table,
         key="triage_table",

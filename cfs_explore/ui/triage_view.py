@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.diagnostics import Alarm, Estimate, alarm, compose, discovery_rate, false_alarms, histogram, triage
-from cfs_explore.figures import score_histogram_figure
+from cfs_explore.diagnostics import compose
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.triage import Flagged, alarms_text, percent, triage_headline
+from cfs_explore.plates import triage as plates
+from cfs_explore.plates.detector import PRESETS, as_cells
+from cfs_explore.plates.triage import DEFAULT_RATE, RULES, Found
 from cfs_explore.store import Run
 from cfs_explore.ui import data, detector_choice, diagnostic_page, state, triage_images
-from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
 #: Rates of the slider, in percent.
 RATES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)
-DEFAULT_RATE = 5.0
-RULES = {"alarm": "False-alarm rate", "discovery": "False discovery rate"}
 _RATE_HELP = {
     "alarm": "The share of ID images that would be flagged, on average. The threshold comes from the ID-test scores "
     "alone, so the rate holds for new images like ID-test, whatever their distribution. It does not hold for other ID "
@@ -47,17 +45,6 @@ _FORMULAS = {
     "discovery rate** q: flagged are the j smallest of the m p-values, for the largest j with": r"p_{(j)}\ \le\ "
     r"\frac{j}{m}\,q",
 }
-
-
-class Found(NamedTuple):
-    """What the page shows: the set, the detector, the scores and the rule."""
-
-    ood: str
-    detector: str
-    id_scores: np.ndarray
-    table: pd.DataFrame
-    rule: Alarm
-    expected: Estimate
 
 
 def show(run: Run) -> None:
@@ -96,7 +83,7 @@ def _page(run: Run) -> None:
     headline.markdown(triage_headline(_numbers(found, rate), by))
     left, right = st.container(key="beside_triage").columns([5, 4], gap="large")
     with left:
-        _histogram(run, found, rate, by)
+        show_plate(plates.scores(run, found, rate, by, state.figure_theme()), key="triage_histogram")
         _facts(found, rate, by)
     with right:
         triage_images.show_flagged(run, ood, found.table, (found.detector, rate, by))
@@ -130,7 +117,7 @@ def _controls(run: Run) -> str:
 
 
 def find(run: Run, ood: str, cells: list[int], rate: float, by: str) -> Found:
-    """Scores, p-values and threshold of one OOD set.
+    """What the rule finds in one OOD set.
 
     Args:
         run: the exploration.
@@ -138,16 +125,10 @@ def find(run: Run, ood: str, cells: list[int], rate: float, by: str) -> Found:
         cells: indices of the detector's cells.
         rate: as a share; a false discovery rate where ``by`` is "discovery".
     """
-    chosen = detector_choice.as_cells(run, cells)
+    chosen = as_cells(run, cells)
     id_scores = compose(data.scores(run, run.digest, "id_test", None), chosen)
     scores = compose(data.scores(run, run.digest, "ood", ood), chosen)
-    if by == "discovery":
-        p_values = triage(id_scores, scores, math.inf)["p_value"].to_numpy()
-        rule = alarm(id_scores, discovery_rate(p_values, rate))
-    else:
-        rule = alarm(id_scores, rate)
-    table = triage(id_scores, scores, rule.threshold)
-    return Found(ood, detector_choice.name(run), id_scores, table, rule, false_alarms(len(scores), rule))
+    return plates.find(ood, detector_choice.name(run), id_scores, scores, rate, by)
 
 
 def _numbers(found: Found, rate: float) -> Flagged:
@@ -173,34 +154,6 @@ def export_table(run: Run, found: Found) -> pd.DataFrame:
     return table.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def _histogram(run: Run, found: Found, rate: float, by: str) -> None:
-    scores = found.table["score"].to_numpy()
-    positive = bool(min(found.id_scores.min(), scores.min()) > 0)
-    bins = histogram(found.id_scores, scores, bins=40, log=positive)
-    possible = math.isfinite(found.rule.threshold)
-    counts = f"n = {found.rule.n_id} ID-test, {len(scores)} {found.ood}"
-    kept = f"{RULES[by].lower()} of {percent(rate)}"
-    threshold = (
-        f"threshold {format_value(found.rule.threshold)} for a {kept}" if possible else f"no threshold for a {kept}"
-    )
-    show_figure(
-        score_histogram_figure(
-            bins,
-            state.figure_theme(),
-            threshold=found.rule.threshold if possible else None,
-            threshold_label="Flagged above",
-            log=positive,
-        ),
-        key="triage_histogram",
-        rows=bins,
-        caption=f"Scores by {found.detector} of ID-test (solid) and {found.ood} (dashed), mean of {run.draws} draws; "
-        f"{counts}; {threshold}.",
-        alt=f"Score histograms of {found.rule.n_id} ID-test and {len(scores)} OOD images ({found.ood}); {threshold}, "
-        f"{int(found.table['flagged'].sum())} images above it.",
-        file_name=f"{run.path.name}-{found.ood}-triage".replace(" ", "-"),
-    )
-
-
 def _facts(found: Found, rate: float, by: str) -> None:
     """The threshold and what it does, each number with its meaning on hover."""
     rule, n, count = found.rule, len(found.table), int(found.table["flagged"].sum())
@@ -223,7 +176,7 @@ def _facts(found: Found, rate: float, by: str) -> None:
         f"**{rule.flagged} of {rule.n_id}** ID-test images above it: {share} [{lo}, {hi}]",
         help=f"The realised false-alarm rate with its Clopper-Pearson 95 % interval. {_REALISED_HELP[by]}",
     )
-    if st.session_state[detector_choice.KEY] not in detector_choice.PRESETS:
+    if st.session_state[detector_choice.KEY] not in PRESETS:
         st.caption(
             "You chose these cells. If their AUROC on the map guided you, ID-test has been used already: expect more "
             "false alarms than stated, and check on ID images that were held out."

@@ -56,3 +56,56 @@ def download(page, figure: str, menu: str, button: str) -> bytes:
     content = waiting.value.path().read_bytes()
     page.keyboard.press("Escape")
     return content
+
+
+#: Gives (words, contrast with what is behind them) of all text in figures; text on coloured cells has tests of its own.
+_CONTRAST_IN_FIGURES = """() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const linear = (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const luminance = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+  const style = (element) => getComputedStyle(element);
+  const ground = style(document.querySelector('[data-testid=stApp]')).backgroundColor;
+  const contrast = (text) => {
+    const box = text.closest('.annotation')?.querySelector('.bg');
+    const behind = numbers(box && Number(style(box).fillOpacity) > 0.5 ? style(box).fill : ground);
+    let share = (numbers(style(text).fill)[3] ?? 1) * Number(style(text).fillOpacity);
+    for (let each = text; !each.matches('.js-plotly-plot'); each = each.parentElement) share *= style(each).opacity;
+    const seen = numbers(style(text).fill).slice(0, 3).map((v, i) => v * share + behind[i] * (1 - share));
+    const [dark, light] = [luminance(seen), luminance(behind)].sort((a, b) => a - b);
+    return (light + 0.05) / (dark + 0.05);
+  };
+  const onCell = (text) => {
+    const note = text.closest('.annotation')?.dataset.index;
+    const notes = text.closest('.js-plotly-plot')._fullLayout.annotations ?? [];
+    return note !== undefined && notes[note]?.name === 'cell text';
+  };
+  return [...document.querySelectorAll('.js-plotly-plot text')]
+    .filter((text) => text.textContent.trim() && style(text).visibility !== 'hidden' && !onCell(text))
+    .map((text) => [text.textContent.trim(), contrast(text)]);
+}"""
+
+#: Gives the name of what has the focus and its place (left, top, right, bottom); null outside the page's body.
+_FOCUSED = """() => {
+  const focused = document.activeElement, box = focused.getBoundingClientRect();
+  if (!focused.closest('[data-testid=stMainBlockContainer]')) return null;
+  const name = focused.ariaLabel || focused.innerText?.trim() || focused.closest('[aria-label]')?.ariaLabel || '';
+  return [name, [box.left, box.top, box.right, box.bottom]];
+}"""
+
+
+def contrast_in_figures(page) -> list[tuple[str, float]]:
+    """All text in figures, and how it stands out from the page or the box that it is written on."""
+    return [(words, ratio) for words, ratio in page.evaluate(_CONTRAST_IN_FIGURES)]
+
+
+def tab_stops(page, most: int = 150) -> list[tuple[str, list[float]]]:
+    """What the Tab key reaches in the page's body, in order: name, and left, top, right, bottom."""
+    stops = []
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(_FOCUSED)
+        if stop is not None:
+            stops.append(stop)
+        elif stops:
+            break
+    return stops

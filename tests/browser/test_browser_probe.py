@@ -1,14 +1,16 @@
-"""The probe in a real headless browser: the slider is moved by hand, and pictures, scores and address follow."""
+"""The probe in a real headless browser: the film is played by hand, and pictures, scores and address follow."""
 
-import re
+import io
 
 import pytest
-from browser_steps import query, wait_for_query
+from browser_steps import wait_for_query
 
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
+from PIL import Image
+from playwright.sync_api import expect
 
-from cfs_explore.headlines.probe import format_score
+from cfs_explore.headlines.probe import format_lam, format_score
 
 pytestmark = [
     pytest.mark.browser,
@@ -16,54 +18,153 @@ pytestmark = [
 ]
 LINK = "probe?run=digits&ood=letters&probe_a=11&probe_b=99"
 
+#: Pixels of the canvases, and texts, as they are now.
+SEEN = """() => {
+  const film = document.querySelector('.st-key-probe_film [data-testid=stBidiComponentIsolated]').shadowRoot;
+  const all = (selector, read) => [...film.querySelectorAll(selector)].map(read);
+  const pixels = (canvas) => canvas.toDataURL(), text = (element) => element.textContent;
+  return {
+    lam: film.querySelector('input').getAttribute('aria-valuetext'),
+    value: film.querySelector('.value').textContent,
+    x0: all('.strip figure:nth-of-type(1) canvas', pixels),
+    noisy: all('.strip figure:nth-of-type(2) canvas', pixels),
+    guess: all('.strip figure:nth-of-type(3) canvas', pixels),
+    maps: all('.maps canvas', pixels),
+    z: all('.maps figcaption', text),
+    scores: all('li b', text),
+    marks: all('.marks', (svg) => svg.ariaLabel),
+    bars: all('.bars path:is(.id, .ood)', (path) => path.getAttribute('d')),
+    unnamed: all('canvas, svg[role=img]', (each) => each.ariaLabel).filter((name) => !name).length,
+  };
+}"""
+
 
 def headline(page) -> str:
     return page.locator("[data-testid=stMain] [data-testid=stMarkdownContainer] p").first.inner_text()
 
 
-def sources(page) -> dict[str, list[str]]:
-    """Every picture by what it is: the image, with noise and the guess, and the maps."""
-    parts = {"x0": ".cfs-seen:not(.cfs-two) img", "noisy": ".cfs-two img", "maps": ".cfs-maps img"}
-    return {name: [img.get_attribute("src") for img in page.locator(part).all()] for name, part in parts.items()}
+def settle(page) -> None:
+    """Until the film can be played; the first one loads the network."""
+    page.locator(".maps").nth(1).wait_for(timeout=180_000)
+    app_browser.settle(page, 180)
 
 
 def open_probe(page, address: str, link: str = LINK) -> None:
     page.goto(f"{address}/{link}")
-    app_browser.settle(page)
-    page.locator(".cfs-maps").nth(1).wait_for(timeout=60_000)
-    app_browser.settle(page)
+    settle(page)
 
 
-def test_a_key_on_the_slider_moves_pictures_scores_and_address(page, address, digits):
+@pytest.fixture
+def slider(page, address):
     open_probe(page, address)
-    said, seen = headline(page), sources(page)
-    tap = [t.name for t in digits.taps].index(digits.manifest.presets["sparse_ed"][1])
-    assert f"B {format_score(digits.scores('ood', 'letters')[99, 0, 2, tap])} (" in said
-    assert [len(each) for each in seen.values()] == [2, 4, 32]
-    page.get_by_role("slider").first.focus()
-    for _ in range(4):
+    slider = page.get_by_role("slider", name="Noise level λ, from noisy to clean")
+    slider.focus()
+    return slider
+
+
+def test_keys_redraw_all_in_the_browser_and_the_app_follows_when_the_slider_is_let_go(page, slider):
+    before, said, link = page.evaluate(SEEN), headline(page), page.url
+    assert [len(before[part]) for part in ("x0", "noisy", "maps", "scores", "bars")] == [2, 2, 32, 4, 8]
+    assert before["lam"] == before["value"] == "λ = 5.0" and before["unnamed"] == 0
+    page.keyboard.down("ArrowLeft")
+    page.keyboard.down("ArrowLeft")
+    page.wait_for_timeout(800)  # the key is still down: nothing has gone to the app
+    after = page.evaluate(SEEN)
+    assert (headline(page), page.url) == (said, link)
+    assert after["x0"] == before["x0"] and after["lam"] == after["value"] != before["lam"]
+    for part in ("noisy", "maps", "scores", "marks", "bars"):
+        assert not set(after[part]) & set(before[part]), part
+    assert after["guess"] != before["guess"] and after["z"] != before["z"]
+    page.keyboard.up("ArrowLeft")
+    lam = after["lam"].removeprefix("λ = ")
+    wait_for_query(page, probe_lam=f"{float(lam):g}")
+    app_browser.settle(page)
+    assert f"At λ = {lam}" in headline(page) and after["scores"][3] in headline(page)
+    assert page.evaluate(SEEN) == after
+
+
+def test_scores_at_measured_levels_are_the_stored_ones_and_a_link_restores_them(page, address, slider, digits):
+    taps = [[t.name for t in digits.taps].index(tap) for tap in digits.manifest.presets["sparse_ed"]]
+    stored = {}
+    for level, measured in enumerate(digits.levels):
+        both = [digits.scores("id_test")[11, 0, level], digits.scores("ood", "letters")[99, 0, level]]
+        stored[format_lam(measured.requested)] = [format_score(scores[tap]) for tap in taps for scores in both]
+    assert page.evaluate(SEEN)["scores"] == stored["5.0"]
+    for _ in range(40):
         page.keyboard.press("ArrowLeft")
-    wait_for_query(page, probe_lam="4")
+        if slider.get_attribute("aria-valuetext") == "λ = −1.0":
+            break
+    wait_for_query(page, probe_lam="-1")
     app_browser.settle(page)
-    moved = sources(page)
-    assert moved["x0"] == seen["x0"]
-    assert not set(moved["noisy"]) & set(seen["noisy"]) and not set(moved["maps"]) & set(seen["maps"])
-    assert re.search(r"λ = 4\.0, against the ID statistics of λ = [35]\.0", headline(page))
-    page.get_by_role("button", name="Redraw").click()
-    wait_for_query(page, probe_draw="1")
-    app_browser.settle(page)
-    again = sources(page)
-    assert again["x0"] == seen["x0"] and not set(again["noisy"]) & set(moved["noisy"])
-    link, said = page.url, headline(page)
+    shown = page.evaluate(SEEN)
+    assert shown["scores"] == stored["−1.0"]
+    said, link = headline(page), page.url
     page.goto("about:blank")
     page.goto(link)
-    page.locator(".cfs-maps").nth(1).wait_for(timeout=60_000)
+    settle(page)
+    assert page.evaluate(SEEN) == shown and headline(page) == said
+
+
+def test_back_and_forward_move_the_slider(page, slider):
+    before = slider.get_attribute("aria-valuetext")
+    page.keyboard.press("ArrowRight")
+    after = slider.get_attribute("aria-valuetext")
+    wait_for_query(page, probe_lam=f"{float(after.removeprefix('λ = ')):g}")
     app_browser.settle(page)
-    assert headline(page) == said and query(page)["probe_draw"] == "1" and sources(page) == again
+    page.go_back()
+    expect(slider).to_have_attribute("aria-valuetext", before, timeout=30_000)
+    app_browser.settle(page)
+    page.go_forward()
+    expect(slider).to_have_attribute("aria-valuetext", after, timeout=30_000)
+    assert before != after
+
+
+def test_another_draw_is_another_film_at_the_same_level(page, slider):
+    before = page.evaluate(SEEN)
+    page.get_by_role("button", name="Redraw").click()
+    wait_for_query(page, probe_draw="1")
+    settle(page)
+    after = page.evaluate(SEEN)
+    assert after["x0"] == before["x0"] and after["lam"] == before["lam"]
+    assert not set(after["noisy"]) & set(before["noisy"])
+
+
+def test_play_runs_to_the_cleanest_level_and_tells_the_app(page, slider):
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    last = page.evaluate(SEEN)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    page.get_by_role("button", name="Play").wait_for()
+    assert page.evaluate(SEEN)["lam"] == "λ = 9.21" != last["lam"]
+    wait_for_query(page, probe_lam="9.21")
+
+
+def test_whoever_wants_less_motion_gets_no_play_button(visitor, address):
+    page = visitor(reduced_motion="reduce")
+    open_probe(page, address)
+    assert not page.locator(".play").is_visible() and page.get_by_role("slider").is_visible()
+
+
+def test_an_uploaded_name_is_text(page, address):
+    open_probe(page, address)
+    picture = io.BytesIO()
+    Image.new("L", (16, 16), 90).save(picture, "PNG")
+    page.get_by_role("button", name="Upload").first.click()
+    upload = {"name": "<img src=x onerror=alert(1)>.png", "mimeType": "image/png", "buffer": picture.getvalue()}
+    page.locator("input[type=file]").set_input_files(upload)
+    page.locator(".about", has_text="<img src=x onerror=alert(1)>.png").wait_for(timeout=120_000)
+    assert page.locator(".film img").count() == 0
 
 
 def test_the_table_behind_a_figure_is_filled_when_it_is_opened(page, address):
     open_probe(page, address)
+    assert page.locator("[data-testid=stPlotlyChart]").count() == 0
+    page.locator("summary", has_text="Charts with data and files").click()
+    page.locator(".st-key-probe_decoder_z_table").wait_for(timeout=60_000)
+    app_browser.settle(page)
+    assert page.locator("[data-testid=stPlotlyChart]").count() == 4
     assert page.get_by_role("button", name="CSV").count() == 0
     page.locator(".st-key-probe_decoder_z_table button").first.click()
     with page.expect_download(timeout=60_000) as waiting:
@@ -76,5 +177,6 @@ def test_narrow_and_dark(visitor, address):
     page = visitor(width=420, color_scheme="dark")
     open_probe(page, address)
     assert page.locator("[data-testid=stException], [data-testid=stAlert]").count() == 0
-    assert page.locator("[data-testid=stPlotlyChart]").count() == 4
     assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+    sides = page.locator(".strip").evaluate_all("(strips) => strips.map((strip) => strip.getBoundingClientRect().left)")
+    assert sides[0] == sides[1]

@@ -41,6 +41,8 @@ ALLOWED: dict[str, set[str]] = {
     | {"locations", "spec", "images", "pictures", "taps", "store", "corruption", "backbones", "extraction", "scoring"}
     | {"pipeline"},
     "embedding": BASE | {"store", "diagnostics"},
+    "plates": BASE
+    | {"levels", "locations", "stages", "store", "diagnostics", "figures", "headlines", "protocol", "embedding"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec_files", "backbones", "store"},
     "pipeline": BASE
@@ -50,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "bundles": BASE | {"jobs", "locations", "settings", "spec", "spec_files", "store"},
     "cli": BASE
     | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
-    | {"report", "claims", "look", "bundles", "pictures", "ui"},
+    | {"report", "claims", "look", "bundles", "pictures", "figures", "plates", "ui"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs; the probe alone runs a network.
     "ui": BASE
     | {
@@ -67,14 +69,14 @@ ALLOWED: dict[str, set[str]] = {
         "heads",
         "diagnostics",
     }
-    | {"figures", "jobs", "families", "protocol", "bundles", "pictures", "probe", "embedding", "glossary"},
+    | {"figures", "jobs", "families", "protocol", "bundles", "pictures", "probe", "embedding", "glossary", "plates"},
 }
 #: Third-party packages that only these rooms may import.
 KEPT_IN = {
     "streamlit": {"ui"},
     "torch": HEAVY | {"taps"},
     "diffusers": {"backbones", "train"},
-    "plotly": {"figures", "ui"},
+    "plotly": {"figures", "plates", "ui"},
 }
 
 

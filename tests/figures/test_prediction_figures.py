@@ -13,6 +13,7 @@ from cfs_explore.figures import (
     proxy_scatter_figure,
     regret_dots_figure,
     regret_grid_figure,
+    to_grey,
     to_publication,
 )
 from cfs_explore.figures.map_heatmap import CLICK_LAYER
@@ -145,10 +146,11 @@ def test_grid_has_a_row_per_set_and_the_mean(regret, theme):
     assert any("needs two draws" in text for text in clicks.hovertext)
 
 
-def test_text_stands_out_on_every_cell(regret, contrast):
+@pytest.mark.parametrize("change", [lambda fig: fig, to_grey])
+def test_text_stands_out_on_every_cell(regret, contrast, change):
     from plotly.colors import sample_colorscale, unlabel_rgb
 
-    fig = regret_grid_figure(regret.assign(regret=np.linspace(0, 0.4, len(regret))), SETS, "5.0")
+    fig = change(regret_grid_figure(regret.assign(regret=np.linspace(0, 0.4, len(regret))), SETS, "5.0"))
     axis = fig.layout.coloraxis
     scale = [list(stop) for stop in axis.colorscale]
     values = np.array(fig.data[0].z, dtype=float).ravel()

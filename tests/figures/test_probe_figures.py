@@ -35,6 +35,7 @@ def test_bars_are_the_z_scores_of_each_image_and_pooling_in_its_colour(z):
     assert [(trace.name, trace.yaxis) for trace in fig.data] == [("A", "y"), ("B", "y"), ("A", "y2"), ("B", "y2")]
     assert bars(fig.data[0]) == {0: 1, 1: 2, 2: 3} and bars(fig.data[3]) == {0: -2, 1: -4, 2: -6}
     assert [trace.line.color for trace in fig.data[:2]] == [ROLE_COLOURS["id"], ROLE_COLOURS["ood"]]
+    assert [trace.line.dash for trace in fig.data] == ["solid", "4px,2px"] * 2
     assert [trace.showlegend for trace in fig.data] == [True, True, False, False]
     assert fig.data[0].x[0] < 0 < fig.data[1].x[0]  # side by side
 

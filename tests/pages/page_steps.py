@@ -21,7 +21,7 @@ def open_page(page: str | None = None, **query: str) -> AppTest:
 
 def texts(app: AppTest) -> str:
     """What the page says, without Markdown's escapes."""
-    kinds = ("markdown", "caption", "subheader", "title", "info", "warning", "error")
+    kinds = ("markdown", "caption", "header", "subheader", "title", "info", "warning", "error")
     return "\n".join(element.value for kind in kinds for element in app.get(kind)).replace("\\", "")
 
 

@@ -223,10 +223,10 @@ def test_hostile_texts_are_shown_as_they_are(mine):
     app = choose(mine.name, run=mine.name)
     shown = next(name for name in listed(app).index if "script" in name)
     assert shown.isprintable()
-    for kind in ("markdown", "caption", "subheader", "title"):
+    for kind in ("markdown", "caption", "header", "subheader", "title"):
         for element in app.get(kind):
             assert not re.search(r"(?<!\\)(<script|\]\(|!\[)", element.value)
-    assert "\\<script\\>" in next(each.value for each in app.subheader if "script" in each.value)
+    assert "\\<script\\>" in next(each.value for each in app.header if "script" in each.value)
 
 
 def test_a_download_is_the_exploration(mine, tmp_path):

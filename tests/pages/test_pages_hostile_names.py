@@ -48,7 +48,7 @@ class Seen(HTMLParser):
 def harmless(app) -> Seen:
     """No page element has markup of a name in it; gives what its HTML holds."""
     assert not app.exception
-    for kind in ("markdown", "caption", "subheader", "title", "info", "warning", "error"):
+    for kind in ("markdown", "caption", "header", "subheader", "title", "info", "warning", "error"):
         for element in app.get(kind):
             assert not re.search(r"(?<!\\)(<script|<img|<svg|<iframe|\]\(http:|!\[)", element.value)
             assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e]", element.value)

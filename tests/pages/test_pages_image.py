@@ -11,6 +11,7 @@ from cfs_explore.figures import short_tap_name
 from cfs_explore.figures.theme import format_value
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
+from cfs_explore.plates.image import is_kept
 from cfs_explore.store import open_run
 from cfs_explore.ui import data, image_data, image_view
 from cfs_explore.ui.image_link import image_link, image_query
@@ -158,7 +159,7 @@ def test_a_cell_without_snapshots_says_what_to_run_and_leads_to_one_that_has_the
     assert "were not kept" in texts(app) and "keep" in texts(app)
     next(each for each in app.button if each.label.startswith("Open ")).click().run()
     assert not app.exception and "were not kept" not in texts(app)
-    assert image_data.is_kept(digits, app.session_state["cell"])
+    assert is_kept(digits, app.session_state["cell"])
 
 
 def test_a_run_without_presets_or_kept_snapshots(only_small):

@@ -252,7 +252,7 @@ def test_names_from_users_are_harmless(small):
     table.to_parquet(small.path / "images.parquet", index=False)
     row = small.entry("ood", "single").start
     app = open_page("images", run="small", images_sets="1", images_picked=str(row))
-    (heading,) = [each.value for each in app.subheader if "bold" in each.value]
+    (heading,) = [each.value for each in app.header if "bold" in each.value]
     assert r"\*\*bold" in heading and r"\<img" in heading
     hovers = [text for trace in chart(app)["data"] for text in trace.get("hovertext", [])]
     assert hovers and not any("<img" in text for text in hovers)

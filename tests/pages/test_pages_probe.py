@@ -1,5 +1,6 @@
 """The probe page on the bundle and on small runs: its numbers, what a link restores, and why there is no backbone."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -10,12 +11,13 @@ from page_steps import open_page, texts
 from PIL import Image
 
 from cfs_explore.bundles import MARK
-from cfs_explore.headlines.probe import Scored, format_score, ordinal, probe_headline
+from cfs_explore.headlines.probe import Scored, format_score, ordinal, probe_headline, standing
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
+from cfs_explore.probe.film import Film
 from cfs_explore.probe.seen import share_below
 from cfs_explore.store import open_run
-from cfs_explore.ui import data
+from cfs_explore.ui import data, probe_data
 
 DECODER = "up_blocks.1.resnets.2"
 
@@ -50,8 +52,28 @@ def only_tiny(tiny_run, monkeypatch, tmp_path):
     return tiny_run
 
 
-def pictures(app) -> str:
-    return "\n".join(element.proto.body for element in app.get("html"))
+@pytest.fixture(autouse=True)
+def no_time(monkeypatch):
+    """Films hold the measured levels and the one that is asked for, as where the network is slow."""
+    monkeypatch.setattr(probe_data, "Film", functools.partial(Film, budget=0))
+
+
+def films(app) -> list[dict]:
+    """What the browser plays."""
+    protos = [each.proto for each in app.get("bidi_component")]
+    return [json.loads(proto.json) for proto in protos if proto.component_name == "cfs_probe_film"]
+
+
+def film(app) -> dict:
+    """The only one."""
+    (found,) = films(app)
+    return found
+
+
+def shown(app) -> dict:
+    """The level at which the film starts."""
+    played = film(app)
+    return played["frames"][played["lams"].index(played["start"])]
 
 
 def test_a_link_restores_the_view_and_the_headline_says_the_stored_scores(digits):
@@ -63,21 +85,57 @@ def test_a_link_restores_the_view_and_the_headline_says_the_stored_scores(digits
     against = digits.scores("id_test")[:, :, 4, tap].ravel()
     parts = [Scored("A", a, share_below(a, against)), Scored("B", b, share_below(b, against))]
     assert probe_headline("decoder tap up1.res2", 1.0, None, parts) in texts(app)
-    assert "a measured level, draw 2: scores of the set's images are those that the run has stored" in texts(app)
-    rows = digits.images("ood", "letters", columns=("name",))
-    assert rows["name"].iloc[99] in pictures(app)
+    level = shown(app)
+    assert "a measured level, draw 2: scores of the set's images are those that the run has stored" in level["text"]
+    assert level["name"] == "λ = 1.0"
+    assert level["taps"][1]["said"] == [[format_score(part.score), standing(part.below)] for part in parts]
+    rows = digits.images("ood", "letters", columns=("name", "label"))
+    about = f"letters · {rows['label'].iloc[99]} · {rows['name'].iloc[99]}"
+    assert [image["about"] for image in film(app)["images"]][1] == about
+
+
+def test_the_film_has_the_stored_scores_at_every_measured_level(digits):
+    app = open_page("probe", run="digits", ood="letters", probe_a="11", probe_b="99", probe_decoder=DECODER)
+    tap, played = [t.name for t in digits.taps].index(DECODER), film(app)
+    measured = [frame for frame in played["frames"] if frame["measured"]]
+    assert sorted(frame["position"] for frame in measured) == list(range(len(digits.levels)))
+    stored = [
+        (digits.scores("id_test")[11, 0, at, tap], digits.scores("ood", "letters")[99, 0, at, tap])
+        for at in (frame["position"] for frame in measured)
+    ]
+    np.testing.assert_allclose([frame["taps"][1]["score"] for frame in measured], stored, rtol=1e-4)
+    assert [tick for tick in played["ticks"] if tick] == ["−5", "−3", "−1", "1", "3", "5", "7", "9.21"]
+
+
+def test_the_histogram_is_that_of_the_level_whose_statistics_are_used(digits):
+    app = open_page("probe", run="digits", ood="letters", probe_decoder=DECODER, probe_lam="4.25")
+    position, tap = shown(app)["position"], film(app)["taps"][1]
+    scores = digits.scores("id_test")[:, :, position, [t.name for t in digits.taps].index(DECODER)]
+    reference = tap["references"][str(position)]
+    edges = reference["edges"]
+    counts, _ = np.histogram(scores.clip(edges[0] * (1 + 1e-6), edges[-1] * (1 - 1e-6)), edges)  # outer bins: the tails
+    np.testing.assert_allclose(reference["shares"], counts / scores.size, atol=1.5 / scores.size)
+    assert tap["range"][0] <= edges[0] and tap["range"][1] >= edges[-1]
+    assert all("λ = 4.99" in caption for caption in reference["captions"])
 
 
 def test_between_levels_the_nearest_statistics_are_named():
     app = open_page("probe", run="digits", probe_lam="4.25")
     assert "At **λ = 4.25**, against the ID statistics of λ = 5.0," in texts(app)
-    assert "nearest measured level, λ = 4.99" in texts(app)
+    assert "nearest measured level, λ = 4.99" in shown(app)["text"]
 
 
-def test_slider_draw_and_taps_move_the_numbers_and_the_address():
+def test_a_slow_network_is_shown_at_the_measured_levels_and_the_page_says_so(digits):
+    played = film(open_page("probe", run="digits", probe_lam="4.25"))
+    assert len(played["lams"]) == len(digits.levels) + 1 and played["start"] == 4.25
+    assert "Only the levels that the run measured" in played["note"]
+
+
+def test_level_draw_and_taps_move_the_numbers_and_the_address():
     app = open_page("probe", run="digits", ood="noisy")
     said = [texts(app)]
-    app.select_slider(key="probe_lam").set_value(-1.0).run()
+    app.session_state["probe_lam"] = -1.0  # as the film does when its slider is let go
+    app.run()
     said.append(texts(app))
     app.button[[each.label for each in app.button].index("Redraw")].click().run()
     said.append(texts(app))
@@ -89,10 +147,23 @@ def test_slider_draw_and_taps_move_the_numbers_and_the_address():
     assert values["probe_decoder"] == "up_blocks.0.resnets.0" and "up0.res0" in said[-1]
 
 
-def test_every_picture_has_a_text():
-    html = pictures(open_page("probe", run="digits"))
-    assert html.count("<img") == html.count('alt="') == 2 * 3 + 2 * 2 * 8
-    assert "B: with noise, λ = 4.99" in html and "image-rendering: pixelated" in html
+def test_charts_with_data_are_drawn_when_they_are_opened():
+    app = open_page("probe", run="digits")
+    assert not app.get("plotly_chart")
+    app.session_state["probe_charts"] = True
+    app.run()
+    assert not app.exception and len(app.get("plotly_chart")) == 4
+
+
+def test_the_film_is_sent_again_only_when_another_one_or_another_start_is_wanted():
+    app = open_page("probe", run="digits", ood="letters")
+    start = film(app)["move"]
+    app.button[[each.label for each in app.button].index("Redraw")].click().run()
+    moved = film(app)["move"]
+    assert start < moved
+    app.query_params["probe_lam"] = "3"
+    app.run()
+    assert film(app)["move"] > moved and film(app)["start"] == 3.0
 
 
 def test_another_set_starts_at_its_first_image():
@@ -149,7 +220,7 @@ def test_an_imported_run_without_places_says_why(only_tiny):
     finally:
         mark.unlink()
     assert "was imported, and its backbone is not on this server" in texts(app)
-    assert not app.select_slider
+    assert not films(app)
 
 
 def test_a_backbone_that_is_gone_says_where_it_was(only_tiny, tmp_path):
@@ -171,12 +242,11 @@ def test_an_upload_takes_the_place_of_b_or_says_what_is_wrong(good, tmp_path):
     app = open_page("probe", run="digits", ood="letters")
     app.file_uploader(key="probe_upload").upload("<b>mine.png", data_bytes, "image/png").run()
     assert not app.exception
-    html = pictures(app)
-    assert "<b>mine" not in html
+    about = film(app)["images"][1]["about"]
     if good:
-        assert "your image" in html and "&lt;b&gt;mine.png" in html and "letters" not in html
+        assert about == "your image · <b>mine.png"
     else:
-        assert "not an image" in texts(app) and "letters" in html
+        assert "not an image" in texts(app) and about.startswith("letters")
 
 
 @pytest.mark.parametrize(

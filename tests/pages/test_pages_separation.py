@@ -7,8 +7,8 @@ from page_steps import open_page, texts
 from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 from cfs_explore.pipeline import explore
+from cfs_explore.plates.separation import channel_table
 from cfs_explore.ui import data
-from cfs_explore.ui.separation_details import channel_table
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,9 @@ def test_controls_choose_the_cell_and_the_address_follows(runs):
 
 def test_channel_table_sums_to_delta_and_tells_poolings_apart(runs):
     run = runs["all"]
+    sets = [run.moments(*which) for which in (("id_train",), ("id_test",), ("ood", "bright"))]
     for level, tap in ((0, run.taps[1]), (1, run.taps[-1])):
-        table = channel_table(run, "bright", level, tap.name)
+        table = channel_table(run, level, tap.name, *sets)
         row = cell_of(run, "bright", level * len(run.taps) + run.taps.index(tap))
         assert len(table) == 2 * tap.channels == row.d
         assert (table["pooling"].value_counts() == tap.channels).all()

@@ -2,6 +2,7 @@
 
 import functools
 import html
+import json
 import re
 
 import pytest
@@ -65,6 +66,8 @@ def labels(node) -> set[str]:
         found |= {getattr(option, "content", option) for option in proto.options}
     if "body" in names and node.type != "html":
         found |= {line.lstrip("# ") for line in proto.body.splitlines()}
+    if getattr(proto, "component_name", "") == "cfs_probe_film":
+        found.add(json.loads(proto.json)["label"])
     for child in getattr(node, "children", {}).values():
         found |= labels(child)
     return found
@@ -142,7 +145,8 @@ def test_a_step_is_opened_as_it_wants_even_where_the_page_was_left_otherwise():
     app.selectbox(key="ood").set_value("flipped").run()
     button(app, "Next step").click().run()
     assert app.session_state["ood"] == "letters"
-    app.select_slider(key="probe_lam").set_value(-1.0).run()
+    app.session_state["probe_lam"] = -1.0
+    app.run()
     button(app, "Next step").click().run()
     assert app.session_state["probe_lam"] == 5.0 and "step 3" in words_of(card(app))
 

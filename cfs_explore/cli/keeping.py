@@ -1,0 +1,59 @@
+"""The app, and explorations as files: app, export, import, slim."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands) -> None:
+    """Add the commands to the parser's."""
+    app = commands.add_parser("app", help="open the app in the browser")
+    app.add_argument("--port", type=int, default=8501)
+    app.add_argument(
+        "--address", default="localhost", help="0.0.0.0 serves the whole network; the default, this computer only"
+    )
+    app.add_argument("--headless", action="store_true", help="do not open a browser")
+    app.set_defaults(command=_app)
+
+    export = commands.add_parser("export", help="an exploration as one zip file")
+    export.add_argument("run", help="a run directory, or a bundle's name")
+    export.add_argument("file", type=Path, help="the zip to write")
+    export.add_argument("--hide-places", action="store_true", help="leave out where its images and backbone lie")
+    export.set_defaults(command=_export)
+
+    take = commands.add_parser("import", help="take over an exploration from a zip that `export` or the app wrote")
+    take.add_argument("file", type=Path)
+    take.set_defaults(command=_import)
+
+    slim = commands.add_parser("slim", help="remove ID-train's stored snapshots from an exploration; its tables stay")
+    slim.add_argument("run", help="a run directory, or a bundle's name")
+    slim.add_argument("--all", action="store_true", help="those of every set")
+    slim.set_defaults(command=_slim)
+
+
+def _app(options: argparse.Namespace) -> None:
+    from cfs_explore.ui.server import serve
+
+    serve(options.address, options.port, headless=options.headless)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from cfs_explore import bundles
+    from cfs_explore.locations import locate_run
+
+    bundles.export(locate_run(options.run), options.file, hide=options.hide_places)
+    print(f"Saved: {options.file}")
+
+
+def _import(options: argparse.Namespace) -> None:
+    from cfs_explore import bundles
+
+    print(f"Imported: {bundles.import_zip(options.file, trusted=True)}")
+
+
+def _slim(options: argparse.Namespace) -> None:
+    from cfs_explore.locations import locate_run
+    from cfs_explore.store import drop_snapshots
+
+    print(f"Freed: {drop_snapshots(locate_run(options.run), everything=options.all) / 1e6:.1f} MB")

@@ -1,0 +1,101 @@
+"""Commands that look at images and backbones before they are measured: look, inspect, fetch, convert."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from cfs_explore.cli.progress import progress_bar
+
+
+def add(commands) -> None:
+    """Add the commands to the parser's."""
+    look = commands.add_parser("look", help="what is in an image set, before it is measured")
+    look.add_argument("source", help="a folder, archive, table or array, or a mapping such as '{builtin: letters}'")
+    look.add_argument("--against", metavar="ID_SOURCE", help="the in-distribution set: what both hold, how they differ")
+    look.add_argument("--sample", type=int, metavar="N", help="look at N images drawn by seed (default: all)")
+    look.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
+    look.add_argument("--json", action="store_true")
+    look.set_defaults(command=_look)
+
+    inspect = commands.add_parser("inspect", help="what a backbone is: input, reach, taps with region and depth")
+    inspect.add_argument("path", help="a checkpoint file, a backbone folder or a hub id")
+    inspect.add_argument("--family", help="name the family instead of recognising it")
+    inspect.add_argument("--schedule", help="noise schedule by name, for weights that come without one")
+    inspect.add_argument("--preset", help="name of a published configuration")
+    inspect.add_argument("--vae", help="folder or hub id of the autoencoder, for a network in latent space")
+    inspect.add_argument("--label", type=int, help="class that a class-conditional network is told")
+    inspect.add_argument("--device")
+    inspect.add_argument("--json", action="store_true", help="as JSON, with the measured time per forward")
+    inspect.set_defaults(command=_inspect)
+
+    fetch = commands.add_parser("fetch", help="get the public image sets of an exploration, so that pages show them")
+    fetch.add_argument("run", help="name of a bundled exploration or a run directory")
+    fetch.set_defaults(command=_fetch)
+
+    convert = commands.add_parser("convert", help="an EDM .pkl snapshot to safetensors and a config, nothing executed")
+    convert.add_argument("snapshot", type=Path, help="the .pkl file")
+    convert.add_argument("folder", type=Path, help="where to write model.safetensors and config.json")
+    convert.set_defaults(command=_convert)
+
+
+def _look(options: argparse.Namespace) -> None:
+    from cfs_explore import look
+
+    sources = [None if text is None else look.parse_source(text) for text in (options.source, options.against)]
+    with progress_bar() as report:
+        step = functools.partial(_report_images, report)
+        found = look.look(*sources, sample=options.sample, progress=step)
+    print(json.dumps(found, indent=1) if options.json else look.as_text(found))
+    if options.sheet is not None:
+        look.write_sheet(sources[0], options.sheet)
+        print(f"Saved: {options.sheet}", file=sys.stderr)
+
+
+def _report_images(report: Callable, done: int, total: int) -> None:
+    from cfs_explore.pipeline import ProgressEvent
+
+    report(ProgressEvent("looking", "", done, total, "images", None, None))
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from cfs_explore.backbones import load_backbone
+    from cfs_explore.inspect import describe_backbone
+
+    choices = {key: getattr(options, key) for key in ("family", "schedule", "preset", "vae", "label")}
+    backbone = load_backbone(options.path, device=options.device, **choices)
+    facts = describe_backbone(backbone, measure_speed=options.json)
+    if options.json:
+        print(json.dumps(facts))
+        return
+    low, high = facts["reach"]
+    shape, latent = (" x ".join(map(str, facts[key])) for key in ("image_shape", "input_shape"))
+    print(f"{facts['name']}: family {facts['family']}, {facts['parameters']:,} parameters")
+    print(f"images {shape}{'' if latent == shape else f', latents {latent}'} (channels x height x width)")
+    print(f"schedule: {facts['schedule']}; reachable log-SNR {low:.2f} to {high:.2f}")
+    print(f"fingerprint {facts['fingerprint']}")
+    print("".join(f"note: {note}\n" for note in facts["notes"]))
+    print(f"{'tap':40} {'region':8} {'kind':12} {'size':>5} {'channels':>8} {'work':>6}")
+    for tap in facts["taps"]:
+        print(
+            f"{tap['name']:40} {tap['region']:8} {tap['kind']:12} {tap['resolution']:5d} {tap['channels']:8d} "
+            f"{tap['depth']:6.1%}"
+        )
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from cfs_explore.locations import locate_run
+    from cfs_explore.pictures import fetch
+    from cfs_explore.store import open_run
+
+    fetch(open_run(locate_run(options.run)), print)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from cfs_explore.backbones.edm_snapshot import convert
+
+    print(f"Saved: {convert(options.snapshot, options.folder)}")

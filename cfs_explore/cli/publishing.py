@@ -1,0 +1,95 @@
+"""What leaves an exploration for a paper: figures, report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add(commands) -> None:
+    """Add the commands to the parser's."""
+    figures = commands.add_parser(
+        "figures", help="the app's figures as files, each with its data (CSV) and its caption (text)"
+    )
+    _add_choices(figures)
+    figures.add_argument("--list", action="store_true", help="list pages and figures, and write nothing")
+    figures.add_argument("--out", type=Path, metavar="FOLDER", default=Path("figures"), help="default: figures")
+    figures.add_argument("--format", default="pdf", help="comma-separated, out of pdf, svg, png (default: pdf)")
+    figures.add_argument(
+        "--width",
+        default="84mm",
+        help="a number with mm, cm or in (default: 84mm, a single column; 174mm a double one; 3.25in and 6.75in for "
+        "ICML's column and text, 5.5in for NeurIPS's text)",
+    )
+    figures.add_argument("--grey", action="store_true", help="for a greyscale printer")
+    figures.set_defaults(command=_figures)
+
+    report = commands.add_parser("report", help="one HTML file with all figures, tables, the spec and the citation")
+    _add_choices(report)
+    report.add_argument("--out", type=Path, metavar="FILE", help="default: <run>-report.html")
+    report.set_defaults(command=_report)
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="a run directory, or a bundle's name")
+    parser.add_argument(
+        "--what",
+        default="",
+        help="comma-separated names of pages or figures, as `figures --list` tells them (default: all but lab's)",
+    )
+    parser.add_argument("--ood", help="OOD set (default: the first)")
+    parser.add_argument("--lam", type=float, help="log-SNR of the level, as the app shows it (default: as the app)")
+    parser.add_argument("--tap", help="tap of the figures of one cell (default: as the app)")
+    parser.add_argument("--pair", nargs=2, metavar="TAP", help="the two taps that are compared (default: CFS(1x2)'s)")
+    parser.add_argument("--metric", default="auroc", help="auroc, aupr or fpr95 (default: auroc)")
+    parser.add_argument("--scale", default="ln s", help="of the scores of a pair: 'ln s' or s (default: ln s)")
+
+
+def _figures(options: argparse.Namespace) -> None:
+    from cfs_explore.figures import NO_BROWSER, has_browser
+    from cfs_explore.plates import catalogue, folder
+
+    if options.list:
+        for page, kinds in catalogue.PAGES.items():
+            print(page)
+            print("".join(f"  {name:32} {kind.title}\n" for name, kind in kinds.items()), end="")
+        return
+    plates = _plates(options)
+    if not has_browser():
+        print(NO_BROWSER, file=sys.stderr)
+    formats = [part.strip() for part in options.format.split(",")]
+    for path in folder.write(plates, options.out, formats=formats, width=options.width, grey=options.grey):
+        print(f"Saved: {path}", flush=True)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from cfs_explore.plates import html_report
+
+    run, choices, what = _chosen(options)
+    path = options.out or Path(f"{run.path.name}-report.html")
+    path.write_text(html_report.html(run, what, choices), encoding="utf-8")
+    print(f"Saved: {path}")
+
+
+def _chosen(options: argparse.Namespace):
+    """The run, the choices, and the names of what is asked for."""
+    from cfs_explore.locations import locate_run
+    from cfs_explore.plates.choices import choose
+    from cfs_explore.store import open_run
+
+    run = open_run(locate_run(options.run))
+    names = ("ood", "lam", "tap", "pair", "metric", "scale")
+    choices = choose(run, **{name: getattr(options, name) for name in names})
+    return run, choices, [part.strip() for part in options.what.split(",") if part.strip()]
+
+
+def _plates(options: argparse.Namespace) -> dict:
+    """The plates; what the run has no data for is told and left out."""
+    from cfs_explore.plates import catalogue
+
+    run, choices, what = _chosen(options)
+    plates, missing = catalogue.make_plates(run, what, choices)
+    for name, reason in missing.items():
+        print(f"Left out: {name}. {reason}", file=sys.stderr)
+    return plates

@@ -1,0 +1,50 @@
+"""Commands that read a finished exploration: protocol, claims."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(commands) -> None:
+    """Add the commands to the parser's."""
+    protocol = commands.add_parser("protocol", help="levels, alignment, conditioning and cost of an exploration")
+    protocol.add_argument("run", help="a run directory, or a bundle's name")
+    protocol.add_argument("--ood", help="OOD set (default: the first)")
+    protocol.add_argument("--against", nargs="+", default=[], metavar="RUN", help="other explorations to compare with")
+    protocol.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as files instead of printing")
+    protocol.set_defaults(command=_protocol)
+
+    claims = commands.add_parser("claims", help="what a map says about the paper's claims, with intervals")
+    claims.add_argument("run", help="a run directory, or a bundle's name")
+    claims.add_argument("--csv", type=Path, metavar="FILE", help="write the table as a file instead of printing")
+    claims.set_defaults(command=_claims)
+
+
+def _protocol(options: argparse.Namespace) -> None:
+    from cfs_explore import report
+    from cfs_explore.locations import locate_run
+    from cfs_explore.store import open_run
+
+    run, *others = (open_run(locate_run(name)) for name in (options.run, *options.against))
+    ood = run.entry("ood", options.ood).name
+    parts = report.protocol_tables(run, ood, others)
+    if options.csv is None:
+        print(f"{run.name}, OOD set {ood}\n\n{report.as_text(parts)}")
+    else:
+        for path in report.write_csv(parts, options.csv):
+            print(f"Saved: {path}")
+
+
+def _claims(options: argparse.Namespace) -> None:
+    from cfs_explore import claims
+    from cfs_explore.locations import locate_run
+    from cfs_explore.store import open_run
+
+    run = open_run(locate_run(options.run))
+    table = claims.claims_table(run)
+    if options.csv is None:
+        print(claims.as_text(table, run.name))
+    else:
+        table.to_csv(options.csv, index=False)
+        print(f"Saved: {options.csv}")

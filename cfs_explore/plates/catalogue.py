@@ -1,0 +1,77 @@
+"""Every figure of the app by name, made from a run alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cfs_explore.errors import RunError
+from cfs_explore.plates import (
+    complementarity,
+    controls,
+    image,
+    images,
+    lab,
+    map,
+    prediction,
+    protocol,
+    separation,
+    stability,
+    triage,
+)
+from cfs_explore.plates.choices import Choices, choose
+from cfs_explore.plates.needs import Kind, NotMeasuredError
+from cfs_explore.plates.plate import Plate
+from cfs_explore.store import Run
+
+#: Page -> its figures, in the order of the app.
+PAGES: dict[str, dict[str, Kind]] = {
+    "map": map.KINDS,
+    "complementarity": complementarity.KINDS,
+    "separation": separation.KINDS,
+    "stability": stability.KINDS,
+    "prediction": prediction.KINDS,
+    "controls": controls.KINDS,
+    "protocol": protocol.KINDS,
+    "images": images.KINDS,
+    "image": image.KINDS,
+    "triage": triage.KINDS,
+    "lab": lab.KINDS,
+}
+#: Pages whose figures are of simulated scores, with no run behind them.
+SIMULATED = ("lab",)
+KINDS: dict[str, Kind] = {name: kind for kinds in PAGES.values() for name, kind in kinds.items()}
+
+
+def named(what: Sequence[str] = ()) -> list[str]:
+    """Names of figures for names of pages or figures; where nothing is named, all that are of a run.
+
+    Raises:
+        RunError: a name is neither.
+    """
+    names = []
+    for each in what or [page for page in PAGES if page not in SIMULATED]:
+        if each not in PAGES and each not in KINDS:
+            raise RunError(f"There is no figure {each!r}. Pages: {', '.join(PAGES)}. Figures: {', '.join(KINDS)}.")
+        names += list(PAGES.get(each, [each]))
+    return list(dict.fromkeys(names))
+
+
+def make_plates(
+    run: Run, what: Sequence[str] = (), choices: Choices | None = None, theme: str = "light"
+) -> tuple[dict[str, Plate], dict[str, str]]:
+    """The plates of a run, and for the figures that it has no data for, why.
+
+    Args:
+        run: the exploration.
+        what: names of pages or figures; empty means all that are of a run.
+        choices: what they are of; by default what the pages open with.
+        theme: "light" or "dark".
+    """
+    choices = choices or choose(run)
+    plates, missing = {}, {}
+    for name in named(what):
+        try:
+            plates[name] = KINDS[name].make(run, choices, theme)
+        except NotMeasuredError as reason:
+            missing[name] = str(reason)
+    return plates, missing

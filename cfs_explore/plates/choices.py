@@ -1,0 +1,117 @@
+"""What a plate is of: OOD set, cell, pair of taps, detector, metric; as the pages choose by default, or as told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cfs_explore.contracts import Tap
+from cfs_explore.diagnostics import SIDES
+from cfs_explore.errors import RunError
+from cfs_explore.figures import short_tap_name
+from cfs_explore.store import Run
+
+METRICS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR95"}
+SCALES = ("ln s", "s")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the figures of a run are of.
+
+    Attributes:
+        ood: name of the OOD set.
+        cell: level * taps + tap; where a figure is of one cell.
+        level: position among the run's levels; where a figure is of one level.
+        pair: positions among the run's taps, of the encoder's and the decoder's place; (t, t) in a run of one tap.
+        cells: of the composed detector.
+        metric: of METRICS.
+        scale: of SCALES.
+    """
+
+    ood: str
+    cell: int
+    level: int
+    pair: tuple[int, int]
+    cells: tuple[int, ...]
+    metric: str = "auroc"
+    scale: str = "ln s"
+
+
+def choose(
+    run: Run,
+    *,
+    ood: str | None = None,
+    lam: float | None = None,
+    tap: str | None = None,
+    pair: tuple[str, str] | None = None,
+    metric: str = "auroc",
+    scale: str = "ln s",
+) -> Choices:
+    """The choices that the pages open with, but for what is told.
+
+    Args:
+        run: the exploration.
+        ood: name of an OOD set.
+        lam: log-SNR of a level, as the pages write it, to one decimal.
+        tap: full or short name, of the figures of one cell.
+        pair: two taps, of the figures that compare two.
+        metric, scale: see ``Choices``.
+
+    Raises:
+        RunError: naming what the run has instead.
+    """
+    run.entry("ood", ood)
+    _one_of("metric", metric, list(METRICS))
+    _one_of("scale", scale, list(SCALES))
+    cells = default_cells(run)
+    cell_level, cell_tap = divmod(cells[-1], len(run.taps))
+    level = run.manifest.kept["level"]
+    if lam is not None:
+        cell_level = level = _level(run, lam)
+    if tap is not None:
+        cell_tap = _tap(run, tap)
+    first, second = (_tap(run, name) for name in pair or default_pair(run))
+    cell = cell_level * len(run.taps) + cell_tap
+    return Choices(ood or run.ood_names[0], cell, level, (first, second), tuple(cells), metric, scale)
+
+
+def default_cells(run: Run) -> list[int]:
+    """The CFS(1x2) preset as cell indices; the first cell where the run has no preset."""
+    presets = run.table("detectors")
+    rows = presets[presets["name"] == "CFS(1x2)"] if len(presets) else presets
+    return [int(i) for i in rows["cell_indices"].iloc[0]] if len(rows) else [0]
+
+
+def default_pair(run: Run) -> tuple[str, str]:
+    """The published CFS(1x2) pair; without one, the first tap and the last on the other side of the bottleneck."""
+    if "sparse_ed" in run.manifest.presets:
+        encoder, decoder = run.manifest.presets["sparse_ed"]
+        return encoder, decoder
+    first = tap_order(run.taps, -1)[0]
+    others = [tap for tap in tap_order(run.taps, 1) if tap != first]
+    return first.name, others[0].name if others else first.name
+
+
+def tap_order(taps: list[Tap], side: int) -> list[Tap]:
+    """All taps, those on this side of the bottleneck (-1 encoder, 1 decoder) first, else in order of execution."""
+    return sorted(taps, key=lambda tap: SIDES[tap.region] != side)
+
+
+def _level(run: Run, lam: float) -> int:
+    told = [round(level.lam, 1) for level in run.levels]
+    if round(lam, 1) not in told:
+        raise RunError(f"{run.name} has no level with log-SNR {lam:g}. It has: {', '.join(map(str, told))}.")
+    return told.index(round(lam, 1))
+
+
+def _tap(run: Run, name: str) -> int:
+    for position, tap in enumerate(run.taps):
+        if name in (tap.name, short_tap_name(tap.name)):
+            return position
+    known = ", ".join(short_tap_name(tap.name) for tap in run.taps)
+    raise RunError(f"{run.name} has no tap {name}. It has: {known}.")
+
+
+def _one_of(what: str, value: str, allowed: list[str]) -> None:
+    if value not in allowed:
+        raise RunError(f"The '{what}' of a figure must be one of {allowed}. Got {value!r} instead.")

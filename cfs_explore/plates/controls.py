@@ -1,0 +1,240 @@
+"""The controls page's plates: excess over controls, best against best, image statistics, re-encoding, seeds (18)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from cfs_explore.figures import (
+    control_dots_figure,
+    excess_alt,
+    excess_map_figure,
+    reencoding_figure,
+    seed_spread_figure,
+)
+from cfs_explore.figures.theme import format_value
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
+from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.store import Run
+
+#: Control with a map of its own -> what it is called.
+CONTROLS = {"untrained": "Untrained copies", "re-encoded": "Re-encoded images"}
+#: Image statistic -> what it is called.
+STATISTIC_NAMES = {
+    "mean": "Brightness",
+    "contrast": "Contrast",
+    "colourfulness": "Colourfulness",
+    "sharpness": "Sharpness",
+    "complexity": "Complexity (PNG size)",
+    "blockiness": "JPEG blockiness",
+    "all": "All together",
+}
+#: Row of the comparison -> what it is called; in this order.
+_ROW_NAMES = {
+    "untrained": "Best cell, untrained",
+    "re-encoded": "Best cell, re-encoded images",
+    "statistics": "All image statistics",
+    "best statistic": "Best single image statistic",
+    "input tap": "Input tap (depth 0)",
+}
+
+
+def excess_map(run: Run, ood: str, cells: pd.DataFrame, copies: pd.DataFrame, theme: str = "light") -> Plate:
+    """Map of what the trained backbone adds to a control.
+
+    Args:
+        run: the exploration.
+        ood: name of the OOD set.
+        cells: its rows of the table ``excess``, of one control and one number of draws.
+        copies: its rows of the table ``controls``, whose seeds are counted.
+        theme: "light" or "dark".
+    """
+    control, draws = cells["control"].iloc[0], int(cells["draws"].iloc[0])
+    seeds = copies["seed"].nunique()
+    against = f"the mean of {seeds} untrained copies" if control == "untrained" else "itself on re-encoded images"
+    told = "one noise draw on both sides" if draws == 1 else f"{draws} noise draws averaged, control: one"
+    first = ["tap", "lam", "excess", "lo", "hi", "p", "trained", "control_auroc", "seed_sd"]
+    return Plate(
+        excess_map_figure(cells, theme),
+        cells[first + [name for name in cells if name not in first]],
+        f"AUROC of the trained backbone minus that of {against}, cell by cell; OOD: {ood}; {_counts(cells)}; {told}; "
+        "diagonal head. Above 0: the trained backbone does better. Ring: the cell's DeLong 95 % interval includes 0 "
+        "(one in 20 misses it by chance).",
+        excess_alt(cells, CONTROLS[control].lower()),
+        file_stem(run, ood, "excess", control),
+    )
+
+
+def comparison(
+    run: Run, ood: str, best: pd.DataFrame, detectors: pd.DataFrame, draws: int = 1, theme: str = "light"
+) -> Plate:
+    """The backbone and its controls on one line, best against best.
+
+    Args:
+        run: the exploration.
+        ood: name of the OOD set.
+        best: its rows of the table ``best_excess``.
+        detectors: the table ``detectors``.
+        draws: averaged on the trained side, 1 or the run's; that row comes first.
+        theme: "light" or "dark".
+    """
+    rows = _comparison_rows(run, ood, best, detectors, draws)
+    pair = rows[rows["kind"] == "preset"]
+    published = f"CFS(1x2): the published pair as on the map's page, {_counts(pair)}. " if len(pair) else ""
+    return Plate(
+        control_dots_figure(rows, theme),
+        rows.drop(columns="kind"),
+        "Every best one is picked on one half of the images and judged on the other (mean over 20 halvings, DeLong "
+        f"95 % CI); {_counts(best)}; one noise draw unless stated. {published}Dashed: the trained best cell; dotted, "
+        "where in view: chance.",
+        "; ".join(f"{row['name']}: AUROC {row['auroc']:.3f}" for row in rows.to_dict("records")),
+        file_stem(run, ood, "controls"),
+    )
+
+
+def statistics(run: Run, ood: str, table: pd.DataFrame, theme: str = "light") -> Plate:
+    """AUROC of plain image statistics, the highest first; ``table`` are the set's rows of ``image_statistics``.
+
+    Raises:
+        NotMeasuredError: no statistic varies.
+    """
+    known = table[table["auroc"].notna()].sort_values("auroc", ascending=False)
+    if known.empty:
+        raise NotMeasuredError("No image statistic differs between any two images of these sets.")
+    rows = known.assign(
+        name=known["statistic"].map(STATISTIC_NAMES),
+        kind=["statistics" if name == "all" else "best statistic" for name in known["statistic"]],
+    )
+    return Plate(
+        control_dots_figure(rows, theme),
+        table[["statistic", "auroc", "lo", "hi", "n_id", "n_ood", "note"]],
+        "AUROC of plain statistics of the prepared images, each scored by its squared z-score against ID-train; "
+        f"OOD: {ood}; {_counts(table)}; DeLong 95 % CI. Below 0.5: closer to the ID mean than ID images.",
+        "; ".join(f"{row.name}: AUROC {row.auroc:.3f}" for row in rows[["name", "auroc"]].itertuples(index=False)),
+        file_stem(run, ood, "statistics"),
+    )
+
+
+def reencoding(run: Run, ood: str, cells: pd.DataFrame, theme: str = "light") -> Plate:
+    """AUROC after re-encoding against before; ``cells`` are of ``excess``, re-encoded with one draw."""
+    return Plate(
+        reencoding_figure(cells, theme),
+        cells[["tap", "lam", "trained", "control_auroc", "excess", "lo", "hi", "p", "n_id", "n_ood"]],
+        f"Each point is a cell; OOD: {ood}; {_counts(cells)}; one noise draw on both sides. Re-encoded: all images, "
+        "ID-train included, shrunk to 3/4 and back (bilinear), then JPEG at quality 85; statistics fitted again.",
+        f"AUROC after re-encoding against before, {len(cells)} cells; median loss {cells['excess'].median():.3f}.",
+        file_stem(run, ood, "reencoding"),
+    )
+
+
+def seed_spread(
+    run: Run, ood: str, level: int, trained: pd.DataFrame, copies: pd.DataFrame, theme: str = "light"
+) -> Plate:
+    """Every untrained copy beside the trained backbone along the taps of one level.
+
+    Args:
+        run: the exploration.
+        ood: name of the OOD set.
+        level: position among the run's levels.
+        trained: the set's map, all levels.
+        copies: its rows of the table ``controls``, of the untrained copies, all levels.
+        theme: "light" or "dark".
+    """
+    spread = copies.groupby(["level", "tap_index"])["auroc"].std()
+    trained, shown = (frame[frame["level"] == level] for frame in (trained, copies))
+    several = (
+        f"; over all cells the SD over seeds is {format_value(spread.median())} in the median"
+        if spread.notna().any()
+        else ""
+    )
+    return Plate(
+        seed_spread_figure(trained, shown, theme),
+        shown[["seed", "tap", "lam", "auroc", "lo", "hi", "n_id", "n_ood"]],
+        f"AUROC of {shown['seed'].nunique()} untrained copies (one noise draw) and of the trained backbone as in the "
+        f"map ({run.draws} averaged), at λ = {format_value(run.levels[level].lam, 1)}; OOD: {ood}; {_counts(shown)}; "
+        f"bars: DeLong 95 % CI{several}. Dotted: chance.",
+        f"AUROC along {trained['tap'].nunique()} taps: trained {trained['auroc'].min():.2f} to "
+        f"{trained['auroc'].max():.2f}, untrained {shown['auroc'].min():.2f} to {shown['auroc'].max():.2f}.",
+        file_stem(run, ood, "seeds"),
+    )
+
+
+def _comparison_rows(run: Run, ood: str, best: pd.DataFrame, detectors: pd.DataFrame, draws: int) -> pd.DataFrame:
+    """Rows of the comparison, the trained best cell with ``draws`` first.
+
+    Columns: name, auroc, lo, hi, excess of the trained best cell over it with limits, n_id, n_ood, kind, note.
+    """
+    too_few = "too few images"
+    rows = []
+    for count in sorted(set(best["draws"]), key=lambda each: each != draws):
+        row = best[best["draws"] == count].iloc[0]
+        values = {"auroc": row["trained"], "lo": row["trained_lo"], "hi": row["trained_hi"]}
+        name = "Best cell, trained" + (f", {count} draws" if count > 1 else "")
+        rows.append({"name": name, "kind": "trained", "note": too_few, **_sizes(row), **values})
+    rows += _published(run, ood, detectors)
+    controls = {row["control"]: row for row in best[best["draws"] == draws].to_dict("records")}
+    for kind, name in _ROW_NAMES.items():
+        if kind in controls:
+            row = controls[kind]
+            values = {"auroc": row["auroc"], "lo": row["auroc_lo"], "hi": row["auroc_hi"]}
+            gain = {"excess": row["excess"], "excess_lo": row["lo"], "excess_hi": row["hi"]}
+            rows.append({"name": name, "kind": kind, "note": too_few, **_sizes(row), **values, **gain})
+        elif kind == "input tap":
+            rows.append({"name": name, "kind": kind, "note": "not measured in this run", "auroc": float("nan")})
+    columns = ["name", "auroc", "lo", "hi", "excess", "excess_lo", "excess_hi", "n_id", "n_ood", "kind", "note"]
+    return pd.DataFrame(rows).reindex(columns=columns).astype({"n_id": "Int64", "n_ood": "Int64"})
+
+
+def _published(run: Run, ood: str, detectors: pd.DataFrame) -> list[dict]:
+    """The pair CFS(1x2), where the run has it."""
+    if detectors.empty:
+        return []
+    pair = detectors[(detectors["ood"] == ood) & (detectors["name"] == "CFS(1x2)")]
+    name = "CFS(1x2), trained" + (f", {run.draws} draws" if run.draws > 1 else "")
+    return [
+        {"name": name, "kind": "preset", "note": "", **_sizes(row), **{key: row[key] for key in ("auroc", "lo", "hi")}}
+        for row in pair.to_dict("records")
+    ]
+
+
+def _sizes(row: Mapping) -> dict[str, int]:
+    return {"n_id": row["n_id"], "n_ood": row["n_ood"]}
+
+
+def _counts(frame: pd.DataFrame) -> str:
+    return f"n = {frame['n_id'].iloc[0]} ID, {frame['n_ood'].iloc[0]} OOD"
+
+
+def _excess_map(run: Run, choices: Choices, theme: str) -> Plate:
+    cells = stage_rows(run, "excess", ood=choices.ood, control="untrained", draws=1)
+    return excess_map(run, choices.ood, cells, stage_rows(run, "controls", ood=choices.ood), theme)
+
+
+def _comparison(run: Run, choices: Choices, theme: str) -> Plate:
+    best = stage_rows(run, "best_excess", ood=choices.ood)
+    return comparison(run, choices.ood, best, run.table("detectors"), theme=theme)
+
+
+def _statistics(run: Run, choices: Choices, theme: str) -> Plate:
+    return statistics(run, choices.ood, stage_rows(run, "image_statistics", ood=choices.ood), theme)
+
+
+def _reencoding(run: Run, choices: Choices, theme: str) -> Plate:
+    cells = stage_rows(run, "excess", ood=choices.ood, control="re-encoded", draws=1)
+    return reencoding(run, choices.ood, cells, theme)
+
+
+def _seed_spread(run: Run, choices: Choices, theme: str) -> Plate:
+    copies = stage_rows(run, "controls", ood=choices.ood, control="untrained")
+    return seed_spread(run, choices.ood, choices.level, run.auroc_map(choices.ood), copies, theme)
+
+
+KINDS = {
+    "controls-excess": Kind("What the trained backbone adds to untrained copies, over the map", _excess_map),
+    "controls-comparison": Kind("The backbone and its controls, best against best", _comparison),
+    "controls-statistics": Kind("How well plain image statistics do", _statistics),
+    "controls-reencoding": Kind("AUROC of every cell after re-encoding against before", _reencoding),
+    "controls-seeds": Kind("Untrained copies of several seeds along the taps of a level", _seed_spread),
+}

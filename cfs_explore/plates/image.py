@@ -1,0 +1,207 @@
+"""The plates of one image: its slot scores over all cells, among ID-test, and the features that carry one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from cfs_explore.diagnostics import (
+    Exceedance,
+    cell_profile,
+    detector_profile,
+    exceedance,
+    feature_profile,
+    tap_columns,
+)
+from cfs_explore.diagnostics.channels import variance
+from cfs_explore.figures import image_features_figure, image_map_figure, image_scores_figure, short_tap_name
+from cfs_explore.figures.theme import format_value
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.detector import as_cells, cell_label, preset_cells
+from cfs_explore.plates.needs import Kind, NotMeasuredError
+from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.store import Run
+
+#: Why a cell has no features, and what to run.
+NOT_KEPT = (
+    "This needs the cell's snapshots, and they were not kept. Name its tap under `keep` in the spec (and its λ as "
+    "`keep_level`) and run again."
+)
+#: Channels of each pooling that are drawn.
+_TOP = 8
+
+
+class Image(NamedTuple):
+    """One image of a run.
+
+    Attributes:
+        role, name: its set.
+        image_id: its id.
+        row: its first row in the set.
+    """
+
+    role: str
+    name: str
+    image_id: str
+    row: int
+
+    @property
+    def own(self) -> int | None:
+        """Its row in ID-test, where it is one of those images."""
+        return self.row if self.role == "id_test" else None
+
+
+class Profile(NamedTuple):
+    """What an image's scores say: its cells (``cell_profile``), its detectors and the open cell, all cells at once."""
+
+    cells: pd.DataFrame
+    detectors: pd.DataFrame
+    exceedance: Exceedance
+
+
+def profile(
+    run: Run,
+    image: Image,
+    cell: int,
+    id_scores: np.ndarray,
+    scores: np.ndarray,
+    presets: Mapping[str, Sequence[int]],
+) -> Profile:
+    """The image among ID-test: every cell, the presets and the cell of this index.
+
+    Args:
+        run: the exploration.
+        image: one of it.
+        cell: level * taps + tap.
+        id_scores: of ID-test, (n_id, draws, L, T).
+        scores: of the image, (draws, L, T).
+        presets: preset -> its cell indices.
+    """
+    rows = [
+        {"name": name, **detector_profile(id_scores, scores, as_cells(run, cells), image.own)}
+        for name, cells in {**presets, cell_label(run, cell): [cell]}.items()
+    ]
+    return Profile(
+        cell_profile(id_scores, scores, run.levels, run.taps, image.own),
+        pd.DataFrame(rows),
+        exceedance(id_scores, scores, image.own),
+    )
+
+
+def is_kept(run: Run, cell: int) -> bool:
+    """Whether the snapshots of the cell were kept."""
+    level, tap = divmod(cell, len(run.taps))
+    return run.manifest.kept.get("level") == level and run.taps[tap].name in run.manifest.kept.get("taps", [])
+
+
+def feature_table(run: Run, image: Image, cell: int) -> pd.DataFrame:
+    """The pooled features of a kept cell (``feature_profile``), first draw, by the moments of ID-train."""
+    level, tap = divmod(cell, len(run.taps))
+    name = run.taps[tap].name
+    columns, train = tap_columns(run.taps)[name], run.moments("id_train")
+    snapshot = run.snapshots(name, image.role, image.name)[image.row]
+    return feature_profile(snapshot, train["mean"][level, columns], variance(train)[level, columns])
+
+
+def over_cells(
+    run: Run, image: Image, cells: pd.DataFrame, cell: int, value: str = "percentile", theme: str = "light"
+) -> Plate:
+    """Map of the image's slot scores beside those of ID-test.
+
+    Args:
+        run: the exploration.
+        image: one of it.
+        cells: of its ``Profile``.
+        cell: to be marked, level * taps + tap.
+        value: "percentile", or "ratio" to the ID median.
+        theme: "light" or "dark".
+    """
+    who = "other ID-test" if image.role == "id_test" else "ID-test"
+    high = cells.loc[cells["percentile"].idxmax()]
+    reading = (
+        "Share of them that score lower, in percent (equal ones count half); 50: the middle"
+        if value == "percentile"
+        else "Its score divided by their median, on a logarithmic scale; 1: the same"
+    )
+    return Plate(
+        image_map_figure(cells, value, cell, theme),
+        cells.drop(columns="n_ood"),
+        f"{_who(run, image)}: its slot scores, mean of {run.draws} draws, beside those of {cells['n_id'].iloc[0]} "
+        f"{who} images. {reading}.",
+        f"Map of one image over {len(cells)} cells: percentile within ID-test from "
+        f"{cells['percentile'].min():.0f} to {high['percentile']:.0f}, the highest for "
+        f"{short_tap_name(high['tap'])} at log-SNR {high['lam']:.1f}.",
+        file_stem(run, image.name, image.image_id, value),
+    )
+
+
+def detectors(run: Run, image: Image, rows: pd.DataFrame, theme: str = "light") -> Plate:
+    """The image's score by a few detectors, each among ID-test; ``rows`` are the detectors of its ``Profile``."""
+    return Plate(
+        image_scores_figure(rows, "id" if image.role == "id_test" else "ood", theme),
+        rows.assign(draws=[" ".join(f"{draw:.6g}" for draw in draws) for draws in rows["draws"]]),
+        f"Diamond: {_who(run, image)}, mean of {run.draws} draws; rings: single draws. Bars: the middle 50 % and 90 % "
+        f"of n = {rows['n_id'].iloc[0]} ID-test images. p: conformal p-value.",
+        "; ".join(f"{row['name']}: percentile {row['percentile']:.1f}" for row in rows.to_dict("records")),
+        file_stem(run, image.name, image.image_id, "detectors"),
+    )
+
+
+def features(run: Run, image: Image, cell: int, table: pd.DataFrame, theme: str = "light") -> Plate:
+    """The features of a kept cell that lie farthest from ID-train; ``table`` is of ``feature_table``."""
+    parts = 100 * table.groupby("pooling")["share"].sum()
+    first = table.loc[table["square"].idxmax()]
+    pooled = "mean" if first["pooling"] == "mean" else "standard deviation"
+    return Plate(
+        image_features_figure(table, _TOP, theme),
+        table.sort_values("square", ascending=False),
+        f"{_who(run, image)}, {cell_label(run, cell)}: the {min(_TOP, len(table) // 2)} channels of each pooling "
+        f"that lie farthest from ID-train, of {len(table) // 2}; z-scores of the first draw, whose score is "
+        f"{format_value(table['square'].mean())}. The channels' means carry {parts['mean']:.0f} % of it, their "
+        f"standard deviations {parts['std']:.0f} %.",
+        f"z-scores of {len(table)} features; the farthest is channel {first['channel']}'s {pooled}, "
+        f"z {first['z']:.1f}.",
+        file_stem(run, image.name, image.image_id, "features"),
+    )
+
+
+def _who(run: Run, image: Image) -> str:
+    """The image as captions call it: its file and its set."""
+    return f"{run.images(image.role, image.name, columns=('name',))['name'].iloc[image.row]} of {image.name}"
+
+
+def _image(run: Run, choices: Choices) -> Image:
+    """The first of the OOD set."""
+    return Image("ood", choices.ood, run.images("ood", choices.ood, columns=("image_id",))["image_id"].iloc[0], 0)
+
+
+def _profile(run: Run, choices: Choices) -> Profile:
+    image = _image(run, choices)
+    scores = run.scores(image.role, image.name)[image.row]
+    presets = preset_cells(run.table("detectors"))
+    return profile(run, image, choices.cell, run.scores("id_test"), scores, presets)
+
+
+def _over_cells(run: Run, choices: Choices, theme: str) -> Plate:
+    return over_cells(run, _image(run, choices), _profile(run, choices).cells, choices.cell, theme=theme)
+
+
+def _detectors(run: Run, choices: Choices, theme: str) -> Plate:
+    return detectors(run, _image(run, choices), _profile(run, choices).detectors, theme)
+
+
+def _features(run: Run, choices: Choices, theme: str) -> Plate:
+    if not is_kept(run, choices.cell):
+        raise NotMeasuredError(NOT_KEPT)
+    image = _image(run, choices)
+    return features(run, image, choices.cell, feature_table(run, image, choices.cell), theme)
+
+
+KINDS = {
+    "image-map": Kind("One image's slot scores among ID-test, over the map", _over_cells),
+    "image-detectors": Kind("One image's score by each detector, among ID-test", _detectors),
+    "image-features": Kind("The features of one image that lie farthest from ID-train", _features),
+}

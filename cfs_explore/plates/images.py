@@ -1,0 +1,130 @@
+"""The images page's plate: every image as a point by its snapshot (theory 3, 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+
+from cfs_explore.diagnostics import compose
+from cfs_explore.embedding import Settings, coordinates
+from cfs_explore.errors import CFSError
+from cfs_explore.figures import Colouring, embedding_scatter_figure, short_tap_name
+from cfs_explore.figures.embedding_scatter import COLOUR_PERCENTILES
+from cfs_explore.figures.theme import format_value
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.detector import as_cells
+from cfs_explore.plates.needs import Kind, NotMeasuredError
+from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.store import Run
+
+#: What to do where a run keeps no snapshots.
+HOW_TO_KEEP = (
+    "Name taps under `keep` in the spec (`sparse_ed` for the published pair, or names; their λ as `keep_level`) and "
+    "run again"
+)
+
+
+def default_taps(run: Run) -> list[str]:
+    """The kept taps of the published pair; else the first that was kept; in order of execution."""
+    kept = run.manifest.kept["taps"]
+    pair = [tap for tap in run.manifest.presets.get("sparse_ed", []) if tap in kept]
+    return [tap.name for tap in run.taps if tap.name in (pair or kept[:1])]
+
+
+def set_points(
+    run: Run, role: str, name: str | None, images: pd.DataFrame, scores: np.ndarray, cells: Sequence[int]
+) -> pd.DataFrame:
+    """What is known of a set's images beside their coordinates: row (in images.parquet), name, label, score.
+
+    Args:
+        run: the exploration.
+        role, name: the set.
+        images: its rows, with name and label.
+        scores: its slot scores, (n, draws, L, T).
+        cells: indices (level * taps + tap) of the detector that scores.
+    """
+    entry = run.entry(role, name)
+    return pd.DataFrame(
+        {
+            "row": entry.start + np.arange(entry.count),
+            "name": images["name"].to_numpy(),
+            "label": images["label"].to_numpy(),
+            "score": compose(scores, as_cells(run, cells)),
+        }
+    )
+
+
+def point_table(places: pd.DataFrame, sets: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """role, dataset, image_id, x, y of ``embedding.coordinates`` and the columns of ``set_points``, in its order."""
+    return pd.concat([places.drop(columns="position"), pd.concat(sets, ignore_index=True)], axis=1)
+
+
+def scatter(
+    run: Run,
+    points: pd.DataFrame,
+    settings: Settings,
+    explained: Sequence[float],
+    colouring: Colouring,
+    *,
+    selected: Collection[int] | None = None,
+    picked: int | None = None,
+    theme: str = "light",
+) -> Plate:
+    """ID-test and OOD images by two coordinates of their snapshots.
+
+    Args:
+        run: the exploration.
+        points: of ``point_table``, and the column of the colour.
+        settings: of the coordinates.
+        explained: shares of the ID variance that PCA's axes carry; empty for UMAP.
+        colouring: what the colour says.
+        selected, picked: rows in images.parquet to be drawn so.
+        theme: "light" or "dark".
+    """
+    axes = tuple(f"PC {i} ({100 * share:.0f} % of the ID variance)" for i, share in enumerate(explained, 1))
+    counts = ", ".join(f"{count:,} {name}" for name, count in points["dataset"].value_counts(sort=False).items())
+    return Plate(
+        embedding_scatter_figure(points, colouring, axes or None, selected=selected, picked=picked, theme=theme),
+        points,
+        _caption(run, points, settings, colouring),
+        f"Scatter of images by two coordinates ({settings.method.upper()}) of their snapshots: {counts}.",
+        file_stem(run, *points.loc[points["role"] == "ood", "dataset"].unique(), "images", settings.method),
+    )
+
+
+def _caption(run: Run, points: pd.DataFrame, settings: Settings, colouring: Colouring) -> str:
+    n_id, n_ood = (int((points["role"] == role).sum()) for role in ("id_test", "ood"))
+    names = points.loc[points["role"] == "ood", "dataset"].unique()
+    taps = ", ".join(map(short_tap_name, settings.taps))
+    lam = format_value(run.levels[run.manifest.kept["level"]].lam, 1)
+    how = "PCA"
+    if settings.method == "umap":
+        how = f"UMAP ({settings.neighbors} neighbours, min_dist {settings.min_dist:g}, seed {settings.seed})"
+    low, high = COLOUR_PERCENTILES
+    ends = f" Colours end at the {low}nd and {high}th percentile." if colouring.is_number else ""
+    return (
+        f"Snapshots of {taps} at λ {lam}, first draw, standardised by ID-train; {how} fitted on ID-test, OOD placed "
+        f"among it; n = {n_id:,} ID, {n_ood:,} OOD ({', '.join(names)}).{ends}"
+    )
+
+
+def _scatter(run: Run, choices: Choices, theme: str) -> Plate:
+    taps = default_taps(run)
+    if not taps:
+        raise NotMeasuredError(f"This reads snapshots, and {run.name} keeps none. {HOW_TO_KEEP}.")
+    settings = Settings(tuple(taps))
+    try:
+        places = coordinates(run, settings, [choices.ood], keep=False)
+    except CFSError as error:
+        raise NotMeasuredError(str(error)) from error
+    sets = [
+        set_points(run, *which, run.images(*which), run.scores(*which), choices.cells)
+        for which in (("id_test", None), ("ood", choices.ood))
+    ]
+    points = point_table(places, sets)
+    return scatter(run, points, settings, places.attrs["explained"], Colouring("dataset", "set"), theme=theme)
+
+
+KINDS = {"images-scatter": Kind("Images as points by their snapshots", _scatter)}

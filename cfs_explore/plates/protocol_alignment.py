@@ -1,0 +1,103 @@
+"""The protocol page's alignments: the map with its levels put elsewhere, and how much that changes (theory 1)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cfs_explore.figures import small_multiples_figure
+from cfs_explore.figures.captions import sample_sizes
+from cfs_explore.figures.sensitivity_dots import sensitivity_dots_figure, variant_label
+from cfs_explore.figures.theme import format_value
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.needs import Kind, stage_rows
+from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.store import Run
+
+_TELLING = ("variant", "spearman", "spearman_lo", "spearman_hi", "best_tap", "best_lam", "cost_of_moving")
+
+
+def sensitivity(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -> Plate:
+    """How far the map keeps its order under each alignment; ``rows`` are the OOD set's of ``sensitivity``."""
+    first = [name for name in _TELLING if name in rows]
+    return Plate(
+        sensitivity_dots_figure(rows, theme),
+        rows[[*first, *rows.columns.drop(first)]],
+        f"Every variant on the same images, statistics fitted at its own levels; OOD: {ood}; "
+        f"n = {rows['n_id'].iloc[0]} ID, {rows['n_ood'].iloc[0]} OOD, one noise draw. Rank correlation: Spearman over "
+        "the cells in reach, bootstrap over images. Lost by moving: AUROC in the run's own map, paired DeLong; both "
+        "cells are picked on the images that judge them.",
+        "; ".join(
+            f"{variant_label(row.variant)}: rank correlation {row.spearman:.2f}"
+            for row in rows.itertuples()
+            if row.variant != row.baseline
+        ),
+        file_stem(run, ood, "sensitivity"),
+    )
+
+
+def maps(
+    run: Run, ood: str, rows: pd.DataFrame, cells: pd.DataFrame, levels: pd.DataFrame, theme: str = "light"
+) -> Plate:
+    """The map under every alignment, on one colour scale.
+
+    Args:
+        run: the exploration.
+        ood: name of the OOD set.
+        rows, cells: its rows of the tables ``sensitivity`` and ``alignment_maps``.
+        levels: the table ``alignment_levels``.
+        theme: "light" or "dark".
+    """
+    frames = {variant_label(name): _tidy(run, part) for name, part in cells.groupby("variant", sort=False)}
+    best = {variant_label(row.variant): f"best at λ {format_value(row.best_lam, 1)}" for row in rows.itertuples()}
+    return Plate(
+        small_multiples_figure(frames, "auroc", theme, best=best),
+        pd.concat([frame.assign(variant=name) for name, frame in frames.items()])[
+            ["variant", "tap", "requested", "lam", "auroc", "auroc_lo", "auroc_hi", "n_id", "n_ood"]
+        ],
+        "AUROC; columns: taps in order of execution, rows: levels from clean (top) to noisy, each where its variant "
+        f"puts it; one colour scale; OOD: {ood}; {sample_sizes(cells)}, one noise draw.{_out_of_reach(levels)}",
+        "; ".join(
+            f"{name}: AUROC {frame['auroc'].min():.2f} to {frame['auroc'].max():.2f}" for name, frame in frames.items()
+        ),
+        file_stem(run, ood, "alignments"),
+    )
+
+
+def _tidy(run: Run, cells: pd.DataFrame) -> pd.DataFrame:
+    """One variant's cells with the columns of a map."""
+    position = {tap.name: t for t, tap in enumerate(run.taps)}
+    taps = [run.taps[position[name]] for name in cells["tap"]]
+    return cells.assign(
+        level=cells["index"],
+        tap_index=[position[name] for name in cells["tap"]],
+        region=[tap.region for tap in taps],
+        depth=[tap.depth for tap in taps],
+        resolution=[tap.resolution for tap in taps],
+        auroc_lo=cells["lo"],
+        auroc_hi=cells["hi"],
+        draws=1,
+    )
+
+
+def _out_of_reach(levels: pd.DataFrame) -> str:
+    """Which variants want levels that the backbone does not have."""
+    missed = levels[~levels["reachable"]].groupby("variant", sort=False).size()
+    if missed.empty:
+        return ""
+    told = ", ".join(f"{variant_label(name)} {count}" for name, count in missed.items())
+    return f" Levels out of the backbone's reach, shown at its nearest and left out of the correlation: {told}."
+
+
+def _sensitivity(run: Run, choices: Choices, theme: str) -> Plate:
+    return sensitivity(run, choices.ood, stage_rows(run, "sensitivity", ood=choices.ood), theme)
+
+
+def _maps(run: Run, choices: Choices, theme: str) -> Plate:
+    rows, cells = (stage_rows(run, name, ood=choices.ood) for name in ("sensitivity", "alignment_maps"))
+    return maps(run, choices.ood, rows, cells, stage_rows(run, "alignment_levels"), theme)
+
+
+KINDS = {
+    "protocol-sensitivity": Kind("How much the map hangs on its alignment", _sensitivity),
+    "protocol-alignments": Kind("The map under each alignment", _maps),
+}

@@ -1,0 +1,116 @@
+"""The protocol page's conditioning: what the map loses when the network is told a wrong level (theory 1)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cfs_explore.contracts import Tap
+from cfs_explore.figures import format_estimate, short_tap_name
+from cfs_explore.figures.conditioning_lines import PUBLISHED, conditioning_lines_figure
+from cfs_explore.figures.signed_map import shared_reach, signed_map_figure
+from cfs_explore.figures.theme import format_value
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.needs import Kind, stage_rows
+from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.protocol import conditioning_summary, with_regions
+from cfs_explore.store import Run
+
+
+def variants(table: pd.DataFrame) -> list[str]:
+    """What the network was told, the truth left out, of the table ``conditioning``; the last is shown by default."""
+    return [name for name in table["variant"].unique() if name != "matched"]
+
+
+def told_label(name: str) -> str:
+    """'2 too clean' for "lam + 2": the network is told a cleaner level than it sees."""
+    if name == PUBLISHED:
+        return "As published"
+    _, sign, size = name.split()
+    return f"{size} too {'clean' if sign == '+' else 'noisy'}"
+
+
+def loss_map(run: Run, ood: str, rows: pd.DataFrame, told: str, theme: str = "light") -> Plate:
+    """What every cell loses when the network is told one wrong level.
+
+    Args:
+        run: the exploration.
+        ood: name of the OOD set.
+        rows: its rows of the table ``conditioning``, with the taps' regions (``protocol.with_regions``).
+        told: of ``variants``.
+        theme: "light" or "dark".
+    """
+    cells = _tidy(run, rows[rows["variant"] == told])
+    texts = [_hover(row, run.taps[row.tap_index]) for row in cells.itertuples()]
+    reach = shared_reach(rows["loss"])
+    return Plate(
+        signed_map_figure(cells, "loss", texts, "AUROC lost", reach, theme, higher_is_better=False),
+        cells[["tap", "lam", "told_lam", "loss", "loss_lo", "loss_hi", "auroc", "n_id", "n_ood"]],
+        f"AUROC told the truth minus AUROC told {told_label(told).lower()}, cell by cell; OOD: {ood}; "
+        f"{_counts(cells)}, one noise draw; ID-train told the same, statistics fitted again. Above 0: the wrong level "
+        "costs. Ring: the paired DeLong 95 % interval includes 0.",
+        f"Loss of AUROC when told {told_label(told).lower()}: {cells['loss'].min():.3f} to {cells['loss'].max():.3f}, "
+        f"median {cells['loss'].median():.3f}.",
+        file_stem(run, ood, "told", told),
+    )
+
+
+def loss_by_offset(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -> Plate:
+    """What encoder and decoder lose by how wrong the told level is; ``rows`` as for ``loss_map``."""
+    summary = conditioning_summary(rows)
+    return Plate(
+        conditioning_lines_figure(rows, theme),
+        summary,
+        f"Median over the cells of a region, band from their 10th to 90th percentile; OOD: {ood}; {_counts(rows)}. "
+        "Told levels beyond the backbone's ends fall on its ends.",
+        "; ".join(
+            f"{told_label(row.variant)}, {row.region}: median loss {row.median:.3f}"
+            for row in summary.itertuples()
+            if row.region in ("encoder", "decoder")
+        ),
+        file_stem(run, ood, "conditioning"),
+    )
+
+
+def _counts(frame: pd.DataFrame) -> str:
+    return f"n = {frame['n_id'].iloc[0]} ID, {frame['n_ood'].iloc[0]} OOD"
+
+
+def _hover(row, tap: Tap) -> str:
+    told = "" if pd.isna(row.told_lam) else f", told λ {format_value(row.told_lam, 1)}"
+    return (
+        f"<b>{short_tap_name(tap.name)}</b> ({tap.region})<br>sees λ {format_value(row.lam, 1)}{told}<br>"
+        f"loses {format_estimate(row.loss, row.loss_lo, row.loss_hi)}<br>AUROC {format_value(row.auroc)} left"
+    )
+
+
+def _tidy(run: Run, cells: pd.DataFrame) -> pd.DataFrame:
+    """One variant's cells with the columns of a signed map."""
+    position = {tap.name: t for t, tap in enumerate(run.taps)}
+    taps = [run.taps[position[name]] for name in cells["tap"]]
+    return cells.assign(
+        tap_index=[position[tap.name] for tap in taps],
+        depth=[tap.depth for tap in taps],
+        resolution=[tap.resolution for tap in taps],
+        requested=[run.levels[k].requested for k in cells["level"]],
+        lo=cells["loss_lo"],
+        hi=cells["loss_hi"],
+    ).reset_index(drop=True)
+
+
+def _rows(run: Run, choices: Choices) -> pd.DataFrame:
+    return with_regions(run, stage_rows(run, "conditioning", ood=choices.ood))
+
+
+def _loss_map(run: Run, choices: Choices, theme: str) -> Plate:
+    rows = _rows(run, choices)
+    return loss_map(run, choices.ood, rows, variants(rows)[-1], theme)
+
+
+def _loss_by_offset(run: Run, choices: Choices, theme: str) -> Plate:
+    return loss_by_offset(run, choices.ood, _rows(run, choices), theme)
+
+
+KINDS = {
+    "protocol-told": Kind("What every cell loses when the network is told a wrong level", _loss_map),
+    "protocol-conditioning": Kind("What is lost by how wrong the told level is", _loss_by_offset),
+}

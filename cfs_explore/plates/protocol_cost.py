@@ -1,0 +1,62 @@
+"""The protocol page's cost: what detectors cost in forwards and time, and what they find for it (theory 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from cfs_explore.diagnostics import honest_front
+from cfs_explore.figures.cost_front import cost_front_figure
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.needs import Kind, stage_rows
+from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.protocol import cost_table
+from cfs_explore.store import Run
+
+COSTS = {"ms": "Measured time", "effective": "Effective #F", "forwards": "#F"}
+DEFAULT_COST = "effective"
+_TELLING = ["detector", "kind", "draws", "forwards", "effective", "ms", "judged_auroc", "judged_lo", "judged_hi"]
+
+
+def cost_front(
+    run: Run,
+    ood: str,
+    table: pd.DataFrame,
+    cost: str = DEFAULT_COST,
+    others: Mapping[str, pd.DataFrame] | None = None,
+    theme: str = "light",
+) -> Plate:
+    """AUROC of the detectors against their cost, with the honest front.
+
+    Args:
+        run: the exploration.
+        ood: name of the OOD set.
+        table: ``protocol.cost_table`` of both.
+        cost: of ``COSTS``.
+        others: other explorations' names -> their ``cost_table`` for the same set; their fronts are drawn too.
+        theme: "light" or "dark".
+    """
+    front = honest_front(table, cost)
+    fronts = {name: honest_front(theirs, cost) for name, theirs in (others or {}).items()}
+    against = f" Dashed: the front of {', '.join(fronts)}." if fronts else ""
+    return Plate(
+        cost_front_figure(table, front, cost, theme, others=fronts),
+        table[[*_TELLING, *table.columns.drop(_TELLING)]],
+        f"Every cell and the published detectors, with one draw and all {run.draws}; OOD: {ood}; "
+        f"n = {table['n_id'].iloc[0]} ID, {table['n_ood'].iloc[0]} OOD, half of them to pick the front, half for the "
+        f"AUROC shown (DeLong 95 % CI).{against}",
+        f"AUROC against {COSTS[cost]}; the front has {len(front)} detectors, from "
+        f"{front['judged_auroc'].iloc[0]:.2f} for the cheapest to {front['judged_auroc'].iloc[-1]:.2f} for the dearest."
+        if len(front)
+        else "No detector has a cost.",
+        file_stem(run, ood, "cost"),
+    )
+
+
+def _cost_front(run: Run, choices: Choices, theme: str) -> Plate:
+    stage_rows(run, "cost")
+    return cost_front(run, choices.ood, cost_table(run, choices.ood), theme=theme)
+
+
+KINDS = {"protocol-cost": Kind("AUROC of the detectors against their cost", _cost_front)}

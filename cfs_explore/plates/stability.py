@@ -1,0 +1,223 @@
+"""The stability page's plates: what survives the noise, AUROC along it, local law, drift by cause (theory 14 to 16)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cfs_explore.diagnostics.auroc_curve import AurocCurve, auroc_curve
+from cfs_explore.figures import format_estimate, short_tap_name
+from cfs_explore.figures.auroc_curve import auroc_curve_figure
+from cfs_explore.figures.drift_lines import drift_lines_figure
+from cfs_explore.figures.local_law import local_law_figure
+from cfs_explore.figures.tap_lines import tap_lines_figure
+from cfs_explore.figures.tap_radius import tap_radius_figure
+from cfs_explore.figures.theme import format_value
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
+from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.store import Run
+
+#: Column of the table ``stability`` -> (what it is called, y axis, how its interval is computed)
+MEASURES = {
+    "icc_features": ("ICC of features", "ICC of the whitened features", "95 % band: F distribution"),
+    "icc_scores": ("ICC of scores", "ICC of the slot scores", "95 % band: jackknife over images"),
+    "spearman": ("Spearman", "Mean Spearman correlation between draws", "95 % band: Fisher z, influence function"),
+}
+#: Column of the table ``drift`` -> (what it is called, y axis)
+PARTS = {
+    "drift": ("Whole", "Squared drift, in units of v"),
+    "own": ("The image's own", "Own squared drift, in units of v"),
+}
+ONE_DRAW = (
+    "This map was measured with one noise draw per image, and how much survives shows only between draws. Set "
+    "`draws: 5` in its spec and measure it again."
+)
+
+
+def survival(run: Run, table: pd.DataFrame, chosen: str, measure: str = "icc_features", theme: str = "light") -> Plate:
+    """Reliability of every tap along the noise (14).
+
+    Args:
+        run: the exploration.
+        table: its table ``stability``.
+        chosen: full name of the tap to be highlighted with its band.
+        measure: of ``MEASURES``.
+        theme: "light" or "dark".
+
+    Raises:
+        NotMeasuredError: there is one draw, or nothing varies.
+    """
+    if run.draws < 2:
+        raise NotMeasuredError(ONE_DRAW)
+    _, label, method = MEASURES[measure]
+    rows = table[table["role"] == "id_test"]
+    if rows[measure].isna().all():
+        raise NotMeasuredError(
+            "Nothing varies between these images, or there is one image only: there is no reliability to show."
+        )
+    rows = rows.assign(value=rows[measure], lo=rows[f"{measure}_lo"], hi=rows[f"{measure}_hi"])
+    row = rows[rows["tap"] == chosen].iloc[0]
+    best = format_estimate(row["value"], row["lo"], row["hi"])
+    return Plate(
+        tap_lines_figure(rows, _roles(run, chosen), label, theme),
+        rows[["tap", "region", "lam", "value", "lo", "hi", "n", "draws"]],
+        f"{label}; ID-test, n = {run.id_test.count}, {run.draws} noise draws; {method} (chosen tap); dotted: 0.9.",
+        f"{label} of {len(run.taps)} taps over {len(run.levels)} noise levels. {short_tap_name(chosen)} has {best} at "
+        "the cleanest level.",
+        file_stem(run, "stability", measure),
+    )
+
+
+def auroc_along_noise(run: Run, ood: str, chosen: str, curve: AurocCurve, theme: str = "light") -> Plate:
+    """AUROC of one tap along the noise and its plateau; ``curve`` is the tap's and the OOD set's."""
+    frame, plateau = curve
+    possible = None if plateau.possible_start is None else (plateau.possible_start, plateau.possible_stop)
+    n_id, n_ood = run.id_test.count, run.entry("ood", ood).count
+    peak = frame.iloc[plateau.peak]
+    spread = f"{run.draws} noise draws; bars: lowest to highest AUROC of a single draw"
+    if run.draws < 2:
+        spread = "one noise draw, so that the spread over draws is not known"
+    return Plate(
+        auroc_curve_figure(frame, (plateau.start, plateau.stop), possible, theme),
+        frame,
+        f"{short_tap_name(chosen)}; OOD: {ood}; n = {n_id} ID, {n_ood} OOD; {spread}.",
+        f"AUROC of {short_tap_name(chosen)} over the noise levels, highest at λ {peak['lam']:.1f} with "
+        f"{format_estimate(peak['auroc'], peak['lo'], peak['hi'])}.",
+        file_stem(run, ood, short_tap_name(chosen), "auroc-over-noise"),
+    )
+
+
+def local_law(run: Run, law: pd.DataFrame, chosen: str, theme: str = "light") -> Plate:
+    """Variance within an image over the noise amplitude, of the chosen tap and the pair of CFS(1x2) (15).
+
+    Args:
+        run: the exploration.
+        law: its table ``local_law``.
+        chosen: full name of a tap.
+        theme: "light" or "dark".
+
+    Raises:
+        NotMeasuredError: the chosen tap does not respond to noise.
+    """
+    if not (law.loc[law["tap"] == chosen, "within"] > 0).any():
+        raise NotMeasuredError("The chosen tap does not respond to the noise at all: there is no growth to show.")
+    roles = _roles(run, chosen)
+    row = law[law["tap"] == chosen].iloc[0]
+    shown = law[law["tap"].isin(list(roles))]
+    slope = format_estimate(row["slope"], row["slope_lo"], row["slope_hi"])
+    return Plate(
+        local_law_figure(shown, roles, theme),
+        shown,
+        f"{short_tap_name(chosen)}: slope {slope} for λ ≥ {format_value(row['slope_lam'], 1)}; variance in units of "
+        f"ID-train's v at the map's cleanest level; n = {row['n_id']} ID-test images, {row['draws']} draws, bootstrap "
+        "over images.",
+        f"Variance within an image over the noise amplitude, both logarithmic. {short_tap_name(chosen)} grows with "
+        f"slope {slope}; the law has 1.",
+        file_stem(run, short_tap_name(chosen), "local-law"),
+    )
+
+
+def drift_by_cause(run: Run, drift: pd.DataFrame, chosen: str, part: str = "drift", theme: str = "light") -> Plate:
+    """Squared drift of one tap's snapshots along the noise, by its cause (16).
+
+    Args:
+        run: the exploration.
+        drift: its table ``drift``.
+        chosen: full name of the tap.
+        part: of ``PARTS``.
+        theme: "light" or "dark".
+
+    Raises:
+        NotMeasuredError: nothing moves the tap.
+    """
+    rows = drift[drift["tap"] == chosen]
+    lo, hi = ("lo", "hi") if part == "drift" else ("own_lo", "own_hi")
+    rows = rows[["lam", "cause"]].assign(value=rows[part], lo=rows[lo], hi=rows[hi], n_id=rows["n_id"])
+    if not (rows["value"] > 0).any():
+        raise NotMeasuredError("Nothing moves the chosen tap, or there is one image only: there is no drift to show.")
+    last = rows[rows["lam"] == rows["lam"].min()].set_index("cause")["value"]
+    return Plate(
+        drift_lines_figure(rows, PARTS[part][1], theme),
+        rows,
+        f"{short_tap_name(chosen)}, against the clean image under the cleanest conditioning; n = "
+        f"{rows['n_id'].iloc[0]} ID-test images, first draw; 95 % bands, normal on the logarithm.",
+        f"Squared drift of {short_tap_name(chosen)} over the noise levels by cause; at the noisiest, noise alone gives "
+        f"{last['noise']:.3g}, conditioning alone {last['conditioning']:.3g}, both {last['both']:.3g}.",
+        file_stem(run, short_tap_name(chosen), "drift"),
+    )
+
+
+def radius(run: Run, law: pd.DataFrame, chosen: str, theme: str = "light") -> Plate:
+    """Slope of the local law and stability radius of every tap (15).
+
+    Args:
+        run: the exploration.
+        law: its table ``local_law``.
+        chosen: full name of the tap to be marked.
+        theme: "light" or "dark".
+
+    Raises:
+        NotMeasuredError: no tap has a slope.
+    """
+    columns = ["tap", "tap_index", "region", "slope", "slope_lo", "slope_hi", "radius", "radius_lo", "radius_hi"]
+    taps = law.drop_duplicates("tap")[[*columns, "radius_end", "slope_lam", "n_id", "draws"]]
+    taps = taps.assign(smallest=law["b_over_a"].min())
+    if taps["slope"].isna().all():
+        raise NotMeasuredError(
+            "One noise level is in reach, or nothing varies: there is no slope and no radius to show."
+        )
+    row = taps[taps["tap"] == chosen].iloc[0]
+    return Plate(
+        tap_radius_figure(taps, chosen, theme),
+        taps,
+        f"Above: slope of the local law over λ ≥ {format_value(row['slope_lam'], 1)}. Below: stability radius; lowest "
+        f"marks: below the cleanest level measured, {row['smallest']:.2g}. n = {row['n_id']} ID-test images, "
+        f"{row['draws']} draws; bootstrap 95 % intervals.",
+        f"Slope and stability radius of {len(taps)} taps; {short_tap_name(chosen)} has slope "
+        f"{format_estimate(row['slope'], row['slope_lo'], row['slope_hi'])} and radius {row['radius']:.2g}.",
+        file_stem(run, "stability-radius"),
+    )
+
+
+def _roles(run: Run, chosen: str) -> dict[str, str]:
+    """Tap -> role in the figures: the chosen one and the pair of CFS(1x2)."""
+    measured = {tap.name for tap in run.taps}
+    pair = zip(run.manifest.presets.get("sparse_ed", []), ("CFS encoder", "CFS decoder"), strict=False)
+    roles = {name: role for name, role in pair if name in measured}
+    return roles | {chosen: f"chosen ({roles[chosen]})" if chosen in roles else "chosen"}
+
+
+def _tap(run: Run, choices: Choices) -> str:
+    return run.taps[choices.cell % len(run.taps)].name
+
+
+def _survival(run: Run, choices: Choices, theme: str) -> Plate:
+    return survival(run, stage_rows(run, "stability"), _tap(run, choices), theme=theme)
+
+
+def _auroc_along_noise(run: Run, choices: Choices, theme: str) -> Plate:
+    position = choices.cell % len(run.taps)
+    sets = (run.scores(*which)[..., position] for which in (("id_test",), ("ood", choices.ood)))
+    curve = auroc_curve([level.lam for level in run.levels], *sets)
+    return auroc_along_noise(run, choices.ood, run.taps[position].name, curve, theme)
+
+
+def _local_law(run: Run, choices: Choices, theme: str) -> Plate:
+    return local_law(run, stage_rows(run, "local_law"), _tap(run, choices), theme)
+
+
+def _drift_by_cause(run: Run, choices: Choices, theme: str) -> Plate:
+    return drift_by_cause(run, stage_rows(run, "drift"), _tap(run, choices), theme=theme)
+
+
+def _radius(run: Run, choices: Choices, theme: str) -> Plate:
+    return radius(run, stage_rows(run, "local_law"), _tap(run, choices), theme)
+
+
+KINDS = {
+    "stability-survival": Kind("How much of every tap's snapshots survives the noise", _survival),
+    "stability-auroc": Kind("AUROC of a tap along the noise, and its plateau", _auroc_along_noise),
+    "stability-law": Kind("How the noise grows inside a tap: the local law", _local_law),
+    "stability-drift": Kind("What moves a tap's snapshots: noise or conditioning", _drift_by_cause),
+    "stability-radius": Kind("Slope of the local law and stability radius of every tap", _radius),
+}

@@ -1,0 +1,90 @@
+"""The triage page's plate: scores of an OOD set on those of ID-test, and the threshold of a false-alarm rate."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from cfs_explore.diagnostics import Alarm, Estimate, alarm, compose, discovery_rate, false_alarms, histogram, triage
+from cfs_explore.figures import score_histogram_figure
+from cfs_explore.figures.theme import format_value
+from cfs_explore.headlines.triage import percent
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.detector import as_cells, detector_name
+from cfs_explore.plates.needs import Kind
+from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.store import Run
+
+#: In percent.
+DEFAULT_RATE = 5.0
+RULES = {"alarm": "False-alarm rate", "discovery": "False discovery rate"}
+
+
+class Found(NamedTuple):
+    """What a rule finds: the set, the detector, the scores and the rule."""
+
+    ood: str
+    detector: str
+    id_scores: np.ndarray
+    table: pd.DataFrame
+    rule: Alarm
+    expected: Estimate
+
+
+def find(ood: str, detector: str, id_scores: np.ndarray, scores: np.ndarray, rate: float, by: str) -> Found:
+    """Scores, p-values and threshold of one OOD set.
+
+    Args:
+        ood, detector: what they are called.
+        id_scores: of ID-test by the detector, (n_id,).
+        scores: of the set, (n,).
+        rate: as a share; a false discovery rate where ``by`` is "discovery".
+        by: of RULES.
+    """
+    if by == "discovery":
+        p_values = triage(id_scores, scores, math.inf)["p_value"].to_numpy()
+        rule = alarm(id_scores, discovery_rate(p_values, rate))
+    else:
+        rule = alarm(id_scores, rate)
+    table = triage(id_scores, scores, rule.threshold)
+    return Found(ood, detector, id_scores, table, rule, false_alarms(len(scores), rule))
+
+
+def scores(run: Run, found: Found, rate: float, by: str = "alarm", theme: str = "light") -> Plate:
+    """Histograms of both sets with the threshold; arguments as for ``find``."""
+    ood_scores = found.table["score"].to_numpy()
+    positive = bool(min(found.id_scores.min(), ood_scores.min()) > 0)
+    bins = histogram(found.id_scores, ood_scores, bins=40, log=positive)
+    possible = math.isfinite(found.rule.threshold)
+    kept = f"{RULES[by].lower()} of {percent(rate)}"
+    threshold = (
+        f"threshold {format_value(found.rule.threshold)} for a {kept}" if possible else f"no threshold for a {kept}"
+    )
+    return Plate(
+        score_histogram_figure(
+            bins,
+            theme,
+            threshold=found.rule.threshold if possible else None,
+            threshold_label="Flagged above",
+            log=positive,
+        ),
+        bins,
+        f"Scores by {found.detector} of ID-test (solid) and {found.ood} (dashed), mean of {run.draws} draws; "
+        f"n = {found.rule.n_id} ID-test, {len(ood_scores)} {found.ood}; {threshold}.",
+        f"Score histograms of {found.rule.n_id} ID-test and {len(ood_scores)} OOD images ({found.ood}); {threshold}, "
+        f"{int(found.table['flagged'].sum())} images above it.",
+        file_stem(run, found.ood, "triage"),
+    )
+
+
+def _scores(run: Run, choices: Choices, theme: str) -> Plate:
+    cells = as_cells(run, choices.cells)
+    id_scores, ood_scores = (compose(run.scores(*which), cells) for which in (("id_test", None), ("ood", choices.ood)))
+    name, rate = detector_name(run, choices.cells), DEFAULT_RATE / 100
+    return scores(run, find(choices.ood, name, id_scores, ood_scores, rate, "alarm"), rate, "alarm", theme)
+
+
+KINDS = {"triage-scores": Kind("Scores of an OOD set and ID-test, with the threshold of a false-alarm rate", _scores)}

@@ -1,0 +1,152 @@
+"""A film of the probe: what it sees at every level, packed small enough to be sent to a browser and played there."""
+
+from __future__ import annotations
+
+import base64
+import math
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cfs_explore.probe.inputs import ProbeImage
+from cfs_explore.probe.seen import Seen, TapView
+
+if TYPE_CHECKING:
+    from cfs_explore.probe.network import Probe
+
+#: Strongest channels of a tap whose maps are kept.
+CHANNELS = 8
+#: Where all levels would take longer, the run's measured ones have to do.
+BUDGET_S = 10.0
+_MAP_SIDE, _IMAGE_SIDE = 32, 256
+#: The pictures of all levels together; larger ones are shrunk.
+_MOST_BYTES = 8_000_000
+
+
+class Film:
+    """What a probe sees of some images at every level; frames are made when they are asked for, and kept.
+
+    It holds the run's measured levels, and those between them too where, going by the time that the measured ones took,
+    all together take no longer than the budget.
+
+    Args:
+        probe: the loaded backbone.
+        images: one or more.
+        draw: of the noise, as in ``Probe.see``.
+        taps: names of taps that the run measured.
+        budget: seconds for all levels.
+        clock: seconds that go by; to time the frames.
+    """
+
+    def __init__(
+        self,
+        probe: Probe,
+        images: Sequence[ProbeImage],
+        draw: int,
+        taps: Sequence[str],
+        *,
+        budget: float = BUDGET_S,
+        clock: Callable[[], float] = time.perf_counter,
+    ):
+        self._probe, self._images, self._draw, self._taps = probe, images, draw, taps
+        self._budget, self._clock = budget, clock
+        self._frames: dict[float, dict] = {}
+        self._seconds: list[float] = []
+        self._lock = threading.Lock()
+
+    def pack(self, lam: float, progress: Callable[[int, int], None] = lambda done, total: None) -> dict:
+        """The film as a dict for JSON; arrays are base64 of their bytes in C order.
+
+        Args:
+            lam: a key of ``probe.levels`` that the film must hold.
+            progress: called with frames made and frames to make before each that is missing; it may raise to stop, and
+                what is made is kept.
+
+        Returns:
+            lams, from noisy to clean, and frames, one of each (``_frame``); total: number of levels, of which these may
+            be some; seconds: that a frame took; images: original pictures, each shape (C, H, W) and pixels (uint8).
+        """
+        levels = self._probe.levels
+        self._make([*(each for each, level in levels.items() if level is not None), lam], progress)
+        seconds = statistics.median(self._seconds)
+        if seconds * len(levels) <= self._budget:
+            self._make(levels, progress)
+        lams = sorted(self._frames)
+        originals = [_shrunk(image.pixels, _IMAGE_SIDE) for image in self._images]
+        return {
+            "lams": lams,
+            "frames": [self._frames[each] for each in lams],
+            "total": len(levels),
+            "seconds": seconds,
+            "images": [{"shape": list(each.shape), "pixels": _text(each)} for each in originals],
+        }
+
+    def _make(self, lams: Iterable[float], progress: Callable[[int, int], None]) -> None:
+        for lam in lams:
+            with self._lock:
+                if lam in self._frames:
+                    continue
+                progress(len(self._frames), len(self._probe.levels))
+                start = self._clock()
+                self._frames[lam] = self._frame(self._probe.see(self._images, lam, self._draw, self._taps))
+                self._seconds.append(self._clock() - start)
+
+    def _frame(self, seen: Seen) -> dict:
+        """One level.
+
+        Returns:
+            lam (achieved), a, b; position of the measured level whose ID statistics are used, and measured: whether it
+            is that level; shape (C, h, w) of the pictures x_lam and x0_hat, uint8 (n, C, h, w); and taps (``_tap``).
+        """
+        images, channels = seen.x_lam_picture.shape[:2]
+        side = math.isqrt(_MOST_BYTES // (2 * images * channels * len(self._probe.levels)))
+        noisy, guess = (_shrunk(pictures, side) for pictures in (seen.x_lam_picture, seen.x0_hat_picture))
+        return {
+            "lam": seen.level.lam,
+            "a": seen.level.a,
+            "b": seen.level.b,
+            "position": seen.position,
+            "measured": seen.level.native == self._probe.run.levels[seen.position].native,
+            "shape": list(noisy.shape[1:]),
+            "x_lam": _text(noisy),
+            "x0_hat": _text(guess),
+            "taps": [_tap(view) for view in seen.taps.values()],
+        }
+
+
+def _tap(view: TapView) -> dict:
+    """One tap: name, score (n,), the strongest channels (k,), shape (h, w) of their maps, uint8 (n, k, h, w), and z,
+    little-endian float32 (n, 2C).
+    """
+    strongest = view.strongest(CHANNELS)
+    maps = np.rint(_shrunk(strongest.maps, _MAP_SIDE) * 255).astype(np.uint8)
+    return {
+        "name": view.tap.name,
+        "score": [float(score) for score in view.score],
+        "channels": strongest.channels.tolist(),
+        "shape": list(maps.shape[2:]),
+        "maps": _text(maps),
+        "z": _text(view.z.astype("<f4")),
+    }
+
+
+def _shrunk(values: np.ndarray, side: int) -> np.ndarray:
+    """Means of square blocks of (..., H, W), as few pixels each as make both sides ``side`` at most."""
+    factor = -(-max(values.shape[-2:]) // side)
+    if factor == 1:
+        return values
+    means = values.astype(np.float64)
+    for axis in (-2, -1):
+        starts = np.arange(0, values.shape[axis], factor)
+        means = np.add.reduceat(means, starts, axis=axis)
+        counts = np.diff([*starts, values.shape[axis]])
+        means /= counts[:, None] if axis == -2 else counts
+    return np.rint(means).astype(np.uint8) if values.dtype == np.uint8 else means
+
+
+def _text(values: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()

@@ -1,0 +1,66 @@
+"""What every page does in the browser by itself, where Streamlit does not.
+
+An open popover stands behind the whole page, out of the Tab key's reach: one that a key opens takes the focus, and
+Escape gives it back to its button. Figures are drawn in the colours of the theme that they were made for: when it
+changes, the page is made again.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+_SCRIPT = st.components.v2.component(
+    "cfs_page_script",
+    isolate_styles=False,
+    js="""
+const POPOVER = '[data-testid="stPopoverBody"]';
+const CLOSED = '[data-testid="stPopoverButton"][aria-expanded="false"]';
+
+function enterPopovers() {
+  let frame = 0;
+  const enter = (frames) => {
+    const popover = [...document.querySelectorAll(POPOVER)].at(-1);
+    if (!popover) {
+      if (frames > 0) frame = requestAnimationFrame(() => enter(frames - 1));
+      return;
+    }
+    popover.tabIndex = -1;
+    popover.focus();
+  };
+  const onClick = (event) => {
+    const byKey = event.detail === 0;
+    if (!byKey || !event.target.closest?.(CLOSED)) return;
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(() => enter(120));
+  };
+  document.addEventListener('click', onClick, true);  // before the button opens it
+  return () => {
+    cancelAnimationFrame(frame);
+    document.removeEventListener('click', onClick, true);
+  };
+}
+
+function followTheme(onChange) {
+  const app = document.querySelector('[data-testid="stApp"]');
+  const scheme = () => getComputedStyle(app).colorScheme;
+  let known = scheme();
+  const observer = new MutationObserver(() => {
+    if (scheme() === known) return;
+    known = scheme();
+    onChange(known);
+  });
+  observer.observe(app, { attributes: true, attributeFilter: ['class', 'style'] });
+  return () => observer.disconnect();
+}
+
+export default function ({ setTriggerValue }) {
+  const ends = [enterPopovers(), followTheme((theme) => setTriggerValue('theme', theme))];
+  return () => ends.forEach((end) => end());
+}
+""",
+)
+
+
+def run() -> None:
+    """Mount the script; it takes no room (``style``)."""
+    _SCRIPT(key="page_script", on_theme_change=lambda: None)

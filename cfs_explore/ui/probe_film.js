@@ -1,0 +1,255 @@
+// Plays a film of the probe: pictures, maps, scores and z-scores are redrawn here while the level is slid.
+// The data and every text come from probe_film.py; texts become text nodes only. What is drawn is in probe_charts.js.
+
+const REST_MS = 250; // after the last change, before the app is told
+const PLAY_MS = 180; // a level
+const films = new WeakMap();
+
+export default function ({ parentElement, data, setStateValue }) {
+  const root = parentElement.querySelector(".film");
+  if (!films.has(root)) films.set(root, new Film(root));
+  const film = films.get(root);
+  film.tell = (lam) => setStateValue("level", lam);
+  film.load(data);
+  return () => film.close();
+}
+
+class Film {
+  constructor(root) {
+    this.root = root;
+    this.slider = make("input", { type: "range", id: "level", min: 0, step: 1 });
+    this.value = make("b", { class: "value", "aria-hidden": "true" });
+    this.button = make("button", { type: "button", class: "play" });
+    this.ticks = make("div", { class: "ticks", "aria-hidden": "true" });
+    this.label = make("label", { for: "level" });
+    this.text = make("p", { class: "muted" });
+    this.note = make("p", { class: "note" });
+    this.body = make("div");
+    const head = make("div", { class: "head" }, this.label, this.value, this.button);
+    root.append(make("div", { class: "bar" }, head, this.slider, this.ticks), this.text, this.note, this.body);
+    this.listen();
+  }
+
+  listen() {
+    const { slider } = this;
+    slider.addEventListener("input", () => {
+      this.pause();
+      this.show(slider.valueAsNumber);
+    });
+    slider.addEventListener("keydown", () => (this.pressed = true));
+    for (const end of ["keyup", "blur"])
+      slider.addEventListener(end, () => {
+        this.pressed = false;
+        this.rest();
+      });
+    slider.addEventListener("change", () => this.rest());
+    this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
+    this.pause();
+    this.observer = new ResizeObserver(() => {
+      this.root.style.setProperty("--top", `${headerHeight()}px`);
+      if (this.data) this.show(this.at);
+    });
+    this.observer.observe(this.root);
+  }
+
+  close() {
+    this.observer.disconnect();
+    clearInterval(this.playing);
+    clearTimeout(this.resting);
+  }
+
+  load(data) {
+    if (data === this.data) return this.show(this.at); // another theme
+    const moved = data.move !== this.data?.move;
+    const busy = this.playing || this.pressed || this.resting;
+    const lam = moved && !busy ? data.start : this.data ? this.lam : data.start;
+    if (moved) this.told = data.start;
+    this.data = data;
+    this.build();
+    const away = data.lams.map((each) => Math.abs(each - lam));
+    this.show(away.indexOf(Math.min(...away)));
+  }
+
+  get lam() {
+    return this.data.lams[this.at];
+  }
+
+  /** Tell the app where the slider stands, once it is let go. */
+  rest() {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      this.resting = null;
+      if (this.pressed || this.playing || this.lam === this.told) return;
+      this.told = this.lam;
+      this.tell(this.lam);
+    }, REST_MS);
+  }
+
+  play() {
+    const last = this.data.lams.length - 1;
+    if (this.at === last) this.show(0);
+    this.button.replaceChildren(make("span", { "aria-hidden": "true" }, "❚❚ "), "Pause");
+    this.playing = setInterval(() => (this.at < last ? this.show(this.at + 1) : this.pause()), PLAY_MS);
+  }
+
+  pause() {
+    this.button.replaceChildren(make("span", { "aria-hidden": "true" }, "▶\uFE0E "), "Play");
+    if (!this.playing) return;
+    clearInterval(this.playing);
+    this.playing = null;
+    this.rest();
+  }
+
+  /** Everything that is the same at all levels. */
+  build() {
+    const { data } = this;
+    for (const [role, colour] of Object.entries(data.colours)) this.root.style.setProperty(`--${role}`, colour);
+    this.slider.max = data.lams.length - 1;
+    this.label.textContent = data.label;
+    this.label.title = data.help;
+    this.note.textContent = data.note;
+    this.ticks.replaceChildren(
+      ...data.ticks.flatMap((tick, i) =>
+        tick ? [make("span", { style: `--at: ${i / (data.lams.length - 1 || 1)}` }, tick)] : [],
+      ),
+    );
+    this.strips = data.images.map((image) => new Strip(image));
+    this.taps = data.taps.map((tap) => new Tap(tap, data.images));
+    this.body.replaceChildren(
+      make("div", { class: "two" }, ...this.strips.map((each) => each.element)),
+      make("div", { class: "two" }, ...this.taps.map((each) => each.element)),
+    );
+  }
+
+  /** Draw one level. */
+  show(at) {
+    this.at = at;
+    const frame = this.data.frames[at];
+    this.slider.value = at;
+    this.slider.setAttribute("aria-valuetext", frame.name);
+    this.slider.style.setProperty("--at", at / (this.data.lams.length - 1 || 1));
+    this.value.textContent = frame.name;
+    this.text.textContent = kept(frame.text);
+    let edge = -Infinity;
+    for (const tick of this.ticks.children) {
+      const left = tick.offsetLeft - tick.offsetWidth / 2;
+      tick.classList.toggle("bare", left < edge + 6);
+      if (left >= edge + 6) edge = left + tick.offsetWidth;
+    }
+    const noisy = bytes(frame.x_lam), guess = bytes(frame.x0_hat);
+    this.strips.forEach((each, i) => each.show(frame, noisy, guess, i));
+    this.taps.forEach((each, i) => each.show(frame, frame.taps[i]));
+  }
+}
+
+/** One image: as it is, as the network gets it, and what the network takes it to be. */
+class Strip {
+  constructor(image) {
+    this.letter = image.letter;
+    this.noisy = picture();
+    this.guess = picture();
+    const original = picture();
+    paint(original, bytes(image.pixels), 0, image.shape);
+    name(original, `${image.letter}: ${image.about}, as the backbone takes it`);
+    this.element = make(
+      "section",
+      { class: "strip" },
+      make("p", { class: "about" }, letter(image), " ", make("bdi", {}, image.about)),
+      make("figure", {}, original, make("figcaption", {}, "x₀, the image")),
+      make("figure", {}, this.noisy, make("figcaption", {}, "x", make("sub", {}, "λ"), ", with noise")),
+      make("figure", {}, this.guess, make("figcaption", {}, "x̂₀, the network’s guess")),
+    );
+  }
+
+  show(frame, noisy, guess, index) {
+    const start = index * size(frame.shape);
+    paint(this.noisy, noisy, start, frame.shape);
+    paint(this.guess, guess, start, frame.shape);
+    name(this.noisy, `${this.letter}: with noise, ${frame.name}`);
+    name(this.guess, `${this.letter}: the network’s one-step estimate of the image, ${frame.name}`);
+  }
+}
+
+/** One tap: maps of its strongest channels, scores among those of ID images, and z-scores. */
+class Tap {
+  constructor(tap, images) {
+    Object.assign(this, { tap, images });
+    const slots = Array.from({ length: tap.slots });
+    this.heads = slots.map(() => make("span"));
+    this.cells = images.map(() => slots.map(() => ({ map: picture(), z: make("figcaption") })));
+    this.said = images.map(() => [make("b"), make("span")]);
+    this.marks = svg("svg", { role: "img", class: "marks" });
+    this.bars = svg("svg", { role: "img", class: "bars" });
+    this.captions = [make("p", { class: "muted" }), make("p", { class: "muted" })];
+    this.readout = make("p", { class: "readout" });
+    const maps = images.flatMap((image, i) => [
+      letter(image),
+      ...this.cells[i].map(({ map, z }) => make("figure", {}, map, z)),
+    ]);
+    const said = images.map((image, i) =>
+      make("li", {}, swatch(image), ` ${image.letter} `, this.said[i][0], " (", this.said[i][1], ")"),
+    );
+    this.element = make(
+      "section",
+      {},
+      make("h2", {}, tap.title),
+      make("p", { class: "muted" }, tap.about),
+      make("div", { class: "maps", style: `--slots: ${tap.slots}` }, make("span"), ...this.heads, ...maps),
+      make("p", { class: "muted" }, tap.help),
+      make("h3", {}, "Slot score"),
+      make("ul", {}, ...said),
+      this.marks,
+      this.captions[0],
+      make("h3", {}, "z-scores"),
+      this.bars,
+      this.readout,
+      this.captions[1],
+    );
+    this.bars.addEventListener("pointermove", (event) => this.point(event));
+    this.bars.addEventListener("pointerleave", () => this.point(null));
+  }
+
+  show(frame, seen) {
+    const reference = this.tap.references[frame.position];
+    const maps = bytes(seen.maps), z = floats(seen.z), width = z.length / this.images.length;
+    this.seen = seen;
+    this.z = this.images.map((_, i) => z.subarray(i * width, (i + 1) * width));
+    this.heads.forEach((head, k) => (head.textContent = `ch ${seen.channels[k]}`));
+    this.cells.forEach((row, i) =>
+      row.forEach((cell, k) => {
+        const pixels = seen.shape[0] * seen.shape[1], channel = seen.channels[k];
+        paint(cell.map, maps, (i * row.length + k) * pixels, [1, ...seen.shape]);
+        cell.z.textContent = signed(this.z[i][channel]);
+        name(cell.map, `${this.images[i].letter}, channel ${channel}, z = ${cell.z.textContent}`);
+      }),
+    );
+    this.said.forEach(([score, standing], i) => {
+      [score.textContent, standing.textContent] = seen.said[i];
+    });
+    this.captions.forEach((caption, i) => (caption.textContent = kept(reference.captions[i])));
+    drawMarks(this, seen, reference);
+    drawBars(this);
+    this.point(null);
+  }
+
+  /** Say the z-scores of the channel under the pointer, else the largest. */
+  point(event) {
+    const channels = this.z[0].length / 2, words = ["mean", "deviation"];
+    const box = this.bars.getBoundingClientRect();
+    const under = event && ((event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT)) * channels;
+    if (event && under >= 0 && under < channels) {
+      const channel = Math.floor(under);
+      const said = this.images.map(
+        (image, i) =>
+          `${image.letter} ${words.map((word, p) => `${word} ${signed(this.z[i][p * channels + channel])}`).join(", ")}`,
+      );
+      this.readout.textContent = `Channel ${channel}: ${said.join(" · ")}`;
+      return;
+    }
+    const all = this.z.flatMap((z, i) => Array.from(z, (value, j) => ({ value, i, j })));
+    const { value, i, j } = all.reduce((a, b) => (Math.abs(b.value) > Math.abs(a.value) ? b : a));
+    const where = `${this.images[i].letter}, channel ${j % channels}, ${words[Math.floor(j / channels)]}`;
+    this.readout.textContent = `Largest: ${where}: z = ${signed(value)}`;
+    name(this.bars, `z-scores of the means and standard deviations of ${channels} channels. ${this.readout.textContent}`);
+  }
+}

@@ -1,0 +1,153 @@
+"""The probe's film on its page: a component that redraws in the visitor's browser, and the texts that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from cfs_explore.figures import short_tap_name
+from cfs_explore.figures.theme import ROLE_COLOURS, format_value
+from cfs_explore.headlines.probe import Scored, format_lam, format_score, standing
+from cfs_explore.plates import probe as plates
+from cfs_explore.probe.film import CHANNELS
+from cfs_explore.probe.levels import probe_lams
+from cfs_explore.probe.seen import share_below
+from cfs_explore.store import Run
+from cfs_explore.ui import probe_data
+from cfs_explore.ui.probe_images import Shown
+
+_LABEL = "Noise level λ, from noisy to clean"
+_LEVEL_HELP = (
+    "Log-SNR λ = ln(a²/b²) of what the network gets, a x₀ + b e. Ticks: the levels that the run measured; there, "
+    "scores are its own. Arrow keys move the slider by a step."
+)
+_MAPS_HELP = (
+    "The channels whose mean over space is farthest from ID-train in either image, each with its z-score. A channel "
+    "has one grey scale in both images, from its lowest (black) to its highest value (white)."
+)
+
+
+def _asset(name: str) -> str:
+    return Path(__file__).with_name(name).read_text("utf-8")
+
+
+_player = st.components.v2.component(
+    "cfs_probe_film",
+    html='<div class="film"></div>',
+    css=_asset("probe_film.css"),
+    js=_asset("probe_film.js") + _asset("probe_charts.js"),
+)
+
+
+def show(run: Run, shown: Sequence[Shown], film: Mapping, draw: int, start: tuple[float, int]) -> None:
+    """The film, with its slider at ``st.session_state["probe_lam"]``, which follows when the slider is let go.
+
+    Args:
+        run: the exploration.
+        shown: the images.
+        film: of ``Film.pack``.
+        draw: of the noise.
+        start: log-SNR at which the slider is put, and a number that is new each time that it is to be put there. As
+            long as all this is the same, the browser is not sent the film again.
+    """
+    levels = probe_lams(run.manifest.backbone.reach, run.levels)
+    data = {
+        "label": _LABEL,
+        "help": _LEVEL_HELP,
+        "start": start[0],
+        "move": start[1],
+        "note": _note(film),
+        "colours": {role: ROLE_COLOURS[role] for role in ("id", "ood", "control")},
+        "images": [
+            {"letter": each.letter, "role": each.role, "about": _about(each), **original}
+            for each, original in zip(shown, film["images"], strict=True)
+        ],
+        "lams": film["lams"],
+        "ticks": [f"{lam:g}".replace("-", "−") if levels[lam] else "" for lam in film["lams"]],
+        "frames": [_frame(run, shown, *each, draw) for each in zip(film["lams"], film["frames"], strict=True)],
+        "taps": [_tap(run, film, position) for position in range(len(film["frames"][0]["taps"]))],
+    }
+    _player(key="probe_film", data=data, on_level_change=lambda: _let_go(film["lams"]))
+
+
+def scored(run: Run, shown: Sequence[Shown], frame: Mapping, tap: Mapping) -> list[Scored]:
+    """Each image's score at a tap of a frame, and where it stands among the ID scores."""
+    against = probe_data.id_scores(run, run.digest, frame["position"], _place(run, tap["name"]))
+    return [
+        Scored(each.letter, score, share_below(score, against)) for each, score in zip(shown, tap["score"], strict=True)
+    ]
+
+
+def _let_go(lams: Sequence[float]) -> None:
+    lam = st.session_state["probe_film"].get("level")
+    if lam in lams:
+        st.session_state["probe_lam"] = float(lam)
+
+
+def _note(film: Mapping) -> str:
+    if len(film["lams"]) == film["total"]:
+        return ""
+    return (
+        f"Only the levels that the run measured: at {film['seconds']:.2g} s each on this computer, all {film['total']} "
+        f"levels would take {film['seconds'] * film['total']:.0f} s."
+    )
+
+
+def _about(shown: Shown) -> str:
+    return " · ".join(filter(None, [shown.set_name, shown.image.label, shown.image.name]))
+
+
+def _frame(run: Run, shown: Sequence[Shown], lam: float, frame: Mapping, draw: int) -> dict:
+    """A frame with its texts."""
+    taps = [
+        {**tap, "said": [[format_score(each.score), standing(each.below)] for each in scored(run, shown, frame, tap)]}
+        for tap in frame["taps"]
+    ]
+    return {**frame, "name": f"λ = {format_lam(lam)}", "text": _level_text(run, frame, draw), "taps": taps}
+
+
+def _level_text(run: Run, frame: Mapping, draw: int) -> str:
+    """What the numbers of a level rest on."""
+    reference = run.levels[frame["position"]]
+    text = f"The network gets {frame['a']:.3f} x₀ + {frame['b']:.3f} e, λ = {format_value(frame['lam'], 2)}"
+    if frame["measured"]:
+        own = "scores of the set's images are those that the run has stored"
+        return f"{text} · a measured level, draw {draw}: {own if draw < run.draws else 'this draw is not the run’s'}"
+    return (
+        f"{text} · ID statistics are those of the nearest measured level, λ = {format_value(reference.lam, 2)}: "
+        f"z-scores also hold what {abs(frame['lam'] - reference.lam):.2f} in λ changes"
+    )
+
+
+def _tap(run: Run, film: Mapping, position: int) -> dict:
+    """What is the same at all levels of a tap, and what follows from the level whose ID statistics are used."""
+    tap = run.taps[_place(run, film["frames"][0]["taps"][position]["name"])]
+    scores = [score for frame in film["frames"] for score in frame["taps"][position]["score"]]
+    levels = sorted({frame["position"] for frame in film["frames"]})
+    bins = {level: probe_data.id_bins(run, run.digest, level, run.taps.index(tap)) for level in levels}
+    low = min(*scores, *(table["left"].min() for table, _ in bins.values()))
+    high = max(*scores, *(table["right"].max() for table, _ in bins.values()))
+    return {
+        "title": f"{short_tap_name(tap.name)} ({tap.region})",
+        "about": f"{tap.name} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "
+        f"{tap.channels} channels",
+        "help": _MAPS_HELP,
+        "slots": min(CHANNELS, tap.channels),
+        "log": low > 0 and all(log for _, log in bins.values()),
+        "range": [float(low), float(high)],
+        "references": {level: _reference(run, level, table) for level, (table, _) in bins.items()},
+    }
+
+
+def _reference(run: Run, level: int, bins) -> dict:
+    return {
+        "edges": [*bins["left"].tolist(), float(bins["right"].iloc[-1])],
+        "shares": bins["id"].tolist(),
+        "captions": [plates.scores_caption(run, run.levels[level]), plates.z_caption(run, run.levels[level])],
+    }
+
+
+def _place(run: Run, name: str) -> int:
+    return [tap.name for tap in run.taps].index(name)

@@ -1,0 +1,45 @@
+"""What the tests of plates share: the bundled run, what its pages choose, and a run without any diagnostic stage."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from cfs_explore.locations import BUNDLES
+from cfs_explore.plates.choices import Choices, choose
+from cfs_explore.stages import STAGES
+from cfs_explore.store import Run, open_run
+
+sys.path.append(str(Path(__file__).parents[1] / "pages"))
+
+
+@pytest.fixture(autouse=True)
+def _owners_server(monkeypatch):
+    """Pages are opened on their owner's own server."""
+    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
+
+
+@pytest.fixture(scope="session")
+def digits() -> Run:
+    """The bundled run, with every stage."""
+    return open_run(BUNDLES / "digits")
+
+
+@pytest.fixture(scope="session")
+def choices(digits) -> Choices:
+    """What the pages of ``digits`` open with."""
+    return choose(digits)
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory) -> Run:
+    """A run whose map was measured and nothing else."""
+    folder = tmp_path_factory.mktemp("bare") / "bare"
+    shutil.copytree(BUNDLES / "digits-narrow", folder)
+    for name in (name for stage in STAGES.values() for name in stage.tables):
+        (folder / "tables" / f"{name}.parquet").unlink(missing_ok=True)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"stages": {}}))
+    return open_run(folder)

@@ -1,0 +1,152 @@
+"""The complementarity page's plates hold the tables' numbers, say of what, and are what the page shows."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from page_steps import open_page
+from same_as_page import assert_page_shows
+
+from cfs_explore.figures import short_tap_name
+from cfs_explore.plates.choices import choose
+from cfs_explore.plates.complementarity import KINDS
+from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.store import open_run
+
+#: Kind -> the page's closer look and chart that show it.
+SHOWN = {
+    "complementarity-scores": ("images", "comp_scatter"),
+    "complementarity-levels": ("levels", "comp_levels"),
+    "complementarity-pairs": ("pairs", "comp_pairs"),
+    "complementarity-sets": ("sets", "comp_sets"),
+}
+FROM_TABLES = ("complementarity-pairs", "complementarity-sets")
+
+
+@pytest.fixture(scope="module")
+def letters(digits):
+    return choose(digits, ood="letters")
+
+
+@pytest.fixture(scope="module")
+def stage(digits):
+    """The published pair's rows on letters at every level, by scale and level."""
+    table = digits.table("complementarity")
+    table = table[(table["ood"] == "letters") & (table["preset"] == "sparse_ed")]
+    return table.set_index(["scale", "level"]).sort_index()
+
+
+def make(kind, run, choices):
+    return KINDS[kind].make(run, choices, "light")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_plate_is_whole_and_says_of_what(kind, digits, letters):
+    plate = make(kind, digits, letters)
+    assert len(plate.rows) and plate.alt
+    assert not re.search(r"\s", plate.stem) and plate.stem.startswith("digits-") and "level2" in plate.stem
+    assert re.search(r"n = 421 ID\b.*\b250 OOD", plate.caption)
+    if kind != "complementarity-sets":
+        assert "letters" in plate.caption and "-letters-down1.res1-up1.res2-" in plate.stem
+
+
+@pytest.mark.parametrize("kind", FROM_TABLES)
+def test_a_run_without_the_stage_says_what_to_run(kind, bare):
+    with pytest.raises(NotMeasuredError, match=r"without the stage Complement.*--stages complementarity"):
+        make(kind, bare, choose(bare))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in FROM_TABLES])
+def test_the_pair_is_compared_without_the_stage(kind, bare):
+    assert len(make(kind, bare, choose(bare)).rows)
+
+
+@pytest.mark.parametrize("view", ["levels", "pairs", "images", "sets"])
+def test_the_page_shows_these_plates(view, digits, choices):
+    app = open_page("complementarity", run="digits", comp_view=view)
+    for kind, (where, key) in SHOWN.items():
+        if where == view:
+            assert_page_shows(app, key, make(kind, digits, choices))
+    assert set(SHOWN) == set(KINDS)
+
+
+def test_the_page_shows_the_plates_of_an_address(digits):
+    choices = choose(digits, ood="noisy", lam=1.0, pair=("conv_in", "mid.res0"), scale="s")
+    names = [digits.taps[position].name for position in choices.pair]
+    view = {"comp_level": str(choices.level), "comp_first": names[0], "comp_second": names[1], "comp_scale": "s"}
+    app = open_page("complementarity", run="digits", ood="noisy", comp_view="levels", **view)
+    for kind in ("complementarity-scores", "complementarity-levels"):
+        assert_page_shows(app, SHOWN[kind][1], make(kind, digits, choices))
+
+
+def test_scores_are_the_mean_over_draws_with_the_stages_thresholds(digits, letters, stage):
+    plate = make("complementarity-scores", digits, letters)
+    drawn = {trace.name: trace for trace in plate.figure.data}
+    for name, which in (("ID", ("id_test",)), ("OOD", ("ood", "letters"))):
+        means = digits.scores(*which)[:, :, letters.level].mean(axis=1, dtype=np.float64)
+        np.testing.assert_allclose(drawn[name].x, means[:, letters.pair[0]], rtol=1e-12)
+        np.testing.assert_allclose(drawn[name].y, means[:, letters.pair[1]], rtol=1e-12)
+        assert (plate.rows["class"] == name).sum() == len(means)
+    row = stage.loc["ln s", letters.level]
+    assert drawn["95 % of ID: encoder"].x[0] == pytest.approx(row["threshold_e"], rel=1e-6)
+    assert drawn["95 % of ID: decoder"].y[0] == pytest.approx(row["threshold_d"], rel=1e-6)
+    assert f"both catch {row['caught_both']}, only down1.res1 {row['caught_encoder']}" in plate.alt
+    linear = make("complementarity-scores", digits, replace(letters, scale="s")).figure
+    assert plate.figure.layout.xaxis.type == "log" and linear.layout.xaxis.type != "log"
+
+
+@pytest.mark.parametrize("scale", ["s", "ln s"])
+def test_levels_have_the_stages_gains(scale, digits, letters, stage):
+    plate = make("complementarity-levels", digits, replace(letters, scale=scale))
+    drawn = {trace.name: trace for trace in plate.figure.data if trace.name}
+    rows = stage.loc[scale]
+    np.testing.assert_allclose(drawn["up1.res2 given down1.res1"].y, rows["gain_d"], rtol=1e-6)
+    np.testing.assert_allclose(drawn["down1.res1 given up1.res2"].y, rows["gain_e"], rtol=1e-6)
+    np.testing.assert_allclose(drawn["up1.res2 given down1.res1"].x, [level.lam for level in digits.levels])
+    assert f"Gain in D² (6) on {scale};" in plate.caption
+
+
+def test_pairs_show_every_gain_on_both_sides_of_the_diagonal(digits, letters):
+    plate = make("complementarity-pairs", digits, letters)
+    table = digits.table("pair_gain")
+    table = table[(table["ood"] == "letters") & (table["level"] == letters.level)]
+    heat = [value for row in plate.figure.data[0].z for value in row if value is not None]
+    assert sorted(heat) == sorted([*table["gain"], *table["gain"]])
+    place = {tap.name: position for position, tap in enumerate(digits.taps)}
+    told = dict(zip(plate.figure.data[1].customdata, plate.figure.data[1].hovertext, strict=True))
+    best = table.sort_values("gain").iloc[-1]
+    text = told[place[best["tap_b"]] * 29 + place[best["tap_a"]]]
+    assert f"gain {best['gain']:.4f}" in text and short_tap_name(best["tap_a"]) in text
+    assert plate.rows.iloc[0]["gain"] == best["gain"] and f"{len(table)} pairs" in plate.caption
+    outlined = [shape for shape in plate.figure.layout.shapes if shape.name == "selected pair"]
+    layer = plate.figure.data[1]
+    k = layer.customdata.index(letters.pair[0] * 29 + letters.pair[1])
+    assert (outlined[0].x0 + 0.5, outlined[0].y0 + 0.5) == (layer.x[k], layer.y[k])
+
+
+def test_sets_show_what_the_published_average_gains(digits, letters):
+    plate = make("complementarity-sets", digits, letters)
+    table = digits.table("complementarity")
+    rows = table[(table["preset"] == "sparse_ed") & (table["scale"] == "s") & (table["level"] == letters.level)]
+    assert {trace.name: trace.x[0] for trace in plate.figure.data} == dict(
+        zip(rows["ood"], rows["auroc_gain"], strict=True)
+    )
+    assert plate.rows["ood"].tolist() == digits.ood_names
+    assert "down1.res1 (encoder) and up1.res2 (decoder)" in plate.caption and "λ 5.0" in plate.caption
+
+
+def test_a_tap_is_not_compared_with_itself(digits, letters):
+    for kind in ("complementarity-scores", "complementarity-levels", "complementarity-pairs"):
+        with pytest.raises(NotMeasuredError, match="two different taps"):
+            make(kind, digits, replace(letters, pair=(3, 3)))
+
+
+def test_a_run_without_a_pair_says_so(bare):
+    run = open_run(bare.path)
+    run.manifest.presets.clear()
+    with pytest.raises(NotMeasuredError, match="no published pair"):
+        make("complementarity-sets", run, choose(run))
+    run.taps = run.taps[:1]
+    with pytest.raises(NotMeasuredError, match="a single tap"):
+        make("complementarity-scores", run, replace(choose(bare), pair=(0, 0)))

@@ -1,0 +1,111 @@
+"""The plates of one image hold its stored scores and snapshots, and are what the page shows."""
+
+import re
+
+import numpy as np
+import pytest
+from page_steps import open_page
+from same_as_page import assert_page_shows
+
+from cfs_explore.plates.choices import choose
+from cfs_explore.plates.image import KINDS, Image, over_cells, profile
+from cfs_explore.plates.needs import NotMeasuredError
+
+#: Kind -> the page's chart that shows it.
+SHOWN = {"image-map": "map_of_image", "image-detectors": "image_scores", "image-features": "image_features"}
+
+
+@pytest.fixture(scope="module")
+def letters(digits):
+    return choose(digits, ood="letters")
+
+
+@pytest.fixture(scope="module")
+def means(digits):
+    """Mean over draws of the first letter's slot scores, (level, tap), and of ID-test's, (image, level, tap)."""
+    return [digits.scores(*which).astype(float).mean(axis=1) for which in (("ood", "letters"), ("id_test",))]
+
+
+def make(kind, run, choices):
+    return KINDS[kind].make(run, choices, "light")
+
+
+def first_id(run, ood):
+    return run.images("ood", ood)["image_id"].iloc[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_plate_is_whole_and_names_the_image_in_its_file(kind, digits, letters):
+    plate = make(kind, digits, letters)
+    assert len(plate.rows) and plate.alt and not re.search(r"\s", plate.stem)
+    assert plate.stem.startswith(f"digits-letters-{first_id(digits, 'letters')}-")
+    counts = f"of {digits.taps[letters.cell % 29].channels};" if kind == "image-features" else "421 ID-test images"
+    assert counts in plate.caption
+
+
+def test_the_page_shows_these_plates(digits, choices):
+    app = open_page("image", run="digits")
+    for kind, key in SHOWN.items():
+        assert_page_shows(app, key, make(kind, digits, choices))
+    assert set(SHOWN) == set(KINDS)
+
+
+def test_the_map_holds_the_share_of_id_test_below(digits, letters, means):
+    (image, *_), reference = means
+    plate = make("image-map", digits, letters)
+    shares = 100 * ((reference < image).mean(axis=0) + (reference <= image).mean(axis=0)) / 2
+    heat = [value for row in plate.figure.data[0].z for value in row if value is not None and np.isfinite(value)]
+    np.testing.assert_allclose(heat, shares.ravel(), atol=0.3)  # a sum in another order may swap neighbours
+    np.testing.assert_allclose(plate.rows["score"], image.ravel(), rtol=1e-5)
+    (outline,) = [shape for shape in plate.figure.layout.shapes if shape.name == "open cell"]
+    place = list(plate.figure.data[1].customdata).index(letters.cell)
+    assert outline.x0 < plate.figure.data[1].x[place] < outline.x1
+
+
+def test_an_id_image_is_compared_with_the_others(digits):
+    scores = digits.scores("id_test")
+    image = Image("id_test", digits.id_test.name, digits.images("id_test")["image_id"].iloc[3], 3)
+    found = profile(digits, image, 0, scores, scores[3], {})
+    plate = over_cells(digits, image, found.cells, 0, "ratio")
+    assert "420 other ID-test images" in plate.caption and plate.stem.endswith("-ratio")
+    others = np.delete(scores.astype(float).mean(axis=1), 3, axis=0)
+    ratio = scores[3].astype(float).mean(axis=0) / np.median(others, axis=0)
+    np.testing.assert_allclose(plate.rows["ratio"], ratio.ravel(), rtol=1e-5)
+
+
+def test_detectors_are_the_presets_and_the_cell(digits, letters, means):
+    (image, *_), reference = means
+    plate = make("image-detectors", digits, letters)
+    names = plate.rows["name"].tolist()
+    assert names[:2] == ["CFS(1x2)", "CFS-dec(1x1)"] and len(names) == 3 and " @ λ 5.0" in names[2]
+    presets = digits.table("detectors").drop_duplicates("name").set_index("name")["cell_indices"]
+    for name in names[:2]:
+        cells = [int(i) for i in presets[name]]
+        score, known = image.ravel()[cells].mean(), reference.reshape(len(reference), -1)[:, cells].mean(axis=1)
+        drawn = next(trace for trace in plate.figure.data if trace.name == name)
+        assert drawn.x[0] == pytest.approx(score / np.median(known), rel=1e-5)
+        p_value = (1 + (known >= score).sum()) / (len(known) + 1)
+        assert plate.rows.set_index("name")["p_value"][name] == pytest.approx(p_value)
+
+
+def test_features_are_the_farthest_of_the_stored_snapshot(digits, letters):
+    plate = make("image-features", digits, letters)
+    level, tap = divmod(letters.cell, len(digits.taps))
+    start, width = sum(2 * each.channels for each in digits.taps[:tap]), 2 * digits.taps[tap].channels
+    moments = digits.moments("id_train")
+    mean, m2 = (moments[key][level, start : start + width] for key in ("mean", "m2"))
+    snapshot = digits.snapshots(digits.taps[tap].name, "ood", "letters")[0]
+    z = (snapshot - mean) / np.sqrt(m2 / moments["count"])
+    for trace, part in zip(plate.figure.data, np.split(z, 2), strict=True):
+        np.testing.assert_allclose(trace.x, part[np.argsort(-np.abs(part))][:8], rtol=1e-4)
+    assert len(plate.rows) == width and plate.rows["square"].is_monotonic_decreasing
+
+
+def test_a_cell_whose_snapshots_were_not_kept_has_no_features(digits):
+    with pytest.raises(NotMeasuredError, match=r"were not kept\. Name its tap under `keep`"):
+        make("image-features", digits, choose(digits, lam=digits.levels[0].lam, tap="conv_in"))
+
+
+def test_a_map_alone_is_enough(bare):
+    plate = make("image-map", bare, choose(bare))
+    assert len(plate.rows) == len(bare.levels) * len(bare.taps)

@@ -1,0 +1,134 @@
+"""The lab's plates hold what its formulas say of the default settings, and are what the page shows."""
+
+import math
+
+import numpy as np
+import pytest
+from page_steps import open_page
+from same_as_page import assert_page_shows
+
+from cfs_explore.diagnostics import SimulatedPair, SimulatedTap, sample_pair, sample_tap
+from cfs_explore.plates.lab import KINDS, tap_auroc
+
+#: Kind -> the page's experiment and chart that show it.
+SHOWN = {
+    "lab-scores": ("tap", "lab_scores"),
+    "lab-auroc": ("tap", "lab_dots"),
+    "lab-curve": ("tap", "lab_curve"),
+    "lab-two-scores": ("pair", "lab_clouds"),
+    "lab-combinations": ("pair", "lab_pair_dots"),
+    "lab-two-curve": ("pair", "lab_pair_curve"),
+}
+TAP = SimulatedTap(channels=64, correlation=0.1, shift=0.5)
+PAIR = SimulatedPair(shift_e=1.2, shift_d=1.2, correlation=0.3)
+
+
+def phi(x):
+    return (1 + math.erf(x / math.sqrt(2))) / 2
+
+
+def auroc_of(id_scores, ood_scores):
+    """Share of the pairs in which the OOD image scores higher."""
+    return (ood_scores[:, None] > id_scores).mean()
+
+
+@pytest.fixture(scope="module")
+def plates(digits, choices):
+    return {name: kind.make(digits, choices, "light") for name, kind in KINDS.items()}
+
+
+@pytest.fixture(scope="module")
+def tap_scores():
+    return sample_tap(TAP, 1_000, 0).scores
+
+
+@pytest.fixture(scope="module")
+def pair_scores():
+    return sample_pair(PAIR, 1_000, 0)
+
+
+@pytest.mark.parametrize("experiment", ["tap", "pair"])
+def test_the_page_shows_these_plates(experiment, plates):
+    app = open_page("lab", lab=experiment)
+    for kind, (where, key) in SHOWN.items():
+        if where == experiment:
+            assert_page_shows(app, key, plates[kind])
+    assert set(SHOWN) == set(KINDS)
+
+
+def test_every_plate_is_whole_and_of_no_run(plates, bare, choices):
+    for name, plate in plates.items():
+        assert len(plate.rows) and plate.alt and plate.stem.startswith("lab-") and " " not in plate.stem
+        assert KINDS[name].make(bare, choices, "light").figure.to_json() == plate.figure.to_json()
+    assert len({plate.stem for plate in plates.values()}) == len(plates)
+
+
+def test_histograms_of_the_simulated_scores(plates, tap_scores):
+    plate = plates["lab-scores"]
+    edges = [*plate.rows["left"], plate.rows["right"].iloc[-1]]
+    for column, values in zip(("id", "ood"), tap_scores, strict=True):
+        counts = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
+        np.testing.assert_allclose(plate.rows[column], counts / 1_000, atol=1e-9)
+    lines = {shape.name: shape.x0 for shape in plate.figure.layout.shapes}
+    assert lines == pytest.approx({"mean id": tap_scores[0].mean(), "mean ood": tap_scores[1].mean()})
+    assert "n = 1000 ID, 1000 OOD; seed 0; vertical: means" in plate.caption
+
+
+def test_bound_prediction_and_measurement(plates, tap_scores):
+    rows = plates["lab-auroc"].rows.set_index("name")["auroc"]
+    matrix = np.full((64, 64), 0.1) + 0.9 * np.eye(64)
+    var_id = 2 * (matrix**2).sum() / 64**2
+    var_ood = var_id + 4 * 0.5**2 * matrix.sum() / 64**2
+    delta = 0.25  # the shift's square
+    assert rows["At least (12)"] == pytest.approx(delta**2 / (delta**2 + var_id + var_ood))
+    assert rows["Predicted (13)"] == pytest.approx(phi(delta / math.sqrt(var_id + var_ood)))
+    assert rows["Measured"] == pytest.approx(auroc_of(*tap_scores))
+    drawn = {trace.name: trace.x[0] for trace in plates["lab-auroc"].figure.data}
+    assert drawn["Measured, measured"] == rows["Measured"] and len(drawn) == 3
+
+
+def test_shifted_features_alone_have_a_row_of_their_own():
+    tap = SimulatedTap(channels=8, shift=2.0, share=0.25)
+    sample = sample_tap(tap, 1_000, 3)
+    rows = tap_auroc(tap, sample, {"bound": 0.1, "prediction": 0.8, "auroc": 0.7, "lo": 0.6, "hi": 0.8}, 3).rows
+    alone = [(part[:2] ** 2).mean(axis=0) for part in (sample.id, sample.ood)]
+    assert rows["name"].iloc[-1] == "Measured, the shifted features alone"
+    assert rows["auroc"].iloc[-1] == pytest.approx(auroc_of(*alone))
+
+
+def test_the_curve_runs_along_the_mean_shift(plates, tap_scores):
+    plate = plates["lab-curve"]
+    measured = next(trace for trace in plate.figure.data if trace.name == "Measured")
+    assert list(measured.x) == pytest.approx(np.arange(31) / 10)
+    assert measured.y[5] == pytest.approx(auroc_of(*tap_scores))
+    assert plate.stem == "lab-auroc-shift"
+    assert "the slider (0.5 SD)" in plate.caption and "n = 1,000 ID" in plate.caption
+    assert plate.caption.endswith(
+        "Features d 64, Correlation ρ 0.1, Features shifted 100 %, Variance, OOD / ID × 1, Correlated are all pairs."
+    )
+
+
+def test_the_scatter_has_the_first_images_of_each_kind(plates, pair_scores):
+    rows = plates["lab-two-scores"].rows
+    for kind, values in zip(("id", "ood"), pair_scores, strict=True):
+        own = rows.loc[rows["kind"] == kind, ["encoder", "decoder"]].to_numpy()
+        np.testing.assert_array_equal(own, values[:300])
+    assert list(plates["lab-two-scores"].figure.data[0].x) == pair_scores[0][:300, 0].tolist()
+
+
+def test_combinations_exact_and_measured(plates, pair_scores):
+    rows = plates["lab-combinations"].rows.set_index(["series", "kind"])["auroc"]
+    for name, weights in (("encoder", (1, 0)), ("decoder", (0, 1)), ("average", (0.5, 0.5))):
+        assert rows[name, "measured"] == pytest.approx(auroc_of(*(each @ weights for each in pair_scores)))
+    assert rows["encoder", "exact"] == pytest.approx(phi(1.2 / math.sqrt(2)))
+    assert rows["average", "exact"] == pytest.approx(phi(1.2 / math.sqrt(1.3)))
+    assert "n = 1,000 ID, 1,000 OOD; seed 0" in plates["lab-combinations"].caption
+
+
+def test_the_curve_of_two_taps_runs_along_their_correlation(plates):
+    plate = plates["lab-two-curve"]
+    average = next(trace for trace in plate.figure.data if trace.name == "Plain average")
+    correlations = np.arange(-9, 10) / 10
+    assert list(average.x) == pytest.approx(correlations)
+    assert list(average.y) == pytest.approx([phi(1.2 / math.sqrt(1 + r)) for r in correlations])
+    assert plate.stem == "lab-combinations-correlation"

@@ -1,0 +1,132 @@
+"""The prediction page's plates hold the tables' numbers, say of what, and are what the page shows."""
+
+import re
+
+import numpy as np
+import pytest
+from page_steps import open_page
+from same_as_page import assert_page_shows
+from scipy.stats import norm, spearmanr
+
+from cfs_explore.plates.choices import choose
+from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.plates.prediction import KINDS, left_out, proxies, ranking
+
+#: Kind -> the page's view and chart that show it.
+SHOWN = {
+    "prediction-ranking": ("sets", "prediction_scatter"),
+    "prediction-losses": ("sets", "prediction_losses"),
+    "prediction-losses-all": ("sets", "prediction_regret"),
+    "prediction-proxies": ("proxies", "prediction_proxies"),
+    "prediction-ablation": ("ablation", "prediction_ablation"),
+}
+#: Kind -> what its caption says of n and the OOD set; the proxies are of ID images alone.
+SAID = {
+    "prediction-ranking": "OOD: letters, n = 421 ID, 250 OOD",
+    "prediction-losses": "OOD: letters, n = 421 ID, 250 OOD",
+    "prediction-losses-all": "n = 421 ID, 250 OOD",
+    "prediction-proxies": "n = 250 each",
+    "prediction-ablation": "scores of 250 ID-test and 250 OOD images (letters)",
+}
+
+
+@pytest.fixture(scope="module")
+def letters(digits):
+    return choose(digits, ood="letters")
+
+
+def of_letters(run, name):
+    table = run.table(name)
+    return table[table["ood"] == "letters"].reset_index(drop=True)
+
+
+def make(kind, run, choices, theme="light"):
+    return KINDS[kind].make(run, choices, theme)
+
+
+def trace(plate, name):
+    return next(each for each in plate.figure.data if each.name == name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_plate_is_whole_and_says_of_what(kind, digits, letters):
+    plate, dark = (make(kind, digits, letters, theme) for theme in ("light", "dark"))
+    assert len(plate.rows) and plate.alt and SAID[kind] in plate.caption and "Click" not in plate.caption
+    assert not re.search(r"\s", plate.stem) and plate.stem.startswith("digits-")
+    assert plate.figure.layout.template.layout.font.color != dark.figure.layout.template.layout.font.color
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_the_stage_says_what_to_run(kind, bare):
+    title = "Ablation" if kind == "prediction-ablation" else "Prediction"
+    with pytest.raises(NotMeasuredError, match=rf"without the stage {title}\. `cfs-explore diagnose"):
+        make(kind, bare, choose(bare))
+
+
+def test_the_ranking_has_every_cell_and_the_correlation_of_all(digits, letters):
+    plate, cells = make("prediction-ranking", digits, letters), of_letters(digits, "prediction")
+    found = {}
+    for each in plate.figure.data:
+        if each.customdata is not None:
+            found |= dict(zip(each.customdata, zip(each.x, each.y, strict=True), strict=True))
+    measured = digits.auroc_map("letters").sort_values(["level", "tap_index"])["auroc"].to_numpy()
+    assert sorted(found) == list(range(len(cells)))
+    assert np.allclose([found[i] for i in range(len(cells))], np.c_[cells["predicted"], measured])
+    assert f"Spearman {spearmanr(cells['predicted'], measured).statistic:.3f} [" in plate.caption
+    assert trace(plate, "Best cell").y[0] == pytest.approx(measured.max())
+    assert trace(plate, "Proxies choose").x[0] == pytest.approx(cells["predicted"].max())
+    assert trace(plate, "Open cell").y[0] == pytest.approx(measured[letters.cell])
+
+
+def test_a_set_made_like_every_proxy_cannot_be_ranked(digits, letters):
+    cells = of_letters(digits, "prediction").assign(predicted=np.nan, left_out="blur, noise")
+    with pytest.raises(NotMeasuredError, match=r"Every kind of proxy is left out for this set.*: blur, noise"):
+        ranking(digits, "letters", cells, of_letters(digits, "regret"), letters.cell)
+
+
+def test_losses_are_the_best_cell_minus_the_chosen_one(digits, letters):
+    plate, losses = make("prediction-losses", digits, letters), of_letters(digits, "regret")
+    cells = digits.auroc_map("letters").set_index(["level", "tap"])["auroc"]
+    lost = [cells.max() - cells.get((row.level, row.tap), row.auroc) for row in losses.itertuples()]
+    assert [each.x[0] for each in plate.figure.data] == pytest.approx(lost)
+    assert f"{cells.max():.3f}, the largest of {len(cells)} cells" in plate.caption
+
+
+def test_the_last_row_of_all_sets_is_their_mean(digits, letters):
+    plate = make("prediction-losses-all", digits, letters)
+    values = np.array(plate.figure.data[0].z, float)
+    losses = of_letters(digits, "regret")["regret"].to_numpy()
+    assert values[digits.ood_names.index("letters")] == pytest.approx(losses)
+    assert values[-1] == pytest.approx(values[:-1].mean(axis=0))
+    assert set(plate.rows["ood"]) == {*digits.ood_names, "mean of the sets"}
+
+
+def test_proxies_are_those_of_the_chosen_cell(digits, letters):
+    plate, (level, tap) = make("prediction-proxies", digits, letters), divmod(letters.cell, len(digits.taps))
+    table = digits.table("proxies")
+    rows = table[(table["level"] == level) & (table["tap"] == digits.taps[tap].name)]
+    predicted = norm.cdf(rows["delta"] / np.sqrt(rows["var_id"] + rows["var_proxy"]))
+    assert trace(plate, "predicted (13)").x == pytest.approx(predicted)
+    assert trace(plate, "measured, 95 % interval").x == pytest.approx(rows["auroc"])
+
+
+def test_kinds_left_out_are_drawn_open(digits, letters):
+    cells = of_letters(digits, "prediction").assign(left_out="blur, noise")
+    rows = make("prediction-proxies", digits, letters).rows
+    plate = proxies(digits, rows, letters.cell, left_out(cells))
+    assert len(trace(plate, "left out").x) == 2 and len(trace(plate, "measured, 95 % interval").x) == len(rows) - 2
+
+
+def test_the_ablation_has_a_row_per_levels_and_shift(digits, letters):
+    plate, rows = make("prediction-ablation", digits, letters), of_letters(digits, "ablation")
+    expected = rows.pivot(index=["levels", "shift"], columns="taps", values="auroc").sort_index()
+    assert np.allclose(plate.figure.data[0].z, expected[["decoder", "encoder", "pair", "four", "all"]])
+
+
+@pytest.mark.parametrize("view", ["sets", "proxies", "ablation"])
+def test_the_page_shows_these_plates(view, digits, choices):
+    app = open_page("prediction", run="digits", prediction_view=view)
+    for kind, (where, key) in SHOWN.items():
+        if where == view:
+            assert_page_shows(app, key, make(kind, digits, choices))
+    assert set(SHOWN) == set(KINDS)

@@ -1,0 +1,185 @@
+"""The protocol page's plates hold the tables' numbers, say of what, and are what the page shows of one exploration."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from page_steps import open_page
+from PIL import Image
+from same_as_page import assert_page_shows
+from scipy.stats import spearmanr
+
+from cfs_explore.plates.choices import choose
+from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.plates.protocol import KINDS
+from cfs_explore.plates.protocol_conditioning import told_label
+from cfs_explore.plates.protocol_levels import pictures
+
+#: Kind -> the page's view and chart that show it.
+SHOWN = {
+    "protocol-curves": ("levels", "protocol_curves"),
+    "protocol-pictures": ("levels", "protocol_pictures"),
+    "protocol-sensitivity": ("alignment", "protocol_sensitivity"),
+    "protocol-alignments": ("alignment", "strip_protocol"),
+    "protocol-told": ("conditioning", "protocol_loss"),
+    "protocol-conditioning": ("conditioning", "protocol_offsets"),
+    "protocol-cost": ("cost", "protocol_front"),
+}
+#: Kind -> what its caption says of n and the OOD set. The curves are of ID images, the pictures no measurement, and
+#: the maps under the sensitivity share its n.
+SAID = {
+    "protocol-curves": ["64 ID-train images"],
+    "protocol-pictures": ["the run's first noise draw"],
+    "protocol-sensitivity": ["OOD: letters", "n = 250 ID, 250 OOD"],
+    "protocol-alignments": ["columns: taps in order of execution"],
+    "protocol-told": ["OOD: letters", "n = 150 ID, 150 OOD"],
+    "protocol-conditioning": ["OOD: letters", "n = 150 ID, 150 OOD"],
+    "protocol-cost": ["OOD: letters", "n = 421 ID, 250 OOD"],
+}
+STAGES = {"levels": "Levels and cost", "cost": "Levels and cost"}
+
+
+@pytest.fixture(scope="module")
+def letters(digits):
+    return choose(digits, ood="letters")
+
+
+@pytest.fixture(scope="module")
+def conditioning(digits):
+    table = digits.table("conditioning")
+    return table[table["ood"] == "letters"].set_index(["variant", "level", "tap"])
+
+
+def make(kind, run, choices, theme="light"):
+    return KINDS[kind].make(run, choices, theme)
+
+
+def trace(plate, name):
+    return next(each for each in plate.figure.data if each.name == name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_plate_is_whole_and_says_of_what(kind, digits, letters):
+    plate, dark = (make(kind, digits, letters, theme) for theme in ("light", "dark"))
+    assert len(plate.rows) and plate.alt and all(each in plate.caption for each in SAID[kind])
+    assert not re.search(r"\s", plate.stem) and plate.stem.startswith("digits-")
+    assert plate.figure.layout.template.layout.font.color != dark.figure.layout.template.layout.font.color
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_the_stage_says_what_to_run(kind, bare):
+    title = STAGES.get(SHOWN[kind][0], SHOWN[kind][0].capitalize())
+    with pytest.raises(NotMeasuredError, match=rf"without the stage {title}\. `cfs-explore diagnose"):
+        make(kind, bare, choose(bare))
+
+
+def test_the_curve_is_the_score_magnitude_from_clean_to_noisy(digits, letters):
+    plate = make("protocol-curves", digits, letters)
+    expected = digits.table("alignment_curves").sort_values("lam", ascending=False)
+    line = trace(plate, digits.name)
+    assert np.allclose(line.x, expected["lam"]) and np.allclose(line.y, expected["score_norm"])
+
+
+def test_pictures_are_two_id_images_and_one_of_the_set(digits, letters):
+    plate, table = make("protocol-pictures", digits, letters), digits.table("level_pictures")
+    assert list(plate.rows["row"].unique()) == ["digits 0-6 1", "digits 0-6 2", "letters"]
+    shown = [pixels(base64.b64decode(each.source.split(",")[1])) for each in plate.figure.layout.images]
+    assert len(shown) == 3 * (1 + len(digits.levels)) == len(plate.rows)
+    stored = table.set_index(["image_id", "level"])["png"]
+    for row, picture in zip(plate.rows.itertuples(), shown, strict=True):
+        original = pixels(stored[row.image_id, row.level])
+        factor = len(picture) // len(original)
+        assert (picture[::factor, ::factor] == original).all()
+        assert np.isnan(row.lam) if row.level == -1 else row.lam == digits.levels[row.level].lam
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def test_a_run_without_images_has_no_pictures(digits):
+    with pytest.raises(NotMeasuredError, match="images of these sets are not part of this exploration"):
+        pictures(digits, "letters", digits.table("level_pictures").iloc[:0])
+
+
+def test_the_rank_correlation_is_that_of_the_two_maps_in_reach(digits, letters):
+    plate, table = make("protocol-sensitivity", digits, letters), digits.table("alignment_maps")
+    table = table[table["ood"] == "letters"]
+    levels = digits.table("alignment_levels").set_index(["variant", "index"])["reachable"]
+    own, moved = (
+        table[table["variant"] == name].set_index(["index", "tap"])["auroc"] for name in ("logsnr", "lam - 0.5")
+    )
+    reached = [cell for cell in own.index if levels["lam - 0.5", cell[0]]]
+    assert len(reached) < len(own)
+    expected = spearmanr(own[reached], moved[reached]).statistic
+    assert trace(plate, "λ − 0.5: spearman").x[0] == pytest.approx(expected)
+    assert f"λ − 0.5: rank correlation {expected:.2f}" in plate.alt
+
+
+def test_every_alignment_has_its_map(digits, letters):
+    plate, table = make("protocol-alignments", digits, letters), digits.table("alignment_maps")
+    heats = [each for each in plate.figure.data if each.type == "heatmap"]
+    variants = table["variant"].unique()
+    assert len(heats) == len(variants)
+    for variant, heat in zip(variants, heats, strict=True):
+        cells = table[(table["variant"] == variant) & (table["ood"] == "letters")]
+        expected = cells.pivot(index="index", columns="tap", values="auroc")[[tap.name for tap in digits.taps]]
+        assert np.allclose(without_gaps(heat.z), expected)
+    missed = digits.table("alignment_levels").query("not reachable")["variant"].value_counts()
+    assert missed["lam - 0.5"] == 1 and "left out of the correlation: λ − 0.5 1, λ + 0.5 1." in plate.caption
+
+
+def without_gaps(z) -> np.ndarray:
+    """A map's values without the empty columns between regions."""
+    values = np.array(z, float)
+    return values[:, ~np.isnan(values).all(axis=0)]
+
+
+def test_the_loss_is_the_truth_minus_the_level_most_too_clean(digits, letters, conditioning):
+    plate, aurocs = make("protocol-told", digits, letters), conditioning["auroc"]
+    expected = (aurocs["matched"] - aurocs["lam + 2"]).unstack()[[tap.name for tap in digits.taps]]
+    assert np.allclose(without_gaps(plate.figure.data[0].z), expected)
+    assert "AUROC told 2 too clean" in plate.caption and plate.stem == "digits-letters-told-lam-+-2"
+
+
+def test_lines_are_medians_over_a_regions_cells(digits, letters, conditioning):
+    plate, aurocs = make("protocol-conditioning", digits, letters), conditioning["auroc"]
+    decoder = [tap.name for tap in digits.taps if tap.region == "decoder"]
+    line = trace(plate, "Decoder")
+    for offset, median in zip(line.x, line.y, strict=True):
+        told = aurocs[f"lam {'+' if offset > 0 else '-'} {abs(offset):g}"] if offset else aurocs["matched"]
+        losses = (aurocs["matched"] - told)[lambda rows: rows.index.get_level_values("tap").isin(decoder)]
+        assert median == pytest.approx(losses.median(), abs=1e-9)
+    assert list(line.x) == [-2, -1, 0, 1, 2]
+
+
+def test_what_the_network_is_told():
+    assert [told_label(name) for name in ("lam + 2", "lam - 0.5", "published")] == [
+        "2 too clean",
+        "0.5 too noisy",
+        "As published",
+    ]
+
+
+def test_no_detector_beats_one_of_the_front_for_less(digits, letters):
+    plate = make("protocol-cost", digits, letters)
+    rows, depth = plate.rows, {tap.name: tap.depth for tap in digits.taps}
+    cells = rows[rows["kind"] == "cell"]
+    paid = [row.draws * depth[row.detector.split(" @ ")[0]] for row in cells.itertuples()]
+    assert np.allclose(cells["effective"], paid) and len(cells) == 2 * len(digits.taps) * len(digits.levels)
+    cost, found = rows["effective"].to_numpy(), rows["picked_auroc"].to_numpy()
+    beaten = [((cost <= c) & (found >= a) & ((cost < c) | (found > a))).any() for c, a in zip(cost, found, strict=True)]
+    front = rows[~np.array(beaten)].sort_values("effective")
+    points = trace(plate, "On the front")
+    assert set(points.x) == set(front["effective"]) and set(points.y) == set(front["judged_auroc"])
+
+
+@pytest.mark.parametrize("view", ["levels", "alignment", "conditioning", "cost"])
+def test_the_page_shows_these_plates(view, digits, choices):
+    app = open_page("protocol", run="digits", protocol_view=view, protocol_against="")
+    for kind, (where, key) in SHOWN.items():
+        if where == view:
+            assert_page_shows(app, key, make(kind, digits, choices))
+    assert set(SHOWN) == set(KINDS)

@@ -1,0 +1,164 @@
+"""The separation page's plates hold the tables' numbers, say of what, and are what the page shows."""
+
+import re
+
+import numpy as np
+import pytest
+from page_steps import open_page
+from same_as_page import assert_page_shows
+
+from cfs_explore.plates.choices import choose
+from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.plates.separation import KINDS
+
+#: Kind -> the page's view and chart that show it.
+SHOWN = {
+    "separation-predicted": ("cells", "separation_scatter"),
+    "separation-parts": ("cells", "separation_parts"),
+    "separation-share": ("cells", "separation_map"),
+    "separation-taps": ("cells", "separation_taps"),
+    "separation-channels": ("channels", "separation_channels"),
+    "separation-sparsity": ("channels", "separation_sparsity_curve"),
+    "separation-top-channels": ("channels", "separation_top"),
+    "separation-heads": ("heads", "separation_heads"),
+}
+
+
+@pytest.fixture(scope="module")
+def letters(digits):
+    """Choices beside the defaults: another OOD set; the cell stays one whose snapshots were kept."""
+    return choose(digits, ood="letters")
+
+
+@pytest.fixture(scope="module")
+def cells(digits):
+    table = digits.table("separation")
+    return table[table["ood"] == "letters"].reset_index(drop=True)
+
+
+def make(kind, run, choices):
+    return KINDS[kind].make(run, choices, "light")
+
+
+def trace(plate, name):
+    return next(each for each in plate.figure.data if each.name == name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_plate_is_whole_and_says_of_what(kind, digits, letters):
+    plate = make(kind, digits, letters)
+    assert len(plate.rows) and plate.alt
+    assert not re.search(r"\s", plate.stem) and plate.stem.startswith("digits-letters-")
+    assert "OOD: letters; n = 421 ID, 250 OOD" in plate.caption
+    whole_map = kind in ("separation-predicted", "separation-share", "separation-taps")
+    assert whole_map or ("up1.res2 @ λ 5.0" in plate.caption and "-cell80-" in plate.stem)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_the_stage_says_what_to_run(kind, bare):
+    with pytest.raises(NotMeasuredError, match=r"without the stage Separation\. `cfs-explore diagnose .*separation`"):
+        make(kind, bare, choose(bare))
+
+
+@pytest.mark.parametrize("view", ["cells", "channels", "heads"])
+def test_the_page_shows_these_plates(view, digits, choices):
+    app = open_page("separation", run="digits", separation_view=view)
+    for kind, (where, key) in SHOWN.items():
+        if where == view:
+            assert_page_shows(app, key, make(kind, digits, choices))
+    assert set(SHOWN) == set(KINDS)
+
+
+@pytest.fixture(scope="module")
+def chosen(cells, letters):
+    return cells.iloc[letters.cell]
+
+
+@pytest.fixture(scope="module")
+def contributions(digits, letters):
+    """c_j of the chosen cell by formula (10), written out; (2C,), means before standard deviations."""
+    level, tap = divmod(letters.cell, len(digits.taps))
+    start = sum(2 * each.channels for each in digits.taps[:tap])
+    columns = slice(start, start + 2 * digits.taps[tap].channels)
+    moments = [digits.moments(*which) for which in (("id_train",), ("id_test",), ("ood", "letters"))]
+    means = [each["mean"][level, columns] for each in moments]
+    variances = [each["m2"][level, columns] / each["count"] for each in moments]
+    shift = (means[2] - means[0]) ** 2 - (means[1] - means[0]) ** 2
+    return (shift + variances[2] - variances[1]) / variances[0] / len(shift)
+
+
+def test_predicted_has_a_point_per_cell_where_the_table_says(digits, letters, cells, chosen):
+    plate = make("separation-predicted", digits, letters)
+    points = {
+        int(index): (x, y)
+        for each in plate.figure.data
+        if each.customdata is not None
+        for index, x, y in zip(each.customdata, each.x, each.y, strict=True)
+    }
+    expected = zip(cells["predicted"], cells["auroc"], strict=True)
+    assert points == dict(enumerate(expected)) and len(points) == 29 * 8
+    assert (*trace(plate, "Chosen cell").x, *trace(plate, "Chosen cell").y) == (chosen["predicted"], chosen["auroc"])
+    inside = cells["predicted"].between(cells["lo"], cells["hi"]).mean()
+    assert f"in {100 * inside:.0f} % of the cells" in plate.caption
+
+
+def test_parts_are_those_of_the_cell(digits, letters, chosen):
+    plate = make("separation-parts", digits, letters)
+    names = ["mean_shift", "variance_change", "delta"]
+    assert [each.x[0] for each in plate.figure.data] == [chosen[name] for name in names]
+    assert plate.rows[names].iloc[0].tolist() == [chosen[name] for name in names]
+
+
+def test_share_map_is_the_mean_shifts_part(digits, letters, cells):
+    plate = make("separation-share", digits, letters)
+    share = cells["mean_shift"].abs() / (cells["mean_shift"].abs() + cells["variance_change"].abs())
+    heat = [value for row in plate.figure.data[0].z for value in row if value is not None and np.isfinite(value)]
+    np.testing.assert_allclose(heat, share, rtol=1e-12)
+    outlined = {shape.name for shape in plate.figure.layout.shapes if shape.name}
+    assert outlined == {f"selected {letters.cell}"}
+
+
+def test_taps_are_those_of_the_cells_level(digits, letters, cells):
+    plate = make("separation-taps", digits, letters)
+    level = cells[cells["level"] == letters.cell // 29]
+    scale = np.sqrt(level["var_id"] + level["var_ood"])
+    for name, column in (
+        ("Mean shift", "mean_shift"),
+        ("Variance change", "variance_change"),
+        ("Δ, their sum", "delta"),
+    ):
+        np.testing.assert_allclose(trace(plate, name).y, level[column] / scale, rtol=1e-12)
+    assert len(plate.rows) == 29
+
+
+def test_channels_add_what_formula_10_says(digits, letters, contributions):
+    plate = make("separation-channels", digits, letters)
+    half = len(contributions) // 2
+    np.testing.assert_allclose(trace(plate, "Channel means").y, contributions[:half], atol=1e-12)
+    np.testing.assert_allclose(trace(plate, "Channel standard deviations").y, contributions[half:], atol=1e-12)
+    assert plate.rows["contribution"].is_monotonic_decreasing
+
+
+def test_sparsity_accumulates_the_sorted_contributions(digits, letters, contributions, chosen):
+    plate = make("separation-sparsity", digits, letters)
+    size = np.sort(np.abs(contributions))[::-1]
+    np.testing.assert_allclose(trace(plate, "Measured").y, np.cumsum(size) / size.sum(), rtol=1e-9)
+    assert f"Participation ratio {chosen['participation_ratio']:.1f}" in plate.caption
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"), [("separation-top-channels", "top_channels"), ("separation-heads", "cell_heads")]
+)
+def test_kept_cells_show_their_rows(kind, table, digits, letters):
+    level, tap = divmod(letters.cell, len(digits.taps))
+    rows = digits.table(table)
+    rows = rows[(rows["ood"] == "letters") & (rows["level"] == level) & (rows["tap"] == digits.taps[tap].name)]
+    plate = make(kind, digits, letters)
+    drawn = [y for each in plate.figure.data for y in (each.y if kind.endswith("channels") else each.x)]
+    assert set(rows["auroc"]) <= set(drawn) and len(rows)
+    assert plate.rows["auroc"].tolist() == rows["auroc"].tolist()
+
+
+def test_a_cell_whose_snapshots_were_not_kept_has_no_heads(digits):
+    with pytest.raises(NotMeasuredError, match="has no rows, ood letters, level 0, tap conv_in"):
+        make("separation-heads", digits, choose(digits, ood="letters", lam=digits.levels[0].lam, tap="conv_in"))

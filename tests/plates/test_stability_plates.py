@@ -1,0 +1,150 @@
+"""The stability page's plates hold the tables' and scores' numbers, say of what, and are what the page shows."""
+
+import re
+
+import numpy as np
+import pytest
+from page_steps import open_page
+from same_as_page import assert_page_shows
+
+from cfs_explore.figures import format_estimate
+from cfs_explore.plates import stability
+from cfs_explore.plates.choices import choose
+from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.plates.stability import KINDS
+from cfs_explore.store import Run
+
+#: Kind -> the page's chart that shows it.
+SHOWN = {
+    "stability-survival": "stability_lines",
+    "stability-auroc": "stability_auroc",
+    "stability-law": "stability_law",
+    "stability-drift": "stability_drift",
+    "stability-radius": "stability_radius",
+}
+#: Beside the defaults: another tap and another OOD set.
+TAP, OOD = "mid_block.resnets.0", "letters"
+
+
+@pytest.fixture(scope="module")
+def others(digits):
+    return choose(digits, ood=OOD, tap=TAP)
+
+
+def make(kind, run, choices):
+    return KINDS[kind].make(run, choices, "light")
+
+
+def trace(plate, ending):
+    return next(each for each in plate.figure.data if each.name and each.name.endswith(ending))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_plate_is_whole_and_says_of_what(kind, digits, others):
+    plate = make(kind, digits, others)
+    assert len(plate.rows) and "mid.res0" in plate.alt
+    assert not re.search(r"\s", plate.stem) and plate.stem.startswith("digits-")
+    told = {
+        "stability-survival": "ID-test, n = 421, 5 noise draws",
+        "stability-auroc": "mid.res0; OOD: letters; n = 421 ID, 250 OOD; 5 noise draws",
+    }
+    assert told.get(kind, "n = 128 ID-test images") in plate.caption
+
+
+def test_survival_is_the_tables_icc(digits, others):
+    plate = make("stability-survival", digits, others)
+    table = digits.table("stability").query("role == 'id_test' and tap == @TAP")
+    line = trace(plate, ", chosen")
+    assert line.y == pytest.approx(table["icc_features"].tolist())
+    assert line.x == pytest.approx([level.lam for level in digits.levels])
+    row = table.iloc[0]
+    assert format_estimate(row["icc_features"], row["icc_features_lo"], row["icc_features_hi"]) in plate.alt
+    assert len(plate.rows) == len(digits.taps) * len(digits.levels)
+
+
+def test_survival_of_another_measure(digits):
+    plate = stability.survival(digits, digits.table("stability"), TAP, "spearman")
+    table = digits.table("stability").query("role == 'id_test' and tap == @TAP")
+    assert trace(plate, ", chosen").y == pytest.approx(table["spearman"].tolist())
+    assert plate.caption.startswith("Mean Spearman correlation between draws;")
+    assert plate.stem == "digits-stability-spearman"
+
+
+def test_auroc_is_the_maps_and_its_bars_are_the_single_draws(digits, others):
+    plate = make("stability-auroc", digits, others)
+    cells = digits.auroc_map(OOD).query("tap == @TAP")
+    assert trace(plate, "mean of the draws").y == pytest.approx(cells["auroc"].tolist(), abs=1e-6)
+    assert plate.rows[["lo", "hi"]].to_numpy() == pytest.approx(cells[["lo", "hi"]].to_numpy(), abs=1e-6)
+    level, position = 5, [tap.name for tap in digits.taps].index(TAP)
+    of_id, of_ood = (digits.scores(*which)[:, :, level, position] for which in (("id_test",), ("ood", OOD)))
+    single = [
+        np.mean(ood[:, None] > own) + 0.5 * np.mean(ood[:, None] == own)
+        for own, ood in zip(of_id.T, of_ood.T, strict=True)
+    ]
+    bars = trace(plate, "lowest to highest")
+    assert bars.y[level] - bars.error_y.array[level] == pytest.approx(min(single))
+    assert bars.y[level] + bars.error_y.array[level] == pytest.approx(max(single))
+    flat = plate.rows["auroc"] >= plate.rows["auroc"].max() - 0.01
+    assert plate.rows["on_plateau"].tolist() == flat.tolist()  # no gap in this curve's plateau
+
+
+def test_local_law_is_of_the_chosen_tap_and_the_published_pair(digits, others):
+    plate = make("stability-law", digits, others)
+    table = digits.table("local_law")
+    names = {", chosen": TAP, "CFS encoder": "down_blocks.1.resnets.1", "CFS decoder": "up_blocks.1.resnets.2"}
+    for ending, tap in names.items():
+        rows = table[table["tap"] == tap]
+        assert trace(plate, ending).y == pytest.approx(rows["within"].tolist())
+        assert trace(plate, ending).x == pytest.approx(rows["b_over_a"].tolist())
+    assert set(plate.rows["tap"]) == set(names.values())
+
+
+def test_drift_is_the_tables_by_cause(digits, others):
+    plate = make("stability-drift", digits, others)
+    table = digits.table("drift").query("tap == @TAP and drift > 0")
+    for name, cause in (("Only the noise changes", "noise"), ("Only the conditioning changes", "conditioning")):
+        assert trace(plate, name).y == pytest.approx(table[table["cause"] == cause]["drift"].tolist())
+
+
+def test_the_images_own_drift(digits):
+    plate = stability.drift_by_cause(digits, digits.table("drift"), TAP, "own")
+    table = digits.table("drift").query("tap == @TAP and cause == 'both' and own > 0")
+    assert trace(plate, "Both, as in the map").y == pytest.approx(table["own"].tolist())
+
+
+def test_radius_has_every_taps_slope(digits, others):
+    plate = make("stability-radius", digits, others)
+    slopes = digits.table("local_law").groupby("tap_index")["slope"].first()
+    shown = {index: y for each in plate.figure.data[::2] for index, y in zip(each.customdata, each.y, strict=True)}
+    assert shown == pytest.approx(slopes.to_dict())
+
+
+def test_what_cannot_be_shown_says_why(digits):
+    law, drift, table = (digits.table(name) for name in ("local_law", "drift", "stability"))
+    single = Run(digits.path, digits.manifest.model_copy(update={"draws": 1}))
+    with pytest.raises(NotMeasuredError, match="`draws: 5` in its spec"):
+        stability.survival(single, table, TAP)
+    with pytest.raises(NotMeasuredError, match="no reliability"):
+        stability.survival(digits, table.assign(icc_features=np.nan), TAP)
+    with pytest.raises(NotMeasuredError, match="does not respond to the noise"):
+        stability.local_law(digits, law.assign(within=0.0), TAP)
+    with pytest.raises(NotMeasuredError, match="no drift"):
+        stability.drift_by_cause(digits, drift.assign(drift=0.0), TAP)
+    with pytest.raises(NotMeasuredError, match="no slope and no radius"):
+        stability.radius(digits, law.assign(slope=np.nan), TAP)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_the_stage_says_what_to_run(kind, bare):
+    if kind == "stability-auroc":  # from the scores, which every run has
+        assert len(make(kind, bare, choose(bare)).rows) == len(bare.levels)
+        return
+    with pytest.raises(NotMeasuredError, match=r"without the stage Stability\. `cfs-explore diagnose .*stability`"):
+        make(kind, bare, choose(bare))
+
+
+def test_the_page_shows_these_plates(digits, choices):
+    app = open_page("stability", run="digits")
+    for kind, key in SHOWN.items():
+        assert_page_shows(app, key, make(kind, digits, choices))
+    assert set(SHOWN) == set(KINDS)
