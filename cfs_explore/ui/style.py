@@ -23,7 +23,7 @@ _STYLE = """
 .st-key-strip_protocol, .st-key-protocol_sensitivity,
 [data-testid="stElementContainer"]:is([class*="st-key-map_of_"], [class*="st-key-difference_"]) {
   overflow-x: auto !important;}
-.st-key-map [data-testid="stFullScreenFrame"] {min-width: 600px;}
+.st-key-map [data-testid="stFullScreenFrame"] {min-width: 540px;}
 .st-key-excess [data-testid="stFullScreenFrame"] {min-width: 520px;}
 .st-key-strip [data-testid="stFullScreenFrame"] {min-width: 620px;}
 .st-key-how_it_works [data-testid="stFullScreenFrame"] {min-width: 640px;}
