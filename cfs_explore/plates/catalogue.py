@@ -11,13 +11,13 @@ from cfs_explore.plates import (
     image,
     images,
     lab,
-    map,
     prediction,
     protocol,
     separation,
     stability,
     triage,
 )
+from cfs_explore.plates import map as map_page
 from cfs_explore.plates.choices import Choices, choose
 from cfs_explore.plates.needs import Kind, NotMeasuredError
 from cfs_explore.plates.plate import Plate
@@ -25,7 +25,7 @@ from cfs_explore.store import Run
 
 #: Page -> its figures, in the order of the app.
 PAGES: dict[str, dict[str, Kind]] = {
-    "map": map.KINDS,
+    "map": map_page.KINDS,
     "complementarity": complementarity.KINDS,
     "separation": separation.KINDS,
     "stability": stability.KINDS,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from cfs_explore.contracts import Tap
 from cfs_explore.diagnostics import SIDES
 from cfs_explore.errors import RunError
 from cfs_explore.figures import short_tap_name
+from cfs_explore.plates.detector import preset_cells
 from cfs_explore.store import Run
 
 METRICS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR95"}
@@ -63,7 +66,7 @@ def choose(
     run.entry("ood", ood)
     _one_of("metric", metric, list(METRICS))
     _one_of("scale", scale, list(SCALES))
-    cells = default_cells(run)
+    cells = default_cells(run.table("detectors"))
     cell_level, cell_tap = divmod(cells[-1], len(run.taps))
     level = run.manifest.kept["level"]
     if lam is not None:
@@ -75,11 +78,9 @@ def choose(
     return Choices(ood or run.ood_names[0], cell, level, (first, second), tuple(cells), metric, scale)
 
 
-def default_cells(run: Run) -> list[int]:
-    """The CFS(1x2) preset as cell indices; the first cell where the run has no preset."""
-    presets = run.table("detectors")
-    rows = presets[presets["name"] == "CFS(1x2)"] if len(presets) else presets
-    return [int(i) for i in rows["cell_indices"].iloc[0]] if len(rows) else [0]
+def default_cells(detectors: pd.DataFrame) -> list[int]:
+    """The CFS(1x2) preset as cell indices, of a run's table ``detectors``; the first cell where it has no preset."""
+    return preset_cells(detectors).get("CFS(1x2)", [0])
 
 
 def default_pair(run: Run) -> tuple[str, str]:

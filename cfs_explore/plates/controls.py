@@ -13,6 +13,7 @@ from cfs_explore.figures import (
     reencoding_figure,
     seed_spread_figure,
 )
+from cfs_explore.figures.captions import sample_sizes
 from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
@@ -59,9 +60,9 @@ def excess_map(run: Run, ood: str, cells: pd.DataFrame, copies: pd.DataFrame, th
     return Plate(
         excess_map_figure(cells, theme),
         cells[first + [name for name in cells if name not in first]],
-        f"AUROC of the trained backbone minus that of {against}, cell by cell; OOD: {ood}; {_counts(cells)}; {told}; "
-        "diagonal head. Above 0: the trained backbone does better. Ring: the cell's DeLong 95 % interval includes 0 "
-        "(one in 20 misses it by chance).",
+        f"AUROC of the trained backbone minus that of {against}, cell by cell; OOD: {ood}; {sample_sizes(cells)}; "
+        f"{told}; diagonal head. Above 0: the trained backbone does better. Ring: the cell's DeLong 95 % interval "
+        "includes 0 (one in 20 misses it by chance).",
         excess_alt(cells, CONTROLS[control].lower()),
         file_stem(run, ood, "excess", control),
     )
@@ -82,13 +83,13 @@ def comparison(
     """
     rows = _comparison_rows(run, ood, best, detectors, draws)
     pair = rows[rows["kind"] == "preset"]
-    published = f"CFS(1x2): the published pair as on the map's page, {_counts(pair)}. " if len(pair) else ""
+    published = f"CFS(1x2): the published pair as on the map's page, {sample_sizes(pair)}. " if len(pair) else ""
     return Plate(
         control_dots_figure(rows, theme),
         rows.drop(columns="kind"),
         "Every best one is picked on one half of the images and judged on the other (mean over 20 halvings, DeLong "
-        f"95 % CI); {_counts(best)}; one noise draw unless stated. {published}Dashed: the trained best cell; dotted, "
-        "where in view: chance.",
+        f"95 % CI); {sample_sizes(best)}; one noise draw unless stated. {published}Dashed: the trained best cell; "
+        "dotted, where in view: chance.",
         "; ".join(f"{row['name']}: AUROC {row['auroc']:.3f}" for row in rows.to_dict("records")),
         file_stem(run, ood, "controls"),
     )
@@ -111,7 +112,7 @@ def statistics(run: Run, ood: str, table: pd.DataFrame, theme: str = "light") ->
         control_dots_figure(rows, theme),
         table[["statistic", "auroc", "lo", "hi", "n_id", "n_ood", "note"]],
         "AUROC of plain statistics of the prepared images, each scored by its squared z-score against ID-train; "
-        f"OOD: {ood}; {_counts(table)}; DeLong 95 % CI. Below 0.5: closer to the ID mean than ID images.",
+        f"OOD: {ood}; {sample_sizes(table)}; DeLong 95 % CI. Below 0.5: closer to the ID mean than ID images.",
         "; ".join(f"{row.name}: AUROC {row.auroc:.3f}" for row in rows[["name", "auroc"]].itertuples(index=False)),
         file_stem(run, ood, "statistics"),
     )
@@ -122,8 +123,9 @@ def reencoding(run: Run, ood: str, cells: pd.DataFrame, theme: str = "light") ->
     return Plate(
         reencoding_figure(cells, theme),
         cells[["tap", "lam", "trained", "control_auroc", "excess", "lo", "hi", "p", "n_id", "n_ood"]],
-        f"Each point is a cell; OOD: {ood}; {_counts(cells)}; one noise draw on both sides. Re-encoded: all images, "
-        "ID-train included, shrunk to 3/4 and back (bilinear), then JPEG at quality 85; statistics fitted again.",
+        f"Each point is a cell; OOD: {ood}; {sample_sizes(cells)}; one noise draw on both sides. Re-encoded: all "
+        "images, ID-train included, shrunk to 3/4 and back (bilinear), then JPEG at quality 85; statistics fitted "
+        "again.",
         f"AUROC after re-encoding against before, {len(cells)} cells; median loss {cells['excess'].median():.3f}.",
         file_stem(run, ood, "reencoding"),
     )
@@ -153,8 +155,8 @@ def seed_spread(
         seed_spread_figure(trained, shown, theme),
         shown[["seed", "tap", "lam", "auroc", "lo", "hi", "n_id", "n_ood"]],
         f"AUROC of {shown['seed'].nunique()} untrained copies (one noise draw) and of the trained backbone as in the "
-        f"map ({run.draws} averaged), at λ = {format_value(run.levels[level].lam, 1)}; OOD: {ood}; {_counts(shown)}; "
-        f"bars: DeLong 95 % CI{several}. Dotted: chance.",
+        f"map ({run.draws} averaged), at λ = {format_value(run.levels[level].lam, 1)}; OOD: {ood}; "
+        f"{sample_sizes(shown)}; bars: DeLong 95 % CI{several}. Dotted: chance.",
         f"AUROC along {trained['tap'].nunique()} taps: trained {trained['auroc'].min():.2f} to "
         f"{trained['auroc'].max():.2f}, untrained {shown['auroc'].min():.2f} to {shown['auroc'].max():.2f}.",
         file_stem(run, ood, "seeds"),
@@ -201,10 +203,6 @@ def _published(run: Run, ood: str, detectors: pd.DataFrame) -> list[dict]:
 
 def _sizes(row: Mapping) -> dict[str, int]:
     return {"n_id": row["n_id"], "n_ood": row["n_ood"]}
-
-
-def _counts(frame: pd.DataFrame) -> str:
-    return f"n = {frame['n_id'].iloc[0]} ID, {frame['n_ood'].iloc[0]} OOD"
 
 
 def _excess_map(run: Run, choices: Choices, theme: str) -> Plate:

@@ -41,12 +41,14 @@ class Image(NamedTuple):
         role, name: its set.
         image_id: its id.
         row: its first row in the set.
+        file: what people call it.
     """
 
     role: str
     name: str
     image_id: str
     row: int
+    file: str
 
     @property
     def own(self) -> int | None:
@@ -129,8 +131,8 @@ def over_cells(
     return Plate(
         image_map_figure(cells, value, cell, theme),
         cells.drop(columns="n_ood"),
-        f"{_who(run, image)}: its slot scores, mean of {run.draws} draws, beside those of {cells['n_id'].iloc[0]} "
-        f"{who} images. {reading}.",
+        f"{image.file} of {image.name}: its slot scores, mean of {run.draws} draws, beside those of "
+        f"{cells['n_id'].iloc[0]} {who} images. {reading}.",
         f"Map of one image over {len(cells)} cells: percentile within ID-test from "
         f"{cells['percentile'].min():.0f} to {high['percentile']:.0f}, the highest for "
         f"{short_tap_name(high['tap'])} at log-SNR {high['lam']:.1f}.",
@@ -143,8 +145,8 @@ def detectors(run: Run, image: Image, rows: pd.DataFrame, theme: str = "light") 
     return Plate(
         image_scores_figure(rows, "id" if image.role == "id_test" else "ood", theme),
         rows.assign(draws=[" ".join(f"{draw:.6g}" for draw in draws) for draws in rows["draws"]]),
-        f"Diamond: {_who(run, image)}, mean of {run.draws} draws; rings: single draws. Bars: the middle 50 % and 90 % "
-        f"of n = {rows['n_id'].iloc[0]} ID-test images. p: conformal p-value.",
+        f"Diamond: {image.file} of {image.name}, mean of {run.draws} draws; rings: single draws. Bars: the middle 50 % "
+        f"and 90 % of n = {rows['n_id'].iloc[0]} ID-test images. p: conformal p-value.",
         "; ".join(f"{row['name']}: percentile {row['percentile']:.1f}" for row in rows.to_dict("records")),
         file_stem(run, image.name, image.image_id, "detectors"),
     )
@@ -158,8 +160,8 @@ def features(run: Run, image: Image, cell: int, table: pd.DataFrame, theme: str 
     return Plate(
         image_features_figure(table, _TOP, theme),
         table.sort_values("square", ascending=False),
-        f"{_who(run, image)}, {cell_label(run, cell)}: the {min(_TOP, len(table) // 2)} channels of each pooling "
-        f"that lie farthest from ID-train, of {len(table) // 2}; z-scores of the first draw, whose score is "
+        f"{image.file} of {image.name}, {cell_label(run, cell)}: the {min(_TOP, len(table) // 2)} channels of each "
+        f"pooling that lie farthest from ID-train, of {len(table) // 2}; z-scores of the first draw, whose score is "
         f"{format_value(table['square'].mean())}. The channels' means carry {parts['mean']:.0f} % of it, their "
         f"standard deviations {parts['std']:.0f} %.",
         f"z-scores of {len(table)} features; the farthest is channel {first['channel']}'s {pooled}, "
@@ -168,14 +170,10 @@ def features(run: Run, image: Image, cell: int, table: pd.DataFrame, theme: str 
     )
 
 
-def _who(run: Run, image: Image) -> str:
-    """The image as captions call it: its file and its set."""
-    return f"{run.images(image.role, image.name, columns=('name',))['name'].iloc[image.row]} of {image.name}"
-
-
 def _image(run: Run, choices: Choices) -> Image:
     """The first of the OOD set."""
-    return Image("ood", choices.ood, run.images("ood", choices.ood, columns=("image_id",))["image_id"].iloc[0], 0)
+    first = run.images("ood", choices.ood, columns=("image_id", "name")).iloc[0]
+    return Image("ood", choices.ood, first["image_id"], 0, first["name"])
 
 
 def _profile(run: Run, choices: Choices) -> Profile:

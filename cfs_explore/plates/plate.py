@@ -34,6 +34,11 @@ def file_stem(run: Run, *parts: str) -> str:
     return "-".join([run.path.name, *parts]).replace(" ", "-")
 
 
+def counts(row: pd.Series) -> str:
+    """'n = 421 ID, 250 OOD', of a row with n_id and n_ood; of many rows ``figures.captions.sample_sizes``."""
+    return f"n = {row['n_id']} ID, {row['n_ood']} OOD"
+
+
 def csv_text(plate: Plate) -> str:
     """The plate's data as a CSV file, which page and command line write alike."""
     return plate.rows.to_csv(index=False)

@@ -17,7 +17,7 @@ from cfs_explore.figures import (
 from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
-from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.plates.plate import Plate, counts, file_stem
 from cfs_explore.store import Run
 
 
@@ -54,7 +54,7 @@ def ranking(run: Run, ood: str, cells: pd.DataFrame, losses: pd.DataFrame, index
         cells[["tap", "lam", "region", "predicted", "auroc", "lo", "hi", "left_out", "n_proxy", "n_id", "n_ood"]],
         f"Each point is a cell, {len(cells)} in all; Spearman {rho}: 95 % interval over images, not over cells, which "
         f"depend on each other. Proxies of {first['n_proxy']} ID-train images, one draw{exception}; OOD: {ood}, "
-        f"{_counts(first)}. Dotted: chance.",
+        f"{counts(first)}. Dotted: chance.",
         f"Measured AUROC for {ood} against that predicted from proxies, {len(cells)} cells; Spearman {rho}.",
         file_stem(run, ood, "proxies"),
     )
@@ -68,7 +68,7 @@ def losses_of_set(run: Run, ood: str, losses: pd.DataFrame, theme: str = "light"
         regret_dots_figure(losses, published_lam(run), theme),
         losses.drop(columns=["ood", "best_level"]),
         f"Best cell: AUROC {best} on these very images: a naive maximum, so that every loss is overestimated. Paired "
-        f"DeLong 95 % intervals; OOD: {ood}, {_counts(first)}.",
+        f"DeLong 95 % intervals; OOD: {ood}, {counts(first)}.",
         "AUROC lost to the best cell: "
         + "; ".join(f"{row.policy} {format_value(row.regret)}" for row in losses.itertuples()),
         file_stem(run, ood, "regret"),
@@ -134,10 +134,6 @@ def ablation(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -> Pl
         "without a shift.",
         file_stem(run, ood, "ablation"),
     )
-
-
-def _counts(row: pd.Series) -> str:
-    return f"n = {row['n_id']} ID, {row['n_ood']} OOD"
 
 
 def _range(counts: pd.Series) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from cfs_explore.contracts import Tap
 from cfs_explore.figures import format_estimate, short_tap_name
+from cfs_explore.figures.captions import sample_sizes
 from cfs_explore.figures.conditioning_lines import PUBLISHED, conditioning_lines_figure
 from cfs_explore.figures.signed_map import shared_reach, signed_map_figure
 from cfs_explore.figures.theme import format_value
@@ -46,8 +47,8 @@ def loss_map(run: Run, ood: str, rows: pd.DataFrame, told: str, theme: str = "li
         signed_map_figure(cells, "loss", texts, "AUROC lost", reach, theme, higher_is_better=False),
         cells[["tap", "lam", "told_lam", "loss", "loss_lo", "loss_hi", "auroc", "n_id", "n_ood"]],
         f"AUROC told the truth minus AUROC told {told_label(told).lower()}, cell by cell; OOD: {ood}; "
-        f"{_counts(cells)}, one noise draw; ID-train told the same, statistics fitted again. Above 0: the wrong level "
-        "costs. Ring: the paired DeLong 95 % interval includes 0.",
+        f"{sample_sizes(cells)}, one noise draw; ID-train told the same, statistics fitted again. Above 0: the wrong "
+        "level costs. Ring: the paired DeLong 95 % interval includes 0.",
         f"Loss of AUROC when told {told_label(told).lower()}: {cells['loss'].min():.3f} to {cells['loss'].max():.3f}, "
         f"median {cells['loss'].median():.3f}.",
         file_stem(run, ood, "told", told),
@@ -60,8 +61,8 @@ def loss_by_offset(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light")
     return Plate(
         conditioning_lines_figure(rows, theme),
         summary,
-        f"Median over the cells of a region, band from their 10th to 90th percentile; OOD: {ood}; {_counts(rows)}. "
-        "Told levels beyond the backbone's ends fall on its ends.",
+        f"Median over the cells of a region, band from their 10th to 90th percentile; OOD: {ood}; "
+        f"{sample_sizes(rows)}. Told levels beyond the backbone's ends fall on its ends.",
         "; ".join(
             f"{told_label(row.variant)}, {row.region}: median loss {row.median:.3f}"
             for row in summary.itertuples()
@@ -69,10 +70,6 @@ def loss_by_offset(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light")
         ),
         file_stem(run, ood, "conditioning"),
     )
-
-
-def _counts(frame: pd.DataFrame) -> str:
-    return f"n = {frame['n_id'].iloc[0]} ID, {frame['n_ood'].iloc[0]} OOD"
 
 
 def _hover(row, tap: Tap) -> str:

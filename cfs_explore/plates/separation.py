@@ -21,7 +21,7 @@ from cfs_explore.headlines.separation import coverage
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
-from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.plates.plate import Plate, counts, file_stem
 from cfs_explore.store import Run
 
 
@@ -40,7 +40,7 @@ def predicted(run: Run, ood: str, cells: pd.DataFrame, index: int, theme: str = 
         predicted_measured_figure(cells, len(run.taps), index, theme),
         cells[first + [name for name in cells if name not in first]],
         f"Each point is a cell (tap × noise level), {len(cells)} in all; OOD: {ood}; "
-        f"{_counts(cells.iloc[0])}; {cells['draws'].iloc[0]} draws averaged; the prediction lies in the measured "
+        f"{counts(cells.iloc[0])}; {cells['draws'].iloc[0]} draws averaged; the prediction lies in the measured "
         f"DeLong 95 % interval in {100 * coverage(cells):.0f} % of the cells. Grey: below the bound, where no cell can "
         "lie.",
         f"Measured against predicted AUROC of {len(cells)} cells for {ood}; mean absolute difference "
@@ -72,7 +72,7 @@ def mean_share(run: Run, ood: str, cells: pd.DataFrame, chosen: pd.Series, theme
     return Plate(
         auroc_map_figure(cells, "mean_share", [_index(run, chosen)], theme),
         cells[["tap", "lam", "mean_share", "mean_shift", "variance_change", "delta", "delta_lo", "delta_hi"]],
-        f"Share of the mean shift in |mean shift| + |variance change|; OOD: {ood}; {_counts(chosen)}. Above 0.5: OOD "
+        f"Share of the mean shift in |mean shift| + |variance change|; OOD: {ood}; {counts(chosen)}. Above 0.5: OOD "
         "features lie elsewhere on average; below: they spread more, or less, than ID ones.",
         f"Map of the mean shift's share in Δ, from {cells['mean_share'].min():.2f} to {cells['mean_share'].max():.2f}.",
         file_stem(run, ood, "separation", "share"),
@@ -86,7 +86,7 @@ def along_taps(run: Run, ood: str, level: pd.DataFrame, chosen: pd.Series, theme
         tap_parts_figure(level, int(chosen["tap_index"]), theme),
         level[["tap", "lam", *names]],
         f"Δ and its parts at λ = {format_value(chosen['lam'], 1)}, divided by √(Var_ID + Var_OOD): Φ of the sum is the "
-        f"predicted AUROC. OOD: {ood}; {_counts(chosen)}; Δ with Welch's 95 % interval. A part below zero works "
+        f"predicted AUROC. OOD: {ood}; {counts(chosen)}; Δ with Welch's 95 % interval. A part below zero works "
         "against the other.",
         f"Mean shift and variance change of {len(level)} taps at λ = {chosen['lam']:.1f}.",
         file_stem(run, ood, "separation", "taps"),
@@ -198,15 +198,11 @@ def _index(run: Run, row: pd.Series) -> int:
 
 def _of(run: Run, ood: str, row: pd.Series) -> str:
     """What a figure of one cell is of."""
-    return f"{cell_label(run, _index(run, row))}; OOD: {ood}; {_counts(row)}"
+    return f"{cell_label(run, _index(run, row))}; OOD: {ood}; {counts(row)}"
 
 
 def _stem(run: Run, ood: str, row: pd.Series, what: str) -> str:
     return file_stem(run, ood, f"cell{_index(run, row)}", what)
-
-
-def _counts(row: pd.Series) -> str:
-    return f"n = {row['n_id']} ID, {row['n_ood']} OOD"
 
 
 def _cells(run: Run, choices: Choices) -> pd.DataFrame:

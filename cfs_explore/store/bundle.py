@@ -95,11 +95,6 @@ def write_zip(run: Path, file: BinaryIO | Path, texts: Mapping[str, str] | None 
                 raise RunError(f"{run.name} changed while it was packed ({name} went). Try again.") from error
 
 
-def packed_bytes(run: Path) -> int:
-    """About how large the zip will be."""
-    return sum((run / name).stat().st_size for name in _packed_names(run))
-
-
 def _packed_names(run: Path) -> Iterator[str]:
     for path in run.rglob("*"):
         name = path.relative_to(run).as_posix()

@@ -50,7 +50,7 @@ def make_trainee(spec: TrainSpec) -> Trainee:
     """
     trainee = _MAKERS[spec.family](spec)
     if spec.start is not None:
-        first = load_backbone(spec.start, device="cpu").module.state_dict()
+        first = load_backbone(spec.start_place, device="cpu").module.state_dict()
         own = trainee.network.state_dict()
         if {name: tensor.shape for name, tensor in first.items()} != {name: t.shape for name, t in own.items()}:
             raise SpecError(f"start: the network in {spec.start} is not the one that this spec describes.")

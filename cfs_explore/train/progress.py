@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,11 +85,8 @@ class Progress:
     def write_record(self, out: Path) -> None:
         """The spec, the images seen, the time, and the loss by step, smoothed."""
         window = max(1, self.spec.steps // 50)
-        spec = self.spec.model_dump()
-        if spec["start"] is not None and Path(spec["start"]).exists():
-            spec["start"] = os.path.relpath(spec["start"], out)  # the record may be published
         record = {
-            "spec": spec,
+            "spec": self.spec.model_dump(),
             "steps": self.step,
             "images": self.step * self.spec.batch_size,
             "parameters": sum(p.numel() for p in self.network.parameters()),

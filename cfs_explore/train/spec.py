@@ -46,6 +46,13 @@ class TrainSpec(pydantic.BaseModel):
     flip: bool = False
     bf16: bool = False
     seed: int = 0
+    _folder: Path = pydantic.PrivateAttr(Path())
+
+    @property
+    def start_place(self) -> str | None:
+        """``start`` as it can be loaded: a folder or file beside the spec where there is one, else a hub id."""
+        beside = self._folder / (self.start or "")
+        return str(beside) if self.start is not None and beside.exists() else self.start
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> TrainSpec:
@@ -55,6 +62,5 @@ class TrainSpec(pydantic.BaseModel):
             spec = cls(**content)
         except pydantic.ValidationError as error:
             raise SpecError(f"{path} is not a training spec: {explain(error)}") from error
-        beside = Path(path).parent / (spec.start or "")
-        there = spec.start is not None and beside.exists()  # else it is a hub id
-        return spec.model_copy(update={"start": str(beside)}) if there else spec
+        spec._folder = Path(path).parent
+        return spec

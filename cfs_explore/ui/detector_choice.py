@@ -6,8 +6,7 @@ import streamlit as st
 
 from cfs_explore.figures import short_tap_name
 from cfs_explore.figures.theme import format_value
-from cfs_explore.plates import detector
-from cfs_explore.plates.choices import default_cells
+from cfs_explore.plates import choices, detector
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
@@ -21,6 +20,11 @@ _LABELS = {COMPOSED: "Composed cells", SINGLE: "A single cell"}
 def preset_cells(run: Run) -> dict[str, list[int]]:
     """Preset -> its cell indices; empty for a backbone without presets."""
     return detector.preset_cells(data.table(run, run.digest, "detectors"))
+
+
+def default_cells(run: Run) -> list[int]:
+    """What pages open with: the published pair, or the first cell."""
+    return choices.default_cells(data.table(run, run.digest, "detectors"))
 
 
 def restore(run: Run) -> None:

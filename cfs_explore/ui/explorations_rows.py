@@ -18,7 +18,6 @@ from cfs_explore.ui import data, ownership
 
 #: Sizes on disk are looked up again after so many seconds.
 _SIZE_SECONDS = 20
-_UNDER_WAY = ("starting", "waiting", "running")
 
 
 @dataclass(frozen=True)

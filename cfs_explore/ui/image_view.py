@@ -6,12 +6,12 @@ import streamlit as st
 
 from cfs_explore.headlines.image import image_headline
 from cfs_explore.plates import image as plates
-from cfs_explore.plates.choices import default_cells
 from cfs_explore.plates.detector import PRESETS, cell_label
 from cfs_explore.plates.image import Image, Profile
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_data, state
 from cfs_explore.ui.cell_choice import choose_cell
+from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.gallery import has_pictures, show_absence, show_picture
 from cfs_explore.ui.sidebar import escape
@@ -88,7 +88,7 @@ def _controls(run: Run) -> Image:
             _choose_image(list(names), names)
     image_id = st.session_state["image"]
     ids = data.images(run, run.digest, role, None if role == "id_test" else name)["image_id"]
-    return Image(role, name, image_id, int((ids == image_id).to_numpy().argmax()))
+    return Image(role, name, image_id, int((ids == image_id).to_numpy().argmax()), names[image_id])
 
 
 def _choose_set(run: Run) -> None:

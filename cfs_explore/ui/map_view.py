@@ -12,12 +12,13 @@ import streamlit as st
 from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.plates import html_report
 from cfs_explore.plates import map as plates
-from cfs_explore.plates.choices import METRICS, choose, default_cells
+from cfs_explore.plates.choices import METRICS, choose
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
 from cfs_explore.ui import composer, data, state
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.cell_panel import show_cell
+from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.figure import show_plate
 
 CLICKS = {"open": "opens a cell", "compose": "composes a detector"}

@@ -9,12 +9,12 @@ from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.prediction import prediction_headline
 from cfs_explore.plates import prediction as plates
-from cfs_explore.plates.choices import default_cells
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.store import Run
 from cfs_explore.ui import data, diagnostic_page, prediction_details, state
 from cfs_explore.ui.cell_choice import choose_cell
+from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 

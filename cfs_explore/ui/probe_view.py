@@ -10,11 +10,11 @@ from cfs_explore.errors import CFSError
 from cfs_explore.figures import short_tap_name
 from cfs_explore.headlines.probe import probe_headline
 from cfs_explore.levels import MAIN_LAM
-from cfs_explore.plates.choices import default_cells
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.probe.seen import Seen
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, probe_data, probe_film, probe_images, probe_tap, state
+from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.probe_images import Shown
 from cfs_explore.ui.sidebar import escape
 

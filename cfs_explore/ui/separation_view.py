@@ -9,9 +9,9 @@ from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.separation import separation_headline
 from cfs_explore.plates import separation as plates
-from cfs_explore.plates.choices import default_cells
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, separation_details, state
+from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 

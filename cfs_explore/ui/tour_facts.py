@@ -10,12 +10,12 @@ from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.probe import format_score
 from cfs_explore.headlines.triage import alarms_text
-from cfs_explore.plates.choices import default_cells
 from cfs_explore.plates.detector import as_cells, cell_label
 from cfs_explore.plates.lab_settings import PAIR_SETTINGS
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_data, images_points, lab_pair, probe_data
+from cfs_explore.ui.detector_choice import default_cells
 
 #: The OOD set that the tour follows, and the one that anything tells apart.
 LETTERS, EASY = "letters", "inverted"
@@ -193,8 +193,9 @@ def on_image(run: Run) -> dict[str, str]:
     """The letter that the published pair scores highest."""
     cell = default_cells(run)[-1]
     place = int(np.argmax(_published(run, "ood", LETTERS)))
-    image_id = str(data.images(run, run.digest, "ood", LETTERS)["image_id"].iloc[place])
-    image = image_data.Image("ood", LETTERS, image_id, place)
+    row = data.images(run, run.digest, "ood", LETTERS).iloc[place]
+    image_id = str(row["image_id"])
+    image = image_data.Image("ood", LETTERS, image_id, place, row["name"])
     found = image_data.profile(run, run.digest, image, cell).exceedance
     return {
         "image": image_id,

@@ -64,7 +64,8 @@ def test_the_map_holds_the_share_of_id_test_below(digits, letters, means):
 
 def test_an_id_image_is_compared_with_the_others(digits):
     scores = digits.scores("id_test")
-    image = Image("id_test", digits.id_test.name, digits.images("id_test")["image_id"].iloc[3], 3)
+    fourth = digits.images("id_test").iloc[3]
+    image = Image("id_test", digits.id_test.name, fourth["image_id"], 3, fourth["name"])
     found = profile(digits, image, 0, scores, scores[3], {})
     plate = over_cells(digits, image, found.cells, 0, "ratio")
     assert "420 other ID-test images" in plate.caption and plate.stem.endswith("-ratio")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cfs_explore import load_backbone
 from cfs_explore.errors import SpecError
-from cfs_explore.train import loop, train
+from cfs_explore.train import TrainSpec, loop, train
 from cfs_explore.train.families import make_trainee
 
 FAMILIES = {"ddpm": "unet2d", "edm": "unet2d", "uvit": "u-vit"}
@@ -84,10 +84,12 @@ def test_another_unfinished_training_is_refused(spec_of, tmp_path, monkeypatch):
 
 
 def test_a_record_names_no_place_of_this_computer(spec_of, tmp_path):
-    place = train(spec_of("ddpm", steps=1), tmp_path / "first", device="cpu")
-    train(spec_of("ddpm", steps=1, start=str(place)), tmp_path / "second", device="cpu")
+    train(spec_of("ddpm", steps=1), tmp_path / "first", device="cpu")
+    written = spec_of("ddpm", steps=1, start="first").model_dump_json()  # JSON is YAML
+    (tmp_path / "train.yaml").write_text(written)
+    train(TrainSpec.from_yaml(tmp_path / "train.yaml"), tmp_path / "second", device="cpu")
     record = json.loads((tmp_path / "second" / "training.json").read_text())
-    assert record["spec"]["start"] == "../first"
+    assert record["spec"]["start"] == "first"
 
 
 def test_a_start_gives_the_first_weights(spec_of, tmp_path):
