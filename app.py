@@ -6,10 +6,13 @@ from cfs_explore.ui import gate, navigation, page_script, sidebar, style, tour
 
 st.session_state["routed"] = True
 style.apply()
-page_script.run()
+ready = page_script.run(navigation.is_leaving())
 page = navigation.current_page()
 gate.pass_gate()
 gate.resume_runs()
 sidebar.show()
 tour.show(page.url_path)
-page.run()
+if ready:
+    navigation.leave()
+elif not navigation.is_leaving():
+    page.run()

@@ -13,7 +13,7 @@ from cfs_explore.errors import CFSError
 from cfs_explore.estimate import format_bytes
 from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
-from cfs_explore.ui import access, data
+from cfs_explore.ui import access, data, navigation
 from cfs_explore.ui.explorations_rows import Row, plain, size_of
 from cfs_explore.ui.protocol_view import MOST_OTHERS
 from cfs_explore.ui.sidebar import escape
@@ -74,13 +74,13 @@ def _open(row: Row) -> None:
     """The map, or how far it is."""
     name = row.path.name
     if row.finished and st.button("Open map", type="primary", icon=":material/grid_on:", key=f"open_map_{name}"):
-        st.switch_page("pages/map.py", query_params={"run": name})
+        navigation.leave_for("pages/map.py", {"run": name})
     if row.bundled or row.error or row.state in ("Finished", "Imported"):
         return
     label, icon = ("Watch or cancel", ":material/monitoring:") if row.under_way else ("Resume", ":material/play_arrow:")
     kind = "secondary" if row.finished else "primary"
     if st.button(label, icon=icon, type=kind, key=f"open_job_{name}"):
-        st.switch_page("pages/new.py", query_params={"job": name})
+        navigation.leave_for("pages/new.py", {"job": name})
 
 
 def _download(row: Row) -> None:
@@ -181,5 +181,5 @@ def _several(rows: Sequence[Row]) -> None:
         if st.button(label, type="primary", icon=":material/compare:", key="compare", disabled=bool(why)):
             first, *others = (row.path.name for row in rows)
             query = {"run": first, "protocol_view": "compare", "protocol_against": ",".join(others)}
-            st.switch_page("pages/protocol.py", query_params=query)
+            navigation.leave_for("pages/protocol.py", query)
         st.caption(why or "Their maps on one colour scale, and where they differ.")

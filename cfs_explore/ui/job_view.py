@@ -12,6 +12,7 @@ from cfs_explore.estimate import format_bytes, format_seconds
 from cfs_explore.locations import runs_root
 from cfs_explore.spec import RunSpec
 from cfs_explore.stages import STAGES
+from cfs_explore.ui import navigation
 from cfs_explore.ui.sidebar import escape
 
 _STAGES = {
@@ -61,7 +62,7 @@ def _watch(run: Path) -> None:
         return
     state = status.state if status else "cancelled"
     if state == "finished":
-        st.switch_page("pages/map.py", query_params={"run": run.name})
+        navigation.leave_for("pages/map.py", {"run": run.name})
     if state in ("starting", "waiting", "running"):
         _show_progress(run, status)
     else:
@@ -117,7 +118,7 @@ def _offer_map(run: Path, told: str) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Open the map now", type="primary", icon=":material/grid_on:"):
-            st.switch_page("pages/map.py", query_params={"run": run.name})
+            navigation.leave_for("pages/map.py", {"run": run.name})
         st.caption(told)
 
 

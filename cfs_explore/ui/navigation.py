@@ -9,6 +9,8 @@ from cfs_explore.ui import gate
 
 _FOLDER = PROJECT / "pages"
 _ICON = PROJECT / "docs" / "images" / "icon.png"
+#: Of the session: page and query that a fragment wants to lead to.
+_NEXT = "navigation_next"
 
 
 def current_page():
@@ -40,6 +42,28 @@ def current_page():
     st.session_state["arrived"] = st.session_state.get("page_shown") != page.url_path
     st.session_state["page_shown"] = page.url_path
     return page
+
+
+def leave_for(page: str, query: dict[str, str]) -> None:
+    """``st.switch_page`` for a fragment that runs on a timer.
+
+    A rerun that its timer asked for just before arrives after the switch, on behalf of the page that was left, and the
+    browser empties the new one. So the page is first made again without the fragment, which ends the timer; what was
+    under way arrives then; and when the browser has seen the page without it (``page_script``), the switch is made.
+    """
+    st.session_state[_NEXT] = (page, query)
+    st.rerun(scope="app")
+
+
+def is_leaving() -> bool:
+    """Whether a fragment asked to lead elsewhere; the page is not drawn then."""
+    return _NEXT in st.session_state
+
+
+def leave() -> None:
+    """Make the switch that a fragment asked for; nothing runs on a timer any more."""
+    page, query = st.session_state.pop(_NEXT)
+    st.switch_page(page, query_params=query)
 
 
 def ensure_routed() -> None:

@@ -2,7 +2,7 @@
 
 An open popover stands behind the whole page, out of the Tab key's reach: one that a key opens takes the focus, and
 Escape gives it back to its button. Figures are drawn in the colours of the theme that they were made for: when it
-changes, the page is made again.
+changes, the page is made again. And it tells when a page without timers is shown (``navigation.leave_for``).
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ function followTheme(onChange) {
   return () => observer.disconnect();
 }
 
-export default function ({ setTriggerValue }) {
+export default function ({ data, setTriggerValue }) {
+  if (data.leaving) setTriggerValue('ready', true);
   const ends = [enterPopovers(), followTheme((theme) => setTriggerValue('theme', theme))];
   return () => ends.forEach((end) => end());
 }
@@ -61,6 +62,16 @@ export default function ({ setTriggerValue }) {
 )
 
 
-def run() -> None:
-    """Mount the script; it takes no room (``style``)."""
-    _SCRIPT(key="page_script", on_theme_change=lambda: None)
+def run(leaving: bool) -> bool:
+    """Mount the script; it takes no room (``style``).
+
+    Args:
+        leaving: whether the page is made without its content, to switch to another one.
+
+    Returns:
+        Whether the browser has shown that.
+    """
+    shown = _SCRIPT(
+        key="page_script", data={"leaving": leaving}, on_theme_change=lambda: None, on_ready_change=lambda: None
+    )
+    return leaving and bool(shown.ready)

@@ -1,9 +1,10 @@
 """What the tests of pages share."""
 
 import pytest
+import streamlit as st
 
 from cfs_explore import jobs
-from cfs_explore.ui import new_backbone
+from cfs_explore.ui import navigation, new_backbone
 
 
 @pytest.fixture(autouse=True)
@@ -11,6 +12,12 @@ def _owners_server(monkeypatch):
     """The server is its owner's own, and jobs that a test plays are not started again by the app."""
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
     monkeypatch.setattr(jobs, "recover", lambda: [])
+
+
+@pytest.fixture
+def no_timers(monkeypatch):
+    """Fragments lead to other pages at once: no browser is there that would have to end their timers."""
+    monkeypatch.setattr(navigation, "leave_for", lambda page, query: st.switch_page(page, query_params=query))
 
 
 @pytest.fixture

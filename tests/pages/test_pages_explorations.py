@@ -166,7 +166,7 @@ def test_an_unreadable_run_can_be_deleted_only(runs):
     assert not (runs / "broken").exists()
 
 
-def test_comparing(mine):
+def test_comparing(mine, no_timers):
     app = choose(mine.name, "digits")
     button(app, "Compare side by side").click().run()
     assert not app.exception

@@ -169,7 +169,7 @@ def test_a_running_job_shows_rate_and_time_left(run):
     assert button(app, "Cancel")
 
 
-def test_diagnostics_that_run_are_named_and_the_map_can_be_opened(run):
+def test_diagnostics_that_run_are_named_and_the_map_can_be_opened(run, no_timers):
     write_status(run, "running", stage="saving", total=1)
     assert "Open the map now" not in [each.label for each in open_page("new", job=run.name).button]
     source = BUNDLES / "digits"
