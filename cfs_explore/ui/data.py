@@ -24,8 +24,8 @@ def explorations() -> dict[str, Path]:
 
 
 def bundles() -> list[Path]:
-    """The explorations that come with the project."""
-    return find_runs(BUNDLES)
+    """The explorations that come with the project; pages open with the first, which has pictures and is quick."""
+    return sorted(find_runs(BUNDLES), key=lambda path: path.name != "digits")
 
 
 def load_run(path: Path) -> Run:

@@ -9,6 +9,7 @@ from browser_steps import query
 
 from cfs_explore import bundles
 from cfs_explore.locations import BUNDLES
+from cfs_explore.store import find_runs
 
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
@@ -172,13 +173,14 @@ def test_strangers_see_their_own(strangers, visitor, packed):
     first.get_by_text("only you see yours").wait_for(timeout=30_000)
     app_browser.settle(first)
     run, kept = shown_id(first), first.url
+    bundled = len(find_runs(BUNDLES))
     assert run in query(first)["mine"].split(".")
     first.get_by_text("its backbone and images are not on this server").wait_for(timeout=30_000)
 
     open_list(second, strangers)
-    second.get_by_text("2 explorations").wait_for(timeout=30_000)
+    second.get_by_text(f"{bundled} explorations").wait_for(timeout=30_000)
     second.goto(kept)
-    second.get_by_text("3 explorations").wait_for(timeout=30_000)
+    second.get_by_text(f"{bundled + 1} explorations").wait_for(timeout=30_000)
     second.goto(f"{strangers}/map?run=../{run}")
     app_browser.settle(second)
     assert query(second)["run"] == "digits"
