@@ -9,8 +9,8 @@ import streamlit as st
 from cfs_explore.errors import CFSError
 from cfs_explore.probe.inputs import ProbeImage, given_image
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, probe_data, state, uploads
-from cfs_explore.ui.gallery import show_absence
+from cfs_explore.ui import data, diagnostic_page, probe_data, state, uploads
+from cfs_explore.ui.gallery import has_pictures, show_absence
 from cfs_explore.ui.sidebar import escape
 
 #: A selector holds this many names at most; larger sets are chosen from by number.
@@ -54,10 +54,9 @@ def choose(run: Run) -> list[Shown]:
         other = _selector(run, "ood", ood, "probe_b", "B: image of the OOD set")
         with st.popover("Upload", icon=":material/upload:"):
             own = _uploaded(run)
-    found = [
-        _from_set(run, "A", "id", "id_test", None, index),
-        own or _from_set(run, "B", "ood", "ood", ood, other),
-    ]
+    found = [_from_set(run, "A", "id", "id_test", None, index), own or _from_set(run, "B", "ood", "ood", ood, other)]
+    if None in found:
+        show_absence(run, ("id_test", None), ("ood", ood))
     state.remember(probe_a=st.session_state["probe_a"], probe_b=st.session_state["probe_b"])
     return [each for each in found if each is not None]
 
@@ -100,8 +99,8 @@ def _from_set(run: Run, letter: str, role: str, run_role: str, name: str | None,
     try:
         image = probe_data.image(run, run_role, name, index)
     except CFSError as error:
-        st.warning(escape(str(error)), icon=":material/image:")
-        show_absence(run, (run_role, name))
+        if has_pictures(data.images(run, run.digest, run_role, name)):  # else ``show_absence`` says more
+            st.warning(escape(str(error)), icon=":material/image:")
         return None
     return Shown(letter, role, run.entry(run_role, name).name, image)
 
