@@ -71,14 +71,15 @@ def show(run: Run) -> None:
 
 
 def _default_others(run: Run, others: dict[str, Path]) -> list[str]:
-    """The first exploration of another backbone that measured one of the run's OOD sets."""
+    """The first exploration of another backbone on the same ID set that measured one of the run's OOD sets."""
     for name, path in others.items():
         try:
             other = data.load_run(path)
         except CFSError:
             continue
         another = other.manifest.backbone.fingerprint != run.manifest.backbone.fingerprint
-        if another and set(run.ood_names) & set(other.ood_names):
+        same = other.id_test.name == run.id_test.name  # an altered set of other images has the same name
+        if another and same and set(run.ood_names) & set(other.ood_names):
             return [name]
     return []
 

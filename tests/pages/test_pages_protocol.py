@@ -45,3 +45,11 @@ def test_side_by_side_counts_the_matching_cells(digits):
     frame = protocol.compare(digits, open_run(BUNDLES / "digits-narrow"), "letters")
     assert f"over {len(frame)} matching cells" in texts(app)
     assert format_value(abs(frame["difference"].median())) in app.markdown[0].value
+
+
+def test_other_images_are_no_default_to_compare_with():
+    """Both have a set called flipped, of other images."""
+    app = open_page("protocol", run="cifar10-ddpm", protocol_view="compare")
+    assert not {"digits", "digits-narrow"} & set(app.session_state["protocol_against"])
+    app = open_page("protocol", run="digits", protocol_view="compare")
+    assert app.session_state["protocol_against"] == ["digits-narrow"]
