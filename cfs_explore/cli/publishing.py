@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from cfs_explore.errors import RunError
+
 
 def add(commands) -> None:
     """Add the commands to the parser's."""
@@ -44,6 +46,20 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pair", nargs=2, metavar="TAP", help="the two taps that are compared (default: CFS(1x2)'s)")
     parser.add_argument("--metric", default="auroc", help="auroc, aupr or fpr95 (default: auroc)")
     parser.add_argument("--scale", default="ln s", help="of the scores of a pair: 'ln s' or s (default: ln s)")
+    parser.add_argument(
+        "--detector",
+        nargs="+",
+        default=[],
+        metavar="CELL",
+        help="what scores images: a preset, or cells as up1.res1@5, which are averaged (default: CFS(1x2))",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of a figure, as `figures --list` tells them; can be told several times",
+    )
 
 
 def _figures(options: argparse.Namespace) -> None:
@@ -53,7 +69,11 @@ def _figures(options: argparse.Namespace) -> None:
     if options.list:
         for page, kinds in catalogue.PAGES.items():
             print(page)
-            print("".join(f"  {name:32} {kind.title}\n" for name, kind in kinds.items()), end="")
+            for name, kind in kinds.items():
+                print(f"  {name:32} {kind.title}")
+                for option in kind.options:
+                    values = " | ".join(option.values) or option.default
+                    print(f"      --set {option.name}={values:30} {option.help}")
         return
     plates = _plates(options)
     if not has_browser():
@@ -79,9 +99,18 @@ def _chosen(options: argparse.Namespace):
     from cfs_explore.store import open_run
 
     run = open_run(locate_run(options.run))
-    names = ("ood", "lam", "tap", "pair", "metric", "scale")
-    choices = choose(run, **{name: getattr(options, name) for name in names})
+    names = ("ood", "lam", "tap", "pair", "metric", "scale", "detector")
+    told = dict(_told(each) for each in options.set)
+    choices = choose(run, **{name: getattr(options, name) for name in names}, options=told)
     return run, choices, [part.strip() for part in options.what.split(",") if part.strip()]
+
+
+def _told(each: str) -> tuple[str, str]:
+    """Name and value of 'name=value'."""
+    name, sign, value = each.partition("=")
+    if not sign:
+        raise RunError(f"--set takes NAME=VALUE. Got {each!r} instead.")
+    return name.strip(), value.strip()
 
 
 def _plates(options: argparse.Namespace) -> dict:

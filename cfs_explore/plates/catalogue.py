@@ -11,8 +11,10 @@ from cfs_explore.plates import (
     image,
     images,
     lab,
+    options,
     prediction,
     protocol,
+    protocol_compare,
     separation,
     stability,
     triage,
@@ -32,24 +34,25 @@ PAGES: dict[str, dict[str, Kind]] = {
     "prediction": prediction.KINDS,
     "controls": controls.KINDS,
     "protocol": protocol.KINDS,
+    "compare": protocol_compare.KINDS,
     "images": images.KINDS,
     "image": image.KINDS,
     "triage": triage.KINDS,
     "lab": lab.KINDS,
 }
-#: Pages whose figures are of simulated scores, with no run behind them.
-SIMULATED = ("lab",)
+#: Made only where they are named: what needs another run beside this one, and simulated scores with none.
+ON_REQUEST = ("compare", "lab")
 KINDS: dict[str, Kind] = {name: kind for kinds in PAGES.values() for name, kind in kinds.items()}
 
 
 def named(what: Sequence[str] = ()) -> list[str]:
-    """Names of figures for names of pages or figures; where nothing is named, all that are of a run.
+    """Names of figures for names of pages or figures; where nothing is named, all that are of one run.
 
     Raises:
         RunError: a name is neither.
     """
     names = []
-    for each in what or [page for page in PAGES if page not in SIMULATED]:
+    for each in what or [page for page in PAGES if page not in ON_REQUEST]:
         if each not in PAGES and each not in KINDS:
             raise RunError(f"There is no figure {each!r}. Pages: {', '.join(PAGES)}. Figures: {', '.join(KINDS)}.")
         names += list(PAGES.get(each, [each]))
@@ -63,13 +66,18 @@ def make_plates(
 
     Args:
         run: the exploration.
-        what: names of pages or figures; empty means all that are of a run.
+        what: names of pages or figures; empty means all that are of one run.
         choices: what they are of; by default what the pages open with.
         theme: "light" or "dark".
+
+    Raises:
+        RunError: an unknown name, or an option or value of the choices that none of these figures has.
     """
     choices = choices or choose(run)
+    names = named(what)
+    options.check(choices.options, [option for name in names for option in KINDS[name].options])
     plates, missing = {}, {}
-    for name in named(what):
+    for name in names:
         try:
             plates[name] = KINDS[name].make(run, choices, theme)
         except NotMeasuredError as reason:

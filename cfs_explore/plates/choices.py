@@ -1,8 +1,9 @@
-"""What a plate is of: OOD set, cell, pair of taps, detector, metric; as the pages choose by default, or as told."""
+"""What a plate is of: OOD set, cell, pair, detector, metric, options; as the pages choose by default, or as told."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -29,6 +30,7 @@ class Choices:
         cells: of the composed detector.
         metric: of METRICS.
         scale: of SCALES.
+        options: what single pages' controls are set to, name -> value; each figure's are in ``catalogue``.
     """
 
     ood: str
@@ -38,6 +40,7 @@ class Choices:
     cells: tuple[int, ...]
     metric: str = "auroc"
     scale: str = "ln s"
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose(
@@ -49,16 +52,20 @@ def choose(
     pair: tuple[str, str] | None = None,
     metric: str = "auroc",
     scale: str = "ln s",
+    detector: Sequence[str] = (),
+    options: Mapping[str, str] | None = None,
 ) -> Choices:
     """The choices that the pages open with, but for what is told.
 
     Args:
         run: the exploration.
         ood: name of an OOD set.
-        lam: log-SNR of a level, as the pages write it, to one decimal.
+        lam: log-SNR of a level, as the pages write it, to one decimal, or as it was asked for.
         tap: full or short name, of the figures of one cell.
         pair: two taps, of the figures that compare two.
         metric, scale: see ``Choices``.
+        detector: a preset's name, or cells as 'up1.res1@5', whose slot scores are averaged; by default CFS(1x2).
+        options: see ``Choices``; checked where figures are made.
 
     Raises:
         RunError: naming what the run has instead.
@@ -66,8 +73,8 @@ def choose(
     run.entry("ood", ood)
     _one_of("metric", metric, list(METRICS))
     _one_of("scale", scale, list(SCALES))
-    cells = default_cells(run.table("detectors"))
-    cell_level, cell_tap = divmod(cells[-1], len(run.taps))
+    cells = _cells(run, detector)
+    cell_level, cell_tap = divmod(default_cells(run.table("detectors"))[-1], len(run.taps))
     level = run.manifest.kept["level"]
     if lam is not None:
         cell_level = level = _level(run, lam)
@@ -75,7 +82,9 @@ def choose(
         cell_tap = _tap(run, tap)
     first, second = (_tap(run, name) for name in pair or default_pair(run))
     cell = cell_level * len(run.taps) + cell_tap
-    return Choices(ood or run.ood_names[0], cell, level, (first, second), tuple(cells), metric, scale)
+    return Choices(
+        ood or run.ood_names[0], cell, level, (first, second), tuple(cells), metric, scale, dict(options or {})
+    )
 
 
 def default_cells(detectors: pd.DataFrame) -> list[int]:
@@ -98,11 +107,35 @@ def tap_order(taps: list[Tap], side: int) -> list[Tap]:
     return sorted(taps, key=lambda tap: SIDES[tap.region] != side)
 
 
+def _cells(run: Run, detector: Sequence[str]) -> list[int]:
+    """The detector's cell indices."""
+    detectors = run.table("detectors")
+    if not detector:
+        return default_cells(detectors)
+    presets = preset_cells(detectors)
+    if len(detector) == 1 and detector[0] in presets:
+        return presets[detector[0]]
+    return list(dict.fromkeys(_cell(run, name, presets) for name in detector))
+
+
+def _cell(run: Run, name: str, presets: Mapping[str, Sequence[int]]) -> int:
+    tap, at, lam = name.partition("@")
+    try:
+        level = float(lam)
+    except ValueError:
+        at = ""
+    if not at:
+        known = ", ".join(presets) or "none"
+        raise RunError(f"{name!r} is no detector. Give cells as 'up1.res1@5', or one preset; {run.name} has: {known}.")
+    return _level(run, level) * len(run.taps) + _tap(run, tap.strip())
+
+
 def _level(run: Run, lam: float) -> int:
-    told = [round(level.lam, 1) for level in run.levels]
-    if round(lam, 1) not in told:
-        raise RunError(f"{run.name} has no level with log-SNR {lam:g}. It has: {', '.join(map(str, told))}.")
-    return told.index(round(lam, 1))
+    met = [round(level.lam, 1) for level in run.levels]
+    for told in (met, [level.requested for level in run.levels]):
+        if round(lam, 1) in told:
+            return told.index(round(lam, 1))
+    raise RunError(f"{run.name} has no level with log-SNR {lam:g}. It has: {', '.join(map(str, met))}.")
 
 
 def _tap(run: Run, name: str) -> int:

@@ -17,11 +17,15 @@ from cfs_explore.figures.captions import sample_sizes
 from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
+from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
 
 #: Control with a map of its own -> what it is called.
 CONTROLS = {"untrained": "Untrained copies", "re-encoded": "Re-encoded images"}
+DRAWS = {"one": "One, like the controls", "map": "All, as in the map"}
+AGAINST = Option("control", "untrained", "what is subtracted from the trained backbone", tuple(CONTROLS))
+ON_TRAINED_SIDE = Option("draws", "one", "noise draws averaged on the trained side: one, or the map's", tuple(DRAWS))
 #: Image statistic -> what it is called.
 STATISTIC_NAMES = {
     "mean": "Brightness",
@@ -205,14 +209,20 @@ def _sizes(row: Mapping) -> dict[str, int]:
     return {"n_id": row["n_id"], "n_ood": row["n_ood"]}
 
 
+def _draws(run: Run, choices: Choices) -> int:
+    """Averaged on the trained side."""
+    return 1 if ON_TRAINED_SIDE.of(choices.options) == "one" else run.draws
+
+
 def _excess_map(run: Run, choices: Choices, theme: str) -> Plate:
-    cells = stage_rows(run, "excess", ood=choices.ood, control="untrained", draws=1)
+    control = AGAINST.of(choices.options)
+    cells = stage_rows(run, "excess", ood=choices.ood, control=control, draws=_draws(run, choices))
     return excess_map(run, choices.ood, cells, stage_rows(run, "controls", ood=choices.ood), theme)
 
 
 def _comparison(run: Run, choices: Choices, theme: str) -> Plate:
     best = stage_rows(run, "best_excess", ood=choices.ood)
-    return comparison(run, choices.ood, best, run.table("detectors"), theme=theme)
+    return comparison(run, choices.ood, best, run.table("detectors"), _draws(run, choices), theme)
 
 
 def _statistics(run: Run, choices: Choices, theme: str) -> Plate:
@@ -230,8 +240,10 @@ def _seed_spread(run: Run, choices: Choices, theme: str) -> Plate:
 
 
 KINDS = {
-    "controls-excess": Kind("What the trained backbone adds to untrained copies, over the map", _excess_map),
-    "controls-comparison": Kind("The backbone and its controls, best against best", _comparison),
+    "controls-excess": Kind(
+        "What the trained backbone adds to untrained copies, over the map", _excess_map, (AGAINST, ON_TRAINED_SIDE)
+    ),
+    "controls-comparison": Kind("The backbone and its controls, best against best", _comparison, (ON_TRAINED_SIDE,)),
     "controls-statistics": Kind("How well plain image statistics do", _statistics),
     "controls-reencoding": Kind("AUROC of every cell after re-encoding against before", _reencoding),
     "controls-seeds": Kind("Untrained copies of several seeds along the taps of a level", _seed_spread),

@@ -26,6 +26,7 @@ _TITLES = {
     "prediction": "Choosing without OOD images",
     "controls": "Controls",
     "protocol": "Protocol",
+    "compare": "Side by side",
     "images": "Images",
     "image": "One image",
     "triage": "Triage",

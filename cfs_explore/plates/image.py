@@ -17,11 +17,13 @@ from cfs_explore.diagnostics import (
     tap_columns,
 )
 from cfs_explore.diagnostics.channels import variance
+from cfs_explore.errors import RunError
 from cfs_explore.figures import image_features_figure, image_map_figure, image_scores_figure, short_tap_name
 from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.detector import as_cells, cell_label, preset_cells
 from cfs_explore.plates.needs import Kind, NotMeasuredError
+from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
 
@@ -29,6 +31,10 @@ from cfs_explore.store import Run
 NOT_KEPT = (
     "This needs the cell's snapshots, and they were not kept. Name its tap under `keep` in the spec (and its λ as "
     "`keep_level`) and run again."
+)
+IMAGE = Option("image", "", "id or name of an image of the OOD set or of ID-test (default: the set's first)")
+VALUE = Option(
+    "value", "percentile", "what the map shows: percentile, or ratio to the ID median", ("percentile", "ratio")
 )
 #: Channels of each pooling that are drawn.
 _TOP = 8
@@ -171,9 +177,17 @@ def features(run: Run, image: Image, cell: int, table: pd.DataFrame, theme: str 
 
 
 def _image(run: Run, choices: Choices) -> Image:
-    """The first of the OOD set."""
-    first = run.images("ood", choices.ood, columns=("image_id", "name")).iloc[0]
-    return Image("ood", choices.ood, first["image_id"], 0, first["name"])
+    """The one that is named, of the OOD set or of ID-test; by default the OOD set's first."""
+    asked = IMAGE.of(choices.options)
+    for role, name in (("ood", choices.ood), ("id_test", run.id_test.name)):
+        images = run.images(role, name, columns=("image_id", "name"))
+        fits = (images["image_id"] == asked) | (images["name"] == asked)
+        if fits.any() or not asked:
+            row = int(fits.to_numpy().argmax())
+            return Image(role, name, images["image_id"].iloc[row], row, images["name"].iloc[row])
+    raise RunError(
+        f"Neither {choices.ood} nor {run.id_test.name} of {run.name} has an image with the id or name {asked!r}."
+    )
 
 
 def _profile(run: Run, choices: Choices) -> Profile:
@@ -184,7 +198,8 @@ def _profile(run: Run, choices: Choices) -> Profile:
 
 
 def _over_cells(run: Run, choices: Choices, theme: str) -> Plate:
-    return over_cells(run, _image(run, choices), _profile(run, choices).cells, choices.cell, theme=theme)
+    value = VALUE.of(choices.options)
+    return over_cells(run, _image(run, choices), _profile(run, choices).cells, choices.cell, value, theme)
 
 
 def _detectors(run: Run, choices: Choices, theme: str) -> Plate:
@@ -199,7 +214,7 @@ def _features(run: Run, choices: Choices, theme: str) -> Plate:
 
 
 KINDS = {
-    "image-map": Kind("One image's slot scores among ID-test, over the map", _over_cells),
-    "image-detectors": Kind("One image's score by each detector, among ID-test", _detectors),
-    "image-features": Kind("The features of one image that lie farthest from ID-train", _features),
+    "image-map": Kind("One image's slot scores among ID-test, over the map", _over_cells, (IMAGE, VALUE)),
+    "image-detectors": Kind("One image's score by each detector, among ID-test", _detectors, (IMAGE,)),
+    "image-features": Kind("The features of one image that lie farthest from ID-train", _features, (IMAGE,)),
 }

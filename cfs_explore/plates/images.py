@@ -9,16 +9,29 @@ import pandas as pd
 
 from cfs_explore.diagnostics import compose
 from cfs_explore.embedding import Settings, coordinates
-from cfs_explore.errors import CFSError
+from cfs_explore.errors import CFSError, RunError
 from cfs_explore.figures import Colouring, embedding_scatter_figure, short_tap_name
 from cfs_explore.figures.embedding_scatter import COLOUR_PERCENTILES
 from cfs_explore.figures.theme import format_value
+from cfs_explore.images.statistics import STATISTICS
+from cfs_explore.images.thumbnail_statistics import thumbnail_statistics
 from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.detector import as_cells
+from cfs_explore.plates.detector import as_cells, detector_name
 from cfs_explore.plates.needs import Kind, NotMeasuredError
+from cfs_explore.plates.options import Option, read_number
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
 
+METHODS = {"pca": "PCA", "umap": "UMAP"}
+NATIVE = {"width": "native width in pixels", "height": "native height in pixels"}
+#: Column -> what the choice of colours and the colour bar call it.
+COLOURS = {"dataset": "set", "label": "label", "score": "score", **{key: key for key in STATISTICS}, **NATIVE}
+METHOD = Option("method", "pca", "how many features become two coordinates", tuple(METHODS))
+COLOUR = Option("colour", "dataset", "what the points' colour says; score: of the detector", tuple(COLOURS))
+TAPS = Option("taps", "", "comma-separated taps whose snapshots were kept (default: the published pair)")
+SETS = Option("sets", "", "comma-separated OOD sets (default: the OOD set)")
+NEIGHBORS = Option("neighbors", "15", "of UMAP")
+MIN_DIST = Option("min_dist", "0.1", "of UMAP: how close points may come")
 #: What to do where a run keeps no snapshots.
 HOW_TO_KEEP = (
     "Name taps under `keep` in the spec (`sparse_ed` for the published pair, or names; their λ as `keep_level`) and "
@@ -31,6 +44,12 @@ def default_taps(run: Run) -> list[str]:
     kept = run.manifest.kept["taps"]
     pair = [tap for tap in run.manifest.presets.get("sparse_ed", []) if tap in kept]
     return [tap.name for tap in run.taps if tap.name in (pair or kept[:1])]
+
+
+def facts(run: Run, role: str, name: str | None, thumbnails: Sequence[bytes]) -> pd.DataFrame:
+    """Statistics of a set's thumbnails, and native sizes, a row per image."""
+    native = run.images(role, name, columns=list(NATIVE))
+    return pd.concat([thumbnail_statistics(thumbnails), native.reset_index(drop=True)], axis=1)
 
 
 def set_points(
@@ -111,20 +130,50 @@ def _caption(run: Run, points: pd.DataFrame, settings: Settings, colouring: Colo
 
 
 def _scatter(run: Run, choices: Choices, theme: str) -> Plate:
-    taps = default_taps(run)
-    if not taps:
+    if not default_taps(run):
         raise NotMeasuredError(f"This reads snapshots, and {run.name} keeps none. {HOW_TO_KEEP}.")
-    settings = Settings(tuple(taps))
+    settings, oods = _settings(run, choices), _listed(SETS, choices) or [choices.ood]
     try:
-        places = coordinates(run, settings, [choices.ood], keep=False)
+        places = coordinates(run, settings, oods, keep=False)
     except CFSError as error:
         raise NotMeasuredError(str(error)) from error
-    sets = [
-        set_points(run, *which, run.images(*which), run.scores(*which), choices.cells)
-        for which in (("id_test", None), ("ood", choices.ood))
-    ]
-    points = point_table(places, sets)
-    return scatter(run, points, settings, places.attrs["explained"], Colouring("dataset", "set"), theme=theme)
+    colour, which = COLOUR.of(choices.options), [("id_test", None), *(("ood", name) for name in oods)]
+    points = point_table(places, [_points(run, role, name, choices, colour) for role, name in which])
+    if points[colour].isna().all():
+        raise NotMeasuredError(f"{COLOURS[colour].capitalize()} needs thumbnails, and these sets have none here.")
+    title = f"score, {detector_name(run, choices.cells)}" if colour == "score" else COLOURS[colour]
+    return scatter(run, points, settings, places.attrs["explained"], Colouring(colour, title), theme=theme)
 
 
-KINDS = {"images-scatter": Kind("Images as points by their snapshots", _scatter)}
+def _settings(run: Run, choices: Choices) -> Settings:
+    known = {word: tap.name for tap in run.taps for word in (tap.name, short_tap_name(tap.name))}
+    asked = _listed(TAPS, choices)
+    if any(known.get(name) not in run.manifest.kept["taps"] for name in asked):
+        kept = ", ".join(map(short_tap_name, run.manifest.kept["taps"]))
+        raise RunError(f"The option 'taps' must name taps whose snapshots {run.name} keeps: {kept}.")
+    names = {known[name] for name in asked} or set(default_taps(run))
+    return Settings(
+        tuple(tap.name for tap in run.taps if tap.name in names),
+        METHOD.of(choices.options),
+        int(read_number(NEIGHBORS, choices.options, 2, 1000)),
+        read_number(MIN_DIST, choices.options, 0, 0.99),
+    )
+
+
+def _listed(option: Option, choices: Choices) -> list[str]:
+    return [part.strip() for part in option.of(choices.options).split(",") if part.strip()]
+
+
+def _points(run: Run, role: str, name: str | None, choices: Choices, colour: str) -> pd.DataFrame:
+    images = run.images(role, name, columns=("name", "label", "thumbnail"))
+    part = set_points(run, role, name, images, run.scores(role, name), choices.cells)
+    if colour in ("dataset", *part):
+        return part
+    return part.assign(**{colour: facts(run, role, name, images["thumbnail"])[colour]})
+
+
+KINDS = {
+    "images-scatter": Kind(
+        "Images as points by their snapshots", _scatter, (METHOD, COLOUR, TAPS, SETS, NEIGHBORS, MIN_DIST)
+    )
+}

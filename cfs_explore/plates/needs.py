@@ -9,6 +9,7 @@ import pandas as pd
 
 from cfs_explore.errors import RunError
 from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate
 from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
@@ -25,10 +26,12 @@ class Kind:
     Attributes:
         title: what it shows, in a few words.
         make: the plate of a run for these choices in a theme.
+        options: what it reads of ``Choices.options``.
     """
 
     title: str
     make: Callable[[Run, Choices, str], Plate]
+    options: tuple[Option, ...] = ()
 
 
 def stage_rows(run: Run, name: str, **of: object) -> pd.DataFrame:

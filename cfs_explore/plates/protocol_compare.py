@@ -6,8 +6,12 @@ import pandas as pd
 
 from cfs_explore.figures import auroc_map_figure, map_caption
 from cfs_explore.figures.difference_map import difference_alt, difference_map_figure
-from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.figures.signed_map import shared_reach
+from cfs_explore.plates.against import AGAINST, others
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.needs import Kind, NotMeasuredError
 from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.protocol import compare
 from cfs_explore.store import Run
 
 _TELLING = ["tap_a", "tap_b", "lam", "lam_b", "auroc_a", "auroc_b", "difference", "lo", "hi", "paired"]
@@ -55,3 +59,23 @@ def difference(
         difference_alt(cells, first.name, second.name),
         file_stem(second, f"minus-{first.path.name}", ood),
     )
+
+
+def _side_map(run: Run, choices: Choices, theme: str) -> Plate:
+    return side_map(run, choices.ood, run.auroc_map(choices.ood), theme)
+
+
+def _difference(run: Run, choices: Choices, theme: str) -> Plate:
+    """Of the first of those named; all share the scale, as on the page."""
+    beside = others(choices)
+    if not beside:
+        raise NotMeasuredError(f"It needs another exploration beside {run.name}: `--set against=NAME` names one.")
+    frames = [compare(run, other, choices.ood) for other in beside]
+    reach = shared_reach(pd.concat([frame["difference"] for frame in frames]))
+    return difference(run, beside[0], choices.ood, frames[0], reach, theme)
+
+
+KINDS = {
+    "compare-map": Kind("The map on the scale from 0 to 1 that explorations share", _side_map),
+    "compare-difference": Kind("Where two explorations' maps differ", _difference, (AGAINST,)),
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from cfs_explore.contracts import Tap
+from cfs_explore.errors import RunError
 from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.figures.captions import sample_sizes
 from cfs_explore.figures.conditioning_lines import PUBLISHED, conditioning_lines_figure
@@ -12,9 +13,12 @@ from cfs_explore.figures.signed_map import shared_reach, signed_map_figure
 from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, stage_rows
+from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.protocol import conditioning_summary, with_regions
 from cfs_explore.store import Run
+
+TOLD = Option("told", "", "the wrong level: such as 'lam + 2' (default: as the page)")
 
 
 def variants(table: pd.DataFrame) -> list[str]:
@@ -100,7 +104,11 @@ def _rows(run: Run, choices: Choices) -> pd.DataFrame:
 
 def _loss_map(run: Run, choices: Choices, theme: str) -> Plate:
     rows = _rows(run, choices)
-    return loss_map(run, choices.ood, rows, variants(rows)[-1], theme)
+    known = variants(rows)
+    told = TOLD.of(choices.options) or known[-1]
+    if told not in known:
+        raise RunError(f"The option 'told' must be one of {', '.join(known)} for {run.name}. Got {told!r} instead.")
+    return loss_map(run, choices.ood, rows, told, theme)
 
 
 def _loss_by_offset(run: Run, choices: Choices, theme: str) -> Plate:
@@ -108,6 +116,6 @@ def _loss_by_offset(run: Run, choices: Choices, theme: str) -> Plate:
 
 
 KINDS = {
-    "protocol-told": Kind("What every cell loses when the network is told a wrong level", _loss_map),
+    "protocol-told": Kind("What every cell loses when the network is told a wrong level", _loss_map, (TOLD,)),
     "protocol-conditioning": Kind("What is lost by how wrong the told level is", _loss_by_offset),
 }

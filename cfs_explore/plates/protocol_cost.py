@@ -8,14 +8,17 @@ import pandas as pd
 
 from cfs_explore.diagnostics import honest_front
 from cfs_explore.figures.cost_front import cost_front_figure
+from cfs_explore.plates.against import AGAINST, others
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, stage_rows
+from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.protocol import cost_table
 from cfs_explore.store import Run
 
 COSTS = {"ms": "Measured time", "effective": "Effective #F", "forwards": "#F"}
 DEFAULT_COST = "effective"
+COST = Option("cost", DEFAULT_COST, "the axis: milliseconds, effective forwards or forwards per image", tuple(COSTS))
 _TELLING = ["detector", "kind", "draws", "forwards", "effective", "ms", "judged_auroc", "judged_lo", "judged_hi"]
 
 
@@ -56,7 +59,8 @@ def cost_front(
 
 def _cost_front(run: Run, choices: Choices, theme: str) -> Plate:
     stage_rows(run, "cost")
-    return cost_front(run, choices.ood, cost_table(run, choices.ood), theme=theme)
+    beside = {other.name: cost_table(other, choices.ood) for other in others(choices)}
+    return cost_front(run, choices.ood, cost_table(run, choices.ood), COST.of(choices.options), beside, theme)
 
 
-KINDS = {"protocol-cost": Kind("AUROC of the detectors against their cost", _cost_front)}
+KINDS = {"protocol-cost": Kind("AUROC of the detectors against their cost", _cost_front, (COST, AGAINST))}

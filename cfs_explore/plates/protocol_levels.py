@@ -10,13 +10,16 @@ from cfs_explore.errors import RunError
 from cfs_explore.figures.alignment_curves import alignment_curves_figure
 from cfs_explore.figures.level_pictures import CLEAN, level_pictures_figure
 from cfs_explore.locations import locate_run
+from cfs_explore.plates.against import AGAINST, others
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
+from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
 
 CURVES = {"score_norm": "Score magnitude", "perceptual": "Visible change"}
 DEFAULT_CURVE = "score_norm"
+CURVE = Option("curve", DEFAULT_CURVE, "what levels can be aligned by", tuple(CURVES))
 #: ID images that are pictured beside the OOD set's.
 _ID_PICTURES = 2
 
@@ -76,6 +79,14 @@ def pictures(run: Run, ood: str, table: pd.DataFrame, theme: str = "light") -> P
     )
 
 
+def aligned_levels(run: Run) -> pd.DataFrame | None:
+    """The table ``alignment_levels``: where each alignment puts the levels; None where that stage has not run."""
+    try:
+        return run.table("alignment_levels")
+    except RunError:
+        return None
+
+
 def _aligned_to(
     run: Run, others: Sequence[tuple[Run, pd.DataFrame]], levels: pd.DataFrame | None, kind: str
 ) -> tuple[list[tuple[Run, pd.DataFrame]], pd.DataFrame | None]:
@@ -112,7 +123,9 @@ def _shown(run: Run, ood: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _curves(run: Run, choices: Choices, theme: str) -> Plate:
-    return curves(run, DEFAULT_CURVE, stage_rows(run, "alignment_curves"), theme=theme)
+    beside = [(other, stage_rows(other, "alignment_curves")) for other in others(choices)]
+    kind, table = CURVE.of(choices.options), stage_rows(run, "alignment_curves")
+    return curves(run, kind, table, beside, aligned_levels(run), theme)
 
 
 def _pictures(run: Run, choices: Choices, theme: str) -> Plate:
@@ -121,6 +134,6 @@ def _pictures(run: Run, choices: Choices, theme: str) -> Plate:
 
 
 KINDS = {
-    "protocol-curves": Kind("Score magnitude along the noise", _curves),
+    "protocol-curves": Kind("Score magnitude or visible change along the noise", _curves, (CURVE, AGAINST)),
     "protocol-pictures": Kind("What the network sees at each level", _pictures),
 }

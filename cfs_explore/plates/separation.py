@@ -21,8 +21,12 @@ from cfs_explore.headlines.separation import coverage
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
+from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate, counts, file_stem
 from cfs_explore.store import Run
+
+ORDERS = {"channel": "In the backbone's order", "contribution": "Largest first"}
+ORDER = Option("order", "channel", "order of the channels", tuple(ORDERS))
 
 
 def predicted(run: Run, ood: str, cells: pd.DataFrame, index: int, theme: str = "light") -> Plate:
@@ -244,7 +248,7 @@ def _along_taps(run: Run, choices: Choices, theme: str) -> Plate:
 
 def _channels(run: Run, choices: Choices, theme: str) -> Plate:
     chosen = _cells(run, choices).iloc[choices.cell]
-    return channels(run, choices.ood, _channel_table(run, choices), chosen, theme=theme)
+    return channels(run, choices.ood, _channel_table(run, choices), chosen, ORDER.of(choices.options), theme)
 
 
 def _sparsity(run: Run, choices: Choices, theme: str) -> Plate:
@@ -271,7 +275,7 @@ KINDS = {
     "separation-parts": Kind("What a cell's Δ is made of", _delta_parts),
     "separation-share": Kind("Share of the mean shift in Δ, over the map", _mean_share),
     "separation-taps": Kind("Δ and its parts along the taps of a level", _along_taps),
-    "separation-channels": Kind("What each feature of a cell adds to Δ", _channels),
+    "separation-channels": Kind("What each feature of a cell adds to Δ", _channels, (ORDER,)),
     "separation-sparsity": Kind("How few features carry a cell's Δ", _sparsity),
     "separation-top-channels": Kind("How well the strongest features do alone", _top_channels),
     "separation-heads": Kind("The diagonal score against other heads", _heads),

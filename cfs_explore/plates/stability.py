@@ -14,6 +14,7 @@ from cfs_explore.figures.tap_radius import tap_radius_figure
 from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
+from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
 
@@ -28,6 +29,8 @@ PARTS = {
     "drift": ("Whole", "Squared drift, in units of v"),
     "own": ("The image's own", "Own squared drift, in units of v"),
 }
+MEASURE = Option("measure", "icc_features", "what survives", tuple(MEASURES))
+PART = Option("part", "drift", "the whole drift, or each image's own", tuple(PARTS))
 ONE_DRAW = (
     "This map was measured with one noise draw per image, and how much survives shows only between draws. Set "
     "`draws: 5` in its spec and measure it again."
@@ -192,7 +195,7 @@ def _tap(run: Run, choices: Choices) -> str:
 
 
 def _survival(run: Run, choices: Choices, theme: str) -> Plate:
-    return survival(run, stage_rows(run, "stability"), _tap(run, choices), theme=theme)
+    return survival(run, stage_rows(run, "stability"), _tap(run, choices), MEASURE.of(choices.options), theme)
 
 
 def _auroc_along_noise(run: Run, choices: Choices, theme: str) -> Plate:
@@ -207,7 +210,7 @@ def _local_law(run: Run, choices: Choices, theme: str) -> Plate:
 
 
 def _drift_by_cause(run: Run, choices: Choices, theme: str) -> Plate:
-    return drift_by_cause(run, stage_rows(run, "drift"), _tap(run, choices), theme=theme)
+    return drift_by_cause(run, stage_rows(run, "drift"), _tap(run, choices), PART.of(choices.options), theme)
 
 
 def _radius(run: Run, choices: Choices, theme: str) -> Plate:
@@ -215,9 +218,9 @@ def _radius(run: Run, choices: Choices, theme: str) -> Plate:
 
 
 KINDS = {
-    "stability-survival": Kind("How much of every tap's snapshots survives the noise", _survival),
+    "stability-survival": Kind("How much of every tap's snapshots survives the noise", _survival, (MEASURE,)),
     "stability-auroc": Kind("AUROC of a tap along the noise, and its plateau", _auroc_along_noise),
     "stability-law": Kind("How the noise grows inside a tap: the local law", _local_law),
-    "stability-drift": Kind("What moves a tap's snapshots: noise or conditioning", _drift_by_cause),
+    "stability-drift": Kind("What moves a tap's snapshots: noise or conditioning", _drift_by_cause, (PART,)),
     "stability-radius": Kind("Slope of the local law and stability radius of every tap", _radius),
 }

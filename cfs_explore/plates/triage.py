@@ -15,12 +15,15 @@ from cfs_explore.headlines.triage import percent
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.detector import as_cells, detector_name
 from cfs_explore.plates.needs import Kind
+from cfs_explore.plates.options import Option, read_number
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
 
 #: In percent.
 DEFAULT_RATE = 5.0
 RULES = {"alarm": "False-alarm rate", "discovery": "False discovery rate"}
+RATE = Option("rate", f"{DEFAULT_RATE:g}", "expected rate in percent")
+KEEPS = Option("keeps", "alarm", "what the threshold keeps: the false-alarm or the false discovery rate", tuple(RULES))
 
 
 class Found(NamedTuple):
@@ -83,8 +86,13 @@ def scores(run: Run, found: Found, rate: float, by: str = "alarm", theme: str = 
 def _scores(run: Run, choices: Choices, theme: str) -> Plate:
     cells = as_cells(run, choices.cells)
     id_scores, ood_scores = (compose(run.scores(*which), cells) for which in (("id_test", None), ("ood", choices.ood)))
-    name, rate = detector_name(run, choices.cells), DEFAULT_RATE / 100
-    return scores(run, find(choices.ood, name, id_scores, ood_scores, rate, "alarm"), rate, "alarm", theme)
+    name, by = detector_name(run, choices.cells), KEEPS.of(choices.options)
+    rate = read_number(RATE, choices.options, 0, 100) / 100
+    return scores(run, find(choices.ood, name, id_scores, ood_scores, rate, by), rate, by, theme)
 
 
-KINDS = {"triage-scores": Kind("Scores of an OOD set and ID-test, with the threshold of a false-alarm rate", _scores)}
+KINDS = {
+    "triage-scores": Kind(
+        "Scores of an OOD set and ID-test, with the threshold of a false-alarm rate", _scores, (RATE, KEEPS)
+    )
+}

@@ -13,7 +13,6 @@ from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
 #: The controls have one draw; averaging more on the trained side alone would count as the backbone's merit.
-DRAWS = {"one": "One, like the controls", "map": "All, as in the map"}
 _FORMULAS = {
     "**Excess** of a cell over S copies of a control (18), all on the same images:": r"\mathrm{excess} = A_{\mathrm{"
     r"trained}} - \frac1S\sum_{s=1}^{S}A_{\mathrm{control},s}",
@@ -30,7 +29,7 @@ def show(run: Run) -> None:
     """The whole page for one run."""
     diagnostic_page.restore_ood(run)
     state.restore("controls_against", "untrained", list(plates.CONTROLS))
-    state.restore("controls_draws", "one", list(DRAWS))
+    state.restore("controls_draws", "one", list(plates.DRAWS))
     state.restore("controls_view", "statistics", list(controls_details.VIEWS))
     state.restore("controls_level", run.manifest.kept["level"], range(len(run.levels)), parse=int)
     _page(run)
@@ -86,9 +85,9 @@ def _controls(run: Run) -> tuple[str, str]:
             with st.popover("More"):
                 st.radio(
                     "Noise draws on the trained side",
-                    list(DRAWS),
+                    list(plates.DRAWS),
                     key="controls_draws",
-                    format_func=DRAWS.get,
+                    format_func=plates.DRAWS.get,
                     help=f"The map averages {run.draws} noise draws per image, which alone raises AUROC where noise is "
                     "strong; the controls have one, the first of them. One draw on both sides is the fair comparison.",
                 )

@@ -6,12 +6,11 @@ import streamlit as st
 
 from cfs_explore.embedding import MIN_UMAP_IMAGES, Settings
 from cfs_explore.figures import short_tap_name
-from cfs_explore.plates.images import default_taps
+from cfs_explore.plates.images import COLOURS, METHODS, default_taps
 from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, diagnostic_page, images_points, state
 from cfs_explore.ui.sidebar import escape
 
-METHODS = {"pca": "PCA", "umap": "UMAP"}
 NEIGHBORS, MIN_DISTS = (5, 15, 30, 60, 120), (0.0, 0.1, 0.3, 0.8)
 #: Belongs to one exploration: dropped when another one is opened.
 _OF_A_RUN = ("images_sets", "images_taps", "images_selected", "images_drawn", "images_zoom")
@@ -29,7 +28,7 @@ def restore(run: Run) -> None:
     if not all(run.taps[index].name in names for index in st.session_state["images_taps"]):
         st.session_state["images_taps"] = _default_taps(run)
     state.restore("images_method", "pca", list(METHODS))
-    state.restore("images_colour", "dataset", list(images_points.COLOURS))
+    state.restore("images_colour", "dataset", list(COLOURS))
     state.restore("images_order", "high", list(images_points.ORDERS))
     state.restore("images_neighbors", 15, NEIGHBORS, parse=int)
     state.restore("images_min_dist", 0.1, MIN_DISTS, parse=float)
@@ -113,7 +112,7 @@ def show(run: Run) -> tuple[Settings, list[str], str]:
 
 def colour_name(run: Run, colour: str) -> str:
     """What a colour bar says."""
-    return f"score, {detector_choice.name(run)}" if colour == "score" else images_points.COLOURS[colour]
+    return f"score, {detector_choice.name(run)}" if colour == "score" else COLOURS[colour]
 
 
 def _colour_control(run: Run) -> None:
@@ -124,7 +123,7 @@ def _colour_control(run: Run) -> None:
         "Colour",
         options,
         key="images_colour",
-        format_func=lambda key: images_points.COLOURS[key].capitalize(),
+        format_func=lambda key: COLOURS[key].capitalize(),
         width=140,
         help="Set: blue circles are ID. Score: of the detector under More. The others are plain statistics of the "
         "pixels, for what the picture may owe to them.",

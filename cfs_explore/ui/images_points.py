@@ -22,7 +22,6 @@ from cfs_explore.embedding import (
     snapshot_features,
 )
 from cfs_explore.images.statistics import STATISTICS
-from cfs_explore.images.thumbnail_statistics import thumbnail_statistics
 from cfs_explore.plates import images as plates
 from cfs_explore.store import Run
 from cfs_explore.ui import data
@@ -30,9 +29,6 @@ from cfs_explore.ui.gallery import has_pictures
 
 CSV_COLUMNS = ("image_id", "set", "name", "label", "score")
 ORDERS = {"high": "Highest score first", "low": "Lowest score first"}
-_NATIVE = {"width": "native width in pixels", "height": "native height in pixels"}
-#: Column -> what the choice of colours and the colour bar call it.
-COLOURS = {"dataset": "set", "label": "label", "score": "score", **{key: key for key in STATISTICS}, **_NATIVE}
 
 
 def points(run: Run, settings: Settings, oods: Sequence[str], cells: Sequence[int], colour: str) -> pd.DataFrame:
@@ -43,7 +39,7 @@ def points(run: Run, settings: Settings, oods: Sequence[str], cells: Sequence[in
         settings: of the coordinates.
         oods: names of OOD sets.
         cells: indices (level * taps + tap) of the detector that scores.
-        colour: a key of ``COLOURS``.
+        colour: a key of ``plates.images.COLOURS``.
     """
     frame = _coordinates(run, run.digest, settings, tuple(oods))
     parts = []
@@ -79,18 +75,17 @@ def _coordinates(_run: Run, digest: str, settings: Settings, oods: tuple[str, ..
 @st.cache_resource(max_entries=24, ttl=600, show_spinner="Measuring the images")
 def _facts(_run: Run, digest: str, role: str, name: str | None) -> pd.DataFrame:
     """Statistics of a set's thumbnails, and native sizes."""
-    facts = _run.images(role, name, columns=list(_NATIVE))
-    return pd.concat([thumbnail_statistics(data.images(_run, digest, role, name)["thumbnail"]), facts], axis=1)
+    return plates.facts(_run, role, name, data.images(_run, digest, role, name)["thumbnail"])
 
 
 def colours(run: Run, oods: Sequence[str]) -> list[str]:
     """What can colour these sets: labels and statistics where there are any, native sizes where they differ."""
     shown = [data.images(run, run.digest, *which) for which in sets(oods)]
-    sizes = pd.concat([run.images(*which, columns=list(_NATIVE)) for which in sets(oods)])
+    sizes = pd.concat([run.images(*which, columns=list(plates.NATIVE)) for which in sets(oods)])
     found = ["dataset", "score"]
     found += ["label"] * any((rows["label"] != "").any() for rows in shown)
     found += list(STATISTICS) * any(map(has_pictures, shown))
-    return found + [key for key in _NATIVE if sizes[key].nunique() > 1]
+    return found + [key for key in plates.NATIVE if sizes[key].nunique() > 1]
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading snapshots")

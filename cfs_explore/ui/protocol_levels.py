@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
 from cfs_explore.errors import RunError
@@ -91,16 +90,8 @@ def _curves(run: Run, others: Sequence[Run]) -> None:
             beside.append((other, data.table(other, other.digest, "alignment_curves")))
         except RunError as error:
             st.caption(escape(str(error)))
-    plate = plates.curves(run, kind, table, beside, _aligned_levels(run), state.figure_theme())
+    plate = plates.curves(run, kind, table, beside, plates.aligned_levels(run), state.figure_theme())
     show_plate(plate, key="protocol_curves")
-
-
-def _aligned_levels(run: Run) -> pd.DataFrame | None:
-    """Where each alignment puts the levels; None where that stage has not run."""
-    try:
-        return data.table(run, run.digest, "alignment_levels")
-    except RunError:
-        return None
 
 
 def _pictures(run: Run, ood: str) -> None:

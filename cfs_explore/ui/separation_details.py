@@ -17,8 +17,6 @@ from cfs_explore.ui import diagnostic_page, state
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
-ORDERS = {"channel": "In the backbone's order", "contribution": "Largest first"}
-
 
 def show(run: Run, ood: str, cells: pd.DataFrame, chosen: pd.Series, view: str, choose: Callable[[int], None]) -> None:
     """One closer look.
@@ -77,11 +75,11 @@ def _channels(run: Run, ood: str, chosen: pd.Series) -> None:
     table = _channel_table(run, ood, chosen)
     order = st.segmented_control(
         "Channels",
-        list(ORDERS),
+        list(plates.ORDERS),
         key="separation_order",
         default="channel",
         required=True,
-        format_func=ORDERS.get,
+        format_func=plates.ORDERS.get,
         help="A channel stands at the same place in both rows; largest first goes by the sum of its two bars.",
     )
     show_plate(plates.channels(run, ood, table, chosen, order, state.figure_theme()), key="separation_channels")

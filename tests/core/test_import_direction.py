@@ -42,7 +42,8 @@ ALLOWED: dict[str, set[str]] = {
     | {"pipeline"},
     "embedding": BASE | {"store", "diagnostics"},
     "plates": BASE
-    | {"levels", "locations", "stages", "store", "diagnostics", "figures", "headlines", "protocol", "embedding"},
+    | {"levels", "locations", "stages", "store", "diagnostics", "figures", "headlines", "protocol", "embedding"}
+    | {"images"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec_files", "backbones", "store"},
     "pipeline": BASE

@@ -21,6 +21,7 @@ def test_names_as_the_pages_write_them(digits):
     level, tap = divmod(choices.cell, len(digits.taps))
     assert choices.level == level and round(digits.levels[level].lam, 1) == 3.0
     assert digits.taps[tap].name == "up_blocks.2.resnets.0"
+    assert choose(digits, lam=9).level == choose(digits, lam=9.2).level == 0  # asked for, and met
     assert [digits.taps[each].name for each in choices.pair] == ["down_blocks.0.resnets.0", "up_blocks.1.resnets.2"]
 
 
@@ -38,3 +39,11 @@ def test_names_as_the_pages_write_them(digits):
 def test_a_name_that_the_run_does_not_have_is_answered_with_those_it_has(digits, told, says):
     with pytest.raises(RunError, match=says):
         choose(digits, **told)
+
+
+def test_a_detector_is_a_preset_or_cells(digits):
+    decoder = choose(digits).cells[-1]
+    assert choose(digits, detector=["CFS-dec(1x1)"]).cells == (decoder,)
+    cells = choose(digits, detector=["down0.res0@9.2", "up2.res0@3", "down0.res0@9.2"]).cells
+    names = [(digits.taps[cell % len(digits.taps)].name, cell // len(digits.taps)) for cell in cells]
+    assert names == [("down_blocks.0.resnets.0", 0), ("up_blocks.2.resnets.0", 3)]

@@ -81,6 +81,17 @@ def test_without_a_browser_a_page_that_saves_an_svg_is_written(digits, tmp_path,
         (["--ood", "leters"], "no ood set leters"),
         (["--what", "separation-parts", "--width", "wide"], "number with mm, cm, in or px"),
         (["--what", "separation-parts", "--format", "eps"], "must be one of"),
+        (["--what", "controls-excess", "--set", "control=none"], "'control' must be one of untrained, re-encoded. Got"),
+        (["--what", "controls-excess", "--set", "curve=none"], "no option 'curve'. They have: control, draws."),
+        (["--what", "controls-seeds", "--set", "curve=none"], "no option 'curve'. They have none."),
+        (["--what", "controls-excess", "--set", "control"], "--set takes NAME=VALUE. Got 'control'"),
+        (["--what", "triage-scores", "--set", "rate=many"], "'rate' must be a number from 0 to 100. Got 'many'"),
+        (["--what", "protocol-told", "--set", "told=lam"], "'told' must be one of lam - 2, "),
+        (["--what", "image-map", "--set", "image=nobody"], "has an image with the id or name 'nobody'"),
+        (["--what", "images-scatter", "--set", "taps=up9"], "'taps' must name taps whose snapshots Digits keeps: "),
+        (["--what", "compare-difference", "--set", "against=nothing"], "no finished run 'nothing'"),
+        (["--what", "map-detectors", "--detector", "CFS"], "'CFS' is no detector. Give cells as 'up1.res1@5'"),
+        (["--what", "map-detectors", "--detector", "up1.res1@4"], "no level with log-SNR 4"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, says):
@@ -93,6 +104,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, says
 def test_the_list_has_every_figure_under_its_page(capsys):
     main(["figures", "digits", "--list"])
     lines = capsys.readouterr().out.splitlines()
-    names = [line.split()[0] for line in lines if line.startswith("  ")]
+    names = [line.split()[0] for line in lines if re.match("  [a-z]", line)]
     assert names == list(catalogue.KINDS) and "map" in lines
+    assert re.search(r"--set control=untrained \| re-encoded +what is subtracted", "\n".join(lines))
     assert all(name.startswith(f"{page}-") for page, kinds in catalogue.PAGES.items() for name in kinds)
