@@ -2,8 +2,8 @@
 
 (a) The core: one forward of two images with the maps, z-scores and scores of two taps, moved from level to level; and
 all levels of them as a film.
-(b) The page, in a real headless browser, while the film is slid with the arrow keys: from the key press to everything
-redrawn (pictures, maps, z-scores, scores), timed inside the page to the frame after the last change.
+(b) The page, in a real headless browser, while level or noise draw is slid with the arrow keys: from the key press to
+everything redrawn (pictures, maps, z-scores, scores), timed inside the page to the frame after the last change.
 (c) What follows when the slider is let go: until the headline says the level, and the bytes that the server sends.
 """
 
@@ -27,13 +27,13 @@ from cfs_explore.store import open_run
 
 WARM_UP, REDRAWS, LET_GO, GOAL = 5, 40, 5, 0.2
 
-#: Resolves to the milliseconds from the next key to the film redrawn for another level.
+#: Resolves to the milliseconds from the next key to everything redrawn for another level or draw.
 STOPWATCH = """() => {
   const film = document.querySelector('.st-key-probe_film [data-testid=stBidiComponentIsolated]').shadowRoot;
   const all = (selector, read) => [...film.querySelectorAll(selector)].map(read).join();
   const pixels = (canvas) => canvas.toDataURL(), path = (each) => each.getAttribute('d');
   const looks = [
-    () => film.querySelector('.value').textContent,
+    () => all('.value', (each) => each.textContent),
     () => all('.strip figure:not(:nth-of-type(1)) canvas', pixels),
     () => all('.maps canvas', pixels),
     () => all('.maps figcaption', (each) => each.textContent),
@@ -83,8 +83,9 @@ def film(probe: Probe, images: list[ProbeImage], taps: list[str]) -> tuple[float
     return time.perf_counter() - start, len(packed["lams"])
 
 
-def page() -> tuple[list[float], list[float], list[int], int]:
-    """Seconds of each redraw, and from letting go to the new headline; bytes sent for the latter; the film's levels."""
+def page() -> tuple[list[float], list[float], list[float], list[int], int]:
+    """Seconds of each redraw by level and by draw, and from letting go of the level to the new headline; bytes sent for
+    the latter; the film's levels."""
     sent = []
     with running_app() as url, headless_browser() as browser:
         tab = browser.new_page(viewport={"width": 1440, "height": 1000})
@@ -92,7 +93,11 @@ def page() -> tuple[list[float], list[float], list[int], int]:
         tab.goto(f"{url}/probe?run=digits&ood=letters&probe_lam=-5")
         tab.locator(".maps").nth(1).wait_for(timeout=180_000)
         settle(tab)
-        slider = tab.get_by_role("slider")
+        slider = tab.get_by_role("slider", name="Noise level")
+        draw = tab.get_by_role("slider", name="Noise draw")
+        draw.focus()
+        draws = [_redraw(tab, key) for key in _there_and_back(int(draw.get_attribute("max")) + 1)]
+        settle(tab)
         levels = int(slider.get_attribute("max")) + 1
         slider.focus()
         times = [_redraw(tab, key) for key in _there_and_back(levels)]
@@ -108,7 +113,7 @@ def page() -> tuple[list[float], list[float], list[int], int]:
             waits.append(time.perf_counter() - start)
             settle(tab)
             sizes.append(sum(sent))
-    return times[WARM_UP:], waits, sizes, levels
+    return times[WARM_UP:], draws[WARM_UP:], waits, sizes, levels
 
 
 def _there_and_back(levels: int) -> list[str]:
@@ -130,8 +135,9 @@ def main() -> None:
     _tell(f"core, 2 images x 2 taps, {torch.get_num_threads()} threads", core(*given))
     seconds, count = film(*given)
     print(f"film of {count} levels: {seconds:.1f} s")
-    times, waits, sizes, levels = page()
+    times, draws, waits, sizes, levels = page()
     _tell(f"page, key press to redrawn, film of {levels} levels", times)
+    _tell("page, key press to redrawn, another noise draw", draws)
     print(f"let go until the headline follows: median {statistics.median(waits):.2f} s, of which it waits 0.25 s")
     print(f"sent for it: median {statistics.median(sizes) / 1024:.0f} KiB")
 

@@ -1,4 +1,4 @@
-"""A film of the probe: what it sees at every level, packed small enough to be sent to a browser and played there."""
+"""What the probe sees at every level, or in every draw, packed small enough for a browser, which plays it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CHANNELS = 8
 #: Where all levels would take longer, the run's measured ones have to do.
 BUDGET_S = 10.0
+#: For all draws at one level; where they would take longer, the first ones have to do.
+DRAWS_BUDGET_S = 1.0
 _MAP_SIDE, _IMAGE_SIDE = 32, 256
 #: The pictures of all levels together; larger ones are shrunk.
 _MOST_BYTES = 8_000_000
@@ -92,30 +94,54 @@ class Film:
                     continue
                 progress(len(self._frames), len(self._probe.levels))
                 start = self._clock()
-                self._frames[lam] = self._frame(self._probe.see(self._images, lam, self._draw, self._taps))
+                self._frames[lam] = _frame(self._probe, self._probe.see(self._images, lam, self._draw, self._taps))
                 self._seconds.append(self._clock() - start)
 
-    def _frame(self, seen: Seen) -> dict:
-        """One level.
 
-        Returns:
-            lam (achieved), a, b; position of the measured level whose ID statistics are used, and measured: whether it
-            is that level; shape (C, h, w) of the pictures x_lam and x0_hat, uint8 (n, C, h, w); and taps (``_tap``).
-        """
-        images, channels = seen.x_lam_picture.shape[:2]
-        side = math.isqrt(_MOST_BYTES // (2 * images * channels * len(self._probe.levels)))
-        noisy, guess = (_shrunk(pictures, side) for pictures in (seen.x_lam_picture, seen.x0_hat_picture))
-        return {
-            "lam": seen.level.lam,
-            "a": seen.level.a,
-            "b": seen.level.b,
-            "position": seen.position,
-            "measured": seen.level.native == self._probe.run.levels[seen.position].native,
-            "shape": list(noisy.shape[1:]),
-            "x_lam": _text(noisy),
-            "x0_hat": _text(guess),
-            "taps": [_tap(view) for view in seen.taps.values()],
-        }
+def draws(
+    probe: Probe,
+    images: Sequence[ProbeImage],
+    lam: float,
+    taps: Sequence[str],
+    count: int,
+    seconds: float,
+    budget: float = DRAWS_BUDGET_S,
+) -> list[dict | None]:
+    """One level in the draws 0, 1, ...: frames as of ``Film.pack``, None for those that the budget leaves out.
+
+    Args:
+        probe, images, lam, taps: as for ``Probe.see``.
+        count: of draws.
+        seconds: that a frame takes, as ``Film.pack`` says.
+        budget: seconds for all.
+    """
+    made = [
+        _frame(probe, probe.see(images, lam, draw, taps)) for draw in range(min(count, math.floor(budget / seconds)))
+    ]
+    return made + [None] * (count - len(made))
+
+
+def _frame(probe: Probe, seen: Seen) -> dict:
+    """One level.
+
+    Returns:
+        lam (achieved), a, b; position of the measured level whose ID statistics are used, and measured: whether it
+        is that level; shape (C, h, w) of the pictures x_lam and x0_hat, uint8 (n, C, h, w); and taps (``_tap``).
+    """
+    images, channels = seen.x_lam_picture.shape[:2]
+    side = math.isqrt(_MOST_BYTES // (2 * images * channels * len(probe.levels)))
+    noisy, guess = (_shrunk(pictures, side) for pictures in (seen.x_lam_picture, seen.x0_hat_picture))
+    return {
+        "lam": seen.level.lam,
+        "a": seen.level.a,
+        "b": seen.level.b,
+        "position": seen.position,
+        "measured": seen.level.native == probe.run.levels[seen.position].native,
+        "shape": list(noisy.shape[1:]),
+        "x_lam": _text(noisy),
+        "x0_hat": _text(guess),
+        "taps": [_tap(view) for view in seen.taps.values()],
+    }
 
 
 def _tap(view: TapView) -> dict:

@@ -13,6 +13,7 @@ from cfs_explore.bundles import names_places
 from cfs_explore.errors import BackboneError, CFSError
 from cfs_explore.plates import probe as plates
 from cfs_explore.probe.film import Film
+from cfs_explore.probe.film import draws as frames_of_draws
 from cfs_explore.probe.inputs import ProbeImage, stored_image
 from cfs_explore.store import Run
 from cfs_explore.ui import access, data
@@ -56,6 +57,28 @@ def _film(
     _probe: Probe, _images: Sequence[ProbeImage], digest: str, ids: tuple[str, ...], draw: int, taps: tuple[str, ...]
 ) -> Film:
     return Film(_probe, _images, draw, taps)
+
+
+def draws(
+    run: Run, images: Sequence[ProbeImage], lam: float, taps: Sequence[str], count: int, seconds: float
+) -> list[dict | None]:
+    """``film.draws`` of these images, shared as films are; ``seconds`` that a frame took decide the first time."""
+    ids = tuple(each.image_id for each in images)
+    return _draws(load(run), images, seconds, run.digest, ids, lam, tuple(taps), count)
+
+
+@st.cache_resource(max_entries=24, ttl=3600, show_spinner=False)
+def _draws(
+    _probe: Probe,
+    _images: Sequence[ProbeImage],
+    _seconds: float,
+    digest: str,
+    ids: tuple[str, ...],
+    lam: float,
+    taps: tuple[str, ...],
+    count: int,
+) -> list[dict | None]:
+    return frames_of_draws(_probe, _images, lam, taps, count, _seconds)
 
 
 def image(run: Run, role: str, name: str | None, index: int) -> ProbeImage:

@@ -1,4 +1,4 @@
-// Plays a film of the probe: pictures, maps, scores and z-scores are redrawn here while the level is slid.
+// Plays a film of the probe: pictures, maps, scores and z-scores are redrawn here while level or draw is slid.
 // The data and every text come from probe_film.py; texts become text nodes only. What is drawn is in probe_charts.js.
 
 const REST_MS = 250; // after the last change, before the app is told
@@ -9,7 +9,7 @@ export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".film");
   if (!films.has(root)) films.set(root, new Film(root));
   const film = films.get(root);
-  film.tell = (lam) => setStateValue("level", lam);
+  film.tell = setStateValue;
   film.load(data);
   return () => film.close();
 }
@@ -17,37 +17,37 @@ export default function ({ parentElement, data, setStateValue }) {
 class Film {
   constructor(root) {
     this.root = root;
-    this.slider = make("input", { type: "range", id: "level", min: 0, step: 1 });
-    this.value = make("b", { class: "value", "aria-hidden": "true" });
+    this.level = new Slider("level");
+    this.draw = new Slider("draw");
     this.button = make("button", { type: "button", class: "play" });
-    this.ticks = make("div", { class: "ticks", "aria-hidden": "true" });
-    this.label = make("label", { for: "level" });
+    this.level.head.append(this.button);
     this.text = make("p", { class: "muted" });
     this.note = make("p", { class: "note" });
     this.body = make("div");
-    const head = make("div", { class: "head" }, this.label, this.value, this.button);
-    root.append(make("div", { class: "bar" }, head, this.slider, this.ticks), this.text, this.note, this.body);
+    const bar = make("div", { class: "bar" }, this.level.element, this.draw.element);
+    root.append(bar, this.text, this.note, this.body);
     this.listen();
   }
 
   listen() {
-    const { slider } = this;
-    slider.addEventListener("input", () => {
-      this.pause();
-      this.show(slider.valueAsNumber);
-    });
-    slider.addEventListener("keydown", () => (this.pressed = true));
-    for (const end of ["keyup", "blur"])
-      slider.addEventListener(end, () => {
-        this.pressed = false;
-        this.rest();
+    for (const { input } of [this.level, this.draw]) {
+      input.addEventListener("input", () => {
+        this.pause();
+        this.show(this.level.input.valueAsNumber, this.draw.input.valueAsNumber);
       });
-    slider.addEventListener("change", () => this.rest());
+      input.addEventListener("keydown", () => (this.pressed = true));
+      for (const end of ["keyup", "blur"])
+        input.addEventListener(end, () => {
+          this.pressed = false;
+          this.rest();
+        });
+      input.addEventListener("change", () => this.rest());
+    }
     this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
     this.pause();
     this.observer = new ResizeObserver(() => {
       this.root.style.setProperty("--top", `${headerHeight()}px`);
-      if (this.data) this.show(this.at);
+      if (this.data) this.redraw();
     });
     this.observer.observe(this.root);
   }
@@ -59,37 +59,46 @@ class Film {
   }
 
   load(data) {
-    if (data === this.data) return this.show(this.at); // another theme
+    if (data === this.data) return this.redraw(); // another theme
     const moved = data.move !== this.data?.move;
     const busy = this.playing || this.pressed || this.resting;
-    const lam = moved && !busy ? data.start : this.data ? this.lam : data.start;
-    if (moved) this.told = data.start;
+    const put = !this.data || (moved && !busy);
+    const [lam, draw] = put ? [data.start, data.draw] : [this.lam, this.draw.at];
+    if (moved) this.told = { level: data.start, draw: data.draw };
     this.data = data;
     this.build();
     const away = data.lams.map((each) => Math.abs(each - lam));
-    this.show(away.indexOf(Math.min(...away)));
+    this.show(away.indexOf(Math.min(...away)), draw);
   }
 
   get lam() {
-    return this.data.lams[this.at];
+    return this.data.lams[this.level.at];
   }
 
-  /** Tell the app where the slider stands, once it is let go. */
+  /** Of a level in a draw; none where the app has not made it yet. */
+  frame(level, draw) {
+    const { data } = this;
+    if (draw === data.draw) return data.frames[level];
+    return data.lams[level] === data.draws.lam ? data.draws.frames[draw] : null;
+  }
+
+  /** Tell the app where the sliders stand, once they are let go. */
   rest() {
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
       this.resting = null;
-      if (this.pressed || this.playing || this.lam === this.told) return;
-      this.told = this.lam;
-      this.tell(this.lam);
+      if (this.pressed || this.playing) return;
+      const now = { level: this.lam, draw: this.draw.at };
+      for (const name of ["level", "draw"]) if (now[name] !== this.told[name]) this.tell(name, now[name]);
+      this.told = now;
     }, REST_MS);
   }
 
   play() {
     const last = this.data.lams.length - 1;
-    if (this.at === last) this.show(0);
+    if (this.level.at === last) this.show(0);
     this.button.replaceChildren(make("span", { "aria-hidden": "true" }, "❚❚ "), "Pause");
-    this.playing = setInterval(() => (this.at < last ? this.show(this.at + 1) : this.pause()), PLAY_MS);
+    this.playing = setInterval(() => (this.level.at < last ? this.show(this.level.at + 1) : this.pause()), PLAY_MS);
   }
 
   pause() {
@@ -104,15 +113,9 @@ class Film {
   build() {
     const { data } = this;
     for (const [role, colour] of Object.entries(data.colours)) this.root.style.setProperty(`--${role}`, colour);
-    this.slider.max = data.lams.length - 1;
-    this.label.textContent = data.label;
-    this.label.title = data.help;
+    this.level.build(data.label, data.help, data.ticks);
+    this.draw.build(data.draws.label, data.draws.help, data.draws.names.map(() => ""));
     this.note.textContent = data.note;
-    this.ticks.replaceChildren(
-      ...data.ticks.flatMap((tick, i) =>
-        tick ? [make("span", { style: `--at: ${i / (data.lams.length - 1 || 1)}` }, tick)] : [],
-      ),
-    );
     this.strips = data.images.map((image) => new Strip(image));
     this.taps = data.taps.map((tap) => new Tap(tap, data.images));
     this.body.replaceChildren(
@@ -121,24 +124,58 @@ class Film {
     );
   }
 
-  /** Draw one level. */
-  show(at) {
+  redraw() {
+    this.show(this.level.at);
+  }
+
+  /** Show one level in one draw. */
+  show(level, draw = this.draw.at) {
+    const frame = this.frame(level, draw);
+    this.level.show(level, this.data.names[level]);
+    this.draw.show(draw, this.data.draws.names[draw]);
+    this.body.classList.toggle("waiting", !frame);
+    this.text.textContent = frame ? kept(frame.text) : "Let go of the slider to see this.";
+    if (!frame) return;
+    const noisy = bytes(frame.x_lam), guess = bytes(frame.x0_hat);
+    this.strips.forEach((each, i) => each.show(frame, noisy, guess, i));
+    this.taps.forEach((each, i) => each.show(frame, frame.taps[i]));
+  }
+}
+
+/** A range with its label, what it is at, and ticks. */
+class Slider {
+  constructor(id) {
+    this.input = make("input", { type: "range", id, min: 0, step: 1 });
+    this.value = make("b", { class: "value", "aria-hidden": "true" });
+    this.ticks = make("div", { class: "ticks", "aria-hidden": "true" });
+    this.label = make("label", { for: id });
+    this.head = make("div", { class: "head" }, this.label, this.value);
+    this.element = make("div", { class: id }, this.head, this.input, this.ticks);
+    this.at = 0;
+  }
+
+  build(label, help, ticks) {
+    this.last = ticks.length - 1;
+    this.input.max = this.last;
+    this.label.textContent = label;
+    this.label.title = help;
+    this.ticks.replaceChildren(
+      ...ticks.flatMap((tick, i) => (tick ? [make("span", { style: `--at: ${i / (this.last || 1)}` }, tick)] : [])),
+    );
+  }
+
+  show(at, text) {
     this.at = at;
-    const frame = this.data.frames[at];
-    this.slider.value = at;
-    this.slider.setAttribute("aria-valuetext", frame.name);
-    this.slider.style.setProperty("--at", at / (this.data.lams.length - 1 || 1));
-    this.value.textContent = frame.name;
-    this.text.textContent = kept(frame.text);
+    this.input.value = at;
+    this.input.setAttribute("aria-valuetext", text);
+    this.input.style.setProperty("--at", at / (this.last || 1));
+    this.value.textContent = text;
     let edge = -Infinity;
     for (const tick of this.ticks.children) {
       const left = tick.offsetLeft - tick.offsetWidth / 2;
       tick.classList.toggle("bare", left < edge + 6);
       if (left >= edge + 6) edge = left + tick.offsetWidth;
     }
-    const noisy = bytes(frame.x_lam), guess = bytes(frame.x0_hat);
-    this.strips.forEach((each, i) => each.show(frame, noisy, guess, i));
-    this.taps.forEach((each, i) => each.show(frame, frame.taps[i]));
   }
 }
 

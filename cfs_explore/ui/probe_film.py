@@ -23,6 +23,11 @@ _LEVEL_HELP = (
     "Log-SNR λ = ln(a²/b²) of what the network gets, a x₀ + b e. Ticks: the levels that the run measured; there, "
     "scores are its own. Arrow keys move the slider by a step."
 )
+_DRAW_LABEL = "Noise draw"
+_DRAW_HELP = (
+    "Which noise e is added; what changes between draws is the noise alone. The first ones are the run's own, the "
+    "others are new."
+)
 _MAPS_HELP = (
     "The channels whose mean over space is farthest from ID-train in either image, each with its z-score. A channel "
     "has one grey scale in both images, from its lowest (black) to its highest value (white)."
@@ -41,18 +46,27 @@ _player = st.components.v2.component(
 )
 
 
-def show(run: Run, shown: Sequence[Shown], film: Mapping, draw: int, start: tuple[float, int]) -> None:
-    """The film, with its slider at ``st.session_state["probe_lam"]``, which follows when the slider is let go.
+def show(
+    run: Run,
+    shown: Sequence[Shown],
+    film: Mapping,
+    draw: int,
+    draws: Sequence[Mapping | None],
+    start: tuple[float, int],
+) -> None:
+    """The film; ``st.session_state["probe_lam"]`` and ``"probe_draw"`` follow when its sliders are let go.
 
     Args:
         run: the exploration.
         shown: the images.
         film: of ``Film.pack``.
-        draw: of the noise.
+        draw: of the noise in the film.
+        draws: the level at which the slider was let go in every draw, None for those that are not made yet.
         start: log-SNR at which the slider is put, and a number that is new each time that it is to be put there. As
             long as all this is the same, the browser is not sent the film again.
     """
     levels = probe_lams(run.manifest.backbone.reach, run.levels)
+    lam = st.session_state["probe_lam"]
     data = {
         "label": _LABEL,
         "help": _LEVEL_HELP,
@@ -66,10 +80,27 @@ def show(run: Run, shown: Sequence[Shown], film: Mapping, draw: int, start: tupl
         ],
         "lams": film["lams"],
         "ticks": [f"{lam:g}".replace("-", "−") if levels[lam] else "" for lam in film["lams"]],
+        "names": [_level_name(lam) for lam in film["lams"]],
         "frames": [_frame(run, shown, *each, draw) for each in zip(film["lams"], film["frames"], strict=True)],
-        "taps": [_tap(run, film, position) for position in range(len(film["frames"][0]["taps"]))],
+        "draw": draw,
+        "draws": {
+            "label": _DRAW_LABEL,
+            "help": _DRAW_HELP,
+            "names": [f"{each} ({'the run’s own' if each < run.draws else 'new'})" for each in range(len(draws))],
+            "lam": lam,
+            "frames": [frame and _frame(run, shown, lam, frame, each) for each, frame in enumerate(draws)],
+        },
+        "taps": [
+            _tap(run, [*film["frames"], *filter(None, draws)], position)
+            for position in range(len(film["frames"][0]["taps"]))
+        ],
     }
-    _player(key="probe_film", data=data, on_level_change=lambda: _let_go(film["lams"]))
+    _player(
+        key="probe_film",
+        data=data,
+        on_level_change=lambda: _let_go("level", "probe_lam", film["lams"]),
+        on_draw_change=lambda: _let_go("draw", "probe_draw", range(len(draws))),
+    )
 
 
 def scored(run: Run, shown: Sequence[Shown], frame: Mapping, tap: Mapping) -> list[Scored]:
@@ -80,10 +111,11 @@ def scored(run: Run, shown: Sequence[Shown], frame: Mapping, tap: Mapping) -> li
     ]
 
 
-def _let_go(lams: Sequence[float]) -> None:
-    lam = st.session_state["probe_film"].get("level")
-    if lam in lams:
-        st.session_state["probe_lam"] = float(lam)
+def _let_go(slider: str, key: str, known: Sequence[float]) -> None:
+    """Keep what a slider was left at, if it is one of those known."""
+    value = st.session_state["probe_film"].get(slider)
+    if value in known:
+        st.session_state[key] = known[known.index(value)]
 
 
 def _note(film: Mapping) -> str:
@@ -105,7 +137,11 @@ def _frame(run: Run, shown: Sequence[Shown], lam: float, frame: Mapping, draw: i
         {**tap, "said": [[format_score(each.score), standing(each.below)] for each in scored(run, shown, frame, tap)]}
         for tap in frame["taps"]
     ]
-    return {**frame, "name": f"λ = {format_lam(lam)}", "text": _level_text(run, frame, draw), "taps": taps}
+    return {**frame, "name": _level_name(lam), "text": _level_text(run, frame, draw), "taps": taps}
+
+
+def _level_name(lam: float) -> str:
+    return f"λ = {format_lam(lam)}"
 
 
 def _level_text(run: Run, frame: Mapping, draw: int) -> str:
@@ -121,11 +157,11 @@ def _level_text(run: Run, frame: Mapping, draw: int) -> str:
     )
 
 
-def _tap(run: Run, film: Mapping, position: int) -> dict:
+def _tap(run: Run, frames: Sequence[Mapping], position: int) -> dict:
     """What is the same at all levels of a tap, and what follows from the level whose ID statistics are used."""
-    tap = run.taps[_place(run, film["frames"][0]["taps"][position]["name"])]
-    scores = [score for frame in film["frames"] for score in frame["taps"][position]["score"]]
-    levels = sorted({frame["position"] for frame in film["frames"]})
+    tap = run.taps[_place(run, frames[0]["taps"][position]["name"])]
+    scores = [score for frame in frames for score in frame["taps"][position]["score"]]
+    levels = sorted({frame["position"] for frame in frames})
     bins = {level: probe_data.id_bins(run, run.digest, level, run.taps.index(tap)) for level in levels}
     low = min(*scores, *(table["left"].min() for table, _ in bins.values()))
     high = max(*scores, *(table["right"].max() for table, _ in bins.values()))

@@ -45,10 +45,10 @@ def restore(run: Run, level: int, tap: int) -> None:
         state.restore(key, default, range(run.entry(role, name).count), parse=int)
 
 
-def choose(run: Run) -> list[Shown]:
-    """The selectors, and the images that can be shown; says why where one cannot."""
+def choose(run: Run, row: st.delta_generator.DeltaGenerator) -> list[Shown]:
+    """The selectors, in a row of the page, and the images that can be shown; says why where one cannot."""
     ood = st.session_state["ood"]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with row:
         index = _selector(run, "id_test", None, "probe_a", f"A: image of {run.id_test.name} (ID)")
         ood = _ood_control(run)
         other = _selector(run, "ood", ood, "probe_b", "B: image of the OOD set")

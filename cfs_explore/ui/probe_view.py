@@ -87,17 +87,19 @@ def _page(run: Run) -> None:
     except CFSError as error:
         st.info(f"The backbone cannot be shown images here. {escape(str(error))}", icon=":material/info:")
         return
-    shown = probe_images.choose(run)
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    shown = probe_images.choose(run, row)
     if shown:
-        _look(run, shown, head)
+        with row:
+            taps = _taps(run)
+        _look(run, shown, taps, head)
     diagnostic_page.formulas(_FORMULAS, lab="See what makes a score of such features")
 
 
 @st.fragment
-def _look(run: Run, shown: list[Shown], head: st.delta_generator.DeltaGenerator) -> None:
-    """What follows from draw, taps and level; the level is slid in the browser, and arrives here when it is let go."""
+def _look(run: Run, shown: list[Shown], taps: list[str], head: st.delta_generator.DeltaGenerator) -> None:
+    """What follows from level and draw, which are slid in the browser and arrive here when they are let go."""
     headline = head.empty()
-    taps = _controls(run)
     lam, draw = st.session_state["probe_lam"], st.session_state["probe_draw"]
     state.remember(probe_lam=_lam_text(lam), probe_draw=draw, **{key: st.session_state[key] for key in _SIDES})
     images = [each.image for each in shown]
@@ -106,7 +108,10 @@ def _look(run: Run, shown: list[Shown], head: st.delta_generator.DeltaGenerator)
     )
     frame = film["frames"][film["lams"].index(lam)]
     headline.markdown(_headline(run, shown, lam, frame))
-    probe_film.show(run, shown, film, draw, _start(lam, [run.digest, draw, *taps, *(each.image_id for each in images)]))
+    draws = probe_data.draws(run, images, lam, taps, _draws(run), film["seconds"])
+    probe_film.show(
+        run, shown, film, draw, draws, _start(lam, [run.digest, draw, *taps, *(each.image_id for each in images)])
+    )
     icon = ":material/bar_chart:"
     charts = st.expander("Charts with data and files", icon=icon, key="probe_charts", on_change="rerun")
     if charts.open:
@@ -132,31 +137,11 @@ def _charts(run: Run, shown: Sequence[Shown], seen: Seen) -> None:
             probe_tap.show(run, shown, seen, view)
 
 
-def _controls(run: Run) -> list[str]:
-    """Draw and taps; returns the taps' names."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.number_input(
-            "Noise draw",
-            0,
-            _draws(run) - 1,
-            key="probe_draw",
-            width=130,
-            help=f"Which noise e is added. 0 to {run.draws - 1} are the run's own draws; the others are new.",
-        )
-        st.button(
-            "Redraw",
-            icon=":material/casino:",
-            on_click=_redraw,
-            args=(_draws(run),),
-            help="The next draw: what changes then is the noise alone.",
-        )
-        with st.popover("More", icon=":material/tune:"):
-            taps = [_tap_control(run, key) for key in _SIDES]
+def _taps(run: Run) -> list[str]:
+    """Names of the chosen taps."""
+    with st.popover("Taps", icon=":material/tune:"):
+        taps = [_tap_control(run, key) for key in _SIDES]
     return list(dict.fromkeys(taps))
-
-
-def _redraw(draws: int) -> None:
-    st.session_state["probe_draw"] = (st.session_state["probe_draw"] + 1) % draws
 
 
 def _tap_control(run: Run, key: str) -> str:

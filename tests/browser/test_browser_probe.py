@@ -24,7 +24,8 @@ SEEN = """() => {
   const all = (selector, read) => [...film.querySelectorAll(selector)].map(read);
   const pixels = (canvas) => canvas.toDataURL(), text = (element) => element.textContent;
   return {
-    lam: film.querySelector('input').getAttribute('aria-valuetext'),
+    lam: film.querySelector('#level').getAttribute('aria-valuetext'),
+    draw: film.querySelector('#draw').getAttribute('aria-valuetext'),
     value: film.querySelector('.value').textContent,
     x0: all('.strip figure:nth-of-type(1) canvas', pixels),
     noisy: all('.strip figure:nth-of-type(2) canvas', pixels),
@@ -119,14 +120,45 @@ def test_back_and_forward_move_the_slider(page, slider):
     assert before != after
 
 
-def test_another_draw_is_another_film_at_the_same_level(page, slider):
-    before = page.evaluate(SEEN)
-    page.get_by_role("button", name="Redraw").click()
-    wait_for_query(page, probe_draw="1")
-    settle(page)
+def test_draws_are_slid_in_the_browser_and_the_film_follows_when_the_slider_is_let_go(page, slider, digits):
+    before, said, link = page.evaluate(SEEN), headline(page), page.url
+    assert before["draw"] == "0 (the run’s own)"
+    page.get_by_role("slider", name="Noise draw").focus()
+    page.keyboard.down("ArrowRight")
+    page.keyboard.down("ArrowRight")
+    page.wait_for_timeout(800)  # the key is still down: nothing has gone to the app
     after = page.evaluate(SEEN)
-    assert after["x0"] == before["x0"] and after["lam"] == before["lam"]
-    assert not set(after["noisy"]) & set(before["noisy"])
+    assert (headline(page), page.url) == (said, link)
+    assert (after["x0"], after["lam"], after["draw"]) == (before["x0"], before["lam"], "2 (the run’s own)")
+    for part in ("noisy", "guess", "maps", "scores", "marks", "bars"):
+        assert not set(after[part]) & set(before[part]), part
+    both = digits.scores("id_test")[11, 2, 2], digits.scores("ood", "letters")[99, 2, 2]
+    taps = [[t.name for t in digits.taps].index(tap) for tap in digits.manifest.presets["sparse_ed"]]
+    assert after["scores"] == [format_score(scores[tap]) for tap in taps for scores in both]
+    page.keyboard.up("ArrowRight")
+    wait_for_query(page, probe_draw="2")
+    settle(page)
+    assert page.evaluate(SEEN) == after
+    slider.focus()
+    page.keyboard.down("ArrowLeft")  # the levels between are of that draw now
+    moved = page.evaluate(SEEN)
+    assert moved["draw"] == after["draw"] and moved["lam"] != after["lam"]
+    assert not set(moved["noisy"]) & set(after["noisy"])
+    page.keyboard.up("ArrowLeft")
+
+
+def test_what_the_app_has_not_made_yet_waits_until_the_slider_is_let_go(page, slider):
+    page.keyboard.down("ArrowLeft")
+    draw = page.get_by_role("slider", name="Noise draw")
+    draw.focus()
+    page.keyboard.down("ArrowRight")
+    expect(page.get_by_text("Let go of the slider to see this.")).to_be_visible()
+    page.keyboard.up("ArrowRight")
+    page.keyboard.up("ArrowLeft")
+    wait_for_query(page, probe_draw="1", probe_lam="4.75")
+    settle(page)
+    expect(page.get_by_text("Let go of the slider to see this.")).to_be_hidden()
+    assert page.evaluate(SEEN)["draw"] == "1 (the run’s own)"
 
 
 def test_play_runs_to_the_cleanest_level_and_tells_the_app(page, slider):
@@ -144,7 +176,7 @@ def test_play_runs_to_the_cleanest_level_and_tells_the_app(page, slider):
 def test_whoever_wants_less_motion_gets_no_play_button(visitor, address):
     page = visitor(reduced_motion="reduce")
     open_probe(page, address)
-    assert not page.locator(".play").is_visible() and page.get_by_role("slider").is_visible()
+    assert not page.locator(".play").is_visible() and page.get_by_role("slider", name="Noise level").is_visible()
 
 
 def test_an_uploaded_name_is_text(page, address):

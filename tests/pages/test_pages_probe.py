@@ -137,7 +137,8 @@ def test_level_draw_and_taps_move_the_numbers_and_the_address():
     app.session_state["probe_lam"] = -1.0  # as the film does when its slider is let go
     app.run()
     said.append(texts(app))
-    app.button[[each.label for each in app.button].index("Redraw")].click().run()
+    app.session_state["probe_draw"] = 1  # as well
+    app.run()
     said.append(texts(app))
     app.selectbox(key="probe_decoder").select("up_blocks.0.resnets.0").run()
     said.append(texts(app))
@@ -158,7 +159,8 @@ def test_charts_with_data_are_drawn_when_they_are_opened():
 def test_the_film_is_sent_again_only_when_another_one_or_another_start_is_wanted():
     app = open_page("probe", run="digits", ood="letters")
     start = film(app)["move"]
-    app.button[[each.label for each in app.button].index("Redraw")].click().run()
+    app.session_state["probe_draw"] = 1
+    app.run()
     moved = film(app)["move"]
     assert start < moved
     app.query_params["probe_lam"] = "3"
