@@ -91,8 +91,8 @@ STEPS = (
             "probe_encoder": "{encoder}",
             "probe_decoder": "{decoder}",
         },
-        "Under {decoder_label} (decoder), compare the rows A and B: each little picture is one channel. Then slide the "
-        "**noise draw**.",
+        "Under {decoder_label} (decoder), compare the rows A and B: each little picture is one channel. Then move "
+        "the slider **Noise draw**.",
         "Of each of the {channels} channels only the mean and the standard deviation are kept: {features} numbers, the "
         "snapshot. Their mean squared z-score is the slot score: {digit_score} for a typical digit, {letter_score} "
         "for a typical letter. A new draw changes the noise alone, and these numbers little.",

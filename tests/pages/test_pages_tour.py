@@ -67,7 +67,8 @@ def labels(node) -> set[str]:
     if "body" in names and node.type != "html":
         found |= {line.lstrip("# ") for line in proto.body.splitlines()}
     if getattr(proto, "component_name", "") == "cfs_probe_film":
-        found.add(json.loads(proto.json)["label"])
+        film = json.loads(proto.json)
+        found |= {film["label"], film["draws"]["label"]}
     for child in getattr(node, "children", {}).values():
         found |= labels(child)
     return found
