@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cfs_explore.errors import RunError
@@ -72,8 +73,7 @@ def _figures(options: argparse.Namespace) -> None:
             for name, kind in kinds.items():
                 print(f"  {name:32} {kind.title}")
                 for option in kind.options:
-                    values = " | ".join(option.values) or option.default
-                    print(f"      --set {option.name}={values:30} {option.help}")
+                    print(f"      --set {option.name + '=' + _values(option.values):40} {option.help}")
         return
     plates = _plates(options)
     if not has_browser():
@@ -81,6 +81,11 @@ def _figures(options: argparse.Namespace) -> None:
     formats = [part.strip() for part in options.format.split(",")]
     for path in folder.write(plates, options.out, formats=formats, width=options.width, grey=options.grey):
         print(f"Saved: {path}", flush=True)
+
+
+def _values(values: Sequence[str]) -> str:
+    """'a | b', or of many the ends; '...' where they depend on the run."""
+    return " | ".join(values if len(values) < 7 else [*values[:2], "...", values[-1]]) or "..."
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from cfs_explore.plates import (
     lab,
     options,
     prediction,
+    probe,
     protocol,
     protocol_compare,
     separation,
@@ -38,10 +39,11 @@ PAGES: dict[str, dict[str, Kind]] = {
     "images": images.KINDS,
     "image": image.KINDS,
     "triage": triage.KINDS,
+    "probe": probe.KINDS,
     "lab": lab.KINDS,
 }
-#: Made only where they are named: what needs another run beside this one, and simulated scores with none.
-ON_REQUEST = ("compare", "lab")
+#: Made only where they are named: what needs another run or the backbone beside the run, and simulated scores.
+ON_REQUEST = ("compare", "probe", "lab")
 KINDS: dict[str, Kind] = {name: kind for kinds in PAGES.values() for name, kind in kinds.items()}
 
 

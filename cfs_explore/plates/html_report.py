@@ -30,6 +30,7 @@ _TITLES = {
     "images": "Images",
     "image": "One image",
     "triage": "Triage",
+    "probe": "What the backbone sees",
     "lab": "Simulated scores",
 }
 BIBTEX = """@article{rouzoumka2026backbone,

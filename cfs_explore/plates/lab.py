@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -38,9 +38,12 @@ from cfs_explore.plates.lab_settings import (
     TAP_ALONG,
     TAP_SETTINGS,
     Setting,
+    Value,
     told,
+    value_text,
 )
 from cfs_explore.plates.needs import Kind
+from cfs_explore.plates.options import Option, read_number
 from cfs_explore.plates.plate import Plate
 from cfs_explore.store import Run
 
@@ -160,49 +163,86 @@ def pair_along(pair: SimulatedPair, curve: pd.DataFrame, along: Setting, theme: 
     )
 
 
-#: Seed and settings that the page opens with.
-_SEED = 0
-_TAP = SimulatedTap(**{setting.name: setting.default for setting in TAP_SETTINGS})
-_PAIR = SimulatedPair(**{setting.name: setting.default for setting in PAIR_SETTINGS})
-_TAP_ALONG = next(setting for setting in TAP_SETTINGS if setting.name == TAP_ALONG)
-_PAIR_ALONG = next(setting for setting in PAIR_SETTINGS if setting.name == PAIR_ALONG)
+def _option(setting: Setting) -> Option:
+    """A slider as an option; its name is the slider's key in the address, without the page's name."""
+    values = tuple(map(value_text, setting.options))
+    return Option(setting.key.removeprefix("lab_"), value_text(setting.default), setting.label, values)
 
 
-def _tap_curve() -> pd.DataFrame:
-    return tap_curve(_TAP, TAP_ALONG, _TAP_ALONG.options, IMAGES, _SEED)
+SEED = Option("seed", "0", "of the simulated scores")
+_TAP_OPTIONS = tuple(map(_option, TAP_SETTINGS))
+_PAIR_OPTIONS = tuple(map(_option, PAIR_SETTINGS))
+TAP_CURVE = Option("along", TAP_ALONG, "which setting moves", tuple(each.name for each in TAP_SETTINGS if each.curve))
+PAIR_CURVE = Option(
+    "across", PAIR_ALONG, "which setting moves", tuple(each.name for each in PAIR_SETTINGS if each.curve)
+)
+
+
+def _values(settings: Sequence[Setting], options: Sequence[Option], choices: Choices) -> dict[str, Value]:
+    """Where the sliders stand."""
+    return {
+        setting.name: next(value for value in setting.options if value_text(value) == option.of(choices.options))
+        for setting, option in zip(settings, options, strict=True)
+    }
+
+
+def _along(option: Option, settings: Sequence[Setting], choices: Choices) -> Setting:
+    return next(setting for setting in settings if setting.name == option.of(choices.options))
+
+
+def _seed(choices: Choices) -> int:
+    return int(read_number(SEED, choices.options, 0, 2**31 - 1))
+
+
+def _tap(choices: Choices) -> SimulatedTap:
+    return SimulatedTap(**_values(TAP_SETTINGS, _TAP_OPTIONS, choices))
+
+
+def _pair(choices: Choices) -> SimulatedPair:
+    return SimulatedPair(**_values(PAIR_SETTINGS, _PAIR_OPTIONS, choices))
 
 
 def _tap_scores(run: Run, choices: Choices, theme: str) -> Plate:
-    return tap_scores(sample_tap(_TAP, IMAGES, _SEED), _SEED, theme)
+    seed = _seed(choices)
+    return tap_scores(sample_tap(_tap(choices), IMAGES, seed), seed, theme)
 
 
 def _tap_auroc(run: Run, choices: Choices, theme: str) -> Plate:
-    curve = _tap_curve()
-    point = curve[curve[TAP_ALONG] == getattr(_TAP, TAP_ALONG)].iloc[0].to_dict()
-    return tap_auroc(_TAP, sample_tap(_TAP, IMAGES, _SEED), point, _SEED, theme)
+    tap, seed = _tap(choices), _seed(choices)
+    along = next(setting for setting in TAP_SETTINGS if setting.name == TAP_ALONG)
+    curve = tap_curve(tap, along.name, along.options, IMAGES, seed)
+    point = curve[curve[along.name] == getattr(tap, along.name)].iloc[0].to_dict()
+    return tap_auroc(tap, sample_tap(tap, IMAGES, seed), point, seed, theme)
 
 
 def _tap_along(run: Run, choices: Choices, theme: str) -> Plate:
-    return tap_along(_TAP, _tap_curve(), _TAP_ALONG, _SEED, theme)
+    tap, along, seed = _tap(choices), _along(TAP_CURVE, TAP_SETTINGS, choices), _seed(choices)
+    return tap_along(tap, tap_curve(tap, along.name, along.options, IMAGES, seed), along, seed, theme)
 
 
 def _pair_scores(run: Run, choices: Choices, theme: str) -> Plate:
-    return pair_scores(_PAIR, sample_pair(_PAIR, IMAGES, _SEED), _SEED, theme)
+    pair, seed = _pair(choices), _seed(choices)
+    return pair_scores(pair, sample_pair(pair, IMAGES, seed), seed, theme)
 
 
 def _pair_combinations(run: Run, choices: Choices, theme: str) -> Plate:
-    return pair_combinations(pair_detectors(_PAIR, *sample_pair(_PAIR, IMAGES, _SEED)), _SEED, theme)
+    pair, seed = _pair(choices), _seed(choices)
+    return pair_combinations(pair_detectors(pair, *sample_pair(pair, IMAGES, seed)), seed, theme)
 
 
 def _pair_along(run: Run, choices: Choices, theme: str) -> Plate:
-    return pair_along(_PAIR, pair_curve(_PAIR, PAIR_ALONG, _PAIR_ALONG.options), _PAIR_ALONG, theme)
+    pair, along = _pair(choices), _along(PAIR_CURVE, PAIR_SETTINGS, choices)
+    return pair_along(pair, pair_curve(pair, along.name, along.options), along, theme)
 
 
+_OF_TAP, _OF_PAIR = (*_TAP_OPTIONS, SEED), (*_PAIR_OPTIONS, SEED)
 KINDS = {
-    "lab-scores": Kind("Simulated scores of one tap", _tap_scores),
-    "lab-auroc": Kind("AUROC of simulated scores: bound, predicted, measured", _tap_auroc),
-    "lab-curve": Kind("AUROC of one simulated tap as its mean shift moves", _tap_along),
-    "lab-two-scores": Kind("Simulated scores of two taps", _pair_scores),
-    "lab-combinations": Kind("AUROC of each way to make one score of two", _pair_combinations),
-    "lab-two-curve": Kind("AUROC of each way to make one score of two as the correlation moves", _pair_along),
+    "lab-scores": Kind("Simulated scores of one tap", _tap_scores, _OF_TAP),
+    "lab-auroc": Kind("AUROC of simulated scores: bound, predicted, measured", _tap_auroc, _OF_TAP),
+    "lab-curve": Kind("AUROC of one simulated tap as one setting moves", _tap_along, (*_OF_TAP, TAP_CURVE)),
+    "lab-two-scores": Kind("Simulated scores of two taps", _pair_scores, _OF_PAIR),
+    "lab-combinations": Kind("AUROC of each way to make one score of two", _pair_combinations, _OF_PAIR),
+    "lab-two-curve": Kind(
+        "AUROC of each way to make one score of two as one setting moves", _pair_along, (*_OF_PAIR, PAIR_CURVE)
+    ),
 }

@@ -42,6 +42,11 @@ def steps(low: float, high: float, step: float) -> list[float]:
     return [round(low + i * step, 6) for i in range(round((high - low) / step) + 1)]
 
 
+def value_text(value: Value) -> str:
+    """A value as the address and the command line have it."""
+    return value if isinstance(value, str) else f"{value:g}"
+
+
 def told(settings: Sequence[Setting], values: Mapping[str, Value], but: str = "") -> str:
     """Where every setting stands, for a caption."""
     return ", ".join(f"{s.label} {s.write(values[s.name])}" for s in settings if s.name != but)

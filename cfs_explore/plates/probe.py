@@ -1,23 +1,45 @@
-"""The probe page's plates of a tap, made of what it has seen: images among ID scores, and z-scores (theory 3)."""
+"""The probe page's plates of a tap, made of what it has seen: images among ID scores, and z-scores (theory 3).
+
+By name, they load the run's backbone and show it two images; torch loads then, and not before.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from cfs_explore.bundles import names_places
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.diagnostics import histogram
+from cfs_explore.errors import CFSError, RunError
 from cfs_explore.figures import short_tap_name
 from cfs_explore.figures.score_marks import score_marks_figure
 from cfs_explore.figures.theme import format_value
 from cfs_explore.figures.z_bars import z_bars_figure
 from cfs_explore.headlines.probe import format_score
+from cfs_explore.plates.choices import Choices, default_cells
+from cfs_explore.plates.needs import Kind, NotMeasuredError
+from cfs_explore.plates.options import Option, read_number
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
 
+if TYPE_CHECKING:
+    from cfs_explore.probe.inputs import ProbeImage
+    from cfs_explore.probe.seen import Seen, TapView
+
+#: Draws that can be looked at, the run's own first; where a run has more, all of its own.
+DRAWS = 20
+IMAGE_A = Option("a", "", "id or name of an ID-test image (default: the one of median score)")
+IMAGE_B = Option("b", "", "id or name of an image of the OOD set (default: the one of median score)")
+DRAW = Option("draw", "0", "of the noise; the run's own come first")
+
 _BINS = 40
+#: Image -> role.
+_ROLES = {"A": "id", "B": "ood"}
 
 
 def id_bins(scores: np.ndarray) -> tuple[pd.DataFrame, bool]:
@@ -88,3 +110,64 @@ def z_scores(
         f"{largest['z']:.1f}, image {largest['image']}, channel {largest['channel']}.",
         file_stem(run, "probe", tap.name, "z"),
     )
+
+
+def typical(scores: np.ndarray) -> int:
+    """Position of the image whose score is the median of its set; scores are a cell's, (image, draw)."""
+    means = scores.mean(axis=1)
+    return int(np.argsort(means, kind="stable")[(len(means) - 1) // 2])
+
+
+def _find(run: Run, role: str, name: str | None, option: Option, choices: Choices) -> ProbeImage:
+    """The image that is named, or the typical one; with the pixels that the run measured."""
+    from cfs_explore.probe.inputs import stored_image
+
+    entry, asked = run.entry(role, name), option.of(choices.options)
+    rows = run.images(role, name, columns=("image_id", "name", "label", "thumbnail"))
+    fits = (rows["image_id"] == asked) | (rows["name"] == asked)
+    if asked and not fits.any():
+        raise RunError(f"{entry.name} has no image with the id or name {asked!r}.")
+    level, tap = divmod(default_cells(run.table("detectors"))[-1], len(run.taps))
+    position = fits.to_numpy().argmax() if asked else typical(run.scores(role, name)[:, :, level, tap])
+    try:
+        return stored_image(run, entry, rows.iloc[position])
+    except CFSError as error:
+        raise NotMeasuredError(str(error)) from error
+
+
+def _look(run: Run, choices: Choices, side: int) -> tuple[Seen, TapView]:
+    """What the run's backbone makes of both images at the level, and what one of the pair's taps makes of them."""
+    from cfs_explore.probe.network import Probe
+
+    draw = int(read_number(DRAW, choices.options, 0, max(run.draws, DRAWS) - 1))
+    images = [_find(run, "id_test", None, IMAGE_A, choices), _find(run, "ood", choices.ood, IMAGE_B, choices)]
+    if not names_places(run.path):
+        raise NotMeasuredError(f"{run.name} was imported: its backbone is where it was made.")
+    try:
+        probe = Probe.open(run)
+    except CFSError as error:
+        raise NotMeasuredError(str(error)) from error
+    lam = next(lam for lam, level in probe.levels.items() if level == run.levels[choices.level])
+    tap = run.taps[choices.pair[side]].name
+    seen = probe.see(images, lam, draw, [tap])
+    return seen, seen.taps[tap]
+
+
+def _scores(run: Run, choices: Choices, theme: str, side: int) -> Plate:
+    seen, view = _look(run, choices, side)
+    images = pd.DataFrame({"image": list(_ROLES), "role": list(_ROLES.values()), "score": view.score.astype(float)})
+    of_id = run.scores("id_test", level=seen.position)[:, :, 0, run.taps.index(view.tap)]
+    return scores(run, view.tap, images, *id_bins(of_id.ravel()), run.levels[seen.position], theme)
+
+
+def _z_scores(run: Run, choices: Choices, theme: str, side: int) -> Plate:
+    seen, view = _look(run, choices, side)
+    return z_scores(run, view.tap, view.z_table(list(_ROLES)), _ROLES, run.levels[seen.position], theme)
+
+
+_OPTIONS = (IMAGE_A, IMAGE_B, DRAW)
+KINDS = {
+    f"probe-{word}-{what}": Kind(f"{title} of two images at the pair's {word} tap", partial(make, side=side), _OPTIONS)
+    for side, word in enumerate(("encoder", "decoder"))
+    for what, title, make in (("score", "Slot scores", _scores), ("z", "z-scores", _z_scores))
+}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from cfs_explore.plates.lab_settings import Setting, Value
+from cfs_explore.plates.lab_settings import Setting, Value, value_text
 from cfs_explore.ui import state
 
 _SEEDS = range(1_000)
@@ -33,9 +33,9 @@ class Preset:
 def restore(settings: Sequence[Setting], along_key: str, along: str) -> None:
     """Bring the sliders, the seed and the slider in hand back from the address."""
     for setting in settings:
-        texts = {_text(value): value for value in setting.options}
+        texts = {value_text(value): value for value in setting.options}
         state.restore(
-            setting.key, setting.default, setting.options, parse=lambda t, known=texts: known.get(t), write=_text
+            setting.key, setting.default, setting.options, parse=lambda t, known=texts: known.get(t), write=value_text
         )
     state.restore(along_key, along, [setting.name for setting in settings if setting.curve])
     state.restore("lab_seed", 0, _SEEDS, parse=int)
@@ -43,13 +43,8 @@ def restore(settings: Sequence[Setting], along_key: str, along: str) -> None:
 
 def remember(settings: Sequence[Setting], along_key: str) -> None:
     """Write what changed into the address."""
-    values = {setting.key: _text(st.session_state[setting.key]) for setting in settings}
+    values = {setting.key: value_text(st.session_state[setting.key]) for setting in settings}
     state.remember(**values, **{key: st.session_state[key] for key in (along_key, "lab_seed")})
-
-
-def _text(value: Value) -> str:
-    """A value as the address has it."""
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def values_of(settings: Sequence[Setting]) -> dict[str, Value]:

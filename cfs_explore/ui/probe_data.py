@@ -126,5 +126,4 @@ def id_bins(_run: Run, digest: str, level: int, tap: int) -> tuple[pd.DataFrame,
 @st.cache_resource(max_entries=64, show_spinner=False)
 def typical(_run: Run, digest: str, role: str, name: str | None, level: int, tap: int) -> int:
     """Position of the image whose score is the median of its set."""
-    scores = data.scores(_run, digest, role, name)[:, :, level, tap].mean(axis=1)
-    return int(np.argsort(scores, kind="stable")[(len(scores) - 1) // 2])
+    return plates.typical(data.scores(_run, digest, role, name)[:, :, level, tap])

@@ -10,6 +10,7 @@ from cfs_explore.errors import CFSError
 from cfs_explore.figures import short_tap_name
 from cfs_explore.headlines.probe import probe_headline
 from cfs_explore.levels import MAIN_LAM
+from cfs_explore.plates import probe as plates
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.probe.seen import Seen
 from cfs_explore.store import Run
@@ -18,8 +19,6 @@ from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.probe_images import Shown
 from cfs_explore.ui.sidebar import escape
 
-#: Draws that can be looked at, the run's own first.
-_DRAWS = 20
 _SIDES = {
     "probe_encoder": ("Encoder tap", ("input", "encoder")),
     "probe_decoder": ("Decoder tap", ("decoder", "output")),
@@ -56,7 +55,7 @@ def _restore(run: Run) -> None:
 
 
 def _draws(run: Run) -> int:
-    return max(run.draws, _DRAWS)
+    return max(run.draws, plates.DRAWS)
 
 
 def _lam_text(lam: float) -> str:

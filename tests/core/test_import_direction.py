@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "embedding": BASE | {"store", "diagnostics"},
     "plates": BASE
     | {"levels", "locations", "stages", "store", "diagnostics", "figures", "headlines", "protocol", "embedding"}
-    | {"images"},
+    | {"images", "bundles", "probe"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec_files", "backbones", "store"},
     "pipeline": BASE

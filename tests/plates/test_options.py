@@ -1,5 +1,7 @@
 """What single pages' controls set can be told by name, and gives the figure that the page then shows."""
 
+import json
+
 import pytest
 from page_steps import open_page
 from same_as_page import assert_page_shows
@@ -96,6 +98,20 @@ CASES = {
         {"options": {"colour": "contrast"}},
         ("images", {"images_colour": "contrast"}, "images_scatter"),
     ),
+    "lab": (
+        "lab-curve",
+        {"options": {"d": "16", "rho": "0.3", "pattern": "neighbours", "along": "share", "seed": "3"}},
+        (
+            "lab",
+            {"lab_d": "16", "lab_rho": "0.3", "lab_pattern": "neighbours", "lab_along": "share", "lab_seed": "3"},
+            "lab_curve",
+        ),
+    ),
+    "lab of two": (
+        "lab-combinations",
+        {"options": {"shift_e": "2", "spread": "1.5"}},
+        ("lab", {"lab": "pair", "lab_shift_e": "2", "lab_spread": "1.5"}, "lab_pair_dots"),
+    ),
     "score": (
         "images-scatter",
         {"options": {"colour": "score", "sets": "letters, flipped", "taps": "up1.res2"}},
@@ -136,9 +152,37 @@ def test_the_order_of_channels(digits):
     assert_page_shows(app.run(), "separation_channels", plates["separation-channels"])
 
 
+@pytest.mark.parametrize(
+    ("figure", "chart"), [("probe-encoder-score", "encoder_score"), ("probe-decoder-z", "decoder_z")]
+)
+def test_the_probe_looks_at_what_its_page_does(figure, chart, digits):
+    names = [digits.images(*which)["name"].iloc[row] for which, row in ((("id_test",), 11), (("ood", "letters"), 99))]
+    told = choose(digits, ood="letters", lam=1, options={"a": names[0], "b": names[1], "draw": "7"})
+    plates, missing = catalogue.make_plates(digits, [figure], told)
+    assert not missing
+    app = open_page("probe", run="digits", ood="letters", probe_a="11", probe_b="99", probe_lam="1", probe_draw="7")
+    app.session_state["probe_charts"] = True
+    shown = {each.proto.id.rsplit("-", 1)[-1]: each.proto for each in app.run().get("plotly_chart")}[f"probe_{chart}"]
+    plate = plates[figure]
+    assert shown.alt == plate.alt and json.loads(shown.config)["toImageButtonOptions"]["filename"] == plate.stem
+    assert json.loads(shown.spec)["data"] == json.loads(plate.figure.to_json())["data"]
+
+
+def test_the_probe_opens_with_the_typical_images_of_both_sets(digits):
+    default, _ = catalogue.make_plates(digits, ["probe-decoder-score"], choose(digits, ood="letters"))
+    app = open_page("probe", run="digits", ood="letters")
+    chosen = {key: int(app.session_state[f"probe_{key}"]) for key in "ab"}
+    names = {"a": digits.images("id_test")["image_id"], "b": digits.images("ood", "letters")["image_id"]}
+    options = {key: names[key].iloc[chosen[key]] for key in "ab"}
+    same, _ = catalogue.make_plates(digits, ["probe-decoder-score"], choose(digits, ood="letters", options=options))
+    assert default["probe-decoder-score"].alt == same["probe-decoder-score"].alt
+
+
 def test_every_option_is_tried():
-    told = {key for _, choices, _ in CASES.values() for key in choices.get("options", {})} | {"image", "order"}
-    known = {option.name for kind in catalogue.KINDS.values() for option in kind.options}
+    told = {key for _, choices, _ in CASES.values() for key in choices.get("options", {})}
+    told |= {"image", "order", "a", "b", "draw"}
+    kinds = [kind for page, kinds in catalogue.PAGES.items() if page != "lab" for kind in kinds.values()]
+    known = {option.name for kind in kinds for option in kind.options}
     assert known - told == {"method", "neighbors", "min_dist"}  # of UMAP, which takes half a minute: tests of embedding
 
 
