@@ -39,7 +39,8 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--what",
         default="",
-        help="comma-separated names of pages or figures, as `figures --list` tells them (default: all but lab's)",
+        help="comma-separated names of pages or figures, as `figures --list` tells them (default: all of one run; "
+        "compare, probe and lab are made where they are named)",
     )
     parser.add_argument("--ood", help="OOD set (default: the first)")
     parser.add_argument("--lam", type=float, help="log-SNR of the level, as the app shows it (default: as the app)")

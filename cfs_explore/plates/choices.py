@@ -132,7 +132,7 @@ def _cell(run: Run, name: str, presets: Mapping[str, Sequence[int]]) -> int:
 
 def _level(run: Run, lam: float) -> int:
     met = [round(level.lam, 1) for level in run.levels]
-    for told in (met, [level.requested for level in run.levels]):
+    for told in (met, [round(level.requested, 1) for level in run.levels]):
         if round(lam, 1) in told:
             return told.index(round(lam, 1))
     raise RunError(f"{run.name} has no level with log-SNR {lam:g}. It has: {', '.join(map(str, met))}.")

@@ -23,8 +23,9 @@ from cfs_explore.store import Run
 
 #: Control with a map of its own -> what it is called.
 CONTROLS = {"untrained": "Untrained copies", "re-encoded": "Re-encoded images"}
+#: The controls have one draw; averaging more on the trained side alone would count as the backbone's merit.
 DRAWS = {"one": "One, like the controls", "map": "All, as in the map"}
-AGAINST = Option("control", "untrained", "what is subtracted from the trained backbone", tuple(CONTROLS))
+CONTROL = Option("control", "untrained", "what is subtracted from the trained backbone", tuple(CONTROLS))
 ON_TRAINED_SIDE = Option("draws", "one", "noise draws averaged on the trained side: one, or the map's", tuple(DRAWS))
 #: Image statistic -> what it is called.
 STATISTIC_NAMES = {
@@ -215,7 +216,7 @@ def _draws(run: Run, choices: Choices) -> int:
 
 
 def _excess_map(run: Run, choices: Choices, theme: str) -> Plate:
-    control = AGAINST.of(choices.options)
+    control = CONTROL.of(choices.options)
     cells = stage_rows(run, "excess", ood=choices.ood, control=control, draws=_draws(run, choices))
     return excess_map(run, choices.ood, cells, stage_rows(run, "controls", ood=choices.ood), theme)
 
@@ -241,7 +242,7 @@ def _seed_spread(run: Run, choices: Choices, theme: str) -> Plate:
 
 KINDS = {
     "controls-excess": Kind(
-        "What the trained backbone adds to untrained copies, over the map", _excess_map, (AGAINST, ON_TRAINED_SIDE)
+        "What the trained backbone adds to untrained copies, over the map", _excess_map, (CONTROL, ON_TRAINED_SIDE)
     ),
     "controls-comparison": Kind("The backbone and its controls, best against best", _comparison, (ON_TRAINED_SIDE,)),
     "controls-statistics": Kind("How well plain image statistics do", _statistics),

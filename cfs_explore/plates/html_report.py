@@ -47,11 +47,11 @@ def html(run: Run, what: Sequence[str] = (), choices: Choices | None = None) -> 
 
     Args:
         run: the exploration.
-        what: names of pages or figures of ``catalogue``; empty means all that are of a run.
+        what: names of pages or figures of ``catalogue``; empty means all that are of one run.
         choices: what the figures are of; by default what the pages open with.
 
     Raises:
-        RunError: an unknown name.
+        RunError: an unknown name, or an option or value that none of these figures has.
     """
     choices = choices or choose(run)
     plates, missing = catalogue.make_plates(run, what, choices)

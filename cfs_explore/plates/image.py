@@ -33,9 +33,8 @@ NOT_KEPT = (
     "`keep_level`) and run again."
 )
 IMAGE = Option("image", "", "id or name of an image of the OOD set or of ID-test (default: the set's first)")
-VALUE = Option(
-    "value", "percentile", "what the map shows: percentile, or ratio to the ID median", ("percentile", "ratio")
-)
+VALUES = {"percentile": "Percentile", "ratio": "Score ÷ ID median"}
+VALUE = Option("value", "percentile", "what the map shows", tuple(VALUES))
 #: Channels of each pooling that are drawn.
 _TOP = 8
 

@@ -18,7 +18,7 @@ from cfs_explore.images.thumbnail_statistics import thumbnail_statistics
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.detector import as_cells, detector_name
 from cfs_explore.plates.needs import Kind, NotMeasuredError
-from cfs_explore.plates.options import Option, read_number
+from cfs_explore.plates.options import Option, read_number, read_whole_number
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
 
@@ -44,6 +44,11 @@ def default_taps(run: Run) -> list[str]:
     kept = run.manifest.kept["taps"]
     pair = [tap for tap in run.manifest.presets.get("sparse_ed", []) if tap in kept]
     return [tap.name for tap in run.taps if tap.name in (pair or kept[:1])]
+
+
+def colour_title(colour: str, detector: str) -> str:
+    """What a colour bar says; ``detector`` is the name of the one that scores."""
+    return f"score, {detector}" if colour == "score" else COLOURS[colour]
 
 
 def facts(run: Run, role: str, name: str | None, thumbnails: Sequence[bytes]) -> pd.DataFrame:
@@ -133,6 +138,8 @@ def _scatter(run: Run, choices: Choices, theme: str) -> Plate:
     if not default_taps(run):
         raise NotMeasuredError(f"This reads snapshots, and {run.name} keeps none. {HOW_TO_KEEP}.")
     settings, oods = _settings(run, choices), _listed(SETS, choices) or [choices.ood]
+    for name in oods:
+        run.entry("ood", name)
     try:
         places = coordinates(run, settings, oods, keep=False)
     except CFSError as error:
@@ -141,7 +148,7 @@ def _scatter(run: Run, choices: Choices, theme: str) -> Plate:
     points = point_table(places, [_points(run, role, name, choices, colour) for role, name in which])
     if points[colour].isna().all():
         raise NotMeasuredError(f"{COLOURS[colour].capitalize()} needs thumbnails, and these sets have none here.")
-    title = f"score, {detector_name(run, choices.cells)}" if colour == "score" else COLOURS[colour]
+    title = colour_title(colour, detector_name(run, choices.cells))
     return scatter(run, points, settings, places.attrs["explained"], Colouring(colour, title), theme=theme)
 
 
@@ -155,7 +162,7 @@ def _settings(run: Run, choices: Choices) -> Settings:
     return Settings(
         tuple(tap.name for tap in run.taps if tap.name in names),
         METHOD.of(choices.options),
-        int(read_number(NEIGHBORS, choices.options, 2, 1000)),
+        read_whole_number(NEIGHBORS, choices.options, 2, 1000),
         read_number(MIN_DIST, choices.options, 0, 0.99),
     )
 

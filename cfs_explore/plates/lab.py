@@ -35,6 +35,7 @@ from cfs_explore.plates.lab_settings import (
     IMAGES,
     PAIR_ALONG,
     PAIR_SETTINGS,
+    SEEDS,
     TAP_ALONG,
     TAP_SETTINGS,
     Setting,
@@ -43,7 +44,7 @@ from cfs_explore.plates.lab_settings import (
     value_text,
 )
 from cfs_explore.plates.needs import Kind
-from cfs_explore.plates.options import Option, read_number
+from cfs_explore.plates.options import Option, read_whole_number
 from cfs_explore.plates.plate import Plate
 from cfs_explore.store import Run
 
@@ -191,7 +192,7 @@ def _along(option: Option, settings: Sequence[Setting], choices: Choices) -> Set
 
 
 def _seed(choices: Choices) -> int:
-    return int(read_number(SEED, choices.options, 0, 2**31 - 1))
+    return read_whole_number(SEED, choices.options, 0, SEEDS - 1)
 
 
 def _tap(choices: Choices) -> SimulatedTap:

@@ -9,8 +9,9 @@ from cfs_explore.figures.theme import format_value
 
 Value = float | str
 
-#: Images of each kind.
+#: Images of each kind, and seeds to choose from.
 IMAGES = 1_000
+SEEDS = 1_000
 
 
 @dataclass(frozen=True)

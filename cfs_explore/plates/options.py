@@ -45,6 +45,18 @@ def check(told: Mapping[str, str], known: Iterable[Option]) -> None:
             raise RunError(f"The option '{name}' must be one of {', '.join(allowed)}. Got {value!r} instead.")
 
 
+def read_whole_number(option: Option, told: Mapping[str, str], low: int, high: int) -> int:
+    """An option's value as a whole number between two ends.
+
+    Raises:
+        RunError: it is none.
+    """
+    number = read_number(option, told, low, high)
+    if number != int(number):
+        raise RunError(f"The option '{option.name}' must be a whole number. Got {option.of(told)!r} instead.")
+    return int(number)
+
+
 def read_number(option: Option, told: Mapping[str, str], low: float, high: float) -> float:
     """An option's value as a number between two ends.
 

@@ -23,23 +23,32 @@ from cfs_explore.figures.z_bars import z_bars_figure
 from cfs_explore.headlines.probe import format_score
 from cfs_explore.plates.choices import Choices, default_cells
 from cfs_explore.plates.needs import Kind, NotMeasuredError
-from cfs_explore.plates.options import Option, read_number
+from cfs_explore.plates.options import Option, read_whole_number
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
 
 if TYPE_CHECKING:
     from cfs_explore.probe.inputs import ProbeImage
+    from cfs_explore.probe.network import Probe
     from cfs_explore.probe.seen import Seen, TapView
 
 #: Draws that can be looked at, the run's own first; where a run has more, all of its own.
 DRAWS = 20
 IMAGE_A = Option("a", "", "id or name of an ID-test image (default: the one of median score)")
 IMAGE_B = Option("b", "", "id or name of an image of the OOD set (default: the one of median score)")
-DRAW = Option("draw", "0", "of the noise; the run's own come first")
+NOISE = Option("noise", "0", "which noise draw; the run's own come first")
 
 _BINS = 40
 #: Image -> role.
 _ROLES = {"A": "id", "B": "ood"}
+
+
+_opened: dict = {}
+
+
+def draws(run: Run) -> int:
+    """How many noise draws can be looked at."""
+    return max(run.draws, DRAWS)
 
 
 def id_bins(scores: np.ndarray) -> tuple[pd.DataFrame, bool]:
@@ -137,20 +146,27 @@ def _find(run: Run, role: str, name: str | None, option: Option, choices: Choice
 
 def _look(run: Run, choices: Choices, side: int) -> tuple[Seen, TapView]:
     """What the run's backbone makes of both images at the level, and what one of the pair's taps makes of them."""
-    from cfs_explore.probe.network import Probe
-
-    draw = int(read_number(DRAW, choices.options, 0, max(run.draws, DRAWS) - 1))
-    images = [_find(run, "id_test", None, IMAGE_A, choices), _find(run, "ood", choices.ood, IMAGE_B, choices)]
     if not names_places(run.path):
         raise NotMeasuredError(f"{run.name} was imported: its backbone is where it was made.")
+    draw = read_whole_number(NOISE, choices.options, 0, draws(run) - 1)
+    images = [_find(run, "id_test", None, IMAGE_A, choices), _find(run, "ood", choices.ood, IMAGE_B, choices)]
     try:
-        probe = Probe.open(run)
+        probe = _open(run)
     except CFSError as error:
         raise NotMeasuredError(str(error)) from error
     lam = next(lam for lam, level in probe.levels.items() if level == run.levels[choices.level])
     tap = run.taps[choices.pair[side]].name
     seen = probe.see(images, lam, draw, [tap])
     return seen, seen.taps[tap]
+
+
+def _open(run: Run) -> Probe:
+    """The run's backbone; the last one is kept, for the figures that follow."""
+    from cfs_explore.probe.network import Probe
+
+    if _opened.get("digest") != run.digest:
+        _opened.update(digest=run.digest, probe=Probe.open(run))
+    return _opened["probe"]
 
 
 def _scores(run: Run, choices: Choices, theme: str, side: int) -> Plate:
@@ -165,7 +181,7 @@ def _z_scores(run: Run, choices: Choices, theme: str, side: int) -> Plate:
     return z_scores(run, view.tap, view.z_table(list(_ROLES)), _ROLES, run.levels[seen.position], theme)
 
 
-_OPTIONS = (IMAGE_A, IMAGE_B, DRAW)
+_OPTIONS = (IMAGE_A, IMAGE_B, NOISE)
 KINDS = {
     f"probe-{word}-{what}": Kind(f"{title} of two images at the pair's {word} tap", partial(make, side=side), _OPTIONS)
     for side, word in enumerate(("encoder", "decoder"))

@@ -17,8 +17,7 @@ from cfs_explore.protocol import cost_table
 from cfs_explore.store import Run
 
 COSTS = {"ms": "Measured time", "effective": "Effective #F", "forwards": "#F"}
-DEFAULT_COST = "effective"
-COST = Option("cost", DEFAULT_COST, "the axis: milliseconds, effective forwards or forwards per image", tuple(COSTS))
+COST = Option("cost", "effective", "the axis: milliseconds, effective forwards or forwards per image", tuple(COSTS))
 _TELLING = ["detector", "kind", "draws", "forwards", "effective", "ms", "judged_auroc", "judged_lo", "judged_hi"]
 
 
@@ -26,7 +25,7 @@ def cost_front(
     run: Run,
     ood: str,
     table: pd.DataFrame,
-    cost: str = DEFAULT_COST,
+    cost: str = COST.default,
     others: Mapping[str, pd.DataFrame] | None = None,
     theme: str = "light",
 ) -> Plate:
@@ -59,8 +58,11 @@ def cost_front(
 
 def _cost_front(run: Run, choices: Choices, theme: str) -> Plate:
     stage_rows(run, "cost")
-    beside = {other.name: cost_table(other, choices.ood) for other in others(choices)}
-    return cost_front(run, choices.ood, cost_table(run, choices.ood), COST.of(choices.options), beside, theme)
+    for other in (beside := others(choices)):
+        stage_rows(other, "cost")
+        other.entry("ood", choices.ood)
+    priced = {other.name: cost_table(other, choices.ood) for other in beside}
+    return cost_front(run, choices.ood, cost_table(run, choices.ood), COST.of(choices.options), priced, theme)
 
 
 KINDS = {"protocol-cost": Kind("AUROC of the detectors against their cost", _cost_front, (COST, AGAINST))}

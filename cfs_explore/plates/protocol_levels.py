@@ -18,8 +18,7 @@ from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
 
 CURVES = {"score_norm": "Score magnitude", "perceptual": "Visible change"}
-DEFAULT_CURVE = "score_norm"
-CURVE = Option("curve", DEFAULT_CURVE, "what levels can be aligned by", tuple(CURVES))
+CURVE = Option("curve", "score_norm", "what levels can be aligned by", tuple(CURVES))
 #: ID images that are pictured beside the OOD set's.
 _ID_PICTURES = 2
 

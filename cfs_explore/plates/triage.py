@@ -87,12 +87,12 @@ def _scores(run: Run, choices: Choices, theme: str) -> Plate:
     cells = as_cells(run, choices.cells)
     id_scores, ood_scores = (compose(run.scores(*which), cells) for which in (("id_test", None), ("ood", choices.ood)))
     name, by = detector_name(run, choices.cells), KEEPS.of(choices.options)
-    rate = read_number(RATE, choices.options, 0, 100) / 100
+    rate = read_number(RATE, choices.options, 0.1, 20) / 100
     return scores(run, find(choices.ood, name, id_scores, ood_scores, rate, by), rate, by, theme)
 
 
 KINDS = {
     "triage-scores": Kind(
-        "Scores of an OOD set and ID-test, with the threshold of a false-alarm rate", _scores, (RATE, KEEPS)
+        "Scores of an OOD set and ID-test, with the threshold that keeps a rate", _scores, (RATE, KEEPS)
     )
 }

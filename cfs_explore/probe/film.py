@@ -25,7 +25,7 @@ BUDGET_S = 10.0
 #: For all draws at one level; where they would take longer, the first ones have to do.
 DRAWS_BUDGET_S = 1.0
 _MAP_SIDE, _IMAGE_SIDE = 32, 256
-#: The pictures of all levels together; larger ones are shrunk.
+#: The pictures of all levels in one draw together; larger ones are shrunk.
 _MOST_BYTES = 8_000_000
 
 

@@ -12,7 +12,6 @@ from cfs_explore.ui import controls_details, data, diagnostic_page, state
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
-#: The controls have one draw; averaging more on the trained side alone would count as the backbone's merit.
 _FORMULAS = {
     "**Excess** of a cell over S copies of a control (18), all on the same images:": r"\mathrm{excess} = A_{\mathrm{"
     r"trained}} - \frac1S\sum_{s=1}^{S}A_{\mathrm{control},s}",
@@ -28,8 +27,8 @@ _FORMULAS = {
 def show(run: Run) -> None:
     """The whole page for one run."""
     diagnostic_page.restore_ood(run)
-    state.restore("controls_against", "untrained", list(plates.CONTROLS))
-    state.restore("controls_draws", "one", list(plates.DRAWS))
+    state.restore("controls_against", plates.CONTROL.default, plates.CONTROL.values)
+    state.restore("controls_draws", plates.ON_TRAINED_SIDE.default, plates.ON_TRAINED_SIDE.values)
     state.restore("controls_view", "statistics", list(controls_details.VIEWS))
     state.restore("controls_level", run.manifest.kept["level"], range(len(run.levels)), parse=int)
     _page(run)

@@ -16,7 +16,6 @@ from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.gallery import has_pictures, show_absence, show_picture
 from cfs_explore.ui.sidebar import escape
 
-VALUES = {"percentile": "Percentile", "ratio": "Score ÷ ID median"}
 _HEADLINE_HELP = (
     "p: the share of the ID-test images, this one included, that are in the top 1 % in at least as many cells. All "
     "cells are looked at for every image, so that looking at many costs nothing. Percentile: the share of ID-test "
@@ -41,7 +40,7 @@ def _restore(run: Run) -> None:
     images = list(image_data.names(run, run.digest, role, name))
     state.restore("image", images[0], images)
     state.restore("cell", default_cells(run)[-1], range(len(run.levels) * len(run.taps)), parse=int)
-    state.restore("image_value", "percentile", list(VALUES))
+    state.restore("image_value", plates.VALUE.default, plates.VALUE.values)
 
 
 @st.fragment
@@ -136,9 +135,9 @@ def _map(run: Run, image: Image, found: Profile, cell: int) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             "The map shows",
-            list(VALUES),
+            list(plates.VALUES),
             key="image_value",
-            format_func=VALUES.get,
+            format_func=plates.VALUES.get,
             required=True,
             help="Percentile: the share of ID-test images that score lower in the same cell, so that cells compare. "
             "Score ÷ ID median: how many times the ordinary score it is; cells whose ID scores vary much show large "

@@ -6,7 +6,7 @@ import streamlit as st
 
 from cfs_explore.embedding import MIN_UMAP_IMAGES, Settings
 from cfs_explore.figures import short_tap_name
-from cfs_explore.plates.images import COLOURS, METHODS, default_taps
+from cfs_explore.plates.images import COLOUR, COLOURS, METHOD, METHODS, colour_title, default_taps
 from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, diagnostic_page, images_points, state
 from cfs_explore.ui.sidebar import escape
@@ -27,8 +27,8 @@ def restore(run: Run) -> None:
     names = run.manifest.kept["taps"]
     if not all(run.taps[index].name in names for index in st.session_state["images_taps"]):
         st.session_state["images_taps"] = _default_taps(run)
-    state.restore("images_method", "pca", list(METHODS))
-    state.restore("images_colour", "dataset", list(COLOURS))
+    state.restore("images_method", METHOD.default, METHOD.values)
+    state.restore("images_colour", COLOUR.default, COLOUR.values)
     state.restore("images_order", "high", list(images_points.ORDERS))
     state.restore("images_neighbors", 15, NEIGHBORS, parse=int)
     state.restore("images_min_dist", 0.1, MIN_DISTS, parse=float)
@@ -112,7 +112,7 @@ def show(run: Run) -> tuple[Settings, list[str], str]:
 
 def colour_name(run: Run, colour: str) -> str:
     """What a colour bar says."""
-    return f"score, {detector_choice.name(run)}" if colour == "score" else COLOURS[colour]
+    return colour_title(colour, detector_choice.name(run))
 
 
 def _colour_control(run: Run) -> None:

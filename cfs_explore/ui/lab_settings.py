@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from cfs_explore.plates.lab_settings import Setting, Value, value_text
+from cfs_explore.plates.lab_settings import SEEDS, Setting, Value, value_text
 from cfs_explore.ui import state
 
-_SEEDS = range(1_000)
+_SEEDS = range(SEEDS)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 40, RIGHT = 10; // margins of the charts, in px
 const POOLINGS = ["Channel means", "Channel standard deviations"];
 
-/** Scores as lines on the histogram of ID scores; the axis is the same at all levels. */
+/** Scores as lines on the histogram of ID scores; the axis is the same at all levels and draws that are at hand. */
 function drawMarks({ marks, tap, images }, seen, { edges, shares }) {
   const width = marks.clientWidth, floor = 126, top = 8;
   const scale = tap.log ? Math.log : (value) => value;

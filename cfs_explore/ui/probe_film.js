@@ -5,11 +5,11 @@ const REST_MS = 250; // after the last change, before the app is told
 const PLAY_MS = 180; // a level
 const films = new WeakMap();
 
-export default function ({ parentElement, data, setStateValue }) {
+export default function ({ parentElement, data, setTriggerValue }) {
   const root = parentElement.querySelector(".film");
   if (!films.has(root)) films.set(root, new Film(root));
   const film = films.get(root);
-  film.tell = setStateValue;
+  film.tell = setTriggerValue;
   film.load(data);
   return () => film.close();
 }
@@ -24,6 +24,7 @@ class Film {
     this.text = make("p", { class: "muted" });
     this.note = make("p", { class: "note" });
     this.body = make("div");
+    this.sent = 0;
     const bar = make("div", { class: "bar" }, this.level.element, this.draw.element);
     root.append(bar, this.text, this.note, this.body);
     this.listen();
@@ -35,8 +36,8 @@ class Film {
         this.pause();
         this.show(this.level.input.valueAsNumber, this.draw.input.valueAsNumber);
       });
-      input.addEventListener("keydown", () => (this.pressed = true));
-      for (const end of ["keyup", "blur"])
+      for (const begin of ["keydown", "pointerdown"]) input.addEventListener(begin, () => (this.pressed = true));
+      for (const end of ["keyup", "pointerup", "pointercancel", "blur"])
         input.addEventListener(end, () => {
           this.pressed = false;
           this.rest();
@@ -47,7 +48,7 @@ class Film {
     this.pause();
     this.observer = new ResizeObserver(() => {
       this.root.style.setProperty("--top", `${headerHeight()}px`);
-      if (this.data) this.redraw();
+      if (this.data) this.show(this.level.at);
     });
     this.observer.observe(this.root);
   }
@@ -59,16 +60,17 @@ class Film {
   }
 
   load(data) {
-    if (data === this.data) return this.redraw(); // another theme
-    const moved = data.move !== this.data?.move;
-    const busy = this.playing || this.pressed || this.resting;
-    const put = !this.data || (moved && !busy);
-    const [lam, draw] = put ? [data.start, data.draw] : [this.lam, this.draw.at];
-    if (moved) this.told = { level: data.start, draw: data.draw };
+    if (data === this.data) return this.show(this.level.at); // another theme
+    const busy = this.playing || this.pressed || this.resting || data.heard < this.sent;
+    const [lam, draw] = busy && this.data ? [this.lam, this.draw.at] : [data.start, data.draw];
+    if (!busy || !this.data) this.told = { level: data.start, draw: data.draw };
+    this.sent = Math.max(this.sent, data.heard);
+    const same = data.film === this.data?.film;
     this.data = data;
-    this.build();
+    if (same) this.taps.forEach((each, i) => (each.tap = data.taps[i]));
+    else this.build();
     const away = data.lams.map((each) => Math.abs(each - lam));
-    this.show(away.indexOf(Math.min(...away)), draw);
+    this.show(away.indexOf(Math.min(...away)), Math.min(draw, data.draws.names.length - 1));
   }
 
   get lam() {
@@ -82,16 +84,22 @@ class Film {
     return data.lams[level] === data.draws.lam ? data.draws.frames[draw] : null;
   }
 
-  /** Tell the app where the sliders stand, once they are let go. */
+  /** Tell the app where the sliders stand, once they are let go; it says with ``heard`` up to which time it listened. */
   rest() {
     clearTimeout(this.resting);
     this.resting = setTimeout(() => {
       this.resting = null;
       if (this.pressed || this.playing) return;
-      const now = { level: this.lam, draw: this.draw.at };
-      for (const name of ["level", "draw"]) if (now[name] !== this.told[name]) this.tell(name, now[name]);
-      this.told = now;
+      if (this.isTold()) return;
+      this.told = { level: this.lam, draw: this.draw.at };
+      this.sent += 1;
+      this.tell("left", { ...this.told, time: this.sent });
+      this.show(this.level.at);
     }, REST_MS);
+  }
+
+  isTold() {
+    return this.told.level === this.lam && this.told.draw === this.draw.at;
   }
 
   play() {
@@ -124,17 +132,15 @@ class Film {
     );
   }
 
-  redraw() {
-    this.show(this.level.at);
-  }
-
   /** Show one level in one draw. */
   show(level, draw = this.draw.at) {
     const frame = this.frame(level, draw);
     this.level.show(level, this.data.names[level]);
     this.draw.show(draw, this.data.draws.names[draw]);
     this.body.classList.toggle("waiting", !frame);
-    this.text.textContent = frame ? kept(frame.text) : "Let go of the slider to see this.";
+    this.button.disabled = draw !== this.data.draw; // the film is of another draw
+    const missing = this.isTold() ? "The app is making this …" : "Let go of the slider to see this.";
+    this.text.textContent = frame ? kept(frame.text) : missing;
     if (!frame) return;
     const noisy = bytes(frame.x_lam), guess = bytes(frame.x0_hat);
     this.strips.forEach((each, i) => each.show(frame, noisy, guess, i));

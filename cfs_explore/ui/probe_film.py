@@ -52,7 +52,6 @@ def show(
     film: Mapping,
     draw: int,
     draws: Sequence[Mapping | None],
-    start: tuple[float, int],
 ) -> None:
     """The film; ``st.session_state["probe_lam"]`` and ``"probe_draw"`` follow when its sliders are let go.
 
@@ -61,17 +60,25 @@ def show(
         shown: the images.
         film: of ``Film.pack``.
         draw: of the noise in the film.
-        draws: the level at which the slider was let go in every draw, None for those that are not made yet.
-        start: log-SNR at which the slider is put, and a number that is new each time that it is to be put there. As
-            long as all this is the same, the browser is not sent the film again.
+        draws: that level in every draw, None for those that are not made yet.
     """
     levels = probe_lams(run.manifest.backbone.reach, run.levels)
+    taps = [each["name"] for each in film["frames"][0]["taps"]]
     lam = st.session_state["probe_lam"]
     data = {
         "label": _LABEL,
         "help": _LEVEL_HELP,
-        "start": start[0],
-        "move": start[1],
+        "film": " ".join(
+            [
+                run.digest,
+                str(draw),
+                str(len(film["lams"])),
+                *taps,
+                *(f"{_about(each)} {each.image.image_id}" for each in shown),
+            ]
+        ),
+        "start": lam,
+        "heard": st.session_state.get("probe_heard", 0),
         "note": _note(film),
         "colours": {role: ROLE_COLOURS[role] for role in ("id", "ood", "control")},
         "images": [
@@ -90,16 +97,12 @@ def show(
             "lam": lam,
             "frames": [frame and _frame(run, shown, lam, frame, each) for each, frame in enumerate(draws)],
         },
-        "taps": [
-            _tap(run, [*film["frames"], *filter(None, draws)], position)
-            for position in range(len(film["frames"][0]["taps"]))
-        ],
+        "taps": [_tap(run, [*film["frames"], *filter(None, draws)], position) for position in range(len(taps))],
     }
     _player(
         key="probe_film",
         data=data,
-        on_level_change=lambda: _let_go("level", "probe_lam", film["lams"]),
-        on_draw_change=lambda: _let_go("draw", "probe_draw", range(len(draws))),
+        on_left_change=lambda: _let_go(film["lams"], len(draws)),
     )
 
 
@@ -111,11 +114,17 @@ def scored(run: Run, shown: Sequence[Shown], frame: Mapping, tap: Mapping) -> li
     ]
 
 
-def _let_go(slider: str, key: str, known: Sequence[float]) -> None:
-    """Keep what a slider was left at, if it is one of those known."""
-    value = st.session_state["probe_film"].get(slider)
-    if value in known:
-        st.session_state[key] = known[known.index(value)]
+def _let_go(lams: Sequence[float], draws: int) -> None:
+    """Keep where the sliders were left, as far as that is possible: what a browser says is not trusted."""
+    left = st.session_state["probe_film"].get("left")
+    if not isinstance(left, dict):
+        return
+    if left.get("level") in lams:
+        st.session_state["probe_lam"] = float(left["level"])
+    if left.get("draw") in range(draws):
+        st.session_state["probe_draw"] = int(left["draw"])
+    if isinstance(left.get("time"), int):
+        st.session_state["probe_heard"] = left["time"]
 
 
 def _note(film: Mapping) -> str:
@@ -158,7 +167,7 @@ def _level_text(run: Run, frame: Mapping, draw: int) -> str:
 
 
 def _tap(run: Run, frames: Sequence[Mapping], position: int) -> dict:
-    """What is the same at all levels of a tap, and what follows from the level whose ID statistics are used."""
+    """What is the same in all frames of a tap, and what follows from the level whose ID statistics are used."""
     tap = run.taps[_place(run, frames[0]["taps"][position]["name"])]
     scores = [score for frame in frames for score in frame["taps"][position]["score"]]
     levels = sorted({frame["position"] for frame in frames})

@@ -11,6 +11,7 @@ from cfs_explore.figures import short_tap_name
 from cfs_explore.headlines.probe import probe_headline
 from cfs_explore.levels import MAIN_LAM
 from cfs_explore.plates import probe as plates
+from cfs_explore.plates.choices import default_pair
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.probe.seen import Seen
 from cfs_explore.store import Run
@@ -45,17 +46,12 @@ def _restore(run: Run) -> None:
     lams = list(probe_lams(run.manifest.backbone.reach, run.levels))
     main = min(lams, key=lambda lam: abs(lam - MAIN_LAM))
     state.restore("probe_lam", main, lams, parse=float, write=_lam_text)
-    st.session_state["probe_start"] = None
-    state.restore("probe_draw", 0, range(_draws(run)), parse=int)
-    defaults = _default_taps(run)
+    state.restore("probe_draw", 0, range(plates.draws(run)), parse=int)
+    defaults = default_pair(run)
     for (key, (_, regions)), default in zip(_SIDES.items(), defaults, strict=True):
         state.restore(key, default, _options(run, regions))
     level, tap = divmod(default_cells(run)[-1], len(run.taps))
     probe_images.restore(run, level, tap)
-
-
-def _draws(run: Run) -> int:
-    return max(run.draws, plates.DRAWS)
 
 
 def _lam_text(lam: float) -> str:
@@ -65,15 +61,6 @@ def _lam_text(lam: float) -> str:
 def _options(run: Run, regions: Sequence[str]) -> list[str]:
     """Names of the taps of these regions; all where there is none."""
     return [tap.name for tap in run.taps if tap.region in regions] or [tap.name for tap in run.taps]
-
-
-def _default_taps(run: Run) -> tuple[str, str]:
-    """The published pair; where the run has none, the middle of each side."""
-    preset = run.manifest.presets.get("sparse_ed")
-    if preset:
-        return preset[0], preset[1]
-    sides = [_options(run, regions) for _, regions in _SIDES.values()]
-    return tuple(names[len(names) // 2] for names in sides)
 
 
 @st.fragment
@@ -107,25 +94,13 @@ def _look(run: Run, shown: list[Shown], taps: list[str], head: st.delta_generato
     )
     frame = film["frames"][film["lams"].index(lam)]
     headline.markdown(_headline(run, shown, lam, frame))
-    draws = probe_data.draws(run, images, lam, taps, _draws(run), film["seconds"])
-    probe_film.show(
-        run, shown, film, draw, draws, _start(lam, [run.digest, draw, *taps, *(each.image_id for each in images)])
-    )
+    draws = probe_data.draws(run, images, lam, taps, plates.draws(run), film["seconds"])
+    probe_film.show(run, shown, film, draw, draws)
     icon = ":material/bar_chart:"
     charts = st.expander("Charts with data and files", icon=icon, key="probe_charts", on_change="rerun")
     if charts.open:
         with charts:
             _charts(run, shown, probe_data.load(run).see(images, lam, draw, taps))
-
-
-def _start(lam: float, film: Sequence[object]) -> tuple[float, int]:
-    """Where the film's slider is put, and which time it is: another film, or the page has run anew."""
-    known = st.session_state.get("probe_start")
-    if known is None or known["film"] != film:
-        times = st.session_state.get("probe_starts", 0) + 1
-        known = {"film": film, "at": (lam, times)}
-        st.session_state.update(probe_start=known, probe_starts=times)
-    return known["at"]
 
 
 def _charts(run: Run, shown: Sequence[Shown], seen: Seen) -> None:

@@ -29,7 +29,7 @@ _COST_COLUMNS = {
 
 def restore() -> None:
     """Bring the choice back from the address."""
-    state.restore("protocol_cost", plates.DEFAULT_COST, list(plates.COSTS))
+    state.restore("protocol_cost", plates.COST.default, plates.COST.values)
 
 
 @st.cache_resource(max_entries=32, show_spinner="Pricing every detector")

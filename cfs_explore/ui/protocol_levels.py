@@ -23,7 +23,7 @@ _ROW_PX = 35
 
 def restore(run: Run) -> None:
     """Bring the choices back from the address."""
-    state.restore("protocol_curve", plates.DEFAULT_CURVE, list(plates.CURVES))
+    state.restore("protocol_curve", plates.CURVE.default, plates.CURVE.values)
 
 
 def show(run: Run, ood: str, others: Sequence[Run]) -> str:

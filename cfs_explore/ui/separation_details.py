@@ -77,7 +77,7 @@ def _channels(run: Run, ood: str, chosen: pd.Series) -> None:
         "Channels",
         list(plates.ORDERS),
         key="separation_order",
-        default="channel",
+        default=plates.ORDER.default,
         required=True,
         format_func=plates.ORDERS.get,
         help="A channel stands at the same place in both rows; largest first goes by the sum of its two bars.",

@@ -36,8 +36,8 @@ def show(run: Run) -> None:
     names = [tap.name for tap in run.taps]
     diagnostic_page.restore_ood(run)
     state.restore("stability_tap", _default_tap(run), names)
-    state.restore("stability_measure", "icc_features", list(plates.MEASURES))
-    state.restore("stability_part", "drift", list(plates.PARTS))
+    state.restore("stability_measure", plates.MEASURE.default, plates.MEASURE.values)
+    state.restore("stability_part", plates.PART.default, plates.PART.values)
     _page(run)
 
 

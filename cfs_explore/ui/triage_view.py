@@ -12,7 +12,7 @@ from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.triage import Flagged, alarms_text, percent, triage_headline
 from cfs_explore.plates import triage as plates
 from cfs_explore.plates.detector import PRESETS, as_cells
-from cfs_explore.plates.triage import DEFAULT_RATE, RULES, Found
+from cfs_explore.plates.triage import DEFAULT_RATE, KEEPS, RULES, Found
 from cfs_explore.store import Run
 from cfs_explore.ui import data, detector_choice, diagnostic_page, state, triage_images
 from cfs_explore.ui.figure import show_plate
@@ -58,7 +58,7 @@ def _restore(run: Run) -> None:
     diagnostic_page.restore_ood(run)
     detector_choice.restore(run)
     state.restore("triage_rate", DEFAULT_RATE, RATES, parse=float, write=_rate_text)
-    state.restore("triage_by", "alarm", list(RULES))
+    state.restore("triage_by", KEEPS.default, KEEPS.values)
     triage_images.restore()
 
 

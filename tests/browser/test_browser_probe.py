@@ -147,15 +147,49 @@ def test_draws_are_slid_in_the_browser_and_the_film_follows_when_the_slider_is_l
     page.keyboard.up("ArrowLeft")
 
 
+def test_a_draw_that_was_gone_back_from_can_be_chosen_again(page, slider):
+    draw = page.get_by_role("slider", name="Noise draw")
+    said = headline(page)
+    draw.press("ArrowRight")
+    wait_for_query(page, probe_draw="1")
+    settle(page)
+    then = headline(page)
+    page.go_back()
+    expect(draw).to_have_attribute("aria-valuetext", "0 (the run’s own)", timeout=30_000)
+    settle(page)
+    assert headline(page) == said != then
+    draw.press("ArrowRight")
+    wait_for_query(page, probe_draw="1")
+    settle(page)
+    assert headline(page) == then
+
+
+def test_a_film_that_arrives_while_a_slider_is_held_leaves_it_there(page, slider):
+    page.get_by_role("slider", name="Noise draw").press("ArrowRight")
+    box = slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.3 * box["width"], middle)
+    page.mouse.down()
+    held = slider.get_attribute("aria-valuetext")
+    wait_for_query(page, probe_draw="1")
+    settle(page)
+    assert slider.get_attribute("aria-valuetext") == held != "λ = 5.0"
+    page.mouse.up()
+    wait_for_query(page, probe_draw="1", probe_lam=f"{float(held.removeprefix('λ = ').replace('−', '-')):g}")
+    settle(page)
+    assert page.evaluate(SEEN)["lam"] == held and held in headline(page)
+
+
 def test_what_the_app_has_not_made_yet_waits_until_the_slider_is_let_go(page, slider):
     page.keyboard.down("ArrowLeft")
+    lam = slider.get_attribute("aria-valuetext").removeprefix("λ = ")
     draw = page.get_by_role("slider", name="Noise draw")
     draw.focus()
     page.keyboard.down("ArrowRight")
     expect(page.get_by_text("Let go of the slider to see this.")).to_be_visible()
     page.keyboard.up("ArrowRight")
     page.keyboard.up("ArrowLeft")
-    wait_for_query(page, probe_draw="1", probe_lam="4.75")
+    wait_for_query(page, probe_draw="1", probe_lam=f"{float(lam):g}")
     settle(page)
     expect(page.get_by_text("Let go of the slider to see this.")).to_be_hidden()
     assert page.evaluate(SEEN)["draw"] == "1 (the run’s own)"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cfs_explore.locations import BUNDLES
-from cfs_explore.probe.film import CHANNELS, Film, _shrunk
+from cfs_explore.probe.film import CHANNELS, Film, _shrunk, draws
 from cfs_explore.probe.inputs import stored_image
 from cfs_explore.probe.network import Probe
 from cfs_explore.store import open_run
@@ -122,3 +122,17 @@ def test_large_pictures_are_shrunk_to_the_means_of_blocks():
     np.testing.assert_allclose(small, expected)
     assert _shrunk(values, 5) is values
     assert _shrunk(np.array([[[0, 255], [255, 255]]], np.uint8), 1).tolist() == [[[191]]]
+
+
+def test_draws_of_a_level_are_what_films_of_those_draws_hold_there(probe, pair):
+    frames = draws(probe, pair, 2.75, TAPS, 7, seconds=0.1)
+    assert len(frames) == 7 and frames[5] != frames[6]
+    for draw in (0, 6):
+        film = Film(probe, pair, draw, TAPS, clock=clock_of(0.1)).pack(2.75)
+        assert frames[draw] == film["frames"][film["lams"].index(2.75)]
+
+
+@pytest.mark.parametrize(("seconds", "made"), [(0.1, 5), (0.4, 2), (1.0, 1), (1.1, 0)])
+def test_draws_beyond_the_time_are_left_out(probe, pair, seconds, made):
+    frames = draws(probe, pair, 5.0, TAPS[:1], 5, seconds, budget=1.0)
+    assert [frame is not None for frame in frames] == made * [True] + (5 - made) * [False]

@@ -14,10 +14,10 @@ from cfs_explore.bundles import MARK
 from cfs_explore.headlines.probe import Scored, format_score, ordinal, probe_headline, standing
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
-from cfs_explore.probe.film import Film
+from cfs_explore.probe.film import Film, draws
 from cfs_explore.probe.seen import share_below
 from cfs_explore.store import open_run
-from cfs_explore.ui import data, probe_data
+from cfs_explore.ui import data, probe_data, probe_film
 
 DECODER = "up_blocks.1.resnets.2"
 
@@ -56,6 +56,7 @@ def only_tiny(tiny_run, monkeypatch, tmp_path):
 def no_time(monkeypatch):
     """Films hold the measured levels and the one that is asked for, as where the network is slow."""
     monkeypatch.setattr(probe_data, "Film", functools.partial(Film, budget=0))
+    monkeypatch.setattr(probe_data, "frames_of_draws", functools.partial(draws, budget=0))
 
 
 def films(app) -> list[dict]:
@@ -129,6 +130,7 @@ def test_a_slow_network_is_shown_at_the_measured_levels_and_the_page_says_so(dig
     played = film(open_page("probe", run="digits", probe_lam="4.25"))
     assert len(played["lams"]) == len(digits.levels) + 1 and played["start"] == 4.25
     assert "Only the levels that the run measured" in played["note"]
+    assert played["draws"]["frames"] == 20 * [None]
 
 
 def test_level_draw_and_taps_move_the_numbers_and_the_address():
@@ -156,16 +158,33 @@ def test_charts_with_data_are_drawn_when_they_are_opened():
     assert not app.exception and len(app.get("plotly_chart")) == 4
 
 
-def test_the_film_is_sent_again_only_when_another_one_or_another_start_is_wanted():
+def test_the_browser_builds_anew_only_what_is_another_film():
     app = open_page("probe", run="digits", ood="letters")
-    start = film(app)["move"]
+    first = film(app)["film"]
     app.session_state["probe_draw"] = 1
     app.run()
-    moved = film(app)["move"]
-    assert start < moved
+    second = film(app)["film"]
     app.query_params["probe_lam"] = "3"
     app.run()
-    assert film(app)["move"] > moved and film(app)["start"] == 3.0
+    assert first != second == film(app)["film"]
+    assert (film(app)["start"], film(app)["draw"], film(app)["draws"]["lam"]) == (3.0, 1, 3.0)
+
+
+@pytest.mark.parametrize(
+    "left", [None, 3, [], {}, {"level": "x", "draw": [1]}, {"level": 4.0001, "draw": 20, "time": "1"}]
+)
+def test_what_the_sliders_cannot_stand_at_is_not_kept(left, monkeypatch):
+    state = {"probe_film": {"left": left}, "probe_lam": 5.0, "probe_draw": 0}
+    monkeypatch.setattr(probe_film.st, "session_state", state)
+    probe_film._let_go([4.0, 5.0], 20)
+    assert (state["probe_lam"], state["probe_draw"], state.get("probe_heard")) == (5.0, 0, None)
+
+
+def test_where_the_sliders_were_left_is_kept(monkeypatch):
+    state = {"probe_film": {"left": {"level": 4, "draw": 7, "time": 3}}}
+    monkeypatch.setattr(probe_film.st, "session_state", state)
+    probe_film._let_go([4.0, 5.0], 20)
+    assert (state["probe_lam"], state["probe_draw"], state["probe_heard"]) == (4.0, 7, 3)
 
 
 def test_another_set_starts_at_its_first_image():

@@ -157,7 +157,7 @@ def test_the_order_of_channels(digits):
 )
 def test_the_probe_looks_at_what_its_page_does(figure, chart, digits):
     names = [digits.images(*which)["name"].iloc[row] for which, row in ((("id_test",), 11), (("ood", "letters"), 99))]
-    told = choose(digits, ood="letters", lam=1, options={"a": names[0], "b": names[1], "draw": "7"})
+    told = choose(digits, ood="letters", lam=1, options={"a": names[0], "b": names[1], "noise": "7"})
     plates, missing = catalogue.make_plates(digits, [figure], told)
     assert not missing
     app = open_page("probe", run="digits", ood="letters", probe_a="11", probe_b="99", probe_lam="1", probe_draw="7")
@@ -180,7 +180,7 @@ def test_the_probe_opens_with_the_typical_images_of_both_sets(digits):
 
 def test_every_option_is_tried():
     told = {key for _, choices, _ in CASES.values() for key in choices.get("options", {})}
-    told |= {"image", "order", "a", "b", "draw"}
+    told |= {"image", "order", "a", "b", "noise"}
     kinds = [kind for page, kinds in catalogue.PAGES.items() if page != "lab" for kind in kinds.values()]
     known = {option.name for kind in kinds for option in kind.options}
     assert known - told == {"method", "neighbors", "min_dist"}  # of UMAP, which takes half a minute: tests of embedding
