@@ -41,9 +41,8 @@ NOISE = Option("noise", "0", "which noise draw; the run's own come first")
 _BINS = 40
 #: Image -> role.
 _ROLES = {"A": "id", "B": "ood"}
-
-
-_opened: dict = {}
+#: The backbone that was opened last, and the digest of its run.
+_opened: dict[str, object] = {}
 
 
 def draws(run: Run) -> int:
