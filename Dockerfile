@@ -8,14 +8,16 @@ ARG BROWSER=
 RUN if [ -n "$BROWSER" ]; then \
       apt-get update && apt-get install -y --no-install-recommends "$BROWSER" && rm -rf /var/lib/apt/lists/*; \
     fi
-RUN pip install --no-cache-dir uv
 WORKDIR /app
-COPY requirements.txt .
+COPY requirements.txt requirements-setup.txt ./
+RUN pip install --no-cache-dir --require-hashes -r requirements-setup.txt
+# The builds of torch for a CPU are other files than those whose hashes are listed: they come from torch's own index.
 RUN if [ "$DEVICE" = cuda ]; then \
-      uv pip install --system --no-cache --no-deps -r requirements.txt; \
+      uv pip install --system --no-cache --no-deps --require-hashes -r requirements.txt; \
     else \
-      grep -vE '^(nvidia-|cuda-|triton)' requirements.txt > pinned.txt && \
-      uv pip install --system --no-cache --no-deps --torch-backend cpu -r pinned.txt; \
+      awk '/^[a-z]/ { kept = $0 !~ /^(nvidia-|cuda-|triton|torch==)/ } kept' requirements.txt > pinned.txt && \
+      uv pip install --system --no-cache --no-deps --require-hashes -r pinned.txt && \
+      uv pip install --system --no-cache --no-deps --torch-backend cpu "$(grep -oE '^torch==[^ ]+' requirements.txt)"; \
     fi
 COPY . .
 RUN uv pip install --system --no-cache --no-deps -e . && \

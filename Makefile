@@ -1,14 +1,17 @@
 # make app: set up and open the app.  make test: set up and run the tests.  Both work again when run twice.
+# make app PORT=8600 ADDRESS=0.0.0.0: at this port, for the whole network.  By default for this computer only, at the
+# first free port from 8501 on.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
 FAMILIES := ddpm edm uvit
+PINS := --universal --python-version 3.11 --generate-hashes -q
 
 .PHONY: app test lint lock bundle cifar10 screenshots bench clean
 
 app: $(VENV)/.ready
-	$(BIN)/cfs-explore app
+	$(BIN)/cfs-explore app $(if $(PORT),--port $(PORT)) $(if $(ADDRESS),--address $(ADDRESS))
 
 test: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -22,9 +25,10 @@ $(VENV)/.ready-dev: requirements-dev.txt pyproject.toml
 	$(PYTHON) scripts/setup_env.py requirements-dev.txt
 	@touch $@ $(VENV)/.ready
 
-lock:  ## pin every dependency for Linux, macOS and Windows
-	uv pip compile pyproject.toml --universal --python-version 3.11 -q -o requirements.txt
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 -q -c requirements.txt -o requirements-dev.txt
+lock:  ## pin every dependency for Linux, macOS and Windows, with the hashes of its files
+	uv pip compile pyproject.toml $(PINS) -o requirements.txt
+	uv pip compile pyproject.toml --extra dev $(PINS) -c requirements.txt -o requirements-dev.txt
+	echo uv | uv pip compile - $(PINS) --no-annotate --custom-compile-command "make lock" -o requirements-setup.txt
 
 bundle: $(VENV)/.ready  ## rebuild precomputed/digits from nothing (training takes minutes on 2 cores)
 	$(BIN)/cfs-explore train precomputed/digits/train.yaml --out precomputed/digits/backbone --fresh

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from cfs_explore.ui import gate, navigation, page_script, sidebar, style, tour
+from cfs_explore.ui import collector, gate, navigation, page_script, sidebar, style, tour
 
+collector.leave_out_libraries()
 st.session_state["routed"] = True
 style.apply()
 ready = page_script.run(navigation.is_leaving())

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-from app_browser import headless_browser, running_app, settle
+from app_browser import headless_browser, running_app, settle, stopped
 from playwright.sync_api import TimeoutError
 
 PAGES = ("complementarity", "separation", "stability", "prediction", "controls", "lab")
@@ -23,6 +23,7 @@ STOPWATCH = """() => {
   const app = () => document.querySelector('[data-testid=stApp]').dataset.testScriptState;
   const resting = () => app() === 'notRunning' && !document.querySelector('[data-stale=true]')
     && [...document.querySelectorAll('[data-testid=stPlotlyChart]')].every((c) => c.querySelector('.main-svg'));
+  window.awaited = () => resting() ? 'a run of the script after a key or mouse press' : 'the page at rest';
   window.stopwatch = new Promise((resolve) => {
     const begin = () => {
       const start = performance.now();
@@ -48,9 +49,9 @@ def timed(page, act) -> float | None:
     """Seconds that the page takes to answer ``act``; None where it has nothing to do."""
     page.evaluate(STOPWATCH)
     act()
-    spent = page.evaluate("() => window.stopwatch")
+    spent = stopped(page)
     settle(page)
-    return None if spent is None else spent / 1000
+    return spent
 
 
 def selections(page):

@@ -45,6 +45,7 @@ def measure(count: int) -> None:
             "id": {"run": "digits"},
             "ood": [{"name": "noise", "source": str(Path(folder) / "images.npy")}],
             "levels": [9, 5, 1],
+            "diagnostics": "all",
         }
         explore(spec, Path(folder) / "run", device="cpu")
     print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))

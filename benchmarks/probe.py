@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
-from app_browser import headless_browser, running_app, settle
+from app_browser import headless_browser, running_app, settle, stopped
 
 from cfs_explore.locations import BUNDLES
 from cfs_explore.probe.film import Film
@@ -32,21 +32,23 @@ STOPWATCH = """() => {
   const film = document.querySelector('.st-key-probe_film [data-testid=stBidiComponentIsolated]').shadowRoot;
   const all = (selector, read) => [...film.querySelectorAll(selector)].map(read).join();
   const pixels = (canvas) => canvas.toDataURL(), path = (each) => each.getAttribute('d');
-  const looks = [
-    () => all('.value', (each) => each.textContent),
-    () => all('.strip figure:not(:nth-of-type(1)) canvas', pixels),
-    () => all('.maps canvas', pixels),
-    () => all('.maps figcaption', (each) => each.textContent),
-    () => all('.bars path:is(.id, .ood)', path),
-    () => all('.marks path:is(.id, .ood)', path),
-    () => all('li', (each) => each.textContent),
-  ];
-  const before = looks.map((look) => look());
+  const looks = Object.entries({
+    'value': () => all('.value', (each) => each.textContent),
+    'pictures': () => all('.strip figure:not(:nth-of-type(1)) canvas', pixels),
+    'maps': () => all('.maps canvas', pixels),
+    'captions of maps': () => all('.maps figcaption', (each) => each.textContent),
+    'z-scores': () => all('.bars path:is(.id, .ood)', path),
+    'marks of scores': () => all('.marks path:is(.id, .ood)', path),
+    'scores': () => all('li', (each) => each.textContent),
+  });
+  const before = looks.map(([, look]) => look());
+  const left = () => looks.filter(([, look], i) => look() === before[i]).map(([name]) => name);
+  window.awaited = () => 'other ' + left().join(', ');
   window.stopwatch = new Promise((resolve) => window.addEventListener('keydown', () => {
     const start = performance.now();
     const drawn = () => requestAnimationFrame(() => {
       const frame = performance.now();
-      setTimeout(() => looks.every((look, i) => look() !== before[i]) ? resolve(frame - start) : drawn());
+      setTimeout(() => left().length === 0 ? resolve(frame - start) : drawn());
     });
     requestAnimationFrame(drawn);
   }, {once: true, capture: true}));
@@ -126,7 +128,7 @@ def _there_and_back(levels: int) -> list[str]:
 def _redraw(tab, key: str) -> float:
     tab.evaluate(STOPWATCH)
     tab.keyboard.press(key)
-    return tab.evaluate("() => window.stopwatch") / 1000
+    return stopped(tab)
 
 
 def main() -> None:

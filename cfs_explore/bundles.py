@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import pydantic
 import yaml
 
-from cfs_explore import jobs
+from cfs_explore import jobs, plain_yaml
 from cfs_explore.errors import RunError, SpecError
 from cfs_explore.locations import runs_root
 from cfs_explore.settings import read_settings
@@ -25,6 +25,7 @@ from cfs_explore.spec import LevelRange, RunSpec, SetName
 from cfs_explore.spec_files import NAME_RULE, explain
 from cfs_explore.store.bundle import MAX_BYTES, read_zip, write_zip
 from cfs_explore.store.bundle_check import read_manifest
+from cfs_explore.store.digests import check_files
 from cfs_explore.store.files import write_aside, write_json
 from cfs_explore.store.manifest import Manifest
 
@@ -49,6 +50,7 @@ def export(run: Path, file: Path | BinaryIO, *, hide: bool = False) -> None:
         CFSError: the run is not finished or damaged, or the file cannot be written.
     """
     manifest = _full(Manifest.read(run))
+    check_files(run, manifest)
     if hide:
         manifest = _without_places(manifest, run)
     texts = {
@@ -85,7 +87,7 @@ def _finish(run: Path, trusted: bool) -> None:
     """Check the spec of an unpacked run against its manifest; write both, and the mark."""
     manifest = read_manifest(run)
     spec = _validated(manifest.spec, "manifest.json, spec")
-    if _read_spec(run / "spec.yaml") != spec:
+    if _read_spec(run / "spec.yaml", diagnostics=spec.diagnostics) != spec:
         raise RunError("spec.yaml and the spec in manifest.json differ: the zip was changed. Pack it again.")
     ranged = isinstance(spec.levels, LevelRange)
     numbers = [spec.levels.high, spec.levels.low] if ranged else spec.levels
@@ -142,7 +144,7 @@ def rename(run: Path, name: str) -> None:
         raise SpecError(f"{name!r:.80} cannot be a name; {NAME_RULE}.") from error
     if run.resolve().parent != runs_root().resolve():
         raise RunError(f"{run.name} is bundled with the project and keeps its name.")
-    if jobs.is_alive(jobs.read_status(run)):
+    if jobs.is_alive(jobs.read_status(run)) or jobs.is_held(run):
         raise RunError("This exploration is being worked on. Rename it when that is done.")
     content = _read_yaml(run / "spec.yaml")
     if (run / "manifest.json").is_file():
@@ -199,9 +201,14 @@ def _hide_places(spec: dict[str, Any], backbone: str, *, builtin: bool) -> dict[
     }
 
 
-def _read_spec(path: Path) -> RunSpec:
-    """A spec as it stands there: its paths are not looked up."""
-    return _validated(_read_yaml(path), path.name)
+def _read_spec(path: Path, **absent: Any) -> RunSpec:
+    """A spec as it stands there: its paths are not looked up.
+
+    Args:
+        path: of its YAML.
+        absent: values of fields that it leaves out, where an older version had another default.
+    """
+    return _validated(absent | _read_yaml(path), path.name)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -216,8 +223,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise SpecError(f"{path.name} has aliases (*name), which a spec may not have.")
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        content = plain_yaml.load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SpecError(f"{path.name} is not readable YAML: {' '.join(str(error).split())[:300]}") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise SpecError(f"{path.name} must hold `field: value` lines.")

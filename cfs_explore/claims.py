@@ -11,8 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from cfs_explore.diagnostics import auroc, best_excess, paired_auroc_difference
+from cfs_explore.contracts import SATURATED
+from cfs_explore.diagnostics import Groups, ScoreError, auroc, best_excess, paired_auroc_difference
+from cfs_explore.diagnostics.groups import independent
 from cfs_explore.diagnostics.plateau import MARGIN as PLATEAU_MARGIN
+from cfs_explore.diagnostics.plateau import honest_range
+from cfs_explore.diagnostics.verdicts import Verdicts, p_value, survivors
 from cfs_explore.errors import RunError
 from cfs_explore.store import Run
 
@@ -32,13 +36,17 @@ CLAIMS = {
     "decoder": f"CFS-dec(1x1) minus CFS(1x2): above -{COMPETITIVE:g}",
     "few cells": f"CFS(1x2) minus the best single cell, picked on other images: above -{COMPETITIVE:g}",
     "complementary": "AUROC of the decoder among images that the encoder finds alike: above 0.5",
-    "plateau": f"the decoder tap's best minus its worst AUROC over lam >= {LOW_NOISE:g}: below {PLATEAU_MARGIN:g}",
+    "plateau": f"the decoder tap's best minus its worst AUROC over lam >= {LOW_NOISE:g}, both picked on other images: "
+    f"below {PLATEAU_MARGIN:g}",
     "stable": f"share of the decoder features' variance that is the image's own (ICC), ID-test: above {STABLE:g}",
     "trained": "best cell minus best cell of untrained copies, each picked on other images: above 0",
+    "beyond statistics": "best cell minus the better of plain image statistics, one or all together: above 0",
 }
 
-_COLUMNS = ["claim", "ood", "value", "lo", "hi", "verdict", "note", "n_id", "n_ood"]
+_COLUMNS = ["claim", "ood", "value", "lo", "hi", "verdict", "p", "survives", "note", "n_id", "n_ood"]
 _Row = dict[str, object]
+#: In the order in which they are counted.
+VERDICTS = ["yes", "open", "no", "no evidence", "missing"]
 
 
 def claims_table(run: Run) -> pd.DataFrame:
@@ -49,7 +57,9 @@ def claims_table(run: Run) -> pd.DataFrame:
 
     Returns:
         claim (of ``CLAIMS``), ood, value with its 95 % interval lo, hi, verdict ("yes": the whole interval says so,
-        "no": the whole interval says otherwise, "open", or "missing": not measured, for the reason in note), n_id,
+        "no": the whole interval says otherwise, "open"; "no evidence": both AUROCs are saturated at 1; "missing": not
+        measured, for the reason in note), p (two-sided, of the value lying just at the claim's limit, from the
+        interval), survives (a "yes" or "no" that stands at a false-discovery rate of 5 % over the whole table), n_id,
         n_ood.
 
     Raises:
@@ -59,67 +69,92 @@ def claims_table(run: Run) -> pd.DataFrame:
         raise RunError(f"{run.name} measured no encoder-decoder pair of the policy sparse_ed; measure all taps.")
     rows = [_stability(run)]
     for ood in run.ood_names:
-        rows += [{"ood": ood, **row} for row in _of_set(run, ood)]
-    frame = pd.DataFrame(rows).reindex(columns=_COLUMNS)
+        rows += [{"ood": ood, **row} for row in _all_of_set(run, ood)]
+    frame = _with_survivors(pd.DataFrame(rows)).reindex(columns=_COLUMNS)
     order = {claim: place for place, claim in enumerate(CLAIMS)}
     return frame.sort_values("claim", key=lambda column: column.map(order), kind="stable", ignore_index=True)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per claim: in how many OOD sets it holds, is open, fails, or was not measured."""
-    counts = pd.crosstab(table["claim"], table["verdict"]).reindex(
-        index=list(CLAIMS), columns=["yes", "open", "no", "missing"], fill_value=0
-    )
+    """A row per claim: in how many OOD sets it holds, is open, fails, has no evidence, or was not measured."""
+    counts = pd.crosstab(table["claim"], table["verdict"]).reindex(index=list(CLAIMS), columns=VERDICTS, fill_value=0)
     return counts.rename_axis(index=None, columns=None).reset_index(names="claim").assign(measured=CLAIMS.values())
 
 
 def as_text(table: pd.DataFrame, name: str) -> str:
     """The summary and every number, for a terminal."""
     told = table.fillna({"ood": "", "note": ""}).to_string(index=False, float_format="%.3f", na_rep="")
-    return f"{name}: the paper's claims, in how many OOD sets\n\n{summary(table).to_string(index=False)}\n\n{told}"
+    counts = summary(table).to_string(index=False)
+    return f"{name}: the paper's claims, in how many OOD sets\n\n{counts}\n\n{by_chance(table)}\n\n{told}"
+
+
+def by_chance(table: pd.DataFrame) -> str:
+    """How many verdicts of a table chance alone would give, and how many survive (theory 30)."""
+    firm = table["verdict"].isin(["yes", "no"]).to_numpy()
+    return Verdicts(table["p"].to_numpy(), firm, table["survives"].to_numpy()).told("verdicts", "firm (yes or no)")
+
+
+def _with_survivors(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(survives=survivors(frame["p"].to_numpy()) & frame["verdict"].isin(["yes", "no"]))
+
+
+def _all_of_set(run: Run, ood: str) -> list[_Row]:
+    """Every claim on a set; where it has too few images for one of them, each says so."""
+    try:
+        return list(_of_set(run, ood))
+    except ScoreError:
+        counts = {"n_id": run.id_test.count, "n_ood": run.entry("ood", ood).count}
+        why = f"too few images to judge: {counts['n_id']} ID, {counts['n_ood']} OOD"
+        return [{"claim": claim, **_missing(why), **counts} for claim in CLAIMS if claim != "stable"]
 
 
 def _of_set(run: Run, ood: str) -> Iterator[_Row]:
     id_scores, ood_scores = _mean_scores(run, "id_test"), _mean_scores(run, "ood", ood)
     counts = {"n_id": id_scores.shape[-1], "n_ood": ood_scores.shape[-1]}
+    groups = Groups.of(*run.group_names(ood))
     encoder, decoder = ([tap.name for tap in run.taps].index(name) for name in run.manifest.presets["sparse_ed"])
     main = run.manifest.kept["level"]
     pair, alone = (
         tuple(scores[main, taps].mean(axis=0) for scores in (id_scores, ood_scores))
         for taps in ([encoder, decoder], [decoder])
     )
-    yield {"claim": "low noise", **_low_noise(run, id_scores, ood_scores), **counts}
-    gain = paired_auroc_difference(*pair, *alone)
-    yield {"claim": "pair", **_judged(gain.value, gain.lo, gain.hi, 0.0), **counts}
-    yield {"claim": "decoder", **_judged(-gain.value, -gain.hi, -gain.lo, -COMPETITIVE), **counts}
+    yield {"claim": "low noise", **_low_noise(run, id_scores, ood_scores, groups), **counts}
+    gain = paired_auroc_difference(*pair, *alone, groups=groups)
+    both = auroc(*pair).value, auroc(*alone).value
+    yield {"claim": "pair", **_judged(gain.value, gain.lo, gain.hi, 0.0, arms=both), **counts}
+    yield {"claim": "decoder", **_judged(-gain.value, -gain.hi, -gain.lo, -COMPETITIVE, arms=both), **counts}
     pool = _flat(id_scores), _flat(ood_scores)
-    row = best_excess(pool, {"pair": [tuple(side[None] for side in pair)]}).iloc[0]
-    yield {"claim": "few cells", **_judged(-row["excess"], -row["hi"], -row["lo"], -COMPETITIVE), **counts}
+    row = best_excess(pool, {"pair": [tuple(side[None] for side in pair)]}, groups=groups).iloc[0]
+    few = -row["excess"], -row["hi"], -row["lo"]
+    yield {"claim": "few cells", **_judged(*few, -COMPETITIVE, arms=(row["trained"], row["auroc"])), **counts}
     yield {"claim": "complementary", **_complementary(run, ood), **counts}
-    yield {"claim": "plateau", **_plateau(run, id_scores[:, decoder], ood_scores[:, decoder]), **counts}
-    yield {"claim": "trained", **_trained(run, ood)}
+    yield {"claim": "plateau", **_plateau(run, id_scores[:, decoder], ood_scores[:, decoder], groups), **counts}
+    yield {"claim": "trained", **_against(run, ood, ["untrained"])}
+    yield {"claim": "beyond statistics", **_against(run, ood, ["statistics", "best statistic"])}
 
 
-def _low_noise(run: Run, id_scores: np.ndarray, ood_scores: np.ndarray) -> _Row:
+def _low_noise(run: Run, id_scores: np.ndarray, ood_scores: np.ndarray, groups: Groups | None) -> _Row:
     low = np.array([level.lam >= LOW_NOISE - 0.25 for level in run.levels])
     if low.all() or not low.any():
         return _missing("needs levels on both sides")
     pools = [(_flat(id_scores[side]), _flat(ood_scores[side])) for side in (low, ~low)]
-    row = best_excess(pools[0], {"high noise": [pools[1]]}).iloc[0]
-    return _judged(row["excess"], row["lo"], row["hi"], 0.0, f"{row['trained']:.3f} against {row['auroc']:.3f}")
+    row = best_excess(pools[0], {"high noise": [pools[1]]}, groups=groups).iloc[0]
+    return _of_excess(row)
 
 
-def _plateau(run: Run, id_rows: np.ndarray, ood_rows: np.ndarray) -> _Row:
+def _plateau(run: Run, id_rows: np.ndarray, ood_rows: np.ndarray, groups: Groups | None) -> _Row:
     """How much the tap's AUROC moves over the low-noise levels."""
     low = [k for k, level in enumerate(run.levels) if level.lam >= LOW_NOISE - 0.25]
     if len(low) < 2:
         return _missing("needs two levels of low noise")
-    values = [auroc(id_rows[k], ood_rows[k]).value for k in low]
-    best, worst = low[int(np.argmax(values))], low[::-1][int(np.argmin(values[::-1]))]  # two levels, even if all tie
-    loss = paired_auroc_difference(id_rows[best], ood_rows[best], id_rows[worst], ood_rows[worst])
-    note = f"best at lam {run.levels[best].lam:.1f}, worst at {run.levels[worst].lam:.1f}"
-    row = _judged(-loss.value, -loss.hi, -loss.lo, -PLATEAU_MARGIN, note)
-    return {**row, "value": loss.value, "lo": loss.lo, "hi": loss.hi}
+    if min(independent(groups, id_rows.shape[1], ood_rows.shape[1])) < 4:
+        return _missing("too few images")
+    found = honest_range(id_rows[low], ood_rows[low], groups=groups)
+    best, worst = (run.levels[low[k]].lam for k in (found.best, found.worst))
+    note = f"mostly best at lam {best:.1f}, worst at {worst:.1f}"
+    arms = found.best_auroc, found.worst_auroc
+    row = _judged(-found.value, -found.hi, -found.lo, -PLATEAU_MARGIN, note, arms=arms)
+    return {**row, "value": found.value, "lo": found.lo, "hi": found.hi}
 
 
 def _complementary(run: Run, ood: str) -> _Row:
@@ -128,7 +163,10 @@ def _complementary(run: Run, ood: str) -> _Row:
     except RunError as error:
         return _missing(str(error))
     ours = (table["preset"] == "sparse_ed") & (table["scale"] == "s") & (table["level"] == run.manifest.kept["level"])
-    row = table[ours & (table["ood"] == ood)].iloc[0]
+    rows = table[ours & (table["ood"] == ood)]
+    if rows.empty:
+        return _missing("its table has no such pair")
+    row = rows.iloc[0]
     if not math.isfinite(row["adjusted_d"]):
         return _missing("the encoder finds no OOD image like an ID image")
     return _judged(row["adjusted_d"], row["adjusted_d_lo"], row["adjusted_d_hi"], 0.5)
@@ -141,31 +179,47 @@ def _stability(run: Run) -> _Row:
     except RunError as error:
         return {**told, **_missing(str(error))}
     decoder, main = run.manifest.presets["sparse_ed"][1], run.manifest.kept["level"]
-    row = table[(table["role"] == "id_test") & (table["tap"] == decoder) & (table["level"] == main)].iloc[0]
+    rows = table[(table["role"] == "id_test") & (table["tap"] == decoder) & (table["level"] == main)]
+    if rows.empty:
+        return {**told, **_missing("its table has no such cell")}
+    row = rows.iloc[0]
     return {**told, **_judged(row["icc_features"], row["icc_features_lo"], row["icc_features_hi"], STABLE)}
 
 
-def _trained(run: Run, ood: str) -> _Row:
+def _against(run: Run, ood: str, controls: list[str]) -> _Row:
+    """The best cell against the control that comes nearest to it."""
     try:
         table = run.table("best_excess")
     except RunError as error:
         return {**_missing(str(error)), "n_id": run.id_test.count, "n_ood": run.entry("ood", ood).count}
-    row = table[(table["ood"] == ood) & (table["control"] == "untrained") & (table["draws"] == 1)].iloc[0]
-    note = f"{row['trained']:.3f} against {row['auroc']:.3f}"
-    counts = {"n_id": int(row["n_id"]), "n_ood": int(row["n_ood"])}
-    return {**_judged(row["excess"], row["lo"], row["hi"], 0.0, note), **counts}
+    rows = table[(table["ood"] == ood) & table["control"].isin(controls) & (table["draws"] == 1)]
+    if rows.empty:
+        return _missing(f"this map was not compared with {' or '.join(controls)}")
+    row = rows.loc[rows["excess"].idxmin()] if rows["excess"].notna().any() else rows.iloc[0]
+    return {**_of_excess(row), "n_id": int(row["n_id"]), "n_ood": int(row["n_ood"])}
 
 
-def _judged(value: float, lo: float, hi: float, above: float, note: str = "") -> _Row:
-    """The verdict of an interval on "value is above this"."""
+def _of_excess(row: pd.Series) -> _Row:
+    """Of a row of ``best_excess``."""
+    arms = row["trained"], row["auroc"]
+    return _judged(row["excess"], row["lo"], row["hi"], 0.0, f"{arms[0]:.3f} against {arms[1]:.3f}", arms=arms)
+
+
+def _judged(
+    value: float, lo: float, hi: float, above: float, note: str = "", *, arms: tuple[float, float] = (0.0, 0.0)
+) -> _Row:
+    """The verdict of an interval on "value is above this", of two AUROCs ``arms`` where it compares such."""
     if not math.isfinite(value):
         return _missing("too few images")
     verdict = "yes" if lo > above else "no" if hi < above else "open"
-    return {"value": float(value), "lo": float(lo), "hi": float(hi), "verdict": verdict, "note": note}
+    told = {"value": float(value), "lo": float(lo), "hi": float(hi), "note": note, "p": p_value(value, lo, hi, above)}
+    if min(arms) > SATURATED:
+        return {**told, "verdict": "no evidence", "p": math.nan, "note": "both AUROCs are saturated at 1"}
+    return {**told, "verdict": verdict}
 
 
 def _missing(why: str) -> _Row:
-    return {"value": math.nan, "lo": math.nan, "hi": math.nan, "verdict": "missing", "note": why}
+    return {"value": math.nan, "lo": math.nan, "hi": math.nan, "verdict": "missing", "note": why, "p": math.nan}
 
 
 def _mean_scores(run: Run, role: str, name: str | None = None) -> np.ndarray:

@@ -1,11 +1,16 @@
-"""What passes between the rooms: levels, taps, and the column names of the tables.
+"""What passes between the rooms: levels, taps, ids of images, and the column names of the tables.
 
 Plain, frozen values with no heavy imports, so that every room can depend on them.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 #: Parts of a backbone, in execution order. Transformers use encoder / middle / decoder for early / middle / late.
 REGIONS = ("input", "encoder", "middle", "decoder", "output")
@@ -13,8 +18,18 @@ REGIONS = ("input", "encoder", "middle", "decoder", "output")
 #: What an image set is for: statistics are fitted on id_train, and id_test is compared with each ood set.
 ROLES = ("id_train", "id_test", "ood")
 
+#: Two AUROCs that are both above this leave nothing to compare: no evidence, whatever their difference (theory 30).
+SATURATED = 0.995
+
 #: Variance floor of the pooled features and of the diagonal head (theory 2, 3).
 VARIANCE_FLOOR = 1e-6
+
+
+def pixel_id(pixels: np.ndarray) -> str:
+    """16 hex characters from the shape and values of an image's bytes, uint8 (H, W, 1 | 3): a run's image_id."""
+    digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=8)
+    digest.update(pixels.tobytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cfs_explore.contracts import pixel_id
+
+#: float32 keeps k / 127.5 - 1 so closely, in steps of k.
+_BYTE_TOLERANCE = 1e-4
+
 
 def keyed_noise(ids: Sequence[str], draws: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     """Standard normal noise that depends on (seed, image id, draw) alone.
@@ -32,8 +37,21 @@ def keyed_noise(ids: Sequence[str], draws: int, shape: tuple[int, ...], seed: in
 
 
 def array_ids(images: np.ndarray) -> list[str]:
-    """Content-derived ids for images that come as an array (n, C, H, W)."""
-    return [hashlib.blake2b(np.ascontiguousarray(x).tobytes(), digest_size=8).hexdigest() for x in images]
+    """Content-derived ids for images that come as an array (n, C, H, W) in [-1, 1].
+
+    An image of bytes, x = k / 127.5 - 1 with k in 0..255, has the id that it has in a run as (H, W, C) at this very
+    size. Any other has the digest of its own numbers.
+    """
+    return [_array_id(image) for image in images]
+
+
+def _array_id(image: np.ndarray) -> str:
+    levels = (image.astype(np.float64) + 1.0) * 127.5
+    pixels = np.rint(levels)
+    close = np.abs(levels - pixels).max(initial=0.0) <= _BYTE_TOLERANCE  # False for NaN
+    if not close or pixels.min(initial=0) < 0 or pixels.max(initial=0) > 255:
+        return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=8).hexdigest()
+    return pixel_id(np.ascontiguousarray(pixels.astype(np.uint8).transpose(1, 2, 0)))
 
 
 def corrupt(x0, noise, a, b):

@@ -17,6 +17,14 @@ class SettingsError(CFSError):
     """An environment variable of the installation has an impossible value."""
 
 
+class ServerError(CFSError):
+    """The app cannot listen at the address and port that it was given."""
+
+
+class FetchError(CFSError):
+    """Something may not be fetched, is too large for that, or is out of reach."""
+
+
 class SourceError(CFSError):
     """A whole image source (folder, zip, table, array) cannot be used."""
 
@@ -35,6 +43,10 @@ class TapError(CFSError):
 
 class RunError(CFSError):
     """A run directory is missing, incomplete or inconsistent."""
+
+
+class DamageError(RunError):
+    """A file of a run directory is missing, cut short or another one; the message says how to get it back."""
 
 
 class RunCancelled(CFSError):  # noqa: N818 - it is a wish, not an error

@@ -12,6 +12,7 @@ from cfs_explore.backbones.base import Backbone, as_images, per_image
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.corruption import array_ids, corrupt, keyed_noise
 from cfs_explore.errors import BackboneError, CFSError, TapError
+from cfs_explore.side_by_side import lanes, side_by_side
 from cfs_explore.taps.capture import capture
 
 PRECISIONS = ("fp32", "bf16")
@@ -51,7 +52,7 @@ class Extractor:
         backbone: the frozen network.
         levels: where to corrupt; levels, draws and images share batches.
         taps: which sites to read; the forward stops after the last of them.
-        batch_size: forwards per batch; halved, for good, when memory runs out.
+        batch_size: forwards at a time; on a CPU its cores share them. Halved, for good, when memory runs out.
         precision: "fp32" (no TF32), or "bf16" autocast.
         after_batch: called with the number of forwards just done; may raise ``RunCancelled``.
         conditioning: the level that the network is told at each of ``levels``; None tells it the true one.
@@ -96,23 +97,32 @@ class Extractor:
 
         Returns:
             float32 (level, draw, n, width).
+
+        Raises:
+            BackboneError: the network gives values that are not finite.
         """
         draws, n = noise.shape[:2]
         shape = (len(self.levels), draws, n)
         images, eps = (torch.from_numpy(np.ascontiguousarray(v)).to(self.backbone.device) for v in (x0, noise))
         clean = self._encode(images)
         out = np.empty((int(np.prod(shape)), self.width), dtype=np.float32)
+
+        def forward(part: slice) -> np.ndarray:
+            return self._forward(clean, eps, *np.unravel_index(np.arange(part.start, part.stop), shape))
+
         start = 0
         while start < len(out):
-            stop = min(start + self.batch_size, len(out))
-            k, m, i = np.unravel_index(np.arange(start, stop), shape)
+            at_once = lanes(self.batch_size, self.backbone.device)
             try:
-                out[start:stop] = self._forward(clean, eps, k, m, i)
+                with contextlib.closing(side_by_side(forward, start, len(out), self.batch_size, at_once)) as parts:
+                    for features in parts:
+                        stop = start + len(features)
+                        out[start:stop] = features
+                        self._check_finite(features, np.unravel_index(np.arange(start, stop), shape)[0])
+                        self._after_batch(len(features))
+                        start = stop
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 self._shrink(error)
-                continue
-            self._after_batch(stop - start)
-            start = stop
         return out.reshape(*shape, self.width)
 
     @torch.inference_mode()
@@ -136,6 +146,20 @@ class Extractor:
         ):
             self.backbone.forward(x, [self.conditioning[j] for j in k])
         return torch.cat([features[name] for name in names], dim=1).cpu().numpy()
+
+    def _check_finite(self, features: np.ndarray, k: np.ndarray) -> None:
+        """Stop at a network that breaks: images are bytes, so that what is not finite (B, width) is its own doing."""
+        if np.isfinite(features).all():
+            return
+        row, column = np.argwhere(~np.isfinite(features))[0]
+        tap = next(name for name, columns in self.columns.items() if columns.start <= column < columns.stop)
+        n_rows = int((~np.isfinite(features)).any(axis=1).sum())
+        hint = ", or run it with `precision: fp32`" if self.precision != "fp32" else ""
+        raise BackboneError(
+            f"{self.backbone.name} gives values that are not finite (NaN or infinity) for {n_rows} of the "
+            f"{len(features)} forwards of a batch, first at the tap {tap} and log-SNR {self.levels[k[row]].lam:.2f}. "
+            f"Nothing that is measured with it would mean anything: use another checkpoint{hint}."
+        )
 
     def _shrink(self, error: RuntimeError) -> None:
         """Halve the batch after running out of memory; re-raise anything else."""
@@ -175,7 +199,10 @@ def extract(
         draws: noise draws per image, when ``noise`` is None.
         seed: keys the noise, with the image ids.
         noise: given noise (draws, n, *input_shape) instead.
-        ids: image ids that key the noise; None derives them from the pixels.
+        ids: image ids that key the noise; None derives them from the pixels. Images of bytes (x = k / 127.5 - 1) have
+            the ids that a run gives them, so that the same pixels and seed give what the run gives, where the run did
+            not resize them nor turn grey into colour: ids are of the native pixels, so give those of the run then
+            (``run.images(role, name)["image_id"]``).
 
     Returns:
         ``snaps[tap]``: float32 (level, draw, image, 2C).

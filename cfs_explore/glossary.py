@@ -90,7 +90,7 @@ _WORDS = (
     Word(
         "95 % interval",
         "The two numbers in brackets: the range that would hold the true value in 95 of 100 repetitions with other "
-        "images. For AUROC by DeLong's method.",
+        "images. It is wider with fewer images, and never certain.",
     ),
     Word(
         "honest",

@@ -12,8 +12,8 @@ from cfs_explore.backbones import Backbone
 from cfs_explore.extraction import DEFAULT_BATCH, Extractor
 from cfs_explore.levels import MAIN_LAM
 
-#: A batch that is timed takes no longer than this, unless two images do.
-_LONG_BATCH_SECONDS = 2.0
+#: The batch that is timed grows until it takes so long; and so long altogether, unless two batches take longer.
+_LONG_BATCH_SECONDS, _LONG_SECONDS = 2.0, 6.0
 
 
 def describe_backbone(backbone: Backbone, *, measure_speed: bool = True) -> dict:
@@ -48,19 +48,31 @@ def describe_backbone(backbone: Backbone, *, measure_speed: bool = True) -> dict
 def seconds_per_forward(backbone: Backbone) -> float:
     """Time of one forward with all taps, per image, at a batch that takes a few seconds at most.
 
-    The fastest of some tries, after one that warms up: what else the machine does can only slow it down.
+    The fastest of some tries, after one that warms up: what else the machine does can only slow it down. Where the
+    cores are shared, a small batch takes as long as a large one, so that its size grows as far as the time allows.
     """
     batch = DEFAULT_BATCH.get(backbone.device.type, 64)
     extractor = Extractor(backbone, [backbone.match(MAIN_LAM)], backbone.taps(), batch_size=batch)
-    fastest, n = math.inf, 2
-    for turn in range(4):
-        images = np.zeros((n, *backbone.image_shape), dtype=np.float32)
-        start = time.perf_counter()
-        extractor(images, np.zeros((1, n, *backbone.input_shape), dtype=np.float32))
-        if backbone.device.type == "cuda":
-            torch.cuda.synchronize()
+    fastest, n, begun = math.inf, 2, time.perf_counter()
+    for turn in range(6):
+        seconds = _time_batch(extractor, n)
         if turn:
-            fastest = min(fastest, (time.perf_counter() - start) / n)
+            fastest = min(fastest, seconds / n)
+        if turn > 1 and time.perf_counter() - begun > _LONG_SECONDS:
+            break
         if fastest * batch < _LONG_BATCH_SECONDS:
             n = batch
+        elif seconds < _LONG_BATCH_SECONDS:
+            n = min(batch, 4 * n)
     return fastest
+
+
+def _time_batch(extractor: Extractor, n: int) -> float:
+    """Seconds that ``n`` images take."""
+    backbone = extractor.backbone
+    images = np.zeros((n, *backbone.image_shape), dtype=np.float32)
+    start = time.perf_counter()
+    extractor(images, np.zeros((1, n, *backbone.input_shape), dtype=np.float32))
+    if backbone.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start

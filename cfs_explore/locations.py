@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,26 @@ BUNDLES = PROJECT / "precomputed"
 def runs_root() -> Path:
     """Where new runs go: ``$CFS_EXPLORE_RUNS``, else ``runs/`` beside the package."""
     return Path(os.environ.get("CFS_EXPLORE_RUNS") or PROJECT / "runs")
+
+
+def program() -> str:
+    """How the command line is called: its name, or its place in the project where it is not on the search path."""
+    name = "cfs-explore"
+    beside = Path(sys.executable).parent / name
+    ours = beside.is_file() and beside.is_relative_to(PROJECT)
+    return name if shutil.which(name) or not ours else str(beside.relative_to(PROJECT))
+
+
+def disk_used(folder: Path) -> int:
+    """Bytes of all files below a folder; links are not followed, and what vanishes meanwhile counts nothing."""
+    total = 0
+    for directory, _, files in os.walk(folder):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(directory, name)).st_size
+            except OSError:
+                continue
+    return total
 
 
 def locate_run(name_or_path: str | Path) -> Path:

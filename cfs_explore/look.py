@@ -7,13 +7,14 @@ from pathlib import Path
 
 import yaml
 
-from cfs_explore import images
+from cfs_explore import images, plain_yaml
 from cfs_explore.diagnostics import difference_warning, set_differences
 from cfs_explore.errors import SourceError
 from cfs_explore.images.contact_sheet import contact_sheet
 from cfs_explore.images.survey import Survey, survey
 from cfs_explore.images.survey_overlap import compare, overlap_warning
 from cfs_explore.images.survey_text import summary
+from cfs_explore.images.survey_warnings import set_warnings
 
 Steps = Callable[[int, int], None]
 
@@ -26,7 +27,7 @@ def look(
     seed: int = 0,
     progress: Steps | None = None,
 ) -> dict:
-    """What is in an image set, and what it shares with the in-distribution set or has other than it.
+    """What is in an image set, what would spoil its map, and what it shares with the in-distribution set or not.
 
     Args:
         source, against: what ``open_source`` takes: the set, and the ID set to compare it with.
@@ -45,15 +46,13 @@ def look(
         for each in (source, against)
     )
     overlap: list[tuple[str, str]] = []
-    warnings: list[str] = []
+    told = set_warnings(found, found.total)
     if other is not None and len(found) and len(other):
         overlap = compare(other, found)
         name = Path(found.location).name
-        told = (
-            overlap_warning(name, overlap, len(found)),
-            difference_warning(name, set_differences(other.images, found.images, seed=seed)),
-        )
-        warnings = list(filter(None, told))
+        told.append(overlap_warning(name, overlap, len(found), sampled=found.is_sample))
+        told.append(difference_warning(name, set_differences(other.images, found.images, seed=seed)))
+    warnings = list(filter(None, told))
     return {"set": _facts(found), "id": other and _facts(other), "overlap": overlap, "warnings": warnings}
 
 
@@ -64,6 +63,7 @@ def as_text(found: dict) -> str:
     lines = [[key, *(column["summary"][key] for column in columns)] for key in columns[0]["summary"]]
     widths = [max(len(line[i]) for line in [heads, *lines]) for i in range(len(heads))]
     text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in [heads, *lines]]
+    text += [f"note: {note}" for column in columns for note in column["notes"]]
     text += [f"twice: {' = '.join(group)}" for group in found["set"]["duplicates"]]
     text += [f"unusable: {name}: {reason}" for name, reason in found["set"]["unusable"]]
     text += [f"also in the ID set: {ood} = {known}" for ood, known in found["overlap"]]
@@ -94,7 +94,7 @@ def parse_source(text: str) -> str | dict:
     if not text.lstrip().startswith("{"):
         return text
     try:
-        content = yaml.safe_load(text)
+        content = plain_yaml.load(text)
     except yaml.YAMLError as error:
         raise SourceError(f"{text} is no mapping in YAML ({' '.join(str(error).split())}).") from error
     return content
@@ -115,7 +115,9 @@ def _facts(found: Survey) -> dict:
         "labels": found.labels().to_dict("records"),
         "sizes": found.sizes().to_dict("records"),
         "storage": found.storage().to_dict("records"),
+        "colours": found.colours().to_dict("records"),
         "statistics": found.statistics().to_dict("records"),
         "duplicates": found.duplicates(),
+        "notes": list(found.notes),
         "unusable": list(found.unusable.itertuples(index=False, name=None)),
     }

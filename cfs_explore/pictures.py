@@ -8,17 +8,19 @@ fetch(run, print)                                 # gets what is public, by the 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from cfs_explore import images
 from cfs_explore.errors import CFSError, ImageError
 from cfs_explore.images import Record, thumbnail
-from cfs_explore.locations import absolute_source
-from cfs_explore.spec import ImageSet, RunSpec
+from cfs_explore.locations import BUNDLES, absolute, absolute_source, locate_run, program, runs_root
+from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
+from cfs_explore.store.growing import is_growing
 from cfs_explore.store.manifest import SetEntry
+from cfs_explore.wording import counted
 
 
 def find_pictures(run: Run, entry: SetEntry) -> dict[str, bytes] | None:
@@ -29,16 +31,16 @@ def find_pictures(run: Run, entry: SetEntry) -> dict[str, bytes] | None:
     Returns:
         image_id -> PNG bytes of those that are found; None where the source cannot be opened here.
     """
-    chosen = _set_of(run, entry)
-    if chosen is None:
+    source = source_of(run, entry)
+    if source is None:
         return None
     wanted = set(run.images(entry.role, entry.name, columns=("image_id",))["image_id"])
     found: dict[str, bytes] = {}
     try:
-        with images.open_source(_offline(chosen.source, run.path)) as source:
-            for i in range(len(source)):
+        with images.open_source(_offline(source)) as opened:
+            for i in range(len(opened)):
                 with contextlib.suppress(ImageError):
-                    record = source.read(i)
+                    record = opened.read(i)
                     if record.image_id in wanted:
                         found[record.image_id] = thumbnail(record.pixels)
     except CFSError:
@@ -58,14 +60,14 @@ def find_record(run: Run, entry: SetEntry, image_id: str, name: str) -> Record |
     Returns:
         None where the source cannot be opened here, or does not hold the image any more.
     """
-    chosen = _set_of(run, entry)
-    if chosen is None:
+    source = source_of(run, entry)
+    if source is None:
         return None
     try:
-        with images.open_source(_offline(chosen.source, run.path)) as source:
-            for i in sorted(range(len(source)), key=lambda i: source.names[i] != name):
+        with images.open_source(_offline(source)) as opened:
+            for i in sorted(range(len(opened)), key=lambda i: opened.names[i] != name):
                 with contextlib.suppress(ImageError):
-                    record = source.read(i)
+                    record = opened.read(i)
                     if record.image_id == image_id:
                         return record
     except CFSError:
@@ -73,10 +75,29 @@ def find_record(run: Run, entry: SetEntry, image_id: str, name: str) -> Record |
     return None
 
 
+def is_here(source: str | dict[str, Any]) -> bool:
+    """Whether an image set can be opened on this computer; nothing is fetched.
+
+    Args:
+        source: what ``images.open_source`` takes, with absolute paths. Of files it is only asked whether they exist.
+    """
+    if isinstance(source, dict) and "altered" in source:
+        return is_here(source["of"])
+    if isinstance(source, dict) and "builtin" in source:
+        return True
+    places = [os.path.expanduser(place) for place in images.paths_named(source)]
+    if places and all(map(os.path.isfile, places)):
+        return True
+    try:
+        with images.open_source(_offline(source)):
+            return True
+    except CFSError:
+        return False
+
+
 def how_to_get(run: Run, entry: SetEntry) -> str:
     """Where a set comes from, in words: '' where the run does not say."""
-    chosen = _set_of(run, entry)
-    source = None if chosen is None else chosen.source
+    source = source_of(run, entry)
     if isinstance(source, dict) and "altered" in source:
         source = source.get("of")
     if isinstance(source, dict) and "torchvision" in source:
@@ -86,44 +107,59 @@ def how_to_get(run: Run, entry: SetEntry) -> str:
     return ""
 
 
+def fetch_command(run: Run) -> str:
+    """The command line that gets the public sets of a run; "" for a map so far, which is gone in a moment."""
+    if is_growing(run.path):
+        return ""
+    known = run.path.resolve().parent in (runs_root().resolve(), BUNDLES.resolve())
+    return f"{program()} fetch {run.path.name if known else run.path}"
+
+
 def fetch(run: Run, tell: Callable[[str], None]) -> None:
-    """Get the public sets of a run that lack thumbnails, each once, and tell what was found.
+    """Get the public sets of a run, each once, and tell what was found.
 
     Args:
         run: finished.
         tell: called with a line per set.
     """
     done: dict[str, str] = {}
-    if all(entry.thumbnails or not how_to_get(run, entry) for entry in run.manifest.sets):
-        tell(f"{run.name} names no public set whose pictures it lacks.")
+    if not any(how_to_get(run, entry) for entry in run.manifest.sets):
+        tell(f"{run.name} names no public set: there is nothing to fetch.")
     for entry in run.manifest.sets:
-        if entry.thumbnails or not how_to_get(run, entry):
+        if not how_to_get(run, entry):
             continue
-        source = _set_of(run, entry).source
+        source = source_of(run, entry)
         told = done.get(str(source))
         if told is None:
             try:
                 with images.open_source(source) as opened:
-                    told = f"{len(opened):,} images are there"
+                    told = f"{counted(len(opened), 'image')} there"
             except CFSError as error:
                 told = str(error)
             done[str(source)] = told
         tell(f"{entry.name} ({entry.role.replace('_', '-')}): {told}")
 
 
-def _set_of(run: Run, entry: SetEntry) -> ImageSet | None:
-    """What the spec of a run says of a set; None where it took it from another run."""
+def source_of(run: Run, entry: SetEntry) -> str | dict[str, Any] | None:
+    """Where a set came from, with absolute paths; None where neither the run nor the one that it took it from says."""
     spec = RunSpec(**run.manifest.spec)
     if entry.role == "ood":
-        return next((each for each in spec.ood if each.name == entry.name), None)
-    return spec.id.test or spec.id.train if entry.role == "id_test" else spec.id.train
+        chosen = next((each for each in spec.ood if each.name == entry.name), None)
+        return None if chosen is None else absolute_source(chosen.source, run.path)
+    if spec.id.run is not None:
+        try:
+            base = Run(locate_run(absolute(spec.id.run, run.path)))
+        except CFSError:
+            return None
+        return source_of(base, base.entry(entry.role))
+    chosen = spec.id.test or spec.id.train if entry.role == "id_test" else spec.id.train
+    return absolute_source(chosen.source, run.path)
 
 
-def _offline(source: str | dict[str, Any], home: Path) -> str | dict[str, Any]:
+def _offline(source: str | dict[str, Any]) -> str | dict[str, Any]:
     """The source as it may lie on this computer, so that nothing is fetched."""
-    source = absolute_source(source, home)
     if isinstance(source, dict) and "altered" in source:
-        return source | {"of": _offline(source["of"], home)}
+        return source | {"of": _offline(source["of"])}
     if isinstance(source, dict) and ("torchvision" in source or "hub" in source):
         return source | {"download": False}
     return source

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cfs_explore.diagnostics import MeasuredMap, detector_costs, difference_map
+from cfs_explore.diagnostics import Groups, MeasuredMap, detector_costs, difference_map
 from cfs_explore.diagnostics.comparison import LAM_TOLERANCE
+from cfs_explore.diagnostics.verdicts import Verdicts, verdicts
 from cfs_explore.errors import RunError
 from cfs_explore.levels import MAIN_LAM, RELATIVE_ALIGNMENTS
 from cfs_explore.store import Run
@@ -50,6 +51,7 @@ def cost_table(run: Run, ood: str) -> pd.DataFrame:
         presets=measured_presets(run),
         main=main_level(run),
         ms=dict(zip(times["tap"], times["ms"], strict=True)),
+        groups=Groups.of(*run.group_names(ood)),
         seed=run.manifest.spec.get("seed", 0),
     )
 
@@ -87,6 +89,7 @@ def _measured(run: Run, ood: str, draws: int) -> MeasuredMap:
         run.scores("id_test")[:, :draws],
         run.scores("ood", ood)[:, :draws],
         *ids.values(),
+        groups=Groups.of(*run.group_names(ood)),
     )
 
 
@@ -95,7 +98,8 @@ def conditioning_summary(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row per variant (the truth left out) and region: variant, offset, region; low, median, high (10th, 50th and
-        90th percentile over cells); worse, better: shares of cells whose 95 % interval lies above and below 0; cells.
+        90th percentile over cells); worse, better: shares of cells whose 95 % interval lies above and below 0; survive:
+        the share that stands at a false-discovery rate of 5 %; cells. Saturated cells are no evidence (theory 30).
     """
     told = table[table["variant"] != "matched"]
     rows = []
@@ -103,9 +107,26 @@ def conditioning_summary(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {"variant": variant, "offset": cells["offset"].iloc[0], "region": region}
             | {name: cells["loss"].quantile(q) for name, q in _QUANTILES.items()}
-            | {"worse": (cells["loss_lo"] > 0).mean(), "better": (cells["loss_hi"] < 0).mean(), "cells": len(cells)}
+            | _shares(cells)
         )
     return pd.DataFrame(rows)
+
+
+def loss_verdicts(cells: pd.DataFrame) -> Verdicts:
+    """On "nothing is lost" of every cell, from rows of the table ``conditioning``."""
+    arms = cells["auroc"], cells["auroc"] + cells["loss"]
+    return verdicts(cells["loss"], cells["loss_lo"], cells["loss_hi"], arms=arms)
+
+
+def _shares(cells: pd.DataFrame) -> dict[str, float | int]:
+    """Worse, better, survive: shares of the cells."""
+    found = loss_verdicts(cells)
+    signs = {"worse": found.firm & (cells["loss"] > 0), "better": found.firm & (cells["loss"] < 0)}
+    return {
+        **{name: which.mean() for name, which in signs.items()},
+        "survive": found.survives.mean(),
+        "cells": len(cells),
+    }
 
 
 def with_regions(run: Run, table: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from cfs_explore import protocol
+from cfs_explore.csv_export import to_csv
 from cfs_explore.diagnostics import honest_front
 from cfs_explore.errors import RunError
 from cfs_explore.store import Run
@@ -52,7 +53,7 @@ def write_csv(parts: dict[str, pd.DataFrame | str], folder: Path) -> list[Path]:
         if isinstance(part, str):
             continue
         name = "".join(c if c.isalnum() or c in "-_" else "-" for c in heading)
-        part.to_csv(folder / f"{name}.csv", index=False)
+        (folder / f"{name}.csv").write_text(to_csv(part), encoding="utf-8", newline="")
         written.append(folder / f"{name}.csv")
     return written
 

@@ -4,8 +4,12 @@ CFS_EXPLORE_RUNS            folder of the runs (``locations.runs_root``)
 CFS_EXPLORE_PUBLIC          1: strangers use this server; 0: only its owner. Unset: told by the address that it serves
 CFS_EXPLORE_ROOTS           folders whose files visitors may name, separated as in PATH. Unset: all on the owner's own
                             machine, none on a public server
-CFS_EXPLORE_FETCH           1: visitors may name public data sets, which this server then fetches and keeps; 0: not.
+CFS_EXPLORE_FETCH           1: visitors may name models and data sets, which this server fetches and keeps; 0: not.
                             Unset: on the owner's own machine only
+CFS_EXPLORE_FETCH_FROM      what they may name, separated by blanks or commas: https://host/path, owner/name or owner/*
+                            of the hub, torchvision. Unset: anything on the owner's own machine, nothing on a public
+                            server
+CFS_EXPLORE_MAX_FETCH_GB    size of one fetch
 CFS_EXPLORE_PASSWORD        shared secret that the app asks for
 CFS_EXPLORE_MAX_UPLOAD_MB   size of one uploaded file
 CFS_EXPLORE_MAX_IMAGES      images of one set
@@ -17,12 +21,17 @@ CFS_EXPLORE_CACHE_GB        size of the cache of measured snapshots in it; 0: no
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from cfs_explore.errors import SettingsError, SourceError
 
 _PREFIX = "CFS_EXPLORE_"
+#: An address, a repository or an owner of the hub, or torchvision's sets.
+_FETCHED = re.compile(
+    r"https://[a-z0-9.-]+(:\d+)?(/[\w.~/+-]*)?|[A-Za-z0-9][\w.-]*/([A-Za-z0-9][\w.-]*|\*)|torchvision"
+)
 
 
 @dataclass(frozen=True)
@@ -32,16 +41,19 @@ class Settings:
     Attributes:
         public: strangers use it; None where nobody said so.
         roots: folders whose files a visitor may name; None where nobody said so.
-        fetch: visitors may name data sets that this server fetches; None where nobody said so.
+        fetch: visitors may name what this server fetches; None where nobody said so.
+        fetch_from: what they may name; None where nobody said so.
         password: asked for by the app; "" for none.
-        max_upload_bytes, max_images, max_runs, max_disk_bytes: see the module.
+        max_fetch_bytes, max_upload_bytes, max_images, max_runs, max_disk_bytes: see the module.
         cache_bytes: of the cache of measured snapshots.
     """
 
     public: bool | None = None
     roots: tuple[Path, ...] | None = None
     fetch: bool | None = None
+    fetch_from: tuple[str, ...] | None = None
     password: str = ""
+    max_fetch_bytes: int | None = None
     max_upload_bytes: int | None = None
     max_images: int | None = None
     max_runs: int | None = None
@@ -64,6 +76,8 @@ def read_settings() -> Settings:
         public=_flag("PUBLIC"),
         roots=tuple(root.resolve() for root in roots) if f"{_PREFIX}ROOTS" in os.environ else None,
         fetch=_flag("FETCH"),
+        fetch_from=_fetch_list(),
+        max_fetch_bytes=_number("MAX_FETCH_GB", 10**9),
         password=_text("PASSWORD"),
         max_upload_bytes=_number("MAX_UPLOAD_MB", 10**6),
         max_images=_number("MAX_IMAGES", 1),
@@ -81,8 +95,11 @@ def check_inside(path: str | Path, roots: tuple[Path, ...]) -> Path:
     Raises:
         SourceError: it lies elsewhere; the message does not tell whether it exists.
     """
-    real = Path(os.path.realpath(Path(path).expanduser()))
-    if any(real.is_relative_to(root) for root in roots):
+    try:
+        real = Path(os.path.realpath(os.path.expanduser(path)))
+    except (OSError, ValueError):  # what can be no path
+        real = None
+    if real is not None and any(real.is_relative_to(root) for root in roots):
         return real
     listed = ", ".join(map(str, roots)) or "none"
     raise SourceError(
@@ -93,6 +110,19 @@ def check_inside(path: str | Path, roots: tuple[Path, ...]) -> Path:
 
 def _text(name: str) -> str:
     return os.environ.get(_PREFIX + name, "").strip()
+
+
+def _fetch_list() -> tuple[str, ...] | None:
+    if f"{_PREFIX}FETCH_FROM" not in os.environ:
+        return None
+    named = tuple(_text("FETCH_FROM").replace(",", " ").split())
+    for each in named:
+        if not _FETCHED.fullmatch(each):
+            raise SettingsError(
+                f"{_PREFIX}FETCH_FROM names {each!r}: allowed are https://host or https://host/path, owner/name or "
+                "owner/* of the Hugging Face hub, and torchvision, separated by blanks or commas."
+            )
+    return named
 
 
 def _flag(name: str) -> bool | None:

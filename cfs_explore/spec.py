@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,10 @@ import yaml
 from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
 from cfs_explore.spec_files import explain, read_yaml, resolve_paths
-from cfs_explore.stages import PROXIES, STAGES
+from cfs_explore.stages import PROXIES, STAGES, WORDS, named_stages
+
+#: Levels of a run.
+MAX_LEVELS = 1_000
 
 _SAFE_NAME = r"^[\w][\w .+()-]{0,63}$"
 SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
@@ -23,7 +27,7 @@ SourceRef = str | dict[str, Any]
 
 
 class _Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BackboneSpec(_Strict):
@@ -36,6 +40,7 @@ class BackboneSpec(_Strict):
         preset: name of a published configuration.
         vae: folder or hub id of the autoencoder, for networks in latent space that come without one.
         label: class that a class-conditional network is told; the null class where absent.
+        weights: which weights of a training checkpoint (an entry, a variant, a folder); averaged ones where absent.
     """
 
     path: str
@@ -44,10 +49,33 @@ class BackboneSpec(_Strict):
     preset: str | None = None
     vae: str | None = None
     label: int | None = pydantic.Field(default=None, ge=0)
+    weights: str | None = None
 
     def options(self) -> dict[str, Any]:
         """What ``load_backbone`` takes beside the path."""
         return self.model_dump(exclude={"path"})
+
+
+class NamePart(_Strict):
+    """The part of a file's name that tells which images belong together: "Tom_Hanks" of "Tom_Hanks_50.png".
+
+    Folders do not count, unless the separator holds a slash: ``before_first: /`` is the first folder. An image whose
+    name has no such part is alone.
+
+    Attributes:
+        before_first, before_last: text in front of which the part ends, where it first or last stands; one of both.
+    """
+
+    before_first: str | None = pydantic.Field(default=None, min_length=1, max_length=8)
+    before_last: str | None = pydantic.Field(default=None, min_length=1, max_length=8)
+
+    @pydantic.model_validator(mode="after")
+    def _one_end(self) -> NamePart:
+        if (self.before_first is None) == (self.before_last is None):
+            raise ValueError(
+                "give either `before_first` or `before_last`, the text that ends the group's part of a name"
+            )
+        return self
 
 
 class ImageSet(_Strict):
@@ -62,6 +90,9 @@ class ImageSet(_Strict):
             pages show them where the source can be opened (``pictures.find_pictures``).
         made_by: kinds of alteration that made the set out of ID images, which the prediction then leaves out of its
             proxies (theory 17).
+        group: which images belong together (theory 28): "class", those of one label, or a part of their names. Without,
+            what the source tells (a column ``group``, the original of an altered image), else each image is alone.
+            Groups of the same name in two sets are one.
     """
 
     name: SetName
@@ -70,6 +101,17 @@ class ImageSet(_Strict):
     description: str = ""
     thumbnails: bool = True
     made_by: list[Literal[PROXIES]] = []
+    group: Literal["class"] | NamePart | None = None
+
+    @pydantic.field_validator("source")
+    @classmethod
+    def _finite(cls, source: SourceRef) -> SourceRef:
+        """NaN and infinity cannot be written again."""
+        try:
+            json.dumps(source, allow_nan=False)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"holds what cannot be written again ({error})") from error
+        return source
 
 
 class IdSpec(_Strict):
@@ -98,8 +140,8 @@ class LevelRange(_Strict):
 
     high: float
     low: float
-    count: int = pydantic.Field(ge=2)
-    grid: int = pydantic.Field(default=200, ge=2)
+    count: int = pydantic.Field(ge=2, le=MAX_LEVELS)
+    grid: int = pydantic.Field(default=200, ge=2, le=100_000)
 
 
 class RunSpec(_Strict):
@@ -126,7 +168,8 @@ class RunSpec(_Strict):
         precision: "auto" (bf16 on CUDA where it keeps AUROC within 0.002 of fp32), "fp32" or "bf16".
         batch_size: forwards per batch; chosen by device when absent.
         shard_size: images per atomic step; chosen from the size of the snapshots when absent.
-        diagnostics: stages that follow the map: "all", or names out of ``stages.STAGES``.
+        diagnostics: stages that follow the map: "map" (none), "standard" (those that need no forwards), "all", or names
+            out of ``stages.STAGES``.
         description: shown on the first page.
     """
 
@@ -148,7 +191,7 @@ class RunSpec(_Strict):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     batch_size: int | None = pydantic.Field(default=None, gt=0)
     shard_size: int | None = pydantic.Field(default=None, gt=0)
-    diagnostics: Literal["all"] | list[Literal[tuple(STAGES)]] = "all"
+    diagnostics: Literal[tuple(WORDS)] | list[Literal[tuple(STAGES)]] = "standard"
     description: str = ""
 
     @pydantic.field_validator("ood")
@@ -165,6 +208,8 @@ class RunSpec(_Strict):
     def _some_levels(cls, levels: list[float] | LevelRange) -> list[float] | LevelRange:
         if isinstance(levels, list) and not levels:
             raise ValueError("give at least one log-SNR")
+        if isinstance(levels, list) and len(levels) > MAX_LEVELS:
+            raise ValueError(f"give at most {MAX_LEVELS:,} log-SNRs")
         if isinstance(levels, LevelRange) and not (levels.high > levels.low and levels.count <= levels.grid):
             raise ValueError("a range needs high > low and count <= grid")
         return levels
@@ -185,7 +230,7 @@ class RunSpec(_Strict):
     @property
     def stages(self) -> list[str]:
         """Names of the stages that follow the map, in their order."""
-        return [name for name in STAGES if self.diagnostics == "all" or name in self.diagnostics]
+        return named_stages(self.diagnostics)
 
     @classmethod
     def parse(cls, content: RunSpec | dict | str | Path) -> RunSpec:

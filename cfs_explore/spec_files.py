@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import reprlib
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pydantic
 import yaml
 
+from cfs_explore import plain_yaml
 from cfs_explore.errors import SpecError
 
 NAME_RULE = "allowed are 1 to 64 letters, digits, spaces and . + - ( ) _, with a letter or digit first"
@@ -42,13 +44,17 @@ def read_yaml(path: Path) -> dict:
         SpecError: when it is not there, not YAML, or holds something else.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, TypeError, RecursionError) as error:  # of bad dates, keys and nesting
+        content = plain_yaml.load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise SpecError(f"{path} is not readable YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise SpecError(f"{path} must hold `field: value` lines; it holds a {type(content).__name__}.")
     if not _is_small(content):
         raise SpecError(f"{path} holds more than {MAX_VALUES:,} values once its references are resolved.")
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:  # YAML may escape half a character
+        raise SpecError(f"{path} holds a text that cannot be written again ({error}).") from error
     return content
 
 

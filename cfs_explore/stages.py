@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 #: Images of a set that a control measures again at most: ID-train, and each scored set.
 CONTROL_TRAIN, CONTROL_IMAGES = 2_000, 500
-#: Random initialisations of the untrained control (theory 18).
-UNTRAINED_SEEDS = (0, 1, 2)
+#: Random initialisations of the untrained control: enough to tell their spread (theory 18, 29).
+UNTRAINED_SEEDS = (0, 1, 2, 3, 4)
 #: ID-test images, draws and log-SNRs (as far as the backbone reaches) of the local law (theory 15).
 LOCAL_IMAGES, LOCAL_DRAWS, LOCAL_STEP, LOCAL_LOWEST = 128, 5, 1.0, 0.0
 #: ID-train images that become each proxy, and the kinds of proxy (theory 17).
@@ -58,14 +58,20 @@ class Stage:
     Attributes:
         name: in specs and on the command line.
         title: what a person reads.
+        question: what it answers.
         tables: names of the tables it writes.
         forwards: backbone forwards that it needs beyond the map's.
+        reads: roles of the sets whose images it reads again.
+        shows: whether it also reads images of every set whose pictures the run may hold.
     """
 
     name: str
     title: str
+    question: str
     tables: tuple[str, ...]
     forwards: Callable[[Counts], int]
+    reads: tuple[str, ...] = ()
+    shows: bool = False
 
 
 def local_lams(highest: float) -> list[float]:
@@ -126,18 +132,98 @@ def _none(counts: Counts) -> int:
     return 0
 
 
+_ALL_SETS = ("id_train", "id_test", "ood")
+
 #: By name, in the order in which they run: those without forwards first.
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("complementarity", "Complementarity", ("complementarity", "pair_gain"), _none),
-        Stage("separation", "Separation", ("separation", "top_channels", "cell_heads"), _none),
-        Stage("stability", "Stability", ("stability", "local_law", "drift"), _stability),
-        Stage("prediction", "Prediction", ("proxies", "prediction", "regret"), _prediction),
-        Stage("controls", "Controls", ("controls", "excess", "best_excess", "image_statistics"), _controls),
-        Stage("ablation", "Ablation", ("ablation",), _ablation),
-        Stage("levels", "Levels and cost", ("alignment_curves", "level_pictures", "cost"), _levels),
-        Stage("alignment", "Alignment", ("alignment_levels", "alignment_maps", "sensitivity"), _alignment),
-        Stage("conditioning", "Conditioning", ("conditioning",), _conditioning),
+        Stage(
+            "complementarity",
+            "Complementarity",
+            "What encoder and decoder add to each other, and what averaging any two taps is worth.",
+            ("complementarity", "pair_gain"),
+            _none,
+        ),
+        Stage(
+            "separation",
+            "Separation",
+            "What makes the scores separate: mean shift or variance, in which channels, and what other heads find.",
+            ("separation", "top_channels", "cell_heads"),
+            _none,
+        ),
+        Stage(
+            "stability",
+            "Stability",
+            "How much of a snapshot survives the noise, up to which level, and why.",
+            ("stability", "local_law", "drift"),
+            _stability,
+            ("id_test",),
+        ),
+        Stage(
+            "prediction",
+            "Prediction",
+            "Whether the right cell can be found without OOD images, and what a wrong choice costs.",
+            ("proxies", "prediction", "regret"),
+            _prediction,
+            ("id_train",),
+        ),
+        Stage(
+            "controls",
+            "Controls",
+            "What the trained backbone adds to untrained copies, to re-encoded images and to plain pixel statistics.",
+            ("controls", "excess", "best_excess", "image_statistics"),
+            _controls,
+            _ALL_SETS,
+        ),
+        Stage(
+            "ablation",
+            "Ablation",
+            "What more levels, more taps and other places of the levels change.",
+            ("ablation",),
+            _ablation,
+            _ALL_SETS,
+        ),
+        Stage(
+            "levels",
+            "Levels and cost",
+            "Where the levels stand on this backbone, what they look like, and what a forward to each tap costs.",
+            ("alignment_curves", "level_pictures", "cost"),
+            _levels,
+            ("id_train",),
+            shows=True,
+        ),
+        Stage(
+            "alignment",
+            "Alignment",
+            "How much the map hangs on where its levels are put.",
+            ("alignment_levels", "alignment_maps", "sensitivity"),
+            _alignment,
+            _ALL_SETS,
+        ),
+        Stage(
+            "conditioning",
+            "Conditioning",
+            "What the map loses when the network is told a wrong level.",
+            ("conditioning",),
+            _conditioning,
+            _ALL_SETS,
+        ),
     )
 }
+
+#: The stages that need no forwards: they take seconds, and follow the map unless a spec asks for something else.
+STANDARD = tuple(name for name, stage in STAGES.items() if stage.forwards is _none)
+#: A word for a set of stages, as a spec says it -> their names, in their order.
+WORDS: dict[str, tuple[str, ...]] = {"map": (), "standard": STANDARD, "all": tuple(STAGES)}
+
+
+def named_stages(asked: str | Sequence[str]) -> list[str]:
+    """Names of the stages that a word of ``WORDS`` stands for, or those of a list, in their order."""
+    chosen = WORDS[asked] if isinstance(asked, str) else asked
+    return [name for name in STAGES if name in chosen]
+
+
+def with_forwards(counts: Counts, names: Sequence[str]) -> list[str]:
+    """Those of these stages that need forwards on a run of this size."""
+    return [name for name in names if STAGES[name].forwards(counts)]

@@ -1,8 +1,9 @@
 """Do encoder and decoder know different things?"""
 
-from cfs_explore.ui import complementarity_view, navigation, sidebar
+from cfs_explore.ui import complementarity_view, damage, navigation, sidebar
 
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    complementarity_view.show(run)
+    with damage.told():
+        complementarity_view.show(run)

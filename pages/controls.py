@@ -1,8 +1,9 @@
 """Is it the backbone?"""
 
-from cfs_explore.ui import controls_view, navigation, sidebar
+from cfs_explore.ui import controls_view, damage, navigation, sidebar
 
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    controls_view.show(run)
+    with damage.told():
+        controls_view.show(run)

@@ -1,8 +1,9 @@
 """One image through all cells: its map, its scores by the presets, the features that carry it."""
 
-from cfs_explore.ui import image_view, navigation, sidebar
+from cfs_explore.ui import damage, image_view, navigation, sidebar
 
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    image_view.show(run)
+    with damage.told():
+        image_view.show(run)

@@ -1,8 +1,9 @@
 """Which images lie together inside the network?"""
 
-from cfs_explore.ui import images_view, navigation, sidebar
+from cfs_explore.ui import damage, images_view, navigation, sidebar
 
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    images_view.show(run)
+    with damage.told():
+        images_view.show(run)

@@ -1,8 +1,9 @@
 """Where does the signal live? The layer x noise map of one exploration."""
 
-from cfs_explore.ui import map_view, navigation, sidebar
+from cfs_explore.ui import damage, map_view, navigation, sidebar
 
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    map_view.show(run)
+    with damage.told():
+        map_view.show(run)

@@ -1,8 +1,9 @@
 """Can the right cell be found without OOD images?"""
 
-from cfs_explore.ui import navigation, prediction_view, sidebar
+from cfs_explore.ui import damage, navigation, prediction_view, sidebar
 
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    prediction_view.show(run)
+    with damage.told():
+        prediction_view.show(run)

@@ -1,8 +1,9 @@
 """What does the backbone see? Two images, one level, from the inside."""
 
-from cfs_explore.ui import navigation, probe_view, sidebar
+from cfs_explore.ui import damage, navigation, probe_view, sidebar
 
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    probe_view.show(run)
+    with damage.told():
+        probe_view.show(run)

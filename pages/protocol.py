@@ -1,8 +1,9 @@
 """What makes backbones comparable?"""
 
-from cfs_explore.ui import navigation, protocol_view, sidebar
+from cfs_explore.ui import damage, navigation, protocol_view, sidebar
 
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    protocol_view.show(run)
+    with damage.told():
+        protocol_view.show(run)

@@ -1,8 +1,9 @@
 """What makes the scores separate?"""
 
-from cfs_explore.ui import navigation, separation_view, sidebar
+from cfs_explore.ui import damage, navigation, separation_view, sidebar
 
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    separation_view.show(run)
+    with damage.told():
+        separation_view.show(run)

@@ -1,8 +1,9 @@
 """How much of a snapshot survives the noise?"""
 
-from cfs_explore.ui import navigation, sidebar, stability_view
+from cfs_explore.ui import damage, navigation, sidebar, stability_view
 
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    stability_view.show(run)
+    with damage.told():
+        stability_view.show(run)

@@ -1,8 +1,9 @@
 """Which images of a set stand out? Conformal p-values, a threshold by its false-alarm rate, the flagged images."""
 
-from cfs_explore.ui import navigation, sidebar, triage_view
+from cfs_explore.ui import damage, navigation, sidebar, triage_view
 
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    triage_view.show(run)
+    with damage.told():
+        triage_view.show(run)

@@ -16,22 +16,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 NO_BROWSER = "No Chrome or Chromium was found; install one (Debian: apt-get install chromium)."
 
-#: True when the page has its title, no run is under way, nothing is stale, and every chart and component is drawn.
-SETTLED = """() => {
+#: What a page that is not drawn yet waits for; none when it has its title, no run is under way, nothing is stale, and
+#: every chart and component is drawn.
+UNSETTLED = """() => {
   const all = (selector) => [...document.querySelectorAll(selector)];
-  return document.querySelector('h1')
-    && !document.querySelector('[data-testid=stStatusWidget], [data-stale=true], [data-testid=stSkeleton]')
-    && document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'
-    && all('[data-testid=stPlotlyChart]').every((chart) => chart.querySelector('.main-svg'))
-    && all('.st-key-probe_film [data-testid=stBidiComponentIsolated]')
-      .every((each) => each.shadowRoot?.querySelector('canvas'));
+  const state = document.querySelector('[data-testid=stApp]')?.dataset.testScriptState;
+  return Object.entries({
+    'no title': !document.querySelector('h1'),
+    'something loads': all('[data-testid=stStatusWidget], [data-testid=stSkeleton]').length > 0,
+    'something is stale': all('[data-stale=true]').length > 0,
+    [`the script is ${state}`]: state !== 'notRunning',
+    'a chart is not drawn': !all('[data-testid=stPlotlyChart]').every((chart) => chart.querySelector('.main-svg')),
+    'the film is not drawn': !all('.st-key-probe_film [data-testid=stBidiComponentIsolated]')
+      .every((each) => each.shadowRoot?.querySelector('canvas')),
+  }).filter(([, wrong]) => wrong).map(([why]) => why);
 }"""
+SETTLED = f"() => ({UNSETTLED})().length === 0"
+#: Milliseconds of the stopwatch that a benchmark has put into the page, or an error that says what it waits for.
+_STOPPED = """(seconds) => Promise.race([window.stopwatch, new Promise((_, refuse) => setTimeout(
+  () => refuse(new Error(`no answer within ${seconds} s; still waiting for: ${window.awaited?.() ?? 'the page'}`)),
+  1000 * seconds))])"""
 
 
 def find_browser() -> str | None:
@@ -55,7 +67,11 @@ def headless_browser() -> Iterator[Browser]:
 
 @contextmanager
 def running_app(*, wait: bool = True) -> Iterator[str]:
-    """The app on a free port; gives its address. Without ``wait`` it may not answer yet."""
+    """The app on a free port; gives its address. Without ``wait`` it may not answer yet.
+
+    Raises:
+        TimeoutError: it does not answer.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -67,30 +83,63 @@ def running_app(*, wait: bool = True) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(60)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def wait_for(url: str, seconds: float = 60, pause: float = 0.02) -> None:
-    """Until the address answers."""
+    """Until the address answers.
+
+    Raises:
+        TimeoutError: it does not within these seconds.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
             urllib.request.urlopen(url, timeout=2)
             return
-        except OSError:
+        except OSError as error:
             if time.monotonic() > deadline:
-                raise
+                raise TimeoutError(f"{url} did not answer within {seconds:g} s ({error}).") from error
             time.sleep(pause)
 
 
 def settle(page: Page, seconds: float = 60) -> None:
-    """Until the page is drawn, and still is after two frames."""
+    """Until the page is drawn, and still is after two frames.
+
+    Raises:
+        TimeoutError: saying what was missing after these seconds.
+    """
     deadline = time.monotonic() + seconds
     while True:
-        page.wait_for_function(SETTLED, timeout=1000 * max(0.001, deadline - time.monotonic()))
+        try:
+            page.wait_for_function(SETTLED, timeout=1000 * max(0.001, deadline - time.monotonic()))
+        except PlaywrightTimeout:
+            why = ", ".join(page.evaluate(UNSETTLED)) or "it is now, but was not in time"
+            raise TimeoutError(f"{page.url} was not drawn within {seconds:g} s: {why}.") from None
         page.wait_for_timeout(150)
         if page.evaluate(SETTLED):
             return
+
+
+def stopped(page: Page, seconds: float = 60) -> float | None:
+    """Seconds that the page's ``window.stopwatch`` resolves to, which is in milliseconds; None where it is null.
+
+    Args:
+        page: in which a benchmark has put it, and ``window.awaited``, a function that says what it waits for.
+        seconds: to wait at most.
+
+    Raises:
+        TimeoutError: with what it still waits for.
+    """
+    try:
+        spent = page.evaluate(_STOPPED, seconds)
+    except PlaywrightError as error:
+        raise TimeoutError(f"{page.url}: {error.message}") from None
+    return None if spent is None else spent / 1000
 
 
 def cell_position(page: Page, chart: str, index: int, trace: int = -1) -> tuple[float, float]:

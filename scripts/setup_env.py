@@ -1,5 +1,7 @@
 """Make .venv from a pinned requirements file, with uv (installed into the environment itself) for speed.
 
+Every file that is installed must have one of the hashes that the requirements file lists, uv's own included.
+
 Usage: python scripts/setup_env.py requirements.txt
 """
 
@@ -24,9 +26,10 @@ def main(requirements: str) -> None:
         venv.create(HOME, with_pip=True)
     python = str(BIN / "python")
     if subprocess.run([python, "-m", "uv", "--version"], capture_output=True, check=False).returncode != 0:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"], check=True)
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+        subprocess.run([*pip, "-r", str(ROOT / "requirements-setup.txt")], check=True)
     uv = [python, "-m", "uv", "pip", "install", "--quiet", "--python", python]
-    subprocess.run([*uv, "-r", str(ROOT / requirements)], check=True)
+    subprocess.run([*uv, "--require-hashes", "-r", str(ROOT / requirements)], check=True)
     subprocess.run([*uv, "--no-deps", "-e", str(ROOT)], check=True)
 
 

@@ -1,6 +1,9 @@
 """Tiny real networks and image sets that several rooms' tests share. torch loads only where a test asks for it."""
 
 import json
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +33,16 @@ def _small_and_private(tmp_path_factory):
     patch.setenv("CFS_EXPLORE_RUNS", str(tmp_path_factory.mktemp("runs")))
     patch.setenv("CFS_EXPLORE_CACHE_GB", "0")
     patch.setenv("OMP_NUM_THREADS", "1")
+    patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # cfs-explore by its name
     patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # processes that tests start import three times faster
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _for_the_owner(monkeypatch):
+    """A page says in the environment for whom its process acts; that ends with the test."""
+    monkeypatch.setenv("CFS_EXPLORE_VISITORS_FETCH", "*")
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +100,22 @@ def write_images(tmp_path_factory):
     return write
 
 
+@pytest.fixture(scope="session")
+def tiny_spec(tiny_folder, write_images):
+    """The content of a spec on the tiny backbone: so many ID and OOD images, two levels and draws, further fields."""
+
+    def spec(id_images: int, ood_images: int, **fields) -> dict:
+        return {
+            "backbone": str(tiny_folder),
+            "id": {"train": {"name": "ramps", "source": str(write_images(id_images, "npz", seed=1))}},
+            "ood": [{"name": "bright", "source": str(write_images(ood_images, "npz", seed=2, shift=60))}],
+            "levels": [5.0, -1.0],
+            "draws": 2,
+        } | fields
+
+    return spec
+
+
 def _smooth(rng: np.random.Generator, n: int, shift: int = 0, side: int = 8) -> np.ndarray:
     """uint8 (n, side, side): random ramps with a little noise, brightened by ``shift``."""
     y, x = np.mgrid[:side, :side] / side
@@ -107,3 +133,12 @@ def _as_png(home: Path, pixels: np.ndarray, kind: str) -> Path:
     for i, array in enumerate(pixels):
         Image.fromarray(array).save(home / "set" / f"{i:04d}.png")
     return Path(shutil.make_archive(str(home / "set"), "zip", home / "set")) if kind == "zip" else home / "set"
+
+
+@pytest.fixture(scope="module")
+def places(write_images, tmp_path_factory):
+    """ID and OOD images in folders that the tests may take away."""
+    home = tmp_path_factory.mktemp("places")
+    return {
+        name: shutil.copytree(write_images(n, "folder", seed=n), home / name) for name, n in (("id", 20), ("ood", 7))
+    }

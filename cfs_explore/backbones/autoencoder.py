@@ -71,7 +71,7 @@ def load_autoencoder(
             f"{source} holds no AutoencoderKL, neither itself nor in vae/: give `vae`, the folder or hub id of the "
             "autoencoder that the network was trained with."
         )
-    module = load_model(AutoencoderKL, home)
+    module, _ = load_model(AutoencoderKL, home)
     if module.config.latent_channels != latent_shape[0]:
         raise BackboneError(
             f"The autoencoder in {home} has {module.config.latent_channels} latent channels and the network takes "

@@ -15,19 +15,14 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from cfs_explore.backbones.locate import STATE_DICTS
 from cfs_explore.backbones.nesting import nests_too_deep
+from cfs_explore.backbones.weights_choice import choose_weights
 from cfs_explore.errors import BackboneError
 
-#: Where training checkpoints keep the weights, best first: averaged weights before raw ones.
-_AVERAGED = ("ema", "ema_state_dict", "model_ema", "ema_model", "nnet_ema", "params_ema")
-_RAW = ("state_dict", "model", "model_state_dict", "net", "nnet", "params", "module")
-
-#: Put before every name by data-parallel and compiled training.
-_WRAPPERS = ("module.", "_orig_mod.")
-
-#: What torch's reader may raise on a stream that is cut short or damaged.
-_BROKEN = (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError,
-           OverflowError, MemoryError, struct.error)  # fmt: skip
+#: What torch, diffusers and transformers may raise on a file that is damaged, and on settings that fit no network.
+UNFIT = (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError, NameError,
+         ArithmeticError, MemoryError, ImportError, struct.error, pickle.UnpicklingError)  # fmt: skip
 
 #: How many keys an error names.
 _SHOWN = 5
@@ -40,13 +35,11 @@ class Checkpoint:
     Attributes:
         path: the file.
         tensors: by parameter name, as stored.
-        content: everything else at the file's top level, optimizer state and other weights left out.
         notes: which weights were taken, and what was done to them, a sentence each.
     """
 
     path: Path
     tensors: Mapping[str, torch.Tensor]
-    content: Mapping[str, Any]
     notes: tuple[str, ...]
 
     @property
@@ -54,35 +47,69 @@ class Checkpoint:
         return {name: tuple(value.shape) for name, value in self.tensors.items()}
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def is_checkpoint(path: Path) -> bool:
+    """Whether it is a file whose name ends as one with weights does."""
+    return path.name.lower().endswith(STATE_DICTS) and path.is_file()
+
+
+def read_checkpoint(path: Path, weights: str | None = None) -> Checkpoint:
     """Read a safetensors file, or a torch file that loads as weights only.
 
-    Of a training checkpoint, the averaged (EMA) weights are taken where it holds some.
+    Args:
+        path: of the file.
+        weights: name of an entry of a training checkpoint; None takes the averaged (EMA) weights where it holds some.
 
     Raises:
-        BackboneError: for a file that is cut short, is something else, or would need code to be run.
+        BackboneError: for a file that is cut short, is something else, or would need code to be run; where several
+            averages are kept, or one that does not fit.
     """
-    return _read(path, path.stat().st_mtime_ns, path.stat().st_size)
+    return _read(path, weights, path.stat().st_mtime_ns, path.stat().st_size)
 
 
 @functools.lru_cache(maxsize=1)
-def _read(path: Path, _modified: int, _size: int) -> Checkpoint:
+def _read(path: Path, weights: str | None, _modified: int, _size: int) -> Checkpoint:
     """Once for recognition and loading; tensors are mapped from the file, not in memory."""
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    tensors, notes = choose_weights(read_content(path), path, weights)
+    return Checkpoint(path, tensors, (*notes, *half_notes(tensors)))
+
+
+def read_content(path: Path) -> Mapping:
+    """What a file holds, under the file's own names, nothing chosen or renamed.
+
+    Raises:
+        BackboneError: as ``read_checkpoint``.
+    """
+    content = _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_torch(path)
     if not isinstance(content, Mapping):
         raise BackboneError(f"{path} holds a {type(content).__name__}; a checkpoint is a dictionary of weights.")
-    tensors, notes = _choose_weights(content, path)
-    rest = {_told(key): value for key, value in content.items() if not isinstance(value, torch.Tensor)}
-    if halves := {value.dtype for value in tensors.values()} & {torch.float16, torch.bfloat16}:
-        kinds = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in halves))
-        notes.append(f"The weights are stored as {kinds} and computed with in float32.")
-    return Checkpoint(path, tensors, rest, tuple(notes))
+    return content
+
+
+def half_notes(tensors: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+    """A note where weights are stored in half precision."""
+    halves = {value.dtype for value in tensors.values()} & {torch.float16, torch.bfloat16}
+    kinds = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in halves))
+    return (f"The weights are stored as {kinds} and computed with in float32.",) if halves else ()
+
+
+def check_finite(tensors: Mapping[str, torch.Tensor], source: Path) -> None:
+    """Refuse weights with a value that is no number, or infinite: everything after them would be none, too.
+
+    Raises:
+        BackboneError: naming the parameters.
+    """
+    wrong = [name for name, value in tensors.items() if value.is_floating_point() and not value.isfinite().all()]
+    if wrong:
+        raise BackboneError(
+            f"{source} holds values that are not finite (NaN or infinity): {_listed('parameters', wrong)}. The "
+            "training diverged, or the file is damaged: give an earlier checkpoint, or download it again."
+        )
 
 
 def load_strict(
     module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], *, source: Path, hint: str = ""
 ) -> torch.nn.Module:
-    """Put weights into a network whose names and shapes they must match exactly.
+    """Put weights into a network whose names, shapes and kinds of numbers they must match exactly.
 
     Args:
         module: built on the meta device or in memory, with no buffers outside its state dict.
@@ -91,28 +118,43 @@ def load_strict(
         hint: likely cause of a mismatch, a sentence.
 
     Raises:
-        BackboneError: naming the first missing, unexpected and misshapen keys, with the likely cause.
+        BackboneError: naming the first missing, unexpected and misshapen keys, with the likely cause, or the parameters
+            with values that are not finite.
     """
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    given = {name: tuple(value.shape) for name, value in tensors.items()}
-    problems = [
+    found = misfits(module.state_dict(), tensors)
+    if found:
+        cause = hint or "The file belongs to another network, or its configuration is another one."
+        raise BackboneError(f"{source} does not fit the network: {found}. {cause}")
+    check_finite(tensors, source)
+    state = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+    module.load_state_dict({name: value.clone() for name, value in state.items()}, strict=True, assign=True)
+    return module
+
+
+def misfits(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> str:
+    """Which weights a network lacks, does not know, or has in another shape or kind of number; '' where all fit."""
+    both = [(name, wanted[name], given[name]) for name in wanted if name in given]
+    told = [
         _listed("missing", [name for name in wanted if name not in given]),
         _listed("unexpected", [name for name in given if name not in wanted]),
         _listed(
             "of another shape",
             [
-                f"{name} ({given[name]} instead of {wanted[name]})"
-                for name in wanted
-                if name in given and given[name] != wanted[name]
+                f"{name} ({tuple(has.shape)} instead of {tuple(needs.shape)})"
+                for name, needs, has in both
+                if has.shape != needs.shape
+            ],
+        ),
+        _listed(
+            "of another type",
+            [
+                f"{name} ({has.dtype} instead of {needs.dtype})"
+                for name, needs, has in both
+                if has.is_floating_point() != needs.is_floating_point()
             ],
         ),
     ]
-    if any(problems):
-        cause = hint or "The file belongs to another network, or its configuration is another one."
-        raise BackboneError(f"{source} does not fit the network: {'; '.join(filter(None, problems))}. {cause}")
-    state = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
-    module.load_state_dict({name: value.clone() for name, value in state.items()}, strict=True, assign=True)
-    return module
+    return "; ".join(filter(None, told))
 
 
 def build_on_meta(build, *arguments, **options) -> torch.nn.Module:
@@ -146,7 +188,7 @@ def _read_torch(path: Path) -> Any:
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
             except pickle.UnpicklingError as error:
                 raise BackboneError(_refused(path, error)) from error
-            except _BROKEN as error:
+            except UNFIT as error:
                 if not mapped or _is_zip(path):
                     raise BackboneError(_damaged(path, error)) from error
     raise AssertionError("unreachable")
@@ -193,46 +235,6 @@ def what_else_it_is(path: Path) -> str:
 def _short(error: Exception) -> str:
     """The first words of an error, or its kind where it has none."""
     return " ".join(str(error).split())[:160] or type(error).__name__
-
-
-def _choose_weights(content: Mapping, path: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
-    """The weights among a checkpoint's entries, and notes about the choice."""
-    if (own := _as_weights(content)) is not None:
-        return own, []
-    for key in (*_AVERAGED, *_RAW):
-        weights = _as_weights(content.get(key))
-        if weights is None:
-            continue
-        left = sorted(_told(k) for k in content if k != key and isinstance(content[k], Mapping))
-        kind = "averaged (EMA) weights" if key in _AVERAGED else "weights"
-        others = f"; {', '.join(left)} left aside" if left else ""
-        return weights, [f"A training checkpoint: the {kind} in its entry {key!r} are used{others}."]
-    entries = ", ".join(map(_told, list(content)[:8])) or "nothing"
-    raise BackboneError(
-        f"{path} holds no weights: its entries are {entries}. Give the file with the network's weights."
-    )
-
-
-def _told(key: Any) -> str:
-    """A key of a checkpoint's content; one that is no name, such as a tuple, by its type."""
-    return str(key) if isinstance(key, str | int) else type(key).__name__
-
-
-def _as_weights(value: Any) -> dict[str, torch.Tensor] | None:
-    """A state dict without wrappers' prefixes; None for anything else."""
-    if not isinstance(value, Mapping) or not value:
-        return None
-    if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in value.items()):
-        return None
-    for prefix in _WRAPPERS:
-        value = _without_prefix(value, prefix)
-    return dict(value)
-
-
-def _without_prefix(value: Mapping[str, torch.Tensor], prefix: str) -> Mapping[str, torch.Tensor]:
-    if not all(name.startswith(prefix) for name in value):
-        return value
-    return {name.removeprefix(prefix): tensor for name, tensor in value.items()}
 
 
 def has_keys(shapes: Iterable[str], *names: str) -> bool:

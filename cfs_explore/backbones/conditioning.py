@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,6 +27,18 @@ class Conditioning:
     schedule: Schedule
     inputs: Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
     eps: Callable[..., torch.Tensor]
+
+    def __post_init__(self) -> None:
+        """BackboneError for a schedule without two different noise levels."""
+        try:
+            low, high = self.schedule.reach
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise BackboneError(f"The noise schedule has no log-SNRs ({error}): correct its numbers.") from error
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise BackboneError(
+                f"The noise schedule ({self.schedule}) reaches log-SNRs from {low} to {high}; allowed are two "
+                "different numbers, the noisier end first: correct its betas or sigmas."
+            )
 
 
 def linear_alphas_cumprod(steps: int) -> np.ndarray:

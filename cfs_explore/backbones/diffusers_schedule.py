@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import diffusers
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
 
+import torch
+
+from cfs_explore.backbones.checkpoint import UNFIT
 from cfs_explore.backbones.conditioning import Conditioning, discrete, edm, variance_exploding
 from cfs_explore.errors import BackboneError
 
@@ -22,6 +28,7 @@ NAMED_SCHEDULES = {
 
 #: Schedulers of EDM's preconditioning; others with a ``sigma_data`` (consistency models) condition differently.
 _EDM_SCHEDULERS = ("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")
+_MOST_STEPS = 1_000_000
 
 
 def read_scheduler(config: dict, *, centers_input: bool) -> Conditioning:
@@ -32,8 +39,29 @@ def read_scheduler(config: dict, *, centers_input: bool) -> Conditioning:
         centers_input: the network maps [0, 1] to [-1, 1] itself (``center_input_sample``).
 
     Raises:
-        BackboneError: for a scheduler without ``alphas_cumprod`` and without a known sigma range.
+        BackboneError: for a scheduler without ``alphas_cumprod`` and without a known sigma range, and for one whose
+            settings are of wrong types or make no noise levels.
     """
+    steps = config.get("num_train_timesteps", 1)
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= _MOST_STEPS:
+        raise BackboneError(
+            f"num_train_timesteps of the scheduler is {str(steps)[:80]!r}; allowed is 1 to {_MOST_STEPS:,}."
+        )
+    try:
+        return _read(config, centers_input)
+    except UNFIT as error:
+        raise BackboneError(
+            f"The scheduler config ({str(config.get('_class_name'))[:80]!r}) tells no noise levels: "
+            f"{' '.join(str(error).split())[:300]}. Correct it, or name its schedule with `schedule`."
+        ) from error
+
+
+def _read(config: dict, centers_input: bool) -> Conditioning:
+    plain = _read_plain(config)
+    if plain is not None:
+        return plain
+    import diffusers  # takes longer than torch; what most folders name is read without it
+
     name = config.get("_class_name", "")
     scheduler_class = getattr(diffusers, name, None)
     if not (isinstance(scheduler_class, type) and issubclass(scheduler_class, diffusers.SchedulerMixin)):
@@ -53,3 +81,31 @@ def read_scheduler(config: dict, *, centers_input: bool) -> Conditioning:
             "EDMEulerScheduler."
         )
     return discrete(alphas_cumprod.double().numpy(), settings.get("prediction_type", "epsilon"))
+
+
+def _read_plain(config: Mapping[str, Any]) -> Conditioning | None:
+    """Of the two schedulers that most folders name, in their usual settings; None for all others."""
+    name, prediction = config.get("_class_name"), config.get("prediction_type", "epsilon")
+    if name == "EDMEulerScheduler" and {"sigma_min", "sigma_max", "sigma_data"} <= set(config):
+        sign = -1.0 if prediction == "v_prediction" else 1.0
+        return edm(config["sigma_min"], config["sigma_max"], float(config["sigma_data"]), sign=sign)
+    usual = config.get("trained_betas") is None and not config.get("rescale_betas_zero_snr")
+    if name != "DDPMScheduler" or not usual or config.get("beta_schedule", "linear") not in _BETAS:
+        return None
+    ends = (config.get("beta_start", 0.0001), config.get("beta_end", 0.02))
+    betas = _BETAS[config.get("beta_schedule", "linear")](*ends, config.get("num_train_timesteps", 1000))
+    return discrete(torch.cumprod(1.0 - betas, dim=0).double().numpy(), prediction)
+
+
+def _cosine(_start: float, _end: float, steps: int) -> torch.Tensor:
+    """Nichol and Dhariwal 2021, equation 17."""
+    signal = [math.cos((t / steps + 0.008) / 1.008 * math.pi / 2) ** 2 for t in range(steps + 1)]
+    return torch.tensor([min(1 - after / before, 0.999) for before, after in itertools.pairwise(signal)])
+
+
+#: Name -> (first beta, last beta, steps) -> betas in float32, to the last bit those of diffusers.
+_BETAS = {
+    "linear": lambda start, end, steps: torch.linspace(start, end, steps),
+    "scaled_linear": lambda start, end, steps: torch.linspace(start**0.5, end**0.5, steps) ** 2,
+    "squaredcos_cap_v2": _cosine,
+}

@@ -8,7 +8,7 @@ import torch
 
 from cfs_explore.backbones.arguments import class_to_tell
 from cfs_explore.backbones.autoencoder import load_autoencoder
-from cfs_explore.backbones.diffusers_folder import find_model, load_model, read_json, scheduler_config
+from cfs_explore.backbones.diffusers_folder import find_model, folder_notes, load_model, read_json, scheduler_config
 from cfs_explore.backbones.diffusers_schedule import read_scheduler
 from cfs_explore.backbones.network import Network
 from cfs_explore.backbones.request import Request
@@ -22,9 +22,9 @@ _THIRDS = ("encoder", "middle", "decoder")
 _NOTE = "Its step is embedded as in diffusers, at frequencies up to 7 % below those of DiT's original code."
 
 
-def recognise(source: Path) -> bool:
+def recognise(source: Path, weights: str | None) -> bool:
     """Whether a folder holds such a transformer, directly or as the ``transformer`` of a pipeline."""
-    return _find(source) is not None
+    return _find(source, weights) is not None
 
 
 def load(request: Request) -> Network:
@@ -37,8 +37,8 @@ def load(request: Request) -> Network:
     """
     import diffusers
 
-    home = _find(request.source)
-    module = load_model(getattr(diffusers, _CLASS), home)
+    home = _find(request.source, request.weights)
+    module, notes = load_model(getattr(diffusers, _CLASS), home, request.weights)
     config = module.config
     count = config.num_embeds_ada_norm
     label, told = class_to_tell(request, count + 1, count)
@@ -59,17 +59,17 @@ def load(request: Request) -> Network:
         fresh=lambda: type(module).from_config(config),
         call=call,
         autoencoder=load_autoencoder(request.vae or home.parent, shape, request.device),
-        notes=(_NOTE, *told),
+        notes=(*folder_notes(request.source, home), *notes, _NOTE, *told),
         identity=(f"label {label}",),
     )
 
 
-def _find(source: Path) -> Path | None:
+def _find(source: Path, weights: str | None) -> Path | None:
     """The transformer's folder, under the class's name or the one that it had; None where there is none."""
-    home = find_model(source, _CLASS)
+    home = find_model(source, _CLASS, weights)
     if home is not None:
         return home
-    former = find_model(source, _FORMER_CLASS)
+    former = find_model(source, _FORMER_CLASS, weights)
     return former if former is not None and read_json(former / "config.json").get("norm_type") == _NORM else None
 
 

@@ -16,14 +16,13 @@ from cfs_explore.backbones.arguments import (
     count_blocks,
 )
 from cfs_explore.backbones.autoencoder import load_autoencoder
-from cfs_explore.backbones.checkpoint import build_on_meta, load_strict, read_checkpoint
+from cfs_explore.backbones.checkpoint import build_on_meta, is_checkpoint, load_strict, read_checkpoint
 from cfs_explore.backbones.conditioning import discrete, linear_alphas_cumprod
 from cfs_explore.backbones.nets.dit import Architecture, DiT
 from cfs_explore.backbones.network import Network
 from cfs_explore.backbones.request import Request
 from cfs_explore.errors import BackboneError
 
-_SUFFIXES = (".pt", ".pth", ".safetensors")
 _HINT = "It is incomplete, or a fork's changed network."
 _STEPS = 1000
 _NOTE = (
@@ -55,11 +54,11 @@ _AXES = {
 _NEEDED, _IGNORED = ("num_heads",), ("class_dropout_prob", "diffusion_steps", "noise_schedule")
 
 
-def recognise(source: Path) -> bool:
+def recognise(source: Path, weights: str | None) -> bool:
     """Whether a file holds parameters of such names, intact or not."""
-    if not source.is_file() or source.suffix not in _SUFFIXES:
+    if not is_checkpoint(source):
         return False
-    shapes = read_checkpoint(source).shapes
+    shapes = read_checkpoint(source, weights).shapes
     modulated = any(name.startswith("blocks.") and ".adaLN_modulation." in name for name in shapes)
     embedders = {"x_embedder", "t_embedder", "y_embedder"} & {name.split(".")[0] for name in shapes}
     return modulated and len(embedders) > 1
@@ -71,7 +70,7 @@ def load(request: Request) -> Network:
     Raises:
         BackboneError: naming the argument, the autoencoder, the class or the parameters that are missing.
     """
-    checkpoint = read_checkpoint(request.source)
+    checkpoint = read_checkpoint(request.source, request.weights)
     _check_schedule(request)
     architecture, null = read_architecture(checkpoint.shapes, request)
     label, told = class_to_tell(request, architecture.label_rows, null)

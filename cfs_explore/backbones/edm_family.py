@@ -18,9 +18,9 @@ from cfs_explore.backbones.request import Request
 from cfs_explore.errors import BackboneError
 
 
-def recognise(source: Path) -> bool:
+def recognise(source: Path, _weights: str | None) -> bool:
     """Whether it is a .pkl file, or a folder that ``edm_snapshot.convert`` wrote."""
-    return is_converted(source) if source.is_dir() else source.suffix == ".pkl"
+    return is_converted(source) if source.is_dir() else source.suffix.lower() == ".pkl"
 
 
 def load(request: Request) -> Network:

@@ -14,7 +14,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from cfs_explore.backbones.checkpoint import read_checkpoint, what_else_it_is
+from cfs_explore.backbones.checkpoint import half_notes, read_content, what_else_it_is
 from cfs_explore.backbones.diffusers_folder import read_json
 from cfs_explore.backbones.nets.edm_precond import PRECONDITIONERS
 from cfs_explore.backbones.restricted_pickle import read
@@ -64,10 +64,7 @@ def read_snapshot(path: Path) -> Snapshot:
     tensors = dict(_tensors(network, path))
     left = ", ".join(sorted(_shown(key) for key, value in content.items() if key != "ema" and value is not None))
     notes = ["An EDM snapshot: the averaged (EMA) network is used" + (f"; {left} left aside." if left else ".")]
-    if halves := {value.dtype for value in tensors.values()} & {torch.float16, torch.bfloat16}:
-        kinds = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in halves))
-        notes.append(f"The weights are stored as {kinds} and computed with in float32.")
-    return Snapshot(_config(network, path), tensors, tuple(notes))
+    return Snapshot(_config(network, path), tensors, (*notes, *half_notes(tensors)))
 
 
 def convert(snapshot_path: Path, folder: Path) -> Path:
@@ -101,8 +98,8 @@ def read_folder(folder: Path) -> Snapshot:
         raise BackboneError(f"{folder / 'config.json'}: precond must be one of {known}; got {config.get('precond')!r}.")
     if not (folder / _WEIGHTS).is_file():
         raise BackboneError(f"{folder} has no {_WEIGHTS}. Convert the snapshot again.")
-    checkpoint = read_checkpoint(folder / _WEIGHTS)
-    return Snapshot(config, checkpoint.tensors, checkpoint.notes)
+    tensors = read_content(folder / _WEIGHTS)
+    return Snapshot(config, tensors, half_notes(tensors))
 
 
 def _network_of(content: Any, path: Path) -> Record:

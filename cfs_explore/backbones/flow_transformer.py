@@ -12,7 +12,7 @@ from torch.nn import functional
 from cfs_explore.backbones.arguments import class_to_tell
 from cfs_explore.backbones.autoencoder import load_autoencoder
 from cfs_explore.backbones.conditioning import Conditioning, flow
-from cfs_explore.backbones.diffusers_folder import find_model, load_model, read_json, scheduler_config
+from cfs_explore.backbones.diffusers_folder import find_model, folder_notes, load_model, read_json, scheduler_config
 from cfs_explore.backbones.locate import locate
 from cfs_explore.backbones.network import Network
 from cfs_explore.backbones.prompt import FLUX, STABLE_DIFFUSION_3, Prompt, empty_prompt
@@ -27,12 +27,13 @@ _PACKED = 2
 #: Steps of training where the scheduler does not say.
 _TRAIN_STEPS = 1000
 
+_GUIDED = "It is guidance-distilled, and told a guidance of 1: none."
 _THIRDS = ("encoder", "middle", "decoder")
 
 
-def recognise(source: Path) -> bool:
+def recognise(source: Path, weights: str | None) -> bool:
     """Whether a folder holds one of the transformers, directly or as the ``transformer`` of a pipeline."""
-    return any(find_model(source, name) is not None for name in (_SD3, _FLUX))
+    return any(find_model(source, name, weights) is not None for name in (_SD3, _FLUX))
 
 
 def load(request: Request) -> Network:
@@ -46,9 +47,9 @@ def load(request: Request) -> Network:
     import diffusers
 
     class_to_tell(request, None)
-    kind = next(name for name in (_SD3, _FLUX) if find_model(request.source, name) is not None)
-    home = find_model(request.source, kind)
-    module = load_model(getattr(diffusers, kind), home)
+    kind = next(name for name in (_SD3, _FLUX) if find_model(request.source, name, request.weights) is not None)
+    home = find_model(request.source, kind, request.weights)
+    module, notes = load_model(getattr(diffusers, kind), home, request.weights)
     config = module.config
     if config.out_channels not in (None, config.in_channels):
         raise BackboneError(
@@ -73,7 +74,7 @@ def load(request: Request) -> Network:
         call=_call_sd3(prompt) if kind == _SD3 else _call_flux(prompt, guided=guided),
         autoencoder=load_autoencoder(vae, shape, request.device),
         activation=image_tokens,
-        notes=(prompt.note, *(["It is guidance-distilled, and told a guidance of 1: none."] if guided else [])),
+        notes=(*folder_notes(request.source, home), *notes, prompt.note, *([_GUIDED] if guided else [])),
         identity=(f"prompt {prompt.digest}",),
     )
 

@@ -9,7 +9,7 @@ import torch
 
 from cfs_explore.backbones.arguments import class_to_tell
 from cfs_explore.backbones.autoencoder import load_autoencoder
-from cfs_explore.backbones.diffusers_folder import find_model, load_model, scheduler_config
+from cfs_explore.backbones.diffusers_folder import find_model, folder_notes, load_model, scheduler_config
 from cfs_explore.backbones.diffusers_schedule import read_scheduler
 from cfs_explore.backbones.network import Network
 from cfs_explore.backbones.prompt import STABLE_DIFFUSION, STABLE_DIFFUSION_XL, Prompt, empty_prompt
@@ -24,9 +24,9 @@ _SIZES = 6
 _OTHER_CONDITIONING = ("class_embed_type", "num_class_embeds", "encoder_hid_dim_type", "time_cond_proj_dim")
 
 
-def recognise(source: Path) -> bool:
+def recognise(source: Path, weights: str | None) -> bool:
     """Whether a folder holds a ``UNet2DConditionModel``, directly or as the ``unet`` of a pipeline."""
-    return find_model(source, "UNet2DConditionModel") is not None
+    return find_model(source, "UNet2DConditionModel", weights) is not None
 
 
 def load(request: Request) -> Network:
@@ -40,8 +40,8 @@ def load(request: Request) -> Network:
     from diffusers import UNet2DConditionModel
 
     class_to_tell(request, None)
-    home = find_model(request.source, "UNet2DConditionModel")
-    module = load_model(UNet2DConditionModel, home)
+    home = find_model(request.source, "UNet2DConditionModel", request.weights)
+    module, notes = load_model(UNet2DConditionModel, home, request.weights)
     shape = _latent_shape(module, home)
     conditioning = read_scheduler(
         scheduler_config(request.source, home, request.schedule), centers_input=bool(module.config.center_input_sample)
@@ -58,7 +58,7 @@ def load(request: Request) -> Network:
         fresh=lambda: type(module).from_config(module.config),
         call=_told(prompt.to(request.device), autoencoder.image_shape),
         autoencoder=autoencoder,
-        notes=(prompt.note,),
+        notes=(*folder_notes(request.source, home), *notes, prompt.note),
         identity=(f"prompt {prompt.digest}",),
     )
 

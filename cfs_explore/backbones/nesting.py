@@ -9,9 +9,13 @@ import zipfile
 from pathlib import Path
 
 from cfs_explore.backbones.restricted_values import Window
+from cfs_explore.bounded_reads import open_zip
 
 #: Values in values; networks nest about 5, and hashing takes the C stack of a thread at some 50,000 tuples.
 MOST = 20_000
+
+#: Tensors of a torch file, and bytes of the directory of its zip.
+_MOST_MEMBERS, _MAX_DIRECTORY_BYTES = 200_000, 64 * 2**20
 
 #: A file from before torch's zip format: magic number, version and system come before the weights.
 _STREAMS = 4
@@ -38,7 +42,7 @@ def nests_too_deep(path: Path) -> bool:
 def _any_in_zip(path: Path) -> bool:
     size = path.stat().st_size
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, open_zip(file, _MOST_MEMBERS, _MAX_DIRECTORY_BYTES) as archive:
             entries = [e for e in archive.infolist() if e.filename.endswith("data.pkl") and e.file_size <= size]
             return any(
                 _has_many_tuples(data) and _is_deep(Window(memoryview(data))) for data in map(archive.read, entries)

@@ -201,15 +201,22 @@ def _check_heads(net: Architecture, given: Mapping[str, Given]) -> None:
             )
 
 
+#: Of factors and image sides.
+_LARGEST = 1e6
+
+
 def _multipliers(value: Any) -> tuple[float, ...]:
     """Of "1,2,2", a list, or nothing."""
     return tuple(_numbers(value)) if value else ()
 
 
 def _numbers(value: Any) -> list[float]:
-    """Of "16,8", a list, or one number."""
+    """Of "16,8", a list, or one number; ValueError for what is none, or beyond any network."""
     parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
-    return [float(part) for part in parts]
+    numbers = [float(part) for part in parts]
+    if not all(abs(number) <= _LARGEST for number in numbers):  # NaN is not, either
+        raise ValueError("not of a network")
+    return numbers
 
 
 def _unless_unset(value: int | None) -> int | None:
@@ -268,7 +275,10 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "in_channels": _COUNT,
     "out_channels": _COUNT,
     "learn_sigma": _FLAG,
-    "diffusion_steps": (lambda value: _is_count(value) and value > 20, "a whole number above 20"),
+    "diffusion_steps": (
+        lambda value: _is_count(value) and 20 < value <= 1_000_000,
+        "a whole number from 21 to 1,000,000",
+    ),
     "noise_schedule": (lambda value: value in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
     "rescale_timesteps": _FLAG,
     "predict_xstart": _FLAG,

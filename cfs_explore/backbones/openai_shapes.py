@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cfs_explore.backbones.nets.openai_unet import Architecture
 from cfs_explore.errors import BackboneError
@@ -47,20 +48,21 @@ def read_architecture(shapes: Shapes, source: Path) -> Architecture:
     firsts = [f"input_blocks.{1 + level * period}" for level in range(stages // period)]
     levels = [_first(shapes, [f"{first}.0.{name}" for name in _WIDTH_OF_BLOCK], source) for first in firsts]
     width = _embedding_width(shapes, source)
-    in_channels = shapes.get("input_blocks.0.0.weight", (0, 3))[1]
-    out_channels = shapes.get("out.2.weight", shapes.get("out.2.bias", (in_channels,)))[0]
+    in_channels = _axis(shapes, "input_blocks.0.0.weight", 1, 3, source)
+    out_channels = _axis(shapes, "out.2.weight", 0, _axis(shapes, "out.2.bias", 0, in_channels, source), source)
     _check_image_channels(in_channels, out_channels, source)
     updown = changes_inside_blocks(shapes)
     repeats = any(place > 0 and rest.startswith("conv.") for _, place, rest in _members(shapes, "output"))
     return Architecture(
         in_channels=in_channels,
         out_channels=out_channels,
-        num_channels=shapes.get("time_embed.0.weight", (width, width // 4))[1],
+        num_channels=_axis(shapes, "time_embed.0.weight", 1, width // 4, source),
         level_channels=tuple(levels),
         num_res_blocks=period - 1,
         attention_levels=tuple(i for i, first in enumerate(firsts) if f"{first}.1.qkv.weight" in shapes),
-        num_classes=shapes.get("label_emb.weight", (None,))[0],
-        use_scale_shift_norm=shapes.get(f"{firsts[0]}.0.emb_layers.1.weight", (2 * levels[0],))[0] == 2 * levels[0],
+        num_classes=_axis(shapes, "label_emb.weight", 0, None, source),
+        use_scale_shift_norm=_axis(shapes, f"{firsts[0]}.0.emb_layers.1.weight", 0, 2 * levels[0], source)
+        == 2 * levels[0],
         resblock_updown=updown,
         conv_resample=updown or repeats or len(levels) == 1,
     )
@@ -100,8 +102,9 @@ def _check_image_channels(in_channels: int, out_channels: int, source: Path) -> 
 
 def _embedding_width(shapes: Shapes, source: Path) -> int:
     """Width of the time embedding, or of what a residual block takes of it."""
-    if told := shapes.get("input_blocks.1.0.emb_layers.1.weight"):
-        return told[1]
+    told = _axis(shapes, "input_blocks.1.0.emb_layers.1.weight", 1, None, source)
+    if told is not None:
+        return told
     return _first(shapes, ["time_embed.2.weight", "time_embed.2.bias", "time_embed.0.weight"], source)
 
 
@@ -109,8 +112,24 @@ def _first(shapes: Shapes, names: list[str], source: Path) -> int:
     """First axis of the first parameter that is there."""
     for name in names:
         if name in shapes:
-            return shapes[name][0]
+            return _axis(shapes, name, 0, None, source)
     raise BackboneError(
         f"{source} does not fit the network: {len(names)} missing: {', '.join(names)}. It is a changed network, or "
         "lost part of its weights."
     )
+
+
+def _axis(shapes: Shapes, name: str, axis: int, default: Any, source: Path) -> Any:
+    """Length of an axis of a parameter; the default where it is not there.
+
+    Raises:
+        BackboneError: it has fewer axes, or none of some length.
+    """
+    shape = shapes.get(name)
+    if shape is None:
+        return default
+    if len(shape) <= axis or not shape[axis]:
+        raise BackboneError(
+            f"{source} does not fit the network: {name} has the shape {shape}. It is a changed network, or damaged."
+        )
+    return shape[axis]

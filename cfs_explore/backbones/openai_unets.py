@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cfs_explore.backbones.arguments import class_to_tell
-from cfs_explore.backbones.checkpoint import Checkpoint, build_on_meta, load_strict, read_checkpoint
+from cfs_explore.backbones.checkpoint import Checkpoint, build_on_meta, is_checkpoint, load_strict, read_checkpoint
 from cfs_explore.backbones.conditioning import Conditioning, cosine_alphas_cumprod, discrete, linear_alphas_cumprod
 from cfs_explore.backbones.nets.openai_unet import AttentionBlock, Downsample, OpenAIUNet, ResBlock, Upsample
 from cfs_explore.backbones.network import Network
@@ -17,25 +17,24 @@ from cfs_explore.backbones.openai_config import ADM_ONLY, Config, configure
 from cfs_explore.backbones.openai_shapes import changes_inside_blocks, is_openai_unet, read_architecture
 from cfs_explore.backbones.request import Request, read_settings
 
-_SUFFIXES = (".pt", ".pth", ".safetensors")
 _SITES = re.compile(r"(input|output)_blocks\.\d+\.\d+|middle_block\.\d+")
 _REGIONS = {"input_blocks": "encoder", "middle_block": "middle", "output_blocks": "decoder"}
 _HINT = "It is a fork's changed network, or lost part of its weights, or holds something beside them."
 
 
-def recognise_improved(source: Path) -> bool:
+def recognise_improved(source: Path, weights: str | None) -> bool:
     """Whether a file holds such a UNet, and neither its weights nor the settings beside it say that it is ADM's.
 
     ADM without ``resblock_updown`` has the same parameters, so there the settings decide: ``family``, or an argument
     that only ADM's scripts have.
     """
-    checkpoint = _openai_checkpoint(source)
+    checkpoint = _openai_checkpoint(source, weights)
     return checkpoint is not None and not _is_adm(checkpoint)
 
 
-def recognise_guided(source: Path) -> bool:
+def recognise_guided(source: Path, weights: str | None) -> bool:
     """Whether a file holds such a UNet, and its weights or the settings beside it say that it is ADM's."""
-    checkpoint = _openai_checkpoint(source)
+    checkpoint = _openai_checkpoint(source, weights)
     return checkpoint is not None and _is_adm(checkpoint)
 
 
@@ -53,10 +52,10 @@ def load_guided(request: Request) -> Network:
     return _load("guided-diffusion", request)
 
 
-def _openai_checkpoint(source: Path) -> Checkpoint | None:
-    if not source.is_file() or source.suffix not in _SUFFIXES:
+def _openai_checkpoint(source: Path, weights: str | None) -> Checkpoint | None:
+    if not is_checkpoint(source):
         return None
-    checkpoint = read_checkpoint(source)
+    checkpoint = read_checkpoint(source, weights)
     return checkpoint if is_openai_unet(checkpoint.shapes) else None
 
 
@@ -69,7 +68,7 @@ def _is_adm(checkpoint: Checkpoint) -> bool:
 
 
 def _load(family: str, request: Request) -> Network:
-    checkpoint = read_checkpoint(request.source)
+    checkpoint = read_checkpoint(request.source, request.weights)
     config = configure(family, read_architecture(checkpoint.shapes, request.source), request)
     label, _ = class_to_tell(request, config.architecture.num_classes)
     module = build_on_meta(OpenAIUNet, config.architecture)

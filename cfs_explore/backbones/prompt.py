@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from cfs_explore.backbones.checkpoint import read_checkpoint
-from cfs_explore.backbones.diffusers_folder import weights_variant
+from cfs_explore.backbones.checkpoint import read_content
+from cfs_explore.backbones.folder_weights import choose_form
 from cfs_explore.errors import BackboneError
 
 #: A file in the network's or the pipeline's folder that stands for the text encoders.
@@ -132,7 +132,7 @@ def empty_prompt(
     """
     given = next((path for folder in (home, home.parent) if (path := folder / EMPTY_PROMPT_FILE).is_file()), None)
     if given is not None:
-        tensors = {name: value.float().clone() for name, value in read_checkpoint(given).tensors.items()}
+        tensors = {name: value.float().clone() for name, value in read_content(given).items()}
         tokens, pooled = tensors.get("prompt_embeds"), tensors.get("pooled_prompt_embeds")
         source, note = str(given), f"The network is told the prompt in {EMPTY_PROMPT_FILE}."
     else:
@@ -195,7 +195,7 @@ def _load_part(folder: Path, part_class: Any) -> Any:
             folder,
             local_files_only=True,
             dtype=torch.float32,
-            variant=weights_variant(folder),
+            variant=choose_form(folder)[0].variant,
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError, pickle.UnpicklingError) as error:

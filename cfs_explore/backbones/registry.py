@@ -20,7 +20,7 @@ from cfs_explore.backbones import (
     uvit_family,
 )
 from cfs_explore.backbones.base import Backbone
-from cfs_explore.backbones.locate import locate
+from cfs_explore.backbones.locate import CHECKPOINTS, locate
 from cfs_explore.backbones.request import Request, read_settings
 from cfs_explore.errors import BackboneError
 from cfs_explore.families import FAMILIES
@@ -31,12 +31,12 @@ class Family:
     """One kind of network; what it is called and which files it comes in stands in ``families.py``.
 
     Attributes:
-        recognise: whether a file or folder looks like one, by its class name, or by its keys and shapes; may raise
-            BackboneError for a file that cannot be read at all.
+        recognise: whether a file or folder looks like one, by its class name, or by its keys and shapes; told which of
+            its weights are wanted, if that was said; may raise BackboneError for a file that cannot be read at all.
         load: a Request -> a Backbone.
     """
 
-    recognise: Callable[[Path], bool]
+    recognise: Callable[[Path, str | None], bool]
     load: Callable[[Request], Backbone]
 
 
@@ -64,12 +64,13 @@ def load_backbone(
     preset: str | None = None,
     vae: str | None = None,
     label: int | None = None,
+    weights: str | None = None,
 ) -> Backbone:
     """Load a frozen diffusion network.
 
     What is not given here is read from a YAML file beside a checkpoint file and of its name (``model.pt`` and
-    ``model.yaml``), which may hold ``family``, ``schedule``, ``preset``, ``vae``, ``label`` and the network's own
-    constructor arguments by their original names.
+    ``model.yaml``), which may hold ``family``, ``schedule``, ``preset``, ``vae``, ``label``, ``weights`` and the
+    network's own constructor arguments by their original names.
 
     Args:
         path_or_hub_id: local file or folder, or ``owner/name`` on the Hugging Face hub (needs a network).
@@ -79,6 +80,8 @@ def load_backbone(
         preset: name of a published configuration, where the family has presets.
         vae: folder or hub id of the autoencoder, for networks in latent space that come without one.
         label: class that a class-conditional network is told; None means the null class where there is one.
+        weights: which weights of a training checkpoint: an entry of the file, a variant, or a folder beside the others;
+            None means the averaged (EMA) ones where there are some.
 
     Raises:
         BackboneError: when nothing is there, the family is unknown, or the weights do not load.
@@ -89,22 +92,27 @@ def load_backbone(
     family = family or named
     if family is not None and family not in FAMILIES:
         raise BackboneError(f"There is no backbone family {family!r}. Known: {_known()}.")
-    entry = LOADERS[_recognise(source, family)]
-    given = {"schedule": schedule, "preset": preset, "vae": vae, "label": label}
+    given = {"schedule": schedule, "preset": preset, "vae": vae, "label": label, "weights": weights}
     beside = {key: settings.pop(key, None) for key in given}
     options = {key: beside[key] if value is None else value for key, value in given.items()}
+    entry = LOADERS[_recognise(source, family, options["weights"])]
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return entry.load(Request(source, _name(path_or_hub_id), device, settings=settings, **options))
 
 
-def _recognise(source: Path, family: str | None) -> str:
+def _recognise(source: Path, family: str | None, weights: str | None) -> str:
     """The family's key: the named one if the files agree, else the only one that they fit."""
-    fitting = [key for key, entry in LOADERS.items() if entry.recognise(source)]
+    fitting = [key for key, entry in LOADERS.items() if entry.recognise(source, weights)]
     if family is not None:
         if family not in fitting:
             looks = f" It looks like {' or '.join(fitting)}." if fitting else ""
             raise BackboneError(f"{source} does not hold a {family} backbone.{looks} Known: {_known()}.")
         return family
+    if not fitting and source.is_file() and not source.name.lower().endswith(CHECKPOINTS):
+        raise BackboneError(
+            f"{source.name} ends as no file with weights does: allowed are {', '.join(CHECKPOINTS)}. If it holds "
+            "weights, rename it."
+        )
     if not fitting:
         raise BackboneError(f"{source} is not a backbone of a known family. Known: {_known()}.")
     if len(fitting) > 1:

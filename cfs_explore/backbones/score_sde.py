@@ -8,18 +8,16 @@ import numpy as np
 import torch
 
 from cfs_explore.backbones.arguments import class_to_tell
-from cfs_explore.backbones.checkpoint import build_on_meta, load_strict, read_checkpoint
+from cfs_explore.backbones.checkpoint import build_on_meta, is_checkpoint, load_strict, read_checkpoint
 from cfs_explore.backbones.conditioning import Conditioning, discrete, variance_exploding
 from cfs_explore.backbones.nets.ncsnpp import NCSNpp
 from cfs_explore.backbones.network import Network
 from cfs_explore.backbones.request import Request
 from cfs_explore.backbones.score_sde_config import ScoreSde, configure
-from cfs_explore.backbones.score_sde_keys import HINT, averaged, is_score_sde
+from cfs_explore.backbones.score_sde_keys import HINT, is_score_sde
 from cfs_explore.backbones.score_sde_levels import ContinuousSubVP, DiscreteVE
 from cfs_explore.errors import BackboneError
 from cfs_explore.levels import ContinuousVP
-
-_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 #: Smallest time of the training.
 _T_MIN = 1e-5
@@ -41,9 +39,9 @@ _KINDS = {
 }
 
 
-def recognise(source: Path) -> bool:
+def recognise(source: Path, weights: str | None) -> bool:
     """Whether a file holds weights under the names ``all_modules.N``."""
-    return source.is_file() and source.suffix in _SUFFIXES and is_score_sde(read_checkpoint(source).tensors)
+    return is_checkpoint(source) and is_score_sde(read_checkpoint(source, weights).tensors)
 
 
 def load(request: Request) -> Network:
@@ -53,7 +51,8 @@ def load(request: Request) -> Network:
         BackboneError: naming the field that is missing, or what does not fit.
     """
     class_to_tell(request, None)
-    tensors, notes = averaged(read_checkpoint(request.source))
+    checkpoint = read_checkpoint(request.source, request.weights)
+    tensors = checkpoint.tensors
     config = configure(request, tensors)
     sigmas = config.sigmas.float()
     try:
@@ -74,7 +73,7 @@ def load(request: Request) -> Network:
         input_shape=(config.architecture.num_channels, side, side),
         sites=sites_of(module),
         fresh=fresh,
-        notes=notes,
+        notes=checkpoint.notes,
         identity=(config.sde, repr(config.architecture)),
     )
 

@@ -1,4 +1,4 @@
-"""What a Score-SDE checkpoint says by its keys and shapes: the network's layers, and which weights are averaged."""
+"""What a Score-SDE checkpoint says by its keys and shapes: the network's layers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from cfs_explore.backbones.checkpoint import Checkpoint
 from cfs_explore.errors import BackboneError
 
 _LAYER = re.compile(r"all_modules\.(\d+)\.(.+)")
@@ -83,33 +80,6 @@ def read_layers(shapes: Mapping[str, tuple[int, ...]], source: Path) -> dict[str
     if not biggan or found["progressive_input"] == "residual":
         found["fir"] = "P" in kinds
     return found
-
-
-def averaged(checkpoint: Checkpoint) -> tuple[dict[str, torch.Tensor], list[str]]:
-    """The averaged (EMA) weights where the file holds some, and notes about the choice.
-
-    The file lists them without names, in the order of the trained parameters.
-
-    Raises:
-        BackboneError: when the list does not fit the parameters.
-    """
-    tensors, ema = dict(checkpoint.tensors), checkpoint.content.get("ema")
-    if not isinstance(ema, Mapping) or "shadow_params" not in ema:
-        return tensors, list(checkpoint.notes)
-    trained = [name for name in tensors if name not in ("sigmas", FREQUENCIES)]
-    shadow = ema["shadow_params"]
-    if not isinstance(shadow, list | tuple) or not all(isinstance(value, torch.Tensor) for value in shadow):
-        raise BackboneError(f"{checkpoint.path}: its averaged weights (ema, shadow_params) are no list of tensors.")
-    if [tuple(value.shape) for value in shadow] != [tuple(tensors[name].shape) for name in trained]:
-        raise BackboneError(
-            f"{checkpoint.path}: its averaged weights (ema, shadow_params) are {len(shadow)} tensors, which do not "
-            f"fit the {len(trained)} parameters of its model one by one. Save them as a state dict, and give that file."
-        )
-    notes = [note for note in checkpoint.notes if not note.startswith("A training checkpoint")]
-    notes.insert(
-        0, "A training checkpoint: the averaged (EMA) weights in its entry 'ema' are used; the others left aside."
-    )
-    return tensors | dict(zip(trained, shadow, strict=True)), notes
 
 
 def _by_layer(shapes: Mapping[str, tuple[int, ...]], source: Path) -> list[dict[str, tuple[int, ...]]]:

@@ -17,7 +17,7 @@ from cfs_explore.backbones.arguments import (
     count_blocks,
 )
 from cfs_explore.backbones.autoencoder import LatentAutoencoder, load_autoencoder
-from cfs_explore.backbones.checkpoint import build_on_meta, load_strict, read_checkpoint
+from cfs_explore.backbones.checkpoint import build_on_meta, is_checkpoint, load_strict, read_checkpoint
 from cfs_explore.backbones.conditioning import Conditioning, discrete, scaled_linear_alphas_cumprod
 from cfs_explore.backbones.nets.uvit import Architecture, UViT
 from cfs_explore.backbones.network import Network, first_output, without_special_tokens
@@ -25,7 +25,6 @@ from cfs_explore.backbones.request import Request
 from cfs_explore.errors import BackboneError
 from cfs_explore.levels import ContinuousVP
 
-_SUFFIXES = (".pth", ".pt", ".safetensors")
 _HINT = "It is incomplete, or a fork's changed network, such as one that is told a text."
 
 #: What networks with this many channels work on are latents.
@@ -63,11 +62,11 @@ _NEEDED, _IGNORED = ("num_heads", "schedule"), ("name", "use_checkpoint")
 _REGIONS = {"in_blocks": "encoder", "mid_block": "middle", "out_blocks": "decoder"}
 
 
-def recognise(source: Path) -> bool:
+def recognise(source: Path, weights: str | None) -> bool:
     """Whether a file holds parameters of such names, intact or not."""
-    if not source.is_file() or source.suffix not in _SUFFIXES:
+    if not is_checkpoint(source):
         return False
-    groups = {name.split(".")[0] for name in read_checkpoint(source).shapes}
+    groups = {name.split(".")[0] for name in read_checkpoint(source, weights).shapes}
     return {"in_blocks", "mid_block", "out_blocks"} <= groups
 
 
@@ -77,7 +76,7 @@ def load(request: Request) -> Network:
     Raises:
         BackboneError: naming the argument, the class or the parameters that are missing or do not fit.
     """
-    checkpoint = read_checkpoint(request.source)
+    checkpoint = read_checkpoint(request.source, request.weights)
     architecture, schedule = read_architecture(checkpoint.shapes, request)
     label, told = _class_label(architecture.num_classes, request)
     shape = (architecture.in_chans, architecture.img_size, architecture.img_size)

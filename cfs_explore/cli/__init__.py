@@ -12,6 +12,8 @@ from cfs_explore.errors import CFSError, RunCancelled
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse and run; a user's mistake ends with one clear line and exit code 2."""
+    # Threads that wait for each other sleep: where cores are shared, spinning makes small networks ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = _parser().parse_args(arguments)
     try:
         options.command(options)

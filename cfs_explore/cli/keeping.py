@@ -9,7 +9,7 @@ from pathlib import Path
 def add(commands) -> None:
     """Add the commands to the parser's."""
     app = commands.add_parser("app", help="open the app in the browser")
-    app.add_argument("--port", type=int, default=8501)
+    app.add_argument("--port", type=int, help="by default the first free one from 8501 on")
     app.add_argument(
         "--address", default="localhost", help="0.0.0.0 serves the whole network; the default, this computer only"
     )

@@ -29,11 +29,14 @@ def add(commands) -> None:
     inspect.add_argument("--preset", help="name of a published configuration")
     inspect.add_argument("--vae", help="folder or hub id of the autoencoder, for a network in latent space")
     inspect.add_argument("--label", type=int, help="class that a class-conditional network is told")
+    inspect.add_argument("--weights", help="which weights of a training checkpoint: an entry, a variant or a folder")
     inspect.add_argument("--device")
     inspect.add_argument("--json", action="store_true", help="as JSON, with the measured time per forward")
     inspect.set_defaults(command=_inspect)
 
-    fetch = commands.add_parser("fetch", help="get the public image sets of an exploration, so that pages show them")
+    fetch = commands.add_parser(
+        "fetch", help="get the public image sets of an exploration, which pages show and stages read"
+    )
     fetch.add_argument("run", help="name of a bundled exploration or a run directory")
     fetch.set_defaults(command=_fetch)
 
@@ -66,7 +69,7 @@ def _inspect(options: argparse.Namespace) -> None:
     from cfs_explore.backbones import load_backbone
     from cfs_explore.inspect import describe_backbone
 
-    choices = {key: getattr(options, key) for key in ("family", "schedule", "preset", "vae", "label")}
+    choices = {key: getattr(options, key) for key in ("family", "schedule", "preset", "vae", "label", "weights")}
     backbone = load_backbone(options.path, device=options.device, **choices)
     facts = describe_backbone(backbone, measure_speed=options.json)
     if options.json:

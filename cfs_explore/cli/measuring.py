@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from cfs_explore.cli.progress import progress_bar
-from cfs_explore.stages import STAGES
+from cfs_explore.errors import SpecError
+from cfs_explore.stages import STAGES, WORDS, named_stages
 
 
 def add(commands) -> None:
@@ -16,13 +18,22 @@ def add(commands) -> None:
     run.add_argument("--out", type=Path, help="run directory (default: runs/<name>-<random id>)")
     run.add_argument("--device", help="torch device, such as cpu, cuda, cuda:1 (default: CUDA where there is one)")
     run.add_argument("--fresh", action="store_true", help="measure again what the directory or the cache holds")
+    run.add_argument(
+        "--keep",
+        action="store_true",
+        help="stop measuring as soon as every set has some images, and make a smaller exploration of them",
+    )
     run.set_defaults(command=_run)
 
     diagnose = commands.add_parser(
         "diagnose", help="compute the diagnostics of a finished map, or what of them is missing"
     )
     diagnose.add_argument("run", help="a run directory, or a bundle's name")
-    diagnose.add_argument("--stages", help=f"comma-separated, out of {', '.join(STAGES)} (default: those of the spec)")
+    diagnose.add_argument(
+        "--stages",
+        help=f"{', '.join(WORDS)}, or comma-separated out of {', '.join(STAGES)} (default: those of the spec). "
+        "standard: those without forwards, which take seconds",
+    )
     diagnose.add_argument("--device", help="torch device of the stages that need forwards")
     diagnose.add_argument("--fresh", action="store_true", help="compute again what is there")
     diagnose.set_defaults(command=_diagnose)
@@ -40,8 +51,12 @@ def _run(options: argparse.Namespace) -> None:
     from cfs_explore import jobs
     from cfs_explore.pipeline import claim
     from cfs_explore.spec import RunSpec
+    from cfs_explore.store import open_run
 
     source = options.spec / "spec.yaml" if options.spec.is_dir() else options.spec
+    if not source.is_file():
+        there = f"{options.spec} holds no spec.yaml" if options.spec.is_dir() else f"There is no {options.spec}"
+        raise SpecError(f"{there}. Give the file of a spec (spec.yaml), or a run directory, which holds one.")
     spec = RunSpec.parse(source)
     if options.spec.is_dir() and options.out is None:
         out = options.spec
@@ -51,8 +66,38 @@ def _run(options: argparse.Namespace) -> None:
         out = options.out
     claim(spec, out)
     with progress_bar() as report:
-        jobs.work(out, fresh=options.fresh, device=options.device, report=report)
+        jobs.work(out, fresh=options.fresh, device=options.device, keep=options.keep, report=report, on_map=_tell_map)
+    for warning in open_run(out).manifest.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     print(f"Finished: {out}")
+    _tell_left_out(out)
+    _tell_missing(out)
+
+
+def _tell_left_out(path: Path) -> None:
+    """A line about a run that was stopped early: how much it has, and how to measure all."""
+    from cfs_explore.missing import measured_of
+    from cfs_explore.store import open_run
+
+    found = measured_of(open_run(path))
+    if found is not None:
+        print(
+            f"It was stopped early and stays as it is, with {found[0]:,} of {found[1]:,} images measured. To measure "
+            f"all: cfs-explore run {path / 'spec.yaml'} makes another run, which takes what is measured from the cache."
+        )
+
+
+def _tell_map(run) -> None:
+    """A line about the map so far."""
+    from tqdm import tqdm
+
+    from cfs_explore.headlines.map import map_headline, strongest_set
+
+    best = run.table("best_cell")
+    ood = strongest_set(best, run.ood_names)
+    count = sum(entry.count for entry in run.manifest.sets if entry.role == "ood")
+    told = map_headline(ood, best, run.levels, run.taps).replace("**", "")
+    tqdm.write(f"So far, {run.id_test.count:,} ID and {count:,} OOD images. {told}")
 
 
 def _diagnose(options: argparse.Namespace) -> None:
@@ -62,7 +107,7 @@ def _diagnose(options: argparse.Namespace) -> None:
     from cfs_explore.store import open_run
 
     path = locate_run(options.run)
-    names = options.stages.split(",") if options.stages else RunSpec.parse(path / "spec.yaml").stages
+    names = _named(options.stages) if options.stages else RunSpec.parse(path / "spec.yaml").stages
     with progress_bar() as report:
         jobs.work(path, stages=names, fresh=options.fresh, device=options.device, report=report)
     run = open_run(path)
@@ -70,6 +115,35 @@ def _diagnose(options: argparse.Namespace) -> None:
         if name in run.manifest.stages:
             entry = run.manifest.stages[name]
             print(f"{name}: {entry.state} ({entry.seconds:.1f} s){': ' * bool(entry.why)}{entry.why}")
+    _tell_missing(path)
+
+
+def _named(stages: str) -> list[str]:
+    """The stages that a word or a list with commas names."""
+    return named_stages(stages) if stages in WORDS else [name.strip() for name in stages.split(",")]
+
+
+def _tell_missing(path: Path) -> None:
+    """Lines about the stages that this run lacks: their cost, and which of them lack images."""
+    from cfs_explore.absent import absent_sets, computable, explain, needed
+    from cfs_explore.missing import cost_of, missing_stages
+    from cfs_explore.store import open_run
+
+    run = open_run(path)
+    rest = missing_stages(run)
+    absent = absent_sets(run) if rest else []
+    names = computable(rest, absent)
+    if names:
+        asked = "all" if names == rest else ",".join(names)
+        command = f"cfs-explore diagnose {path} --stages {asked}"
+        told = explain(run, needed(names, absent))
+        print(f"Not computed: {', '.join(names)} ({cost_of(run, names)}). To compute them: {command}")
+        if told:
+            print(told)
+    if names != rest:
+        lacking = [name for name in rest if name not in names]
+        told = explain(run, [each for each in needed(lacking, absent) if not each.fetched])
+        print(f"Not computed, for want of images: {', '.join(lacking)}. {told}")
 
 
 def _train(options: argparse.Namespace) -> None:

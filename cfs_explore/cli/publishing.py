@@ -91,10 +91,13 @@ def _values(values: Sequence[str]) -> str:
 
 def _report(options: argparse.Namespace) -> None:
     from cfs_explore.plates import html_report
+    from cfs_explore.store import write_aside
 
     run, choices, what = _chosen(options)
     path = options.out or Path(f"{run.path.name}-report.html")
-    path.write_text(html_report.html(run, what, choices), encoding="utf-8")
+    content = html_report.html(run, what, choices)
+    with write_aside(path) as partial:
+        partial.write_text(content, encoding="utf-8")
     print(f"Saved: {path}")
 
 

@@ -38,6 +38,7 @@ def _protocol(options: argparse.Namespace) -> None:
 
 def _claims(options: argparse.Namespace) -> None:
     from cfs_explore import claims
+    from cfs_explore.csv_export import to_csv
     from cfs_explore.locations import locate_run
     from cfs_explore.store import open_run
 
@@ -46,5 +47,5 @@ def _claims(options: argparse.Namespace) -> None:
     if options.csv is None:
         print(claims.as_text(table, run.name))
     else:
-        table.to_csv(options.csv, index=False)
+        options.csv.write_text(to_csv(table), encoding="utf-8", newline="")
         print(f"Saved: {options.csv}")

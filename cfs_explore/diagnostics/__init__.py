@@ -37,8 +37,9 @@ from cfs_explore.diagnostics.conformal import (
 from cfs_explore.diagnostics.cost import COSTS, detector_costs, honest_front, measured_ms, pareto_front
 from cfs_explore.diagnostics.covariate_adjusted import AdjustedAUROC, adjusted_auroc
 from cfs_explore.diagnostics.curves import histogram, roc_curve
-from cfs_explore.diagnostics.delong import DeLong, auroc_interval, delong, delong_covariance, placements
+from cfs_explore.diagnostics.delong import DeLong, delong, delong_covariance, placements
 from cfs_explore.diagnostics.excess import auroc_excess
+from cfs_explore.diagnostics.groups import Groups
 from cfs_explore.diagnostics.image_profile import (
     Exceedance,
     cell_profile,
@@ -47,6 +48,7 @@ from cfs_explore.diagnostics.image_profile import (
     feature_profile,
 )
 from cfs_explore.diagnostics.information import conditional_information
+from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.joint_separability import joint_separability, separability
 from cfs_explore.diagnostics.metrics import (
     Estimate,
@@ -60,6 +62,7 @@ from cfs_explore.diagnostics.pair_gain import PAIR_COLUMNS, SIDES, StraddleShare
 from cfs_explore.diagnostics.predicted_auroc import cantelli_bound, normal_prediction
 from cfs_explore.diagnostics.sensitivity import map_agreement, sensitivity
 from cfs_explore.diagnostics.separation import effective_dimension, separation_table
+from cfs_explore.diagnostics.set_differences import COLUMNS as DIFFERENCE_COLUMNS
 from cfs_explore.diagnostics.set_differences import CONSEQUENCE, Difference, difference_warning, set_differences
 from cfs_explore.diagnostics.simulated_pair import SimulatedPair, pair_curve, pair_detectors, sample_pair
 from cfs_explore.diagnostics.simulation import (
@@ -78,6 +81,7 @@ __all__ = [
     "COMPLEMENTARITY_COLUMNS",
     "CONSEQUENCE",
     "COSTS",
+    "DIFFERENCE_COLUMNS",
     "GROUPS",
     "PAIR_COLUMNS",
     "SCALES",
@@ -91,6 +95,7 @@ __all__ = [
     "Difference",
     "Estimate",
     "Exceedance",
+    "Groups",
     "MeasuredMap",
     "PairedDifference",
     "ScoreError",

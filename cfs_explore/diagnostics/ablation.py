@@ -10,6 +10,7 @@ import pandas as pd
 from cfs_explore.diagnostics.auroc_mean import mean_auroc
 from cfs_explore.diagnostics.checks import ScoreError, score_maps
 from cfs_explore.diagnostics.delong import placements
+from cfs_explore.diagnostics.groups import Groups
 
 
 def nested_levels(lams: Sequence[float], main: int, counts: Sequence[int]) -> dict[int, list[int]]:
@@ -28,12 +29,14 @@ def ablation_table(
     ood_scores: np.ndarray,
     level_sets: Mapping[int, Sequence[int]],
     tap_sets: Mapping[str, Sequence[int]],
+    groups: Groups | None = None,
 ) -> pd.DataFrame:
     """AUROC of CFS(K x L) for every set of levels and of taps, judged on single noise draws.
 
     Args:
         id_scores: (n_id, draws, L, T). ood_scores: (n_ood, draws, L, T).
         level_sets: K -> positions of levels. tap_sets: what the taps are -> positions of taps.
+        groups: of the images; None where each is alone.
 
     Returns:
         levels (K), taps (which), n_taps; auroc, the mean over draws of the AUROC of a single draw; sd, its standard
@@ -51,7 +54,7 @@ def ablation_table(
             if not len(levels) or not len(taps):
                 raise ScoreError(f"A detector needs a level and a tap. Got {len(levels)} and {len(taps)} ({name}).")
             ranked = placements(*(_per_draw(scores, levels, taps) for scores in (id_scores, ood_scores)))
-            value, lo, hi = mean_auroc(*ranked)
+            value, lo, hi = mean_auroc(*ranked, groups=groups)
             of_draw = ranked[1].mean(axis=1)  # (draws,)
             sd = float(of_draw.std(ddof=1)) if draws > 1 else float("nan")
             rows.append(

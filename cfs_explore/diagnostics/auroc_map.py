@@ -8,15 +8,11 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.contracts import Level, Tap
-from cfs_explore.diagnostics.bootstrap import (
-    Curves,
-    bootstrap_curves,
-    percentile_interval,
-    point_curves,
-    ranking,
-)
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, require_level, score_maps
-from cfs_explore.diagnostics.delong import auroc_interval, delong
+from cfs_explore.diagnostics.delong import delong
+from cfs_explore.diagnostics.groups import Groups, independent
+from cfs_explore.diagnostics.intervals import auroc_interval
+from cfs_explore.diagnostics.precision_recall import curves
 
 
 def auroc_map(
@@ -25,20 +21,20 @@ def auroc_map(
     levels: Sequence[Level],
     taps: Sequence[Tap],
     *,
+    groups: Groups | None = None,
     level: float = 0.95,
-    resamples: int = 400,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Judge every cell of slot scores; a cell's score is the mean over draws.
 
     Args:
         id_scores: (n_id, draws, L, T). ood_scores: (n_ood, draws, L, T). Higher = more OOD.
         levels: the L levels. taps: the T taps.
-        level: confidence of all intervals. resamples, seed: of the bootstrap for AUPR and FPR95.
+        groups: of the images (theory 28); None where each is alone.
+        level: confidence of all intervals (theory 27).
 
     Returns:
         L x T rows, levels outermost: level, tap_index (positions); tap, region, depth, resolution, lam,
-        requested; auroc, auroc_lo, auroc_hi (DeLong); draw_sd, the standard deviation of the AUROC of the
+        requested; auroc, auroc_lo, auroc_hi; draw_sd, the standard deviation of the AUROC of the
         single draws (NaN for one draw); aupr, aupr_lo, aupr_hi (OOD positive); aupr_id (ID positive); fpr95,
         fpr95_lo, fpr95_hi; n_id, n_ood, draws.
 
@@ -55,13 +51,12 @@ def auroc_map(
         )
     n_ood = len(ood_scores)
     id_rows, ood_rows = cell_rows(id_scores), cell_rows(ood_scores)
-    value, var = delong(id_rows, ood_rows)
-    lo, hi = auroc_interval(value, var, n_id, n_ood, level)
+    value, var = delong(id_rows, ood_rows, groups)
+    lo, hi = auroc_interval(value, var, *independent(groups, n_id, n_ood), level)
     frame = cell_columns(levels, taps).assign(
         auroc=value, auroc_lo=lo, auroc_hi=hi, draw_sd=_draw_spread(id_scores, ood_scores)
     )
-    curves = _curve_columns(id_rows, ood_rows, level, resamples, seed)
-    return frame.assign(**curves, n_id=n_id, n_ood=n_ood, draws=draws)
+    return frame.assign(**curves(id_rows, ood_rows, level, groups)._asdict(), n_id=n_id, n_ood=n_ood, draws=draws)
 
 
 def cell_columns(levels: Sequence[Level], taps: Sequence[Tap]) -> pd.DataFrame:
@@ -93,24 +88,3 @@ def _draw_spread(id_scores: np.ndarray, ood_scores: np.ndarray) -> np.ndarray:
         delong(cell_rows(id_scores[:, m : m + 1]), cell_rows(ood_scores[:, m : m + 1])).auroc for m in range(draws)
     ]
     return np.std(per_draw, axis=0, ddof=1)
-
-
-def _curve_columns(
-    id_rows: np.ndarray, ood_rows: np.ndarray, level: float, resamples: int, seed: int
-) -> dict[str, np.ndarray]:
-    """AUPR, AUPR (ID positive) and FPR95 of each cell, with limits where the table has them."""
-    cells = [ranking(*rows) for rows in zip(id_rows, ood_rows, strict=True)]
-    values = Curves(*np.array([point_curves(cell) for cell in cells]).T)
-    resampled = bootstrap_curves(cells, resamples, seed)
-    aupr_lo, aupr_hi = percentile_interval(values.aupr, resampled.aupr, ood_rows.shape[1], level)
-    fpr95_lo, fpr95_hi = percentile_interval(values.fpr95, resampled.fpr95, id_rows.shape[1], level)
-    mirrored = (ranking(-ood, -id_) for id_, ood in zip(id_rows, ood_rows, strict=True))
-    return {
-        "aupr": values.aupr,
-        "aupr_lo": aupr_lo,
-        "aupr_hi": aupr_hi,
-        "aupr_id": np.array([point_curves(cell)[0] for cell in mirrored]),
-        "fpr95": values.fpr95,
-        "fpr95_lo": fpr95_lo,
-        "fpr95_hi": fpr95_hi,
-    }

@@ -9,11 +9,11 @@ import pandas as pd
 
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, require_level, score_maps
-from cfs_explore.diagnostics.delong import auroc_interval, delong
+from cfs_explore.diagnostics.delong import delong
+from cfs_explore.diagnostics.groups import Groups, independent
+from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.metrics import Estimate, auroc
-
-#: A half must hold two images of each class, or it has no variance.
-_FEWEST = 4
+from cfs_explore.diagnostics.splits import FEWEST, SPLITS, Half, draw_splits, judging_variances, pick_best
 
 
 @dataclass(frozen=True)
@@ -37,26 +37,28 @@ class BestCell:
     picks: pd.DataFrame
     repeats: int
 
-    @property
-    def optimism(self) -> float:
-        """Naive maximum minus honest estimate."""
-        return self.naive.value - self.honest.value
-
 
 def best_cell(
-    id_scores: np.ndarray, ood_scores: np.ndarray, *, repeats: int = 20, seed: int = 0, level: float = 0.95
+    id_scores: np.ndarray,
+    ood_scores: np.ndarray,
+    *,
+    groups: Groups | None = None,
+    repeats: int = SPLITS,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> BestCell:
     """Split-half estimate of the best cell's AUROC, beside the naive maximum.
 
     Each split halves the ID and the OOD images at random; the cell with the largest AUROC on one half is
     judged on the other, and the other way round. The honest value is the mean of all these; it tells what
-    picking with half the images gives. The interval is honest -+ z sqrt(V), V = the mean over splits of the
+    picking with half the images gives. The interval is ``auroc_interval`` with the mean over splits of the
     variance of the two directions' mean, (V_1 + V_2) / 4 with V_i the DeLong variance on the judging half.
     Splits share images, so averaging over them lowers the variance by an unknown amount that is not claimed.
 
     Args:
         id_scores: (n_id >= 4, draws, L, T). ood_scores: (n_ood >= 4, draws, L, T). A cell's score is the mean
             over draws.
+        groups: of the images, which a split leaves whole; None where each is alone.
         repeats: number of splits. seed: of the splits.
 
     Raises:
@@ -65,43 +67,32 @@ def best_cell(
     require_level(level)
     id_scores, ood_scores = score_maps(id_scores, ood_scores)
     n_id, n_ood = len(id_scores), len(ood_scores)
-    if min(n_id, n_ood) < _FEWEST or repeats < 1:
+    apart = independent(groups, n_id, n_ood)
+    if min(apart) < FEWEST or repeats < 1:
         raise ScoreError(
-            f"best_cell needs at least {_FEWEST} ID and {_FEWEST} OOD images and one split. "
-            f"Got {n_id}, {n_ood} and repeats = {repeats}."
+            f"best_cell needs at least {FEWEST} ID and {FEWEST} OOD images (or groups of them) and one split. "
+            f"Got {apart[0]}, {apart[1]} and repeats = {repeats}."
         )
     id_rows, ood_rows = cell_rows(id_scores), cell_rows(ood_scores)
-    rng = np.random.default_rng(seed)
-    picked, judged, variances = np.array(
-        [_one_split(id_rows, ood_rows, rng.permutation(n_id), rng.permutation(n_ood)) for _ in range(repeats)]
-    ).transpose(1, 0, 2)  # each (repeats, 2 directions)
+    splits = draw_splits(n_id, n_ood, repeats, seed, groups)
+    picked = pick_best(id_rows, ood_rows, splits)
+    honest = float(picked.auroc.mean())
 
-    honest = float(judged.mean())
-    variance = variances.sum(axis=1).mean() / 4  # zero under perfect separation, where the interval has a floor
-    lo, hi = auroc_interval(np.array([honest]), np.array([variance]), n_id, n_ood, level)
+    def judge(place: tuple[int, int], half: Half) -> list[np.ndarray]:
+        cell = picked.cell[place]
+        return [delong(id_rows[None, cell, half.id], ood_rows[None, cell, half.ood], half.groups).var]
+
+    (variance,) = judging_variances(splits, judge)
+    lo, hi = auroc_interval(np.array([honest]), variance, *apart, level)
     best = int(delong(id_rows, ood_rows).auroc.argmax())
     taps = id_scores.shape[3]
     return BestCell(
         honest=Estimate(honest, float(lo[0]), float(hi[0])),
-        split_sd=float(judged.mean(axis=1).std(ddof=1)) if repeats > 1 else float("nan"),
-        naive=auroc(id_rows[best], ood_rows[best], level),
+        split_sd=float(picked.auroc.mean(axis=1).std(ddof=1)) if repeats > 1 else float("nan"),
+        naive=auroc(id_rows[best], ood_rows[best], level, groups),
         naive_cell=Cell(*divmod(best, taps)),
-        picks=_count_picks(picked.astype(int), taps),
+        picks=_count_picks(picked.cell, taps),
         repeats=repeats,
-    )
-
-
-def _one_split(
-    id_rows: np.ndarray, ood_rows: np.ndarray, id_order: np.ndarray, ood_order: np.ndarray
-) -> tuple[list[float], list[float], list[float]]:
-    """Picked cell, its AUROC on the other half and that variance, for both directions of one split."""
-    halves = zip(np.array_split(id_order, 2), np.array_split(ood_order, 2), strict=True)
-    first, second = (delong(id_rows[:, i], ood_rows[:, j]) for i, j in halves)  # one half in memory at a time
-    picks = [int(first.auroc.argmax()), int(second.auroc.argmax())]
-    return (
-        picks,
-        [second.auroc[picks[0]], first.auroc[picks[1]]],
-        [second.var[picks[0]], first.var[picks[1]]],
     )
 
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cfs_explore.diagnostics.bootstrap import wilson_interval
 from cfs_explore.diagnostics.checks import ScoreError, score_vector
+from cfs_explore.diagnostics.groups import Groups, Members
+from cfs_explore.diagnostics.intervals import wilson_interval
 
 #: Who catches an image, in the order of ``Catches.group``'s codes.
 GROUPS = ("both", "encoder", "decoder", "neither")
@@ -49,6 +50,7 @@ def catches(
     ood_e: np.ndarray,
     ood_d: np.ndarray,
     *,
+    groups: Groups | None = None,
     share: float = 0.95,
     level: float = 0.95,
 ) -> Catches:
@@ -56,6 +58,7 @@ def catches(
 
     Args:
         id_e, id_d: (n_id,), encoder and decoder scores. ood_e, ood_d: (n_ood,), of the same images.
+        groups: of the images; None where each is alone.
 
     Raises:
         ScoreError: lengths that do not match, an empty class, NaN or infinity.
@@ -67,5 +70,7 @@ def catches(
     by_e, by_d = ood_e > threshold_e, ood_d > threshold_d
     group = np.where(by_e, np.where(by_d, 0, 1), np.where(by_d, 2, 3))
     count = np.bincount(group, minlength=len(GROUPS))
-    lo, hi = wilson_interval(count / group.size, group.size, level)
+    hits = group == np.arange(len(GROUPS))[:, None]
+    apart = group.size if groups is None else Members(groups.ood).effective(hits)
+    lo, hi = wilson_interval(count / group.size, apart, level)
     return Catches(threshold_e, threshold_d, group, count, lo, hi)

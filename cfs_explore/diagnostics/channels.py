@@ -14,10 +14,10 @@ import pandas as pd
 
 from cfs_explore.contracts import VARIANCE_FLOOR, Tap
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level
-from cfs_explore.diagnostics.delong import auroc_interval, delong
-
-#: A half must hold two images of each class, or it has no variance.
-_FEWEST = 4
+from cfs_explore.diagnostics.delong import delong
+from cfs_explore.diagnostics.groups import Groups, independent, taken
+from cfs_explore.diagnostics.intervals import auroc_interval
+from cfs_explore.diagnostics.splits import FEWEST
 
 
 class Contributions(NamedTuple):
@@ -108,6 +108,7 @@ def top_channel_auroc(
     mean: np.ndarray,
     variance: np.ndarray,
     *,
+    groups: Groups | None = None,
     repeats: int = 10,
     seed: int = 0,
     level: float = 0.95,
@@ -122,10 +123,11 @@ def top_channel_auroc(
 
     Args:
         id_features: (n_id, d). ood_features: (n_ood, d). mean, variance: of ID-train, (d,); variance > 0.
+        groups: of the images, which a split leaves whole; None where each is alone.
         repeats: number of splits. seed: of the splits.
 
     Returns:
-        k, auroc, lo, hi, n_id, n_ood; NaN where either set has fewer than 4 images.
+        k, auroc, lo, hi, n_id, n_ood; NaN where either set has fewer than 4 images or groups.
 
     Raises:
         ScoreError: shapes that do not match, NaN or infinity.
@@ -135,25 +137,35 @@ def top_channel_auroc(
     n_id, n_ood, d = len(id_squares), len(ood_squares), id_squares.shape[1]
     ks = np.array([*(2**i for i in range(d.bit_length()) if 2**i < d), d])
     frame = pd.DataFrame({"k": ks, "auroc": np.nan, "lo": np.nan, "hi": np.nan, "n_id": n_id, "n_ood": n_ood})
-    if min(n_id, n_ood) < _FEWEST or repeats < 1:
+    apart = independent(groups, n_id, n_ood)
+    if min(apart) < FEWEST or repeats < 1:
         return frame
     rng = np.random.default_rng(seed)
     judged = []  # (auroc, variance), (2, k) each
     for _ in range(repeats):
-        halves = [
-            (id_squares[i], ood_squares[j])
-            for i, j in zip(
-                np.array_split(rng.permutation(n_id), 2), np.array_split(rng.permutation(n_ood), 2), strict=True
-            )
-        ]
-        judged += [_judge(*halves[0], *halves[1], ks), _judge(*halves[1], *halves[0], ks)]
+        halves = [(id_squares[i], ood_squares[j], taken(groups, i, j)) for i, j in _halves(n_id, n_ood, groups, rng)]
+        judged += [_judge(*halves[0][:2], *halves[1], ks), _judge(*halves[1][:2], *halves[0], ks)]
     value, var = np.array(judged).mean(axis=0)
-    lo, hi = auroc_interval(value, var / 2, n_id, n_ood, level)  # the mean over directions of V / 2 is (V1 + V2) / 4
+    lo, hi = auroc_interval(value, var / 2, *apart, level)  # the mean over directions of V / 2 is (V1 + V2) / 4
     return frame.assign(auroc=value, lo=lo, hi=hi)
 
 
+def _halves(n_id: int, n_ood: int, groups: Groups | None, rng: np.random.Generator) -> list[tuple]:
+    """Positions of the ID and the OOD images of two random halves."""
+    if groups is not None:
+        ids, oods = (part[0] for part in groups.halves(1, rng))
+        return [(np.flatnonzero(ids), np.flatnonzero(oods)), (np.flatnonzero(~ids), np.flatnonzero(~oods))]
+    ids, oods = np.array_split(rng.permutation(n_id), 2), np.array_split(rng.permutation(n_ood), 2)
+    return list(zip(ids, oods, strict=True))
+
+
 def _judge(
-    rank_id: np.ndarray, rank_ood: np.ndarray, id_squares: np.ndarray, ood_squares: np.ndarray, ks: np.ndarray
+    rank_id: np.ndarray,
+    rank_ood: np.ndarray,
+    id_squares: np.ndarray,
+    ood_squares: np.ndarray,
+    groups: Groups | None,
+    ks: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """AUROC and DeLong variance, (k,) each, on one half of the features ranked on the other."""
     order = np.argsort(rank_id.mean(axis=0) - rank_ood.mean(axis=0), kind="stable")
@@ -161,7 +173,7 @@ def _judge(
     rows = [
         np.cumsum(np.add.reduceat(squares[:, order], starts, axis=1), axis=1).T for squares in (id_squares, ood_squares)
     ]
-    return tuple(delong(*rows))
+    return tuple(delong(*rows, groups))
 
 
 def _squares(

@@ -10,8 +10,10 @@ import pandas as pd
 
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.diagnostics.checks import cell_rows, score_maps
-from cfs_explore.diagnostics.delong import DeLong, auroc_interval
-from cfs_explore.diagnostics.excess import Placed, difference_interval
+from cfs_explore.diagnostics.delong import DeLong
+from cfs_explore.diagnostics.excess import Placed, paired_interval
+from cfs_explore.diagnostics.groups import Groups, taken
+from cfs_explore.diagnostics.intervals import auroc_interval, mover_limits
 
 #: Achieved log-SNRs that differ by more are not one level.
 LAM_TOLERANCE = 0.25
@@ -25,6 +27,7 @@ class MeasuredMap:
         levels, taps: of the map, clean to noisy and in execution order.
         id_scores: slot scores (n_id, draws, L, T). ood_scores: (n_ood, draws, L, T).
         id_images, ood_images: the image ids, in that order.
+        groups: of the images, in that order; None where each is alone.
     """
 
     levels: Sequence[Level]
@@ -33,6 +36,7 @@ class MeasuredMap:
     ood_scores: np.ndarray
     id_images: Sequence[str]
     ood_images: Sequence[str]
+    groups: Groups | None = None
 
 
 def match_taps(taps_a: Sequence[Tap], taps_b: Sequence[Tap]) -> list[tuple[int, int]]:
@@ -93,9 +97,9 @@ def difference_map(first: MeasuredMap, second: MeasuredMap, *, tolerance: float 
     (n_id_a, n_ood_a), (n_id_b, n_ood_b) = ((each.id.shape[1], each.ood.shape[1]) for each in judged)
     a, b = (each.judged for each in judged)
     if paired:
-        lo, hi, _ = difference_interval(b, a, judged[1].minus(judged[0]).judged.var, n_id_a, n_ood_a)
+        lo, hi, _ = paired_interval(b, a, judged[1].minus(judged[0]).judged.var, *judged[1].independent)
     else:
-        lo, hi = _independent(b, (n_id_b, n_ood_b), a, (n_id_a, n_ood_a))
+        lo, hi = _independent(b, judged[1].independent, a, judged[0].independent)
     numbers = {"auroc_a": a.auroc, "auroc_b": b.auroc, "difference": b.auroc - a.auroc, "lo": lo, "hi": hi}
     counts = {"n_id_a": n_id_a, "n_ood_a": n_ood_a, "n_id_b": n_id_b, "n_ood_b": n_ood_b}
     return facts.assign(**numbers, paired=paired, **counts)
@@ -124,8 +128,9 @@ def _placed(each: MeasuredMap, cells: Sequence[tuple[int, int]]) -> Placed:
     """Placements of some cells (level, tap), images by their ids."""
     scores = score_maps(each.id_scores, each.ood_scores)
     chosen = [level * len(each.taps) + tap for level, tap in cells]
-    orders = (np.argsort(ids, kind="stable") for ids in (each.id_images, each.ood_images))
-    return Placed.of(*(cell_rows(part)[chosen][:, order] for part, order in zip(scores, orders, strict=True)))
+    orders = [np.argsort(ids, kind="stable") for ids in (each.id_images, each.ood_images)]
+    rows = (cell_rows(part)[chosen][:, order] for part, order in zip(scores, orders, strict=True))
+    return Placed.of(*rows, taken(each.groups, *orders))
 
 
 def _same_images(first: MeasuredMap, second: MeasuredMap) -> bool:
@@ -138,8 +143,6 @@ def _same_images(first: MeasuredMap, second: MeasuredMap) -> bool:
 def _independent(
     first: DeLong, of_first: tuple[int, int], second: DeLong, of_second: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Limits of ``first - second`` of different images; ``of_*`` are the numbers of ID and OOD images."""
-    value = first.auroc - second.auroc
-    (lo_1, hi_1), (lo_2, hi_2) = (auroc_interval(*d, *n) for d, n in ((first, of_first), (second, of_second)))
-    below, above = np.hypot(first.auroc - lo_1, hi_2 - second.auroc), np.hypot(hi_1 - first.auroc, second.auroc - lo_2)
-    return np.maximum(value - below, -1), np.minimum(value + above, 1)
+    """Limits of ``first - second`` of different images; ``of_*`` are the numbers of ID and OOD images, or of groups."""
+    limits = tuple(auroc_interval(*d, *n) for d, n in ((first, of_first), (second, of_second)))
+    return mover_limits((first.auroc, second.auroc), limits)

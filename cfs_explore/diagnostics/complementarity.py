@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.catches import GROUPS, catches, id_threshold
 from cfs_explore.diagnostics.covariate_adjusted import adjusted_auroc
-from cfs_explore.diagnostics.delong import auroc_interval, delong
+from cfs_explore.diagnostics.delong import delong
+from cfs_explore.diagnostics.groups import Groups, independent
 from cfs_explore.diagnostics.information import conditional_information
+from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.joint_separability import joint_separability
 from cfs_explore.diagnostics.metrics import paired_auroc_difference
 from cfs_explore.diagnostics.parallel import thread_map
@@ -42,7 +45,8 @@ def complementarity(
     ood_e: np.ndarray,
     ood_d: np.ndarray,
     *,
-    resamples: int = 1000,
+    groups: Groups | None = None,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Theory (5) to (9) and the comparison of AUROCs, for many pairs of scores, with 95 % intervals.
@@ -50,7 +54,8 @@ def complementarity(
     Args:
         id_e, id_d: (pairs, n_id), encoder and decoder slot scores of the same images. ood_e, ood_d:
             (pairs, n_ood).
-        resamples, seed: of the bootstraps; the seed also draws the folds of (9).
+        groups: of the images (theory 28); None where each is alone.
+        resamples, seed: of the bootstrap of D2 and its like; the seed also draws the folds of (9).
 
     Returns:
         Two rows per pair, scale "s" and "ln s" (D2 and its like all NaN in the second where a score is not
@@ -65,12 +70,13 @@ def complementarity(
     Raises:
         ScoreError: shapes that do not match, an empty class, NaN or infinity.
     """
-    both = [joint_separability(id_e, id_d, ood_e, ood_d, resamples=resamples, seed=seed)]
-    both.append(_on_logarithms(id_e, id_d, ood_e, ood_d, resamples, seed))
+    options = {"groups": groups, "resamples": resamples, "seed": seed}
+    both = [joint_separability(id_e, id_d, ood_e, ood_d, **options)]
+    both.append(_on_logarithms(id_e, id_d, ood_e, ood_d, options))
     pairs = range(len(id_e))
-    single = thread_map(lambda k: _one_pair(id_e[k], id_d[k], ood_e[k], ood_d[k], resamples, seed), pairs)
-    information = conditional_information(id_e, id_d, ood_e, ood_d, seed=seed)
-    shared = pd.concat([_aurocs(id_e, id_d, ood_e, ood_d), pd.DataFrame(single), information], axis=1)
+    single = thread_map(lambda k: _one_pair(id_e[k], id_d[k], ood_e[k], ood_d[k], groups), pairs)
+    information = conditional_information(id_e, id_d, ood_e, ood_d, groups=groups, seed=seed)
+    shared = pd.concat([_aurocs(id_e, id_d, ood_e, ood_d, groups), pd.DataFrame(single), information], axis=1)
     shared = shared.assign(n_id=id_e.shape[1], n_ood=ood_e.shape[1])
     parts = []
     for scale, frame in zip(SCALES, both, strict=True):
@@ -80,39 +86,39 @@ def complementarity(
     return frame[list(COMPLEMENTARITY_COLUMNS)]
 
 
-def _on_logarithms(id_e, id_d, ood_e, ood_d, resamples: int, seed: int) -> pd.DataFrame:
+def _on_logarithms(id_e, id_d, ood_e, ood_d, options: dict) -> pd.DataFrame:
     """``joint_separability`` of ln s; NaN for pairs with a score that is not positive."""
     scores = [np.asarray(values, dtype=np.float64) for values in (id_e, id_d, ood_e, ood_d)]
     positive = np.all([values.min(axis=1) > 0 for values in scores], axis=0)
     logs = [np.log(np.where(positive[:, None], values, 1.0)) for values in scores]
-    return joint_separability(*logs, resamples=resamples, seed=seed)
+    return joint_separability(*logs, **options)
 
 
-def _aurocs(id_e, id_d, ood_e, ood_d) -> pd.DataFrame:
+def _aurocs(id_e, id_d, ood_e, ood_d, groups: Groups | None) -> pd.DataFrame:
     """AUROC of both scores and of their average, with DeLong limits."""
     columns = {}
     averages = np.add(id_e, id_d, dtype=np.float64), np.add(ood_e, ood_d, dtype=np.float64)
     for name, rows in (("e", (id_e, ood_e)), ("d", (id_d, ood_d)), ("avg", averages)):
-        value, var = delong(*rows)
-        lo, hi = auroc_interval(value, var, rows[0].shape[1], rows[1].shape[1])
+        value, var = delong(*rows, groups)
+        lo, hi = auroc_interval(value, var, *independent(groups, rows[0].shape[1], rows[1].shape[1]))
         columns |= {f"auroc_{name}": value, f"auroc_{name}_lo": lo, f"auroc_{name}_hi": hi}
     frame = pd.DataFrame(columns)
     return frame.assign(better=np.where(frame["auroc_d"] > frame["auroc_e"], "decoder", "encoder"))
 
 
-def _one_pair(id_e, id_d, ood_e, ood_d, resamples: int, seed: int) -> dict[str, float | int]:
+def _one_pair(id_e, id_d, ood_e, ood_d, groups: Groups | None) -> dict[str, float | int]:
     """Paired DeLong, adjusted AUROC both ways, catches: what is computed pair by pair."""
     id_avg, ood_avg = np.add(id_e, id_d, dtype=np.float64), np.add(ood_e, ood_d, dtype=np.float64)
     row: dict[str, float | int] = dict.fromkeys(
         ("auroc_gain", "auroc_gain_lo", "auroc_gain_hi", "auroc_gain_p"), np.nan
     )
-    if min(len(id_e), len(ood_e)) > 1:
+    if min(independent(groups, len(id_e), len(ood_e))) > 1:
         alone = delong(np.stack([id_e, id_d]), np.stack([ood_e, ood_d])).auroc
         better = (id_d, ood_d) if alone[1] > alone[0] else (id_e, ood_e)
-        difference = paired_auroc_difference(id_avg, ood_avg, *better)
+        difference = paired_auroc_difference(id_avg, ood_avg, *better, groups=groups)
         row = dict(zip(row, difference, strict=True))
     for side, scores in (("d", (id_d, ood_d, id_e, ood_e)), ("e", (id_e, ood_e, id_d, ood_d))):
-        value, lo, hi, _, n_id, n_ood = adjusted_auroc(*scores, resamples=resamples, seed=seed)
+        value, lo, hi, _, n_id, n_ood = adjusted_auroc(*scores, groups=groups)
         row |= {f"adjusted_{side}": value, f"adjusted_{side}_lo": lo, f"adjusted_{side}_hi": hi}
         row |= {f"adjusted_{side}_n_id": n_id, f"adjusted_{side}_n_ood": n_ood}
     found = catches(id_e, id_d, ood_e, ood_d)

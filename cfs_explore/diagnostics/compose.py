@@ -8,6 +8,7 @@ import numpy as np
 
 from cfs_explore.contracts import Cell, Tap
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, score_maps
+from cfs_explore.diagnostics.groups import Groups
 from cfs_explore.diagnostics.metrics import aupr, auroc, fpr95
 
 
@@ -49,14 +50,14 @@ def detector_summary(
     cells: Sequence[Cell],
     *,
     taps: Sequence[Tap],
+    groups: Groups | None = None,
     level: float = 0.95,
-    seed: int = 0,
 ) -> dict[str, float | int]:
     """Judge the detector made of some cells: one row of the detectors' table.
 
     Args:
         id_scores: (n_id, draws, L, T). ood_scores: (n_ood, draws, L, T). cells: as for ``compose``. taps: the
-            T taps.
+            T taps. groups: of the images; None where each is alone.
 
     Returns:
         auroc, lo, hi; aupr, aupr_lo, aupr_hi (OOD positive); fpr95, fpr95_lo, fpr95_hi; n_id, n_ood; cells,
@@ -71,9 +72,11 @@ def detector_summary(
     if len(taps) != tap_count:
         raise ScoreError(f"The scores have {tap_count} taps. Got {len(taps)} taps instead.")
     samples = compose(id_scores, cells), compose(ood_scores, cells)
-    row: dict[str, float | int] = dict(zip(("auroc", "lo", "hi"), auroc(*samples, level=level), strict=True))
+    row: dict[str, float | int] = dict(
+        zip(("auroc", "lo", "hi"), auroc(*samples, level=level, groups=groups), strict=True)
+    )
     for name, metric in (("aupr", aupr), ("fpr95", fpr95)):
-        estimate = metric(*samples, level=level, seed=seed)
+        estimate = metric(*samples, level=level, groups=groups)
         row |= {name: estimate.value, f"{name}_lo": estimate.lo, f"{name}_hi": estimate.hi}
     levels = len({cell.level for cell in cells})
     return row | {

@@ -6,16 +6,20 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, score_maps
-from cfs_explore.diagnostics.delong import auroc_interval
-from cfs_explore.diagnostics.excess import Placed, difference_interval
+from cfs_explore.diagnostics.excess import Placed, paired_interval
+from cfs_explore.diagnostics.groups import Groups
+from cfs_explore.diagnostics.intervals import auroc_interval
 
 
-def conditioning_loss(matched: tuple[np.ndarray, np.ndarray], told: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
+def conditioning_loss(
+    matched: tuple[np.ndarray, np.ndarray], told: tuple[np.ndarray, np.ndarray], groups: Groups | None = None
+) -> pd.DataFrame:
     """AUROC of every cell under other conditioning, and matched minus that, on the same images.
 
     Args:
         matched: ID scores (n_id, draws, L, T) and OOD scores (n_ood, draws, L, T) of the network that is told the
             truth. told: the same of the other one; statistics fitted under its own conditioning.
+        groups: of the images; None where each is alone.
 
     Returns:
         A row per cell, level-major: level, tap_index; auroc, lo, hi (DeLong); loss, loss_lo, loss_hi (paired DeLong;
@@ -28,12 +32,12 @@ def conditioning_loss(matched: tuple[np.ndarray, np.ndarray], told: tuple[np.nda
     if [part.shape for part in maps[0]] != [part.shape for part in maps[1]]:
         raise ScoreError("Both maps must score the same images at the same levels and taps.")
     levels, taps = maps[0][0].shape[2:]
-    right, wrong = (Placed.of(*(cell_rows(part) for part in scores)) for scores in maps)
+    right, wrong = (Placed.of(*(cell_rows(part) for part in scores), groups) for scores in maps)
     n_id, n_ood = right.id.shape[1], right.ood.shape[1]
     value, var = wrong.judged
-    lo, hi = auroc_interval(value, var, n_id, n_ood)
+    lo, hi = auroc_interval(value, var, *right.independent)
     contrast = right.minus(wrong)
-    loss_lo, loss_hi, _ = difference_interval(right.judged, wrong.judged, contrast.judged.var, n_id, n_ood)
+    loss_lo, loss_hi, _ = paired_interval(right.judged, wrong.judged, contrast.judged.var, *right.independent)
     alike = ~(contrast.id.any(axis=1) | contrast.ood.any(axis=1))
     return pd.DataFrame(
         {

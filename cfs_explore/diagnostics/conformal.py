@@ -3,7 +3,8 @@
 A split-conformal p-value (Vovk, Gammerman & Shafer 2005, "Algorithmic Learning in a Random World", ch. 4; Bates,
 Candes, Lei, Romano & Sesia 2023, "Testing for outliers with conformal p-values", Ann. Statist. 51) needs one thing: an
 ID image and those of ID-test are exchangeable, and the detector was not chosen by their scores. No distribution is
-assumed.
+assumed. Where images of ID-test belong together (theory 28), its groups are what is exchangeable: each counts as one,
+its images in equal parts (Lee, Barber & Willett 2023, "Distribution-free inference with hierarchical data").
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.diagnostics.checks import ScoreError, require_level, score_vector
+from cfs_explore.diagnostics.groups import Members
 from cfs_explore.diagnostics.metrics import Estimate
 
 #: Rates times image counts are whole numbers up to this.
@@ -34,7 +36,10 @@ class Alarm(NamedTuple):
         realised: flagged / n_id with the limits of Clopper and Pearson 1934. For scores without ties they hold the
             threshold's true rate with at least their level although the same images set the threshold: the true rate
             is Beta(flagged + 1, n_id - flagged), whose quantiles they enclose (Vovk 2012, "Conditional validity of
-            inductive conformal predictors").
+            inductive conformal predictors"). With groups, as many independent images as tell the share as well take
+            the place of n_id (Korn & Graubard 1998).
+        groups: how many groups the ID-test images are of; n_id where each is alone.
+        effective: how many independent images tell the realised rate as well.
     """
 
     rate: float
@@ -43,16 +48,19 @@ class Alarm(NamedTuple):
     flagged: int
     n_id: int
     realised: Estimate
+    groups: int
+    effective: float
 
 
-def conformal_p_values(id_scores: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """p = (1 + #{ID-test scores >= s}) / (n_id + 1) of each score s.
+def conformal_p_values(id_scores: np.ndarray, scores: np.ndarray, groups: Members | None = None) -> np.ndarray:
+    """p = (1 + #{ID-test scores >= s}) / (n_id + 1) of each score s; in groups, where each image has its group.
 
     For an ID image, P(p <= alpha) <= alpha for every alpha, on average over ID-test sets; equality at multiples of
     1 / (n_id + 1) without ties.
 
     Args:
         id_scores: (n_id,), of images that fitted no statistics. scores: (n,). Higher = more OOD.
+        groups: of the ID images; None where each is alone.
 
     Returns:
         float64 (n,), from 1 / (n_id + 1) to 1.
@@ -61,8 +69,8 @@ def conformal_p_values(id_scores: np.ndarray, scores: np.ndarray) -> np.ndarray:
         ScoreError: not 1-D, empty, NaN or infinite.
     """
     reference, scores = np.sort(score_vector(id_scores, "id_scores")), score_vector(scores, "scores")
-    reached = reference.size - np.searchsorted(reference, scores, "left")
-    return (1 + reached) / (reference.size + 1)
+    tail = _tail(id_scores, groups)
+    return (1 + tail[np.searchsorted(reference, scores, "left")]) / (tail[0] + 1)
 
 
 def id_percentiles(id_scores: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -75,13 +83,14 @@ def id_percentiles(id_scores: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return 50.0 * (below + up_to) / reference.size
 
 
-def alarm(id_scores: np.ndarray, rate: float, level: float = 0.95) -> Alarm:
+def alarm(id_scores: np.ndarray, rate: float, level: float = 0.95, groups: Members | None = None) -> Alarm:
     """The lowest threshold above which an image has a conformal p-value of at most ``rate``.
 
     Args:
         id_scores: (n_id,).
         rate: expected share of ID images above the threshold, 0 <= rate < 1.
         level: of the interval of the realised rate.
+        groups: of the ID images; None where each is alone.
 
     Raises:
         ScoreError: as for ``conformal_p_values``; a rate or level out of range.
@@ -89,14 +98,18 @@ def alarm(id_scores: np.ndarray, rate: float, level: float = 0.95) -> Alarm:
     reference = score_vector(id_scores, "id_scores")
     if not 0 <= rate < 1:
         raise ScoreError(f"rate must be at least 0 and below 1, for example 0.05. Got {rate} instead.")
-    n_id = reference.size
-    rank = min(math.floor(rate * (n_id + 1) + _ROUNDING), n_id)
-    threshold = float(np.sort(reference)[n_id - rank]) if rank else math.inf
-    flagged = int((reference > threshold).sum())
-    return Alarm(rate, threshold, rank / (n_id + 1), flagged, n_id, clopper_pearson(flagged, n_id, level))
+    n_id, tail = reference.size, _tail(reference, groups)
+    count = round(tail[0])
+    possible = np.flatnonzero(1 + tail[1:] <= rate * (count + 1) + _ROUNDING)
+    threshold = float(np.sort(reference)[possible[0]]) if possible.size else math.inf
+    expected = float(1 + tail[possible[0] + 1]) / (count + 1) if possible.size else 0.0
+    hits = reference > threshold
+    flagged, effective = int(hits.sum()), n_id if groups is None else float(groups.effective(hits[None])[0])
+    realised = clopper_pearson(flagged * effective / n_id, effective, level)
+    return Alarm(rate, threshold, expected, flagged, n_id, realised, count, effective)
 
 
-def false_alarms(n: int, found: Alarm, level: float = 0.95) -> Estimate:
+def false_alarms(n: int, found: Alarm, level: float = 0.95, groups: Members | None = None) -> Estimate:
     """How many of n images would be flagged if all were ID: mean, and the central range of ``level``.
 
     The count is beta-binomial, because the threshold's true rate is a Beta variable over ID-test sets (``Alarm``);
@@ -104,21 +117,30 @@ def false_alarms(n: int, found: Alarm, level: float = 0.95) -> Estimate:
 
     Args:
         n: images, at least 1. found: the threshold.
+        groups: of these images, which then count as all alike within a group.
     """
     require_level(level)
     if n < 1:
         raise ScoreError(f"n must be at least 1 image. Got {n} instead.")
-    rank = round(found.expected * (found.n_id + 1))
-    if rank == 0:
+    first, second = (share * (found.effective + 1) for share in (found.expected, 1 - found.expected))
+    if first == 0:
         return Estimate(0.0, 0.0, 0.0)
     from scipy.stats import betabinom  # slow to import
 
-    count = betabinom(n, rank, found.n_id + 1 - rank)
-    lo, hi = count.ppf([(1 - level) / 2, (1 + level) / 2])
+    units = n if groups is None else max(round(groups.alike), 1)
+    lo, hi = betabinom(units, first, second).ppf([(1 - level) / 2, (1 + level) / 2]) * (n / units)
     return Estimate(n * found.expected, float(lo), float(hi))
 
 
-def clopper_pearson(count: int, n: int, level: float = 0.95) -> Estimate:
+def _tail(id_scores: np.ndarray, groups: Members | None) -> np.ndarray:
+    """How many ID images, or groups of them, are from each place of the sorted scores on, (n_id + 1,)."""
+    if groups is None:
+        return np.arange(len(id_scores), -1, -1)
+    shares = (1 / groups.sizes[groups.places])[np.argsort(id_scores, kind="stable")]
+    return np.append(np.cumsum(shares[::-1])[::-1], 0.0)
+
+
+def clopper_pearson(count: float, n: float, level: float = 0.95) -> Estimate:
     """A proportion with its exact limits (Clopper & Pearson 1934).
 
     Raises:
@@ -173,17 +195,18 @@ def discovery_rate(p_values: np.ndarray, fdr: float) -> float:
     return float(found.max()) if found.size else 0.0
 
 
-def triage(id_scores: np.ndarray, scores: np.ndarray, threshold: float) -> pd.DataFrame:
+def triage(id_scores: np.ndarray, scores: np.ndarray, threshold: float, groups: Members | None = None) -> pd.DataFrame:
     """One row per image, in the given order: score, percentile (within ID-test), p_value, flagged.
 
     Args:
         id_scores: (n_id,). scores: (n,). threshold: of ``alarm``; images above it are flagged.
+        groups: of the ID images; None where each is alone.
     """
     return pd.DataFrame(
         {
             "score": score_vector(scores, "scores"),
             "percentile": id_percentiles(id_scores, scores),
-            "p_value": conformal_p_values(id_scores, scores),
+            "p_value": conformal_p_values(id_scores, scores, groups),
             "flagged": np.asarray(scores, dtype=np.float64) > threshold,
         }
     )

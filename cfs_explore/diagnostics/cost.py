@@ -12,7 +12,9 @@ from cfs_explore.contracts import Cell, Tap
 from cfs_explore.diagnostics.ablation import nested_levels
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, score_maps
 from cfs_explore.diagnostics.compose import effective_forwards
-from cfs_explore.diagnostics.delong import auroc_interval, delong
+from cfs_explore.diagnostics.delong import delong
+from cfs_explore.diagnostics.groups import Groups, independent, taken
+from cfs_explore.diagnostics.intervals import auroc_interval
 
 #: Numbers of levels of the larger detectors.
 LEVEL_COUNTS = (1, 2, 4)
@@ -65,6 +67,7 @@ def detector_costs(
     presets: Mapping[str, Sequence[str]],
     main: int,
     ms: Mapping[str, float],
+    groups: Groups | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Every single cell and the published detectors, each with one draw and with all, judged and priced.
@@ -79,6 +82,7 @@ def detector_costs(
         presets: policy -> [encoder tap, decoder tap].
         main: position of the level around which levels are added.
         ms: tap -> milliseconds per image of a forward that stops after it; NaN costs where a tap is missing.
+        groups: of the images, which a half leaves whole; None where each is alone.
         seed: of the halves.
 
     Returns:
@@ -98,7 +102,7 @@ def detector_costs(
     for draws in sorted({1, id_scores.shape[1]}):
         prices = pd.DataFrame([_priced(each, taps, times, draws) for each in candidates])
         rows = [_rows(scores[:, :draws], candidates) for scores in (id_scores, ood_scores)]
-        parts.append(pd.concat([prices, _judged(*rows, seed)], axis=1))
+        parts.append(pd.concat([prices, _judged(*rows, seed, groups)], axis=1))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -147,16 +151,20 @@ def _rows(scores: np.ndarray, candidates: Sequence[Candidate]) -> np.ndarray:
     return np.stack([cells[[c.level * taps + c.tap for c in each.cells]].mean(axis=0) for each in candidates])
 
 
-def _judged(id_rows: np.ndarray, ood_rows: np.ndarray, seed: int) -> pd.DataFrame:
+def _judged(id_rows: np.ndarray, ood_rows: np.ndarray, seed: int, groups: Groups | None) -> pd.DataFrame:
     """AUROC of every detector on all images, on the half that picks, and on the half that judges."""
     rng = np.random.default_rng(seed)
-    halves = [np.array_split(rng.permutation(rows.shape[1]), 2) for rows in (id_rows, ood_rows)]
+    if groups is None:
+        halves = [np.array_split(rng.permutation(rows.shape[1]), 2) for rows in (id_rows, ood_rows)]
+    else:
+        halves = [[np.flatnonzero(part), np.flatnonzero(~part)] for (part,) in groups.halves(1, rng)]
     numbers = {}
     sides = (("", slice(None), slice(None)), ("judged_", halves[0][1], halves[1][1]))
     for prefix, of_id, of_ood in sides:
         parts = id_rows[:, of_id], ood_rows[:, of_ood]
-        value, var = delong(*parts)
-        lo, hi = auroc_interval(value, var, parts[0].shape[1], parts[1].shape[1])
+        here = taken(groups, of_id, of_ood)
+        value, var = delong(*parts, here)
+        lo, hi = auroc_interval(value, var, *independent(here, parts[0].shape[1], parts[1].shape[1]))
         numbers |= {f"{prefix}auroc": value, f"{prefix}lo": lo, f"{prefix}hi": hi}
     picked = delong(id_rows[:, halves[0][0]], ood_rows[:, halves[1][0]]).auroc
     return pd.DataFrame(numbers | {"picked_auroc": picked, "n_id": id_rows.shape[1], "n_ood": ood_rows.shape[1]})

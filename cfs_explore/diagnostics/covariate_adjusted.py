@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from cfs_explore.diagnostics.bootstrap import resample_counts
 from cfs_explore.diagnostics.checks import ScoreError, require_level, score_vector
-from cfs_explore.diagnostics.delong import auroc_interval
+from cfs_explore.diagnostics.groups import Groups, independent, taken
+from cfs_explore.diagnostics.intervals import auroc_interval
 
 #: Pooled images per quantile bin, and the fewest and most bins. Wide bins leave the covariate some signal inside each,
 #: which a correlated score repeats: with two scores that correlate at 0.9 and d' = 1.5, ten bins turn 0.5
@@ -51,20 +50,20 @@ def adjusted_auroc(
     ood_covariate: np.ndarray,
     *,
     bins: int | None = None,
+    groups: Groups | None = None,
     level: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> AdjustedAUROC:
     """AUROC of a score inside quantile bins of a covariate, weighted by n_id,b n_ood,b (Janes & Pepe 2009).
 
-    The weighted mean is the share of same-bin pairs in which the OOD image scores higher. The interval is that
-    of a bootstrap of images within each class, with the bins of the sample; where every resample gives the
-    same number, that of ``delong.auroc_interval`` for the images that are compared.
+    The weighted mean is the share of same-bin pairs in which the OOD image scores higher: a ratio of sums over pairs.
+    Its variance is that of its first-order expansion in the images, with the bins of the sample, as DeLong's is for a
+    single bin; the interval is ``intervals.auroc_interval`` for the images that are compared.
 
     Args:
         id_scores, ood_scores: (n_id,), (n_ood,). id_covariate, ood_covariate: of the same images.
         bins: of the pooled covariate; None takes one per ``IMAGES_PER_BIN`` images, ``FEWEST_BINS`` to
             ``MOST_BINS``.
+        groups: of the images; None where each is alone.
 
     Raises:
         ScoreError: lengths that do not match, an empty class, NaN or infinity, fewer than one bin.
@@ -78,23 +77,15 @@ def adjusted_auroc(
         raise ScoreError(f"bins must be at least 1. Got {bins} instead.")
     # A bin that reaches across the gap between two separate classes holds both, and compares what is not alike.
     apart = ids[1].max() < oods[1].min() or oods[1].max() < ids[1].min()
-    groups = [] if apart else list(_bins(ids, oods, bins))
-    if not groups:
+    found = [] if apart else list(_bins(ids, oods, bins))
+    if not found:
         return AdjustedAUROC(np.nan, np.nan, np.nan, bins, 0, 0)
-    value = float(_share_above(groups, np.ones((n_id, 1)), np.ones((n_ood, 1)))[0])
-    compared = sum(len(group.id_rows) for group in groups), sum(len(group.ood_rows) for group in groups)
-    resampled = _share_above(groups, *_resamples(n_id, n_ood, resamples, seed))
-    lo, hi = np.quantile(resampled[np.isfinite(resampled)], [(1 - level) / 2, (1 + level) / 2])
-    if not hi > lo:
-        (lo,), (hi,) = auroc_interval(np.array([value]), np.zeros(1), *compared, level)
-    return AdjustedAUROC(value, float(min(lo, value)), float(max(hi, value)), bins, *compared)
-
-
-@lru_cache(maxsize=1)
-def _resamples(n_id: int, n_ood: int, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """How often each image is drawn, (n_id, resamples) and (n_ood, resamples); kept for the next pair of scores."""
-    rng = np.random.default_rng(seed)
-    return resample_counts(n_id, resamples, rng), resample_counts(n_ood, resamples, rng)
+    rows = [np.concatenate(part) for part in ([each.id_rows for each in found], [each.ood_rows for each in found])]
+    of_compared, compared = taken(groups, *rows), (len(rows[0]), len(rows[1]))
+    value, var = _share_above(found, of_compared)
+    limits = auroc_interval(np.array([value]), np.array([var]), *independent(of_compared, *compared), level)
+    (lo,), (hi,) = limits
+    return AdjustedAUROC(value, float(lo), float(hi), bins, *compared)
 
 
 def _same_images(scores: np.ndarray, covariate: np.ndarray, name: str) -> np.ndarray:
@@ -118,12 +109,17 @@ def _bins(ids: np.ndarray, oods: np.ndarray, bins: int) -> Iterator[_Bin]:
         yield _Bin(id_rows, ood_rows, psi.astype(np.float32))
 
 
-def _share_above(groups: list[_Bin], id_weights: np.ndarray, ood_weights: np.ndarray) -> np.ndarray:
-    """Adjusted AUROC under image weights (n_id, resamples), (n_ood, resamples); NaN without a pair."""
-    above = np.zeros(id_weights.shape[1])
-    pairs = np.zeros(id_weights.shape[1])
-    for group in groups:
-        ids, oods = id_weights[group.id_rows], ood_weights[group.ood_rows]
-        above += np.einsum("jr,jr->r", oods, group.psi @ ids, dtype=np.float64)
-        pairs += ids.sum(axis=0, dtype=np.float64) * oods.sum(axis=0, dtype=np.float64)
-    return np.divide(above, pairs, out=np.full_like(above, np.nan), where=pairs > 0)
+def _share_above(bins: list[_Bin], groups: Groups | None) -> tuple[float, float]:
+    """The share of same-bin pairs in which OOD is above ID, and its variance; NaN where a class has one image.
+
+    ``groups`` are of the images bin by bin.
+    """
+    pairs = sum(each.psi.size for each in bins)
+    value = sum(float(each.psi.sum(dtype=np.float64)) for each in bins) / pairs
+    var, pulled = 0.0, []
+    for axis in (0, 1):  # per ID image, then per OOD image: what it adds beyond the mean of its pairs
+        pulls = [(each.psi.mean(axis=axis, dtype=np.float64) - value) * each.psi.shape[axis] for each in bins]
+        pull = np.concatenate(pulls) / pairs
+        var += (pull @ pull) * pull.size / (pull.size - 1) if pull.size > 1 else np.nan
+        pulled.append(pull[None] * pull.size)
+    return value, float(var if groups is None else groups.variance(*pulled)[0])

@@ -12,12 +12,12 @@ scores are mapped to integers of the same order whose lowest bit says ID or OOD,
 
 from __future__ import annotations
 
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, score_rows
+from cfs_explore.diagnostics.groups import Groups
 from cfs_explore.diagnostics.parallel import blocks, thread_map
 
 #: Scores per block: the block's integers stay in a core's second-level cache.
@@ -35,11 +35,12 @@ class DeLong(NamedTuple):
     var: np.ndarray
 
 
-def delong(id_scores: np.ndarray, ood_scores: np.ndarray) -> DeLong:
-    """AUROC (OOD positive, ties 1/2) and DeLong variance of each cell.
+def delong(id_scores: np.ndarray, ood_scores: np.ndarray, groups: Groups | None = None) -> DeLong:
+    """AUROC (OOD positive, ties 1/2) and DeLong variance of each cell; with groups, that of Obuchowski 1997.
 
     Args:
         id_scores: (cells, n_id). ood_scores: (cells, n_ood). Higher = more OOD; computed in float64.
+        groups: of the images; None where each is alone.
 
     Raises:
         ScoreError: wrong shapes, an empty class, NaN or infinity.
@@ -49,7 +50,8 @@ def delong(id_scores: np.ndarray, ood_scores: np.ndarray) -> DeLong:
     parts = thread_map(lambda rows: _block(id_rows[rows], ood_rows[rows]), blocks(len(id_rows), size))
     if not parts:
         return DeLong(np.empty(0), np.empty(0))
-    return DeLong(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    found = DeLong(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return found if groups is None else DeLong(found.auroc, groups.variance(*placements(id_rows, ood_rows)))
 
 
 def placements(id_scores: np.ndarray, ood_scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,55 +69,22 @@ def placements(id_scores: np.ndarray, ood_scores: np.ndarray) -> tuple[np.ndarra
     return id_placements, ood_placements
 
 
-def delong_covariance(id_scores: np.ndarray, ood_scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def delong_covariance(
+    id_scores: np.ndarray, ood_scores: np.ndarray, groups: Groups | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """AUROC (k,) and their covariance (k, k) for k scores of the same images.
 
     Args:
-        id_scores: (k, n_id >= 2). ood_scores: (k, n_ood >= 2).
+        id_scores: (k, n_id >= 2). ood_scores: (k, n_ood >= 2). groups: as for ``delong``.
     """
     id_placements, ood_placements = placements(id_scores, ood_scores)
     m, n = id_placements.shape[1], ood_placements.shape[1]
     if min(m, n) < 2:
         raise ScoreError(f"A covariance needs at least 2 ID and 2 OOD images. Got {m} and {n} instead.")
+    if groups is not None:
+        return ood_placements.mean(axis=1), groups.covariance(id_placements, ood_placements)
     covariance = np.atleast_2d(np.cov(id_placements)) / m + np.atleast_2d(np.cov(ood_placements)) / n
     return ood_placements.mean(axis=1), covariance
-
-
-def auroc_interval(
-    auroc: np.ndarray, var: np.ndarray, n_id: int, n_ood: int, level: float = 0.95
-) -> tuple[np.ndarray, np.ndarray]:
-    """Confidence limits of AUROC, (cells,) each, within [0, 1].
-
-    AUROC -+ z sqrt(var). Where the variance is 0 or unknown (perfect separation, a constant score, a single
-    image) that would claim certainty, so there the score interval of Newcombe 2006 (method 5) is given, which
-    rests on the variance of Hanley & McNeil 1982: perfect separation of 64 from 64 images gives [0.969, 1].
-    """
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    auroc, var = np.atleast_1d(auroc), np.atleast_1d(var)
-    degenerate = ~(var > 0)
-    half = z * np.sqrt(np.where(degenerate, 0.0, var))
-    lo, hi = np.clip(auroc - half, 0, 1), np.clip(auroc + half, 0, 1)
-    if degenerate.any():
-        lo[degenerate] = _newcombe_lower(auroc[degenerate], n_id, n_ood, z)
-        hi[degenerate] = 1 - _newcombe_lower(1 - auroc[degenerate], n_id, n_ood, z)
-    return lo, hi
-
-
-def hanley_mcneil(auroc: np.ndarray, n_id: int, n_ood: int) -> np.ndarray:
-    """Variance of AUROC under negative-exponential scores, symmetrised in the class sizes (Newcombe 2006)."""
-    pairs = (n_id + n_ood) / 2 - 1
-    bracket = 1 + pairs * (1 - auroc) / (2 - auroc) + pairs * auroc / (1 + auroc)
-    return auroc * (1 - auroc) * bracket / (n_id * n_ood)
-
-
-def _newcombe_lower(auroc: np.ndarray, n_id: int, n_ood: int, z: float) -> np.ndarray:
-    """Smallest A that is not rejected: the root below ``auroc`` of auroc - A = z sqrt(V(A)), by bisection."""
-    lo, hi = np.zeros_like(auroc), auroc.copy()
-    for _ in range(60):
-        middle = (lo + hi) / 2
-        rejected = auroc - middle > z * np.sqrt(hanley_mcneil(middle, n_id, n_ood))
-        lo, hi = np.where(rejected, middle, lo), np.where(rejected, hi, middle)
-    return lo
 
 
 def _block(id_rows: np.ndarray, ood_rows: np.ndarray) -> DeLong:

@@ -10,13 +10,20 @@ import pandas as pd
 
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level
+from cfs_explore.diagnostics.groups import Members, standard_error
 
 #: What changes against the clean image at the cleanest conditioning.
 CAUSES = ("noise", "conditioning", "both")
 
 
 def drift_table(
-    squares: np.ndarray, own: np.ndarray, levels: Sequence[Level], taps: Sequence[Tap], *, level: float = 0.95
+    squares: np.ndarray,
+    own: np.ndarray,
+    levels: Sequence[Level],
+    taps: Sequence[Tap],
+    *,
+    groups: Members | None = None,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Mean squared drift of every tap at every level, by cause, and how much of it differs between images.
 
@@ -26,7 +33,7 @@ def drift_table(
     Args:
         squares: (z - z_ref)^2 / v, averaged over a tap's features, (n, 3, L, T), causes in the order of ``CAUSES``.
         own: the same about the mean drift of all images.
-        levels: the L levels. taps: the T taps.
+        levels: the L levels. taps: the T taps. groups: of the images (theory 28).
 
     Returns:
         L x T x 3 rows: level, lam, requested, tap, tap_index, region, depth, cause, drift, lo, hi; own, own_lo,
@@ -49,7 +56,7 @@ def drift_table(
     numbers = {
         name: part.transpose(1, 2, 0).ravel()
         for names, values in estimates.items()
-        for name, part in zip(names, _mean_interval(values, level), strict=True)
+        for name, part in zip(names, _mean_interval(values, groups, level), strict=True)
     }
     rows = [
         {
@@ -69,13 +76,15 @@ def drift_table(
     return pd.DataFrame(rows).assign(**numbers, n_id=n)
 
 
-def _mean_interval(values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _mean_interval(
+    values: np.ndarray, groups: Members | None, level: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean over the first axis and its limits, normal on the logarithm: squares are never negative."""
     n, mean = len(values), values.mean(axis=0)
     if n < 2:
         unknown = np.full(mean.shape, np.nan)
         return mean, unknown, unknown.copy()
-    error = values.std(axis=0, ddof=1) / np.sqrt(n)
+    error = standard_error(values, groups)
     relative = np.divide(error, mean, out=np.zeros(mean.shape), where=mean > 0)
     factor = np.exp(NormalDist().inv_cdf(0.5 + level / 2) * relative)
     return mean, mean / factor, mean * factor

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level, score_rows
+from cfs_explore.diagnostics.groups import Groups, independent, variance_of_means
 
 FOLDS = 5
 #: Knots of the restricted cubic splines, as shares of the images (Harrell 2015, table 2.3).
@@ -24,6 +25,7 @@ def conditional_information(
     ood_e: np.ndarray,
     ood_d: np.ndarray,
     *,
+    groups: Groups | None = None,
     level: float = 0.95,
     folds: int = FOLDS,
     seed: int = 0,
@@ -39,7 +41,9 @@ def conditional_information(
 
     Args:
         id_e, id_d: (pairs, n_id), encoder and decoder scores of the same images. ood_e, ood_d: (pairs, n_ood).
-        folds: of the cross-validation, stratified by class; fewer images than 2 ``folds`` in a class give NaN.
+        groups: of the images, which a fold leaves whole; None where each is alone.
+        folds: of the cross-validation, stratified by class; fewer images (or groups) than 2 ``folds`` in a class give
+            NaN.
         seed: of the folds.
 
     Returns:
@@ -55,20 +59,20 @@ def conditional_information(
         raise ScoreError("Encoder and decoder must score the same images of the same pairs.")
     n_id, n_ood = id_e.shape[1], ood_e.shape[1]
     names = [f"bits_{side}{end}" for side in "de" for end in ("", "_lo", "_hi")] + ["loss_e", "loss_d"]
-    if min(n_id, n_ood) < 2 * folds:
+    if min(independent(groups, n_id, n_ood)) < 2 * folds:
         return pd.DataFrame(np.full((len(id_e), len(names)), np.nan), columns=names)
     e, d = np.concatenate([id_e, ood_e], axis=1), np.concatenate([id_d, ood_d], axis=1)
     for scores in (e, d):
         require_finite(scores, "scores")
     is_ood = np.arange(n_id + n_ood) >= n_id
-    fold = _stratified_folds(is_ood, folds, seed)
+    fold = _stratified_folds(is_ood, folds, seed, groups)
     basis_e, basis_d = _splines(normal_scores(e)), _splines(normal_scores(d))
     loss_e, loss_d, loss_both = (
         log_loss_bits(basis, is_ood, fold) for basis in (basis_e, basis_d, np.concatenate([basis_e, basis_d], axis=2))
     )
     columns = {}
     for side, alone in (("d", loss_e), ("e", loss_d)):
-        mean, half = _class_mean(alone - loss_both, is_ood, level)
+        mean, half = _class_mean(alone - loss_both, is_ood, level, groups)
         scores = e if side == "d" else d
         perfect = (scores[:, :n_id].max(axis=1) < scores[:, n_id:].min(axis=1)) | (
             scores[:, :n_id].min(axis=1) > scores[:, n_id:].max(axis=1)
@@ -76,7 +80,7 @@ def conditional_information(
         lo = np.where(perfect, np.minimum(mean - half, 0), mean - half)
         columns |= {f"bits_{side}": mean, f"bits_{side}_lo": lo, f"bits_{side}_hi": mean + half}
     for side, loss in (("e", loss_e), ("d", loss_d)):
-        columns[f"loss_{side}"] = _class_mean(loss, is_ood, level)[0]
+        columns[f"loss_{side}"] = _class_mean(loss, is_ood, level, groups)[0]
     return pd.DataFrame(columns)
 
 
@@ -148,8 +152,10 @@ def _fit(design: np.ndarray, sign: np.ndarray, weights: np.ndarray) -> np.ndarra
     return b
 
 
-def _stratified_folds(is_ood: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def _stratified_folds(is_ood: np.ndarray, folds: int, seed: int, groups: Groups | None) -> np.ndarray:
     rng = np.random.default_rng(seed)
+    if groups is not None:
+        return np.concatenate(groups.folds(folds, rng))
     fold = np.empty(is_ood.size, dtype=int)
     for label in (False, True):
         rows = np.flatnonzero(is_ood == label)
@@ -173,9 +179,11 @@ def _splines(z: np.ndarray) -> np.ndarray:
     return (basis - basis.mean(axis=1, keepdims=True)) / np.where(spread > 1e-9, spread, 1.0)
 
 
-def _class_mean(values: np.ndarray, is_ood: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def _class_mean(
+    values: np.ndarray, is_ood: np.ndarray, level: float, groups: Groups | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean of (pairs, n) with both classes counting one half, and the half width of its interval."""
     parts = values[:, ~is_ood], values[:, is_ood]
     mean = sum(part.mean(axis=1) for part in parts) / 2
-    var = sum(part.var(axis=1, ddof=1) / part.shape[1] for part in parts) / 4
+    var = variance_of_means(*parts, groups) / 4
     return mean, NormalDist().inv_cdf((1 + level) / 2) * np.sqrt(var)

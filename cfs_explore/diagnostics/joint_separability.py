@@ -8,14 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cfs_explore.diagnostics.bootstrap import resample_counts
+from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level, score_rows
+from cfs_explore.diagnostics.groups import Groups, weights
 from cfs_explore.diagnostics.parallel import blocks
 
 #: A variance below this share of its own scale is rounding: the score is constant, or a copy of the other.
 _ROUNDING = 1e-12
 #: Resampled moments in memory at a time.
 _BLOCK = 1 << 21
+#: Resamples whose weights are in memory at a time.
+_AT_ONCE = 500
 #: An interval from fewer usable resamples than this share of them would be invented.
 _USABLE = 0.5
 
@@ -79,8 +82,9 @@ def joint_separability(
     ood_e: np.ndarray,
     ood_d: np.ndarray,
     *,
+    groups: Groups | None = None,
     level: float = 0.95,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Theory (5) to (7) of many pairs of scores, with stratified-bootstrap intervals from weighted moments.
@@ -92,6 +96,7 @@ def joint_separability(
 
     Args:
         id_e, id_d: (pairs, n_id), encoder and decoder scores of the same images. ood_e, ood_d: (pairs, n_ood).
+        groups: of the images, which are drawn together; None where each is alone.
 
     Returns:
         One row per pair: d2, d2_e, d2_d, gain_d (of the decoder given the encoder), gain_e, d2_avg, realised
@@ -107,14 +112,16 @@ def joint_separability(
     if ids.shape[1] != oods.shape[1]:
         raise ScoreError(f"ID and OOD scores must be of the same pairs. Got {ids.shape[1]} and {oods.shape[1]}.")
     rng = np.random.default_rng(seed)
-    weights = [resample_counts(len(rows), resamples, rng).T.astype(np.float64) for rows in (ids, oods)]
-    ones = [np.ones((1, len(rows))) for rows in (ids, oods)]
-    parts = []
-    for columns in blocks(ids.shape[1], max(1, _BLOCK // (5 * resamples))) or [slice(0, 0)]:
-        part = ids[:, columns], oods[:, columns]
-        value, resampled = (_from_weights(*part, *w) for w in (ones, weights))
-        parts.append(_rows(Separability(*(v[0] for v in value)), resampled, level))
-    return pd.concat(parts, ignore_index=True)
+    value = _from_weights(ids, oods, *(np.ones((1, len(rows))) for rows in (ids, oods)))
+    resampled = []  # some resamples of all pairs at a time
+    for some in blocks(resamples, _AT_ONCE):
+        count = some.stop - some.start
+        drawn = [part.T.astype(np.float64) for part in weights(groups, len(ids), len(oods), count, rng)]
+        columns = blocks(ids.shape[1], max(1, _BLOCK // (5 * count))) or [slice(0, 0)]
+        parts = [_from_weights(ids[:, pairs], oods[:, pairs], *drawn) for pairs in columns]
+        resampled.append(Separability(*(np.concatenate(field, axis=1) for field in zip(*parts, strict=True))))
+    fields = (np.concatenate(field) for field in zip(*resampled, strict=True))
+    return _rows(Separability(*(field[0] for field in value)), Separability(*fields), level)
 
 
 def _features(e: np.ndarray, d: np.ndarray, name: str) -> np.ndarray:

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.contracts import Level, Tap
+from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level
+from cfs_explore.diagnostics.groups import Members, set_weights
 from cfs_explore.diagnostics.reliability import icc, jackknife_icc
 
 #: Local slopes that count as 1, and the reliability that a stable snapshot keeps.
@@ -25,7 +27,8 @@ def local_law(
     draws: int,
     *,
     level: float = 0.95,
-    resamples: int = 400,
+    groups: Members | None = None,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Growth of the within-image variance W with the noise, and the stability radius, of every tap.
@@ -36,6 +39,7 @@ def local_law(
         within: squared distances of an image's draws from its mean, summed, whitened and averaged alike, (n, L, T).
         levels: the L levels, clean to noisy. taps: the T taps.
         draws: M >= 2.
+        groups: of the images, drawn whole (theory 28).
         resamples, seed: of the bootstrap over images.
 
     Returns:
@@ -56,25 +60,26 @@ def local_law(
     ratio = np.array([each.b / each.a for each in levels])
     small = max(sum(each.lam >= SMALL_NOISE_LAM - 0.25 for each in levels), min(FEWEST, len(levels)))
 
-    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    weights = set_weights(groups, n, resamples, np.random.default_rng(seed))
     sample = np.vstack([np.ones((1, n)), weights])  # first the images as they are
     growth = np.tensordot(sample, within, 1) / (n * (draws - 1))  # (1 + resample, L, T)
     local = _local_slopes(growth, log_b2)
     fitted = _fitted_slopes(growth[:, :small], log_b2[:small])
     reach = _radius(local, _resampled_icc(sample, between, within, draws), ratio)
 
-    reliability = jackknife_icc(between, within, draws, level)
+    reliability = jackknife_icc(between, within, draws, level, groups)
+    count = n if groups is None else groups.count
     columns = {
-        **_limits("within", growth, n, level),
+        **_limits("within", growth, count, level),
         "icc": reliability.icc,
         "icc_lo": reliability.lo,
         "icc_hi": reliability.hi,
-        **_limits("local_slope", local, n, level),
+        **_limits("local_slope", local, count, level),
         "n_id": n,
         "draws": draws,
-        **{name: np.tile(value, (len(levels), 1)) for name, value in _limits("slope", fitted, n, level).items()},
+        **{name: np.tile(value, (len(levels), 1)) for name, value in _limits("slope", fitted, count, level).items()},
         "slope_lam": levels[small - 1].lam,
-        **{name: np.tile(value, (len(levels), 1)) for name, value in _limits("radius", reach, n, level).items()},
+        **{name: np.tile(value, (len(levels), 1)) for name, value in _limits("radius", reach, count, level).items()},
     }
     frame = _rows(levels, taps, ratio)
     frame = frame.assign(**{name: value.ravel() if np.ndim(value) else value for name, value in columns.items()})
@@ -155,11 +160,11 @@ def _radius(local: np.ndarray, reliability: np.ndarray, ratio: np.ndarray) -> np
     return np.where(np.isnan(reliability[..., 0, :]), np.nan, radius)
 
 
-def _limits(name: str, values: np.ndarray, n: int, level: float) -> dict[str, np.ndarray]:
+def _limits(name: str, values: np.ndarray, count: int, level: float) -> dict[str, np.ndarray]:
     """Column ``name`` from the first row of (1 + resample, ...) and its percentile limits from the others."""
     tail, estimate = (1 - level) / 2, values[0]
-    # One image resampled is the same image: nothing is learnt.
-    known = np.isfinite(values).all(axis=0) & (n > 1)
+    # One image (or group) resampled is the same one: nothing is learnt.
+    known = np.isfinite(values).all(axis=0) & (count > 1)
     lo, hi = np.quantile(np.where(known, values[1:], 0.0), [tail, 1 - tail], axis=0)
     lo, hi = np.where(known, np.minimum(lo, estimate), np.nan), np.where(known, np.maximum(hi, estimate), np.nan)
     return {name: estimate, f"{name}_lo": lo, f"{name}_hi": hi}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
-from cfs_explore.diagnostics.bootstrap import bootstrap_curves, percentile_interval, point_curves, ranking
 from cfs_explore.diagnostics.checks import ScoreError, require_level, score_vector
-from cfs_explore.diagnostics.delong import auroc_interval, delong, hanley_mcneil, placements
+from cfs_explore.diagnostics.delong import delong
+from cfs_explore.diagnostics.excess import Placed, paired_interval
+from cfs_explore.diagnostics.groups import Groups, independent
+from cfs_explore.diagnostics.intervals import auroc_interval, share_interval
+from cfs_explore.diagnostics.precision_recall import average_precision, fpr95_interval, ranking
 
 
 class Estimate(NamedTuple):
@@ -30,21 +31,20 @@ class PairedDifference(NamedTuple):
     p_value: float
 
 
-def auroc(id_scores: np.ndarray, ood_scores: np.ndarray, level: float = 0.95) -> Estimate:
-    """AUROC, OOD positive, ties 1/2, with the interval of DeLong 1988 clipped to [0, 1].
-
-    Perfect separation and constant scores get the interval of ``delong.auroc_interval`` instead of width 0.
+def auroc(id_scores: np.ndarray, ood_scores: np.ndarray, level: float = 0.95, groups: Groups | None = None) -> Estimate:
+    """AUROC, OOD positive, ties 1/2, with its interval (``intervals.auroc_interval``).
 
     Args:
         id_scores: (n_id,). ood_scores: (n_ood,). Higher = more OOD.
+        groups: of the images; None where each is alone.
 
     Raises:
         ScoreError: not 1-D, empty, NaN or infinite.
     """
     require_level(level)
     id_scores, ood_scores = score_vector(id_scores, "id_scores"), score_vector(ood_scores, "ood_scores")
-    value, var = delong(id_scores[None], ood_scores[None])
-    lo, hi = auroc_interval(value, var, id_scores.size, ood_scores.size, level)
+    value, var = delong(id_scores[None], ood_scores[None], groups)
+    lo, hi = auroc_interval(value, var, *independent(groups, id_scores.size, ood_scores.size), level)
     return Estimate(float(value[0]), float(lo[0]), float(hi[0]))
 
 
@@ -53,86 +53,73 @@ def aupr(
     ood_scores: np.ndarray,
     positive: str = "ood",
     level: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
+    groups: Groups | None = None,
 ) -> Estimate:
-    """Average precision with its bootstrap percentile interval.
+    """Average precision with its interval (``intervals.share_interval``).
 
     Args:
         id_scores: (n_id,). ood_scores: (n_ood,). Higher = more OOD.
         positive: "ood", or "id": then low scores are ranked first.
+        groups: as for ``auroc``.
 
     Raises:
         ScoreError: not 1-D, empty, NaN or infinite; another ``positive``.
     """
+    require_level(level)
     id_scores, ood_scores = score_vector(id_scores, "id_scores"), score_vector(ood_scores, "ood_scores")
     if positive == "id":
         id_scores, ood_scores = -ood_scores, -id_scores
+        groups = None if groups is None else Groups(groups.ood, groups.id)
     elif positive != "ood":
         raise ScoreError(f"positive must be 'ood' or 'id'. Got {positive!r} instead.")
-    return _bootstrapped(id_scores, ood_scores, "aupr", level, resamples, seed)
+    value, var = average_precision(ranking(id_scores, ood_scores, groups))
+    _, positives = independent(groups, id_scores.size, ood_scores.size)
+    (lo,), (hi,) = share_interval(np.array([value]), np.array([var]), positives, level)
+    return Estimate(value, float(lo), float(hi))
 
 
-def fpr95(
-    id_scores: np.ndarray, ood_scores: np.ndarray, level: float = 0.95, resamples: int = 1000, seed: int = 0
-) -> Estimate:
-    """ID false-positive rate at the highest threshold with at least 95 % OOD recall, with bootstrap interval.
+def fpr95(id_scores: np.ndarray, ood_scores: np.ndarray, level: float = 0.95, groups: Groups | None = None) -> Estimate:
+    """ID false-positive rate at the highest threshold with at least 95 % OOD recall (``fpr95_interval``).
 
     Args:
         id_scores: (n_id,). ood_scores: (n_ood,). An image is flagged if its score reaches the threshold.
+        groups: as for ``auroc``.
 
     Raises:
         ScoreError: not 1-D, empty, NaN or infinite.
     """
+    require_level(level)
     id_scores, ood_scores = score_vector(id_scores, "id_scores"), score_vector(ood_scores, "ood_scores")
-    return _bootstrapped(id_scores, ood_scores, "fpr95", level, resamples, seed)
+    return Estimate(*fpr95_interval(ranking(id_scores, ood_scores, groups), level))
 
 
 def paired_auroc_difference(
-    id_a: np.ndarray, ood_a: np.ndarray, id_b: np.ndarray, ood_b: np.ndarray, level: float = 0.95
+    id_a: np.ndarray,
+    ood_a: np.ndarray,
+    id_b: np.ndarray,
+    ood_b: np.ndarray,
+    level: float = 0.95,
+    groups: Groups | None = None,
 ) -> PairedDifference:
-    """AUROC(a) - AUROC(b) of two scores of the same images, by DeLong 1988.
+    """AUROC(a) - AUROC(b) of two scores of the same images, correlated as DeLong 1988 has it.
 
-    Where the difference has no sampling variance because a score separates perfectly (or is constant), the
-    interval joins the two single ones (MOVER, Zou & Donner 2008) and the p-value rests on the Hanley-McNeil
-    variance.
+    The limits are recovered from those of both (MOVER), so that they hold near 1; p-values test "no difference" by
+    DeLong's variance, that of normal scores where it is zero because a score separates perfectly or is constant.
 
     Args:
         id_a, id_b: (n_id >= 2,), the same images in the same order. ood_a, ood_b: (n_ood >= 2,), likewise.
+        groups: as for ``auroc``.
 
     Raises:
         ScoreError: lengths that do not match, fewer than 2 images in a class, NaN or infinity.
     """
     require_level(level)
-    id_pair = _paired(id_a, id_b, "id")
-    ood_pair = _paired(ood_a, ood_b, "ood")
-    m, n = id_pair.shape[1], ood_pair.shape[1]
-    id_placements, ood_placements = placements(id_pair, ood_pair)
-    aurocs = ood_placements.mean(axis=1)
-    value = float(aurocs[0] - aurocs[1])
-    var = float(np.var(np.subtract(*id_placements), ddof=1) / m + np.var(np.subtract(*ood_placements), ddof=1) / n)
-    own = np.var(id_placements, axis=1) + np.var(ood_placements, axis=1)
-    if var == 0 and (own == 0).any():
-        return _degenerate_difference(aurocs, m, n, level)
-    if var == 0:  # the two rank all images alike
-        return PairedDifference(value, value, value, 1.0)
-    half = NormalDist().inv_cdf(0.5 + level / 2) * math.sqrt(var)
-    return PairedDifference(value, max(value - half, -1.0), min(value + half, 1.0), _two_sided(value, var))
-
-
-def _bootstrapped(
-    id_scores: np.ndarray, ood_scores: np.ndarray, metric: str, level: float, resamples: int, seed: int
-) -> Estimate:
-    """One metric of ``Curves`` with its percentile interval."""
-    require_level(level)
-    if resamples < 2:
-        raise ScoreError(f"resamples must be at least 2. Got {resamples} instead.")
-    cell = ranking(id_scores, ood_scores)
-    values = dict(zip(("aupr", "fpr95"), point_curves(cell), strict=True))
-    resampled = bootstrap_curves([cell], resamples, seed)._asdict()[metric]
-    n = {"aupr": ood_scores.size, "fpr95": id_scores.size}[metric]
-    lo, hi = percentile_interval(np.array([values[metric]]), resampled, n, level)
-    return Estimate(values[metric], float(lo[0]), float(hi[0]))
+    id_pair, ood_pair = _paired(id_a, id_b, "id"), _paired(ood_a, ood_b, "ood")
+    first, second = (Placed.of(id_pair[[k]], ood_pair[[k]], groups) for k in (0, 1))
+    var = first.minus(second).judged.var
+    lo, hi, p = paired_interval(first.judged, second.judged, var, *first.independent, level)
+    value = first.judged.auroc - second.judged.auroc
+    return PairedDifference(*(float(part[0]) for part in (value, lo, hi, p)))
 
 
 def _paired(a: np.ndarray, b: np.ndarray, name: str) -> np.ndarray:
@@ -143,16 +130,3 @@ def _paired(a: np.ndarray, b: np.ndarray, name: str) -> np.ndarray:
             f"{name}_a and {name}_b must score the same images, at least 2. Got {a.size} and {b.size} instead."
         )
     return np.stack([a, b])
-
-
-def _degenerate_difference(aurocs: np.ndarray, m: int, n: int, level: float) -> PairedDifference:
-    lo, hi = auroc_interval(aurocs, np.zeros(2), m, n, level)
-    value = float(aurocs[0] - aurocs[1])
-    below = math.hypot(aurocs[0] - lo[0], hi[1] - aurocs[1])
-    above = math.hypot(hi[0] - aurocs[0], aurocs[1] - lo[1])
-    null_var = 2 * float(hanley_mcneil(np.float64(0.5), m, n))
-    return PairedDifference(value, max(value - below, -1.0), min(value + above, 1.0), _two_sided(value, null_var))
-
-
-def _two_sided(value: float, var: float) -> float:
-    return math.erfc(abs(value) / math.sqrt(2 * var))

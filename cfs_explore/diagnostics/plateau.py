@@ -1,14 +1,16 @@
-"""Where along the noise axis a score is about as good as it gets (section 6)."""
+"""Where along the noise axis a score is about as good as it gets (theory, sections 6 and 11)."""
 
 from __future__ import annotations
 
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
 from cfs_explore.diagnostics.checks import ScoreError, require_level
-from cfs_explore.diagnostics.delong import delong_covariance
+from cfs_explore.diagnostics.delong import DeLong
+from cfs_explore.diagnostics.excess import Placed, paired_interval
+from cfs_explore.diagnostics.groups import Groups, independent
+from cfs_explore.diagnostics.splits import SPLITS, Half, draw_splits, judging_variances, pick_best
 
 #: How far below the curve's maximum an AUROC still counts as on the plateau.
 MARGIN = 0.01
@@ -20,8 +22,8 @@ class Plateau(NamedTuple):
     Attributes:
         peak: the maximum.
         start, stop: levels within the margin of the maximum.
-        possible_start, possible_stop: levels that the 95 % interval of the difference allows to be; None where the
-            differences' variance is unknown.
+        possible_start, possible_stop: levels that the confidence interval of the difference allows to be; None where
+            it is unknown.
     """
 
     peak: int
@@ -31,21 +33,19 @@ class Plateau(NamedTuple):
     possible_stop: int | None = None
 
 
-def plateau(
-    auroc: np.ndarray, covariance: np.ndarray | None = None, *, margin: float = MARGIN, level: float = 0.95
-) -> Plateau:
+def plateau(auroc: np.ndarray, least: np.ndarray | None = None, *, margin: float = MARGIN) -> Plateau:
     """The stretch of neighbouring levels around the curve's maximum that lies within ``margin`` of it.
 
     Measured levels only: what happens between two of them is not claimed.
 
     Args:
         auroc: (L,), along the noise axis.
-        covariance: of the AUROCs, (L, L); gives the levels whose paired difference from the maximum may be that small.
+        least: lower confidence limits of how far each level is below the maximum, (L,); gives the levels that may
+            belong to it.
 
     Raises:
-        ScoreError: no level, NaN, a covariance of another shape, or a negative margin.
+        ScoreError: no level, NaN, limits of another shape, or a negative margin.
     """
-    require_level(level)
     values = np.asarray(auroc, dtype=np.float64)
     if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
         raise ScoreError(f"A plateau needs finite AUROCs of shape (levels,). Got shape {values.shape}.")
@@ -54,26 +54,96 @@ def plateau(
     peak = int(values.argmax())
     below = values[peak] - values
     start, stop = _stretch(below <= margin + 1e-12, peak)
-    if covariance is None:
+    if least is None:
         return Plateau(peak, start, stop)
-    covariance = np.asarray(covariance, dtype=np.float64)
-    if covariance.shape != (values.size, values.size):
-        raise ScoreError(f"The covariance must have shape {(values.size, values.size)}. Got {covariance.shape}.")
-    variance = np.diag(covariance) + covariance[peak, peak] - 2 * covariance[peak]
-    smallest = below - NormalDist().inv_cdf(0.5 + level / 2) * np.sqrt(np.maximum(variance, 0))
-    return Plateau(peak, start, stop, *_stretch(smallest <= margin + 1e-12, peak))
+    least = np.asarray(least, dtype=np.float64)
+    if least.shape != values.shape:
+        raise ScoreError(f"The limits must have shape {values.shape}. Got {least.shape}.")
+    return Plateau(peak, start, stop, *_stretch(np.minimum(least, below) <= margin + 1e-12, peak))
 
 
-def score_plateau(id_rows: np.ndarray, ood_rows: np.ndarray, *, margin: float = MARGIN) -> Plateau:
-    """``plateau`` of one tap's scores along the levels, with DeLong's covariance where there are two images of each.
+def score_plateau(
+    id_rows: np.ndarray,
+    ood_rows: np.ndarray,
+    *,
+    groups: Groups | None = None,
+    margin: float = MARGIN,
+    level: float = 0.95,
+) -> Plateau:
+    """``plateau`` of one tap's scores along the levels, with paired score intervals (theory 27) of the differences from
+    the maximum where there are two images of each class.
 
     Args:
         id_rows: (L, n_id). ood_rows: (L, n_ood).
+        groups: of the images; None where each is alone.
+        level: confidence.
+
+    Raises:
+        ScoreError: no level, shapes that do not match, NaN or infinity.
     """
-    if min(id_rows.shape[1], ood_rows.shape[1]) > 1:
-        return plateau(*delong_covariance(id_rows, ood_rows), margin=margin)
-    below = (id_rows[:, :, None] < ood_rows[:, None]) + 0.5 * (id_rows[:, :, None] == ood_rows[:, None])
-    return plateau(below.mean(axis=(1, 2)), margin=margin)
+    require_level(level)
+    placed = Placed.of(id_rows, ood_rows, groups)
+    auroc, var = placed.judged
+    counts = independent(groups, id_rows.shape[1], ood_rows.shape[1])
+    if min(counts) < 2 or not auroc.size:
+        return plateau(auroc, margin=margin)
+    best = placed.at([int(auroc.argmax())])
+    differences = best.minus(placed).judged.var
+    least, _, _ = paired_interval(best.judged, DeLong(auroc, var), differences, *counts, level)
+    return plateau(auroc, least, margin=margin)
+
+
+class Range(NamedTuple):
+    """How far apart the best and the worst level are, both chosen on one half and judged on the other.
+
+    Attributes:
+        value, lo, hi: AUROC of the best minus that of the worst, mean over splits; negative where the choice says
+            nothing about other images, so a true plateau has 0.
+        best, worst: levels (positions) that are chosen most often.
+        best_auroc, worst_auroc: on the half that did not choose.
+    """
+
+    value: float
+    lo: float
+    hi: float
+    best: int
+    worst: int
+    best_auroc: float
+    worst_auroc: float
+
+
+def honest_range(
+    id_rows: np.ndarray,
+    ood_rows: np.ndarray,
+    *,
+    groups: Groups | None = None,
+    repeats: int = SPLITS,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Range:
+    """The range of a curve, which is biased upwards where best and worst are read off the images that chose them.
+
+    Args:
+        id_rows: (L, n_id >= 4). ood_rows: (L, n_ood >= 4), along the noise axis.
+        groups: of the images, at least 4 in each class; None where each image is alone.
+        repeats, seed: of the splits. level: confidence.
+    """
+    require_level(level)
+    splits = draw_splits(id_rows.shape[1], ood_rows.shape[1], repeats, seed, groups)
+    best, mirrored = pick_best(id_rows, ood_rows, splits), pick_best(-id_rows, -ood_rows, splits)
+
+    def judge(place: tuple[int, int], half: Half) -> list[np.ndarray]:
+        levels = (each.cell[place] for each in (best, mirrored))
+        sides = [Placed.of(id_rows[None, k, half.id], ood_rows[None, k, half.ood], half.groups) for k in levels]
+        return [side.judged.var for side in (*sides, sides[0].minus(sides[1]))]
+
+    variances = judging_variances(splits, judge)  # of the best, of the worst, of their difference
+    first, second = best.auroc.mean(), 1 - mirrored.auroc.mean()
+    judged = (DeLong(np.array([value]), var) for value, var in zip((first, second), variances[:2], strict=True))
+    counts = independent(groups, id_rows.shape[1], ood_rows.shape[1])
+    (lo,), (hi,), _ = paired_interval(*judged, variances[2], *counts, level)
+    often = (int(np.bincount(each.cell.ravel()).argmax()) for each in (best, mirrored))
+    return Range(float(first - second), float(lo), float(hi), *often, float(first), float(second))
 
 
 def _stretch(inside: np.ndarray, peak: int) -> tuple[int, int]:

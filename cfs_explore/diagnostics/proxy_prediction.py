@@ -16,7 +16,9 @@ from cfs_explore.contracts import Level, Tap
 from cfs_explore.diagnostics.auroc_map import cell_columns
 from cfs_explore.diagnostics.bootstrap import resample_counts
 from cfs_explore.diagnostics.checks import cell_rows, require_level, score_maps
-from cfs_explore.diagnostics.delong import auroc_interval, delong, placements
+from cfs_explore.diagnostics.delong import delong, placements
+from cfs_explore.diagnostics.groups import Groups, Members, set_weights, weights
+from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.metrics import Estimate
 from cfs_explore.diagnostics.predicted_auroc import normal_prediction
 
@@ -25,19 +27,22 @@ _FEWEST = 3
 
 
 def proxy_table(
-    id_scores: np.ndarray, proxy_scores: Mapping[str, np.ndarray], levels: Sequence[Level], taps: Sequence[Tap]
+    id_scores: np.ndarray,
+    proxy_scores: Mapping[str, np.ndarray],
+    levels: Sequence[Level],
+    taps: Sequence[Tap],
+    groups: Members | None = None,
 ) -> pd.DataFrame:
     """Every cell against every proxy.
 
     Args:
         id_scores: of the original images, (n, draws, L, T). proxy_scores: kind -> scores of their proxies, likewise.
-        levels: the L levels. taps: the T taps.
+        levels: the L levels. taps: the T taps. groups: of the originals; None where each is alone.
 
     Returns:
         proxy, level, lam, tap, tap_index, region; delta, var_id, var_proxy (of the scores over images, dividing by
         n - 1; NaN for one image); predicted, the normal prediction (13); auroc, lo, hi, measured on the proxies with
-        DeLong's interval as if they were of other images (they are of the same, so it is rather too wide); n, images
-        on each side.
+        its interval, an image and its proxy being one group (theory 28); n, images on each side.
 
     Raises:
         ScoreError: shapes that do not match, NaN or infinity.
@@ -48,8 +53,10 @@ def proxy_table(
         id_rows, proxy_rows = (cell_rows(values) for values in score_maps(id_scores, scores))
         delta = proxy_rows.mean(axis=1) - id_rows.mean(axis=1)
         var_id, var_proxy = _sample_variance(id_rows), _sample_variance(proxy_rows)
-        value, var = delong(id_rows, proxy_rows)
-        lo, hi = auroc_interval(value, var, id_rows.shape[1], proxy_rows.shape[1])
+        pairs = np.arange(id_rows.shape[1]) if groups is None else groups.codes
+        count = len(pairs) if groups is None else groups.count
+        value, var = delong(id_rows, proxy_rows, Groups(pairs, pairs))
+        lo, hi = auroc_interval(value, var, count, count)
         numbers = {"delta": delta, "var_id": var_id, "var_proxy": var_proxy}
         numbers |= {"predicted": normal_prediction(delta, var_id, var_proxy), "auroc": value, "lo": lo, "hi": hi}
         parts.append(cells.assign(proxy=kind, **numbers, n=id_rows.shape[1]))
@@ -58,7 +65,11 @@ def proxy_table(
 
 
 def resampled_predictions(
-    id_scores: np.ndarray, proxy_scores: Mapping[str, np.ndarray], resamples: int, seed: int
+    id_scores: np.ndarray,
+    proxy_scores: Mapping[str, np.ndarray],
+    resamples: int,
+    seed: int,
+    groups: Members | None = None,
 ) -> dict[str, np.ndarray]:
     """The normal prediction (13) of every cell against each proxy in bootstrap resamples, (resamples, L * T) each.
 
@@ -66,17 +77,22 @@ def resampled_predictions(
 
     Args:
         id_scores, proxy_scores: as for ``proxy_table``, at least two images.
+        groups: of the originals, which are drawn together; None where each is alone.
     """
-    weights = resample_counts(len(id_scores), resamples, np.random.default_rng(seed)).astype(np.float64)
-    id_mean, var_id = _weighted(cell_rows(id_scores), weights)
+    rng, n = np.random.default_rng(seed), len(id_scores)
+    drawn = resample_counts(n, resamples, rng) if groups is None else set_weights(groups, n, resamples, rng).T
+    drawn = drawn.astype(np.float64)
+    id_mean, var_id = _weighted(cell_rows(id_scores), drawn)
     predictions = {}
     for kind, scores in proxy_scores.items():
-        proxy_mean, var_proxy = _weighted(cell_rows(scores), weights)
+        proxy_mean, var_proxy = _weighted(cell_rows(scores), drawn)
         predictions[kind] = normal_prediction(proxy_mean - id_mean, var_id, var_proxy)
     return predictions
 
 
-def resampled_aurocs(id_rows: np.ndarray, ood_rows: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+def resampled_aurocs(
+    id_rows: np.ndarray, ood_rows: np.ndarray, resamples: int, seed: int, groups: Groups | None = None
+) -> np.ndarray:
     """AUROC of every cell in bootstrap resamples of both classes, to first order in the placements.
 
     All cells share the draws, so that their correlations are kept. The first order is what DeLong's variance rests
@@ -84,15 +100,16 @@ def resampled_aurocs(id_rows: np.ndarray, ood_rows: np.ndarray, resamples: int, 
 
     Args:
         id_rows: (cells, n_id). ood_rows: (cells, n_ood).
+        groups: of the images, which are drawn together; None where each is alone.
 
     Returns:
         (resamples, cells).
     """
     rng = np.random.default_rng(seed)
     id_placements, ood_placements = placements(id_rows, ood_rows)
+    drawn = weights(groups, id_rows.shape[1], ood_rows.shape[1], resamples, rng)
     means = [
-        resample_counts(values.shape[1], resamples, rng).T @ values.T / values.shape[1]
-        for values in (id_placements, ood_placements)
+        counts.T @ values.T / len(counts) for counts, values in zip(drawn, (id_placements, ood_placements), strict=True)
     ]  # (resamples, cells) each
     return means[0] + means[1] - ood_placements.mean(axis=1)
 

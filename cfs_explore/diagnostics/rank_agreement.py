@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cfs_explore.diagnostics.checks import require_level
+from cfs_explore.diagnostics.groups import Members, standard_error
 from cfs_explore.diagnostics.parallel import thread_map
 from cfs_explore.diagnostics.reliability import score_draws
 
@@ -20,14 +21,14 @@ class RankAgreement(NamedTuple):
     hi: np.ndarray
 
 
-def rank_agreement(scores: np.ndarray, level: float = 0.95) -> RankAgreement:
+def rank_agreement(scores: np.ndarray, level: float = 0.95, groups: Members | None = None) -> RankAgreement:
     """Mean Spearman correlation of each cell's scores over all pairs of draws.
 
     The interval is Fisher's z with the standard error of the correlation's influence function: it allows for images
     that all pairs share, and for ranks that depend on the other images, without assuming a distribution.
 
     Args:
-        scores: (n, draws, L, T).
+        scores: (n, draws, L, T). groups: of the images (theory 28).
 
     Raises:
         ScoreError: another shape, no image, NaN or infinity.
@@ -38,7 +39,7 @@ def rank_agreement(scores: np.ndarray, level: float = 0.95) -> RankAgreement:
     if draws < 2 or n < 2:
         return RankAgreement(*(np.full(shape, np.nan) for _ in range(3)))
     cells = np.ascontiguousarray(scores.reshape(n, draws, -1).transpose(2, 1, 0))  # (cell, draw, image)
-    value, error = np.array(thread_map(_agreement, cells)).T
+    value, error = np.array(thread_map(lambda cell: _agreement(cell, groups), cells)).T
     z = NormalDist().inv_cdf(0.5 + level / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         half = z * error / (1 - value**2)
@@ -48,7 +49,7 @@ def rank_agreement(scores: np.ndarray, level: float = 0.95) -> RankAgreement:
     return RankAgreement(*(part.reshape(shape) for part in (value, lo, hi)))
 
 
-def _agreement(values: np.ndarray) -> tuple[float, float]:
+def _agreement(values: np.ndarray, groups: Members | None) -> tuple[float, float]:
     """Mean correlation of mid-ranks and its standard error for one cell, values (draw, image)."""
     draws, n = values.shape
     order = np.argsort(values, axis=1)
@@ -72,5 +73,5 @@ def _agreement(values: np.ndarray) -> tuple[float, float]:
         moved = (above[first[m]] + above[last[m]]) / (2 * n * spread[m])
         influence += ranks[m] * others / 2 + moved
     influence /= draws * (draws - 1) / 2
-    error = float(influence.std(ddof=1) / np.sqrt(n)) if n > 2 else np.nan
+    error = float(standard_error(influence, groups)) if n > 2 else np.nan
     return value, error

@@ -15,6 +15,7 @@ from cfs_explore.contracts import Level, Tap
 from cfs_explore.diagnostics.auroc_mean import mean_auroc, mean_over_sets
 from cfs_explore.diagnostics.checks import ScoreError
 from cfs_explore.diagnostics.delong import placements
+from cfs_explore.diagnostics.groups import Groups, independent, taken
 from cfs_explore.diagnostics.metrics import Estimate, paired_auroc_difference
 
 #: Instead of a cell: the mean over all cells, which is what a cell picked at random is worth.
@@ -41,6 +42,7 @@ def regret_table(
     choices: Mapping[str, Sequence[int | str]],
     levels: Sequence[Level],
     taps: Sequence[Tap],
+    groups: Groups | None = None,
 ) -> pd.DataFrame:
     """AUROC of each policy's cell, and how far it is below the best cell of each OOD set.
 
@@ -49,6 +51,7 @@ def regret_table(
         ood_rows: OOD set -> (cells, n_ood).
         choices: policy -> for each OOD set a cell's index, ``ANY_CELL``, or the reason why it has none.
         levels, taps: of the map.
+        groups: of the ID images, and of the OOD images of all sets one after the other; None where each is alone.
 
     Returns:
         ood, policy; level, lam, tap of the chosen cell (missing for a mean over cells); auroc, lo, hi (DeLong);
@@ -65,19 +68,23 @@ def regret_table(
         raise ScoreError(f"The scores and the map must agree in their cells. Got {sorted(shapes)} instead.")
     places, rows = cell_places(levels, taps), []
     chosen: dict[str, list] = {policy: [] for policy in choices}
+    ends = np.cumsum([0, *(rows.shape[1] for rows in ood_rows.values())])
     for s, (ood, own) in enumerate(ood_rows.items()):
         ranked = placements(id_rows, own)
+        here = taken(groups, oods=slice(ends[s], ends[s + 1]))
         best = int(ranked[1].mean(axis=1).argmax())
         top = {"best_auroc": float(ranked[1][best].mean()), **{f"best_{key}": v for key, v in places[best].items()}}
         for policy, cells in choices.items():
             row = {"ood": ood, "policy": policy, **top, "n_id": id_rows.shape[1], "n_ood": own.shape[1]}
-            row |= _judge(id_rows, own, ranked, best, cells[s])
+            row |= _judge(id_rows, own, ranked, best, cells[s], here)
             known = not isinstance(cells[s], str)
             if known and cells[s] != ANY_CELL:
                 row |= places[cells[s]]
             chosen[policy].append((_placements_of(ranked, cells[s]), _placements_of(ranked, best)) if known else None)
             rows.append(row)
-    means = [_mean_row(policy, chosen[policy], [r for r in rows if r["policy"] == policy]) for policy in choices]
+    means = [
+        _mean_row(policy, chosen[policy], [r for r in rows if r["policy"] == policy], groups) for policy in choices
+    ]
     table = pd.DataFrame([*rows, *means], columns=list(_COLUMNS))
     return table.astype({"level": "Int64", "lam": float, "best_level": "Int64", "best_lam": float})
 
@@ -94,21 +101,27 @@ def cell_places(levels: Sequence[Level], taps: Sequence[Tap]) -> list[dict]:
 
 
 def _judge(
-    id_rows: np.ndarray, ood_rows: np.ndarray, ranked: tuple[np.ndarray, np.ndarray], best: int, choice: int | str
+    id_rows: np.ndarray,
+    ood_rows: np.ndarray,
+    ranked: tuple[np.ndarray, np.ndarray],
+    best: int,
+    choice: int | str,
+    groups: Groups | None,
 ) -> dict:
     """AUROC and regret of one choice on one set; NaN and the reason where there is none."""
     if isinstance(choice, str):
         return _estimates(_UNKNOWN, _UNKNOWN) | {"note": choice}
     own, top = _placements_of(ranked, choice), _placements_of(ranked, best)
-    auroc = mean_auroc(*(values[None] for values in own))
+    auroc = mean_auroc(*(values[None] for values in own), groups=groups)
     if choice == best:
         regret = _NOTHING
-    elif choice == ANY_CELL or min(id_rows.shape[1], ood_rows.shape[1]) < 2:  # a single image has no variance
-        regret = mean_over_sets([top[0] - own[0]], [top[1] - own[1]])
+    elif (
+        choice == ANY_CELL or min(independent(groups, id_rows.shape[1], ood_rows.shape[1])) < 2
+    ):  # a single image has no variance
+        regret = mean_over_sets([top[0] - own[0]], [top[1] - own[1]], groups=groups)
     else:
-        regret = Estimate(
-            *paired_auroc_difference(id_rows[best], ood_rows[best], id_rows[choice], ood_rows[choice])[:3]
-        )
+        pair = id_rows[best], ood_rows[best], id_rows[choice], ood_rows[choice]
+        regret = Estimate(*paired_auroc_difference(*pair, groups=groups)[:3])
     return _estimates(auroc, regret) | {"note": ""}
 
 
@@ -122,19 +135,19 @@ def _estimates(own: Estimate, regret: Estimate) -> dict:
     return dict(zip(names, (*own, *regret), strict=True))
 
 
-def _mean_row(policy: str, chosen: list[tuple | None], rows: list[dict]) -> dict:
+def _mean_row(policy: str, chosen: list[tuple | None], rows: list[dict], groups: Groups | None) -> dict:
     """A policy's means over the sets.
 
     Args:
         chosen: for each set the placements (ID, OOD) of the policy's cell and those of the best; None without one.
-        rows: of that policy.
+        rows: of that policy. groups: as for ``regret_table``.
     """
     row = {"ood": ALL_SETS, "policy": policy, "n_id": rows[0]["n_id"], "n_ood": sum(r["n_ood"] for r in rows)}
     row["best_auroc"] = float(np.mean([r["best_auroc"] for r in rows]))
     if any(pair is None for pair in chosen):
         reasons = dict.fromkeys(r["note"] for r in rows if r["note"])
         return row | _estimates(_UNKNOWN, _UNKNOWN) | {"note": "; ".join(reasons)}
-    auroc = mean_over_sets([own[0] for own, _ in chosen], [own[1] for own, _ in chosen])
+    auroc = mean_over_sets([own[0] for own, _ in chosen], [own[1] for own, _ in chosen], groups=groups)
     lost = [[best[i] - own[i] for own, best in chosen] for i in (0, 1)]
     best_everywhere = not any(values.any() for values in lost[1])
-    return row | _estimates(auroc, _NOTHING if best_everywhere else mean_over_sets(*lost)) | {"note": ""}
+    return row | _estimates(auroc, _NOTHING if best_everywhere else mean_over_sets(*lost, groups=groups)) | {"note": ""}

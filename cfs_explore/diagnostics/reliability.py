@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level
+from cfs_explore.diagnostics.groups import Members
 
 
 class Reliability(NamedTuple):
@@ -31,7 +32,12 @@ def icc(msb: np.ndarray, msw: np.ndarray, draws: int) -> np.ndarray:
 
 
 def icc_interval(
-    msb: np.ndarray, msw: np.ndarray, images: int, draws: int, level: float = 0.95
+    msb: np.ndarray,
+    msw: np.ndarray,
+    images: int,
+    draws: int,
+    level: float = 0.95,
+    groups: Members | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Limits of ICC(1) by the F distribution of MSB / MSW (Shrout & Fleiss 1979).
 
@@ -41,14 +47,15 @@ def icc_interval(
     Args:
         msb, msw: mean squares of one shape, with n - 1 and n (M - 1) degrees of freedom.
         images: n. draws: M.
+        groups: of the images; their mean square then has the freedom of images that are all alike within a group.
     """
     require_level(level)
-    if images < 2 or draws < 2:
+    if images < 2 or draws < 2 or (groups is not None and groups.count < 2):
         unknown = np.full(np.shape(msb), np.nan)
         return unknown, unknown.copy()
     from scipy.special import fdtri
 
-    upper, between, within = 0.5 + level / 2, images - 1, images * (draws - 1)
+    upper, between, within = 0.5 + level / 2, (groups.alike if groups else images) - 1, images * (draws - 1)
     return (
         icc(np.divide(msb, fdtri(between, within, upper)), msw, draws),
         icc(np.multiply(msb, fdtri(within, between, upper)), msw, draws),
@@ -61,6 +68,7 @@ def feature_reliability(
     columns: Mapping[str, slice],
     draws: int,
     level: float = 0.95,
+    groups: Members | None = None,
 ) -> Reliability:
     """ICC of the whitened snapshots of each tap, (L, T) each, with the limits of ``icc_interval``.
 
@@ -69,6 +77,7 @@ def feature_reliability(
         variance: v of ID-train, floored, (L, feature).
         columns: tap -> slice of the feature axis, in tap order.
         draws: M.
+        groups: of the images (theory 28).
     """
     images = int(moments["count"]) // draws
     shape = (len(variance), len(columns))
@@ -79,14 +88,14 @@ def feature_reliability(
     within = moments["m2_within"] / variance
     msb = np.stack([between[:, part].sum(axis=1) for part in columns.values()], axis=1) / (images - 1)
     msw = np.stack([within[:, part].sum(axis=1) for part in columns.values()], axis=1) / (images * (draws - 1))
-    return Reliability(icc(msb, msw, draws), *icc_interval(msb, msw, images, draws, level))
+    return Reliability(icc(msb, msw, draws), *icc_interval(msb, msw, images, draws, level, groups))
 
 
-def score_reliability(scores: np.ndarray, level: float = 0.95) -> Reliability:
+def score_reliability(scores: np.ndarray, level: float = 0.95, groups: Members | None = None) -> Reliability:
     """ICC of each cell's score, (L, T) each, with the limits of ``jackknife_icc``.
 
     Args:
-        scores: (n, draws, L, T).
+        scores: (n, draws, L, T). groups: of the images (theory 28).
 
     Raises:
         ScoreError: another shape, no image, NaN or infinity.
@@ -100,20 +109,25 @@ def score_reliability(scores: np.ndarray, level: float = 0.95) -> Reliability:
         values = scores[:, :, k].astype(np.float64)  # (image, draw, tap)
         of_image = values.mean(axis=1)
         between = np.square(of_image - of_image.mean(axis=0))
-        parts.append(jackknife_icc(between, np.square(values - of_image[:, None]).sum(axis=1), draws, level))
+        within = np.square(values - of_image[:, None]).sum(axis=1)
+        parts.append(jackknife_icc(between, within, draws, level, groups))
     return Reliability(*(np.stack(part) for part in zip(*parts, strict=True)))
 
 
-def jackknife_icc(between: np.ndarray, within: np.ndarray, draws: int, level: float = 0.95) -> Reliability:
+def jackknife_icc(
+    between: np.ndarray, within: np.ndarray, draws: int, level: float = 0.95, groups: Members | None = None
+) -> Reliability:
     """ICC from what each image adds to the mean squares, with limits that need no normal distribution.
 
-    The limits are those of ln(MSB / MSW) by the jackknife over images (Arvesen & Schmitz 1970): scores are
-    right-skewed and noisier where they are large, and there the F interval covers as little as 82 %.
+    The limits are those of ln(MSB / MSW) by the jackknife over images (Arvesen & Schmitz 1970), or over groups of them
+    (of unequal size: Busing, Meijer & Van der Leeden 1999): scores are right-skewed and noisier where they are large,
+    and there the F interval covers as little as 82 %.
 
     Args:
         between: squared distance of each image's mean over draws from the mean of all, (n, ...).
         within: squared distances of an image's draws from its mean, summed, (n, ...).
         draws: M.
+        groups: of the images (theory 28).
 
     Returns:
         Arrays of shape (...).
@@ -123,10 +137,10 @@ def jackknife_icc(between: np.ndarray, within: np.ndarray, draws: int, level: fl
         return Reliability(*(np.full(np.shape(between)[1:], np.nan) for _ in range(3)))
     msb, msw = draws * between.sum(axis=0) / (n - 1), within.sum(axis=0) / (n * (draws - 1))
     value = icc(msb, msw, draws)
-    log_ratio, error = _jackknifed_log_ratio(between, within, draws)
+    log_ratio, error = _jackknifed_log_ratio(between, within, draws, groups)
     from scipy.stats import t
 
-    half = t.ppf(0.5 + level / 2, n - 1) * error
+    half = t.ppf(0.5 + level / 2, max((groups.count if groups else n) - 1, 1)) * error
     with np.errstate(over="ignore", invalid="ignore"):
         ratio_lo, ratio_hi = np.exp(log_ratio - half), np.exp(log_ratio + half)
         lo, hi = ((ratio - 1) / (ratio + draws - 1) for ratio in (ratio_lo, ratio_hi))
@@ -135,20 +149,33 @@ def jackknife_icc(between: np.ndarray, within: np.ndarray, draws: int, level: fl
     return Reliability(value, np.minimum(lo, value), np.maximum(hi, value))
 
 
-def _jackknifed_log_ratio(between: np.ndarray, within: np.ndarray, draws: int) -> tuple[np.ndarray, np.ndarray]:
-    """Jackknife estimate of ln(MSB / MSW) and its standard error; NaN where a mean square is 0 or n is below 3."""
-    n = len(between)
-    if n < 3:
+def _jackknifed_log_ratio(
+    between: np.ndarray, within: np.ndarray, draws: int, groups: Members | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Jackknife estimate of ln(MSB / MSW) and its standard error; NaN where a mean square is 0 or below 3 groups."""
+    n, sizes = len(between), np.ones(len(between))
+    if groups is not None:
+        sizes = groups.sizes
+        between, within = (
+            groups.sums(part.reshape(n, -1).T).T.reshape(-1, *part.shape[1:]) for part in (between, within)
+        )
+    count = len(sizes)
+    if count < 3:
         unknown = np.full(np.shape(between)[1:], np.nan)
         return unknown, unknown.copy()
     sums_between, sums_within = between.sum(axis=0), within.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         whole = np.log(draws * (draws - 1) * n / (n - 1) * sums_between / sums_within)
-        # Without image i the others' mean moves too: their squares fall by n / (n - 1) times its own.
-        left_between = sums_between - between * (n / (n - 1))
-        left = np.log(draws * (draws - 1) * (n - 1) / (n - 2) * left_between / (sums_within - within))
-        values = n * whole - (n - 1) * left
-        return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(n)
+        # Without an image the others' mean moves too: their squares fall by n / (n - 1) times its own, and alike
+        # without a group whose images are alike.
+        sizes = sizes.reshape(-1, *[1] * (between.ndim - 1))
+        others = n - sizes
+        left_between = sums_between - between * (n / others)
+        left = np.log(draws * (draws - 1) * others / (others - 1) * left_between / (sums_within - within))
+        estimate = count * whole - (others / n * left).sum(axis=0)
+        # (pseudo-value - estimate)^2 / (n / size - 1), and a pseudo-value is n / size whole - (n / size - 1) left.
+        pseudo = n / sizes * whole - others / sizes * left
+        return estimate, np.sqrt((np.square(pseudo - estimate) * sizes / others).mean(axis=0))
 
 
 def score_draws(scores: np.ndarray) -> np.ndarray:

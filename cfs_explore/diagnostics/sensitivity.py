@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from cfs_explore.contracts import Cell
-from cfs_explore.diagnostics.bootstrap import resample_counts
+from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, score_maps
 from cfs_explore.diagnostics.compose import compose
-from cfs_explore.diagnostics.delong import auroc_interval
-from cfs_explore.diagnostics.excess import Placed, difference_interval
+from cfs_explore.diagnostics.excess import Placed, paired_interval
+from cfs_explore.diagnostics.groups import Groups, weights
+from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.metrics import Estimate
 
 #: ID scores (n_id, draws, L, T) and OOD scores (n_ood, draws, L, T).
@@ -24,7 +25,7 @@ Scores = tuple[np.ndarray, np.ndarray]
 
 
 def map_agreement(
-    first: Placed, second: Placed, *, resamples: int = 300, seed: int = 0, level: float = 0.95
+    first: Placed, second: Placed, *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
 ) -> Estimate:
     """Spearman correlation over cells of two maps of the same images, ties by mid-ranks, with a bootstrap interval.
 
@@ -38,8 +39,9 @@ def map_agreement(
     if np.isnan(own[0]):
         return Estimate(*(float("nan"),) * 3)
     rng = np.random.default_rng(seed)
-    weights = [resample_counts(part.shape[1], resamples, rng) / part.shape[1] for part in first]
-    resampled = _spearman(*(_resampled(placed, weights) for placed in (first, second)))
+    sizes = first.id.shape[1], first.ood.shape[1]
+    drawn = [part / len(part) for part in weights(first.groups, *sizes, resamples, rng)]
+    resampled = _spearman(*(_resampled(placed, drawn) for placed in (first, second)))
     tail = (1 - level) / 2
     lo, hi = np.nanquantile([*resampled, *own], [tail, 1 - tail])
     return Estimate(float(own[0]), float(min(lo, own[0])), float(max(hi, own[0])))
@@ -53,6 +55,7 @@ def sensitivity(
     reachable: Sequence[bool] | None = None,
     pair: tuple[int, int] | None = None,
     main: int = 0,
+    groups: Groups | None = None,
     seed: int = 0,
 ) -> dict[str, float | int]:
     """What a variant of the map changes: its order of cells, its best cell, and the place of CFS(1x2).
@@ -63,6 +66,7 @@ def sensitivity(
         reachable: whether the variant has each level; the order is compared over the levels that it has.
         pair: positions of the encoder and decoder tap of CFS(1x2); None leaves its numbers NaN.
         main: position of the level of CFS(1x2).
+        groups: of the images; None where each is alone.
 
     Returns:
         spearman (``map_agreement``, with _lo, _hi), cells (how many it rests on); best_level, best_tap (positions),
@@ -77,10 +81,10 @@ def sensitivity(
     maps = [score_maps(*scores) for scores in (variant, baseline)]
     if [part.shape for part in maps[0]] != [part.shape for part in maps[1]]:
         raise ScoreError("A variant must score the baseline's images at as many levels and taps.")
-    own, other = (Placed.of(*(cell_rows(part) for part in scores)) for scores in maps)
+    own, other = (Placed.of(*(cell_rows(part) for part in scores), groups) for scores in maps)
     levels, taps = maps[0][0].shape[2:]
     compared = np.repeat(np.ones(levels, dtype=bool) if reachable is None else np.asarray(reachable), taps)
-    agreement = map_agreement(*(Placed(each.id[compared], each.ood[compared]) for each in (own, other)), seed=seed)
+    agreement = map_agreement(own.at(compared), other.at(compared), seed=seed)
     row: dict[str, float | int] = _with_limits("spearman", agreement) | {"cells": int(compared.sum())}
     row |= _best(own, other, taps, depths)
     row |= _published(maps, (own, other), pair, main)
@@ -91,9 +95,8 @@ def _best(own: Placed, other: Placed, taps: int, depths: Sequence[float]) -> dic
     """Where the best cell is, where it was, and what the move costs in the baseline's map."""
     found, before = (int(each.judged.auroc.argmax()) for each in (own, other))
     (level, tap), (level_before, tap_before) = divmod(found, taps), divmod(before, taps)
-    there, here = (Placed(other.id[[cell]], other.ood[[cell]]) for cell in (before, found))
-    n_id, n_ood = other.id.shape[1], other.ood.shape[1]
-    lo, hi, _ = difference_interval(there.judged, here.judged, there.minus(here).judged.var, n_id, n_ood)
+    there, here = (other.at([cell]) for cell in (before, found))
+    lo, hi, _ = paired_interval(there.judged, here.judged, there.minus(here).judged.var, *other.independent)
     cost = Estimate(float(there.judged.auroc[0] - here.judged.auroc[0]), float(lo[0]), float(hi[0]))
     if found == before:
         cost = Estimate(0.0, 0.0, 0.0)
@@ -119,12 +122,11 @@ def _published(
         return dict.fromkeys((*names, "cfs_place", "baseline_place"), float("nan"))
     cells = [Cell(main, tap) for tap in pair]
     both, baseline, decoder = (
-        Placed.of(*(compose(part, chosen)[None] for part in scores))
+        Placed.of(*(compose(part, chosen)[None] for part in scores), placed[0].groups)
         for scores, chosen in ((maps[0], cells), (maps[1], cells), (maps[0], cells[1:]))
     )
-    n_id, n_ood = both.id.shape[1], both.ood.shape[1]
-    limits = auroc_interval(*both.judged, n_id, n_ood)
-    lo, hi, _ = difference_interval(both.judged, decoder.judged, both.minus(decoder).judged.var, n_id, n_ood)
+    limits = auroc_interval(*both.judged, *both.independent)
+    lo, hi, _ = paired_interval(both.judged, decoder.judged, both.minus(decoder).judged.var, *both.independent)
     cfs, dec = both.judged.auroc, decoder.judged.auroc
     values = [float(value[0]) for value in (cfs, *limits, dec, cfs - dec, lo, hi)]
     places = {

@@ -18,7 +18,9 @@ from cfs_explore.diagnostics.channels import (
     variance,
 )
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, score_maps
-from cfs_explore.diagnostics.delong import auroc_interval, delong
+from cfs_explore.diagnostics.delong import delong
+from cfs_explore.diagnostics.groups import Groups, Members, independent, mean_variance, variance_of_means
+from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.predicted_auroc import cantelli_bound, normal_prediction
 
 _Z = NormalDist().inv_cdf(0.975)
@@ -30,6 +32,7 @@ def separation_table(
     levels: Sequence[Level],
     taps: Sequence[Tap],
     pair_squares: tuple[np.ndarray, int] | None = None,
+    groups: Groups | None = None,
 ) -> pd.DataFrame:
     """One row per cell of one OOD set; every interval is a 95 % one.
 
@@ -39,6 +42,7 @@ def separation_table(
         scores: slot scores of ID-test and the OOD set, (image, draw, level, tap).
         levels, taps: the L levels and T taps.
         pair_squares: sums (level, tap) and number of pairs of ID-test (``Run.pair_squares``); None where unknown.
+        groups: of the images of ID-test and the OOD set; None where each is alone.
 
     Returns:
         L x T rows, levels outermost: level, tap_index (positions), tap, region, depth, resolution, lam, requested;
@@ -65,10 +69,12 @@ def separation_table(
     var_id, var_ood = (_sample_variance(rows) for rows in (id_rows, ood_rows))
     n_id, n_ood = id_rows.shape[1], ood_rows.shape[1]
     delta = shift + change
-    half = _welch_half(var_id, n_id, var_ood, n_ood)
-    shift_half = _mean_shift_half(train, id_test, ood, (n_id, n_ood), columns).ravel()
-    value, var = delong(id_rows, ood_rows)
-    lo, hi = auroc_interval(value, var, n_id, n_ood)
+    apart = independent(groups, n_id, n_ood)
+    half = _welch_half(id_rows, ood_rows, groups)
+    alike = (n_id, n_ood) if groups is None else (Members(groups.id).alike, Members(groups.ood).alike)
+    shift_half = _mean_shift_half(train, id_test, ood, alike, columns).ravel()
+    value, var = delong(id_rows, ood_rows, groups)
+    lo, hi = auroc_interval(value, var, *apart)
     return cell_columns(levels, taps).assign(
         **_interval("delta", delta, half),
         **_interval("mean_shift", shift, shift_half),
@@ -82,7 +88,7 @@ def separation_table(
         hi=hi,
         participation_ratio=_participation(parts, columns).ravel(),
         d=np.tile([2 * tap.channels for tap in taps], len(levels)),
-        **_fluctuation(train, id_scores, columns, pair_squares),
+        **_fluctuation(train, id_scores, columns, pair_squares, groups),
         n_id=n_id,
         n_ood=n_ood,
         draws=id_scores.shape[1],
@@ -115,7 +121,11 @@ def effective_dimension(
 
 
 def _fluctuation(
-    train: Mapping, id_scores: np.ndarray, columns: Mapping[str, slice], pair_squares: tuple[np.ndarray, int] | None
+    train: Mapping,
+    id_scores: np.ndarray,
+    columns: Mapping[str, slice],
+    pair_squares: tuple[np.ndarray, int] | None,
+    groups: Groups | None,
 ) -> dict[str, np.ndarray]:
     """d_eff, var_gauss and var_ratio with its interval, (cells,) each."""
     shape = id_scores.shape[2:]
@@ -130,7 +140,8 @@ def _fluctuation(
         values = id_scores[:, :, k].astype(np.float64)  # (image, draw, tap)
         squares = np.square(values - values.mean(axis=(0, 1))).mean(axis=1)  # an image's share of the variance
         measured[k] = squares.mean(axis=0)
-        error[k] = np.sqrt(_sample_variance(squares.T) / len(squares))
+        of_mean = mean_variance if groups is None else Members(groups.id).variance
+        error[k] = np.sqrt(of_mean(squares.T))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = measured / expected
         spread = np.exp(_Z * error / measured)  # on the log scale: a variance is skewed
@@ -145,13 +156,14 @@ def _fluctuation(
 
 
 def _mean_shift_half(
-    train: Mapping, id_test: Mapping, ood: Mapping, counts: tuple[int, int], columns: Mapping[str, slice]
+    train: Mapping, id_test: Mapping, ood: Mapping, counts: tuple[float, float], columns: Mapping[str, slice]
 ) -> np.ndarray:
     """Half-width of an interval of the mean shift that holds for any correlation of the features, (level, tap).
 
     How the sampling errors of the feature means hang together is not stored. They add up at most as if all moved
     together: |(m + e - mu)^2 - (m - mu)^2| <= 2 |m - mu| z se + (z se)^2, with se the standard error of m over images
-    (draws of one image are no further images). The sets are independent; mu and v are taken as known.
+    (draws of one image are no further images; ``counts`` has groups as if their images were all alike). The sets are
+    independent; mu and v are taken as known.
     """
     v, halves = variance(train), []
     for moments, n in zip((id_test, ood), counts, strict=True):
@@ -164,16 +176,20 @@ def _mean_shift_half(
     return np.hypot(*halves)
 
 
-def _welch_half(var_id: np.ndarray, n_id: int, var_ood: np.ndarray, n_ood: int) -> np.ndarray:
+def _welch_half(id_rows: np.ndarray, ood_rows: np.ndarray, groups: Groups | None) -> np.ndarray:
     """Half-width of Welch's interval of a difference of means; NaN where nothing varies or a set has one image."""
     from scipy.special import stdtrit
 
+    n_id, n_ood = independent(groups, id_rows.shape[1], ood_rows.shape[1])
     if min(n_id, n_ood) < 2:
-        return np.full(len(var_id), np.nan)
-    one, other = var_id / n_id, var_ood / n_ood
-    total = one + other
+        return np.full(len(id_rows), np.nan)
+    single = (mean_variance, mean_variance)
+    if groups is not None:
+        single = Members(groups.id).variance, Members(groups.ood).variance
+    one, other = single[0](id_rows), single[1](ood_rows)
+    total = variance_of_means(-id_rows, ood_rows, groups)
     with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = total**2 / (one**2 / (n_id - 1) + other**2 / (n_ood - 1))
+        freedom = (one + other) ** 2 / (one**2 / (n_id - 1) + other**2 / (n_ood - 1))
     return np.where(total > 0, stdtrit(freedom, 0.975) * np.sqrt(total), np.nan)
 
 

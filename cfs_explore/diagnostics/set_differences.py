@@ -1,6 +1,7 @@
-"""Do ID and OOD images differ in how they were stored: codec, native size, grey or colour? (theory 18)
+"""Do ID and OOD images differ in how they were stored: lossy or lossless, native size, grey or colour? (theory 18)
 
-Such a difference can be what a detector finds. Two sets are compared by the total-variation distance of the
+Such a difference can be what a detector finds. Codecs that lose nothing leave no trace in the pixels, so that of codecs
+only lossy against lossless is a difference. Two sets are compared by the total-variation distance of the
 distributions of each property, TV = sum over values of |share in ID - share in OOD| / 2.
 """
 
@@ -14,11 +15,11 @@ import pandas as pd
 #: Distances up to this are not worth a warning.
 THRESHOLD = 0.1
 #: What the images must be known by.
-COLUMNS = ("format", "mode", "width", "height")
+COLUMNS = ("format", "colour", "width", "height")
+#: Codecs, as images.parquet names them, that leave traces in the pixels; every other one is lossless.
+LOSSY = ("JPEG", "WEBP", "TIFF (JPEG)")
 #: The end of every warning, by which it is known among others.
 CONSEQUENCE = "part of the AUROC may come from that."
-#: Pillow's modes without colour.
-_GREY = ("1", "L", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 #: With more different sizes than these, sizes are compared in this many classes of equal count.
 _MOST_SIZES, _SIZE_CLASSES = 20, 10
 _SHUFFLES, _CONFIDENCE = 400, 0.95
@@ -47,7 +48,8 @@ def set_differences(id_rows: pd.DataFrame, ood_rows: pd.DataFrame, *, seed: int 
     ten classes of the geometric mean of the sides, equally filled by both sets together.
 
     Args:
-        id_rows, ood_rows: one row per image, with ``COLUMNS`` (native, as a run's images.parquet has them).
+        id_rows, ood_rows: one row per image, with ``COLUMNS`` (native, as a run's images.parquet has them; "grey" or
+            "colour" by the pixels).
         seed: of the shuffles.
     """
     pooled = pd.concat([id_rows, ood_rows], ignore_index=True)
@@ -72,7 +74,6 @@ def difference_warning(ood: str, differences: list[Difference]) -> str:
 
 def _properties(rows: pd.DataFrame) -> list[tuple[str, np.ndarray, pd.Series]]:
     """Name, class of each image as an integer, and the value as people read it."""
-    colour = rows["mode"].isin(_GREY).map({True: "grey", False: "colour"})
     exact = rows["width"].astype(str) + "x" + rows["height"].astype(str)
     sizes = pd.factorize(exact)[0]
     shown = exact
@@ -81,9 +82,9 @@ def _properties(rows: pd.DataFrame) -> list[tuple[str, np.ndarray, pd.Series]]:
         edges = np.unique(np.quantile(side, np.linspace(0, 1, _SIZE_CLASSES + 1)[1:-1]))
         sizes, shown = np.searchsorted(edges, side, side="right"), pd.Series(side)
     return [
-        ("codec", pd.factorize(rows["format"])[0], rows["format"]),
+        ("codec", rows["format"].isin(LOSSY).to_numpy().astype(int), rows["format"]),
         ("native size", sizes, shown),
-        ("colour", pd.factorize(colour)[0], colour),
+        ("colour", pd.factorize(rows["colour"])[0], rows["colour"]),
     ]
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.diagnostics.checks import ScoreError
-from cfs_explore.diagnostics.delong import auroc_interval, delong
+from cfs_explore.diagnostics.delong import delong
+from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.joint_separability import separability
 from cfs_explore.diagnostics.predicted_auroc import normal_prediction
 

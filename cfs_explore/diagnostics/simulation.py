@@ -21,7 +21,8 @@ import pandas as pd
 
 from cfs_explore.diagnostics.channels import channel_contributions
 from cfs_explore.diagnostics.checks import ScoreError
-from cfs_explore.diagnostics.delong import auroc_interval, delong
+from cfs_explore.diagnostics.delong import delong
+from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.predicted_auroc import cantelli_bound, normal_prediction
 
 #: How features hang together: all pairs alike, or the less the farther apart (rho^|i - j|).

@@ -7,6 +7,7 @@ import pandas as pd
 
 from cfs_explore.contracts import VARIANCE_FLOOR
 from cfs_explore.diagnostics.checks import ScoreError
+from cfs_explore.diagnostics.groups import Groups
 from cfs_explore.diagnostics.metrics import auroc
 
 #: The name of the mean over all statistics.
@@ -40,15 +41,18 @@ def statistic_scores(
     return scores
 
 
-def statistic_table(train: pd.DataFrame, test: pd.DataFrame, ood: pd.DataFrame) -> pd.DataFrame:
+def statistic_table(
+    train: pd.DataFrame, test: pd.DataFrame, ood: pd.DataFrame, groups: Groups | None = None
+) -> pd.DataFrame:
     """A row per statistic and one for all together: statistic, auroc, lo, hi (DeLong), n_id, n_ood, note.
 
-    Those that ``statistic_scores`` leaves out have NaN and say so in ``note``.
+    Those that ``statistic_scores`` leaves out have NaN and say so in ``note``; ``groups`` are of the images of ``test``
+    and ``ood``.
     """
     scores = statistic_scores(train, test, ood)
     rows = []
     for name in [*train, STATISTICS_TOGETHER]:
-        value = auroc(*scores[name]) if name in scores else (np.nan,) * 3
+        value = auroc(*scores[name], groups=groups) if name in scores else (np.nan,) * 3
         row = dict(zip(("auroc", "lo", "hi"), value, strict=True))
         rows.append({"statistic": name, **row, "note": "" if name in scores else _CONSTANT})
     return pd.DataFrame(rows).assign(n_id=len(test), n_ood=len(ood))

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cfs_explore.diagnostics.bootstrap import wilson_interval
+from cfs_explore.diagnostics.groups import Groups, Members
+from cfs_explore.diagnostics.intervals import wilson_interval
 from cfs_explore.embedding.errors import EmbeddingError
 
 
@@ -15,7 +16,7 @@ class Mixing(NamedTuple):
 
     Attributes:
         share: of the OOD images whose nearest other image, of both sets, is an ID image.
-        lo, hi: Wilson 95 % limits, images taken as independent.
+        lo, hi: Wilson 95 % limits, images taken as independent but for groups (theory 28).
         chance: the share expected if both sets came from one distribution, n_id / (n_id + n_ood - 1).
         n_id, n_ood: images.
     """
@@ -43,11 +44,14 @@ def nearest(features_id: np.ndarray, feature: np.ndarray, k: int) -> tuple[np.nd
     return order, distances[order]
 
 
-def mixing(features_id: np.ndarray, features_ood: np.ndarray, level: float = 0.95) -> Mixing:
+def mixing(
+    features_id: np.ndarray, features_ood: np.ndarray, level: float = 0.95, groups: Groups | None = None
+) -> Mixing:
     """Share of the OOD images whose nearest other image is an ID image; a tie counts for OOD.
 
     Args:
         features_id: (n_id, d). features_ood: (n_ood, d), n_ood >= 2.
+        groups: of the images; None where each is alone.
 
     Raises:
         EmbeddingError: fewer than two OOD images.
@@ -59,6 +63,8 @@ def mixing(features_id: np.ndarray, features_ood: np.ndarray, level: float = 0.9
 
     to_id, _ = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(features_id).kneighbors(features_ood)
     to_ood, _ = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(features_ood).kneighbors()  # itself left out
-    share = float(np.mean(to_id < to_ood))
-    lo, hi = wilson_interval(np.array(share), n_ood, level)
+    among = (to_id < to_ood).ravel()
+    share = float(among.mean())
+    apart = n_ood if groups is None else Members(groups.ood).effective(among[None])[0]
+    lo, hi = wilson_interval(np.array(share), apart, level)
     return Mixing(share, float(lo), float(hi), n_id / (n_id + n_ood - 1), n_id, n_ood)

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from cfs_explore.figures.errors import FigureDataError, require_columns
 from cfs_explore.figures.noise_lines import band, faint, noise_axis
 from cfs_explore.figures.theme import CATEGORY_COLOURS, ROLE_COLOURS, format_estimate, format_value, new_figure, palette
+from cfs_explore.wording import counted
 
 #: kind -> title of the axis.
 KINDS = {
@@ -80,7 +81,7 @@ def _line(rows: pd.DataFrame, name: str, kind: str, line: dict) -> go.Scatter:
         line=line,
         hovertext=[
             f"<b>{name}</b><br>λ {format_value(row['lam'], 2)}: {format_estimate(row[kind], row['lo'], row['hi'])}<br>"
-            f"n = {row['n']:.0f} images"
+            f"n = {counted(round(row['n']), 'image')}"
             for row in rows.to_dict("records")
         ],
         hovertemplate="%{hovertext}<extra></extra>",

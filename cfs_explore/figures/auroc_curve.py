@@ -21,10 +21,10 @@ def auroc_curve_figure(
     possible: tuple[int, int] | None = None,
     theme: str = "light",
 ) -> go.Figure:
-    """AUROC over the log-SNR with its DeLong band, the range of the single draws, and the plateau.
+    """AUROC over the log-SNR with its band, the range of the single draws, and the plateau.
 
     Args:
-        curve: a row per level, clean to noisy: lam, auroc, lo, hi (DeLong); draw_lo, draw_hi (lowest and highest AUROC
+        curve: a row per level, clean to noisy: lam, auroc, lo, hi; draw_lo, draw_hi (lowest and highest AUROC
             of a single draw; NaN for one draw).
         plateau: first and last row within the margin of the maximum.
         possible: first and last row that the data allow to be.
@@ -39,7 +39,7 @@ def auroc_curve_figure(
         theme, height=_HEIGHT, meta={"kind": "wide"}, hovermode="closest", dragmode="pan", **legend_above(3 + spread)
     )
     traces = [
-        band(curve, "lam", "lo", "hi", faint(ROLE_COLOURS["id"], 0.2), name="95 % interval (DeLong)", showlegend=True),
+        band(curve, "lam", "lo", "hi", faint(ROLE_COLOURS["id"], 0.2), name="95 % interval", showlegend=True),
         *([_draws(curve, colours.ink)] if spread else []),
         _line(curve),
         _plateau_key(),

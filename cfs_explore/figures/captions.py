@@ -12,8 +12,8 @@ from cfs_explore.figures.metric_style import metric_style
 from cfs_explore.figures.tap_names import short_tap_name
 from cfs_explore.figures.theme import format_estimate, format_value
 
-#: How each metric's interval is computed (theory 3).
-CI_METHODS = {"auroc": "DeLong 95 % CI", "aupr": "bootstrap 95 % CI", "fpr95": "bootstrap 95 % CI"}
+#: Metrics whose tables have limits (theory 27).
+_WITH_LIMITS = ("auroc", "aupr", "fpr95")
 
 
 def map_caption(
@@ -31,7 +31,7 @@ def map_caption(
         f"OOD: {ood}" if ood else "",
         sample_sizes(frame),
         _draws(frame),
-        CI_METHODS.get(metric, ""),
+        "95 % CI" if metric in _WITH_LIMITS else "",
         f"chance is {format_value(style.neutral(frame), 2)}",
     ]
     return _sentence(parts, settings)
@@ -49,36 +49,46 @@ def small_multiples_caption(
     return _sentence(parts, settings)
 
 
-def roc_caption(n_id: int, n_ood: int, settings: Mapping[str, object] | None = None) -> str:
-    """Caption of ``roc_figure``."""
+def roc_caption(sizes: str, settings: Mapping[str, object] | None = None) -> str:
+    """Caption of ``roc_figure``; ``sizes`` of ``sample_sizes``."""
     parts = [
         "ROC, OOD positive, with AUROC",
-        CI_METHODS["auroc"],
-        f"n = {n_id} ID, {n_ood} OOD",
+        "95 % CI",
+        sizes,
         "dotted: chance, and the 95 % recall at which FPR95 is read",
     ]
     return _sentence(parts, settings)
 
 
-def histogram_caption(n_id: int, n_ood: int, settings: Mapping[str, object] | None = None) -> str:
-    """Caption of ``score_histogram_figure``."""
-    return _sentence(["Scores of ID (solid) and OOD (dashed) images", f"n = {n_id} ID, {n_ood} OOD"], settings)
+def histogram_caption(sizes: str, settings: Mapping[str, object] | None = None) -> str:
+    """Caption of ``score_histogram_figure``; ``sizes`` of ``sample_sizes``."""
+    return _sentence(["Scores of ID (solid) and OOD (dashed) images", sizes], settings)
 
 
-def detectors_caption(n_id: int, n_ood: int, settings: Mapping[str, object] | None = None) -> str:
-    """Caption of ``detector_dots_figure``."""
+def detectors_caption(sizes: str, settings: Mapping[str, object] | None = None) -> str:
+    """Caption of ``detector_dots_figure``; ``sizes`` of ``sample_sizes``."""
     parts = [
         "AUROC of each detector",
-        CI_METHODS["auroc"],
-        f"n = {n_id} ID, {n_ood} OOD",
+        "95 % CI",
+        sizes,
         "#F = backbone forwards per image (in brackets: counting early stops)",
     ]
     return _sentence(parts, settings)
 
 
 def sample_sizes(frame: pd.DataFrame) -> str:
-    """'n = 500 ID, 400 OOD', or the range when cells differ."""
-    return f"n = {_range(frame['n_id'])} ID, {_range(frame['n_ood'])} OOD"
+    """'n = 500 ID, 400 OOD', or the range when cells differ; with the number of groups where a table tells it."""
+    parts = [set_size(frame, side, side.upper()) for side in ("id", "ood")]
+    shared = frame.get("shared_groups")
+    both = f" ({_range(shared)} groups with both)" if shared is not None and (shared > 0).any() else ""
+    return f"n = {', '.join(parts)}{both}"
+
+
+def set_size(frame: pd.DataFrame, side: str, name: str) -> str:
+    """'400 OOD of 30 groups', of the columns n_ood and ood_groups: the images of a side, called ``name``."""
+    images, groups = frame[f"n_{side}"], frame.get(f"{side}_groups")
+    grouped = groups is not None and (groups < images).any()
+    return f"{_range(images)} {name}" + (f" of {_range(groups)} groups" if grouped else "")
 
 
 def alt_text(frame: pd.DataFrame, metric: str = "auroc") -> str:
@@ -117,7 +127,7 @@ def _trend(grid: MapGrid, metric: str) -> str:
 
 
 def _range(counts: pd.Series) -> str:
-    low, high = int(counts.min()), int(counts.max())
+    low, high = int(counts.min()), int(counts.max())  # missing ones do not count
     return str(low) if low == high else f"{low}–{high}"
 
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from cfs_explore.figures.errors import require_columns
 from cfs_explore.figures.theme import ROLE_COLOURS, format_value, new_figure, palette
+from cfs_explore.wording import counted
 
 _ROW_PX = 52
 _COLUMNS = ("name", "score", "draws", "percentile", "p_value", "n_id")
@@ -68,7 +69,7 @@ def _traces(row: Mapping, relative: np.ndarray, position: int, colour: str) -> l
     q05, q25, _, q75, q95, score, *draws = relative.tolist()
     id_colour = ROLE_COLOURS["id"]
     about = (
-        f"{_text(row)}<br>score {format_value(row['score'])}, {len(draws)} draw{'s' * (len(draws) > 1)}<br>"
+        f"{_text(row)}<br>score {format_value(row['score'])}, {counted(len(draws), 'draw')}<br>"
         f"ID-test median {format_value(row['id_median'])}, middle 90 % {format_value(row['id_q05'])} to "
         f"{format_value(row['id_q95'])}, n = {row['n_id']:.0f}<extra></extra>"
     )

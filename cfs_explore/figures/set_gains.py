@@ -26,7 +26,8 @@ def set_gains_figure(rows: pd.DataFrame, theme: str = "light") -> go.Figure:
 
     Args:
         rows: ood, auroc_gain with _lo and _hi, better ("encoder" or "decoder", whose colour and symbol the dot
-            takes unless their AUROCs are equal), auroc_e, auroc_d, auroc_avg; a row without a finite gain says so.
+            takes unless their AUROCs are equal), auroc_e, auroc_d, auroc_avg; a row without a finite gain says so, and
+            one with a true ``survives`` (theory 30) has a star; that column may be missing.
     """
     require_columns(rows, _COLUMNS, "gains of the OOD sets")
     colours, height = palette(theme), _ROW_PX * len(rows) + 52
@@ -60,7 +61,8 @@ def _text(row: Mapping) -> str:
     sign = "+" if row["auroc_gain"] > 0 else ""
     gain = format_estimate(row["auroc_gain"], row["auroc_gain_lo"], row["auroc_gain_hi"])
     alone = f"encoder {format_value(row['auroc_e'])}, decoder {format_value(row['auroc_d'])}"
-    return f"<b>{row['ood']}</b> {sign}{gain} · {alone}"
+    mark = " *" if row.get("survives", False) else ""
+    return f"<b>{row['ood']}</b>{mark} {sign}{gain} · {alone}"
 
 
 def _dot(row: Mapping, position: int, text: str) -> go.Scatter:

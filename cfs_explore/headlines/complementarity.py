@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from cfs_explore.contracts import SATURATED
 from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 
@@ -24,22 +25,24 @@ def complementarity_headline(row: Mapping, lam: float, encoder: str, decoder: st
 
 
 def _average(row: Mapping, encoder: str, decoder: str) -> str:
-    """The paired DeLong comparison of the average with the better one alone."""
+    """The paired comparison of the average with the better one alone."""
     better, other = (decoder, encoder) if row["better"] == "decoder" else (encoder, decoder)
     value, lo, hi = row["auroc_gain"], row["auroc_gain_lo"], row["auroc_gain_hi"]
     if row["auroc_e"] == row["auroc_d"] == 1:
         return f"{encoder} and {decoder} each separate every image alone: nothing is left to add"
     if max(row["auroc_e"], row["auroc_d"]) == 1:
         return f"{better} alone already separates every image: nothing is left for {other} to add"
+    if max(row["auroc_e"], row["auroc_d"]) > SATURATED and row["auroc_avg"] > SATURATED:
+        return f"{better} alone already separates nearly every image: what {other} adds is **no evidence**"
     if lo > 0:
-        return f"{other} adds **{format_estimate(value, lo, hi)}** AUROC to {better} (paired DeLong)"
+        return f"{other} adds **{format_estimate(value, lo, hi)}** AUROC to {better} (paired)"
     if hi < 0:
         cost = format_estimate(-value, -hi, -lo)
-        return f"averaging {other} in **costs {cost}** AUROC against {better} alone (paired DeLong)"
+        return f"averaging {other} in **costs {cost}** AUROC against {better} alone (paired)"
     sign = "+" if value > 0 else ""
     return (
         f"averaging {encoder} and {decoder} is not clearly better or worse than {better} alone: "
-        f"**{sign}{format_estimate(value, lo, hi)}** AUROC (paired DeLong)"
+        f"**{sign}{format_estimate(value, lo, hi)}** AUROC (paired)"
     )
 
 

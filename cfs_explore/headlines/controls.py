@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from cfs_explore.contracts import SATURATED
 from cfs_explore.figures import format_estimate
 
 #: Control -> how a sentence begins about the image statistics.
@@ -34,6 +35,11 @@ def controls_headline(ood: str, best: pd.DataFrame) -> str:
 
 
 def _against_untrained(row: Mapping) -> str:
+    if min(row["trained"], row["auroc"]) > SATURATED:
+        return (
+            "both the trained backbone and its untrained copies separate nearly every image, which is **no evidence** "
+            "for either"
+        )
     interval = format_estimate(abs(row["excess"]), *sorted((abs(row["lo"]), abs(row["hi"]))))
     if row["lo"] > 0:
         return f"the trained backbone beats its untrained copies by **{interval}** AUROC, best cell against best cell"
@@ -51,6 +57,8 @@ def _against_statistics(row: Mapping | None) -> str:
         return ""
     value = f"**{format_estimate(row['auroc'], row['auroc_lo'], row['auroc_hi'])}**"
     name = _STATISTICS[row["control"]]
+    if min(row["trained"], row["auroc"]) > SATURATED:
+        return f"; {name} {value}, as good as all: **no evidence** for the backbone"
     if row["hi"] < 0:
         return f"; {name} {value}, **more** than the trained backbone"
     if row["lo"] > 0:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from cfs_explore.contracts import SATURATED
 from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 from cfs_explore.levels import REACH_TOLERANCE
@@ -66,12 +67,16 @@ def alignment_headline(ood: str, rows: pd.DataFrame, names: Mapping[str, str]) -
     else:
         text = f"the map of **{ood}** hangs most on **{names[worst['variant']]}**: its order of cells has rank "
         text += f"correlation **{value}** with the run's own"
-    moved = others[others["cost_of_moving_lo"] > 0]
+    tried = int(others["cost_of_moving"].notna().sum())
+    moved = others[(others["cost_of_moving_lo"] > 0) & (others["baseline_auroc"] <= SATURATED)]
     if moved.empty:
         return f"{text[0].upper()}{text[1:]}; no best cell that another alignment picks is worse beyond chance."
     dear = moved.loc[moved["cost_of_moving"].idxmax()]
     cost = format_estimate(dear["cost_of_moving"], dear["cost_of_moving_lo"], dear["cost_of_moving_hi"])
-    return f"{text[0].upper()}{text[1:]}; the best cell moves at a cost of up to **{cost}** AUROC."
+    return (
+        f"{text[0].upper()}{text[1:]}; the best cell moves at a cost of up to **{cost}** AUROC, beyond chance for "
+        f"{len(moved)} of {tried} alignments (chance alone: {0.025 * tried:.1f})."
+    )
 
 
 def conditioning_headline(ood: str, summary: pd.DataFrame) -> str:
@@ -94,7 +99,8 @@ def conditioning_headline(ood: str, summary: pd.DataFrame) -> str:
     return (
         f"For **{ood}**, the network told {what} loses a median of **{format_value(worst['median'])}** AUROC in the "
         f"{worst['region']}, the costliest of the wrong levels measured; {100 * worst['worse']:.0f} % of those cells "
-        f"lose beyond chance, {100 * worst['better']:.0f} % gain."
+        f"lose beyond chance, {100 * worst['better']:.0f} % gain (chance alone: 2.5 % each); "
+        f"{100 * worst['survive']:.0f} % survive at a false-discovery rate of 5 %."
     )
 
 
@@ -143,11 +149,12 @@ def comparison_headline(ood: str, first: str, others: Sequence[tuple[str, pd.Dat
 def _against(name: str, frame: pd.DataFrame) -> str:
     if frame.empty:
         return f"**{name}** has no matching cell"
-    ahead, behind = (frame["lo"] > 0).mean(), (frame["hi"] < 0).mean()
+    told = frame[["auroc_a", "auroc_b"]].min(axis=1) <= SATURATED
+    ahead, behind = ((told & side).mean() for side in (frame["lo"] > 0, frame["hi"] < 0))
     middle = frame["difference"].median()
     verb = "gains" if middle > 0 else "loses"
     return (
         f"**{name}** {verb} a median of **{format_value(abs(middle))}** AUROC over {len(frame)} matching "
         f"cell{'s' * (len(frame) != 1)}, ahead "
-        f"beyond chance in {100 * ahead:.0f} % of them and behind in {100 * behind:.0f} %"
+        f"beyond chance in {100 * ahead:.0f} % of them and behind in {100 * behind:.0f} % (chance alone: 2.5 % each)"
     )

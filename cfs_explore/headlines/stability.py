@@ -16,14 +16,15 @@ class Survival:
     Attributes:
         lam: log-SNR.
         icc, lo, hi: ICC and its 95 % interval.
-        n, draws: images and noise draws behind it.
+        counts: of images and their groups, such as "n = 421 ID-test images".
+        draws: noise draws.
     """
 
     lam: float
     icc: float
     lo: float
     hi: float
-    n: int
+    counts: str
     draws: int
 
 
@@ -67,7 +68,7 @@ def _survives(tap: str, survival: Survival | None) -> str:
     where = f"At **λ = {format_value(survival.lam, 1)}**"
     if not math.isfinite(survival.icc):
         return f"{where}, the features of **{tap}** do not vary at all"
-    counts = f"n = {survival.n}, {survival.draws} draws"
+    counts = f"{survival.counts}, {survival.draws} draws"
     value = f"ICC {format_estimate(survival.icc, survival.lo, survival.hi)}, {counts}"
     if not math.isfinite(survival.lo):
         return f"{where}, too few images say how much of the features of **{tap}** is the image's own ({value})"

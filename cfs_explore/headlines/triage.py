@@ -17,7 +17,8 @@ class Flagged:
         count, n: images flagged, of how many.
         rate: the false-alarm rate or false discovery rate that was asked for.
         threshold: infinite where nothing can be flagged.
-        n_id: images of ID-test.
+        reference: the ID-test images, such as "421 ID-test images of 30 groups".
+        groups: of ID-test, as many as images where each is alone.
         expected, expected_lo, expected_hi: flagged images if all were ID: mean and central 95 % range.
     """
 
@@ -27,7 +28,8 @@ class Flagged:
     n: int
     rate: float
     threshold: float
-    n_id: int
+    reference: str
+    groups: int
     expected: float
     expected_lo: float
     expected_hi: float
@@ -45,8 +47,8 @@ def triage_headline(found: Flagged, by: str) -> str:
         return _discoveries(found, share)
     start = f"At an expected false-alarm rate of {percent(found.rate)}, **{found.detector}**"
     if math.isinf(found.threshold):
-        smallest = percent(1 / (found.n_id + 1))
-        return f"{start} can flag **no image**: {found.n_id} ID-test images give no p-value below {smallest}."
+        smallest = percent(1 / (found.groups + 1))
+        return f"{start} can flag **no image**: {found.reference} give no p-value below {smallest}."
     chance = f"**{alarms_text(found.expected, found.expected_lo, found.expected_hi)}**"
     if found.count > found.expected_hi:
         return f"{start} flags {share}, **more** than the {chance} expected if all were ID."

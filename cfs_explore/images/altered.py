@@ -10,7 +10,7 @@ from .transforms import TRANSFORMS
 
 
 class AlteredSource(Source):
-    """The images of a source under a change.
+    """The images of a source under a change, each in the group of the image that it was made from.
 
     Args:
         source: closed with this one.
@@ -34,7 +34,11 @@ class AlteredSource(Source):
         record = self._source.read(index)
         pixels = self._change(record.pixels, index, self._seed)
         changed = Record.of(pixels, name=record.name, label=record.label, format=record.format, mode=record.mode)
-        return replace(changed, width=record.width, height=record.height)
+        group = record.group or record.image_id
+        return replace(changed, width=record.width, height=record.height, group=group)
+
+    def notes(self) -> list[str]:
+        return self._source.notes()
 
     def close(self) -> None:
         self._source.close()

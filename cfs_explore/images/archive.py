@@ -9,13 +9,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from ..bounded_reads import TooManyMembersError
 from ..errors import ImageError, SourceError
 from . import unpacking
-from .decode import MAX_ENCODED_BYTES, check_encoded_size, decode
+from .decode import MAX_ENCODED_BYTES, check_encoded_size
+from .encoded import EncodedSource
 from .listing import distinct, is_hidden, is_unsafe, label_of, printable, tidy, why_not_an_image
-from .record import Record, Source
+from .zip_names import open_listing, read_names
 
 Member = TypeVar("Member")
+BAD_NAME = "its name cannot be read"
 TOO_LARGE = f"larger than {MAX_ENCODED_BYTES // 2**20} MiB"
 _ENCRYPTED = 0x1
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
@@ -24,7 +27,7 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the ones that unpack in
 _MAX_DIRECTORY_BYTES = 64 * 2**20
 
 
-class ArchiveSource(Source, Generic[Member]):
+class ArchiveSource(EncodedSource, Generic[Member]):
     """Every image in an archive; the parent directory's name is the label."""
 
     def _list(self, members: Iterable[tuple[str, Member, str | None]]) -> None:
@@ -40,15 +43,13 @@ class ArchiveSource(Source, Generic[Member]):
         skipped = []
         for count, (given, member, obstacle) in enumerate(members, start=1):
             if count > unpacking.MAX_MEMBERS:
-                raise SourceError(
-                    f"{self.location} holds more than {unpacking.MAX_MEMBERS:,} members, which is the most allowed. "
-                    "Split it, or unpack it and open the folder."
-                )
+                raise _too_many(self.location)
             name = tidy(given)
             unsafe = is_unsafe(name)
             if not unsafe and (name.endswith("/") or not name or is_hidden(name)):
                 continue
             reason = "unsafe path" if unsafe else why_not_an_image(name) or obstacle
+            reason = BAD_NAME if obstacle == BAD_NAME else reason
             if reason is None and name in usable:
                 reason = "the same name twice"
             if reason is None:
@@ -60,9 +61,16 @@ class ArchiveSource(Source, Generic[Member]):
         self.names = distinct(map(printable, self._paths))
         self.skipped = sorted(skipped)
 
-    def _decoded(self, index: int, data: bytes) -> Record:
+    def _labelled(self, index: int, data: bytes) -> tuple[bytes, str]:
         check_encoded_size(len(data), self.names[index])
-        return decode(data, self.names[index], label_of(self._paths[index]))
+        return data, label_of(self._paths[index])
+
+
+def _too_many(location: str) -> SourceError:
+    return SourceError(
+        f"{location} holds more than {unpacking.MAX_MEMBERS:,} members, which is the most allowed. Split it, or unpack "
+        "it and open the folder."
+    )
 
 
 class ZipSource(ArchiveSource[zipfile.ZipInfo]):
@@ -79,36 +87,44 @@ class ZipSource(ArchiveSource[zipfile.ZipInfo]):
         self._file = None
         try:
             self._file = path.open("rb")
-            self._archive = zipfile.ZipFile(unpacking.BoundedReads(self._file, _MAX_DIRECTORY_BYTES))
+            self._archive = open_listing(self._file, unpacking.MAX_MEMBERS, _MAX_DIRECTORY_BYTES)
+        except TooManyMembersError as error:
+            self.close()
+            raise _too_many(self.location) from error
         except _DAMAGE as error:
             self.close()
             raise SourceError(
-                f"{self.location} is not a readable zip archive ({printable(str(error))}). Pack it again."
+                f"{self.location} is not a readable zip archive ({printable(str(error))}): it may be cut off. Copy or "
+                "pack it again."
             ) from error
         try:
-            self._list(_zip_members(self._archive))
+            names, said = read_names(self._archive.infolist())
+            self.remarks += [said] if said else []
+            self._list(_zip_members(self._archive, names))
             unpacking.check_bomb(sum(m.file_size for m in self._members), path.stat().st_size, self.location)
         except SourceError:
             self.close()
             raise
 
-    def _read(self, index: int) -> Record:
+    def encoded(self, index: int) -> tuple[bytes, str]:
         try:
             with self._archive.open(self._members[index]) as member:
                 data = member.read(MAX_ENCODED_BYTES + 1)  # the header's size may be a lie
         except _DAMAGE as error:
             reason = printable(str(error)) or type(error).__name__
             raise ImageError(f"{self.names[index]}: damaged inside the archive ({reason}).") from error
-        return self._decoded(index, data)
+        return self._labelled(index, data)
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
 
 
-def _zip_members(archive: zipfile.ZipFile) -> Iterator[tuple[str, zipfile.ZipInfo, str | None]]:
-    for info in archive.infolist():
-        yield info.filename, info, _why_unreadable(info)
+def _zip_members(
+    archive: zipfile.ZipFile, names: list[str | None]
+) -> Iterator[tuple[str, zipfile.ZipInfo, str | None]]:
+    for info, name in zip(archive.infolist(), names, strict=True):
+        yield (info.orig_filename, info, BAD_NAME) if name is None else (name, info, _why_unreadable(info))
 
 
 def _why_unreadable(info: zipfile.ZipInfo) -> str | None:

@@ -91,7 +91,8 @@ class BuiltinSource(Source):
     def _read(self, index: int) -> Record:
         pixels = self._drawn.images[index][:, :, None].copy()
         label = self._drawn.labels[index]
-        return Record.of(pixels, name=self.names[index], label=label, format="drawn", mode="L")
+        group = self._drawn.groups[index] if self._drawn.groups else ""
+        return Record.of(pixels, name=self.names[index], label=label, format="drawn", mode="L", group=group)
 
 
 def open_builtin(spec: Mapping) -> BuiltinSource:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..contracts import pixel_id
 from .drawn import Drawn, scale_grey
 from .transforms import TRANSFORMS
 
@@ -26,7 +27,10 @@ def draw_digits(*, side: int, classes: Sequence[int], split: str, test_fraction:
 def draw_transformed(
     transform: str, *, side: int, classes: Sequence[int], split: str, test_fraction: float, seed: int
 ) -> Drawn:
-    """``draw_digits`` with the same arguments, then a key of ``TRANSFORMS`` on each image."""
+    """``draw_digits`` with the same arguments, then a key of ``TRANSFORMS`` on each image.
+
+    The group of an image is the id of the digit that it was made from.
+    """
     return _draw(f"digits-{transform}", TRANSFORMS[transform], side, classes, split, test_fraction, seed)
 
 
@@ -40,13 +44,16 @@ def _draw(
     seed: int,
 ) -> Drawn:
     small, targets = _load()
-    images, names, labels = [], [], []
+    images, names, labels, originals = [], [], [], []
     for digit in sorted(classes):
         for row in _split_rows(np.flatnonzero(targets == digit), int(digit), split, test_fraction, seed):
-            images.append(change(scale_grey(small[row], side), int(row), seed))
+            original = scale_grey(small[row], side)
+            images.append(change(original, int(row), seed))
+            originals.append(pixel_id(original[:, :, None]))
             names.append(f"{prefix}/{digit}/{row:04d}")
             labels.append(str(digit))
-    return Drawn(np.stack(images) if images else np.empty((0, side, side), np.uint8), names, labels)
+    groups = None if change is _unchanged else originals
+    return Drawn(np.stack(images) if images else np.empty((0, side, side), np.uint8), names, labels, groups)
 
 
 @lru_cache(maxsize=1)

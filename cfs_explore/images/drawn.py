@@ -10,11 +10,12 @@ from PIL import Image
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Images (n, side, side) uint8 grey, with n names and n labels, sorted by name."""
+    """Images (n, side, side) uint8 grey, with n names, n labels and n groups, or none of these; sorted by name."""
 
     images: np.ndarray
     names: list[str]
     labels: list[str]
+    groups: list[str] | None = None
 
 
 def scale_grey(image: np.ndarray, side: int) -> np.ndarray:

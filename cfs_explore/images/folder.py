@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 from ..errors import ImageError
-from .decode import check_encoded_size, decode
+from .decode import check_encoded_size
+from .encoded import EncodedSource
 from .listing import distinct, is_hidden, label_of, printable, why_not_an_image
-from .record import Record, Source
 
 
-class FolderSource(Source):
+class FolderSource(EncodedSource):
     """Every image below a folder, labelled by its parent directory. Linked folders are not entered."""
 
     kind = "folder"
@@ -48,12 +48,12 @@ class FolderSource(Source):
         name = os.path.relpath(error.filename, self._root)
         self.skipped.append((printable(name), f"unreadable folder ({error.strerror})"))
 
-    def _read(self, index: int) -> Record:
-        path, name = self._paths[index], self.names[index]
-        return decode(read_file(self._root / path, name), name, label_of(path))
+    def encoded(self, index: int) -> tuple[bytes, str]:
+        path = self._paths[index]
+        return read_file(self._root / path, self.names[index]), label_of(path)
 
 
-class FileSource(Source):
+class FileSource(EncodedSource):
     """A set of one image file; no label."""
 
     kind = "file"
@@ -63,8 +63,8 @@ class FileSource(Source):
         self._path = path
         self.names = [printable(path.name)]
 
-    def _read(self, index: int) -> Record:
-        return decode(read_file(self._path, self.names[0]), self.names[0])
+    def encoded(self, index: int) -> tuple[bytes, str]:
+        return read_file(self._path, self.names[index]), ""
 
 
 def read_file(path: Path, name: str) -> bytes:

@@ -10,20 +10,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .. import fetching
 from ..errors import ImageError, SourceError
+from ..fetching import reads_as_hub_id
 from .decode import decode
+from .encoded import EncodedSource
 from .folder import read_file
 from .listed import OUTSIDE, Root, label_text
 from .listing import printable
-from .record import Record, Source
-from .reference import is_hub_id
+from .path_tables import GROUP_COLUMNS, find_column
+from .record import Record
 
 _ONE_AT_A_TIME = threading.Lock()
 _LABELS = ("label", "labels", "fine_label")
 INSTALL = 'pip install "cfs-explore[hub]"'
 
 
-class HubSource(Source):
+class HubSource(EncodedSource):
     """The rows of a data set, in their order; its image files are read as they are and decoded here.
 
     Args:
@@ -31,12 +34,18 @@ class HubSource(Source):
         rows: a ``datasets.Dataset`` whose column ``column`` gives {bytes, path}.
         column: of the images.
         label: column of the labels, or None.
+        group_column: of images that belong together, text or numbers; None: every image is alone.
         roots: folders that image paths may not leave.
+
+    Raises:
+        SourceError: the groups cannot be read.
     """
 
     kind = "hub"
 
-    def __init__(self, location: str, rows: Any, column: str, label: str | None, roots: list[Root]) -> None:
+    def __init__(
+        self, location: str, rows: Any, column: str, label: str | None, group_column: str | None, roots: list[Root]
+    ) -> None:
         super().__init__(location)
         self._rows = rows
         self._column = column
@@ -45,8 +54,30 @@ class HubSource(Source):
         self._label_names = [str(n) for n in getattr(rows.features.get(label), "names", None) or []]
         pad = max(6, len(str(len(rows))))
         self.names = [f"{i:0{pad}d}" for i in range(len(rows))]
+        self.groups = None if group_column is None else self._list_groups(group_column)
+
+    def _list_groups(self, column: str) -> list[str]:
+        try:
+            names = getattr(self._rows.features[column], "names", None) or []
+            return [printable(_label_text(cell, names)) for cell in self._rows.select_columns([column])[column]]
+        except _errors() as error:
+            raise SourceError(
+                f"{self.location}: the column {column!r} cannot be read ({printable(str(error))})."
+            ) from error
 
     def _read(self, index: int) -> Record:
+        data, label, name = self._row(index)
+        return self.grouped(decode(data, name, label, self.value_range), index)
+
+    def encoded(self, index: int) -> tuple[bytes, str]:
+        return self._row(index)[:2]
+
+    def _row(self, index: int) -> tuple[bytes, str, str]:
+        """The bytes, the label and the name of an image.
+
+        Raises:
+            ImageError: they cannot be read.
+        """
         name = self.names[index]
         try:
             row = self._rows[index]
@@ -57,7 +88,7 @@ class HubSource(Source):
         name = f"{name}/{printable(os.path.basename(path))}" if path else name
         data = cell.get("bytes")
         data = self._file(path, name) if data is None else data
-        return decode(data, name, self._label_text(row[self._label] if self._label else None))
+        return data, _label_text(row[self._label], self._label_names) if self._label else "", name
 
     def _file(self, path: str, name: str) -> bytes:
         if not path:
@@ -67,10 +98,9 @@ class HubSource(Source):
             raise ImageError(f"{name}: {OUTSIDE} of the data set.")
         return read_file(Path(real), name)
 
-    def _label_text(self, label: object) -> str:
-        if isinstance(label, int) and 0 <= label < len(self._label_names):
-            return self._label_names[label]
-        return label_text(label)
+
+def _label_text(label: object, names: list[str]) -> str:
+    return str(names[label]) if isinstance(label, int) and 0 <= label < len(names) else label_text(label)
 
 
 def open_hub(
@@ -80,6 +110,7 @@ def open_hub(
     label: str | None = None,
     config: str | None = None,
     download: bool = True,
+    group_column: str | None = None,
 ) -> HubSource:
     """A data set by its hub id, or a local data set folder. No code of a data set is ever run.
 
@@ -90,26 +121,31 @@ def open_hub(
         label: column of the labels; ``label``, ``labels`` or ``fine_label`` when None.
         config: configuration, where there are several.
         download: fetch what is not there.
+        group_column: of images that belong together; the first of ``GROUP_COLUMNS``, in any case, when None.
 
     Raises:
         SourceError: the library is missing, no network, or no such data set, configuration, split or column; what there
             is, is told.
     """
     local = os.path.expanduser(hub)
-    is_local = os.path.isdir(local)
-    if not is_local and not is_hub_id(hub):
+    is_local = os.path.isdir(local) and not (fetching.is_restricted() and reads_as_hub_id(hub))
+    if not is_local and not reads_as_hub_id(hub):
         raise SourceError(f"{hub!r} is neither a folder nor a data set id: write owner/name, such as ylecun/mnist.")
     library = _library()
     where = f"the data set {hub!r}"
-    rows = _load(library, os.path.abspath(local) if is_local else hub, config, split, where, download)
+    if not is_local and download and fetching.is_restricted():
+        rows = _load_for_visitors(library, hub, config, split, where)
+    else:
+        rows = _load(library, os.path.abspath(local) if is_local else hub, config, split, where, download)
     column = _image_column(library, rows.features, column, where)
     label = _label_column(rows.features, label, where)
+    groups = find_column(list(rows.features), group_column, GROUP_COLUMNS, where, "group_column")
     try:
-        rows = rows.select_columns([column, *([label] if label and label != column else [])])
+        rows = rows.select_columns(list(dict.fromkeys(filter(None, (column, label, groups)))))
         rows = rows.cast_column(column, library.Image(decode=False))
     except _errors() as error:
         raise SourceError(f"{where}: the column {column!r} holds no images ({printable(str(error))}).") from error
-    return HubSource(where, rows, column, label, _roots(library, local if is_local else None))
+    return HubSource(where, rows, column, label, groups, _roots(library, local if is_local else None))
 
 
 def _library() -> ModuleType:
@@ -120,8 +156,37 @@ def _library() -> ModuleType:
     return datasets
 
 
-def _load(library: ModuleType, place: str, config: str | None, split: str | None, where: str, download: bool) -> Any:
-    """The rows of one split."""
+def _load_for_visitors(library: ModuleType, hub: str, config: str | None, split: str | None, where: str) -> Any:
+    """The rows of one split, of what is here or, if the administrator allows it, of a copy below the runs.
+
+    Raises:
+        FetchError: it is not here, and may not be fetched or is too large.
+    """
+    if not fetching.may_fetch(hub):
+        try:
+            return _load(library, hub, config, split, where, download=False)
+        except SourceError:
+            fetching.check_name(hub)
+    try:
+        copy = fetching.fetch_repository(hub, "dataset")
+    except _errors() as error:
+        raise SourceError(
+            f"{where} cannot be fetched: {printable(fetching.plain_reason(error))}. Check its spelling."
+        ) from error
+    kept = str(fetching.kept_in("datasets"))
+    return _load(library, str(copy), config, split, where, download=False, kept=kept)
+
+
+def _load(
+    library: ModuleType,
+    place: str,
+    config: str | None,
+    split: str | None,
+    where: str,
+    download: bool,
+    kept: str | None = None,
+) -> Any:
+    """The rows of one split; what the library makes of it is kept in its own cache, or in the folder ``kept``."""
     told: list[str] = []
     try:
         with contextlib.nullcontext() if download else _offline(library):
@@ -129,7 +194,7 @@ def _load(library: ModuleType, place: str, config: str | None, split: str | None
                 told = library.get_dataset_split_names(place, config)
                 split = told[0] if len(told) == 1 else None
             if split is not None:
-                return library.load_dataset(place, name=config, split=split)
+                return library.load_dataset(place, name=config, split=split, cache_dir=kept)
     except ConnectionError as error:
         raise SourceError(
             f"{where} cannot be fetched: the hub is out of reach. Connect this computer, or name the folder of a "
@@ -204,5 +269,6 @@ def _roots(library: ModuleType, local: str | None) -> list[Root]:
         return [Root(local)]
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    caches = (HF_HUB_CACHE, library.config.HF_DATASETS_CACHE, library.config.DOWNLOADED_DATASETS_PATH)
+    own = (fetching.kept_in("hub"), fetching.kept_in("datasets"))
+    caches = (HF_HUB_CACHE, library.config.HF_DATASETS_CACHE, library.config.DOWNLOADED_DATASETS_PATH, *own)
     return [Root(str(cache)) for cache in caches]

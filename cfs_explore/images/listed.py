@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ImageError, SourceError
-from .decode import decode
+from .encoded import EncodedSource
 from .folder import read_file
 from .listing import distinct, label_of, printable, tidy, why_not_an_image
-from .record import Record, Source
 
 #: Rows of a table, lines of an image list, files of a set.
 MAX_LISTED = 2_000_000
@@ -28,11 +27,13 @@ class Entry:
         path: as it stands in the list.
         label: class, '' for none; None: the class folder of ``name`` decides.
         name: how the set calls it; '' for its path below the root.
+        group: of images that belong together; '' for none.
     """
 
     path: str
     label: str | None = None
     name: str = ""
+    group: str = ""
 
 
 class Root:
@@ -42,6 +43,7 @@ class Root:
         self.path = os.path.realpath(os.path.expanduser(path))
         self._prefix = self.path.rstrip(os.sep) + os.sep
         self._folders: dict[str, str] = {}
+        self._endings: dict[str, dict[str, list[str]]] = {}
 
     def resolve(self, given: str) -> str | None:
         """The real path of a listed one; None where it is outside the root."""
@@ -57,11 +59,31 @@ class Root:
         """The real path behind any path, asked anew; None where it is outside the root."""
         return self._inside(os.path.realpath(path))
 
+    def with_ending(self, path: str) -> tuple[str | None, str]:
+        """The only image in its folder that has this name and an ending, or None and why there is none."""
+        folder, name = os.path.split(path)
+        if folder not in self._endings:
+            self._endings[folder] = _images_by_stem(folder)
+        found = self._endings[folder].get(name, [])
+        if len(found) == 1:
+            return self.resolve(os.path.join(folder, found[0])), OUTSIDE
+        return None, f"{len(found)} images of that name" if found else why_not_an_image(path) or ""
+
     def _inside(self, real: str) -> str | None:
         return real if real.startswith(self._prefix) else None
 
 
-class ListedSource(Source):
+def _images_by_stem(folder: str) -> dict[str, list[str]]:
+    """Name without ending -> the images in a folder that have it."""
+    found: dict[str, list[str]] = {}
+    if os.path.isdir(folder):
+        for name in sorted(os.listdir(folder)):
+            if why_not_an_image(name) is None:
+                found.setdefault(os.path.splitext(name)[0], []).append(name)
+    return found
+
+
+class ListedSource(EncodedSource):
     """Listed files, sorted by name; those that leave the root, are missing or no images go to ``skipped``.
 
     Args:
@@ -78,7 +100,7 @@ class ListedSource(Source):
         super().__init__(location)
         self.kind = kind
         self._root = root
-        found: list[tuple[str, str, str]] = []
+        found: list[tuple[str, str, str, str]] = []
         for count, entry in enumerate(entries, start=1):
             if count > MAX_LISTED:
                 raise SourceError(f"{self.location} lists more than {MAX_LISTED:,} images. Split it.")
@@ -88,35 +110,42 @@ class ListedSource(Source):
                 self.skipped.append((name, reason))
             else:
                 label = label_of(name) if entry.label is None else entry.label
-                found.append((name, path, label))
+                found.append((name, path, label, printable(entry.group)))
         found.sort(key=lambda item: item[0])
-        self.names = distinct(name for name, _, _ in found)
-        self._paths = [path for _, path, _ in found]
-        self._labels = [label for _, _, label in found]
+        self.names = distinct(name for name, *_ in found)
+        self._paths = [path for _, path, _, _ in found]
+        self._labels = [label for _, _, label, _ in found]
+        self.groups = [group for *_, group in found]
         self.skipped.sort()
 
-    def _read(self, index: int) -> Record:
+    def encoded(self, index: int) -> tuple[bytes, str]:
         path, name = self._paths[index], self.names[index]
         if self._root is not None and self._root.check(path) != path:  # a link since it was listed
             raise ImageError(f"{name}: {OUTSIDE}.")
-        return decode(read_file(Path(path), name), name, self._labels[index])
+        return read_file(Path(path), name), self._labels[index]
 
 
-def open_files(files: list[str], labels: list[str] | None = None, names: list[str] | None = None) -> ListedSource:
+def open_files(
+    files: list[str],
+    labels: list[str] | None = None,
+    names: list[str] | None = None,
+    groups: list[str] | None = None,
+) -> ListedSource:
     """Several image files as one set.
 
     Args:
         files: their paths.
         labels: one per file; '' or -1 for none. Without, the parent directory in the name is the label.
         names: one per file, such as 'cats/1.png'; without, the path below the folder that all files share.
+        groups: one per file, of images that belong together; '' or -1 for none.
 
     Raises:
         SourceError: no files, or lists of different lengths.
     """
-    for key, given in (("labels", labels), ("names", names)):
+    for key, given in (("labels", labels), ("names", names), ("groups", groups)):
         if given is not None and len(given) != len(files):
             raise SourceError(f"{{'files': ...}}: {len(files):,} files but {len(given):,} {key}; give one per file.")
-    return ListedSource(f"a set of {len(files):,} files", "files", _file_entries(files, labels, names), None)
+    return ListedSource(f"a set of {len(files):,} files", "files", _file_entries(files, labels, names, groups), None)
 
 
 def label_text(label: object) -> str:
@@ -125,13 +154,16 @@ def label_text(label: object) -> str:
     return "" if label is None or text in NO_LABEL else text
 
 
-def _file_entries(files: list[str], labels: list[str] | None, names: list[str] | None) -> Iterator[Entry]:
+def _file_entries(
+    files: list[str], labels: list[str] | None, names: list[str] | None, groups: list[str] | None
+) -> Iterator[Entry]:
     if names is None:
         paths = [os.path.abspath(os.path.expanduser(str(file))) for file in files]
         shared = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""
         names = [Path(path).relative_to(shared).as_posix() for path in paths]
     for i, (file, name) in enumerate(zip(files, names, strict=True)):
-        yield Entry(os.path.expanduser(str(file)), None if labels is None else label_text(labels[i]), name)
+        label, group = None if labels is None else label_text(labels[i]), label_text(groups[i] if groups else None)
+        yield Entry(os.path.expanduser(str(file)), label, name, group)
 
 
 def _name(entry: Entry, root: Root | None) -> str:
@@ -146,13 +178,17 @@ def _locate(given: str, root: Root | None) -> tuple[str | None, str]:
     """(path, '') of a usable file, else (None, reason)."""
     if "://" in given:
         return None, "a web address, not fetched"
-    reason = why_not_an_image(given.replace("\\", "/"))
-    if reason is not None:
-        return None, reason
     try:
         path = given if root is None else _below(given, root)
-        if path is None:
+        if path is None and why_not_an_image(given.replace("\\", "/")) is None:
             return None, OUTSIDE
+        if path is not None and root is not None and why_not_an_image(path) is not None:
+            path, reason = root.with_ending(path)
+            if path is None:
+                return None, reason
+        reason = why_not_an_image(path or given.replace("\\", "/"))
+        if path is None or reason is not None:
+            return None, reason or OUTSIDE
         return (path, "") if stat.S_ISREG(os.stat(path).st_mode) else (None, "not a regular file")
     except (OSError, ValueError):  # what can be no path
         return None, "no such file"

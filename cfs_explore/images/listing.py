@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from ..wording import counted
+
 _JPEG = {".jpg", ".jpeg", ".jpe", ".jfif"}
 _PNM = {".ppm", ".pgm", ".pbm", ".pnm"}
 IMAGE_EXTENSIONS = frozenset({".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff", *_JPEG, *_PNM})
@@ -85,4 +87,4 @@ def summarise(skipped: list[tuple[str, str]]) -> str:
     if not skipped:
         return "found no files"
     counts = Counter(reason for _, reason in skipped).most_common(5)
-    return f"found {len(skipped)} files, of which " + "; ".join(f"{n}: {reason}" for reason, n in counts)
+    return f"found {counted(len(skipped), 'file')}, of which " + "; ".join(f"{n}: {reason}" for reason, n in counts)

@@ -2,68 +2,128 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from ..bounded_reads import open_zip
 from ..errors import SourceError
 from .listing import printable
-from .unpacking import BoundedReads, unpack
+from .unpacking import unpack
 
-IMAGE_KEYS = ("images", "x", "data")
-LABEL_KEYS = ("labels", "y")
+#: What NumPy and zipfile raise on damaged files; NumPy parses headers with Python's own tokenizer.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    SyntaxError,
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+)
+
+#: Usual names of the images, best first, and of their labels, in any case; also behind or before a split's name.
+IMAGE_WORDS = ("images", "image", "imgs", "img", "x", "data", "pixels")
+LABEL_WORDS = ("labels", "label", "y", "targets", "target", "classes", "class", "fine_labels", "fine_label")
 MAX_LABEL_BYTES = 256 * 2**20
-_MAX_DIRECTORY_BYTES = 16 * 2**20
+_MAX_DIRECTORY_BYTES, _MAX_ARRAYS = 16 * 2**20, 1_000
 _HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_npz(path: Path, key: str | None, location: str) -> tuple[str, np.ndarray, np.ndarray | None, BinaryIO]:
+def read_npz(path: Path, key: str | None, location: str) -> tuple[str, np.ndarray, np.ndarray | None, str, BinaryIO]:
     """The images and labels of a .npz.
 
     Args:
         path: of the file.
-        key: of the images; None: its only key, or the first of ``IMAGE_KEYS``.
+        key: of the images; None: its only key that is no labels', or the first of ``IMAGE_WORDS``.
         location: how messages call the file.
 
     Returns:
-        key; images, mapped from the temporary file that comes last; labels or None; the temporary file, for the caller
-        to close.
+        key; images, mapped from the temporary file that comes last; labels or None; what is to be said of the labels,
+        or ''; the temporary file, for the caller to close.
 
     Raises:
         SourceError: no such key, or it needs too much room.
         What NumPy and zipfile raise on damage, ValueError for objects.
     """
-    with path.open("rb") as file, zipfile.ZipFile(BoundedReads(file, _MAX_DIRECTORY_BYTES)) as archive:
+    with path.open("rb") as file, open_zip(file, _MAX_ARRAYS, _MAX_DIRECTORY_BYTES) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
-        key, labels_key = _choose(list(members), key, location)
-        labels = None
+        key = _images_key(list(members), key, location)
+        labels, said = None, ""
+        labels_key = _labels_key(list(members), key)
         if labels_key is not None:
-            if archive.getinfo(members[labels_key]).file_size > MAX_LABEL_BYTES:
-                raise SourceError(f"{location}: the labels take more than {MAX_LABEL_BYTES // 2**20} MiB.")
-            mapped, spool = _map(archive, members[labels_key], location)
-            labels = np.array(mapped)
-            spool.close()
+            labels, said = _labels(archive, members[labels_key], location)
         images, spool = _map(archive, members[key], location)
-        return key, images, labels, spool
+        return key, images, labels, said, spool
 
 
-def _choose(keys: list[str], key: str | None, location: str) -> tuple[str, str | None]:
-    """The keys of the images and of the labels."""
+def _labels(archive: zipfile.ZipFile, member: str, location: str) -> tuple[np.ndarray | None, str]:
+    """The labels, or None and why they are left out: they are no reason to lose the images."""
+    if archive.getinfo(member).file_size > MAX_LABEL_BYTES:
+        return None, f"The labels were left out: they take more than {MAX_LABEL_BYTES // 2**20} MiB."
+    try:
+        mapped, spool = _map(archive, member, location)
+    except UNREADABLE as error:
+        return None, f"The labels were left out: {printable(str(error)) or type(error).__name__}."
+    with spool:
+        return np.array(mapped), ""
+
+
+def _images_key(keys: list[str], key: str | None, location: str) -> str:
     told = ", ".join(printable(k) for k in keys[:20]) or "none"
     if key is not None and key not in keys:
         raise SourceError(f"{location} has no array {key!r}, which `key` names. Its keys are {told}.")
-    labels_key = next((k for k in LABEL_KEYS if k in keys and k != key), None)
-    candidates = [k for k in keys if k != labels_key]
-    named = [k for k in IMAGE_KEYS if k in candidates]
-    found = key or (candidates[0] if len(candidates) == 1 else next(iter(named), None))
+    candidates = [k for k in keys if _word(k, LABEL_WORDS) is None]
+    ranked = sorted((k for k in candidates if _word(k, IMAGE_WORDS) == k.lower()), key=_rank)
+    split = [k for k in candidates if _word(k, IMAGE_WORDS) is not None]
+    found = key or next(iter(ranked), None) or (split[0] if len(split) == 1 else None)
+    found = found or (candidates[0] if len(candidates) == 1 else None)
     if found is None:
         raise SourceError(
             f"{location}: which array holds the images? Its keys are {told}; name one of them "
-            f"{' or '.join(IMAGE_KEYS)}, keep only one, or say {{'path': ..., 'key': ...}}."
+            f"{' or '.join(IMAGE_WORDS[:3])}, keep only one, or say {{'path': ..., 'key': ...}}."
         )
-    return found, labels_key
+    return found
+
+
+def _rank(key: str) -> int:
+    return IMAGE_WORDS.index(key.lower())
+
+
+def _labels_key(keys: list[str], images: str) -> str | None:
+    """The labels with the same split in their name as the images: 'train_images' and 'train_labels'."""
+    labels = [k for k in keys if k != images and _word(k, LABEL_WORDS) is not None]
+    split = _split(images, IMAGE_WORDS)
+    same = sorted((k for k in labels if _split(k, LABEL_WORDS) == split), key=_label_rank)
+    return next(iter(same), None)
+
+
+def _label_rank(key: str) -> int:
+    return LABEL_WORDS.index(_word(key, LABEL_WORDS))
+
+
+def _word(key: str, words: tuple[str, ...]) -> str | None:
+    """The usual name that a key is, or begins or ends with beside a split's, such as 'x_train' and 'test_images'."""
+    low = key.lower()
+    if low in words:
+        return low
+    longest = sorted(words, key=len, reverse=True)
+    return next((w for w in longest if low.endswith(f"_{w}") or low.startswith(f"{w}_")), None)
+
+
+def _split(key: str, words: tuple[str, ...]) -> str:
+    word = _word(key, words)
+    return "" if word is None else key.lower().removeprefix(word).removesuffix(word).strip("_")
 
 
 def _map(archive: zipfile.ZipFile, member: str, location: str) -> tuple[np.ndarray, BinaryIO]:

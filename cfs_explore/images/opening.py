@@ -14,6 +14,7 @@ from .altered import AlteredSource
 from .archive import ZipSource
 from .arrays import ArraySource
 from .builtin import open_builtin
+from .encoded import with_options
 from .folder import FileSource, FolderSource
 from .hub import open_hub
 from .listed import open_files
@@ -28,26 +29,28 @@ from .torchvision_sets import open_torchvision
 
 
 def _open_array(path: Path, **options: Any) -> ArraySource:
-    return ArraySource(path, declared=options.get("range"), key=options.get("key"))
+    return ArraySource(path, declared=options.get("range"), key=options.get("key"), layout=options.get("layout"))
 
 
-_TABLE = ("root", "column", "label_column")
+_FILES = ("range", "pages")
+_FOLDER = (with_options(FolderSource), _FILES)
+_TABLE = ("root", "column", "label_column", "group_column", *_FILES)
 #: End of the file's name -> (how it is opened, the options that it takes).
 _BY_EXTENSION: dict[str, tuple[Callable[..., Source], tuple[str, ...]]] = {
-    ".zip": (ZipSource, ()),
-    **dict.fromkeys(TAR_EXTENSIONS, (TarSource, ())),
-    ".parquet": (open_parquet, _TABLE),
-    ".csv": (open_text_table, _TABLE),
-    ".tsv": (open_text_table, _TABLE),
-    ".npz": (_open_array, ("range", "key")),
-    ".npy": (_open_array, ("range",)),
-    **dict.fromkeys(sorted(IMAGE_EXTENSIONS), (FileSource, ())),
+    ".zip": (with_options(ZipSource), _FILES),
+    **dict.fromkeys(TAR_EXTENSIONS, (with_options(TarSource), _FILES)),
+    ".parquet": (with_options(open_parquet), _TABLE),
+    ".csv": (with_options(open_text_table), _TABLE),
+    ".tsv": (with_options(open_text_table), _TABLE),
+    ".npz": (_open_array, ("range", "key", "layout")),
+    ".npy": (_open_array, ("range", "layout")),
+    **dict.fromkeys(sorted(IMAGE_EXTENSIONS), (with_options(FileSource), _FILES)),
 }
+_IMAGES = f"image files ({' '.join(sorted(IMAGE_EXTENSIONS))})"
 ACCEPTED = (
     "a folder of images; a .zip, .tar, .tar.gz, .tar.zst or .tar.bz2 of images; a .parquet with image bytes or paths; "
-    "a .csv or .tsv with paths; a .npz or .npy array; an image file "
-    f"({' '.join(sorted(IMAGE_EXTENSIONS))}); or a mapping with one of builtin, path, files, imglist, hub, "
-    "torchvision, altered"
+    f"a .csv or .tsv with paths; a .npz or .npy array; {_IMAGES}; or a mapping with one of builtin, path, files, "
+    "imglist, hub, torchvision, altered"
 )
 
 
@@ -56,11 +59,12 @@ def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None 
 
     Args:
         path_or_spec: a path, or one of
-            {'path': path, **options}: root, column and label_column of a table; range of an array; key in a .npz;
-            {'files': [paths], 'labels': [...], 'names': [...]}: several image files;
+            {'path': path, **options}: root, column, label_column and group_column of a table; range of the numbers in
+            files and arrays; pages ('all') of files; layout of an array; key in a .npz;
+            {'files': [paths], 'labels': [...], 'names': [...], 'groups': [...]}: several image files;
             {'imglist': path, 'root': folder}: an OpenOOD image list;
-            {'hub': 'owner/name', 'split', 'column', 'label', 'config'}: a data set of the Hugging Face hub, or a local
-            data set folder;
+            {'hub': 'owner/name', 'split', 'column', 'label', 'group_column', 'config', 'range', 'pages'}: a data set of
+            the Hugging Face hub, or a local data set folder;
             {'torchvision': name, 'split', 'root', 'download'}: see ``TORCHVISION_SETS``;
             {'altered': change, 'of': source, 'seed'}: another set's images under one of ``TRANSFORMS``;
             {'builtin': name, **parameters}: see ``BUILTIN_SETS``.
@@ -80,7 +84,9 @@ def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None 
     source = _open(path_or_spec)
     if not len(source):
         source.close()
-        raise SourceError(f"no images in {source.location}: {summarise(source.skipped)}. Accepted: {ACCEPTED}.")
+        if not source.skipped:
+            raise SourceError(f"no images in {source.location}: found no files; put image files into it.")
+        raise SourceError(f"no images in {source.location}: {summarise(source.skipped)}. Put {_IMAGES} into it.")
     return source if limit is None or limit >= len(source) else SampledSource(source, int(limit), seed)
 
 
@@ -97,16 +103,24 @@ def _open(given: object) -> Source:
     if reference.kind == "path":
         return _open_path(reference.value, reference.options)
     if reference.kind == "imglist":
-        return open_imglist(_existing(reference.value), **_expanded(reference.options))
+        return with_options(open_imglist)(_existing(reference.value), **_expanded(reference.options))
     if reference.kind == "builtin":
         return open_builtin({"builtin": reference.value, **reference.options})
     if reference.kind == "altered":
         return _open_altered(reference.value, **reference.options)
     copy = local_copy(reference)
     if copy is not None:
-        return _open_path(copy, {})
-    opens = {"files": open_files, "hub": open_hub, "torchvision": open_torchvision}
+        return _open_path(copy, _copy_options(copy, reference.options))
+    opens = {"files": with_options(open_files), "hub": with_options(open_hub), "torchvision": open_torchvision}
     return opens[reference.kind](reference.value, **reference.options)
+
+
+def _copy_options(copy: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a set that is known by name, as its copy here takes them."""
+    names = {"range": "range", "pages": "pages", "group_column": "group_column"}
+    if copy.suffix.lower() in (".parquet", ".csv", ".tsv"):  # others have neither columns of images nor of labels
+        names |= {"column": "column", "label": "label_column"}
+    return {names[key]: value for key, value in options.items() if key in names}
 
 
 def _open_altered(change: str, of: Any = None, seed: int = 0) -> Source:
@@ -124,9 +138,7 @@ def _open_path(given: str | os.PathLike, options: dict[str, Any]) -> Source:
     path = _existing(given)
     name = path.name.lower()
     endings = sorted((ending for ending in _BY_EXTENSION if name.endswith(ending)), key=len)
-    opens, known = (
-        (FolderSource, ()) if path.is_dir() else _BY_EXTENSION.get(endings[-1] if endings else "", (None, ()))
-    )
+    opens, known = _FOLDER if path.is_dir() else _BY_EXTENSION.get(endings[-1] if endings else "", (None, ()))
     if opens is None:
         raise SourceError(
             f"{printable(str(path))} is of an unknown kind ({path.suffix.lower() or 'no extension'}). "
@@ -181,6 +193,9 @@ class SampledSource(Source):
 
     def _read(self, index: int) -> Record:
         return self._source.read(self._indices[index])
+
+    def notes(self) -> list[str]:
+        return self._source.notes()
 
     def close(self) -> None:
         self._source.close()

@@ -11,11 +11,15 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
+from ..colour import colour_of
 from ..errors import ImageError, RunCancelled, SourceError
-from .preprocess import check_input_shape, thumbnail, to_input
+from .preprocess import check_input_shape, png, shrunk, to_input
 from .record import Source
 
-COLUMNS = ("image_id", "name", "label", "format", "mode", "width", "height", "thumbnail")
+COLUMNS = (
+    *("image_id", "content_id", "name", "label", "group"),
+    *("format", "mode", "colour", "width", "height", "thumbnail"),
+)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -41,7 +45,8 @@ def prepare(
         thumbnails: make them.
 
     Returns:
-        rows: one row per good image, in the array's order, with ``COLUMNS``; thumbnail is PNG bytes, or empty.
+        rows: one row per good image, in the array's order, with ``COLUMNS``; thumbnail is PNG bytes, or empty; group is
+            missing where an image is alone.
         skipped: (name, reason) of the source's unusable members and of the images that could not be read.
 
     Raises:
@@ -54,8 +59,8 @@ def prepare(
     partial = out_npy.with_name(out_npy.name + ".partial")
     try:
         with open(partial, "wb") as file:
-            small = thumbnail if thumbnails else lambda pixels: b""
-            rows, skipped = _write_inputs(file, source, image_shape, policy, small, progress, cancelled)
+            thumbnail = png if thumbnails else lambda pixels: b""
+            rows, skipped = _write_inputs(file, source, image_shape, policy, thumbnail, progress, cancelled)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, out_npy)
@@ -73,7 +78,7 @@ def _write_inputs(
     source: Source,
     image_shape: tuple[int, int, int],
     policy: str,
-    small: Callable[[np.ndarray], bytes],
+    thumbnail: Callable[[np.ndarray], bytes],
     progress: Callable[[int, int], None] | None,
     cancelled: Callable[[], bool] | None,
 ) -> tuple[list[tuple], list[tuple[str, str]]]:
@@ -93,13 +98,18 @@ def _write_inputs(
             skipped.append((name, str(error).removeprefix(f"{name}: ")))
         else:
             _write_input(file, to_input(record.pixels, image_shape, policy))
-            facts = (record.name, record.label, record.format, record.mode, record.width, record.height)
-            rows.append((record.image_id, *facts, small(record.pixels)))
+            small = shrunk(record.pixels)
+            rows.append(
+                (
+                    *(record.image_id, record.content_id, record.name, record.label, record.group or None),
+                    *(record.format, record.mode, colour_of(small), record.width, record.height, thumbnail(small)),
+                )
+            )
         if progress is not None:
             progress(index + 1, total)
     if not rows:
         first = ": ".join(skipped[0])
-        raise SourceError(f"none of the {total} images of {source.location} can be read; the first: {first}")
+        raise SourceError(f"{source.location}: no image of {total:,} can be read; the first: {first}")
     file.seek(0)  # NumPy pads headers, so that the count can change in place
     _write_header(file, (len(rows), *image_shape))
     if file.tell() != data_start:

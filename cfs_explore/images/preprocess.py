@@ -46,6 +46,17 @@ def to_input(pixels: np.ndarray, image_shape: tuple[int, int, int], policy: str 
     return np.ascontiguousarray(np.broadcast_to(array, image_shape))
 
 
+def kept_share(width: np.ndarray, height: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:
+    """Shares of pictures that the policy "crop" keeps, 0..1: the smaller aspect ratio by the larger one.
+
+    Args:
+        width, height: (n,), in pixels.
+        image_shape: the backbone's (C, H, W).
+    """
+    ratio = np.asarray(width) * image_shape[1] / (np.asarray(height) * image_shape[2])
+    return np.minimum(ratio, 1 / ratio)
+
+
 def check_input_shape(image_shape: tuple[int, int, int], policy: str) -> None:
     """Raise where no image can ever be fitted: see ``to_input``."""
     if policy not in RESIZE_POLICIES:
@@ -57,14 +68,24 @@ def check_input_shape(image_shape: tuple[int, int, int], policy: str) -> None:
         )
 
 
-def thumbnail(pixels: np.ndarray, side: int = 64) -> bytes:
-    """PNG bytes of an image (H, W, 1 | 3), shrunk to at most ``side`` pixels; else lossless."""
+def shrunk(pixels: np.ndarray, side: int = 64) -> np.ndarray:
+    """uint8 (h, w) or (h, w, 3) of an image (H, W, 1 | 3): at most ``side`` pixels wide and high."""
     image = _as_image(pixels)
     if max(image.size) > side:
         image = image.resize(_scaled(image, side / max(image.size)), _FILTER)
+    return np.asarray(image)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """A uint8 (h, w) or (h, w, 3) as a PNG file."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def thumbnail(pixels: np.ndarray, side: int = 64) -> bytes:
+    """PNG bytes of an image (H, W, 1 | 3), shrunk to at most ``side`` pixels; else lossless."""
+    return png(shrunk(pixels, side))
 
 
 def _as_image(pixels: np.ndarray) -> Image.Image:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from ..contracts import pixel_id
+from ..wording import counted
 from .listing import printable
 
 
@@ -22,6 +24,8 @@ class Record:
         format: native codec (PNG, JPEG, ...), 'array' for npy and npz, 'drawn' for the built-in sets.
         mode: native Pillow mode (L, RGBA, ...), before conversion.
         width, height: native size in pixels, after EXIF rotation and before any resize.
+        group: of images that belong together, such as those of one person; '' where it is alone (theory 28).
+        remarks: what its set's notes should say, with {n} for a number, and this image's share of that number.
     """
 
     name: str
@@ -31,22 +35,28 @@ class Record:
     mode: str
     width: int
     height: int
+    group: str = ""
+    remarks: tuple[tuple[str, int], ...] = ()
 
     @classmethod
-    def of(cls, pixels: np.ndarray, *, name: str, label: str, format: str, mode: str) -> Record:
+    def of(cls, pixels: np.ndarray, *, name: str, label: str, format: str, mode: str, group: str = "") -> Record:
         """A record around ``pixels`` (H, W, C), which become contiguous and read-only; texts are made printable."""
-        name, label = printable(name), printable(label)
+        name, label, group = printable(name), printable(label), printable(group)
         pixels = np.ascontiguousarray(pixels)
         pixels.setflags(write=False)
         height, width = pixels.shape[:2]
-        return cls(name, label, pixels, format, mode, width, height)
+        return cls(name, label, pixels, format, mode, width, height, group)
 
-    @property
+    @cached_property
     def image_id(self) -> str:
         """16 hex characters from shape and pixels alone: the same wherever an image is kept."""
-        digest = hashlib.blake2b(repr(self.pixels.shape).encode(), digest_size=8)
-        digest.update(self.pixels.tobytes())
-        return digest.hexdigest()
+        return pixel_id(self.pixels)
+
+    @property
+    def content_id(self) -> str:
+        """As ``image_id``, but of one channel where three are equal: the same for a grey picture stored as RGB."""
+        grey = self.pixels[:, :, :1]
+        return pixel_id(grey) if self.pixels.shape[2] == 3 and (self.pixels == grey).all() else self.image_id
 
 
 class Source(ABC):
@@ -58,6 +68,7 @@ class Source(ABC):
         names: one printable name per image, sorted; rows of arrays and tables of bytes keep their order, since their
             names begin with the zero-padded row number.
         skipped: (name, reason) of the members that were seen to be unusable when the source was listed.
+        remarks: how the set was read where that had to be decided, a sentence each.
     """
 
     kind: str
@@ -66,6 +77,8 @@ class Source(ABC):
         self.location = printable(location)
         self.names: list[str] = []
         self.skipped: list[tuple[str, str]] = []
+        self.remarks: list[str] = []
+        self._remarked: dict[str, dict[int, int]] = {}
 
     def __len__(self) -> int:
         return len(self.names)
@@ -85,7 +98,18 @@ class Source(ABC):
         """
         if not 0 <= index < len(self):
             raise IndexError(f"image {index} of {self.location}: allowed are 0 to {len(self) - 1}.")
-        return self._read(index)
+        record = self._read(index)
+        for remark, count in record.remarks:
+            self._remarked.setdefault(remark, {})[index] = count
+        return record
+
+    def notes(self) -> list[str]:
+        """What a user should know of how the set is read, of the images that have been read so far."""
+        seen = [(remark, sum(counts.values())) for remark, counts in self._remarked.items()]
+        return [
+            *self.remarks,
+            *(remark.format(images=counted(n, "image"), pages=counted(n, "page")) for remark, n in sorted(seen)),
+        ]
 
     @abstractmethod
     def _read(self, index: int) -> Record:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import SourceError
+from ..fetching import reads_as_hub_id
+from .layouts import LAYOUTS
 
 #: Kind -> its options. 'builtin' has those of its set.
 KINDS: dict[str, tuple[str, ...]] = {
-    "path": ("root", "column", "label_column", "range", "key"),
-    "files": ("labels", "names"),
-    "imglist": ("root",),
-    "hub": ("split", "column", "label", "config", "download"),
+    "path": ("root", "column", "label_column", "group_column", "range", "pages", "key", "layout"),
+    "files": ("labels", "names", "groups", "range", "pages"),
+    "imglist": ("root", "range", "pages"),
+    "hub": ("split", "column", "label", "group_column", "config", "range", "pages", "download"),
     "torchvision": ("split", "root", "download"),
     "altered": ("of", "seed"),
 }
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def is_altered(source: object) -> bool:
 
 def is_hub_id(text: str) -> bool:
     """Whether ``owner/name`` names a data set of the hub; what exists on this computer is a path."""
-    return bool(_HUB_ID.fullmatch(text)) and not os.path.exists(text)
+    return reads_as_hub_id(text) and not os.path.exists(text)
 
 
 def _kind_error(given: Mapping, kinds: list[str]) -> str:
@@ -102,7 +102,10 @@ def _close(key: object, allowed: Sequence[str]) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = "what nests too deep"
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
@@ -135,13 +138,19 @@ _PATH = ("a path", _is_path)
 _TYPES: dict[str, tuple[str, Callable[[object], bool]]] = {
     **dict.fromkeys(("path", "root", "imglist"), _PATH),
     **dict.fromkeys(
-        ("column", "label_column", "key", "hub", "split", "label", "config", "torchvision", "altered"), _TEXT
+        ("column", "label_column", "group_column", "key", "hub", "split", "label", "config", "torchvision", "altered"),
+        _TEXT,
     ),
     "of": ("a path or a mapping that is not altered itself", lambda v: _is_path(v) or _is_plain(v)),
     "seed": ("a whole number from 0 on", lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0),
     "range": ("a list of two numbers, the lower one first", _is_range),
+    "pages": ("first or all", lambda value: value in ("first", "all")),
+    "layout": (f"one of {', '.join(LAYOUTS)}", lambda value: value in LAYOUTS),
     "files": ("a list of paths", lambda value: _is_list_of(_is_path)(value) and len(value) > 0),
     "names": ("a list of texts", _is_list_of(_is_text)),
-    "labels": ("a list of texts or whole numbers", _is_list_of(lambda value: isinstance(value, str | int))),
+    **dict.fromkeys(
+        ("labels", "groups"),
+        ("a list of texts or whole numbers", _is_list_of(lambda value: isinstance(value, str | int))),
+    ),
     "download": ("true or false", lambda value: isinstance(value, bool)),
 }

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from ..colour import colour_of
 from ..errors import ImageError, RunCancelled, SourceError
 from .opening import SampledSource
-from .preprocess import thumbnail
+from .preprocess import shrunk
 from .record import Record, Source
 
 #: Statistic of one image -> what it measures. All are taken on the picture shrunk to 64 pixels, so that sets of
@@ -29,7 +30,7 @@ STATISTICS: dict[str, str] = {
     "brightness": "Mean of the luma Y of Rec. 601, 0..255.",
     "contrast": "Standard deviation of Y: RMS contrast.",
 }
-FACTS = ("image_id", "name", "label", "format", "mode", "width", "height")
+FACTS = ("image_id", "content_id", "name", "label", "format", "mode", "colour", "width", "height")
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -42,15 +43,24 @@ class Survey:
         total: images that it lists; more than were looked at where a sample was asked for.
         images: one row per image that could be read: ``FACTS`` (native), and ``STATISTICS``, NaN where not measured.
         unusable: name and reason of the members that are no images and of the images that could not be read.
+        notes: how the set was read where that had to be decided, a sentence each.
+        unreadable: names of the images that were looked at and could not be read; ``unusable`` has the reasons.
     """
 
     location: str
     total: int
     images: pd.DataFrame
     unusable: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether there are more images than were looked at."""
+        return len(self) + len(self.unreadable) < self.total
 
     def labels(self) -> pd.DataFrame:
         """label, count; the most frequent first. Empty where no image has a label."""
@@ -65,6 +75,10 @@ class Survey:
         """format (codec), mode (Pillow's, native), count; the most frequent first."""
         return _counted(self.images, ["format", "mode"])
 
+    def colours(self) -> pd.DataFrame:
+        """colour ("grey" or "colour", by the pixels: see ``colour``), count; the most frequent first."""
+        return _counted(self.images, ["colour"])
+
     def statistics(self) -> pd.DataFrame:
         """statistic, mean, std (of the images, ddof 0), count; a row for each of ``STATISTICS``."""
         measured = self.images[list(STATISTICS)].dropna()
@@ -73,8 +87,8 @@ class Survey:
 
     def duplicates(self) -> list[tuple[str, ...]]:
         """Names of images with the very same pixels, a tuple per group, in the set's order."""
-        twice = self.images[self.images.duplicated("image_id", keep=False)]
-        return [tuple(group["name"]) for _, group in twice.groupby("image_id", sort=False)]
+        twice = self.images[self.images.duplicated("content_id", keep=False)]
+        return [tuple(group["name"]) for _, group in twice.groupby("content_id", sort=False)]
 
 
 def survey(
@@ -84,6 +98,7 @@ def survey(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    seen: Callable[[int, Record], None] | None = None,
 ) -> Survey:
     """Read every image once, one in memory at a time, and note what it is.
 
@@ -93,6 +108,8 @@ def survey(
         seed: of that draw.
         progress: called with (done, total) after each image, good or not.
         cancelled: asked before each image.
+        seen: called with the position (in the sample) and the record of each image that could be read, for what else
+            is wanted of it.
 
     Raises:
         RunCancelled: ``cancelled`` said so. SourceError: there is no such sample.
@@ -101,19 +118,24 @@ def survey(
         raise SourceError(f"sample = {sample}, seed = {seed}: allowed are a sample from 1 on and a seed from 0 on.")
     looked_at = source if sample is None or sample >= len(source) else SampledSource(source, sample, seed)
     rows: list[tuple] = []
-    unusable = list(source.skipped)
+    unreadable: list[tuple[str, str]] = []
     for index, name in enumerate(looked_at.names):
         if cancelled is not None and cancelled():
             raise RunCancelled(f"stopped after {index} of {len(looked_at)} images of {source.location}.")
         try:
             record = looked_at.read(index)
         except ImageError as error:
-            unusable.append((name, str(error).removeprefix(f"{name}: ")))
+            unreadable.append((name, str(error).removeprefix(f"{name}: ")))
         else:
-            rows.append((*_facts(record), *_statistics(_shrunk(thumbnail(record.pixels)))))
+            small = shrunk(record.pixels)
+            rows.append((*_facts(record, small), *_statistics(small)))
+            if seen is not None:
+                seen(index, record)
         if progress is not None:
             progress(index + 1, len(looked_at))
-    return Survey(source.location, len(source), _frame(rows), _unusable_frame(unusable))
+    unusable = _unusable_frame([*source.skipped, *unreadable])
+    names = tuple(name for name, _ in unreadable)
+    return Survey(source.location, len(source), _frame(rows), unusable, tuple(looked_at.notes()), names)
 
 
 def survey_rows(
@@ -134,17 +156,17 @@ def survey_rows(
         chosen = np.sort(np.random.Generator(np.random.PCG64(seed)).choice(chosen, sample, replace=False))
     values = np.full((len(rows), len(STATISTICS)), np.nan)
     for position in chosen:
-        values[position] = _statistics(_shrunk(rows["thumbnail"].iloc[position]))
+        values[position] = _statistics(_pixels(rows["thumbnail"].iloc[position]))
     facts = rows[list(FACTS)].reset_index(drop=True)
     images = pd.concat([facts, pd.DataFrame(values, columns=list(STATISTICS))], axis=1)
     return Survey(location, len(rows), images, _unusable_frame([]) if unusable is None else unusable)
 
 
-def _facts(record: Record) -> tuple:
-    return tuple(getattr(record, name) for name in FACTS)
+def _facts(record: Record, small: np.ndarray) -> tuple:
+    return tuple(colour_of(small) if name == "colour" else getattr(record, name) for name in FACTS)
 
 
-def _shrunk(png: bytes) -> np.ndarray:
+def _pixels(png: bytes) -> np.ndarray:
     """uint8 (h, w) or (h, w, 3) of a thumbnail."""
     with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
         return np.asarray(image)

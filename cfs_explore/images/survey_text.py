@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..wording import counted
 from .survey import Survey
 
 _SHOWN = 4
@@ -11,13 +12,14 @@ _SHOWN = 4
 
 def summary(found: Survey) -> dict[str, str]:
     """Property -> what the set has of it, such as 'Native size' -> '90 % 32x32, 10 % 28x28'."""
-    sizes, storage = found.sizes(), found.storage()
+    sizes, storage, colours = found.sizes(), found.storage(), found.colours()
     numbers = found.statistics().set_index("statistic")
     measured = numbers["count"].max() > 0
     return {
         "Images": images_text(found),
         "Native size": _shares(_joined(sizes, "width", "height", "x"), sizes["count"]),
         "Codec": _shares(*_summed(storage, "format")),
+        "Colour": _shares(colours["colour"], colours["count"]),
         "Colour mode": _shares(*_summed(storage, "mode")),
         "Classes": _classes(found.labels()),
         "Mean colour": _colour(numbers) if measured else "",
@@ -32,6 +34,7 @@ def summary(found: Survey) -> dict[str, str]:
 EXPLAINED = {
     "Native size": "Width x height in pixels, before any resizing.",
     "Codec": "How the files are compressed. JPEG leaves traces that a detector can see.",
+    "Colour": "Whether there is colour in the pixels, whatever the file's mode.",
     "Colour mode": "As stored: L is grey, RGB colour, RGBA colour with transparency, P a palette.",
     "Mean colour": "Mean red, green and blue of the images, 0..255.",
     "Brightness": "Mean luma, 0..255 (± standard deviation over the images).",
@@ -42,10 +45,9 @@ EXPLAINED = {
 
 def images_text(found: Survey) -> str:
     """'400', or '2,000 of 60,000, drawn at random'."""
-    looked_at = len(found)
-    if found.total <= looked_at + len(found.unusable):
-        return f"{looked_at:,}"
-    return f"{looked_at:,} of {found.total:,}, drawn at random"
+    if not found.is_sample:
+        return f"{len(found):,}"
+    return f"{len(found):,} of {found.total:,}, drawn at random"
 
 
 def duplicates_text(found: Survey) -> str:
@@ -53,7 +55,7 @@ def duplicates_text(found: Survey) -> str:
     groups = found.duplicates()
     if not groups:
         return "none"
-    return f"{sum(map(len, groups)):,} images in {len(groups):,} group{'s' * (len(groups) > 1)}"
+    return f"{counted(sum(map(len, groups)), 'image')} in {counted(len(groups), 'group')}"
 
 
 def _joined(counts: pd.DataFrame, left: str, right: str, sign: str) -> pd.Series:

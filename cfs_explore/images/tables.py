@@ -11,22 +11,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ImageError, SourceError
-from .decode import decode
+from .encoded import EncodedSource
 from .listed import MAX_LISTED, label_text
 from .listing import printable
-from .path_tables import LABEL_COLUMNS, PATH_COLUMNS, find_column, open_parquet_paths
-from .record import Record, Source
+from .path_tables import GROUP_COLUMNS, LABEL_COLUMNS, PATH_COLUMNS, find_column, open_parquet_paths
+from .record import Source
 
-IMAGE_COLUMNS = ("image", "img", "bytes")
-LABEL_COLUMN = "label"
+IMAGE_COLUMNS = ("image", "img", "images", "imgs", "picture", "photo", "jpg", "png", "bytes", "image_bytes")
 MAX_ROW_GROUP_BYTES = 2 * 2**30
 #: Rows that are unpacked at once. Few, since a packed row may be far larger than its bytes in the file.
 _BATCH = 8
-_DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError)
+_DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError)
 
 
 def open_parquet(
-    path: Path, root: str | None = None, column: str | None = None, label_column: str | None = None
+    path: Path,
+    root: str | None = None,
+    column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
 ) -> Source:
     """The images of a parquet file: of a column of bytes, else those that a column of paths names.
 
@@ -34,7 +37,8 @@ def open_parquet(
         path: the file.
         root: folder that paths start at and may not leave; the file's own when None.
         column: of the images or paths; found by its usual name when None.
-        label_column: ``label`` beside bytes and one of ``LABEL_COLUMNS`` beside paths when None.
+        label_column: the first of ``LABEL_COLUMNS``, in any case, when None.
+        group_column: of images that belong together; the first of ``GROUP_COLUMNS``, in any case, when None.
 
     Raises:
         SourceError: no parquet, damaged, no usable column, or row groups above 2 GiB.
@@ -46,23 +50,25 @@ def open_parquet(
     except _DAMAGE as error:
         raise SourceError(f"{where} is not a readable parquet file ({printable(str(error))}).") from error
     try:
-        usual = LABEL_COLUMNS if LABEL_COLUMN not in schema.names else (LABEL_COLUMN,)
-        labels = find_column(schema.names, label_column, usual, where, "label_column")
+        labels = find_column(schema.names, label_column, LABEL_COLUMNS, where, "label_column")
+        groups = find_column(schema.names, group_column, GROUP_COLUMNS, where, "group_column")
         found = find_column(schema.names, column, (), where, "column") or _image_column(schema)
-        if found is not None and _holds_images(schema.field(found).type):
-            labels = labels if label_column or labels == LABEL_COLUMN else None
-            return ParquetSource(path, file, found, labels)
         paths = found or find_column(_texts(schema), None, PATH_COLUMNS, where, "column")
+        for name in (labels, groups, paths):
+            if schema.names.count(name) > 1:
+                raise SourceError(f"{where} has several columns {printable(name)!r}; give each its own name.")
+        if found is not None and _holds_images(schema.field(found).type):
+            return ParquetSource(path, file, found, labels, groups)
         if paths is None or paths not in _texts(schema):
             raise _no_image_column(schema, where)
         with file:
-            return open_parquet_paths(path, file, root, paths, labels)
+            return open_parquet_paths(path, file, root, paths, labels, groups)
     except SourceError:
         file.close()
         raise
 
 
-class ParquetSource(Source):
+class ParquetSource(EncodedSource):
     """Rows of a parquet file, in stored order; a few of them are in memory at a time.
 
     Args:
@@ -70,6 +76,7 @@ class ParquetSource(Source):
         file: the open file, which the source closes.
         column: of the images, binary or struct{bytes, path}.
         label_column: text, or integers with names in the schema's Hugging Face metadata; -1 means none.
+        group_column: text or numbers; None: every image is alone.
 
     Raises:
         SourceError: damaged, or row groups above 2 GiB.
@@ -77,7 +84,14 @@ class ParquetSource(Source):
 
     kind = "parquet"
 
-    def __init__(self, path: Path, file: pq.ParquetFile, column: str, label_column: str | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: pq.ParquetFile,
+        column: str,
+        label_column: str | None,
+        group_column: str | None = None,
+    ) -> None:
         super().__init__(str(path))
         self._file = file
         self._column = column
@@ -87,6 +101,7 @@ class ParquetSource(Source):
         self._label_names = _label_names(schema, label_column)
         self._starts = self._group_starts()
         self.names = self._list_names()
+        self.groups = None if group_column is None else self._list_groups(group_column)
         self._rows: tuple[int, int, Iterator[tuple[object, object]]] | None = None
 
     def _group_starts(self) -> list[int]:
@@ -122,6 +137,13 @@ class ParquetSource(Source):
             raise SourceError(f"{self.location}: {len(paths):,} of {n_rows:,} image paths are there; it is damaged.")
         return [f"{row}/{path}" if path else row for row, path in zip(rows, paths, strict=True)]
 
+    def _list_groups(self, column: str) -> list[str]:
+        try:
+            batches = self._file.iter_batches(batch_size=64, columns=[column])
+            return [printable(label_text(cell)) for batch in batches for cell in batch.column(0).to_pylist()]
+        except _DAMAGE as error:
+            raise SourceError(f"{self.location}: the column {column!r} cannot be read ({error}).") from error
+
     def _row(self, group: int, row: int) -> tuple[object, object]:
         """(image cell, label) of a row; going forward is cheap, going back starts the row group again."""
         if self._rows is None or self._rows[0] != group or self._rows[1] > row:
@@ -141,7 +163,7 @@ class ParquetSource(Source):
             labels = batch.column(self._label_column) if self._label_column else [None] * len(batch)
             yield from zip(images, labels, strict=True)
 
-    def _read(self, index: int) -> Record:
+    def encoded(self, index: int) -> tuple[bytes, str]:
         name = self.names[index]
         group = bisect_right(self._starts, index) - 1
         try:
@@ -154,7 +176,7 @@ class ParquetSource(Source):
         data = cell["bytes"] if self._nested and cell else cell
         if data is None:
             raise ImageError(f"{name}: the row holds no image bytes (a path, or nothing); embed the bytes.")
-        return decode(data, name, self._label_text(label))
+        return data, self._label_text(label)
 
     def _label_text(self, label: object) -> str:
         if isinstance(label, int) and 0 <= label < len(self._label_names):
@@ -165,8 +187,19 @@ class ParquetSource(Source):
         self._file.close()
 
 
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type of the values, where a dictionary keeps each of them once."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
 def _is_bytes(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    kind = _plain(kind)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = _plain(kind)
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _holds_images(kind: pa.DataType) -> bool:
@@ -177,11 +210,14 @@ def _holds_images(kind: pa.DataType) -> bool:
 
 
 def _image_column(schema: pa.Schema) -> str | None:
-    return next((n for n in IMAGE_COLUMNS if n in schema.names and _holds_images(schema.field(n).type)), None)
+    """The first usual name in any case, else the only column that holds bytes."""
+    holding = [field.name for field in schema if schema.names.count(field.name) == 1 and _holds_images(field.type)]
+    usual = [name for word in IMAGE_COLUMNS for name in holding if name.strip().lower() == word]
+    return usual[0] if usual else holding[0] if len(holding) == 1 else None
 
 
 def _texts(schema: pa.Schema) -> list[str]:
-    return [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+    return [field.name for field in schema if _is_text(field.type)]
 
 
 def _no_image_column(schema: pa.Schema, where: str) -> SourceError:

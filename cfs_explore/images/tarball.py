@@ -12,12 +12,12 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from ..bounded_reads import BoundedReads
 from ..errors import ImageError, SourceError
 from .archive import TOO_LARGE, ArchiveSource
 from .decode import MAX_ENCODED_BYTES
 from .listing import printable
-from .record import Record
-from .unpacking import BoundedReads, Readable, unpack
+from .unpacking import Readable, unpack
 
 TAR_EXTENSIONS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _XZ = b"\xfd7zXZ\x00"
@@ -68,7 +68,7 @@ class TarSource(ArchiveSource[tuple[int, int]]):
             self.close()
             raise
 
-    def _read(self, index: int) -> Record:
+    def encoded(self, index: int) -> tuple[bytes, str]:
         offset, size = self._members[index]
         try:
             self._file.seek(offset)
@@ -77,7 +77,7 @@ class TarSource(ArchiveSource[tuple[int, int]]):
             raise ImageError(f"{self.names[index]}: cannot be read from the archive ({error}).") from error
         if len(data) < size:
             raise ImageError(f"{self.names[index]}: damaged inside the archive (it ends after {len(data)} bytes).")
-        return self._decoded(index, data)
+        return self._labelled(index, data)
 
     def close(self) -> None:
         if self._file is not None:

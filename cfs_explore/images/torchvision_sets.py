@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import urllib.error
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from .. import fetching
 from ..errors import ImageError, SourceError
 from .decode import decode
 from .folder import read_file
@@ -44,47 +46,48 @@ class TorchvisionSet:
 
     Attributes:
         splits: split -> the arguments that choose it.
+        megabytes: about what fetching all splits takes on the disk, packed and unpacked.
         files: where the class keeps its image files: '' for sets of arrays, an attribute of paths (with ``_labels``
             beside it), or one of (path, label) pairs.
     """
 
     splits: Mapping[str, Mapping[str, object]]
+    megabytes: int
     files: str = ""
 
 
-def _by_flag(files: str = "") -> TorchvisionSet:
-    return TorchvisionSet({"train": {"train": True}, "test": {"train": False}}, files)
+def _by_flag(megabytes: int) -> TorchvisionSet:
+    return TorchvisionSet({"train": {"train": True}, "test": {"train": False}}, megabytes)
 
 
-def _by_name(*names: str, files: str = "", **renamed: str) -> TorchvisionSet:
+def _by_name(megabytes: int, *names: str, files: str = "", **renamed: str) -> TorchvisionSet:
     """Splits by torchvision's names; ``renamed`` has those that it calls otherwise."""
-    return TorchvisionSet(
-        {name: {"split": name} for name in names} | {k: {"split": v} for k, v in renamed.items()}, files
-    )
+    splits = {name: {"split": name} for name in names} | {k: {"split": v} for k, v in renamed.items()}
+    return TorchvisionSet(splits, megabytes, files)
 
 
 #: Name -> set. Others of torchvision are not open: they are no classification sets, or read pickles of unknown origin.
 TORCHVISION_SETS: dict[str, TorchvisionSet] = {
-    "CIFAR10": _by_flag(),
-    "CIFAR100": _by_flag(),
-    "SVHN": _by_name("train", "test", "extra"),
-    "MNIST": _by_flag(),
-    "FashionMNIST": _by_flag(),
-    "KMNIST": _by_flag(),
-    "USPS": _by_flag(),
-    "STL10": _by_name("train", "test", "unlabeled"),
-    "DTD": _by_name("train", "val", "test", files="_image_files"),
-    "Food101": _by_name("train", "test", files="_image_files"),
-    "Flowers102": _by_name("train", "val", "test", files="_image_files"),
-    "FGVCAircraft": _by_name("train", "val", "test", files="_image_files"),
-    "OxfordIIITPet": _by_name("test", train="trainval", files="_images"),
-    "GTSRB": _by_name("train", "test", files="_samples"),
-    "Country211": _by_name("train", "test", val="valid", files="samples"),
-    "Imagenette": _by_name("train", "val", files="_samples"),
-    "EuroSAT": TorchvisionSet({"all": {}}, "samples"),
-    "SUN397": TorchvisionSet({"all": {}}, "_image_files"),
+    "CIFAR10": _by_flag(360),
+    "CIFAR100": _by_flag(360),
+    "SVHN": _by_name(1_600, "train", "test", "extra"),
+    "MNIST": _by_flag(70),
+    "FashionMNIST": _by_flag(90),
+    "KMNIST": _by_flag(80),
+    "USPS": _by_flag(10),
+    "STL10": _by_name(5_800, "train", "test", "unlabeled"),
+    "DTD": _by_name(1_300, "train", "val", "test", files="_image_files"),
+    "Food101": _by_name(10_500, "train", "test", files="_image_files"),
+    "Flowers102": _by_name(700, "train", "val", "test", files="_image_files"),
+    "FGVCAircraft": _by_name(5_600, "train", "val", "test", files="_image_files"),
+    "OxfordIIITPet": _by_name(1_700, "test", train="trainval", files="_images"),
+    "GTSRB": _by_name(1_000, "train", "test", files="_samples"),
+    "Country211": _by_name(22_500, "train", "test", val="valid", files="samples"),
+    "Imagenette": _by_name(3_200, "train", "val", files="_samples"),
+    "EuroSAT": TorchvisionSet({"all": {}}, 200, "samples"),
+    "SUN397": TorchvisionSet({"all": {}}, 78_000, "_image_files"),
     "Places365": TorchvisionSet(
-        {"train": {"split": "train-standard", "small": True}, "val": {"split": "val", "small": True}}, "imgs"
+        {"train": {"split": "train-standard", "small": True}, "val": {"split": "val", "small": True}}, 52_000, "imgs"
     ),
 }
 
@@ -112,9 +115,12 @@ def open_torchvision(
     split = split or next(name for name in ("test", "val", "all") if name in chosen.splits)
     if split not in chosen.splits:
         raise SourceError(f"{torchvision} has no split {split!r}; allowed are {', '.join(chosen.splits)}.")
-    download = root is None if download is None else download
     folder = Path(os.path.expanduser(root)) if root else data_folder() / "torchvision"
-    data = _load(torchvision, split, folder, download)
+    download = root is None if download is None else download
+    if download and fetching.is_restricted():
+        data, folder = _load_for_visitors(torchvision, split, folder)
+    else:
+        data = _load(torchvision, split, folder, download)
     where = f"{torchvision} {split} of torchvision"
     if not chosen.files:
         return _ArraySet(where, data)
@@ -122,6 +128,25 @@ def open_torchvision(
         return _FileSet(where, data, chosen.files, Root(folder))
     except _DAMAGE as error:
         raise SourceError(f"{where} is laid out otherwise in this version of torchvision ({error}).") from error
+
+
+def _load_for_visitors(name: str, split: str, folder: Path) -> tuple[Any, Path]:
+    """The set as it lies in ``folder``, else fetched, if the administrator allows it; and where it lies.
+
+    Raises:
+        FetchError: it is not here, and may not be fetched or is too large.
+        SourceError: it cannot be opened.
+    """
+    try:
+        return _load(name, split, folder, download=False), folder
+    except SourceError:
+        fetching.check_name("torchvision")
+    home = fetching.kept_in("torchvision")
+    try:
+        return _load(name, split, home, download=False), home
+    except SourceError:
+        fetching.check_size(TORCHVISION_SETS[name].megabytes * 10**6, f"torchvision's {name}")
+    return _load(name, split, home, download=True), home
 
 
 def _load(name: str, split: str, folder: Path, download: bool) -> Any:
@@ -136,12 +161,20 @@ def _load(name: str, split: str, folder: Path, download: bool) -> Any:
         with FileLock(folder / f".{name}.lock") if download else nullcontext():
             return getattr(datasets, name)(str(folder), download=download, **TORCHVISION_SETS[name].splits[split])
     except _DAMAGE as error:
-        reason = printable(" ".join(str(error).split())) or type(error).__name__
+        reason = _reason(error)
         remedy = "connect this computer" if download else "say {'torchvision': ..., 'download': true} to fetch it"
         raise SourceError(
             f"{name} {split} is not (whole) in {printable(str(folder))} and could not be opened: {reason}. Put the "
             f"files there as torchvision lays them out, or {remedy}."
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Why a set cannot be had: of the network in plain words, else as torchvision says it."""
+    told = printable(" ".join(str(error).split())) or type(error).__name__
+    if isinstance(error, urllib.error.URLError | TimeoutError | ConnectionError) or "urlopen error" in told:
+        return f"it could not be fetched, since {printable(fetching.plain_reason(error))}"
+    return told
 
 
 def _class_name(data: Any, label: object) -> str:

@@ -24,49 +24,6 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class BoundedReads:
-    """A binary file that refuses to read much at once, for libraries that read as much as a header claims.
-
-    Args:
-        file: the file; closing stays with the caller.
-        most: bytes of the longest read.
-    """
-
-    def __init__(self, file: BinaryIO, most: int) -> None:
-        self._file = file
-        self._most = most
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to ``size`` bytes.
-
-        Raises:
-            ValueError: that would be more than ``most``.
-        """
-        if size is None or size < 0 or size > self._most:
-            left = self._left()
-            if left > self._most:
-                raise ValueError(f"a header of more than {self._most:,} bytes")
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Move to a position."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """The position."""
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def _left(self) -> int:
-        here = self._file.tell()
-        end = self._file.seek(0, 2)
-        self._file.seek(here)
-        return end - here
-
-
 def check_bomb(unpacked: int, packed: int, location: str) -> None:
     """Refuse what unpacks to a size that images do not reach.
 

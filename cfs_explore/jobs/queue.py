@@ -17,7 +17,7 @@ from pathlib import Path
 import filelock
 
 from cfs_explore.errors import RunCancelled
-from cfs_explore.jobs.status import is_running
+from cfs_explore.jobs.status import birth, is_running
 from cfs_explore.locations import runs_root
 from cfs_explore.store.files import write_json
 
@@ -57,9 +57,17 @@ def turn(devices: Sequence[str], on_wait: Callable[[int], None], cancelled: Call
 
 def _enter(devices: Sequence[str]) -> Path:
     """A ticket behind all that are there; its name tells the order."""
-    ticket = _folder() / f"{time.time_ns():020d}-{os.getpid()}.json"
-    write_json(ticket, {"pid": os.getpid(), "noted": time.time(), "devices": list(devices)})
+    latest = max((_number(other) for other in _folder().glob("*.json")), default=0)
+    ticket = _folder() / f"{max(time.time_ns(), latest + 1):020d}-{os.getpid()}.json"  # clocks may be set back
+    told = {"pid": os.getpid(), "noted": time.time(), "born": birth(os.getpid()), "devices": list(devices)}
+    write_json(ticket, told, flush=False)
     return ticket
+
+
+def _number(ticket: Path) -> int:
+    """What a ticket's name begins with, of tickets of this kind."""
+    digits = ticket.name.partition("-")[0]
+    return int(digits) if len(digits) == 20 and digits.isdecimal() and digits.isascii() else 0
 
 
 def _try(ticket: Path, devices: Sequence[str]) -> tuple[str, filelock.BaseFileLock] | None:
@@ -82,11 +90,11 @@ def _ahead(ticket: Path, devices: Sequence[str]) -> list[Path]:
             break
         try:
             told = json.loads(other.read_text(encoding="utf-8"))
-            waits = is_running(told["pid"], told["noted"])
+            waits = is_running(told["pid"], told["noted"], told.get("born", 0.0))
             shared = not set(devices).isdisjoint(told["devices"])
         except FileNotFoundError:  # it was served meanwhile
             continue
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             waits = False
         if not waits:
             other.unlink(missing_ok=True)

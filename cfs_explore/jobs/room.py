@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from cfs_explore.errors import RunError
 from cfs_explore.estimate import format_bytes
-from cfs_explore.locations import runs_root
+from cfs_explore.locations import disk_used, runs_root
 from cfs_explore.settings import read_settings
-
-
-def disk_used(folder: Path) -> int:
-    """Bytes of all files below a folder; links are not followed, and what vanishes meanwhile counts nothing."""
-    total = 0
-    for directory, _, files in os.walk(folder):
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(directory, name)).st_size
-            except OSError:
-                continue
-    return total
 
 
 def check_room(needed: int = 0) -> None:

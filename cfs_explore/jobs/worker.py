@@ -12,11 +12,14 @@ import filelock
 
 from cfs_explore.errors import CFSError, RunCancelled, RunError
 from cfs_explore.jobs import queue
-from cfs_explore.jobs.status import Status, is_alive, read_status, stored_status, write_status
+from cfs_explore.jobs.locks import starting
+from cfs_explore.jobs.status import Status, birth, is_alive, read_status, stored_status, write_status
 from cfs_explore.store.files import remove
 
 #: A status is written about this often.
 _WRITE_SECONDS = 0.5
+#: Whoever asks whether a run is held holds it for a moment.
+_PROBE_SECONDS = 0.5
 #: What a map consists of.
 _MEASURED = ("manifest.json", "work", "scores.zarr", "moments.zarr", "snapshots.zarr", "tables")
 
@@ -27,7 +30,9 @@ def work(
     stages: Sequence[str] | None = None,
     fresh: bool = False,
     device: str | None = None,
+    keep: bool = False,
     report: Callable | None = None,
+    on_map: Callable | None = None,
 ) -> None:
     """Wait for a device, do the work, keep status.json up to date.
 
@@ -36,7 +41,9 @@ def work(
         stages: diagnostics of a finished map to compute; None explores, as the spec says.
         fresh: compute stages again that are done; of a map, forget what was measured, also in the cache.
         device: torch device; None takes the first free one.
+        keep: measure no more, and make an exploration of what is measured.
         report: also called with each ProgressEvent.
+        on_map: called with the map so far, every few seconds (``pipeline.explore``).
 
     Raises:
         CFSError: after writing it to status.json.
@@ -46,24 +53,36 @@ def work(
         if fresh and stages is None:
             for name in _MEASURED:
                 remove(run / name)
-        _work(run, _Diary(run, stages, report), stages, fresh, device)
+        if keep:
+            (run / "keep").touch()
+        diary = _Diary(run, stages, report)
+        diary.begin()
+        _work(run, diary, stages, fresh, device, on_map)
 
 
-def _work(run: Path, diary: _Diary, stages: Sequence[str] | None, fresh: bool, device: str | None) -> None:
+def _work(
+    run: Path,
+    diary: _Diary,
+    stages: Sequence[str] | None,
+    fresh: bool,
+    device: str | None,
+    on_map: Callable | None,
+) -> None:
     from cfs_explore.pipeline import diagnose, explore
     from cfs_explore.pipeline.devices import usable_devices
 
-    cancelled = (run / "cancel").exists
+    cancelled, enough = (run / "cancel").exists, (run / "keep").exists
     try:
         with queue.turn(usable_devices(device), diary.wait, cancelled) as diary.device:
             options = {"device": diary.device, "report": diary.note, "cancelled": cancelled}
             if stages is None:
-                explore(run / "spec.yaml", run, fresh=fresh, **options)
+                explore(run / "spec.yaml", run, fresh=fresh, enough=enough, on_map=on_map, **options)
             else:
                 diagnose(run, stages, fresh=fresh, **options)
+        (run / "keep").unlink(missing_ok=True)
         diary.write("finished")
     except (RunCancelled, KeyboardInterrupt):
-        (run / "cancel").unlink(missing_ok=True)
+        (run / "keep").unlink(missing_ok=True)
         diary.write("cancelled")
         raise
     except CFSError as error:
@@ -72,6 +91,8 @@ def _work(run: Path, diary: _Diary, stages: Sequence[str] | None, fresh: bool, d
     except Exception as error:
         diary.write("failed", f"An error of the program, not of your data: {error!r}. See {run / 'log.txt'}.")
         raise
+    finally:  # the wish was for this worker alone
+        (run / "cancel").unlink(missing_ok=True)
 
 
 class _Diary:
@@ -81,15 +102,23 @@ class _Diary:
         self._run, self._report = run, report
         self._stages = ",".join(stages or ())
         self._started, self._written = time.time(), 0.0
+        self._born = birth(os.getpid())
         before = stored_status(run)
         self._restarts = before.restarts if before else 0
         self._latest = None
         self.device = ""
 
+    def begin(self) -> None:
+        """Tell that the process is there; what follows first are libraries, which take seconds to load."""
+        self._write_facts("running", {"stage": "starting", "detail": "libraries"})
+
     def write(self, state: str, error: str = "", place: int = 0) -> None:
         """Write the status; ``restarts`` counts only as long as no worker reached an end."""
-        facts = self._latest.to_dict() if self._latest else {}
+        self._write_facts(state, self._latest.to_dict() if self._latest else {}, error, place)
+
+    def _write_facts(self, state: str, facts: dict, error: str = "", place: int = 0) -> None:
         whose = {"pid": os.getpid(), "started": self._started, "stages": self._stages, "device": self.device}
+        whose["born"] = self._born
         restarts = self._restarts if state in ("waiting", "running") else 0
         write_status(self._run, Status(state, **facts, **whose, error=error, place=place, restarts=restarts))
 
@@ -117,19 +146,23 @@ class _Diary:
 def _alone(run: Path) -> Iterator[None]:
     """Hold the run, so that no second worker touches it.
 
+    Whoever starts a worker holds start.lock until it has noted the number; a status without one then is left over.
+
     Raises:
-        RunError: naming the process that has it.
+        RunError: naming the process that has it; or it was deleted meanwhile.
     """
-    other = read_status(run)
     lock = filelock.FileLock(run / "worker.lock")
-    taken = is_alive(other) and other.pid not in (os.getpid(), os.getppid())  # the parent: a launcher on Windows
-    try:
-        if not taken:
-            lock.acquire(timeout=0)
-    except filelock.Timeout:
-        taken = True
+    with starting(run):
+        other = read_status(run)
+        ours = (0, os.getpid(), os.getppid())  # the parent: a launcher on Windows
+        taken = is_alive(other) and other.pid not in ours
+        try:
+            if not taken:
+                lock.acquire(timeout=_PROBE_SECONDS)
+        except filelock.Timeout:
+            taken = True
     if taken:
-        whose = f" process {other.pid}" if is_alive(other) else " another process"
+        whose = f" process {other.pid}" if is_alive(other) and other.pid else " another process"
         raise RunError(f"{run} is being worked on by{whose}. Wait for it, or cancel it.")
     try:
         yield

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cfs_explore.errors import CFSError, RunCancelled, SpecError
+import pandas as pd
+
+from cfs_explore.errors import CFSError, DamageError, RunCancelled, SpecError
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
 from cfs_explore.pipeline.stages import COMPUTE, Study
-from cfs_explore.stages import STAGES
+from cfs_explore.stages import STAGES, WORDS, named_stages
 from cfs_explore.store import Run, StageEntry, open_run, write_json, write_table
+from cfs_explore.store.digests import file_digests
 from cfs_explore.store.files import remove
 
 
 def diagnose(
     run: Run | str | Path,
-    stages: Sequence[str] | None = None,
+    stages: str | Sequence[str] | None = None,
     *,
     fresh: bool = False,
     device: str | None = None,
@@ -27,7 +30,7 @@ def diagnose(
 
     Args:
         run: a finished run or bundle, or its directory.
-        stages: names out of ``stages.STAGES``; None means those that the run's spec asks for.
+        stages: a word of ``stages.WORDS``, or names out of ``stages.STAGES``; None means those of the run's spec.
         fresh: compute stages again that are done.
         device: torch device of stages that need forwards.
         report: called with each ProgressEvent.
@@ -43,8 +46,10 @@ def diagnose(
     return run_stages(Study(run, Progress(report, cancelled), device=device), stages, fresh=fresh)
 
 
-def run_stages(study: Study, stages: Sequence[str] | None = None, *, fresh: bool = False) -> Run:
+def run_stages(study: Study, stages: str | Sequence[str] | None = None, *, fresh: bool = False) -> Run:
     """``diagnose`` for a study; drops the run's work in progress at the end."""
+    if isinstance(stages, str):
+        stages = named_stages(stages) if stages in WORDS else [stages]
     names = study.spec.stages if stages is None else list(stages)
     unknown = sorted(set(names) - set(STAGES))
     if unknown:
@@ -68,19 +73,31 @@ def _run_stage(study: Study, name: str, fresh: bool) -> Run:
     since = time.monotonic()
     try:
         tables, entry = COMPUTE[name](study), {"state": "done"}
-    except RunCancelled:
+    except (RunCancelled, DamageError):
         raise
     except CFSError as error:  # what the data does not allow; the other stages go on
         tables, entry = {}, {"state": "skipped", "why": str(error)}
-    for table in stage.tables:
-        if table in tables:
-            write_table(run.path / "tables" / f"{table}.parquet", tables[table])
-        else:
-            remove(run.path / "tables" / f"{table}.parquet")
-    entry = StageEntry(**entry, seconds=round(time.monotonic() - since, 2))
-    manifest = run.manifest.model_copy(update={"stages": run.manifest.stages | {name: entry}})
-    write_json(run.path / "manifest.json", manifest.model_dump(mode="json"))
+    _write_stage(run, name, tables, StageEntry(**entry, seconds=round(time.monotonic() - since, 2)))
     return open_run(run.path)
+
+
+def _write_stage(run: Run, name: str, tables: Mapping[str, pd.DataFrame], entry: StageEntry) -> None:
+    """Replace the tables of a stage, then say so; in between the manifest says that the stage is not done."""
+    files = {f"tables/{table}.parquet": tables.get(table) for table in STAGES[name].tables}
+    before = {
+        "stages": {other: told for other, told in run.manifest.stages.items() if other != name},
+        "files": {file: told for file, told in run.manifest.files.items() if file not in files},
+    }
+    manifest = run.manifest.model_copy(update=before)
+    if manifest != run.manifest:
+        write_json(run.path / "manifest.json", manifest.model_dump(mode="json"))
+    for file, table in files.items():
+        if table is None:
+            remove(run.path / file)
+        else:
+            write_table(run.path / file, table)
+    after = {"stages": manifest.stages | {name: entry}, "files": manifest.files | file_digests(run.path, files)}
+    write_json(run.path / "manifest.json", manifest.model_copy(update=after).model_dump(mode="json"))
 
 
 def pending(run: Run, stages: Sequence[str]) -> list[str]:

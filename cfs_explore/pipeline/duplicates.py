@@ -13,12 +13,12 @@ from cfs_explore.pipeline.prepare import PlannedSet
 def duplicate_warnings(sets: Sequence[PlannedSet]) -> list[str]:
     """A sentence per OOD set that holds ID images, and one where ID-test holds images of ID-train.
 
-    Images are the same where their native pixels are (``Record.image_id``).
+    Images are the same where their native pixels are (``Record.content_id``).
 
     Args:
         sets: prepared; ID-train, ID-test, then the OOD sets.
     """
-    train, test, *ood = (planned.work.rows(["image_id", "name"]) for planned in sets)
+    train, test, *ood = (planned.measured_rows(["content_id", "name"]) for planned in sets)
     warnings = [_leak_warning(sets[1].images.name, shared_images(train, test), len(test))]
     known = pd.concat([train, test], ignore_index=True)
     for planned, rows in zip(sets[2:], ood, strict=True):

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from cfs_explore.backbones import load_backbone
-from cfs_explore.errors import RunError
+from cfs_explore.errors import DamageError, RunError
 from cfs_explore.extraction import Extractor
 from cfs_explore.pipeline.diagnose import pending, run_stages
 from cfs_explore.pipeline.finish import finish
+from cfs_explore.pipeline.growth import Growth
 from cfs_explore.pipeline.match import as_conditioned, told_levels
-from cfs_explore.pipeline.measure import Measurement, measure_set, open_cache, shard_size, stored_moments
+from cfs_explore.pipeline.measure import Measurement, open_cache, shard_size
 from cfs_explore.pipeline.plan import Plan, make_plan
 from cfs_explore.pipeline.precision import choose_precision
+from cfs_explore.pipeline.prepare import PlannedSet
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
+from cfs_explore.pipeline.shards import close_pairs, measure_shards, stored_moments
 from cfs_explore.pipeline.stages import Study
+from cfs_explore.scoring import Moments
 from cfs_explore.spec import RunSpec
+from cfs_explore.stages import with_forwards
 from cfs_explore.store import Run, open_run, write_aside
+
+#: So often is a run gone through when its files are damaged while it runs.
+_ATTEMPTS = 3
 
 
 def explore(
@@ -28,8 +36,13 @@ def explore(
     fresh: bool = False,
     report: Callable[[ProgressEvent], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    enough: Callable[[], bool] | None = None,
+    on_map: Callable[[Run], None] | None = None,
 ) -> Run:
     """Measure a layer x noise map and its diagnostics into a run directory; resumes when ``out`` holds part of it.
+
+    ID-train is measured first, then ID-test and the OOD sets in turns, each in random order: so the map is there early,
+    of a fair sample of every set, and grows.
 
     Args:
         spec: a RunSpec, its dict, or the path of its YAML.
@@ -38,6 +51,10 @@ def explore(
         fresh: take no snapshots from the cache of what other runs measured.
         report: called with each ProgressEvent.
         cancelled: asked between batches; True ends the run with RunCancelled, resumable.
+        enough: asked between shards; True ends the measuring as soon as every set has some images, and makes a smaller
+            exploration of them, which says how many; its diagnostics that need forwards are left for later.
+        on_map: called every few seconds with the map so far, a Run whose ``auroc_map`` works; it is gone when the next
+            one comes.
 
     Returns:
         The finished run.
@@ -47,17 +64,28 @@ def explore(
     """
     spec, out = RunSpec.parse(spec), Path(out)
     claim(spec, out)
-    progress = Progress(report, cancelled)
+    progress, enough = Progress(report, cancelled), enough or (lambda: False)
     if (out / "manifest.json").is_file():
         run = open_run(out)
-        return run_stages(Study(run, progress, device=device), pending(run, spec.stages))
+        return run_stages(Study(run, progress, device=device), pending(run, _wanted(spec, run, enough)))
     progress.start("loading", 1, "backbone")
     backbone = as_conditioned(spec, load_backbone(spec.backbone.path, device=device, **spec.backbone.options()))
     progress.advance(1, backbone.name)
-    plan = make_plan(spec, out, backbone, progress)
-    measurement = _measure(plan, progress, fresh)
-    run = finish(plan, measurement, progress)
-    return run_stages(Study(run, progress, backbone=backbone))
+    for attempt in range(_ATTEMPTS):
+        try:
+            plan = make_plan(spec, out, backbone, progress)
+            run = finish(plan, _measure(plan, progress, fresh, enough, on_map), progress)
+            break
+        except DamageError:  # of a file that was whole a moment ago: what it held is made again
+            if attempt + 1 == _ATTEMPTS:
+                raise
+    return run_stages(Study(run, progress, backbone=backbone), _wanted(spec, run, enough))
+
+
+def _wanted(spec: RunSpec, run: Run, enough: Callable[[], bool]) -> list[str]:
+    """The stages that follow the map; without forwards where it was stopped early."""
+    left = with_forwards(run.counts, spec.stages) if enough() else ()
+    return [name for name in spec.stages if name not in left]
 
 
 def claim(spec: RunSpec, out: Path) -> None:
@@ -77,15 +105,17 @@ def claim(spec: RunSpec, out: Path) -> None:
         partial.write_text(spec.to_yaml(), encoding="utf-8")
 
 
-def _measure(plan: Plan, progress: Progress, fresh: bool) -> Measurement:
+def _measure(
+    plan: Plan, progress: Progress, fresh: bool, enough: Callable[[], bool], on_map: Callable[[Run], None] | None
+) -> Measurement:
     """Run the forwards that are not done yet, ID-train first: the other sets are scored against it."""
-    spec, name = plan.spec, ""
+    spec = plan.spec
 
     def after_batch(count: int) -> None:
-        progress.advance(count, name)
+        progress.advance(count, progress.doing)
 
     def after_reuse(count: int) -> None:
-        progress.advance(count, f"{name} (measured before)", reused=True)
+        progress.advance(count, f"{progress.doing} (measured before)", reused=True)
 
     extractor = Extractor(
         plan.backbone,
@@ -100,12 +130,43 @@ def _measure(plan: Plan, progress: Progress, fresh: bool) -> Measurement:
     size = spec.shard_size or shard_size(extractor, spec.draws)
     reuse = {"cache": open_cache(), "fresh": fresh, "after_reuse": after_reuse}
     measurement = Measurement(extractor, spec.draws, spec.seed, size, plan.kept_level, kept, **reuse)
-    counts = [(s.work.count(), s.work.shards_done() * size) for s in plan.fresh]
-    total = sum(measurement.forwards(n) for n, _ in counts)
-    done = sum(measurement.forwards(min(n, finished)) for n, finished in counts)
-    progress.start("measuring", total, "forwards", done=done)
-    for planned in plan.fresh:
-        name = planned.images.name
-        reference = None if planned.role == "id_train" else stored_moments(plan.id_train.work)
-        measure_set(planned, measurement, reference)
+    total = sum(measurement.forwards(s.work.count()) for s in plan.fresh)
+    progress.start("measuring", total, "forwards", done=_forwards_done(plan, measurement))
+    if plan.id_train in plan.fresh:
+        for _ in _in_turns([plan.id_train], measurement, None, progress):
+            pass
+    growth, reference = Growth(plan, measurement, on_map), stored_moments(plan.id_train.work)
+    scored = [planned for planned in plan.fresh if planned.role != "id_train"]
+    growth.look(progress.eta)
+    for turn, _ in enumerate(_in_turns(scored, measurement, reference, progress), start=1):
+        growth.look(progress.eta, now=turn == len(scored))  # every set is on the map as soon as it can be
+        # Not before each set had a turn, in which shards that do not count any more are made again.
+        if turn >= len(scored) and enough() and all(planned.work.shards_done() for planned in scored):
+            break
+    close_pairs(plan.sets[1].work, measurement, reference)
     return measurement
+
+
+def _forwards_done(plan: Plan, measurement: Measurement) -> int:
+    """Forwards of the shards that are whole."""
+    done, size = 0, measurement.shard_size
+    for work in (planned.work for planned in plan.fresh):
+        damaged, count = set(work.damaged_shards()), work.count()
+        whole = set(range(work.shards_done())) - damaged
+        done += measurement.forwards(sum(max(0, min(size, count - index * size)) for index in whole))
+    return done
+
+
+def _in_turns(
+    sets: Sequence[PlannedSet], measurement: Measurement, reference: Moments | None, progress: Progress
+) -> Iterator[None]:
+    """Measure a shard of each set in turn; yields after each."""
+    left = [(planned, measure_shards(planned, measurement, reference)) for planned in sets]
+    while left:
+        for turn in list(left):
+            planned, shards = turn
+            progress.doing = planned.images.name
+            if next(shards, None) is None:
+                left.remove(turn)
+            else:
+                yield

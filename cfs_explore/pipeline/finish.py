@@ -8,64 +8,101 @@ import platform
 
 import pandas as pd
 
-from cfs_explore.diagnostics import difference_warning, set_differences
+from cfs_explore.diagnostics import DIFFERENCE_COLUMNS, difference_warning, set_differences
 from cfs_explore.locations import portable, portable_source
 from cfs_explore.pipeline.duplicates import duplicate_warnings
-from cfs_explore.pipeline.measure import Measurement, count_shards
+from cfs_explore.pipeline.grouping import group_count, group_notes
+from cfs_explore.pipeline.measure import Measurement
 from cfs_explore.pipeline.plan import Plan
-from cfs_explore.pipeline.prepare import describe_conversions
+from cfs_explore.pipeline.prepare import PlannedSet, describe_conversions
 from cfs_explore.pipeline.progress import Progress
+from cfs_explore.pipeline.shards import count_shards
 from cfs_explore.pipeline.tables import write_tables
-from cfs_explore.store import Manifest, Run, SetEntry, assemble, open_run, write_json, write_table
+from cfs_explore.store import (
+    Manifest,
+    Part,
+    Run,
+    SetEntry,
+    assemble,
+    left_out_warning,
+    open_run,
+    write_json,
+    write_table,
+)
+from cfs_explore.store.digests import file_digests
+from cfs_explore.store.growing import forget_growing_maps
 
 _VERSIONED = ("cfs-explore", "torch", "diffusers", "numpy", "scikit-learn", "pillow")
 
 
 def finish(plan: Plan, measurement: Measurement, progress: Progress) -> Run:
-    """Assemble the run directory; the manifest comes last, its presence says that the map is finished."""
+    """Assemble the run directory of what is measured; the manifest comes last: it says that the map is finished."""
     progress.start("saving", 1, "arrays")
-    entries = _entries(plan)
-    works = [(entry, planned.work) for entry, planned in zip(entries, plan.sets, strict=True)]
+    parts = measured_parts(plan)
     kept = {name: c.stop - c.start for name, c in measurement.kept.items()}
-    assemble(plan.out, works, measurement.extractor.columns, kept)
+    assemble(plan.out, parts, measurement.extractor.columns, kept)
     skipped = [s.work.skipped().assign(dataset=s.images.name, role=s.role) for s in plan.sets]
     write_table(plan.out / "tables" / "skipped.parquet", pd.concat(skipped, ignore_index=True))
     progress.advance(1, "")
-    manifest = _manifest(plan, entries, measurement.extractor.precision)
+    entries = [part.entry for part in parts]
+    told = plan.warnings + _unmeasured(plan) + _conversions(plan) + duplicate_warnings(plan.sets) + _differences(plan)
+    told += _groups(plan)
+    manifest = make_manifest(plan, entries, measurement.extractor.precision, told)
     write_tables(plan.out, manifest, progress)
     progress.finish()
     timings = {stage: round(seconds, 2) for stage, seconds in progress.timings.items()}
-    write_json(plan.out / "manifest.json", manifest.model_copy(update={"timings": timings}).model_dump(mode="json"))
+    told = {"timings": timings, "seconds_per_forward": progress.seconds_per_unit.get("measuring")}
+    told |= {"files": file_digests(plan.out)}
+    write_json(plan.out / "manifest.json", manifest.model_copy(update=told).model_dump(mode="json"))
+    forget_growing_maps(plan.out)
     return open_run(plan.out)
 
 
-def _entries(plan: Plan) -> list[SetEntry]:
-    entries, start, score_start = [], 0, 0
+def measured_parts(plan: Plan, most: int | None = None) -> list[Part]:
+    """Every set with its finished shards, or the first of them that hold at least ``most`` images."""
+    parts, start, score_start = [], 0, 0
     for planned in plan.sets:
-        count, scored = planned.work.count(), planned.role != "id_train"
-        entries.append(
-            SetEntry(
-                name=planned.images.name,
-                role=planned.role,
-                description=planned.images.description,
-                count=count,
-                start=start,
-                score_start=score_start if scored else -1,
-                skipped=len(planned.work.skipped()),
-                thumbnails=planned.images.thumbnails,
-                samples=int(planned.work.moments()["count"]),
-            )
+        shards, count = _measured(planned, most)
+        scored = planned.role != "id_train"
+        entry = SetEntry(
+            name=planned.images.name,
+            role=planned.role,
+            description=planned.images.description,
+            count=count,
+            start=start,
+            score_start=score_start if scored else -1,
+            skipped=len(planned.work.skipped()),
+            thumbnails=planned.images.thumbnails,
+            samples=_samples(planned, shards) or count * plan.spec.draws,
+            groups=group_count(planned.work.rows(["group"]).iloc[planned.work.measured(shards)]),
         )
+        parts.append(Part(entry, planned.work, shards))
         start += count
         score_start += count if scored else 0
-    return entries
+    return parts
 
 
-def _manifest(plan: Plan, entries: list[SetEntry], precision: str) -> Manifest:
+def _measured(planned: PlannedSet, most: int | None) -> tuple[int, int]:
+    """Shards that count, and the images in them."""
+    shards = count = 0
+    for shard in planned.work.shards("rows"):
+        if most is not None and count >= most:
+            break
+        shards, count = shards + 1, count + len(shard["rows"])
+    return shards, count
+
+
+def _samples(planned: PlannedSet, shards: int) -> int | None:
+    """Samples behind a set's moments: a reused set may have more draws than the run; None where shards are left out."""
+    moments = planned.work.moments()
+    return int(moments["count"]) if moments is not None and int(moments["shards"]) == shards else None
+
+
+def make_manifest(plan: Plan, entries: list[SetEntry], precision: str, warnings: list[str]) -> Manifest:
+    """The description of a run with these sets."""
     backbone, spec = plan.backbone, plan.spec
     content = _portable_spec(plan)
     measured = {t.name for t in plan.taps}
-    conversions = [note for planned in plan.fresh for note in describe_conversions(planned, backbone.image_shape)]
     return Manifest(
         name=spec.name,
         description=spec.description,
@@ -92,19 +129,37 @@ def _manifest(plan: Plan, entries: list[SetEntry], precision: str) -> Manifest:
         taps=[tap.to_dict() for tap in plan.taps],
         sets=entries,
         presets={policy: names for policy, names in plan.presets.items() if set(names) <= measured},
-        kept={"level": plan.kept_level, "taps": plan.kept},
-        warnings=plan.warnings + conversions + duplicate_warnings(plan.sets) + _differences(plan),
+        kept={"level": plan.kept_level, "taps": plan.kept} | ({"without": plan.without} if plan.without else {}),
+        warnings=warnings,
         timings={},
         measured=count_shards([planned.work for planned in plan.fresh]),
     )
 
 
+def _conversions(plan: Plan) -> list[str]:
+    """What was done to the images."""
+    shape, resize = plan.backbone.image_shape, plan.spec.resize
+    return [note for planned in plan.fresh for note in describe_conversions(planned, shape, resize)]
+
+
+def _unmeasured(plan: Plan) -> list[str]:
+    """Sets of which only a part was measured, since the run was stopped early."""
+    counts = [(s.images.name, len(s.work.measured()), s.work.count()) for s in plan.fresh]
+    return [left_out_warning(name, count, total) for name, count, total in counts if count < total]
+
+
 def _differences(plan: Plan) -> list[str]:
     """OOD sets that were stored otherwise than the ID images, a sentence for each (theory 18)."""
-    rows = [(s.role, s.images.name, s.work.rows(["format", "mode", "width", "height"])) for s in plan.sets]
+    rows = [(s.role, s.images.name, s.measured_rows(DIFFERENCE_COLUMNS)) for s in plan.sets]
     id_rows = pd.concat([part for role, _, part in rows if role != "ood"], ignore_index=True)
     found = [difference_warning(name, set_differences(id_rows, part)) for role, name, part in rows if role == "ood"]
     return list(filter(None, found))
+
+
+def _groups(plan: Plan) -> list[str]:
+    """Images that belong together (theory 28)."""
+    rows = [(s.images.name, s.measured_rows(["image_id", "group"])) for s in plan.sets if s.role != "id_train"]
+    return group_notes(rows[0], rows[1:])
 
 
 def _portable_spec(plan: Plan) -> dict:

@@ -18,6 +18,7 @@ from cfs_explore.locations import locate_run
 from cfs_explore.pipeline.alignment_curve import ALIGNMENT_IMAGES, alignment_curve
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run, SetWork, open_run, write_table
+from cfs_explore.store.files import BAD_TABLE, read_table
 
 
 def is_relative(spec: RunSpec) -> bool:
@@ -47,15 +48,26 @@ def match_relative_levels(
         RunError: when the reference is not there or has no curve.
     """
     path = folder / "alignment_curve.parquet"
-    if not path.is_file():
+    own = _read_curve(path)
+    if own is None:
         inputs, ids = train.inputs(), train.rows(["image_id"])["image_id"].to_numpy()
         rows = np.unique(np.linspace(0, len(ids) - 1, ALIGNMENT_IMAGES).round().astype(int))
         images = inputs[rows].astype(np.float32) / 127.5 - 1.0
-        write_table(path, alignment_curve(backbone, images, ids[rows].tolist(), spec.seed))
-    own, wanted = pd.read_parquet(path), reference_curve(spec)
+        own = alignment_curve(backbone, images, ids[rows].tolist(), spec.seed)
+        write_table(path, own)
+    wanted = reference_curve(spec)
     lams = aligned_lams(own, wanted, spec.lams, spec.alignment)
     matched = [replace(backbone.match(lam), requested=asked) for asked, lam in zip(spec.lams, lams, strict=True)]
     return _each_once(matched)
+
+
+def _read_curve(path: Path) -> pd.DataFrame | None:
+    """A curve that was measured before; None where it is not there, or damaged."""
+    try:
+        curve = read_table(path)
+    except BAD_TABLE:
+        return None
+    return curve if {"lam", "native", "score_norm", "perceptual"} <= set(curve.columns) else None
 
 
 def told_levels(spec: RunSpec, backbone: Backbone, levels: Sequence[Level]) -> list[Level]:
@@ -77,13 +89,12 @@ def reference_curve(spec: RunSpec) -> pd.DataFrame:
         RunError: when there is no such run, or it has no curve yet; naming the command that computes it.
     """
     run: Run = open_run(locate_run(spec.reference))
-    try:
-        return run.table("alignment_curves")
-    except RunError as error:
+    if not run.has_table("alignment_curves"):
         raise RunError(
             f"The reference {spec.reference} has no alignment curve yet: `cfs-explore diagnose {spec.reference} "
             "--stages levels` computes it."
-        ) from error
+        )
+    return run.table("alignment_curves")
 
 
 def _each_once(matched: Sequence[Level]) -> tuple[list[Level], list[str]]:

@@ -1,4 +1,4 @@
-"""Stage 2: the forwards. Shard by shard, images become moments, slot scores and kept snapshots."""
+"""Stage 2: the forwards. What is measured of images, from the network or from the cache, and how many at a time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ import torch
 from cfs_explore.corruption import keyed_noise
 from cfs_explore.extraction import Extractor
 from cfs_explore.locations import runs_root
-from cfs_explore.pipeline.prepare import PlannedSet
-from cfs_explore.scoring import Moments, pair_squares, slot_scores
 from cfs_explore.settings import read_settings
-from cfs_explore.store import SetWork
 from cfs_explore.store.block_cache import BlockCache
 
 #: Bytes of snapshots in memory at a time, about.
-SHARD_BYTES = 48_000_000
+BLOCK_BYTES = 48_000_000
+#: Forwards of a shard, about: few enough for a map that grows while one watches, enough to fill some batches.
+SHARD_FORWARDS = {"cpu": 512, "cuda": 8192}
 
 #: Part of every key in the cache; another number makes all older blocks strangers.
 _KEY_VERSION = 1
@@ -134,54 +133,13 @@ def open_cache() -> BlockCache | None:
     return BlockCache(runs_root() / ".cache", limit) if limit else None
 
 
-def shard_size(extractor: Extractor, draws: int) -> int:
-    """Images whose snapshots take about ``SHARD_BYTES``."""
+def block_size(extractor: Extractor, draws: int) -> int:
+    """Images whose snapshots take about ``BLOCK_BYTES``."""
     per_image = len(extractor.levels) * draws * extractor.width * 4
-    return int(np.clip(SHARD_BYTES // per_image, 1, 512))
+    return int(np.clip(BLOCK_BYTES // per_image, 1, 512))
 
 
-def measure_set(planned: PlannedSet, measurement: Measurement, reference: Moments | None) -> None:
-    """Measure the shards of a set that are not done yet.
-
-    Args:
-        planned: a prepared set.
-        measurement: what to measure.
-        reference: moments of ID-train to score against; None for ID-train itself.
-    """
-    work, size = planned.work, measurement.shard_size
-    ids = work.rows(["image_id"])["image_id"].tolist()
-    inputs = work.inputs()
-    moments = stored_moments(work)
-    for index in range(work.shards_done(), -(-len(ids) // size)):
-        part = slice(index * size, (index + 1) * size)
-        block, reused = measurement.block(ids[part], inputs[part])  # (level, draw, image, feature)
-        arrays = {
-            f"kept.{tap}": block[measurement.kept_level, 0, :, columns].astype(np.float16)
-            for tap, columns in measurement.kept.items()
-        }
-        if reference is None:
-            arrays["images"] = np.int64(len(ids[part]))
-        else:
-            arrays["scores"] = slot_scores(block, reference, measurement.extractor.columns)
-        of_shard = Moments.of(block)
-        moments = of_shard if moments is None else moments.merge(of_shard)
-        stored = work.moments() or {"reused": 0, "pair_squares": 0.0, "pairs": 0}
-        sums = moments.to_arrays() | {"reused": np.int64(stored.get("reused", 0) + reused)}
-        if planned.role == "id_test":
-            squares, pairs = pair_squares(block, reference, measurement.extractor.columns)
-            sums |= {"pair_squares": stored["pair_squares"] + squares, "pairs": np.int64(stored["pairs"] + pairs)}
-        work.finish_shard(index, arrays, sums)
-
-
-def stored_moments(work: SetWork) -> Moments | None:
-    """Moments of the finished shards of a set."""
-    stored = work.moments()
-    return None if stored is None else Moments.from_arrays(stored)
-
-
-def count_shards(works: Sequence[SetWork]) -> dict[str, int]:
-    """How many shards these sets have, and how many of them came from the cache."""
-    return {
-        "shards": sum(work.shards_done() for work in works),
-        "reused": sum(int((work.moments() or {}).get("reused", 0)) for work in works),
-    }
+def shard_size(extractor: Extractor, draws: int) -> int:
+    """Images of a shard: about ``SHARD_FORWARDS``, at most a block."""
+    forwards = SHARD_FORWARDS.get(extractor.backbone.device.type, SHARD_FORWARDS["cpu"])
+    return min(max(1, forwards // (len(extractor.levels) * draws)), block_size(extractor, draws))

@@ -32,6 +32,7 @@ class Plan:
         taps: to measure, in execution order.
         presets: policy -> [encoder tap, decoder tap].
         kept: taps whose snapshots at level ``kept_level`` are stored.
+        without: roles that they are not stored of, because the earlier run has none of them.
         sets: in row order.
         adopted: those of ``sets`` whose statistics come from an earlier run.
         warnings: for the reader of the map.
@@ -45,6 +46,7 @@ class Plan:
     presets: dict[str, list[str]] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
     kept_level: int = 0
+    without: list[str] = field(default_factory=list)
     sets: list[PlannedSet] = field(default_factory=list)
     adopted: list[PlannedSet] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -75,7 +77,7 @@ def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) 
                 f"Levels by {spec.alignment} rest on the images, so those of {base.name} are measured again."
             )
         plan.sets = plan_sets(resolved, out)
-        prepare_sets(resolved, plan.fresh, backbone, progress)
+        prepare_sets(resolved, plan.fresh, backbone, progress, id_seed=reuse.id_seed(base))
         _set_levels(plan, *match.match_relative_levels(spec, backbone, plan.id_train.work, out / "work"))
     else:
         _set_levels(plan, *match.match_levels(spec, backbone))
@@ -83,7 +85,7 @@ def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) 
             resolved = spec
         else:
             plan.sets = plan_sets(resolved, out)
-        prepare_sets(resolved, plan.fresh, backbone, progress)
+        prepare_sets(resolved, plan.fresh, backbone, progress, id_seed=reuse.id_seed(base))
     if not plan.taps:
         relative = match.is_relative(spec)
         probed = plan.levels[plan.kept_level] if relative else backbone.match(spec.keep_level, spec.alignment)
@@ -143,14 +145,13 @@ def _adopt(plan: Plan, base: Run) -> bool:
             "again."
         )
         return False
-    if plan.kept and not reuse.holds_snapshots(base, plan):
+    missing = reuse.missing_snapshots(base, plan) if plan.kept else ""
+    if missing:
         plan.kept = []
-        plan.warnings.append(
-            f"{base.name} kept the snapshots of other cells, so none are kept here; only the diagonal head is scored."
-        )
+        plan.warnings.append(f"{missing}, so none are kept here; only the diagonal head is scored.")
+    plan.without = list(base.manifest.kept.get("without", [])) if plan.kept else []
     plan.sets = plan_sets(plan.spec, plan.out)
-    names = {role: base.entry(role) for role in ("id_train", "id_test")}
-    plan.sets[:2] = [s.renamed(names[s.role].name, names[s.role].description) for s in plan.sets[:2]]
+    plan.sets[:2] = [s.described_as(base.entry(s.role)) for s in plan.sets[:2]]
     plan.adopted = plan.sets[:2]
     for planned in plan.adopted:
         reuse.adopt(base, planned, plan)

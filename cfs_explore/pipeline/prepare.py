@@ -11,14 +11,16 @@ import pandas as pd
 
 from cfs_explore import images
 from cfs_explore.backbones.base import Backbone
-from cfs_explore.errors import SourceError
+from cfs_explore.colour import GREY
+from cfs_explore.errors import RunError, SourceError
 from cfs_explore.images.prepare import prepare
+from cfs_explore.images.preprocess import kept_share
+from cfs_explore.images.survey_warnings import FEW_IMAGES, MOSTLY_CUT
+from cfs_explore.pipeline.grouping import split_by_group, with_groups
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.spec import ImageSet, RunSpec
-from cfs_explore.store import SetWork, write_aside, write_table
-
-#: Below this many images, confidence intervals are too wide to say much.
-FEW_IMAGES = 20
+from cfs_explore.store import SetEntry, SetWork, write_aside, write_table
+from cfs_explore.wording import counted, part_of
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,14 @@ class PlannedSet:
     images: ImageSet
     work: SetWork
 
-    def renamed(self, name: str, description: str) -> PlannedSet:
-        """The same set under the name that it has in another run."""
-        return replace(self, images=self.images.model_copy(update={"name": name, "description": description}))
+    def measured_rows(self, columns: Sequence[str]) -> pd.DataFrame:
+        """These facts of the images that were measured: fewer than were prepared where the run was stopped early."""
+        return self.work.rows(columns).iloc[self.work.measured()].reset_index(drop=True)
+
+    def described_as(self, entry: SetEntry) -> PlannedSet:
+        """The same set under the name that it has in another run, with as many thumbnails."""
+        facts = {name: getattr(entry, name) for name in ("name", "description", "thumbnails")}
+        return replace(self, images=self.images.model_copy(update=facts))
 
 
 def plan_sets(spec: RunSpec, run: Path) -> list[PlannedSet]:
@@ -46,30 +53,62 @@ def plan_sets(spec: RunSpec, run: Path) -> list[PlannedSet]:
     return [planned("id_train", train, "id-train"), planned("id_test", test, "id-test"), *ood]
 
 
-def prepare_sets(spec: RunSpec, sets: Sequence[PlannedSet], backbone: Backbone, progress: Progress) -> None:
+def prepare_sets(
+    spec: RunSpec,
+    sets: Sequence[PlannedSet],
+    backbone: Backbone,
+    progress: Progress,
+    *,
+    id_seed: int | None = None,
+) -> None:
     """Prepare the sets that are not prepared yet.
+
+    Args:
+        spec: of the run.
+        sets: some of its sets.
+        backbone: which decides the shape.
+        progress: told of every image.
+        id_seed: of the run whose ID images these are, which drew and split them by it; None: the spec's own.
 
     Raises:
         SourceError, ImageError: naming the file and the remedy. RunCancelled: between images.
     """
     split = spec.id.train is not None and spec.id.test is None
     for planned in sets:
-        if planned.work.prepared:
+        if planned.work.is_whole() and planned.work.inputs_path.is_file():
             continue
+        seed = spec.seed if planned.role == "ood" or id_seed is None else id_seed
         if split and planned.role != "ood":
             whole = replace(planned, work=SetWork(planned.work.folder.with_name("id-whole")))
-            if not whole.work.prepared:
-                _prepare_one(whole, spec, backbone, progress)
-            _split(whole.work, planned, spec)
+            if not whole.work.is_whole():
+                _prepare_one(whole, spec, seed, backbone, progress)
+            _split(whole.work, planned, spec, seed)
         else:
-            _prepare_one(planned, spec, backbone, progress)
+            _prepare_one(planned, spec, seed, backbone, progress)
 
 
-def _prepare_one(planned: PlannedSet, spec: RunSpec, backbone: Backbone, progress: Progress) -> None:
+def _prepare_one(planned: PlannedSet, spec: RunSpec, seed: int, backbone: Backbone, progress: Progress) -> None:
     folder = planned.work.folder
-    folder.mkdir(parents=True, exist_ok=True)
     name = planned.images.name
-    with images.open_source(planned.images.source, limit=planned.images.limit, seed=spec.seed) as source:
+    try:
+        rows, skipped = _read_images(planned, spec, seed, backbone, progress)
+    except OSError as error:  # sources turn their own into errors of this project: this one is about writing
+        raise RunError(
+            f"{folder} could not take the prepared images of {name} ({error.strerror or error}). Give this program "
+            "the right to write there, and start again."
+        ) from error
+    write_table(planned.work.skipped_path, pd.DataFrame(skipped, columns=["name", "reason"], dtype=str))
+    write_table(planned.work.rows_path, rows)
+    planned.work.note_prepared()  # last: it says that the set is prepared
+
+
+def _read_images(
+    planned: PlannedSet, spec: RunSpec, seed: int, backbone: Backbone, progress: Progress
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Decode the images of a set into its inputs; their rows, and what was skipped."""
+    planned.work.folder.mkdir(parents=True, exist_ok=True)
+    name = planned.images.name
+    with images.open_source(planned.images.source, limit=planned.images.limit, seed=seed) as source:
         progress.start("preparing", len(source), "images")
         seen = 0
 
@@ -87,21 +126,31 @@ def _prepare_one(planned: PlannedSet, spec: RunSpec, backbone: Backbone, progres
             progress.cancelled,
             thumbnails=planned.images.thumbnails,
         )
-    write_table(planned.work.skipped_path, pd.DataFrame(skipped, columns=["name", "reason"], dtype=str))
-    write_table(planned.work.rows_path, rows)  # last: its presence says that the set is prepared
+        write_table(planned.work.notes_path, pd.DataFrame({"note": source.notes()}, dtype=str))
+    return with_groups(rows, planned.images), skipped
 
 
-def _split(whole: SetWork, planned: PlannedSet, spec: RunSpec) -> None:
-    """Give a set its seeded share of the in-distribution images."""
+def _split(whole: SetWork, planned: PlannedSet, spec: RunSpec, seed: int) -> None:
+    """Give a set its seeded share of the in-distribution images; images of one group go the same way."""
     rows, inputs = whole.rows(), whole.inputs()
     if len(rows) < 2:
         raise SourceError(
             f"The in-distribution set {planned.images.name} has a single image, which cannot be split into a part "
             "that fits the statistics and a part that is scored. Give more images, or `id.test`."
         )
-    order = np.random.default_rng(spec.seed).permutation(len(rows))
+    rng = np.random.default_rng(seed)
     n_test = int(np.clip(round(len(rows) * spec.id.test_fraction), 1, len(rows) - 1))
-    chosen = np.sort(order[:n_test] if planned.role == "id_test" else order[n_test:])
+    groups = whole.rows(["group"])["group"]
+    if groups.notna().any():
+        if groups.notna().all() and groups.nunique() == 1:
+            raise SourceError(
+                f"All images of the in-distribution set {planned.images.name} are one group, which cannot be split. "
+                "Give images of other groups, or `id.test`."
+            )
+        test = split_by_group(groups, n_test, rng)
+    else:
+        test = np.sort(rng.permutation(len(rows))[:n_test])
+    chosen = test if planned.role == "id_test" else np.setdiff1d(np.arange(len(rows)), test)
     planned.work.folder.mkdir(parents=True, exist_ok=True)
     header = {"descr": inputs.dtype.str, "fortran_order": False, "shape": (len(chosen), *inputs.shape[1:])}
     with write_aside(planned.work.inputs_path) as partial, partial.open("wb") as file:
@@ -110,26 +159,36 @@ def _split(whole: SetWork, planned: PlannedSet, spec: RunSpec) -> None:
             file.write(inputs[index].tobytes())
     if planned.role == "id_train":
         write_table(planned.work.skipped_path, whole.skipped())
+        write_table(planned.work.notes_path, pd.DataFrame({"note": whole.notes()}, dtype=str))
     write_table(planned.work.rows_path, rows.iloc[chosen])
+    planned.work.note_prepared()
 
 
-def describe_conversions(planned: PlannedSet, image_shape: tuple[int, int, int]) -> list[str]:
-    """Warnings that a reader of the map should see: few images, skipped files, resized or recoloured images."""
-    rows, name = planned.work.rows(["width", "height", "mode"]), planned.images.name
+def describe_conversions(planned: PlannedSet, image_shape: tuple[int, int, int], resize: str) -> list[str]:
+    """What a reader of the map should know: few or equal images, skipped files, resized or recoloured images."""
+    rows, name = planned.measured_rows(["content_id", "width", "height", "colour"]), planned.images.name
     channels, height, width = image_shape
     notes = []
     if len(rows) < FEW_IMAGES and planned.role != "id_train":
-        notes.append(f"{name}: only {len(rows)} image(s), so its confidence intervals are wide.")
+        notes.append(f"{name}: only {counted(len(rows), 'image')}, so its confidence intervals are wide.")
+    if len(rows) > 1 and rows["content_id"].nunique() == 1:
+        notes.append(f"{name}: all {len(rows)} images are the same, pixel by pixel.")
     skipped = planned.work.skipped()
     if len(skipped):
         shown = ", ".join(skipped["name"].head(5)) + (", ..." if len(skipped) > 5 else "")
-        notes.append(f"{name}: {len(skipped)} file(s) could not be used ({shown}).")
+        notes.append(f"{name}: {counted(len(skipped), 'file')} could not be used ({shown}).")
+    notes += [f"{name}: {note}" for note in planned.work.notes()]
     resized = int(((rows["width"] != width) | (rows["height"] != height)).sum())
     if resized:
-        notes.append(f"{name}: {resized} of {len(rows)} images were resized to {width}x{height}.")
-    grey = rows["mode"].isin(["1", "L", "LA", "I", "I;16"])
-    recoloured = int((~grey).sum() if channels == 1 else grey.sum())
-    if recoloured:
-        change = "colour to grey" if channels == 1 else "grey to colour"
-        notes.append(f"{name}: {recoloured} of {len(rows)} images were converted from {change}.")
+        notes.append(f"{name}: {part_of(resized, len(rows), 'image')} resized to {width}x{height}.")
+    kept = float(np.median(kept_share(rows["width"].to_numpy(), rows["height"].to_numpy(), image_shape)))
+    if resize == "crop" and kept < MOSTLY_CUT:
+        notes.append(
+            f"{name}: the resize crop kept {100 * kept:.0f} % of an image (median). pad and squash keep all of it."
+        )
+    grey = int((rows["colour"] == GREY).sum())
+    if channels == 1 and grey < len(rows):
+        notes.append(f"{name}: {part_of(len(rows) - grey, len(rows), 'image')} converted from colour to grey.")
+    elif channels == 3 and grey:
+        notes.append(f"{name}: {part_of(grey, len(rows), 'image')} grey; this backbone takes colour.")
     return notes

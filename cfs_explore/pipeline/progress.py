@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 
 from cfs_explore.errors import RunCancelled
 
+#: Units behind the first batch, which is slow, that say how fast a stage is.
+_FEWEST_TIMED = 30
+
 
 @dataclass(frozen=True)
 class ProgressEvent:
@@ -39,6 +42,12 @@ class Progress:
     Args:
         report: called with each ``ProgressEvent``.
         cancelled: asked at every step; True ends the run with ``RunCancelled``.
+
+    Attributes:
+        doing: what exactly is under way, for whoever counts units without knowing.
+        eta: seconds until the stage ends; None while nothing tells.
+        timings: stage -> seconds.
+        seconds_per_unit: stage -> seconds per unit done in this attempt, its first batch left out; none of few units.
     """
 
     def __init__(
@@ -49,6 +58,9 @@ class Progress:
         self._report = report or (lambda event: None)
         self.cancelled = cancelled or (lambda: False)
         self.timings: dict[str, float] = {}
+        self.seconds_per_unit: dict[str, float] = {}
+        self.doing = ""
+        self.eta: float | None = None
         self._stage: str | None = None
 
     def start(self, stage: str, total: int, unit: str, *, done: int = 0) -> None:
@@ -57,6 +69,7 @@ class Progress:
         self._stage, self._unit, self._total = stage, unit, total
         self._done = self._resumed = done
         self._since = time.monotonic()
+        self._first = self._last = None
         self.advance(0, "")
 
     def advance(self, count: int, detail: str, *, reused: bool = False) -> None:
@@ -74,15 +87,30 @@ class Progress:
         self._resumed += count if reused else 0
         elapsed = time.monotonic() - self._since
         fresh = self._done - self._resumed
-        rate = fresh / elapsed if fresh and elapsed > 0 else None
-        eta = (self._total - self._done) / rate if rate else None
-        self._report(ProgressEvent(self._stage, detail, self._done, self._total, self._unit, rate, eta))
+        if fresh:
+            self._last = (elapsed, fresh)
+            self._first = self._first or self._last
+        rate = self._rate()
+        self.eta = (self._total - self._done) / rate if rate else None
+        self._report(ProgressEvent(self._stage, detail, self._done, self._total, self._unit, rate, self.eta))
         if self.cancelled():
             raise RunCancelled("The run was cancelled; what is finished is kept, start it again to go on.")
+
+    def _rate(self) -> float | None:
+        """Units per second since the first ones were done: what comes before, such as opening files, is no work."""
+        if self._last is None:
+            return None
+        seconds, units = (last - first for first, last in zip(self._first, self._last, strict=True))
+        if units and seconds > 0:
+            return units / seconds
+        return self._last[1] / self._last[0] if self._last[0] > 0 else None
 
     def finish(self) -> None:
         """End the stage and note how long it took."""
         if self._stage is not None:
             spent = time.monotonic() - self._since
             self.timings[self._stage] = self.timings.get(self._stage, 0.0) + spent
+            if self._last and self._last[1] - self._first[1] >= _FEWEST_TIMED:
+                seconds, units = (last - first for first, last in zip(self._first, self._last, strict=True))
+                self.seconds_per_unit[self._stage] = seconds / units
         self._stage = None

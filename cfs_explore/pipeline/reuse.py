@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cfs_explore.contracts import Tap
 from cfs_explore.extraction import feature_columns
 from cfs_explore.images.prepare import COLUMNS
 from cfs_explore.locations import absolute, absolute_source, locate_run
 from cfs_explore.pipeline.prepare import PlannedSet
 from cfs_explore.spec import IdSpec, RunSpec
-from cfs_explore.store import Run, write_table
+from cfs_explore.store import Run, SetWork, write_table
+from cfs_explore.store.files import remove
 
 if TYPE_CHECKING:
     from cfs_explore.pipeline.plan import Plan
@@ -51,11 +53,15 @@ def obstacles(base: Run, plan: Plan) -> list[str]:
     return reasons
 
 
-def holds_snapshots(base: Run, plan: Plan) -> bool:
-    """Whether ``base`` stored the snapshots that the plan wants to keep."""
+def missing_snapshots(base: Run, plan: Plan) -> str:
+    """Why ``base`` has no snapshots that the plan wants to keep; "" where it has them, of some roles at least."""
     held = base.manifest.kept
+    if not held["taps"]:
+        return f"{base.name} keeps no snapshots"
     same_level = base.levels[held["level"]].native == plan.levels[plan.kept_level].native
-    return same_level and set(plan.kept) <= set(held["taps"])
+    return (
+        "" if same_level and set(plan.kept) <= set(held["taps"]) else f"{base.name} kept the snapshots of other cells"
+    )
 
 
 def _was_resized(base: Run) -> bool:
@@ -66,22 +72,37 @@ def _was_resized(base: Run) -> bool:
 
 def id_images(base: Run) -> IdSpec:
     """Where the ID images of ``base`` came from, so that they can be measured again."""
-    content = base.manifest.spec["id"]
-    while content.get("run"):
-        base = Run(locate_run(absolute(content["run"], base.path)))
-        content = base.manifest.spec["id"]
+    origin = _origin(base)
+    content = origin.manifest.spec["id"]
 
     def here(image_set: dict | None) -> dict | None:
-        return image_set and {**image_set, "source": absolute_source(image_set["source"], base.path)}
+        return image_set and {**image_set, "source": absolute_source(image_set["source"], origin.path)}
 
     return IdSpec(**{k: here(v) if k in ("train", "test") else v for k, v in content.items()})
 
 
+def id_seed(base: Run | None) -> int | None:
+    """The seed by which the ID images of ``base`` were drawn and split; None without another run."""
+    return None if base is None else _origin(base).manifest.spec["seed"]
+
+
+def _origin(base: Run) -> Run:
+    """The run that measured the ID images of ``base``."""
+    while base.manifest.spec["id"].get("run"):
+        base = Run(locate_run(absolute(base.manifest.spec["id"]["run"], base.path)))
+    return base
+
+
 def adopt(base: Run, planned: PlannedSet, plan: Plan) -> None:
-    """Copy one ID set of ``base`` into a work folder, cut to the levels, taps and draws of the plan."""
+    """Copy one ID set of ``base`` into a work folder, cut to the levels, taps and draws of the plan.
+
+    Snapshots that ``base`` has none of (``plan.without``) are zeros, as in a run that was made smaller. A set that was
+    copied from ``base`` as it is now stays; one that was measured, or copied from another state of it, is replaced.
+    """
     work, entry = planned.work, base.entry(planned.role)
-    if work.shards_done():
+    if _is_adopted(base, work):
         return
+    remove(work.folder)
     native = [level.native for level in base.levels]
     k = np.array([native.index(level.native) for level in plan.levels])
     names = [t.name for t in base.taps]
@@ -89,12 +110,31 @@ def adopt(base: Run, planned: PlannedSet, plan: Plan) -> None:
     columns = feature_columns(base.taps)
     f = np.concatenate([np.arange(columns[tap.name].start, columns[tap.name].stop) for tap in plan.taps])
     stored = base.moments(planned.role)
-    moments = {"count": stored["count"]} | {key: stored[key][k][:, f] for key in ("mean", "m2", "m2_within")}
+    moments = {"base": np.array(base.digest), "count": stored["count"]}
+    moments |= {key: stored[key][k][:, f] for key in ("mean", "m2", "m2_within")}
     if planned.role == "id_test":
         squares, pairs = base.pair_squares()
         moments |= {"pair_squares": squares[k][:, t], "pairs": np.int64(pairs)}
-    arrays = {f"kept.{tap}": base.snapshots(tap, planned.role).astype(np.float16) for tap in plan.kept}
+    arrays = {"rows": np.arange(entry.count)}
+    arrays |= {
+        f"kept.{tap.name}": _snapshots(base, tap, planned.role, plan) for tap in plan.taps if tap.name in plan.kept
+    }
     if entry.score_start >= 0:
         arrays["scores"] = base.scores(planned.role)[:, : plan.spec.draws][:, :, k][..., t]
     write_table(work.rows_path, base.images(planned.role, columns=COLUMNS))
+    work.note_prepared()
     work.finish_shard(0, arrays, moments)
+
+
+def _is_adopted(base: Run, work: SetWork) -> bool:
+    """Whether a work folder holds a whole copy out of ``base`` as it is now."""
+    damaged = work.damaged_shards()  # first: it forgets damaged moments
+    told = work.moments()
+    return told is not None and str(told.get("base", "")) == base.digest and not damaged and work.is_whole()
+
+
+def _snapshots(base: Run, tap: Tap, role: str, plan: Plan) -> np.ndarray:
+    """float16 (image, 2C)."""
+    if role in plan.without:
+        return np.zeros((base.entry(role).count, 2 * tap.channels), dtype=np.float16)
+    return base.snapshots(tap.name, role).astype(np.float16)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,9 @@ import pandas as pd
 
 from cfs_explore import heads
 from cfs_explore.contracts import Cell
-from cfs_explore.diagnostics import auroc, auroc_map, best_cell, detector_summary
-from cfs_explore.errors import CFSError
+from cfs_explore.diagnostics import Groups, auroc, auroc_map, best_cell, detector_summary
+from cfs_explore.diagnostics.groups import independent
+from cfs_explore.errors import CFSError, RunError
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.store import Manifest, Run, write_table
 
@@ -36,16 +37,27 @@ def write_tables(out: Path, manifest: Manifest, progress: Progress) -> None:
         progress.advance(1, ood)
     for name, parts in frames.items():
         labelled = [part.assign(ood=ood) for part, ood in zip(parts, run.ood_names, strict=True)]
-        write_table(out / "tables" / f"{name}.parquet", pd.concat(labelled, ignore_index=True))
+        write_table(out / "tables" / f"{name}.parquet", stacked(labelled))
+
+
+def stacked(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables one below the other; an empty one would make whole numbers floats."""
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
 def map_table(run: Run, ood: str) -> pd.DataFrame:
     """One row per cell; computed level by level, so that memory holds one level's scores."""
-    parts = []
+    parts, groups = [], Groups.of(*run.group_names(ood))
     for k, level in enumerate(run.levels):
-        part = auroc_map(run.scores("id_test", level=k), run.scores("ood", ood, level=k), [level], run.taps)
-        parts.append(part.assign(level=k))
-    return pd.concat(parts, ignore_index=True)
+        scores = run.scores("id_test", level=k), run.scores("ood", ood, level=k)
+        parts.append(auroc_map(*scores, [level], run.taps, groups=groups).assign(level=k))
+    return pd.concat(parts, ignore_index=True).assign(**_group_counts(run, ood, groups))
+
+
+def _group_counts(run: Run, ood: str, groups: Groups | None) -> dict[str, int]:
+    """Groups of ID images, of OOD images, and those that have both; as many as images where each is alone."""
+    id_groups, ood_groups = independent(groups, run.id_test.count, run.entry("ood", ood).count)
+    return {"id_groups": id_groups, "ood_groups": ood_groups, "shared_groups": groups.shared if groups else 0}
 
 
 def preset_cells(run: Run) -> dict[str, list[Cell]]:
@@ -66,20 +78,21 @@ def detector_table(run: Run, ood: str) -> pd.DataFrame:
     """One row per preset detector: AUROC, AUPR, FPR95 with intervals, n, #F and effective #F."""
     level = run.manifest.kept["level"]  # that of every preset
     id_scores, ood_scores = run.scores("id_test", level=level), run.scores("ood", ood, level=level)
-    rows = []
+    rows, groups = [], Groups.of(*run.group_names(ood))
     for name, cells in preset_cells(run).items():
         local = [Cell(0, cell.tap) for cell in cells]
-        summary = detector_summary(id_scores, ood_scores, local, taps=run.taps)
+        summary = detector_summary(id_scores, ood_scores, local, taps=run.taps, groups=groups)
         rows.append({"name": name, "cell_indices": [c.level * len(run.taps) + c.tap for c in cells], **summary})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(**_group_counts(run, ood, groups))
 
 
 def best_cell_table(run: Run, ood: str) -> pd.DataFrame:
     """One row: the best cell's honest split-half AUROC beside the naive maximum (theory 3)."""
     id_scores, ood_scores = (_mean_over_draws(run, *which) for which in (("id_test",), ("ood", ood)))
-    if min(len(id_scores), len(ood_scores)) < FEWEST_FOR_SPLIT:
+    groups = Groups.of(*run.group_names(ood))
+    if min(independent(groups, len(id_scores), len(ood_scores))) < FEWEST_FOR_SPLIT:
         return pd.DataFrame()
-    best = best_cell(id_scores, ood_scores)
+    best = best_cell(id_scores, ood_scores, groups=groups)
     return pd.DataFrame(
         [
             {
@@ -97,14 +110,18 @@ def best_cell_table(run: Run, ood: str) -> pd.DataFrame:
 
 def fit_heads(run: Run) -> dict[str, heads.Head | CFSError]:
     """Every registered head on the concatenated kept snapshots of ID-train (section 2), or why it cannot be fitted."""
-    fitted = {}
-    if run.manifest.kept["taps"]:
+    if not run.manifest.kept["taps"]:
+        return {}
+    try:
         train = _kept_snapshots(run, "id_train")
-        for name, head_class in heads.REGISTRY.items():
-            try:
-                fitted[name] = head_class().fit(train)
-            except CFSError as error:  # too few ID-train images for this head
-                fitted[name] = error
+    except RunError as why:  # they were left out of the run, or of the one whose statistics it uses
+        return dict.fromkeys(heads.REGISTRY, why)
+    fitted = {}
+    for name, head_class in heads.REGISTRY.items():
+        try:
+            fitted[name] = head_class().fit(train)
+        except CFSError as error:  # too few ID-train images for this head
+            fitted[name] = error
     return fitted
 
 
@@ -113,12 +130,12 @@ def head_table(run: Run, ood: str, fitted: Mapping[str, heads.Head | CFSError]) 
     if not fitted:
         return pd.DataFrame()
     test, out = _kept_snapshots(run, "id_test"), _kept_snapshots(run, "ood", ood)
-    rows = []
+    rows, groups = [], Groups.of(*run.group_names(ood))
     for name, head in fitted.items():
         if isinstance(head, CFSError):
             rows.append({"head": name, "note": str(head)})
             continue
-        value, lo, hi = auroc(head_scores(head, test), head_scores(head, out))
+        value, lo, hi = auroc(head_scores(head, test), head_scores(head, out), groups=groups)
         rows.append({"head": name, "auroc": value, "lo": lo, "hi": hi, "note": ""})
     return pd.DataFrame(rows).assign(taps=", ".join(run.manifest.kept["taps"]), n_id=len(test), n_ood=len(out))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cfs_explore.diagnostics import ScoreError
 from cfs_explore.errors import RunError
 from cfs_explore.plates import (
     complementarity,
@@ -82,6 +83,6 @@ def make_plates(
     for name in names:
         try:
             plates[name] = KINDS[name].make(run, choices, theme)
-        except NotMeasuredError as reason:
+        except (NotMeasuredError, ScoreError) as reason:  # not measured, or too few images for it
             missing[name] = str(reason)
     return plates, missing

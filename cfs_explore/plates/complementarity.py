@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from cfs_explore.diagnostics.bootstrap import RESAMPLES
+from cfs_explore.diagnostics.verdicts import verdicts
 from cfs_explore.figures import (
     gain_curve_figure,
     pair_matrix_figure,
@@ -18,8 +20,9 @@ from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.plates.pair import Pair, make_pair, mean_scores, pair_gains, pair_numbers, pair_scores
-from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.plates.plate import Plate, counts, file_stem
 from cfs_explore.store import Run
+from cfs_explore.wording import counted
 
 ONE_TAP = "This exploration measured a single tap: there is no pair to compare."
 SAME_TAP = "Choose two different taps to compare."
@@ -52,8 +55,8 @@ def scores(
     return Plate(
         score_scatter_figure(points, thresholds, labels, names=names, theme=theme, log=log),
         points,
-        f"Slot scores of n = {row['n_id']} ID and {row['n_ood']} OOD images ({pair.ood}) at λ "
-        f"{_lam(run, pair.level)}, mean of {run.draws} draws{axes}. Grey curves: equal plain "
+        f"Slot scores, OOD: {pair.ood}; {counts(run, row, pair.ood)}; at λ {_lam(run, pair.level)}, "
+        f"mean of {counted(run.draws, 'draw')}{axes}. Grey curves: equal plain "
         "average; solid: its threshold. Beyond a threshold, which 95 % of the ID images stay below, an image is called "
         "OOD.",
         f"{pair.short[1]} against {pair.short[0]} score. Of {row['n_ood']} OOD images both catch "
@@ -84,12 +87,13 @@ def levels(run: Run, pair: Pair, frame: pd.DataFrame, scale: str = "ln s", theme
     first, second = pair.short
     labels = {"decoder": f"{second} given {first}", "encoder": f"{first} given {second}"}
     here = frame.iloc[pair.level]
+    sizes = pd.Series({"n_id": run.id_test.count, "n_ood": run.entry("ood", pair.ood).count})
     return Plate(
         gain_curve_figure(frame, labels, theme, pair.level),
         frame,
-        f"Gain in D² (6) on {scale}; 95 % bands (bootstrap of 1,000 resamples) start at 0 where the direction is "
-        f"uncertain; n = {run.id_test.count} ID, {run.entry('ood', pair.ood).count} OOD images ({pair.ood}), mean of "
-        f"{run.draws} draws.",
+        f"Gain in D² (6) on {scale}; 95 % bands (bootstrap of {RESAMPLES:,} resamples) start at 0 where the "
+        f"direction is uncertain; OOD: {pair.ood}; {counts(run, sizes, pair.ood)}; mean of "
+        f"{counted(run.draws, 'draw')}.",
         "; ".join(f"{labels[role]}: gain {here[f'gain_{role[0]}']:.2f} at the chosen level" for role in labels),
         _stem(run, pair, "gains"),
     )
@@ -110,9 +114,9 @@ def pairs(run: Run, pair: Pair, rows: pd.DataFrame, theme: str = "light") -> Pla
         pair_matrix_figure(rows, run.taps, theme, names),
         rows.sort_values("gain", ascending=False),
         f"AUROC of the average of two taps' scores minus that of the better one alone, at λ {_lam(run, pair.level)}, "
-        f"{len(rows):,} pairs; 0: no gain; n = {rows['n_id'].iloc[0]} ID, {rows['n_ood'].iloc[0]} OOD images "
-        f"({pair.ood}), mean of {run.draws} draws. The largest of many gains is biased upwards. The chosen pair is "
-        "outlined.",
+        f"{len(rows):,} pairs; 0: no gain; OOD: {pair.ood}; {counts(run, rows, pair.ood)}; "
+        f"mean of {counted(run.draws, 'draw')}. The largest of many gains is biased upwards. The chosen "
+        "pair is outlined.",
         f"Gains of {len(rows)} pairs run from {rows['gain'].min():.3f} to {best['gain']:.3f}, the largest for "
         f"{short_tap_name(best['tap_a'])} and {short_tap_name(best['tap_b'])}.",
         _stem(run, pair, "pairs"),
@@ -129,20 +133,26 @@ def sets(run: Run, level: int, table: pd.DataFrame, theme: str = "light") -> Pla
         theme: "light" or "dark".
 
     Raises:
-        NotMeasuredError: the run has no published pair.
+        NotMeasuredError: the run has no published pair, or not at this level.
     """
     if table.empty:
         raise NotMeasuredError(NO_PRESET)
     rows = table[(table["preset"] == table["preset"].iloc[0]) & (table["level"] == level)]
     rows = rows[rows["scale"] == "s"]  # AUROCs do not depend on the scale
+    if rows.empty:
+        raise NotMeasuredError("The published pair was not measured at this level; choose another level.")
+    better = rows[["auroc_e", "auroc_d"]].max(axis=1)
+    found = verdicts(*(rows[f"auroc_gain{end}"] for end in ("", "_lo", "_hi")), arms=(better, rows["auroc_avg"]))
+    rows = rows.assign(survives=found.survives)
     first, second = (short_tap_name(rows[side].iloc[0]) for side in ("encoder", "decoder"))
     return Plate(
         set_gains_figure(rows, theme),
         rows,
         f"AUROC of the plain average of {first} (encoder) and {second} (decoder), the published CFS(1x2) pair, "
-        f"minus that of the better one alone, at λ {_lam(run, level)}; paired DeLong CI; "
-        f"n = {rows['n_id'].iloc[0]} ID images, {_span(rows['n_ood'])} OOD images. Circle: the decoder is better "
-        "alone; square: the encoder; diamond: neither.",
+        f"minus that of the better one alone, at λ {_lam(run, level)}; paired CI; "
+        f"{counts(run, rows)}. Circle: the decoder is better "
+        "alone; square: the encoder; diamond: neither. * survives: "
+        f"{found.told('gains and losses')}",
         "; ".join(f"{row['ood']}: {row['auroc_gain']:+.3f}" for row in rows.to_dict("records")),
         file_stem(run, "complementarity", "sets", f"level{level}"),
     )
@@ -162,11 +172,6 @@ def _points(run: Run, role: str, name: str | None, encoder: np.ndarray, decoder:
     return pd.DataFrame({"class": label, "name": images, "encoder": encoder, "decoder": decoder})
 
 
-def _span(counts: pd.Series) -> str:
-    low, high = counts.min(), counts.max()
-    return f"{low}" if low == high else f"{low} to {high}"
-
-
 def _pair(run: Run, choices: Choices) -> Pair:
     first, second = choices.pair
     if first == second:
@@ -182,13 +187,13 @@ def _sides(run: Run, pair: Pair, which: slice | list[int]) -> list[np.ndarray]:
 def _scores(run: Run, choices: Choices, theme: str) -> Plate:
     pair = _pair(run, choices)
     sides = _sides(run, pair, [pair.level])
-    row = pair_numbers(sides).loc[choices.scale]
+    row = pair_numbers(run, pair.ood, sides).loc[choices.scale]
     return scores(run, pair, [values[0] for values in sides], row, choices.scale, theme)
 
 
 def _levels(run: Run, choices: Choices, theme: str) -> Plate:
     pair = _pair(run, choices)
-    frame = pair_gains(run, _sides(run, pair, slice(None)), choices.scale)
+    frame = pair_gains(run, pair.ood, _sides(run, pair, slice(None)), choices.scale)
     return levels(run, pair, frame, choices.scale, theme)
 
 

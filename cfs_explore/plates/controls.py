@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from cfs_explore.diagnostics.verdicts import Verdicts, verdicts
 from cfs_explore.figures import (
     control_dots_figure,
     excess_alt,
@@ -13,12 +14,11 @@ from cfs_explore.figures import (
     reencoding_figure,
     seed_spread_figure,
 )
-from cfs_explore.figures.captions import sample_sizes
 from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.plates.options import Option
-from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.plates.plate import Plate, counts, file_stem
 from cfs_explore.store import Run
 
 #: Control with a map of its own -> what it is called.
@@ -61,13 +61,15 @@ def excess_map(run: Run, ood: str, cells: pd.DataFrame, copies: pd.DataFrame, th
     seeds = copies["seed"].nunique()
     against = f"the mean of {seeds} untrained copies" if control == "untrained" else "itself on re-encoded images"
     told = "one noise draw on both sides" if draws == 1 else f"{draws} noise draws averaged, control: one"
-    first = ["tap", "lam", "excess", "lo", "hi", "p", "trained", "control_auroc", "seed_sd"]
+    found = _verdicts(cells)
+    cells = cells.assign(survives=found.survives)
+    first = ["tap", "lam", "excess", "lo", "hi", "p", "survives", "trained", "control_auroc", "seed_sd"]
     return Plate(
         excess_map_figure(cells, theme),
         cells[first + [name for name in cells if name not in first]],
-        f"AUROC of the trained backbone minus that of {against}, cell by cell; OOD: {ood}; {sample_sizes(cells)}; "
-        f"{told}; diagonal head. Above 0: the trained backbone does better. Ring: the cell's DeLong 95 % interval "
-        "includes 0 (one in 20 misses it by chance).",
+        f"AUROC of the trained backbone minus that of {against}, cell by cell; OOD: {ood}; {counts(run, cells, ood)}; "
+        f"{told}; diagonal head. Above 0: the trained backbone does better. Ring: the cell's 95 % interval "
+        f"includes 0. {found.told('cells', 'clear of 0')}",
         excess_alt(cells, CONTROLS[control].lower()),
         file_stem(run, ood, "excess", control),
     )
@@ -88,12 +90,12 @@ def comparison(
     """
     rows = _comparison_rows(run, ood, best, detectors, draws)
     pair = rows[rows["kind"] == "preset"]
-    published = f"CFS(1x2): the published pair as on the map's page, {sample_sizes(pair)}. " if len(pair) else ""
+    published = f"CFS(1x2): the published pair as on the map's page, {counts(run, pair, ood)}. " if len(pair) else ""
     return Plate(
         control_dots_figure(rows, theme),
         rows.drop(columns="kind"),
-        "Every best one is picked on one half of the images and judged on the other (mean over 20 halvings, DeLong "
-        f"95 % CI); {sample_sizes(best)}; one noise draw unless stated. {published}Dashed: the trained best cell; "
+        "Every best one is picked on one half of the images and judged on the other (mean over 500 halvings, "
+        f"95 % CI); {counts(run, best, ood)}; one noise draw unless stated. {published}Dashed: the trained best cell; "
         "dotted, where in view: chance.",
         "; ".join(f"{row['name']}: AUROC {row['auroc']:.3f}" for row in rows.to_dict("records")),
         file_stem(run, ood, "controls"),
@@ -117,7 +119,7 @@ def statistics(run: Run, ood: str, table: pd.DataFrame, theme: str = "light") ->
         control_dots_figure(rows, theme),
         table[["statistic", "auroc", "lo", "hi", "n_id", "n_ood", "note"]],
         "AUROC of plain statistics of the prepared images, each scored by its squared z-score against ID-train; "
-        f"OOD: {ood}; {sample_sizes(table)}; DeLong 95 % CI. Below 0.5: closer to the ID mean than ID images.",
+        f"OOD: {ood}; {counts(run, table, ood)}; 95 % CI. Below 0.5: closer to the ID mean than ID images.",
         "; ".join(f"{row.name}: AUROC {row.auroc:.3f}" for row in rows[["name", "auroc"]].itertuples(index=False)),
         file_stem(run, ood, "statistics"),
     )
@@ -125,12 +127,13 @@ def statistics(run: Run, ood: str, table: pd.DataFrame, theme: str = "light") ->
 
 def reencoding(run: Run, ood: str, cells: pd.DataFrame, theme: str = "light") -> Plate:
     """AUROC after re-encoding against before; ``cells`` are of ``excess``, re-encoded with one draw."""
+    found = _verdicts(cells)
     return Plate(
         reencoding_figure(cells, theme),
         cells[["tap", "lam", "trained", "control_auroc", "excess", "lo", "hi", "p", "n_id", "n_ood"]],
-        f"Each point is a cell; OOD: {ood}; {sample_sizes(cells)}; one noise draw on both sides. Re-encoded: all "
+        f"Each point is a cell; OOD: {ood}; {counts(run, cells, ood)}; one noise draw on both sides. Re-encoded: all "
         "images, ID-train included, shrunk to 3/4 and back (bilinear), then JPEG at quality 85; statistics fitted "
-        "again.",
+        f"again. {found.told('cells', 'clear of no change')}",
         f"AUROC after re-encoding against before, {len(cells)} cells; median loss {cells['excess'].median():.3f}.",
         file_stem(run, ood, "reencoding"),
     )
@@ -161,11 +164,16 @@ def seed_spread(
         shown[["seed", "tap", "lam", "auroc", "lo", "hi", "n_id", "n_ood"]],
         f"AUROC of {shown['seed'].nunique()} untrained copies (one noise draw) and of the trained backbone as in the "
         f"map ({run.draws} averaged), at λ = {format_value(run.levels[level].lam, 1)}; OOD: {ood}; "
-        f"{sample_sizes(shown)}; bars: DeLong 95 % CI{several}. Dotted: chance.",
+        f"{counts(run, shown, ood)}; bars: 95 % CI{several}. Dotted: chance.",
         f"AUROC along {trained['tap'].nunique()} taps: trained {trained['auroc'].min():.2f} to "
         f"{trained['auroc'].max():.2f}, untrained {shown['auroc'].min():.2f} to {shown['auroc'].max():.2f}.",
         file_stem(run, ood, "seeds"),
     )
+
+
+def _verdicts(cells: pd.DataFrame) -> Verdicts:
+    """On "nothing changes" of every cell of the table ``excess``."""
+    return verdicts(cells["excess"], cells["lo"], cells["hi"], arms=(cells["trained"], cells["control_auroc"]))
 
 
 def _comparison_rows(run: Run, ood: str, best: pd.DataFrame, detectors: pd.DataFrame, draws: int) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cfs_explore.figures import PRINT_SCALE, export_bytes, has_browser, to_publication
 from cfs_explore.plates.plate import Plate, csv_text
+from cfs_explore.store import write_aside
 
 
 def write(
@@ -50,5 +51,6 @@ def write(
 
 
 def _put(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
+    with write_aside(path) as partial:
+        partial.write_bytes(content)
     return path

@@ -26,6 +26,7 @@ from cfs_explore.plates.needs import Kind, NotMeasuredError
 from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
+from cfs_explore.wording import counted
 
 #: Why a cell has no features, and what to run.
 NOT_KEPT = (
@@ -136,8 +137,8 @@ def over_cells(
     return Plate(
         image_map_figure(cells, value, cell, theme),
         cells.drop(columns="n_ood"),
-        f"{image.file} of {image.name}: its slot scores, mean of {run.draws} draws, beside those of "
-        f"{cells['n_id'].iloc[0]} {who} images. {reading}.",
+        f"{image.file} of {image.name}: its slot scores, mean of {counted(run.draws, 'draw')}, beside those of "
+        f"{counted(int(cells['n_id'].iloc[0]), f'{who} image')}. {reading}.",
         f"Map of one image over {len(cells)} cells: percentile within ID-test from "
         f"{cells['percentile'].min():.0f} to {high['percentile']:.0f}, the highest for "
         f"{short_tap_name(high['tap'])} at log-SNR {high['lam']:.1f}.",
@@ -150,8 +151,8 @@ def detectors(run: Run, image: Image, rows: pd.DataFrame, theme: str = "light") 
     return Plate(
         image_scores_figure(rows, "id" if image.role == "id_test" else "ood", theme),
         rows.assign(draws=[" ".join(f"{draw:.6g}" for draw in draws) for draws in rows["draws"]]),
-        f"Diamond: {image.file} of {image.name}, mean of {run.draws} draws; rings: single draws. Bars: the middle 50 % "
-        f"and 90 % of n = {rows['n_id'].iloc[0]} ID-test images. p: conformal p-value.",
+        f"Diamond: {image.file} of {image.name}, mean of {counted(run.draws, 'draw')}; rings: single draws. Bars: the "
+        f"middle 50 % and 90 % of n = {rows['n_id'].iloc[0]} ID-test images. p: conformal p-value.",
         "; ".join(f"{row['name']}: percentile {row['percentile']:.1f}" for row in rows.to_dict("records")),
         file_stem(run, image.name, image.image_id, "detectors"),
     )

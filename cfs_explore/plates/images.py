@@ -19,7 +19,7 @@ from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.detector import as_cells, detector_name
 from cfs_explore.plates.needs import Kind, NotMeasuredError
 from cfs_explore.plates.options import Option, read_number, read_whole_number
-from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.plates.plate import Plate, counts, file_stem, id_count
 from cfs_explore.store import Run
 
 METHODS = {"pca": "PCA", "umap": "UMAP"}
@@ -108,12 +108,12 @@ def scatter(
         theme: "light" or "dark".
     """
     axes = tuple(f"PC {i} ({100 * share:.0f} % of the ID variance)" for i, share in enumerate(explained, 1))
-    counts = ", ".join(f"{count:,} {name}" for name, count in points["dataset"].value_counts(sort=False).items())
+    told = ", ".join(f"{count:,} {name}" for name, count in points["dataset"].value_counts(sort=False).items())
     return Plate(
         embedding_scatter_figure(points, colouring, axes or None, selected=selected, picked=picked, theme=theme),
         points,
         _caption(run, points, settings, colouring),
-        f"Scatter of images by two coordinates ({settings.method.upper()}) of their snapshots: {counts}.",
+        f"Scatter of images by two coordinates ({settings.method.upper()}) of their snapshots: {told}.",
         file_stem(run, *points.loc[points["role"] == "ood", "dataset"].unique(), "images", settings.method),
     )
 
@@ -121,6 +121,9 @@ def scatter(
 def _caption(run: Run, points: pd.DataFrame, settings: Settings, colouring: Colouring) -> str:
     n_id, n_ood = (int((points["role"] == role).sum()) for role in ("id_test", "ood"))
     names = points.loc[points["role"] == "ood", "dataset"].unique()
+    sizes = id_count(run, n_id)
+    if len(names):
+        sizes = f"{counts(run, pd.Series({'n_id': n_id, 'n_ood': n_ood}), *names)} ({', '.join(names)})"
     taps = ", ".join(map(short_tap_name, settings.taps))
     lam = format_value(run.levels[run.manifest.kept["level"]].lam, 1)
     how = "PCA"
@@ -130,7 +133,7 @@ def _caption(run: Run, points: pd.DataFrame, settings: Settings, colouring: Colo
     ends = f" Colours end at the {low}nd and {high}th percentile." if colouring.is_number else ""
     return (
         f"Snapshots of {taps} at λ {lam}, first draw, standardised by ID-train; {how} fitted on ID-test, OOD placed "
-        f"among it; n = {n_id:,} ID, {n_ood:,} OOD ({', '.join(names)}).{ends}"
+        f"among it; {sizes}.{ends}"
     )
 
 

@@ -59,7 +59,8 @@ def tap_scores(sample: TapSample, seed: int, theme: str = "light") -> Plate:
     return Plate(
         delta_histogram_figure(bins, float(id_scores.mean()), float(ood_scores.mean()), theme),
         bins,
-        histogram_caption(IMAGES, IMAGES, {"seed": seed})[:-1] + "; vertical: means. Simulated images.",
+        histogram_caption(f"n = {IMAGES} ID, {IMAGES} OOD", {"seed": seed})[:-1]
+        + "; vertical: means. Simulated images.",
         f"Histograms of the scores of {IMAGES} ID and {IMAGES} OOD images, with mean {id_scores.mean():.3f} "
         f"and {ood_scores.mean():.3f}.",
         "lab-scores",
@@ -82,7 +83,7 @@ def tap_auroc(tap: SimulatedTap, sample: TapSample, point: Mapping, seed: int, t
     return Plate(
         lab_dots_figure(marks, theme),
         marks.drop(columns="series").assign(n_id=IMAGES, n_ood=IMAGES),
-        f"Bound and prediction from the exact moments; measured with DeLong 95 % CI, n = {IMAGES:,} ID, "
+        f"Bound and prediction from the exact moments; measured with 95 % CI, n = {IMAGES:,} ID, "
         f"{IMAGES:,} OOD; seed {seed}.",
         "; ".join(f"{row['name']}: AUROC {format_value(row['auroc'])}" for row in rows),
         "lab-auroc",
@@ -95,7 +96,7 @@ def tap_along(tap: SimulatedTap, curve: pd.DataFrame, along: Setting, seed: int,
     return Plate(
         tap_curve_figure(curve, along.name, now, along.label, theme),
         curve,
-        f"Vertical line: the slider ({along.write(now)}). Measured with DeLong 95 % CI, n = {IMAGES:,} ID, "
+        f"Vertical line: the slider ({along.write(now)}). Measured with 95 % CI, n = {IMAGES:,} ID, "
         f"{IMAGES:,} OOD, the same random numbers at every point, seed {seed}; "
         f"{told(TAP_SETTINGS, asdict(tap), along.name)}.",
         f"AUROC, its prediction and its bound while {along.label} moves; now {along.write(now)}.",
@@ -143,7 +144,7 @@ def pair_combinations(detectors: pd.DataFrame, seed: int, theme: str = "light") 
     return Plate(
         lab_dots_figure(marks, theme),
         marks.assign(n_id=IMAGES, n_ood=IMAGES),
-        "Open diamonds: exact for these normal scores (13). Dots: measured, DeLong 95 % CI, "
+        "Open diamonds: exact for these normal scores (13). Dots: measured, 95 % CI, "
         f"n = {IMAGES:,} ID, {IMAGES:,} OOD; seed {seed}.",
         "; ".join(f"{row['name']}: AUROC {format_value(row['auroc'])}" for row in rows if row["kind"] == "measured"),
         "lab-combinations",

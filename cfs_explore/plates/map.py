@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.contracts import Cell
-from cfs_explore.diagnostics import compose, detector_summary, histogram, roc_curve
+from cfs_explore.diagnostics import Groups, compose, detector_summary, histogram, roc_curve
 from cfs_explore.figures import (
     alt_text,
     auroc_map_figure,
@@ -24,12 +24,12 @@ from cfs_explore.figures import (
     small_multiples_caption,
     small_multiples_figure,
 )
-from cfs_explore.figures.captions import sample_sizes
 from cfs_explore.plates.choices import METRICS, Choices
 from cfs_explore.plates.detector import PRESETS, cell_label
 from cfs_explore.plates.needs import Kind
-from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.plates.plate import Plate, counts, file_stem
 from cfs_explore.store import Run
+from cfs_explore.wording import counted
 
 #: Okabe-Ito orange, which no cell of the map has: also the colour of what is composed.
 OPEN_CELL_COLOUR = "#E69F00"
@@ -89,29 +89,32 @@ def all_sets(
         row["ood"]: f"best {format_estimate(row['honest'], row['honest_lo'], row['honest_hi'])}"
         for row in (best.to_dict("records") if len(best) else [])
     }
+    rows = pd.concat([frame.assign(ood=ood) for ood, frame in frames.items()])
     return Plate(
         small_multiples_figure(frames, metric, theme, best=texts, selected=selected),
-        _telling_first(pd.concat([frame.assign(ood=ood) for ood, frame in frames.items()]), metric),
+        _telling_first(rows, metric),
         small_multiples_caption(frames, metric).split(";")[0]
-        + f"; {sample_sizes(pd.concat(frames.values()))}. Below each name: the best cell's AUROC, honest split-half "
+        + f"; {counts(run, rows)}. Below each name: the best cell's AUROC, honest split-half "
         "value with 95 % CI.",
         f"Small {METRICS[metric]} maps of {len(frames)} OOD sets: {', '.join(frames)}.",
         file_stem(run, "all", metric),
     )
 
 
-def composed_row(run: Run, id_scores: np.ndarray, ood_scores: np.ndarray, cells: Sequence[int]) -> dict:
+def composed_row(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray, cells: Sequence[int]) -> dict:
     """AUROC with its interval, n, #F and effective #F of the detector made of these cells (theory 4).
 
     Args:
         run: the exploration.
+        ood: name of the OOD set.
         id_scores, ood_scores: slot scores (image, draw, level, tap).
         cells: level * taps + tap.
     """
     pairs = [divmod(index, len(run.taps)) for index in cells]
     used = sorted({level for level, _ in pairs})
     local = [Cell(used.index(level), tap) for level, tap in pairs]
-    return detector_summary(id_scores[:, :, used], ood_scores[:, :, used], local, taps=run.taps)
+    groups = Groups.of(*run.group_names(ood))
+    return detector_summary(id_scores[:, :, used], ood_scores[:, :, used], local, taps=run.taps, groups=groups)
 
 
 def detector_rows(
@@ -152,11 +155,10 @@ def detector_rows(
 
 def detectors(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -> Plate:
     """Detectors on one line; ``rows`` of ``detector_rows``, at least one."""
-    first = rows.iloc[0]
     return Plate(
         detector_dots_figure(rows, theme),
         rows,
-        detectors_caption(int(first["n_id"]), int(first["n_ood"]), {"OOD:": ood}),
+        detectors_caption(counts(run, rows.head(1), ood), {"OOD:": ood}),
         "; ".join(f"{row['name']}: AUROC {row['auroc']:.3f}" for row in rows.to_dict("records")),
         file_stem(run, ood, "detectors"),
     )
@@ -174,14 +176,14 @@ def cell_scores(
         id_scores, ood_scores: the cell's, mean over draws, (image,).
         theme: "light" or "dark".
     """
-    counts = len(id_scores), len(ood_scores)
+    n_id, n_ood = len(id_scores), len(ood_scores)
     positive = bool(min(id_scores.min(), ood_scores.min()) > 0)
     bins = histogram(id_scores, ood_scores, bins=40, log=positive)
     return Plate(
         score_histogram_figure(bins, theme, log=positive).update_layout(height=230),
         bins,
-        histogram_caption(*counts, _settings(run, ood, index)),
-        f"Histograms of the slot scores of {counts[0]} ID and {counts[1]} OOD images ({ood}).",
+        histogram_caption(_sizes(run, ood, n_id, n_ood), _settings(run, ood, index)),
+        f"Histograms of the slot scores of {n_id} ID and {n_ood} OOD images ({ood}).",
         file_stem(run, ood, f"cell{index}", "scores"),
     )
 
@@ -200,15 +202,19 @@ def cell_roc(
     return Plate(
         roc_figure(curve, theme).update_layout(height=280),
         curve,
-        roc_caption(len(id_scores), len(ood_scores), _settings(run, ood, index)),
+        roc_caption(_sizes(run, ood, len(id_scores), len(ood_scores)), _settings(run, ood, index)),
         f"ROC curve with AUROC {format_estimate(row.auroc, row.auroc_lo, row.auroc_hi)}.",
         file_stem(run, ood, f"cell{index}", "roc"),
     )
 
 
+def _sizes(run: Run, ood: str, n_id: int, n_ood: int) -> str:
+    return counts(run, pd.Series({"n_id": n_id, "n_ood": n_ood}), ood)
+
+
 def _settings(run: Run, ood: str, index: int) -> dict[str, str]:
     """What a figure of one cell is of, for its caption."""
-    return {"cell": cell_label(run, index), "OOD:": ood, "mean of": f"{run.draws} draws"}
+    return {"cell": cell_label(run, index), "OOD:": ood, "mean of": counted(run.draws, "draw")}
 
 
 def _telling_first(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -253,7 +259,7 @@ def _all_sets(run: Run, choices: Choices, theme: str) -> Plate:
 
 
 def _detectors(run: Run, choices: Choices, theme: str) -> Plate:
-    composed = composed_row(run, run.scores("id_test"), run.scores("ood", choices.ood), choices.cells)
+    composed = composed_row(run, choices.ood, run.scores("id_test"), run.scores("ood", choices.ood), choices.cells)
     tables = run.table("detectors"), run.table("best_cell")
     return detectors(run, choices.ood, detector_rows(run, choices.ood, choices.cells, composed, *tables), theme)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cfs_explore.errors import RunError
+from cfs_explore.missing import cost_of
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate
@@ -44,10 +45,10 @@ def stage_rows(run: Run, name: str, **of: object) -> pd.DataFrame:
     entry = run.manifest.stages.get(stage.name)
     if entry is not None and entry.state == "skipped":
         raise NotMeasuredError(f"{stage.title} could not be computed: {entry.why}")
-    if not (run.path / "tables" / f"{name}.parquet").is_file():
+    if not run.has_table(name):
         raise NotMeasuredError(
             f"{run.name} was made without the stage {stage.title}. "
-            f"`cfs-explore diagnose {run.path} --stages {stage.name}` computes it."
+            f"`cfs-explore diagnose {run.path} --stages {stage.name}` computes it ({cost_of(run, [stage.name])})."
         )
     table = run.table(name)
     for column, value in of.items():

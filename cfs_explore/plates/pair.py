@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cfs_explore.diagnostics import SCALES, SIDES, complementarity, joint_separability
+from cfs_explore.diagnostics import SCALES, SIDES, Groups, complementarity, joint_separability
 from cfs_explore.figures import short_tap_name
 from cfs_explore.store import Run
 
@@ -63,21 +63,22 @@ def pair_scores(
     return [scores[levels, tap] for scores in (id_scores, ood_scores) for tap in (pair.first, pair.second)]
 
 
-def pair_numbers(scores: Sequence[np.ndarray]) -> pd.DataFrame:
+def pair_numbers(run: Run, ood: str, scores: Sequence[np.ndarray]) -> pd.DataFrame:
     """Two rows, by scale: every number of a pair (theory 5 to 9); ``scores`` of ``pair_scores`` at one level."""
-    return complementarity(*scores).set_index("scale")
+    return complementarity(*scores, groups=Groups.of(*run.group_names(ood))).set_index("scale")
 
 
-def pair_gains(run: Run, scores: Sequence[np.ndarray], scale: str) -> pd.DataFrame:
+def pair_gains(run: Run, ood: str, scores: Sequence[np.ndarray], scale: str) -> pd.DataFrame:
     """A row per level: the separability of a pair on a scale; no rows where a score has no logarithm.
 
     Args:
         run: the exploration.
+        ood: name of the OOD set.
         scores: of ``pair_scores`` at every level.
         scale: "s" or "ln s".
     """
     if scale == "ln s" and min(values.min() for values in scores) <= 0:
         return pd.DataFrame()
-    frame = joint_separability(*map(TRANSFORMS[scale], scores))
+    frame = joint_separability(*map(TRANSFORMS[scale], scores), groups=Groups.of(*run.group_names(ood)))
     lams = [level.lam for level in run.levels]
     return pd.concat([pd.DataFrame({"level": range(len(lams)), "lam": lams}), frame], axis=1)

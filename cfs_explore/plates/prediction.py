@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cfs_explore.diagnostics.verdicts import verdicts
 from cfs_explore.figures import (
     ablation_grid_figure,
     format_estimate,
@@ -54,7 +55,7 @@ def ranking(run: Run, ood: str, cells: pd.DataFrame, losses: pd.DataFrame, index
         cells[["tap", "lam", "region", "predicted", "auroc", "lo", "hi", "left_out", "n_proxy", "n_id", "n_ood"]],
         f"Each point is a cell, {len(cells)} in all; Spearman {rho}: 95 % interval over images, not over cells, which "
         f"depend on each other. Proxies of {first['n_proxy']} ID-train images, one draw{exception}; OOD: {ood}, "
-        f"{counts(first)}. Dotted: chance.",
+        f"{counts(run, first, ood)}. Dotted: chance.",
         f"Measured AUROC for {ood} against that predicted from proxies, {len(cells)} cells; Spearman {rho}.",
         file_stem(run, ood, "proxies"),
     )
@@ -68,7 +69,7 @@ def losses_of_set(run: Run, ood: str, losses: pd.DataFrame, theme: str = "light"
         regret_dots_figure(losses, published_lam(run), theme),
         losses.drop(columns=["ood", "best_level"]),
         f"Best cell: AUROC {best} on these very images: a naive maximum, so that every loss is overestimated. Paired "
-        f"DeLong 95 % intervals; OOD: {ood}, {counts(first)}.",
+        f"95 % intervals; OOD: {ood}, {counts(run, first, ood)}.",
         "AUROC lost to the best cell: "
         + "; ".join(f"{row.policy} {format_value(row.regret)}" for row in losses.itertuples()),
         file_stem(run, ood, "regret"),
@@ -84,15 +85,19 @@ def losses_of_all(run: Run, ood: str, regret: pd.DataFrame, theme: str = "light"
         regret: the table of this name.
         theme: "light" or "dark".
     """
+    of_sets = regret[regret["ood"] != ""]
     mean = regret[regret["ood"] == ""].dropna(subset=["regret"]).sort_values("regret")
+    found = verdicts(
+        *(of_sets[f"regret{end}"] for end in ("", "_lo", "_hi")), arms=(of_sets["best_auroc"], of_sets["auroc"])
+    )
     best = mean.iloc[0]["policy"] if len(mean) else "none"
     return Plate(
         regret_grid_figure(regret, run.ood_names, published_lam(run), theme, ood),
         regret.assign(ood=regret["ood"].replace("", "mean of the sets")),
-        "AUROC lost to each set's best cell, paired DeLong 95 % intervals (last row: of the mean over these sets, "
-        f"whose images count as independent); n = {regret['n_id'].iloc[0]} ID, "
-        f"{_range(regret.loc[regret['ood'] != '', 'n_ood'])} OOD. The best cell is a naive maximum: losses are "
-        "overestimated, alike for all policies.",
+        "AUROC lost to each set's best cell, paired 95 % intervals (last row: of the mean over these sets, "
+        f"whose images count as independent but for groups); {counts(run, of_sets)}. The best cell is a naive "
+        "maximum: losses are overestimated, alike for all policies. "
+        f"{found.told('losses', 'clear of 0')}",
         f"AUROC lost by {regret['policy'].nunique()} policies on {len(run.ood_names)} OOD sets; least on average: "
         f"{best}.",
         file_stem(run, "regret"),
@@ -112,8 +117,8 @@ def proxies(run: Run, rows: pd.DataFrame, index: int, without: Sequence[str] = (
     return Plate(
         proxy_dots_figure(rows, without, theme),
         rows,
-        f"ID-train images against their proxies, n = {rows['n'].iloc[0]} each, one draw; DeLong 95 % intervals as if "
-        "they were other images (they are the same: rather too wide). The originals were part of the fit.",
+        f"ID-train images against their proxies, n = {rows['n'].iloc[0]} each, one draw; 95 % intervals, an "
+        "image and its proxy counting as one group. The originals were part of the fit.",
         "; ".join(f"{row.proxy}: AUROC {format_estimate(row.auroc, row.lo, row.hi)}" for row in rows.itertuples()),
         file_stem(run, f"proxies-of-cell-{index}"),
     )
@@ -127,18 +132,13 @@ def ablation(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -> Pl
         ablation_grid_figure(rows, theme),
         rows.drop(columns="ood"),
         f"AUROC of CFS(K × L) with a single noise draw: mean ± SD over {first['draws']} draws; the hover has the "
-        "DeLong interval. Levels: those nearest to the main one. λ ± 0.5: all levels moved, statistics fitted again "
-        f"there. Splits: statistics of {first['n_train']} ID-train images, scores of {first['n_id']} ID-test and "
-        f"{first['n_ood']} OOD images ({ood}).",
+        "interval. Levels: those nearest to the main one. λ ± 0.5: all levels moved, statistics fitted again "
+        f"there. Splits: statistics of {first['n_train']} ID-train images; OOD: {ood}; scores: "
+        f"{counts(run, first, ood)}.",
         f"AUROC by number of levels, taps and shift of lambda, from {measured.min():.3f} to {measured.max():.3f} "
         "without a shift.",
         file_stem(run, ood, "ablation"),
     )
-
-
-def _range(counts: pd.Series) -> str:
-    low, high = int(counts.min()), int(counts.max())
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _marks(run: Run, losses: pd.DataFrame) -> dict[str, int]:

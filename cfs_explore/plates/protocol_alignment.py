@@ -5,12 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from cfs_explore.figures import small_multiples_figure
-from cfs_explore.figures.captions import sample_sizes
 from cfs_explore.figures.sensitivity_dots import sensitivity_dots_figure, variant_label
 from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, stage_rows
-from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.plates.plate import Plate, counts, file_stem
 from cfs_explore.store import Run
 
 _TELLING = ("variant", "spearman", "spearman_lo", "spearman_hi", "best_tap", "best_lam", "cost_of_moving")
@@ -23,8 +22,8 @@ def sensitivity(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") ->
         sensitivity_dots_figure(rows, theme),
         rows[[*first, *rows.columns.drop(first)]],
         f"Every variant on the same images, statistics fitted at its own levels; OOD: {ood}; "
-        f"n = {rows['n_id'].iloc[0]} ID, {rows['n_ood'].iloc[0]} OOD, one noise draw. Rank correlation: Spearman over "
-        "the cells in reach, bootstrap over images. Lost by moving: AUROC in the run's own map, paired DeLong; both "
+        f"{counts(run, rows, ood)}; one noise draw. Rank correlation: Spearman over "
+        "the cells in reach, bootstrap over images. Lost by moving: AUROC in the run's own map, paired; both "
         "cells are picked on the images that judge them.",
         "; ".join(
             f"{variant_label(row.variant)}: rank correlation {row.spearman:.2f}"
@@ -55,7 +54,7 @@ def maps(
             ["variant", "tap", "requested", "lam", "auroc", "auroc_lo", "auroc_hi", "n_id", "n_ood"]
         ],
         "AUROC; columns: taps in order of execution, rows: levels from clean (top) to noisy, each where its variant "
-        f"puts it; one colour scale; OOD: {ood}; {sample_sizes(cells)}, one noise draw.{_out_of_reach(levels)}",
+        f"puts it; one colour scale; OOD: {ood}; {counts(run, cells, ood)}; one noise draw.{_out_of_reach(levels)}",
         "; ".join(
             f"{name}: AUROC {frame['auroc'].min():.2f} to {frame['auroc'].max():.2f}" for name, frame in frames.items()
         ),

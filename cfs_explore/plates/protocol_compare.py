@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cfs_explore.diagnostics.verdicts import verdicts
 from cfs_explore.figures import auroc_map_figure, map_caption
 from cfs_explore.figures.difference_map import difference_alt, difference_map_figure
 from cfs_explore.figures.signed_map import shared_reach
 from cfs_explore.plates.against import AGAINST, others
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, NotMeasuredError
-from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.plates.plate import Plate, counts, file_stem
 from cfs_explore.protocol import compare
 from cfs_explore.store import Run
 
@@ -48,14 +49,17 @@ def difference(
             "No level of one lies within 0.25 in log-SNR of a level of the other, so there is nothing to compare."
         )
     row = cells.iloc[0]
-    same = "the same images on both sides, paired DeLong" if row["paired"] else "different images, intervals joined"
+    found = verdicts(cells["difference"], cells["lo"], cells["hi"], arms=(cells["auroc_a"], cells["auroc_b"]))
+    cells = cells.assign(survives=found.survives)
+    sizes = row[["n_id_a", "n_ood_a"]].set_axis(["n_id", "n_ood"])
+    same = "the same images on both sides, paired" if row["paired"] else "different images, intervals joined"
     return Plate(
         difference_map_figure(cells, theme, reach=reach),
         cells[[*_TELLING, *cells.columns.drop(_TELLING)]],
         f"AUROC of {second.name} minus that of {first.name}; OOD: {ood}; taps matched by region and depth, levels by "
-        f"log-SNR; {same}; n = {row['n_id_a']} ID, {row['n_ood_a']} OOD; "
+        f"log-SNR; {same}; {counts(first, sizes, ood)}; "
         f"{row['draws']} noise draw{'s' * bool(row['draws'] > 1)} on both sides. Above 0: {second.name} is better. "
-        "Ring: the 95 % interval includes 0.",
+        f"Ring: the 95 % interval includes 0. {found.told('cells', 'clear of 0')}",
         difference_alt(cells, first.name, second.name),
         file_stem(second, f"minus-{first.path.name}", ood),
     )

@@ -7,15 +7,14 @@ import pandas as pd
 from cfs_explore.contracts import Tap
 from cfs_explore.errors import RunError
 from cfs_explore.figures import format_estimate, short_tap_name
-from cfs_explore.figures.captions import sample_sizes
 from cfs_explore.figures.conditioning_lines import PUBLISHED, conditioning_lines_figure
 from cfs_explore.figures.signed_map import shared_reach, signed_map_figure
 from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, stage_rows
 from cfs_explore.plates.options import Option
-from cfs_explore.plates.plate import Plate, file_stem
-from cfs_explore.protocol import conditioning_summary, with_regions
+from cfs_explore.plates.plate import Plate, counts, file_stem
+from cfs_explore.protocol import conditioning_summary, loss_verdicts, with_regions
 from cfs_explore.store import Run
 
 TOLD = Option("told", "", "the wrong level: such as 'lam + 2' (default: as the page)")
@@ -45,14 +44,15 @@ def loss_map(run: Run, ood: str, rows: pd.DataFrame, told: str, theme: str = "li
         theme: "light" or "dark".
     """
     cells = _tidy(run, rows[rows["variant"] == told])
+    found = loss_verdicts(cells)
     texts = [_hover(row, run.taps[row.tap_index]) for row in cells.itertuples()]
     reach = shared_reach(rows["loss"])
     return Plate(
         signed_map_figure(cells, "loss", texts, "AUROC lost", reach, theme, higher_is_better=False),
         cells[["tap", "lam", "told_lam", "loss", "loss_lo", "loss_hi", "auroc", "n_id", "n_ood"]],
         f"AUROC told the truth minus AUROC told {told_label(told).lower()}, cell by cell; OOD: {ood}; "
-        f"{sample_sizes(cells)}, one noise draw; ID-train told the same, statistics fitted again. Above 0: the wrong "
-        "level costs. Ring: the paired DeLong 95 % interval includes 0.",
+        f"{counts(run, cells, ood)}; one noise draw; ID-train told the same, statistics fitted again. Above 0: the "
+        f"wrong level costs. Ring: the paired 95 % interval includes 0. {found.told('cells', 'clear of 0')}",
         f"Loss of AUROC when told {told_label(told).lower()}: {cells['loss'].min():.3f} to {cells['loss'].max():.3f}, "
         f"median {cells['loss'].median():.3f}.",
         file_stem(run, ood, "told", told),
@@ -66,7 +66,7 @@ def loss_by_offset(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light")
         conditioning_lines_figure(rows, theme),
         summary,
         f"Median over the cells of a region, band from their 10th to 90th percentile; OOD: {ood}; "
-        f"{sample_sizes(rows)}. Told levels beyond the backbone's ends fall on its ends.",
+        f"{counts(run, rows, ood)}. Told levels beyond the backbone's ends fall on its ends.",
         "; ".join(
             f"{told_label(row.variant)}, {row.region}: median loss {row.median:.3f}"
             for row in summary.itertuples()

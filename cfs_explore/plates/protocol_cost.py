@@ -12,7 +12,7 @@ from cfs_explore.plates.against import AGAINST, others
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, stage_rows
 from cfs_explore.plates.options import Option
-from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.plates.plate import Plate, counts, file_stem
 from cfs_explore.protocol import cost_table
 from cfs_explore.store import Run
 
@@ -46,8 +46,8 @@ def cost_front(
         cost_front_figure(table, front, cost, theme, others=fronts),
         table[[*_TELLING, *table.columns.drop(_TELLING)]],
         f"Every cell and the published detectors, with one draw and all {run.draws}; OOD: {ood}; "
-        f"n = {table['n_id'].iloc[0]} ID, {table['n_ood'].iloc[0]} OOD, half of them to pick the front, half for the "
-        f"AUROC shown (DeLong 95 % CI).{against}",
+        f"{counts(run, table, ood)}, half of them to pick the front, half for the "
+        f"AUROC shown (95 % CI).{against}",
         f"AUROC against {COSTS[cost]}; the front has {len(front)} detectors, from "
         f"{front['judged_auroc'].iloc[0]:.2f} for the cheapest to {front['judged_auroc'].iloc[-1]:.2f} for the dearest."
         if len(front)

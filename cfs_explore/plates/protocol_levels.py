@@ -16,6 +16,7 @@ from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
+from cfs_explore.wording import counted
 
 CURVES = {"score_norm": "Score magnitude", "perceptual": "Visible change"}
 CURVE = Option("curve", "score_norm", "what levels can be aligned by", tuple(CURVES))
@@ -71,9 +72,9 @@ def pictures(run: Run, ood: str, table: pd.DataFrame, theme: str = "light") -> P
         level_pictures_figure(shown, theme),
         shown.drop(columns="png")[["row", "role", "dataset", "image_id", "level", "lam"]],
         f"x_λ / √(a² + b²) at every level{latent}, clipped to the range of images; the run's first noise draw, the "
-        f"same at every level; {shown['row'].nunique()} images: {', '.join(shown['row'].unique())}.",
-        f"{shown['row'].nunique()} images, clean and at {len(run.levels)} levels of noise; detail is lost from left to "
-        "right.",
+        f"same at every level; {counted(shown['row'].nunique(), 'image')}: {', '.join(shown['row'].unique())}.",
+        f"{counted(shown['row'].nunique(), 'image')}, clean and at {counted(len(run.levels), 'level')} of noise; "
+        "detail is lost from left to right.",
         file_stem(run, ood, "levels"),
     )
 

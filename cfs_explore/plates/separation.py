@@ -44,8 +44,8 @@ def predicted(run: Run, ood: str, cells: pd.DataFrame, index: int, theme: str = 
         predicted_measured_figure(cells, len(run.taps), index, theme),
         cells[first + [name for name in cells if name not in first]],
         f"Each point is a cell (tap × noise level), {len(cells)} in all; OOD: {ood}; "
-        f"{counts(cells.iloc[0])}; {cells['draws'].iloc[0]} draws averaged; the prediction lies in the measured "
-        f"DeLong 95 % interval in {100 * coverage(cells):.0f} % of the cells. Grey: below the bound, where no cell can "
+        f"{counts(run, cells, ood)}; {cells['draws'].iloc[0]} draws averaged; the prediction lies in the measured "
+        f"95 % interval in {100 * coverage(cells):.0f} % of the cells. Grey: below the bound, where no cell can "
         "lie.",
         f"Measured against predicted AUROC of {len(cells)} cells for {ood}; mean absolute difference "
         f"{(cells['predicted'] - cells['auroc']).abs().mean():.3f}.",
@@ -76,8 +76,9 @@ def mean_share(run: Run, ood: str, cells: pd.DataFrame, chosen: pd.Series, theme
     return Plate(
         auroc_map_figure(cells, "mean_share", [_index(run, chosen)], theme),
         cells[["tap", "lam", "mean_share", "mean_shift", "variance_change", "delta", "delta_lo", "delta_hi"]],
-        f"Share of the mean shift in |mean shift| + |variance change|; OOD: {ood}; {counts(chosen)}. Above 0.5: OOD "
-        "features lie elsewhere on average; below: they spread more, or less, than ID ones.",
+        f"Share of the mean shift in |mean shift| + |variance change|; OOD: {ood}; "
+        f"{counts(run, chosen, ood)}. Above 0.5: OOD features lie elsewhere on average; below: they "
+        "spread more, or less, than ID ones.",
         f"Map of the mean shift's share in Δ, from {cells['mean_share'].min():.2f} to {cells['mean_share'].max():.2f}.",
         file_stem(run, ood, "separation", "share"),
     )
@@ -90,8 +91,8 @@ def along_taps(run: Run, ood: str, level: pd.DataFrame, chosen: pd.Series, theme
         tap_parts_figure(level, int(chosen["tap_index"]), theme),
         level[["tap", "lam", *names]],
         f"Δ and its parts at λ = {format_value(chosen['lam'], 1)}, divided by √(Var_ID + Var_OOD): Φ of the sum is the "
-        f"predicted AUROC. OOD: {ood}; {counts(chosen)}; Δ with Welch's 95 % interval. A part below zero works "
-        "against the other.",
+        f"predicted AUROC. OOD: {ood}; {counts(run, chosen, ood)}; Δ with Welch's 95 % interval. A part below zero "
+        "works against the other.",
         f"Mean shift and variance change of {len(level)} taps at λ = {chosen['lam']:.1f}.",
         file_stem(run, ood, "separation", "taps"),
     )
@@ -175,7 +176,7 @@ def top_channels(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -
         top_channels_figure(rows, theme),
         rows,
         "AUROC of the score restricted to the features that raise Δ most, ranked on one half of the images and scored "
-        "on the other (mean over 10 random splits, both ways; DeLong 95 %); first draw; "
+        "on the other (mean over 10 random splits, both ways; 95 %); first draw; "
         f"{_of(run, ood, rows.iloc[0])}.",
         "; ".join(f"top {row.k}: AUROC {row.auroc:.3f}" for row in rows.itertuples()),
         _stem(run, ood, rows.iloc[0], "top-channels"),
@@ -183,11 +184,17 @@ def top_channels(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -
 
 
 def heads(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -> Plate:
-    """The diagonal score against other heads; ``rows`` are a cell's of the table ``cell_heads``."""
+    """The diagonal score against other heads; ``rows`` are a cell's of the table ``cell_heads``.
+
+    Raises:
+        NotMeasuredError: none of them could be fitted.
+    """
+    if rows["auroc"].isna().all():
+        raise NotMeasuredError(" ".join(rows["note"].unique()))
     return Plate(
         head_dots_figure(rows, theme),
         rows,
-        "Heads fitted on this cell's ID-train features alone, first draw; DeLong 95 % intervals. Against the diagonal: "
+        "Heads fitted on this cell's ID-train features alone, first draw; 95 % intervals. Against the diagonal: "
         "the paired difference on the same images, the price of ignoring correlations. "
         f"{_of(run, ood, rows.iloc[0])}.",
         "; ".join(f"{row.head}: AUROC {row.auroc:.3f}" for row in rows.itertuples()),
@@ -202,7 +209,7 @@ def _index(run: Run, row: pd.Series) -> int:
 
 def _of(run: Run, ood: str, row: pd.Series) -> str:
     """What a figure of one cell is of."""
-    return f"{cell_label(run, _index(run, row))}; OOD: {ood}; {counts(row)}"
+    return f"{cell_label(run, _index(run, row))}; OOD: {ood}; {counts(run, row, ood)}"
 
 
 def _stem(run: Run, ood: str, row: pd.Series, what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cfs_explore.diagnostics import Groups
 from cfs_explore.diagnostics.auroc_curve import AurocCurve, auroc_curve
 from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.figures.auroc_curve import auroc_curve_figure
@@ -15,13 +16,13 @@ from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.plates.options import Option
-from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.plates.plate import Plate, counts, file_stem, id_count
 from cfs_explore.store import Run
 
 #: Column of the table ``stability`` -> (what it is called, y axis, how its interval is computed)
 MEASURES = {
     "icc_features": ("ICC of features", "ICC of the whitened features", "95 % band: F distribution"),
-    "icc_scores": ("ICC of scores", "ICC of the slot scores", "95 % band: jackknife over images"),
+    "icc_scores": ("ICC of scores", "ICC of the slot scores", "95 % band: jackknife over images or their groups"),
     "spearman": ("Spearman", "Mean Spearman correlation between draws", "95 % band: Fisher z, influence function"),
 }
 #: Column of the table ``drift`` -> (what it is called, y axis)
@@ -64,7 +65,7 @@ def survival(run: Run, table: pd.DataFrame, chosen: str, measure: str = "icc_fea
     return Plate(
         tap_lines_figure(rows, _roles(run, chosen), label, theme),
         rows[["tap", "region", "lam", "value", "lo", "hi", "n", "draws"]],
-        f"{label}; ID-test, n = {run.id_test.count}, {run.draws} noise draws; {method} (chosen tap); dotted: 0.9.",
+        f"{label}; {id_count(run, run.id_test.count)}, {run.draws} noise draws; {method} (chosen tap); dotted: 0.9.",
         f"{label} of {len(run.taps)} taps over {len(run.levels)} noise levels. {short_tap_name(chosen)} has {best} at "
         "the cleanest level.",
         file_stem(run, "stability", measure),
@@ -75,7 +76,7 @@ def auroc_along_noise(run: Run, ood: str, chosen: str, curve: AurocCurve, theme:
     """AUROC of one tap along the noise and its plateau; ``curve`` is the tap's and the OOD set's."""
     frame, plateau = curve
     possible = None if plateau.possible_start is None else (plateau.possible_start, plateau.possible_stop)
-    n_id, n_ood = run.id_test.count, run.entry("ood", ood).count
+    sizes = pd.Series({"n_id": run.id_test.count, "n_ood": run.entry("ood", ood).count})
     peak = frame.iloc[plateau.peak]
     spread = f"{run.draws} noise draws; bars: lowest to highest AUROC of a single draw"
     if run.draws < 2:
@@ -83,7 +84,7 @@ def auroc_along_noise(run: Run, ood: str, chosen: str, curve: AurocCurve, theme:
     return Plate(
         auroc_curve_figure(frame, (plateau.start, plateau.stop), possible, theme),
         frame,
-        f"{short_tap_name(chosen)}; OOD: {ood}; n = {n_id} ID, {n_ood} OOD; {spread}.",
+        f"{short_tap_name(chosen)}; OOD: {ood}; {counts(run, sizes, ood)}; {spread}.",
         f"AUROC of {short_tap_name(chosen)} over the noise levels, highest at λ {peak['lam']:.1f} with "
         f"{format_estimate(peak['auroc'], peak['lo'], peak['hi'])}.",
         file_stem(run, ood, short_tap_name(chosen), "auroc-over-noise"),
@@ -112,8 +113,8 @@ def local_law(run: Run, law: pd.DataFrame, chosen: str, theme: str = "light") ->
         local_law_figure(shown, roles, theme),
         shown,
         f"{short_tap_name(chosen)}: slope {slope} for λ ≥ {format_value(row['slope_lam'], 1)}; variance in units of "
-        f"ID-train's v at the map's cleanest level; n = {row['n_id']} ID-test images, {row['draws']} draws, bootstrap "
-        "over images.",
+        f"ID-train's v at the map's cleanest level; {id_count(run, row['n_id'])}, {row['draws']} draws, bootstrap "
+        "over images or their groups.",
         f"Variance within an image over the noise amplitude, both logarithmic. {short_tap_name(chosen)} grows with "
         f"slope {slope}; the law has 1.",
         file_stem(run, short_tap_name(chosen), "local-law"),
@@ -142,8 +143,8 @@ def drift_by_cause(run: Run, drift: pd.DataFrame, chosen: str, part: str = "drif
     return Plate(
         drift_lines_figure(rows, PARTS[part][1], theme),
         rows,
-        f"{short_tap_name(chosen)}, against the clean image under the cleanest conditioning; n = "
-        f"{rows['n_id'].iloc[0]} ID-test images, first draw; 95 % bands, normal on the logarithm.",
+        f"{short_tap_name(chosen)}, against the clean image under the cleanest conditioning; "
+        f"{id_count(run, rows['n_id'].iloc[0])}, first draw; 95 % bands, normal on the logarithm.",
         f"Squared drift of {short_tap_name(chosen)} over the noise levels by cause; at the noisiest, noise alone gives "
         f"{last['noise']:.3g}, conditioning alone {last['conditioning']:.3g}, both {last['both']:.3g}.",
         file_stem(run, short_tap_name(chosen), "drift"),
@@ -174,7 +175,7 @@ def radius(run: Run, law: pd.DataFrame, chosen: str, theme: str = "light") -> Pl
         tap_radius_figure(taps, chosen, theme),
         taps,
         f"Above: slope of the local law over λ ≥ {format_value(row['slope_lam'], 1)}. Below: stability radius; lowest "
-        f"marks: below the cleanest level measured, {row['smallest']:.2g}. n = {row['n_id']} ID-test images, "
+        f"marks: below the cleanest level measured, {row['smallest']:.2g}. {id_count(run, row['n_id'])}, "
         f"{row['draws']} draws; bootstrap 95 % intervals.",
         f"Slope and stability radius of {len(taps)} taps; {short_tap_name(chosen)} has slope "
         f"{format_estimate(row['slope'], row['slope_lo'], row['slope_hi'])} and radius {row['radius']:.2g}.",
@@ -201,7 +202,7 @@ def _survival(run: Run, choices: Choices, theme: str) -> Plate:
 def _auroc_along_noise(run: Run, choices: Choices, theme: str) -> Plate:
     position = choices.cell % len(run.taps)
     sets = (run.scores(*which)[..., position] for which in (("id_test",), ("ood", choices.ood)))
-    curve = auroc_curve([level.lam for level in run.levels], *sets)
+    curve = auroc_curve([level.lam for level in run.levels], *sets, Groups.of(*run.group_names(choices.ood)))
     return auroc_along_noise(run, choices.ood, run.taps[position].name, curve, theme)
 
 

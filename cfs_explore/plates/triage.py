@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.diagnostics import Alarm, Estimate, alarm, compose, discovery_rate, false_alarms, histogram, triage
+from cfs_explore.diagnostics.groups import Members, members
 from cfs_explore.figures import score_histogram_figure
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.triage import percent
@@ -16,8 +17,9 @@ from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.detector import as_cells, detector_name
 from cfs_explore.plates.needs import Kind
 from cfs_explore.plates.options import Option, read_number
-from cfs_explore.plates.plate import Plate, file_stem
+from cfs_explore.plates.plate import Plate, counts, file_stem
 from cfs_explore.store import Run
+from cfs_explore.wording import counted
 
 #: In percent.
 DEFAULT_RATE = 5.0
@@ -37,7 +39,21 @@ class Found(NamedTuple):
     expected: Estimate
 
 
-def find(ood: str, detector: str, id_scores: np.ndarray, scores: np.ndarray, rate: float, by: str) -> Found:
+class OfSets(NamedTuple):
+    """The groups of the images of ID-test and of an OOD set; None where each image is alone (theory 28)."""
+
+    id: Members | None = None
+    ood: Members | None = None
+
+
+def groups_of(run: Run, ood: str) -> OfSets:
+    """Of a run's sets."""
+    return OfSets(*map(members, run.group_names(ood)))
+
+
+def find(
+    ood: str, detector: str, id_scores: np.ndarray, scores: np.ndarray, rate: float, by: str, groups: OfSets
+) -> Found:
     """Scores, p-values and threshold of one OOD set.
 
     Args:
@@ -46,14 +62,15 @@ def find(ood: str, detector: str, id_scores: np.ndarray, scores: np.ndarray, rat
         scores: of the set, (n,).
         rate: as a share; a false discovery rate where ``by`` is "discovery".
         by: of RULES.
+        groups: of the images of both.
     """
     if by == "discovery":
-        p_values = triage(id_scores, scores, math.inf)["p_value"].to_numpy()
-        rule = alarm(id_scores, discovery_rate(p_values, rate))
+        p_values = triage(id_scores, scores, math.inf, groups.id)["p_value"].to_numpy()
+        rule = alarm(id_scores, discovery_rate(p_values, rate), groups=groups.id)
     else:
-        rule = alarm(id_scores, rate)
-    table = triage(id_scores, scores, rule.threshold)
-    return Found(ood, detector, id_scores, table, rule, false_alarms(len(scores), rule))
+        rule = alarm(id_scores, rate, groups=groups.id)
+    table = triage(id_scores, scores, rule.threshold, groups.id)
+    return Found(ood, detector, id_scores, table, rule, false_alarms(len(scores), rule, groups=groups.ood))
 
 
 def scores(run: Run, found: Found, rate: float, by: str = "alarm", theme: str = "light") -> Plate:
@@ -61,6 +78,7 @@ def scores(run: Run, found: Found, rate: float, by: str = "alarm", theme: str = 
     ood_scores = found.table["score"].to_numpy()
     positive = bool(min(found.id_scores.min(), ood_scores.min()) > 0)
     bins = histogram(found.id_scores, ood_scores, bins=40, log=positive)
+    sizes = pd.Series({"n_id": found.rule.n_id, "n_ood": len(ood_scores)})
     possible = math.isfinite(found.rule.threshold)
     kept = f"{RULES[by].lower()} of {percent(rate)}"
     threshold = (
@@ -75,10 +93,11 @@ def scores(run: Run, found: Found, rate: float, by: str = "alarm", theme: str = 
             log=positive,
         ),
         bins,
-        f"Scores by {found.detector} of ID-test (solid) and {found.ood} (dashed), mean of {run.draws} draws; "
-        f"n = {found.rule.n_id} ID-test, {len(ood_scores)} {found.ood}; {threshold}.",
+        f"Scores by {found.detector} of ID-test (solid) and {found.ood} (dashed), "
+        f"mean of {counted(run.draws, 'draw')}; "
+        f"{counts(run, sizes, found.ood)}; {threshold}.",
         f"Score histograms of {found.rule.n_id} ID-test and {len(ood_scores)} OOD images ({found.ood}); {threshold}, "
-        f"{int(found.table['flagged'].sum())} images above it.",
+        f"{counted(int(found.table['flagged'].sum()), 'image')} above it.",
         file_stem(run, found.ood, "triage"),
     )
 
@@ -88,7 +107,9 @@ def _scores(run: Run, choices: Choices, theme: str) -> Plate:
     id_scores, ood_scores = (compose(run.scores(*which), cells) for which in (("id_test", None), ("ood", choices.ood)))
     name, by = detector_name(run, choices.cells), KEEPS.of(choices.options)
     rate = read_number(RATE, choices.options, 0.1, 20) / 100
-    return scores(run, find(choices.ood, name, id_scores, ood_scores, rate, by), rate, by, theme)
+    return scores(
+        run, find(choices.ood, name, id_scores, ood_scores, rate, by, groups_of(run, choices.ood)), rate, by, theme
+    )
 
 
 KINDS = {

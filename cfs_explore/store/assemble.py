@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,28 @@ from cfs_explore.store.work import SetWork
 
 #: Uncompressed bytes per zarr chunk, about.
 CHUNK_BYTES = 4_000_000
+#: Chunks of zeros are written, too: one that is missing is then a damage.
+_WHOLE = {"write_empty_chunks": True}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A set as far as it goes into a run directory.
+
+    Attributes:
+        entry: how the manifest describes it.
+        work: where it was measured.
+        shards: so many of its finished shards count.
+    """
+
+    entry: SetEntry
+    work: SetWork
+    shards: int
 
 
 def assemble(
     run: Path,
-    works: Sequence[tuple[SetEntry, SetWork]],
+    parts: Sequence[Part],
     columns: Mapping[str, slice],
     kept: Mapping[str, int],
 ) -> None:
@@ -28,79 +46,100 @@ def assemble(
 
     Args:
         run: the run directory.
-        works: every set with its work folder, in the order of their rows.
+        parts: every set, in the order of their rows; all their finished shards count.
         columns: tap -> slice of the feature axis.
         kept: tap -> width 2C of the snapshots that were kept at one level.
     """
-    write_table(run / "images.parquet", _image_table(works))
-    with write_aside(run / "scores.zarr") as partial:
-        _write_rows(partial, "", [w for w in works if w[0].score_start >= 0], "scores", np.float32)
+    assemble_scores(run, parts)
     with write_aside(run / "moments.zarr") as partial:
-        _write_moments(partial, works, columns)
+        _write_moments(partial, parts, columns)
     if kept:
         with write_aside(run / "snapshots.zarr") as partial:
             for tap in kept:
-                _write_rows(partial, tap, works, f"kept.{tap}", np.float16)
+                _write_rows(partial, tap, parts, f"kept.{tap}", np.float16)
 
 
-def _image_table(works: Sequence[tuple[SetEntry, SetWork]]) -> pd.DataFrame:
+def assemble_scores(run: Path, parts: Sequence[Part], *, flush: bool = True) -> None:
+    """Write images.parquet and scores.zarr, each atomically: what a map is drawn from."""
+    write_table(run / "images.parquet", _image_table(parts), flush=flush)
+    with write_aside(run / "scores.zarr", flush=flush) as partial:
+        _write_rows(partial, "", [part for part in parts if part.entry.score_start >= 0], "scores", np.float32)
+
+
+def _image_table(parts: Sequence[Part]) -> pd.DataFrame:
     frames = []
-    for entry, work in works:
-        rows = work.rows()
-        rows.insert(0, "dataset", entry.name)
-        rows.insert(1, "role", entry.role)
+    for part in parts:
+        rows = part.work.rows().iloc[part.work.measured(part.shards)]
+        rows.insert(0, "dataset", part.entry.name)
+        rows.insert(1, "role", part.entry.role)
         frames.append(rows)
     return pd.concat(frames, ignore_index=True)
 
 
-def _write_rows(
-    store: Path, name: str, works: Sequence[tuple[SetEntry, SetWork]], key: str, dtype: type[np.floating]
-) -> None:
-    """One array whose first axis runs over the images of all sets; shards are streamed into it."""
-    first = next(works[0][1].shards())[key]
-    total = sum(entry.count for entry, _ in works)
-    per_row = int(np.prod(first.shape[1:])) * np.dtype(dtype).itemsize
-    rows = int(np.clip(CHUNK_BYTES // max(per_row, 1), 1, total))
+def _write_rows(store: Path, name: str, parts: Sequence[Part], key: str, dtype: type[np.floating]) -> None:
+    """One array whose first axis runs over the images of all sets, in the order of each set's rows."""
+    shape = next(parts[0].work.shards(key))[key].shape[1:]
+    total = sum(part.entry.count for part in parts)
+    rows = int(np.clip(CHUNK_BYTES // max(int(np.prod(shape)) * np.dtype(dtype).itemsize, 1), 1, total))
     array = zarr.create_array(
         store=str(store),
         name=name or None,
-        shape=(total, *first.shape[1:]),
-        chunks=(rows, *first.shape[1:]),
+        shape=(total, *shape),
+        chunks=(rows, *shape),
         dtype=dtype,
         compressors=[BloscCodec(cname="zstd", clevel=9, shuffle="shuffle")],
+        config=_WHOLE,
     )
-    buffer, start = [], 0
-    for _, work in works:
-        for shard in work.shards():
-            buffer.append(shard[key].astype(dtype))
-            if sum(map(len, buffer)) >= 2 * rows:  # whole chunks at a time: partial ones are read and rewritten
-                start, buffer = _flush(array, start, buffer, rows)
-    _flush(array, start, buffer, 1)
+    start, rest = 0, np.empty((0, *shape), dtype=dtype)
+    gathered = store.with_name(f"{store.name}.rows")
+    for part in parts:
+        for block in _in_row_order(part, key, shape, dtype, rows, gathered):
+            rest = np.concatenate([rest, block])
+            ready = len(rest) // rows * rows  # whole chunks at a time: partial ones are read and rewritten
+            array[start : start + ready] = rest[:ready]
+            start, rest = start + ready, rest[ready:]
+    array[start:] = rest
 
 
-def _flush(array: zarr.Array, start: int, buffer: list[np.ndarray], multiple: int) -> tuple[int, list[np.ndarray]]:
-    if not buffer:
-        return start, []
-    block = np.concatenate(buffer)
-    ready = len(block) // multiple * multiple
-    array[start : start + ready] = block[:ready]
-    return start + ready, [block[ready:]] if ready < len(block) else []
+def _in_row_order(
+    part: Part, key: str, shape: tuple[int, ...], dtype: type[np.floating], size: int, gathered: Path
+) -> Iterator[np.ndarray]:
+    """The rows of a set in their order, ``size`` at a time.
+
+    Shards hold scattered rows, and all of them may not fit into memory: they are put into a file row by row. Writing
+    to a memory map would end the process on a full disk.
+    """
+    places = part.work.measured(part.shards)
+    width = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    try:
+        with gathered.open("w+b") as file:
+            for shard in part.work.shards("rows", key, count=part.shards):
+                values = np.ascontiguousarray(shard[key], dtype=dtype)
+                for place, row in zip(np.searchsorted(places, shard["rows"]), values, strict=True):
+                    file.seek(int(place) * width)
+                    file.write(row.tobytes())
+            file.seek(0)
+            while block := file.read(size * width):
+                yield np.frombuffer(block, dtype=dtype).reshape(-1, *shape)
+    finally:
+        gathered.unlink(missing_ok=True)
 
 
-def _write_moments(store: Path, works: Sequence[tuple[SetEntry, SetWork]], columns: Mapping[str, slice]) -> None:
-    moments = [work.moments() for _, work in works]
+def _write_moments(store: Path, parts: Sequence[Part], columns: Mapping[str, slice]) -> None:
+    moments = [part.work.moments() for part in parts]
     group = zarr.open_group(str(store), mode="w")
     group.attrs["columns"] = {tap: [c.start, c.stop] for tap, c in columns.items()}
-    group.attrs["sets"] = [[entry.role, entry.name] for entry, _ in works]
-    group.create_array("count", data=np.array([int(m["count"]) for m in moments]))
+    group.attrs["sets"] = [[part.entry.role, part.entry.name] for part in parts]
+    group.create_array("count", data=np.array([int(m["count"]) for m in moments]), config=_WHOLE)
     for key in ("mean", "m2", "m2_within"):
         group.create_array(
             key,
             data=np.stack([m[key] for m in moments]),  # (set, level, feature)
             chunks=(1, *moments[0][key].shape),
             compressors=[BloscCodec(cname="zstd", clevel=9, shuffle="shuffle")],
+            config=_WHOLE,
         )
     for key in ("pair_squares", "pairs"):  # of ID-test alone (theory 11)
         for m in moments:
             if key in m:
-                group.create_array(key, data=np.asarray(m[key]))
+                group.create_array(key, data=np.asarray(m[key]), config=_WHOLE)

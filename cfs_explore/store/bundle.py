@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from cfs_explore.bounded_reads import TooManyMembersError, open_zip
 from cfs_explore.errors import RunError
 from cfs_explore.store.bundle_check import check_run
 from cfs_explore.store.files import remove, write_aside
@@ -26,6 +27,8 @@ from cfs_explore.store.table_columns import TABLE_COLUMNS
 
 #: Most members, and most bytes when unpacked.
 MAX_MEMBERS, MAX_BYTES = 20_000, 4 * 2**30
+#: Of the directory at the zip's end: so many names as long as allowed take less.
+_MAX_DIRECTORY_BYTES = 32 * 2**20
 #: Members that are text and read as a whole may have this many bytes.
 MAX_TEXT_BYTES = 16 * 2**20
 #: A member may unpack to this many times its packed size, beyond the first ``_FREE_BYTES``.
@@ -159,27 +162,32 @@ def new_id(name: str) -> str:
 
 def _unpack(path: Path, target: Path, backbone: bool, max_members: int, max_bytes: int) -> None:
     try:
-        archive = zipfile.ZipFile(path)
+        file = path.open("rb")
     except FileNotFoundError as error:
         raise RunError(f"{path} does not exist.") from error
-    except (*_DAMAGE, UnicodeError) as error:
-        raise RunError(f"{path.name} is not a readable zip archive ({error}). Get it anew.") from error
-    with archive:
+    with file, _opened(path, file, max_members) as archive:
         left = max_bytes
-        for info in _usable(archive, max_members):
+        for info in _usable(archive):
             if backbone or not info.filename.startswith("backbone/"):
                 left -= _unpack_member(archive, info, target, left)
 
 
-def _usable(archive: zipfile.ZipFile, max_members: int) -> list[zipfile.ZipInfo]:
+def _opened(path: Path, file: BinaryIO, max_members: int) -> zipfile.ZipFile:
+    try:
+        return open_zip(file, max_members, _MAX_DIRECTORY_BYTES)
+    except TooManyMembersError as error:
+        raise RunError(f"The zip has {error}; an exploration has at most {max_members:,}.") from error
+    except (*_DAMAGE, UnicodeError) as error:
+        raise RunError(f"{path.name} is not a readable zip archive ({error}). Get it anew.") from error
+
+
+def _usable(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The members, all of which must be files of a run.
 
     Raises:
         RunError: naming the one that is not.
     """
     infos = archive.infolist()
-    if len(infos) > max_members:
-        raise RunError(f"The zip has {len(infos):,} members; an exploration has at most {max_members:,}.")
     taken: set[str] = set()
     for info in infos:
         name = info.orig_filename  # as it is written there, before anything is made of it

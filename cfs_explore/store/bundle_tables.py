@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +13,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from cfs_explore.contracts import REGIONS, ROLES
+from cfs_explore.colour import COLOUR, GREY
 from cfs_explore.errors import RunError
-from cfs_explore.store.files import write_table
+from cfs_explore.store.files import BAD_TABLE, write_table
 from cfs_explore.store.manifest import Manifest
+from cfs_explore.store.table_check import check_content, check_domains, fits_kind, table_kind
 from cfs_explore.store.table_columns import BASE_TABLES, IMAGE_COLUMNS, TABLE_COLUMNS
 
 MAX_ROWS, MAX_COLUMNS, MAX_ROW_GROUPS = 5_000_000, 200, 10_000
-_LONGEST_TEXT, _LONGEST_LIST, _LARGEST_PNG, _LONGEST_SIDE = 4_096, 10_000, 2**20, 2_048
+_LONGEST_TEXT, _LONGEST_LIST = 4_096, 10_000
+#: Of a picture; runs keep sides of 64 and 128 pixels at most. And pixels of all different pictures of a table.
+_LARGEST_PNG, _LONGEST_SIDE, _MOST_PIXELS = 2**19, 256, 2**32
 #: A table may take this many times the bytes of its file in memory, beyond ``_FREE_BYTES``.
 _MAX_RATIO, _FREE_BYTES = 100, 64 * 2**20
 _BLOCK = 4_096
-_DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, MemoryError, OverflowError)
 _BAD_PICTURE = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)
-_TAP_COLUMNS = ("tap", "tap_a", "tap_b", "encoder", "decoder", "best_tap", "baseline_tap")
-_LEVEL_COLUMNS = ("level", "best_level")
 _TYPES = {"s": pa.large_string(), "x": pa.large_binary(), "f": pa.float64(), "i": pa.int64(), "b": pa.bool_()}
 #: Where values may be missing.
 _NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
@@ -45,12 +45,12 @@ def check_tables(run: Path, manifest: Manifest) -> None:
         path = run / "tables" / f"{name}.parquet"
         if path.is_file():
             frames[name] = _read(path, f"tables/{name}.parquet", TABLE_COLUMNS[name])
-            _check_domains(f"tables/{name}.parquet", frames[name], manifest)
+            check_domains(f"tables/{name}.parquet", frames[name], manifest)
             write_table(path, frames[name])
         elif name in BASE_TABLES:
             raise RunError(f"tables/{name}.parquet is missing.")
-    _check_map(frames["auroc_map"], manifest)
-    _check_cells(frames, manifest)
+    for name, frame in frames.items():
+        check_content(name, frame, manifest)
     if "level_pictures" in frames and len(frames["level_pictures"]):
         _check_pictures("tables/level_pictures.parquet, png", frames["level_pictures"]["png"])
 
@@ -70,6 +70,9 @@ def _check_images(path: Path, manifest: Manifest) -> None:
             raise RunError(f"images.parquet: {entry.name} has thumbnails, which manifest.json denies.")
     if not (frame[["width", "height"]] > 0).all(axis=None):
         raise RunError("images.parquet: width and height must be above 0.")
+    strange = set(frame["colour"]) - {GREY, COLOUR} if "colour" in frame else ()
+    if strange:
+        raise RunError(f"images.parquet, colour: {min(strange)!r:.80}; allowed are {GREY} and {COLOUR}.")
     write_table(path, frame)
 
 
@@ -80,17 +83,16 @@ def _read(path: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
             table = _read_blocks(file, name, _FREE_BYTES + _MAX_RATIO * path.stat().st_size)
     except FileNotFoundError as error:
         raise RunError(f"{name} is missing.") from error
-    except _DAMAGE as error:
+    except BAD_TABLE as error:
         raise RunError(f"{name} is not a readable Parquet file ({error!s:.200}). It is damaged.") from error
     found = {}
     for kind, listed in columns.items():
         for word in listed.split():
             column = word.rstrip("?*")
-            if column not in table.column_names:
-                if len(table) and "*" not in word:
-                    raise RunError(f"{name} has no column {column}.")
-                continue
-            found[column] = _as_series(table.column(column), kind, "?" in word, f"{name}, {column}")
+            if column in table.column_names:
+                found[column] = _as_series(table.column(column), kind, "?" in word, f"{name}, {column}")
+            elif len(table) and "*" not in word:
+                raise RunError(f"{name} has no column {column}.")
     order = [column for column in table.column_names if column in found]
     return pd.DataFrame({column: found[column] for column in order})
 
@@ -102,7 +104,7 @@ def _texts(path: Path, name: str) -> list[str]:
             schema, facts = file.schema_arrow, file.metadata
     except FileNotFoundError:
         raise
-    except _DAMAGE as error:
+    except BAD_TABLE as error:
         raise RunError(f"{name} is not a readable Parquet file ({error!s:.200}). It is damaged.") from error
     for what, told, most in (
         ("rows", facts.num_rows, MAX_ROWS),
@@ -113,7 +115,7 @@ def _texts(path: Path, name: str) -> list[str]:
             raise RunError(f"{name} has {told:,} {what}; allowed are {most:,}.")
     if len(set(schema.names)) != len(schema.names):
         raise RunError(f"{name} has two columns of the same name.")
-    return [field.name for field in schema if _kind(field.type) in ("s", "x")]
+    return [field.name for field in schema if table_kind(field.type) in ("s", "x")]
 
 
 def _read_blocks(file: pq.ParquetFile, name: str, allowed: int) -> pa.Table:
@@ -140,38 +142,23 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _check_lengths(values: pa.Array, name: str) -> None:
-    most = _LARGEST_PNG if _kind(values.type) == "x" else 4 * _LONGEST_TEXT
+    most = _LARGEST_PNG if table_kind(values.type) == "x" else 4 * _LONGEST_TEXT
     longest = pa.compute.max(pa.compute.binary_length(values)).as_py()
     if longest is not None and longest > most:
         raise RunError(f"{name} has a value of {longest:,} bytes; allowed are {most:,}.")
 
 
-def _kind(kind: pa.DataType) -> str:
-    """The letter of a type, "" for one that no table has."""
-    tests = {
-        "s": lambda t: pa.types.is_string(t) or pa.types.is_large_string(t),
-        "x": lambda t: pa.types.is_binary(t) or pa.types.is_large_binary(t),
-        "f": lambda t: pa.types.is_float64(t) or pa.types.is_float32(t),
-        "i": pa.types.is_integer,
-        "b": pa.types.is_boolean,
-        "I": lambda t: pa.types.is_list(t) and pa.types.is_int64(t.value_type),
-        "-": pa.types.is_null,
-    }
-    return next((letter for letter, test in tests.items() if test(kind)), "")
-
-
 def _as_series(column: pa.ChunkedArray, kind: str, missing: bool, where: str) -> pd.Series:
     """A column as pandas holds it in a run of one's own."""
-    told = _kind(column.type)
-    fits = told == kind or told == "-" or (kind == "f" and told == "i")
-    if not fits or (column.null_count and not missing and kind != "f"):
+    if not fits_kind(column.type, kind) or (column.null_count and not missing and kind != "f"):
         raise RunError(f"{where}: wrong type ({column.type}), or values are missing.")
     try:
         if kind == "I":
             values = pd.Series([np.array(item, dtype=np.int64) for item in column.to_pylist()], dtype=object)
         else:
             values = column.cast(_TYPES[kind]).to_pandas(types_mapper=_NULLABLE.get if missing else None)
-    except _DAMAGE as error:
+            values = values.astype("str") if kind == "s" else values  # of missing texts alone, too
+    except BAD_TABLE as error:
         raise RunError(f"{where}: {error!s:.200}") from error
     if kind == "s" and (values.str.len().max() or 0) > _LONGEST_TEXT:
         raise RunError(f"{where}: texts may have {_LONGEST_TEXT:,} characters.")
@@ -180,70 +167,22 @@ def _as_series(column: pa.ChunkedArray, kind: str, missing: bool, where: str) ->
     return values
 
 
-def _check_domains(name: str, frame: pd.DataFrame, manifest: Manifest) -> None:
-    """Names must be those of the run, and numbers of levels and taps in their range."""
-    levels, taps = len(manifest.levels), [tap.name for tap in manifest.tap_list()]
-    ood = [entry.name for entry in manifest.sets if entry.role == "ood"]
-    names = [entry.name for entry in manifest.sets]
-    allowed: dict[str, Iterable[str]] = {
-        **{column: [*taps, ""] for column in _TAP_COLUMNS},
-        "ood": [*ood, ""],
-        "region": REGIONS,
-        "role": ROLES,
-        "dataset": names,
-        "set": names,
-    }
-    for column in frame.columns.intersection(list(allowed)):
-        strange = set(frame[column].dropna()) - set(allowed[column])
-        if strange:
-            raise RunError(f"{name}, {column}: {min(strange)!r:.80} is not of this run.")
-    for column in frame.columns.intersection([*_LEVEL_COLUMNS, "tap_index"]):
-        found = frame[column].dropna()
-        most = len(taps) if column == "tap_index" else levels
-        if len(found) and not (found.min() >= -1 and found.max() < most):
-            raise RunError(f"{name}, {column}: allowed are 0 to {most - 1}.")
-
-
-def _check_map(frame: pd.DataFrame, manifest: Manifest) -> None:
-    """One row for every OOD set, level and tap, in this order."""
-    ood = [entry.name for entry in manifest.sets if entry.role == "ood"]
-    levels, taps = len(manifest.levels), [tap.name for tap in manifest.tap_list()]
-    cells = pd.MultiIndex.from_product([ood, range(levels), taps]).to_frame(index=False)
-    cells.columns = ["ood", "level", "tap"]
-    told = frame[["ood", "level", "tap"]] if len(frame) else cells.iloc[:0]
-    if len(told) != len(cells) or not all((told[c].to_numpy() == cells[c].to_numpy()).all() for c in cells):
-        raise RunError(f"tables/auroc_map.parquet must have {len(cells):,} rows: OOD sets x levels x taps, in order.")
-    index = np.tile(np.arange(len(taps)), len(ood) * levels)
-    lams = np.tile(np.repeat([level["lam"] for level in manifest.levels], len(taps)), len(ood))
-    if (frame["tap_index"].to_numpy() != index).any() or (frame["lam"].to_numpy() != lams).any():
-        raise RunError("tables/auroc_map.parquet: tap_index and lam are not those of manifest.json.")
-    for metric in ("auroc", "aupr", "fpr95"):
-        if not frame[metric].dropna().between(0, 1).all():
-            raise RunError(f"tables/auroc_map.parquet, {metric}: allowed is 0 to 1.")
-
-
-def _check_cells(frames: dict[str, pd.DataFrame], manifest: Manifest) -> None:
-    """The cells that detectors and best cells name."""
-    most = len(manifest.levels) * len(manifest.taps)
-    best, detectors = frames["best_cell"], frames["detectors"]
-    named = [] if best.empty else [best["cell_index"].to_numpy()]
-    if len(best) and best["ood"].duplicated().any():
-        raise RunError("tables/best_cell.parquet, ood: each OOD set once.")
-    if len(detectors):
-        named += list(detectors["cell_indices"])
-        if not all(len(cells) for cells in detectors["cell_indices"]):
-            raise RunError("tables/detectors.parquet, cell_indices: a detector has at least one cell.")
-    if named and not (np.concatenate(named).min() >= 0 and np.concatenate(named).max() < most):
-        raise RunError(f"tables/best_cell.parquet or detectors.parquet: cells are 0 to {most - 1}.")
-
-
 def _check_pictures(where: str, pictures: pd.Series) -> None:
-    """Every one must be a PNG of bounded size that can be decoded."""
+    """Every one must be a PNG of bounded size that can be decoded; equal ones are decoded once."""
+    seen: set[bytes] = set()
+    left = _MOST_PIXELS
     for row, data in enumerate(pictures):
+        digest = hashlib.blake2b(data, digest_size=16).digest()
+        if digest in seen:
+            continue
+        seen.add(digest)
         try:
             with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
                 if max(image.size) > _LONGEST_SIDE:
-                    raise ValueError(f"{image.width} x {image.height} pixels")
+                    raise ValueError(f"{image.width} x {image.height} pixels; allowed are {_LONGEST_SIDE} a side")
+                left -= image.width * image.height
+                if left < 0:
+                    raise ValueError(f"more than {_MOST_PIXELS:,} pixels up to here")
                 image.load()
         except _BAD_PICTURE as error:
             raise RunError(f"{where}, row {row}: not a PNG picture of bounded size ({error!s:.100}).") from error

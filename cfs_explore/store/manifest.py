@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
 
 from cfs_explore.contracts import ROLES, Level, Tap
-from cfs_explore.errors import RunError
+from cfs_explore.errors import DamageError, RunError
+from cfs_explore.store.manifest_check import first_mistake, wrong_field
 
 FORMAT = 1
-_NO_OTHERS = pydantic.ConfigDict(extra="forbid")
+#: The warning of a set of which only a part was measured.
+LEFT_OUT = re.compile(
+    r": ([\d,]+) of ([\d,]+) images were measured, drawn at random, since the run was stopped early\.$"
+)
+_NO_OTHERS = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
 _LEVELS = pydantic.TypeAdapter(list[Level], config=_NO_OTHERS)
 _TAPS = pydantic.TypeAdapter(list[Tap], config=_NO_OTHERS)
 
 
+def left_out_warning(name: str, count: int, total: int) -> str:
+    """The warning of a set of which only ``count`` images were measured; ``LEFT_OUT`` finds its numbers."""
+    return f"{name}: {count:,} of {total:,} images were measured, drawn at random, since the run was stopped early."
+
+
 class _Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SetEntry(_Strict):
@@ -32,6 +43,7 @@ class SetEntry(_Strict):
         skipped: files that could not be used.
         thumbnails: whether images.parquet has small copies of the images.
         samples: images x draws behind the moments.
+        groups: number of groups that the images are of, where fewer than images (theory 28).
     """
 
     name: str
@@ -43,6 +55,7 @@ class SetEntry(_Strict):
     skipped: int = 0
     thumbnails: bool = True
     samples: int
+    groups: int | None = None
 
 
 class BackboneEntry(_Strict):
@@ -90,7 +103,11 @@ class ShardCount(_Strict):
 
 
 class Manifest(_Strict):
-    """The whole description; see the attributes of ``Run`` for how pages read it."""
+    """The whole description; see the attributes of ``Run`` for how pages read it.
+
+    ``seconds_per_forward`` is the speed at which the map was measured on its machine; None where too little was timed.
+    ``files`` tells bytes and digest of the files beside it (``store.digests``); runs of older versions tell none.
+    """
 
     format: Literal[FORMAT] = FORMAT
     name: str
@@ -110,7 +127,9 @@ class Manifest(_Strict):
     warnings: list[str]
     timings: dict[str, float]
     measured: ShardCount | None = None
+    seconds_per_forward: float | None = None
     stages: dict[str, StageEntry] = {}
+    files: dict[str, tuple[int, str]] = {}
 
     @pydantic.model_validator(mode="after")
     def _levels_and_taps(self) -> Manifest:
@@ -123,11 +142,22 @@ class Manifest(_Strict):
         """Read and validate; RunError names the file and the field."""
         path = run / "manifest.json"
         try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            content = json.loads(path.read_text(encoding="utf-8"))
+            json.dumps(content, ensure_ascii=False).encode()  # JSON may hold half a character, which no page can show
+            found = cls.model_validate(content)
+            wrong = wrong_field(found, found.level_list(), found.tap_list(), texts=False)
+            if wrong is not None:
+                raise ValueError(wrong)
         except FileNotFoundError as error:
             raise RunError(f"{run} is not a finished run: it has no manifest.json.") from error
-        except (OSError, ValueError, TypeError, RecursionError) as error:  # pydantic.ValidationError is a ValueError
-            raise RunError(f"{path} does not describe a run of this version: {error}") from error
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            why = first_mistake(error) if isinstance(error, pydantic.ValidationError) else error
+            raise DamageError(
+                f"{path} does not describe a run of this version: {why}\n"
+                f"`cfs-explore run {run} --fresh` measures everything again; an exploration that came with the project "
+                "or from a zip is best taken from there again."
+            ) from error
+        return found
 
     def level_list(self) -> list[Level]:
         return [Level(**level) for level in self.levels]

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import zarr
 
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.errors import RunError
 from cfs_explore.stages import Counts
+from cfs_explore.store.array_files import MOMENT_KEYS
+from cfs_explore.store.checked import read_images, read_rows, read_run_table
+from cfs_explore.store.digests import damaged
 from cfs_explore.store.manifest import Manifest, SetEntry
 
 
@@ -82,7 +84,7 @@ class Run:
             raise RunError(f"{entry.name} has statistics but no scores: it is the set that they were fitted on.")
         rows = slice(entry.score_start, entry.score_start + entry.count)
         levels = slice(None) if level is None else slice(level, level + 1)
-        return self._scores[rows, :, levels]
+        return read_rows(self.path, self.manifest, "scores.zarr", rows, slice(None), levels)
 
     def score_table(self) -> pd.DataFrame:
         """One row per scored image: dataset, role, image_id, name, label, and a column per cell, "tap @ lam"."""
@@ -97,49 +99,94 @@ class Run:
             parts.append(pd.concat([facts.assign(dataset=entry.name, role=entry.role), cells], axis=1))
         return pd.concat(parts, ignore_index=True)
 
-    @functools.cached_property
-    def _scores(self) -> zarr.Array:
-        return zarr.open_array(str(self.path / "scores.zarr"), mode="r")
-
     def images(self, role: str, name: str | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Rows of images.parquet of one set, in the order of its scores; thumbnails only when asked for."""
         entry = self.entry(role, name)
         columns = list(columns or ("image_id", "name", "label", "format", "mode", "width", "height"))
-        frame = pd.read_parquet(self.path / "images.parquet", columns=columns)
+        frame = read_images(self.path, self.manifest, columns)
         return frame.iloc[entry.start : entry.start + entry.count].reset_index(drop=True)
+
+    def group_names(self, *oods: str) -> tuple[np.ndarray, np.ndarray]:
+        """The group of each ID-test image, and of each image of these OOD sets, one set after the other (theory 28).
+
+        Names of groups, None for an image that is alone; an altered copy has the group of its original, if that is in
+        ID-test. ``diagnostics.Groups.of`` takes both.
+        """
+        test, *others = (self.names_of_groups(*which) for which in [("id_test",), *(("ood", ood) for ood in oods)])
+        return test, np.concatenate(others)
+
+    def names_of_groups(self, role: str, name: str | None = None) -> np.ndarray:
+        """The group of each image of one set, as of ``group_names``."""
+        return self._groups[self.manifest.sets.index(self.entry(role, name))]
+
+    @functools.cached_property
+    def _groups(self) -> list[np.ndarray]:
+        """Of each set, (n,)."""
+        rows = read_images(self.path, self.manifest, ["image_id", "group"])
+        ids, told = (rows[name].to_numpy(dtype=object) for name in ("image_id", "group"))
+        test = slice(self.id_test.start, self.id_test.start + self.id_test.count)
+        named = {group for group in told if isinstance(group, str)}
+        # An ID-test image that another was made from has its own id for a group, unless it is in one already.
+        of_original = {
+            image_id: group if isinstance(group, str) else image_id
+            for image_id, group in zip(ids[test], told[test], strict=True)
+            if image_id in named or isinstance(group, str)
+        }
+        groups = np.array(
+            [of_original.get(group) or group if isinstance(group, str) else None for group in told], object
+        )
+        groups[test] = [of_original.get(image_id) for image_id in ids[test]]
+        return [groups[entry.start : entry.start + entry.count] for entry in self.manifest.sets]
 
     def moments(self, role: str, name: str | None = None) -> dict[str, np.ndarray]:
         """count, and mean, m2, m2_within of shape (level, feature), float64."""
         index = self.manifest.sets.index(self.entry(role, name))
-        group = zarr.open_group(str(self.path / "moments.zarr"), mode="r")
-        return {
-            "count": np.int64(group["count"][index]),
-            **{key: group[key][index] for key in ("mean", "m2", "m2_within")},
-        }
+        row = slice(index, index + 1)
+        found = {key: self._moments_array(key, row)[0] for key in ("count", *MOMENT_KEYS)}
+        images = self.manifest.sets[index].count
+        if not found["count"] or found["count"] % images:
+            why = f"it counts {found['count']:,} samples, no whole number of draws of {images:,} images"
+            raise damaged(self.path, self.manifest, "moments.zarr/count", why)
+        return found | {"count": np.int64(found["count"])}
 
     def pair_squares(self) -> tuple[np.ndarray, int]:
         """Summed squared inner products of ID-test's whitened snapshots (level, tap), and their number (theory 11)."""
-        group = zarr.open_group(str(self.path / "moments.zarr"), mode="r")
-        if "pairs" not in group:
+        if not self._has("moments.zarr/pairs/zarr.json"):
             raise RunError(f"{self.name} has no pair sums; it was measured by an older version. Measure it again.")
-        return group["pair_squares"][:], int(group["pairs"][()])
+        return self._moments_array("pair_squares"), int(self._moments_array("pairs"))
+
+    def _moments_array(self, key: str, rows: slice = slice(None)) -> np.ndarray:
+        return read_rows(self.path, self.manifest, f"moments.zarr/{key}", rows)
+
+    def _has(self, file: str) -> bool:
+        """Whether a file is there, or should be."""
+        return file in self.manifest.files or (self.path / file).is_file()
 
     def snapshots(self, tap: str, role: str, name: str | None = None) -> np.ndarray:
-        """Kept snapshots (image, 2C) of a tap at ``manifest.kept['level']``, first draw, as float32."""
+        """Kept snapshots (image, 2C) of a tap at ``manifest.kept['level']``, first draw, as float32.
+
+        Raises:
+            RunError: this tap's were not kept, or those of this role were left out (``manifest.kept["without"]``).
+        """
         if tap not in self.manifest.kept.get("taps", []):
             raise RunError(f"The snapshots of {tap} were not kept; add it to `keep` and run again.")
         if role in self.manifest.kept.get("without", []):
-            raise RunError(f"{self.name} was made smaller: it has no snapshots of {role} any more. Run it again.")
+            raise RunError(
+                f"{self.name} has no snapshots of {role.replace('id_', 'ID-')}: they were removed to make it smaller, "
+                "or the run whose stored statistics it uses has none. To get them, run again with the images "
+                "themselves (id.train in the spec)."
+            )
         entry = self.entry(role, name)
-        array = zarr.open_array(str(self.path / "snapshots.zarr" / tap), mode="r")
-        return np.asarray(array[entry.start : entry.start + entry.count], dtype=np.float32)
+        rows = slice(entry.start, entry.start + entry.count)
+        return read_rows(self.path, self.manifest, f"snapshots.zarr/{tap}", rows).astype(np.float32)
 
     def table(self, name: str) -> pd.DataFrame:
         """A diagnostic table by name, such as ``auroc_map``, ``detectors``, ``best_cell``, ``skipped``."""
-        path = self.path / "tables" / f"{name}.parquet"
-        if not path.is_file():
-            raise RunError(f"{self.name} has no table {name}; it was made by an older version or cut short.")
-        return pd.read_parquet(path)
+        return read_run_table(self.path, self.manifest, name)
+
+    def has_table(self, name: str) -> bool:
+        """Whether the run has a table, even a damaged one."""
+        return self._has(f"tables/{name}.parquet")
 
     def auroc_map(self, ood: str) -> pd.DataFrame:
         """The map for one OOD set, a row per cell: tap, lam, auroc, auroc_lo, auroc_hi, n_id, n_ood, ...
@@ -150,6 +197,11 @@ class Run:
         frame = self.table("auroc_map")
         frame = frame[frame["ood"] == ood].reset_index(drop=True)
         return frame.assign(lo=frame["auroc_lo"], hi=frame["auroc_hi"])
+
+
+def evenly_spaced(count: int, limit: int) -> np.ndarray:
+    """At most ``limit`` of ``count`` rows of a set, spread over all of them, rising; what a sampled stage reads."""
+    return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(int))
 
 
 def open_run(path: str | Path) -> Run:

@@ -10,12 +10,16 @@ from __future__ import annotations
 BASE_TABLES = ("auroc_map", "detectors", "best_cell", "heads", "skipped")
 
 #: images.parquet.
-IMAGE_COLUMNS = {"s": "dataset role image_id name label? format mode", "i": "width height", "x": "thumbnail"}
+IMAGE_COLUMNS = {
+    "s": "dataset role image_id content_id* name label? group?* format mode colour*",
+    "i": "width height",
+    "x": "thumbnail",
+}
 
 #: Table -> kind -> columns.
 TABLE_COLUMNS: dict[str, dict[str, str]] = {
     "auroc_map": {
-        "i": "level tap_index resolution n_id n_ood draws",
+        "i": "level tap_index resolution n_id n_ood draws id_groups* ood_groups* shared_groups*",
         "s": "tap region ood",
         "f": (
             "depth lam requested auroc auroc_lo auroc_hi draw_sd aupr aupr_lo aupr_hi aupr_id fpr95 fpr95_lo fpr95_hi"
@@ -25,7 +29,7 @@ TABLE_COLUMNS: dict[str, dict[str, str]] = {
         "s": "name ood",
         "I": "cell_indices",
         "f": "auroc lo hi aupr aupr_lo aupr_hi fpr95 fpr95_lo fpr95_hi effective",
-        "i": "n_id n_ood cells levels draws forwards",
+        "i": "n_id n_ood cells levels draws forwards id_groups* ood_groups* shared_groups*",
     },
     "best_cell": {
         "f": "honest honest_lo honest_hi naive naive_lo naive_hi split_sd",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -36,8 +37,8 @@ def capture(
         features["conv_in"]  # (B, 2C)
 
     Each output is pooled on its device inside the hook; full feature maps are not kept, unless ``reduce`` is something
-    else than pooling. Hooks are always removed. ``activation`` says what of a module's output is reduced. With ``stop``
-    the forward ends as soon as every tap has fired.
+    else than pooling. Hooks are always removed, and see the forwards of their own thread alone. ``activation`` says
+    what of a module's output is reduced. With ``stop`` the forward ends as soon as every tap has fired.
 
     Raises:
         TapError: for a name that is not a submodule, or a tap that did not fire.
@@ -47,9 +48,12 @@ def capture(
     if unknown:
         raise TapError(f"No such tap: {', '.join(unknown)}. Ask backbone.taps() for the names.")
     features: dict[str, torch.Tensor] = {}
+    thread = threading.get_ident()
 
     def hook(name: str):
         def keep(_module, _inputs, output):
+            if threading.get_ident() != thread:  # another forward of the same network, beside this one
+                return
             features[name] = reduce(activation(name, output))
             if stop and len(features) == len(set(names)):
                 raise _LastTapReached

@@ -7,17 +7,23 @@ import torch
 from tqdm import trange
 
 from cfs_explore import images
+from cfs_explore.errors import SourceError
 
 
 def load_images(data: str | dict, shape: tuple[int, int, int]) -> torch.Tensor:
     """Every image of a source as uint8 (n, C, H, W).
 
     Raises:
-        SourceError: it cannot be read.
+        SourceError: it cannot be read, or takes more memory than there is.
     """
     with images.open_source(data) as source:
         count = len(source)
-        pixels = np.empty((count, *shape), dtype=np.uint8)
+        try:
+            pixels = np.empty((count, *shape), dtype=np.uint8)
+        except (MemoryError, ValueError) as error:
+            raise SourceError(
+                f"{source.location}: {count:,} images of {shape} take too much memory ({error})."
+            ) from error
         for i in trange(count, desc="reading", unit="image", disable=count < 5_000):
             pixels[i] = images.to_input(source.read(i).pixels, shape)
     return torch.from_numpy(pixels)

@@ -14,13 +14,16 @@ from diffusers import DDPMScheduler, EDMEulerScheduler, UNet2DModel
 from safetensors.torch import save_file
 
 from cfs_explore.backbones import load_backbone
+from cfs_explore.backbones.checkpoint import UNFIT, build_on_meta
+from cfs_explore.backbones.diffusers_schedule import read_scheduler
 from cfs_explore.backbones.nets.uvit import Architecture, UViT
 from cfs_explore.backbones.uvit_family import BETAS, LAST_STEP, T_MIN, VP_SDE
-from cfs_explore.errors import SpecError
+from cfs_explore.errors import BackboneError, SpecError
 from cfs_explore.train import objectives
 from cfs_explore.train.spec import TrainSpec
 
 _WEIGHTS = "uvit.safetensors"
+_MOST_PARAMETERS, _LONGEST_SIDE = 2_000_000_000, 1_024
 
 
 @dataclass(frozen=True)
@@ -59,20 +62,47 @@ def make_trainee(spec: TrainSpec) -> Trainee:
 
 
 def _ddpm(spec: TrainSpec) -> Trainee:
-    network, scheduler = _unet(spec), _built(DDPMScheduler, "schedule", spec.schedule)
+    network, scheduler = _unet(spec), _scheduler(DDPMScheduler, spec)
     return _unet_trainee(network, scheduler, objectives.noise_at_steps(scheduler.alphas_cumprod))
 
 
 def _edm(spec: TrainSpec) -> Trainee:
-    network, scheduler = _unet(spec), _built(EDMEulerScheduler, "schedule", spec.schedule)
+    network, scheduler = _unet(spec), _scheduler(EDMEulerScheduler, spec)
     return _unet_trainee(network, scheduler, objectives.edm(scheduler.config.sigma_data))
 
 
 def _unet(spec: TrainSpec) -> UNet2DModel:
+    planned = build_on_meta(_built, UNet2DModel, "network", spec.network)
+    count = sum(value.numel() for value in planned.parameters())
+    if count > _MOST_PARAMETERS:
+        raise SpecError(f"network: it has {count:,} parameters; at most {_MOST_PARAMETERS:,} are trained here.")
     network = _built(UNet2DModel, "network", spec.network)
-    if not isinstance(network.config.sample_size, int):
-        raise SpecError("network.sample_size: give the side of the images, a whole number.")
+    side = network.config.sample_size
+    if not isinstance(side, int) or not 1 <= side <= _LONGEST_SIDE:
+        raise SpecError(
+            f"network.sample_size: give the side of the images, a whole number from 1 to {_LONGEST_SIDE:,}."
+        )
+    for name in ("in_channels", "out_channels"):
+        if type(network.config[name]) is not int or network.config[name] < 1:
+            raise SpecError(f"network.{name}: give the number of the images' channels, a whole number from 1 on.")
+    x = torch.zeros(1, network.config.in_channels, network.config.sample_size, network.config.sample_size)
+    try:
+        with torch.no_grad():
+            shape = network.eval()(x, 1, return_dict=False)[0].shape
+    except UNFIT as error:
+        raise SpecError(f"network: it does not compute an image of its own size: {str(error)[:300]}") from error
+    if shape != x.shape:
+        raise SpecError(f"network: it makes {tuple(shape)} of images {tuple(x.shape)}; both must be the same.")
     return network
+
+
+def _scheduler(kind: Callable[..., Any], spec: TrainSpec) -> Any:
+    """The scheduler of a spec, whose noise levels were looked at before they take memory."""
+    try:
+        read_scheduler({"_class_name": kind.__name__} | spec.schedule, centers_input=False)
+    except BackboneError as error:
+        raise SpecError(f"schedule: {error}") from error
+    return _built(kind, "schedule", spec.schedule)
 
 
 def _unet_trainee(network: UNet2DModel, scheduler: Any, objective: objectives.Objective) -> Trainee:
@@ -121,7 +151,7 @@ def _built(kind: Callable[..., Any], field: str, arguments: dict[str, Any]) -> A
         )
     try:
         return kind(**arguments)
-    except (TypeError, ValueError, NotImplementedError, RuntimeError, ZeroDivisionError) as error:
+    except UNFIT as error:
         raise SpecError(f"{field}: {kind.__name__} does not take these arguments: {error}") from error
 
 

@@ -68,11 +68,15 @@ def train(
     def keep() -> Path:
         progress.seconds = time.monotonic() - began
         progress.save(out)
-        return _export(progress, trainee, out)
+        place = _export(progress, trainee, out)
+        write_samples(load_backbone(place, device=str(device)), out / "samples.png")
+        return place
 
     progress.network.train()
     with _polite_stop() as stopped, tqdm(total=spec.steps, initial=progress.step, desc="training", unit="step") as bar:
         while progress.step < spec.steps:
+            if spec.milestones and _is_milestone(progress.step):
+                _export(progress, trainee, out / "milestones" / f"{progress.step:06d}")
             progress.losses.append(_step(progress, trainee, pixels, device))
             bar.update()
             if progress.step % 50 == 0:
@@ -143,9 +147,11 @@ def _update_average(average: torch.nn.Module, current: torch.nn.Module, decay: f
         kept.lerp_(new, 1 - decay)
 
 
+def _is_milestone(step: int) -> bool:
+    """Whether a number of steps is 0 or a power of two."""
+    return step & (step - 1) == 0
+
+
 def _export(progress: Progress, trainee: Trainee, out: Path) -> Path:
-    """The averaged weights as a backbone, and a sheet of its samples."""
-    average = copy.deepcopy(progress.average).to(memory_format=torch.contiguous_format)
-    place = trainee.save(average, out)
-    write_samples(load_backbone(place, device=str(next(progress.average.parameters()).device)), out / "samples.png")
-    return place
+    """The averaged weights as a backbone."""
+    return trainee.save(copy.deepcopy(progress.average).to(memory_format=torch.contiguous_format), out)

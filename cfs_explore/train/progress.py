@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cfs_explore.backbones.locate import TRAINING_STATE
 from cfs_explore.errors import SpecError
 from cfs_explore.store.files import write_aside
 from cfs_explore.train.spec import TrainSpec
 
-_STATE, _RECORD = "training.pt", "training.json"
+_STATE, _RECORD = TRAINING_STATE, "training.json"
 
 
 @dataclass

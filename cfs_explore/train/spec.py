@@ -28,10 +28,12 @@ class TrainSpec(pydantic.BaseModel):
         ema: decay of the weight average that is saved.
         flip: mirror images at random (not for digits or letters).
         bf16: compute in bfloat16 where that is safe (autocast); weights and averages stay float32.
+        milestones: keep the first weights, and the averaged ones after 1, 2, 4, 8, ... steps, each as a backbone of its
+            own in ``milestones/<step>``.
         seed: of initialisation, batches and noise.
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     family: Literal["ddpm", "edm", "uvit"] = "ddpm"
     data: str | dict[str, Any]
@@ -45,7 +47,8 @@ class TrainSpec(pydantic.BaseModel):
     ema: float = pydantic.Field(default=0.995, ge=0, lt=1)
     flip: bool = False
     bf16: bool = False
-    seed: int = 0
+    milestones: bool = False
+    seed: int = pydantic.Field(default=0, ge=-(2**63), lt=2**63)
     _folder: Path = pydantic.PrivateAttr(Path())
 
     @property

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from cfs_explore import fetching
 from cfs_explore.errors import SettingsError
 from cfs_explore.settings import Settings, check_inside, read_settings
 from cfs_explore.ui.sidebar import escape
@@ -38,17 +39,48 @@ def open_roots() -> tuple[Path, ...] | None:
     return () if is_public() else None
 
 
+def fetched() -> tuple[str, ...] | None:
+    """What visitors may have fetched, as the settings name it; None: anything, (): nothing."""
+    told, public = settings(), is_public()
+    if told.fetch is False or (told.fetch is None and public):
+        return ()
+    if told.fetch_from is None and not public and told.roots is not None:
+        return fetching.EVERYTHING
+    return () if told.fetch_from is None and public else told.fetch_from
+
+
 def fetches() -> bool:
-    """Whether visitors may name public data sets: each is fetched and kept, which fills this server's disk."""
-    told = settings().fetch
-    return not is_public() if told is None else told
+    """Whether visitors may name models and data sets: each is fetched and kept, which fills this server's disk."""
+    return fetched() != ()
+
+
+def announce() -> None:
+    """Tell this process, and those that it starts, what they may fetch for visitors."""
+    fetching.act_for_visitors(fetched())
 
 
 def permitted(path: str) -> str:
     """A path that a visitor named, once it is known to be open to them.
 
     Raises:
-        SourceError: it is not.
+        SourceError: it is not; the message is the same whether or not something is there.
     """
     roots = open_roots()
     return path if roots is None else str(check_inside(path, roots))
+
+
+def permitted_model(named: str) -> str:
+    """A path, hub id or address of a model that a visitor named, once it is known to be open to them.
+
+    What reads like a hub id or an address is none of a path, unless all paths are open.
+
+    Raises:
+        CFSError: it is not; the message is the same whether or not something is there.
+    """
+    if fetching.reads_as_address(named):
+        fetching.check_address(named)
+    elif fetching.reads_as_hub_id(named):
+        fetching.check_name(named)
+    else:
+        return permitted(named)
+    return named

@@ -6,10 +6,9 @@ import json
 import subprocess
 import sys
 
-import streamlit as st
-
 from cfs_explore.errors import BackboneError
 from cfs_explore.spec import BackboneSpec
+from cfs_explore.ui import background
 
 _PATIENCE_SECONDS = 300
 
@@ -18,17 +17,35 @@ _PATIENCE_SECONDS = 300
 LOADING = "Loading the backbone and timing it on this machine"
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs={BackboneSpec: BackboneSpec.model_dump_json})
 def inspect_backbone(spec: BackboneSpec) -> dict:
-    """What ``cfs-explore inspect --json`` says.
+    """What ``cfs-explore inspect --json`` says, when it has said it.
 
     Raises:
         BackboneError: with the message of the command.
     """
-    command = [sys.executable, "-m", "cfs_explore", "inspect", "--json", spec.path]
-    for name, value in spec.options().items():
-        if value is not None:
-            command += [f"--{name}", str(value)]
+    task = inspecting(spec)
+    task.wait()
+    return task.result()
+
+
+def facts_by_now(spec: BackboneSpec) -> dict | None:
+    """The same; None while the command is at work, which ``inspecting`` shows.
+
+    Raises:
+        BackboneError: with the message of the command.
+    """
+    return inspecting(spec).result()
+
+
+def inspecting(spec: BackboneSpec) -> background.Task[dict]:
+    """The command at work; it starts when it is asked for first."""
+    return background.task(("inspect", spec.model_dump_json()), lambda steps: _inspect(spec))
+
+
+def _inspect(spec: BackboneSpec) -> dict:
+    command = [sys.executable, "-m", "cfs_explore", "inspect", "--json"]
+    command += [f"--{name}={value}" for name, value in spec.options().items() if value is not None]
+    command += ["--", spec.path]  # a path may begin with a dash
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:

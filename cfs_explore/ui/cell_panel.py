@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import compose
@@ -15,25 +16,20 @@ from cfs_explore.figures.theme import format_value
 from cfs_explore.plates import map as plates
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
-from cfs_explore.ui import data, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui import data
+from cfs_explore.ui.figure import kept_plate, show_plate
 from cfs_explore.ui.gallery import show_absence, show_gallery
 
 _SHOWN = 6
 
 
-def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[int], None] | None) -> None:
-    """The panel of one cell.
+def show_composable_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[int], None] | None) -> None:
+    """The panel of one cell, with a button that puts it into the composed detector.
 
     Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        index: level * taps + tap.
-        row: of the map's table.
-        on_add: puts the cell into the composed detector; None when it is there.
+        run, ood, index, row: as for ``show_cell``.
+        on_add: puts the cell into the detector; None when it is there.
     """
-    cell = Cell(*divmod(index, len(run.taps)))
-    level, tap = run.levels[cell.level], run.taps[cell.tap]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(cell_label(run, index), anchor=False, width="stretch")
         st.button(
@@ -45,6 +41,21 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[
             disabled=on_add is None,
             help="Average this cell's score into the composed detector, under the map.",
         )
+    show_cell(run, ood, index, row)
+
+
+def show_cell(run: Run, ood: str, index: int, row: pd.Series, place_of_images: DeltaGenerator | None = None) -> None:
+    """What one cell sees, below its heading.
+
+    Args:
+        run: the exploration.
+        ood: name of the OOD set.
+        index: level * taps + tap.
+        row: of the map's table.
+        place_of_images: where its highest and lowest images go; None: among its figures.
+    """
+    cell = Cell(*divmod(index, len(run.taps)))
+    level, tap = run.levels[cell.level], run.taps[cell.tap]
     st.caption(
         f"{tap.name} · {tap.region} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "
         f"{tap.channels} channels · λ requested {format_value(level.requested, 2)}, "
@@ -54,16 +65,23 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[
         f"**AUROC {format_estimate(row.auroc, row.auroc_lo, row.auroc_hi)}**  \n"
         f"AUPR {format_estimate(row.aupr, row.aupr_lo, row.aupr_hi)} · "
         f"FPR95 {format_estimate(row.fpr95, row.fpr95_lo, row.fpr95_hi)}",
-        help="AUROC: chance that a random OOD image scores higher than a random ID image (0.5 = no signal), DeLong "
-        "95 % interval. AUPR: average precision, OOD positive. FPR95: share of ID images flagged when 95 % of the "
-        "OOD images are caught (lower is better). Bootstrap 95 % intervals.",
+        help="AUROC: chance that a random OOD image scores higher than a random ID image (0.5 = no signal). "
+        "AUPR: average precision, OOD positive. FPR95: share of ID images flagged when 95 % of the "
+        "OOD images are caught (lower is better). In brackets: 95 % intervals (theory 27).",
     )
     id_scores = compose(data.scores(run, run.digest, "id_test", None), [cell])
     ood_scores = compose(data.scores(run, run.digest, "ood", ood), [cell])
-    theme = state.figure_theme()
-    show_plate(plates.cell_scores(run, ood, index, id_scores, ood_scores, theme), key="cell_histogram")
-    _images(run, ood, id_scores, ood_scores)
-    show_plate(plates.cell_roc(run, ood, index, row, id_scores, ood_scores, theme), key="cell_roc")
+    shown = (run, ood, index)
+    histogram = kept_plate(
+        run, "cell_scores", (ood, index), lambda theme: plates.cell_scores(*shown, id_scores, ood_scores, theme)
+    )
+    show_plate(histogram, key="cell_histogram")
+    with place_of_images or st.container():
+        _images(run, ood, id_scores, ood_scores)
+    roc = kept_plate(
+        run, "cell_roc", (ood, index), lambda theme: plates.cell_roc(*shown, row, id_scores, ood_scores, theme)
+    )
+    show_plate(roc, key="cell_roc")
 
 
 def _images(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:

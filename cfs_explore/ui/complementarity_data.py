@@ -28,14 +28,14 @@ def pair_scores(run: Run, pair: Pair, levels: slice | list[int]) -> list[np.ndar
 @st.cache_resource(max_entries=256, show_spinner=False)
 def numbers(_run: Run, digest: str, pair: Pair) -> pd.DataFrame:
     """Two rows, by scale: every number of the pair (theory 5 to 9)."""
-    return computed.pair_numbers(pair_scores(_run, pair, [pair.level]))
+    return computed.pair_numbers(_run, pair.ood, pair_scores(_run, pair, [pair.level]))
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def gains(_run: Run, digest: str, ood: str, first: int, second: int, scale: str) -> pd.DataFrame:
     """A row per level: the separability of the pair on this scale; no rows where a score has no logarithm."""
     pair = make_pair(_run, ood, 0, first, second)
-    return computed.pair_gains(_run, pair_scores(_run, pair, slice(None)), scale)
+    return computed.pair_gains(_run, ood, pair_scores(_run, pair, slice(None)), scale)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

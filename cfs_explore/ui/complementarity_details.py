@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.diagnostics import GROUPS, Catches, StraddleShare, catches
+from cfs_explore.diagnostics import GROUPS, Catches, Groups, StraddleShare, catches
 from cfs_explore.figures.theme import format_estimate
 from cfs_explore.plates import complementarity as plates
 from cfs_explore.plates.needs import NotMeasuredError
@@ -17,6 +17,7 @@ from cfs_explore.ui import data, diagnostic_page, state
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.gallery import show_absence, show_gallery
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import counted
 
 VIEWS = {"levels": "Over noise levels", "pairs": "All pairs", "images": "Images", "sets": "OOD sets"}
 #: Who catches an image, in the order in which the choice shows them.
@@ -122,7 +123,7 @@ def _pick_pair(run: Run) -> None:
 def _images(run: Run, pair: Pair) -> None:
     """The OOD images of one group, and how many each group has."""
     id_e, id_d, ood_e, ood_d = (values[0] for values in numbers.pair_scores(run, pair, [pair.level]))
-    found = catches(id_e, id_d, ood_e, ood_d)
+    found = catches(id_e, id_d, ood_e, ood_d, groups=Groups.of(*run.group_names(pair.ood)))
     labels = _group_labels(pair)
     st.segmented_control(
         "OOD images caught by",
@@ -143,7 +144,9 @@ def _images(run: Run, pair: Pair) -> None:
         group, ((ood_e + ood_d) / 2, "plain average")
     )
     order = rows[np.argsort(-score[rows], kind="stable")][:_SHOWN]
-    heading = f"{labels[group]}: {len(order)} of {rows.size} images of {pair.ood}, by {about} score, highest first"
+    heading = (
+        f"{labels[group]}: {len(order)} of {counted(rows.size, 'image')} of {pair.ood}, by {about} score, highest first"
+    )
     images = data.images(run, run.digest, "ood", pair.ood)
     show_absence(run, ("ood", pair.ood))
     show_gallery(heading, images, score, order, "The number is that score.")

@@ -7,6 +7,7 @@ import math
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.diagnostics.bootstrap import RESAMPLES, standing_decimals
 from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.complementarity import complementarity_headline
@@ -16,6 +17,7 @@ from cfs_explore.plates.pair import Pair, make_pair
 from cfs_explore.store import Run
 from cfs_explore.ui import complementarity_data as numbers
 from cfs_explore.ui import complementarity_details, diagnostic_page, state
+from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
@@ -57,7 +59,7 @@ def _restore(run: Run) -> None:
     state.restore("comp_caught", "decoder", list(complementarity_details.CAUGHT))
 
 
-@st.fragment
+@fragment
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Do encoder and decoder know different things?", anchor=False)
@@ -143,7 +145,7 @@ def _panel(run: Run, pair: Pair, rows: pd.DataFrame) -> None:
     row = rows.loc[scale]
     st.markdown(
         f"## Each alone, and together\n{_alone_table(row, pair, scale)}",
-        help="AUROC: chance that a random OOD image scores higher than a random ID image, DeLong 95 % interval. "
+        help="AUROC: chance that a random OOD image scores higher than a random ID image, 95 % interval. "
         "D²: squared distance of the class means in standard deviations (5), bootstrap 95 % interval; larger "
         "separates better. The best linear mix is what no weighted sum of the two scores exceeds.",
     )
@@ -182,7 +184,7 @@ def _average_text(row: pd.Series, pair: Pair, scale: str) -> str:
             if row["auroc_gain_p"] < 0.001
             else f"p\u00a0=\u00a0{format_value(row['auroc_gain_p'])}"
         )
-        test = f"**{sign}{_estimate(row, 'auroc_gain')}** ({p}, paired DeLong)"
+        test = f"**{sign}{_estimate(row, 'auroc_gain')}** ({p}, paired)"
     beats = {True: "yes", False: "no"}.get(row["avg_beats_e"] if pd.notna(row["avg_beats_e"]) else None, "n/a")
     return (
         f"AUROC of the average − {better} alone: {test}  \n"
@@ -217,8 +219,8 @@ def _compared_text(row: pd.Series, pair: Pair) -> str:
         f"n = {row['n_id']} ID, {row['n_ood']} OOD. Adjusted AUROCs compare {row['adjusted_d_n_id']} ID and "
         f"{row['adjusted_d_n_ood']} OOD images that {first} finds alike, and {row['adjusted_e_n_id']} and "
         f"{row['adjusted_e_n_ood']} that {second} does. {first} alone leaves {format_value(row['loss_e'], 2)} bits "
-        f"open, {second} {format_value(row['loss_d'], 2)}. 95 % intervals: DeLong for AUROC, normal for bits, else "
-        "bootstrap (1,000 resamples)."
+        f"open, {second} {format_value(row['loss_d'], 2)}. 95 % intervals: of AUROCs by (27), normal for bits, else "
+        f"bootstrap ({RESAMPLES:,} resamples)."
     )
 
 
@@ -227,6 +229,7 @@ def _estimate(row: pd.Series, name: str, decimals: int = 3) -> str:
     value, lo, hi = (row[f"{name}{end}"] for end in ("", "_lo", "_hi"))
     text = format_estimate(value, lo, hi)
     if decimals != 3:
+        decimals = standing_decimals(lo, hi, decimals)
         value, lo, hi = (format_value(number, decimals) for number in (value, lo, hi))
         text = value if lo == "n/a" else f"{value} [{lo}, {hi}]"
     return text.replace(" ", "\u00a0")

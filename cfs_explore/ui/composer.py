@@ -7,15 +7,15 @@ import streamlit as st
 
 from cfs_explore.plates import map as plates
 from cfs_explore.store import Run
-from cfs_explore.ui import data, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui import data
+from cfs_explore.ui.figure import kept_plate, show_plate
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def composed_row(_run: Run, digest: str, ood: str, cells: tuple[int, ...]) -> dict:
     """The composed detector's numbers."""
     id_scores, ood_scores = (data.scores(_run, digest, *which) for which in (("id_test", None), ("ood", ood)))
-    return plates.composed_row(_run, id_scores, ood_scores, cells)
+    return plates.composed_row(_run, ood, id_scores, ood_scores, cells)
 
 
 def detector_rows(run: Run, ood: str, cells: list[int]) -> pd.DataFrame:
@@ -48,4 +48,5 @@ def show_composer(run: Run, ood: str, label) -> None:
     if rows.empty:
         st.info("Choose at least one cell to compose a detector.")
         return
-    show_plate(plates.detectors(run, ood, rows, state.figure_theme()), key="detectors")
+    plate = kept_plate(run, "detectors", (ood, tuple(cells)), lambda theme: plates.detectors(run, ood, rows, theme))
+    show_plate(plate, key="detectors")

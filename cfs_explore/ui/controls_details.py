@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.diagnostics import difference_warning, set_differences
+from cfs_explore.diagnostics import DIFFERENCE_COLUMNS, difference_warning, set_differences
 from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 from cfs_explore.images.statistics import STATISTICS
@@ -66,8 +66,8 @@ def _telling_statistic(table: pd.DataFrame) -> str:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _stored(_run: Run, digest: str, ood: str) -> str:
-    """Whether codec, native size and colour of the OOD images differ from those of the ID images."""
-    columns = ["format", "mode", "width", "height"]
+    """Whether the OOD images differ from the ID images in codec (lossy or lossless), native size and colour."""
+    columns = DIFFERENCE_COLUMNS
     id_rows = pd.concat([_run.images(role, columns=columns) for role in ("id_train", "id_test")], ignore_index=True)
     rows = _run.images("ood", ood, columns=columns)
     warning = difference_warning(ood, set_differences(id_rows, rows))
@@ -75,11 +75,11 @@ def _stored(_run: Run, digest: str, ood: str) -> str:
         return escape(warning)
     if (rows["format"] == _DRAWN).all():
         return (
-            "codec, native size and grey or colour are those of the ID images. But this set is built in and drawn at "
-            "its size, so that says nothing of where its pixels once came from (scans scaled up, photographs scaled "
-            "down); the statistics do."
+            "codec (lossy or lossless), native size and grey or colour are those of the ID images. But this set is "
+            "built in and drawn at its size, so that says nothing of where its pixels once came from (scans scaled up, "
+            "photographs scaled down); the statistics do."
         )
-    return "codec, native size and grey or colour are distributed as in the ID images."
+    return "codec (lossy or lossless), native size and grey or colour are distributed as in the ID images."
 
 
 def _reencoding(run: Run, ood: str, excess: pd.DataFrame) -> None:

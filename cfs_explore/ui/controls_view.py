@@ -9,17 +9,18 @@ from cfs_explore.headlines.controls import controls_headline
 from cfs_explore.plates import controls as plates
 from cfs_explore.store import Run
 from cfs_explore.ui import controls_details, data, diagnostic_page, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.damage import fragment
+from cfs_explore.ui.figure import kept_plate, show_plate
 from cfs_explore.ui.sidebar import escape
 
 _FORMULAS = {
     "**Excess** of a cell over S copies of a control (18), all on the same images:": r"\mathrm{excess} = A_{\mathrm{"
     r"trained}} - \frac1S\sum_{s=1}^{S}A_{\mathrm{control},s}",
-    "Its 95 % interval, with V the DeLong covariance of the 1 + S AUROCs; it tells how much the excess hangs on the "
-    "images, not on the seeds, whose spread stands beside it:": r"\mathrm{excess}\pm1.96\sqrt{c^\top V c},\quad "
+    "Its variance (27, 29), with V the DeLong covariance of the 1 + S AUROCs, from the images, and the spread of the "
+    "copies:": r"c^\top V c+\frac{\mathrm{var}(A_{\mathrm{control},s})}{S},\quad "
     r"c=\left(1,-\tfrac1S,\dots,-\tfrac1S\right)",
     "**Best against best**: either side picks its best cell on one half of the images and is judged on the other half; "
-    "20 random halvings, both directions, averaged. An **image statistic** x is scored like a channel (3), with μ and "
+    "500 random halvings, both directions, averaged. An **image statistic** x is scored like a channel (3), with μ and "
     "v of ID-train; all together are the mean of these:": r"s(x)=\frac{(x-\mu)^2}{v}",
 }
 
@@ -34,7 +35,7 @@ def show(run: Run) -> None:
     _page(run)
 
 
-@st.fragment
+@fragment
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Is it the backbone?", anchor=False)
@@ -49,7 +50,7 @@ def _page(run: Run) -> None:
     headline.markdown(controls_headline(escape(ood), best[best["draws"] == draws]))
     left, right = st.container(key="beside_controls").columns([5, 3], gap="large")
     with left:
-        _map(run, ood, excess[(excess["control"] == control) & (excess["draws"] == draws)])
+        _map(run, ood, control, draws, excess[(excess["control"] == control) & (excess["draws"] == draws)])
     with right:
         _comparison(run, ood, draws, best)
     st.segmented_control(
@@ -94,9 +95,14 @@ def _controls(run: Run) -> tuple[str, str]:
     return ood, control
 
 
-def _map(run: Run, ood: str, cells: pd.DataFrame) -> None:
+def _map(run: Run, ood: str, control: str, draws: int, cells: pd.DataFrame) -> None:
     copies = data.table(run, run.digest, "controls")
-    plate = plates.excess_map(run, ood, cells, copies[copies["ood"] == ood], state.figure_theme())
+    plate = kept_plate(
+        run,
+        "excess",
+        (ood, control, draws),
+        lambda theme: plates.excess_map(run, ood, cells, copies[copies["ood"] == ood], theme),
+    )
     show_plate(plate, key="excess")
 
 
@@ -104,4 +110,7 @@ def _comparison(run: Run, ood: str, draws: int, best: pd.DataFrame) -> None:
     """The backbone and its controls on one line."""
     st.header("Best against best", anchor=False)
     detectors = data.table(run, run.digest, "detectors")
-    show_plate(plates.comparison(run, ood, best, detectors, draws, state.figure_theme()), key="controls_dots")
+    plate = kept_plate(
+        run, "controls", (ood, draws), lambda theme: plates.comparison(run, ood, best, detectors, draws, theme)
+    )
+    show_plate(plate, key="controls_dots")

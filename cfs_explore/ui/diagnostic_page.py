@@ -8,12 +8,11 @@ from contextlib import contextmanager
 import pandas as pd
 import streamlit as st
 
-from cfs_explore import bundles, jobs
-from cfs_explore.locations import runs_root
 from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
+from cfs_explore.ui.missing_stage import show_missing, show_skipped
 from cfs_explore.ui.sidebar import escape
 
 
@@ -35,30 +34,21 @@ def ood_control(run: Run) -> str:
     return chosen
 
 
-def stage_table(run: Run, name: str) -> pd.DataFrame | None:
-    """A stage's table; where there is none, None, and in its place on the page why and what to run."""
+def stage_table(run: Run, name: str, *, everything: bool = True) -> pd.DataFrame | None:
+    """A stage's table; where there is none, None, and in its place on the page why, and the way to get it.
+
+    Args:
+        run: the exploration.
+        name: of the table.
+        everything: offer all that is missing, too; once on a page.
+    """
     stage = next(stage for stage in STAGES.values() if name in stage.tables)
     entry = run.manifest.stages.get(stage.name)
     if entry is not None and entry.state == "skipped":
-        st.info(f"{stage.title} could not be computed: {escape(entry.why)}", icon=":material/info:")
+        show_skipped(run, stage)
         return None
-    if not (run.path / "tables" / f"{name}.parquet").is_file():
-        forwards = stage.forwards(run.counts)
-        cost = f", which takes {forwards:,} forwards of the backbone" if forwards else ""
-        without = f"This exploration was made without the stage {stage.title}."
-        if not bundles.names_places(run.path):
-            st.info(
-                f"{without} It was imported, and its backbone and images are not on this server: compute it where it "
-                "was made.",
-                icon=":material/info:",
-            )
-            return None
-        st.info(f"{without} Compute it{cost}:", icon=":material/info:")
-        if run.path.parent != runs_root():
-            st.code(f"cfs-explore diagnose {run.path.name} --stages {stage.name}", language="bash")
-        elif st.button("Compute it now", key=f"compute_{name}", type="primary", icon=":material/play_arrow:"):
-            jobs.start(run.path, [stage.name])
-            st.switch_page("pages/new.py", query_params={"job": run.path.name})
+    if not run.has_table(name):
+        show_missing(run, stage, everything=everything)
         return None
     return data.table(run, run.digest, name)
 

@@ -11,12 +11,14 @@ import streamlit as st
 from cfs_explore import bundles, jobs
 from cfs_explore.errors import CFSError
 from cfs_explore.estimate import format_bytes
+from cfs_explore.locations import program
 from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
 from cfs_explore.ui import access, data, navigation
 from cfs_explore.ui.explorations_rows import Row, plain, size_of
 from cfs_explore.ui.protocol_view import MOST_OTHERS
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import counted
 
 #: A browser's download passes through the server's memory; larger ones are for the command line.
 MAX_DOWNLOAD_BYTES = 10**9
@@ -64,7 +66,7 @@ def _describe(run: Run) -> None:
         st.markdown(escape(plain(manifest.description)))
     done = [STAGES[name].title for name, entry in manifest.stages.items() if entry.state == "done"]
     st.caption(
-        f"{len(run.taps)} taps × {len(run.levels)} noise levels × {run.draws} draw{'s' * (run.draws > 1)} · "
+        f"{counted(len(run.taps), 'tap')} × {counted(len(run.levels), 'noise level')} × {counted(run.draws, 'draw')} · "
         f"ID: {escape(run.id_test.name)} · OOD: {escape(', '.join(run.ood_names))} · "
         f"diagnostics: {escape(', '.join(done)) or 'none'} · id: {escape(run.path.name)}"
     )
@@ -106,7 +108,7 @@ def _download(row: Row) -> None:
         size = size_of(row.path)
         if size > MAX_DOWNLOAD_BYTES:
             st.caption(f"The exploration itself has {format_bytes(size)}. On the server, this makes a zip of it:")
-            st.code(f"cfs-explore export {name} {name}.zip", language="bash")
+            st.code(f"{program()} export {name} {name}.zip", language="bash")
             return
         st.download_button(
             f"Everything (zip, about {format_bytes(size)})",
@@ -159,7 +161,7 @@ def _losses(row: Row) -> str:
     """What goes with it."""
     lost = []
     if row.finished:
-        lost.append(f"the map with scores and thumbnails of {row.images:,} images, and its diagnostics")
+        lost.append(f"the map with scores and thumbnails of {counted(row.images, 'image')}, and its diagnostics")
     elif not row.error:
         lost.append("what was measured so far")
     if (row.path / "uploads").is_dir():

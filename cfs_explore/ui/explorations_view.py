@@ -15,6 +15,7 @@ from cfs_explore.locations import runs_root
 from cfs_explore.ui import access, explorations_chosen, ownership, state, uploads
 from cfs_explore.ui.explorations_rows import Row, list_rows, size_of, table_of
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import counted
 
 #: The list is read again so often while something runs.
 _POLL_SECONDS = 3.0
@@ -97,7 +98,7 @@ def _choose(rows: Sequence[Row]) -> list[Row]:
 def _summary(rows: Sequence[Row]) -> str:
     """How many there are, and what they take of what there is."""
     own = [row for row in rows if not row.bundled]
-    count = f"{len(rows)} exploration{'s' * (len(rows) != 1)}"
+    count = counted(len(rows), "exploration")
     mine = "yours take " + format_bytes(sum(size_of(row.path) for row in own)) if own else "none is your own yet"
     limit = access.settings().max_disk_bytes
     if limit is not None:

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from cfs_explore.figures import COLUMN_WIDTHS, NO_BROWSER, PRINT_SCALE, FigureExportError, export_bytes, has_browser
 from cfs_explore.plates import Plate, csv_text
+from cfs_explore.store import Run
+from cfs_explore.ui import state
 from cfs_explore.ui.sidebar import escape
 
 _TABLE_PX = 620
 _MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
+
+
+def kept_plate(run: Run, name: str, choices: tuple[Hashable, ...], make: Callable[[str], Plate]) -> Plate:
+    """A plate of an exploration, made once for all who look at the same thing: making one takes longer than sending it.
+
+    Args:
+        run: the exploration.
+        name: of the plate, one for each place that asks.
+        choices: everything else that the plate depends on, but the theme: texts, numbers, tuples of them.
+        make: gives the plate in a theme, from the run and the choices alone.
+    """
+    return _kept(make, run.digest, name, choices, state.figure_theme())
+
+
+@st.cache_resource(max_entries=256, ttl=3600, show_spinner=False)
+def _kept(_make: Callable[[str], Plate], digest: str, name: str, choices: tuple[Hashable, ...], theme: str) -> Plate:
+    return _make(theme)
 
 
 def show_plate(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.pictures import how_to_get
+from cfs_explore.pictures import fetch_command, how_to_get
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.sidebar import escape
@@ -82,12 +82,13 @@ def show_absence(run: Run, *sets: tuple[str, str | None]) -> None:
     absent = [run.entry(*each) for each in sets if not has_pictures(data.images(run, run.digest, *each))]
     if not absent:
         return
+    command = fetch_command(run)
     places = [f"{escape(entry.name)} ({escape(place)})" for entry in absent if (place := how_to_get(run, entry))]
     names = " and ".join(escape(entry.name) for entry in absent)
-    get = f" This gets {' and '.join(places)} once; then the page shows them:" if places else ""
+    get = f" This gets {' and '.join(places)} once; then the page shows them:" if places and command else ""
     st.info(f"The images of {names} are not part of this exploration.{get}", icon=":material/image:")
-    if places:
-        st.code(f"cfs-explore fetch {run.path.name}", language="bash")
+    if get:
+        st.code(command, language="bash", wrap_lines=True)
 
 
 def has_pictures(rows: pd.DataFrame) -> bool:

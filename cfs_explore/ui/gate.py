@@ -16,6 +16,7 @@ _WRONG_SECONDS = 1.0
 
 def pass_gate() -> None:
     """Ask for the password, if there is one; whoever does not know it sees nothing else."""
+    access.announce()
     password = access.settings().password
     if not password or st.session_state.get("admitted"):
         return

@@ -11,6 +11,7 @@ from cfs_explore.plates.image import Image, Profile
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_data, state
 from cfs_explore.ui.cell_choice import choose_cell
+from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.gallery import has_pictures, show_absence, show_picture
@@ -43,7 +44,7 @@ def _restore(run: Run) -> None:
     state.restore("image_value", plates.VALUE.default, plates.VALUE.values)
 
 
-@st.fragment
+@fragment
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("What is unusual about this image?", anchor=False)

@@ -13,6 +13,7 @@ from cfs_explore.ui import detector_choice, images_points
 from cfs_explore.ui.gallery import show_absence
 from cfs_explore.ui.images_browser import OnPick, picture_grid
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import counted
 
 PER_PAGE = 48
 
@@ -53,7 +54,11 @@ def show_selection(run: Run, points: pd.DataFrame, oods: Sequence[str], chart: s
 
 def _heading(run: Run, points: pd.DataFrame, shown: pd.DataFrame) -> None:
     selected = st.session_state.get("images_selected") is not None
-    what = f"{len(shown):,} of {len(points):,} images selected" if selected else f"All {len(points):,} images"
+    what = (
+        f"{len(shown):,} of {counted(len(points), 'image')} selected"
+        if selected
+        else f"All {counted(len(points), 'image')}"
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(what, anchor=False, width="stretch")
         st.segmented_control(

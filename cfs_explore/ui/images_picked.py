@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.csv_export import to_csv
 from cfs_explore.errors import CFSError
 from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, image_link, images_points
@@ -48,7 +49,7 @@ def show_picked(run: Run, points: pd.DataFrame, taps: tuple[str, ...], chart: st
         table = rows.rename(columns={"dataset": "set"})[["image_id", "set", "name", "label", "distance", "score"]]
         st.dataframe(table, hide_index=True, width=620, alt="Nearest ID neighbours of the picked image.")
         name = f"{run.path.name}-neighbours-{image['image_id']}.csv"
-        st.download_button("CSV", lambda: table.to_csv(index=False), name, "text/csv", on_click="ignore")
+        st.download_button("CSV", lambda: to_csv(table), name, "text/csv", on_click="ignore")
 
 
 def _facts(run: Run, points: pd.DataFrame, image: pd.Series, on_pick: OnPick) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.csv_export import to_csv
+from cfs_explore.diagnostics import Groups
 from cfs_explore.embedding import (
     EmbeddingError,
     Mixing,
@@ -98,7 +100,8 @@ def features(_run: Run, digest: str, taps: tuple[str, ...], role: str, name: str
 def mixed(_run: Run, digest: str, taps: tuple[str, ...], ood: str) -> Mixing | None:
     """How far an OOD set lies among the ID images; None for a single image."""
     try:
-        return mixing(*(features(_run, digest, taps, *which) for which in sets([ood])))
+        both = (features(_run, digest, taps, *which) for which in sets([ood]))
+        return mixing(*both, groups=Groups.of(*_run.group_names(ood)))
     except EmbeddingError:
         if _run.entry("ood", ood).count < 2:
             return None
@@ -154,4 +157,4 @@ def gallery_rows(points: pd.DataFrame, selected: Collection[int] | None, order: 
 
 def selection_csv(rows: pd.DataFrame) -> str:
     """image_id, set, name, label and score of these images."""
-    return rows.rename(columns={"dataset": "set"})[list(CSV_COLUMNS)].to_csv(index=False)
+    return to_csv(rows.rename(columns={"dataset": "set"})[list(CSV_COLUMNS)])

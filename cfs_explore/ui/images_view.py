@@ -12,6 +12,7 @@ from cfs_explore.headlines.images import images_headline
 from cfs_explore.plates import images as plates
 from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, diagnostic_page, images_browser, images_controls, images_points, state
+from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.images_gallery import first_page, show_selection
 from cfs_explore.ui.images_picked import show_picked
@@ -55,7 +56,7 @@ def _not_kept() -> None:
     st.code("keep: sparse_ed\nkeep_level: 5.0", language="yaml")
 
 
-@st.fragment
+@fragment
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Which images lie together inside the network?", anchor=False)

@@ -16,7 +16,7 @@ from cfs_explore.diagnostics import (
     paired_auroc_difference,
     sample_pair,
 )
-from cfs_explore.figures import format_estimate
+from cfs_explore.diagnostics.bootstrap import standing_decimals
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.lab import two_taps_headline
 from cfs_explore.plates import Plate
@@ -120,8 +120,10 @@ def _table(scores: tuple[np.ndarray, np.ndarray], exact: Mapping) -> str:
     }
     lines = [f"| Quantity | exact | in the sample, n = {IMAGES:,} + {IMAGES:,} |", "|---|---|---|"]
     for key, name in names.items():
-        estimate = format_estimate(measured[key], measured[f"{key}_lo"], measured[f"{key}_hi"])
-        lines.append(f"| {name} | {format_value(exact[key])} | {estimate} |")
+        value, lo, hi = (measured[f"{key}{end}"] for end in ("", "_lo", "_hi"))
+        decimals = standing_decimals(lo, hi, 3, _RESAMPLES)
+        value, lo, hi = (format_value(number, decimals) for number in (value, lo, hi))
+        lines.append(f"| {name} | {format_value(exact[key])} | {value} [{lo}, {hi}] |")
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from cfs_explore.ui import lab_pair, lab_settings, lab_tap, state
+from cfs_explore.ui.damage import fragment
 
 EXPERIMENTS = {"tap": "One tap", "pair": "Two taps"}
 
@@ -15,7 +16,7 @@ def show() -> None:
     _page()
 
 
-@st.fragment
+@fragment
 def _page() -> None:
     st.title("What do the formulas do?", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):

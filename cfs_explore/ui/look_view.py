@@ -1,188 +1,142 @@
-"""A look at the images of the form before anything is measured: what they are, and what sets them apart from ID."""
+"""The images of the form before anything is measured: a strip of them and what to mind, unasked; more in details."""
 
 from __future__ import annotations
 
 import base64
 import html
-import json
-import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 
-from cfs_explore import images
 from cfs_explore.diagnostics import difference_warning, set_differences
 from cfs_explore.errors import CFSError
-from cfs_explore.images.contact_sheet import Thumbnail, thumbnails
-from cfs_explore.images.survey import FACTS, Survey, survey, survey_rows
+from cfs_explore.images.contact_sheet import Thumbnail
+from cfs_explore.images.proposal import Shape
+from cfs_explore.images.survey import Survey
 from cfs_explore.images.survey_overlap import compare, overlap_warning
 from cfs_explore.images.survey_text import EXPLAINED, summary
+from cfs_explore.images.survey_warnings import set_warnings
 from cfs_explore.store import Run
+from cfs_explore.ui import background, look
 from cfs_explore.ui.new_images import SetChoice
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.ui.source_facts import modified
 
-#: Images of a set that are looked at, and shown; names that are listed.
-MOST, _SHOWN, _LISTED = 2000, 48, 8
-_KEPT = 32
+#: Names that are listed.
+_LISTED = 8
 _STYLE = """
 <style>
+.cfs-strip {display: flex; gap: 6px; overflow-x: auto; padding: 3px; margin-bottom: 4px; scrollbar-width: thin;}
+.cfs-strip img {flex: none; height: 72px; max-width: 216px; border-radius: 4px;}
 .cfs-sheet {display: grid; grid-template-columns: repeat(auto-fill, minmax(64px, 1fr)); gap: 6px; margin: 2px 0 8px;}
 .cfs-sheet figure {margin: 0; min-width: 0;}
-.cfs-sheet img {width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 4px;
-  background: rgba(128, 128, 128, .15);}
+.cfs-sheet img {width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 4px;}
+:is(.cfs-strip, .cfs-sheet) img {image-rendering: pixelated; background: rgba(128, 128, 128, .15);}
 .cfs-sheet figcaption {font-size: 11px; line-height: 1.3; opacity: .8; overflow: hidden; text-overflow: ellipsis;
   white-space: nowrap; direction: rtl; text-align: center;}
 </style>
 """
 
 
-@dataclass(frozen=True, eq=False)
-class Look:
-    """What was seen of a set, and a few of its images."""
-
-    survey: Survey
-    shown: list[Thumbnail]
-
-
-def show_looks(ood: Sequence[SetChoice], base: Run | None, train: SetChoice | None) -> None:
-    """Fill the place of every set of the form with a collapsed look; nothing is read before one is opened.
+def show_looks(ood: Sequence[SetChoice], base: Run | None, train: SetChoice | None, shape: Shape | None) -> None:
+    """Fill the place of every set of the form.
 
     Args:
         ood: the OOD sets.
         base: the run whose stored ID statistics are used, or
         train: the new ID images; None of both while there are none.
+        shape: of the backbone's input, (C, H, W); None while there is none.
     """
-    seed = int(st.session_state.get("new_seed", 0))
-
-    def id_survey() -> Survey | None:
-        if base is not None:
-            return _stored_survey(base, base.digest)
-        return _look(train, seed).survey if train is not None and not train.facts.error else None
-
+    if train is not None:
+        look.seen_of([train])
+    id_seen = _stored(base) if base is not None and ood else train and look.seen(train)
     for choice in ood:
         if choice.place is not None:
-            _show_look(choice, seed, id_survey)
+            _show_set(choice, shape, id_seen, is_id=False)
     if train is not None and train.place is not None:
-        _show_look(train, seed, None)
+        _show_set(train, shape, None, is_id=True)
 
 
-def _show_look(choice: SetChoice, seed: int, id_survey: Callable[[], Survey | None] | None) -> None:
-    """One expander; ``id_survey`` is what the set is compared with, None for the ID set itself."""
-    key = f"look_{choice.key}"
+def _stored(base: Run) -> Survey | None:
+    """The ID images of a run; None, with the reason on the page, where they cannot be read."""
+    try:
+        return look.stored_survey(base, base.digest)
+    except CFSError as error:
+        st.error(escape(str(error)), icon=":material/error:")
+        return None
+
+
+def _show_set(choice: SetChoice, shape: Shape | None, id_seen: Survey | None, *, is_id: bool) -> None:
     with choice.place:
-        opened = st.expander("Look at the images", key=key, icon=":material/visibility:", on_change="rerun")
-    if not opened.open:
-        return
-    with opened:
         try:
-            look = _look(choice, seed)
-            other = id_survey() if id_survey else None
+            task = look.quick_look(choice)
+            found = task.result()
         except CFSError as error:
             st.error(escape(str(error)), icon=":material/error:")
             return
-        _warn(choice.name, look.survey, other, seed)
-        st.html(_STYLE + _sheet(look.shown))
-        st.table(_facts(look.survey, other), border="horizontal", hide_index=True)
-        st.caption("What the rows mean", help="\n\n".join(f"{name}: {text}" for name, text in EXPLAINED.items()))
-        _list_names(look.survey)
-        if id_survey and other is None:
-            st.caption("Choose in-distribution images (step 3), and this set is compared with them here.")
+        if found is None:
+            background.watch(task, f"Looking at the images of {escape(choice.name)}")
+            return
+        st.html(_STYLE + _strip(choice.name, found.shown))
+        _warn(choice, found.survey, shape, id_seen)
+    if choice.details.open:
+        with choice.details:
+            _show_details(choice, id_seen, is_id=is_id)
 
 
-def _look(choice: SetChoice, seed: int) -> Look:
-    """A look at a source, kept until the source changes; a bar tells how far it is, and any click stops it."""
-    sample = min(choice.limit or MOST, MOST)
-    key = (json.dumps(choice.source), modified(choice.source), sample, seed)
-    kept = _looks()
-    look = kept.get(key)
-    if look is None:
-        bar = st.empty()
-        with images.open_source(choice.source) as source:
-            found = survey(source, sample=sample, seed=seed, progress=_Steps(bar, choice.name))
-            look = Look(found, thumbnails(source, _SHOWN, seed))
-        bar.empty()
-        kept.put(key, look)
-    return look
-
-
-class _Steps:
-    """Draws a bar, at most a few times a second."""
-
-    def __init__(self, bar: st.delta_generator.DeltaGenerator, name: str) -> None:
-        self._bar, self._text, self._last = bar, f"Looking at the images of {escape(name)}", 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._last > 0.2:
-            self._last = now
-            self._bar.progress(done / total, f"{self._text}: {done:,} of {total:,}")
-
-
-class _Looks:
-    """The last looks of all visitors. Streamlit's own caches allow no progress bar inside."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple, Look] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple) -> Look | None:
-        with self._lock:
-            return self._kept.get(key)
-
-    def put(self, key: tuple, look: Look) -> None:
-        with self._lock:
-            self._kept[key] = look
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-
-
-@st.cache_resource(show_spinner=False)
-def _looks() -> _Looks:
-    return _Looks()
-
-
-@st.cache_resource(max_entries=8, show_spinner="Reading the ID images of the stored run")
-def _stored_survey(_run: Run, digest: str) -> Survey:
-    """The ID images of a run, those that fit the statistics and those that are scored."""
-    rows = [_run.images(role, columns=(*FACTS, "thumbnail")) for role in ("id_train", "id_test")]
-    skipped = _run.table("skipped")
-    unusable = skipped.loc[skipped["role"] != "ood", ["name", "reason"]]
-    return survey_rows(pd.concat(rows, ignore_index=True), _run.id_test.name, unusable=unusable, sample=MOST)
-
-
-def _warn(name: str, found: Survey, other: Survey | None, seed: int) -> None:
+def _warn(choice: SetChoice, found: Survey, shape: Shape | None, id_seen: Survey | None) -> None:
     """What would spoil the map, in the words that the run's own warnings have."""
-    if other is None or not len(found) or not len(other):
+    told = [note for note in found.notes if note not in choice.facts.notes]
+    told += set_warnings(found, choice.count, shape, st.session_state.get("new_resize", "crop"))
+    if id_seen is not None and len(found) and len(id_seen):
+        told.append(overlap_warning(choice.name, compare(id_seen, found), len(found), sampled=found.is_sample))
+        difference = difference_warning(choice.name, set_differences(id_seen.images, found.images, seed=look.seed()))
+        told.append(f"{difference} Controls (step 3, Everything) measures how much." if difference else "")
+    told = [escape(text) for text in told if text]
+    if told:
+        lines = told[0] if len(told) == 1 else "\n".join(f"- {text}" for text in told)
+        st.warning(lines, icon=":material/warning:")
+
+
+def _show_details(choice: SetChoice, id_seen: Survey | None, *, is_id: bool) -> None:
+    """More of the images, and what is known of them beside the ID images."""
+    try:
+        task = look.full_look(choice)
+        background.wait([task])
+        found = task.result()
+    except CFSError as error:
+        st.error(escape(str(error)), icon=":material/error:")
         return
-    overlap = compare(other, found)
-    if overlap:
-        st.warning(escape(overlap_warning(name, overlap, len(found))), icon=":material/content_copy:")
-    difference = difference_warning(name, set_differences(other.images, found.images, seed=seed))
-    if difference:
-        st.warning(
-            f"{escape(difference)} The diagnostic Controls (step 4, More) measures how much: it scores plain image "
-            "statistics, and stores both sets alike.",
-            icon=":material/warning:",
-        )
+    if found is None:
+        background.watch(task, f"Looking at more images of {escape(choice.name)}")
+        return
+    st.html(_STYLE + _sheet(found.shown))
+    st.table(_facts(found.survey, id_seen), border="horizontal", hide_index=True)
+    st.caption("What the rows mean", help="\n\n".join(f"{name}: {text}" for name, text in EXPLAINED.items()))
+    _list_names(found.survey)
+    if not is_id and id_seen is None:
+        st.caption("Choose in-distribution images (step 2), and this set is compared with them here.")
+
+
+def _strip(name: str, shown: list[Thumbnail]) -> str:
+    """The thumbnails side by side; the strip scrolls by mouse and keys where they are too many."""
+    about = html.escape(f"Some images of {name}", quote=True)
+    pictures = "".join(_image(each) for each in shown)
+    return f'<div class="cfs-strip" role="group" tabindex="0" aria-label="{about}">{pictures}</div>'
 
 
 def _sheet(shown: list[Thumbnail]) -> str:
     """The thumbnails with their names, as HTML; names come from users."""
     figures = []
     for each in shown:
-        about = html.escape(" - ".join(filter(None, [each.name, each.label])), quote=True)
         caption = html.escape(each.name.rsplit("/", 1)[-1])
-        source = base64.b64encode(each.png).decode()
-        figures.append(
-            f'<figure title="{about}"><img src="data:image/png;base64,{source}" alt="{about}">'
-            f"<figcaption><bdi>{caption}</bdi></figcaption></figure>"
-        )
+        figures.append(f"<figure>{_image(each)}<figcaption><bdi>{caption}</bdi></figcaption></figure>")
     return f'<div class="cfs-sheet">{"".join(figures)}</div>'
+
+
+def _image(each: Thumbnail) -> str:
+    about = html.escape(" - ".join(filter(None, [each.name, each.label])), quote=True)
+    return f'<img src="data:image/png;base64,{base64.b64encode(each.png).decode()}" alt="{about}" title="{about}">'
 
 
 def _facts(found: Survey, other: Survey | None) -> pd.DataFrame:

@@ -9,17 +9,20 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.figures import format_estimate, short_tap_name
-from cfs_explore.plates import html_report
+from cfs_explore.csv_export import to_csv
+from cfs_explore.headlines.map import map_headline
+from cfs_explore.plates import Plate, html_report
 from cfs_explore.plates import map as plates
 from cfs_explore.plates.choices import METRICS, choose
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
 from cfs_explore.ui import composer, data, state
 from cfs_explore.ui.cell_choice import choose_cell
-from cfs_explore.ui.cell_panel import show_cell
+from cfs_explore.ui.cell_panel import show_composable_cell
+from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.detector_choice import default_cells
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import kept_plate, show_plate
+from cfs_explore.ui.sidebar import escape
 
 CLICKS = {"open": "opens a cell", "compose": "composes a detector"}
 
@@ -59,11 +62,13 @@ def _known_cells(text: str, count: int) -> list[int]:
     return cells
 
 
-@st.fragment
+@fragment
 def _page(run: Run) -> None:
     """Everything but the sidebar: what a change of the OOD set or the metric draws again."""
     st.title("Where does the signal live?", anchor=False)
-    st.markdown(_headline(run, st.session_state["ood"]))
+    best = data.table(run, run.digest, "best_cell")
+    st.markdown(map_headline(st.session_state["ood"], best, run.levels, run.taps))
+    _warn_of_alike(run, st.session_state["ood"])
     _controls(run)
     _remember("ood", "metric")
     if len(run.ood_names) > 1 and st.session_state["all_sets"]:
@@ -71,7 +76,7 @@ def _page(run: Run) -> None:
     _map_and_cell(run)
 
 
-@st.fragment
+@fragment
 def _map_and_cell(run: Run) -> None:
     """What a click on a cell draws again, and no more: the map, its cell and the composer."""
     ood, metric, index = (st.session_state[key] for key in ("ood", "metric", "cell"))
@@ -83,26 +88,18 @@ def _map_and_cell(run: Run) -> None:
         composer.show_composer(run, ood, lambda cell: cell_label(run, cell))
     with right, st.container(key="cell_panel"):
         on_add = None if index in st.session_state["cells"] else _add_cell
-        show_cell(run, ood, index, frame.iloc[index], on_add)
+        show_composable_cell(run, ood, index, frame.iloc[index], on_add)
 
 
-def _headline(run: Run, ood: str) -> str:
-    """One sentence that the data says."""
-    best = data.table(run, run.digest, "best_cell")
-    row = best[best["ood"] == ood] if len(best) else best
-    if row.empty:
-        return f"Too few images of **{ood}** to say where its signal lives."
-    row = row.iloc[0]
-    tap = run.taps[int(row["cell_index"]) % len(run.taps)]
-    level = run.levels[int(row["cell_index"]) // len(run.taps)]
-    value = format_estimate(row["honest"], row["honest_lo"], row["honest_hi"])
-    if row["honest_lo"] <= 0.5:
-        return f"For **{ood}**, no single cell tells OOD from ID with confidence: the best has AUROC {value}."
-    return (
-        f"For **{ood}**, the signal is strongest in the **{tap.region}** ({short_tap_name(tap.name)}) at "
-        f"**λ = {level.lam:.1f}**: the best cell has AUROC **{value}**, picked on one half of the images and judged "
-        "on the other."
-    )
+def _warn_of_alike(run: Run, ood: str) -> None:
+    """A set whose images are all the same: its map is that of one image, whatever its intervals say."""
+    count = data.alike(run, run.digest, ood)
+    if count:
+        st.warning(
+            f"All {count:,} images of {escape(ood)} are the same, pixel by pixel. The map says where this one image "
+            "ranks among the ID images, and its intervals mean nothing. Measure different images of its kind.",
+            icon=":material/warning:",
+        )
 
 
 def _controls(run: Run) -> None:
@@ -132,10 +129,14 @@ def _controls(run: Run) -> None:
 
 
 def _strip(run: Run, metric: str) -> None:
-    frames = {ood: data.map_frame(run, run.digest, ood) for ood in run.ood_names}
-    best = data.table(run, run.digest, "best_cell")
+    ood = st.session_state["ood"]
+
+    def make(theme: str) -> Plate:
+        frames = {name: data.map_frame(run, run.digest, name) for name in run.ood_names}
+        return plates.all_sets(run, frames, data.table(run, run.digest, "best_cell"), metric, ood, theme)
+
     show_plate(
-        plates.all_sets(run, frames, best, metric, st.session_state["ood"], state.figure_theme()),
+        kept_plate(run, "strip", (metric, ood), make),
         key="strip",
         hint="Click a map to open it.",
         on_select=lambda: _pick_set(run),
@@ -143,8 +144,12 @@ def _strip(run: Run, metric: str) -> None:
 
 
 def _map(run: Run, ood: str, metric: str, frame: pd.DataFrame) -> None:
-    plate = plates.heatmap(
-        run, ood, frame, metric, st.session_state["cells"], st.session_state["cell"], state.figure_theme()
+    cells, cell = tuple(st.session_state["cells"]), st.session_state["cell"]
+    plate = kept_plate(
+        run,
+        "map",
+        (ood, metric, cells, cell),
+        lambda theme: plates.heatmap(run, ood, frame, metric, list(cells), cell, theme),
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
@@ -198,7 +203,7 @@ def _data_downloads(run: Run) -> None:
     )
     st.download_button(
         "Map of all OOD sets (CSV)",
-        lambda: run.table("auroc_map").to_csv(index=False),
+        lambda: to_csv(run.table("auroc_map")),
         f"{run.path.name}-map.csv",
         "text/csv",
         on_click="ignore",

@@ -9,6 +9,8 @@ from cfs_explore.ui import gate
 
 _FOLDER = PROJECT / "pages"
 _ICON = PROJECT / "docs" / "images" / "icon.png"
+#: Pages that start jobs of their own, and want to be seen again afterwards.
+_ASKING = ("complementarity", "separation", "stability", "prediction", "controls", "protocol")
 #: Of the session: page and query that a fragment wants to lead to.
 _NEXT = "navigation_next"
 
@@ -42,6 +44,18 @@ def current_page():
     st.session_state["arrived"] = st.session_state.get("page_shown") != page.url_path
     st.session_state["page_shown"] = page.url_path
     return page
+
+
+def after_job() -> str:
+    """The page to open when a job is done: the one that asked for it, as the address says (``back``), or the map."""
+    name = st.query_params.get("back", "")
+    return f"pages/{name if name in _ASKING else 'map'}.py"
+
+
+def forget_job() -> None:
+    """Take a job, what was looked at meanwhile, and the page that asked for it out of the address."""
+    for key in ("job", "back", "growing_ood", "growing_cell"):
+        st.query_params.pop(key, None)
 
 
 def leave_for(page: str, query: dict[str, str]) -> None:

@@ -1,36 +1,25 @@
-"""Step 2 of the form: which backbone."""
+"""Step 2 of the form: which backbone. The pictures propose one; what the visitor chooses stays."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cfs_explore.errors import CFSError
-from cfs_explore.families import FAMILIES
+from cfs_explore.images.proposal import Pictures, Shape, conversion, rank_inputs, reason
 from cfs_explore.locations import BUNDLES, absolute
 from cfs_explore.spec import BackboneSpec
 from cfs_explore.store import Manifest
-from cfs_explore.ui import access, data
-from cfs_explore.ui.backbone_facts import LOADING, inspect_backbone
+from cfs_explore.ui import background, data
+from cfs_explore.ui.backbone_facts import LOADING, facts_by_now, inspecting
+from cfs_explore.ui.new_checkpoint import choose_checkpoint
+from cfs_explore.ui.proposed import propose, withdraw
 from cfs_explore.ui.sidebar import escape
 
-#: Noise schedules a user can name; the first means "read it from the files".
-SCHEDULES = {
-    "": "From the files",
-    "ddpm-linear-1000": "DDPM, linear, 1000 steps",
-    "ddpm-cosine-1000": "DDPM, cosine, 1000 steps",
-    "sd-scaled-linear-1000": "Stable Diffusion, scaled linear, 1000 steps",
-    "flow-1000": "Flow matching, 1000 steps",
-    "linear": "improved- or guided-diffusion, linear",
-    "cosine": "improved- or guided-diffusion, cosine",
-    "vpsde": "Score-SDE, VP",
-    "subvpsde": "Score-SDE, sub-VP",
-    "vesde": "Score-SDE, VE",
-    "vp-sde": "U-ViT, VP in continuous time",
-}
+_NAME = "new_backbone"
 
 
 @dataclass(frozen=True)
@@ -40,117 +29,101 @@ class BackboneChoice:
     spec: BackboneSpec
     facts: dict
 
-    def seconds_per_forward(self) -> tuple[float, str]:
-        """Time of one forward per image on this machine, and the device; measured once."""
-        measured = inspect_backbone(self.spec)
-        return measured["seconds_per_forward"], measured["device"]
+    @property
+    def input_shape(self) -> Shape:
+        """(C, H, W) of the pictures that it takes."""
+        return tuple(self.facts["image_shape"])
+
+    def speed(self) -> tuple[float, str] | None:
+        """Time of one forward per image on this machine, and the device; None while it is being measured.
+
+        Raises:
+            BackboneError: it cannot be loaded.
+        """
+        measured = facts_by_now(self.spec)
+        return None if measured is None else (measured["seconds_per_forward"], measured["device"])
 
 
-def choose_backbone() -> BackboneChoice | None:
-    """The chosen backbone; None while there is none, with the reason on the page."""
+def choose_backbone(pictures: Pictures | None, below: DeltaGenerator) -> BackboneChoice | None:
+    """The chosen backbone; None while there is none, with the reason on the page.
+
+    Args:
+        pictures: that will be measured; None while there are none.
+        below: where the page says why, and asks for more.
+    """
     known = _known()
-    chosen = st.selectbox(
+    inputs = {path: tuple(manifest.backbone.image_shape) for path, manifest in known.items()}
+    opened = _opened(known)
+    proposed = next(iter(rank_inputs(inputs, pictures, opened)), "")
+    options = [*known, ""]
+    start = propose(_NAME, proposed, options)
+    path = st.selectbox(
         "Backbone",
-        [*known, ""],
+        options,
+        options.index(start.value),
         format_func=lambda path: _label(known[path], path) if path else "A checkpoint on this server, or a hub id",
-        key="new_backbone",
+        key=start.key,
+        on_change=start.note,
         help="The frozen diffusion network whose layers are read.",
     )
-    if chosen:
-        entry = known[chosen]
-        facts = {**entry.backbone.model_dump(), "taps": entry.taps}
-        choice = BackboneChoice(BackboneSpec(**{**entry.spec["backbone"], "path": chosen}), facts)
-    else:
-        choice = _custom_backbone()
-    if choice is not None:
-        _describe(choice.facts)
+    with below:
+        choice = _of_run(known[path], path) if path else _custom_backbone()
+        if choice is not None:
+            why = "" if start.is_choice else reason(inputs, proposed, pictures, opened)
+            _say_what_happens(choice.input_shape, pictures, why)
+            if proposed and path != proposed:
+                _offer(_label(known[proposed], proposed))
+            _describe(choice.facts)
     return choice
 
 
-def _check_open(path_or_hub_id: str) -> None:
-    """Whether visitors may name it: a hub id, or a path in a folder that is open to them.
+def _say_what_happens(shape: Shape, pictures: Pictures | None, why: str) -> None:
+    """Why this backbone stands here, '' where the visitor chose it, and what the pictures go through."""
+    changes = "" if pictures is None else conversion(pictures, shape, st.session_state.get("new_resize", "crop"))
+    if why:
+        st.markdown(f"**Proposed**, since {why}{': ' * bool(changes)}{changes}.")
+    elif changes:
+        st.markdown(f"Your pictures: {changes}.")
 
-    Raises:
-        SourceError: it is another path of this server.
-    """
-    if path_or_hub_id.startswith(("/", "~", ".", "\\")) or os.path.exists(path_or_hub_id):
-        access.permitted(path_or_hub_id)
+
+def _offer(label: str) -> None:
+    """Back to the proposal, where the visitor has chosen another backbone."""
+    st.button(
+        f"Take the proposed one: {escape(label)}",
+        key=f"{_NAME}_proposed",
+        type="tertiary",
+        icon=":material/undo:",
+        on_click=withdraw,
+        args=(_NAME,),
+    )
+
+
+def _of_run(manifest: Manifest, path: str) -> BackboneChoice:
+    facts = {**manifest.backbone.model_dump(), "taps": manifest.taps}
+    return BackboneChoice(BackboneSpec(**{**manifest.spec["backbone"], "path": path}), facts)
 
 
 def _custom_backbone() -> BackboneChoice | None:
-    """A checkpoint that the visitor names; None, with the reason on the page, until it loads."""
-    path = st.text_input(
-        "File, folder or hub id",
-        key="new_backbone_path",
-        placeholder="/models/edm-cifar10-32x32-uncond-vp.pkl or google/ddpm-cifar10-32",
-        help="A checkpoint as its authors released it. Families: " + "; ".join(FAMILIES.values()) + ".",
-    ).strip()
-    with st.expander("What the files do not say"):
-        options = _options()
-    if not path:
-        st.info("Give the file or folder of a diffusion model.")
+    """A checkpoint that the visitor names; None, with the reason on the page, until it is loaded."""
+    spec = choose_checkpoint()
+    if spec is None:
         return None
     try:
-        for named in filter(None, (path, options.get("vae"))):
-            _check_open(named)
-        spec = BackboneSpec(path=path, **options)
-        with st.spinner(LOADING):
-            return BackboneChoice(spec, inspect_backbone(spec))
+        facts = facts_by_now(spec)
     except CFSError as error:
         st.error(escape(str(error)))
         return None
-
-
-def _options() -> dict:
-    """What a visitor adds to a path; empty choices are left out."""
-    left, right = st.columns(2)
-    family = left.selectbox(
-        "Family",
-        ["", *FAMILIES],
-        format_func=lambda key: key or "Recognised from the files",
-        key="new_family",
-        help="Needed only where two families store the same parameters.",
-    )
-    preset = right.text_input(
-        "Preset",
-        key="new_preset",
-        placeholder="cifar10_uncond_50M_500K",
-        help="Name of a released configuration, for what weights alone do not tell: heads, schedule, image size. The "
-        "same can stand in a YAML file beside the checkpoint and of its name.",
-    )
-    schedule = left.selectbox(
-        "Noise schedule",
-        list(SCHEDULES),
-        format_func=SCHEDULES.get,
-        key="new_schedule",
-        help="The schedule that the network was trained with, where neither its files nor a preset say it.",
-    )
-    vae = right.text_input(
-        "Autoencoder",
-        key="new_vae",
-        placeholder="/models/sd-vae-ft-ema",
-        help="Folder or hub id of the AutoencoderKL of a network in latent space, such as DiT, that comes without one.",
-    )
-    label = left.number_input(
-        "Class",
-        min_value=0,
-        value=None,
-        step=1,
-        key="new_label",
-        placeholder="None, or the null class",
-        help="The class that a class-conditional network is told for every image.",
-    )
-    given = {"family": family, "preset": preset.strip(), "schedule": schedule, "vae": vae.strip(), "label": label}
-    return {key: value for key, value in given.items() if value not in ("", None)}
+    if facts is None:
+        background.watch(inspecting(spec), LOADING)
+        return None
+    return BackboneChoice(spec, facts)
 
 
 def _describe(facts: dict) -> None:
     low, high = facts["reach"]
-    channels, height, width = facts["image_shape"]
-    colours = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
     st.caption(
-        f"{facts['parameters'] / 1e6:.2f} M parameters · input {width}×{height}, {colours} · {len(facts['taps'])} taps "
-        f"· log-SNR {low:.1f} to {high:.1f}"
+        f"{facts['parameters'] / 1e6:.2f} M parameters · input {_input(facts['image_shape'])} · "
+        f"{len(facts['taps'])} taps · log-SNR {low:.1f} to {high:.1f}"
     )
     for note in facts["notes"]:
         st.caption(escape(note))
@@ -170,6 +143,27 @@ def _known() -> dict[str, Manifest]:
     return found
 
 
+def _opened(known: dict[str, Manifest]) -> str | None:
+    """The backbone of the exploration that is open in the sidebar, if it can be chosen."""
+    path = data.explorations().get(st.session_state.get("run", ""))
+    if path is None:
+        return None
+    try:
+        manifest = data.load_run(path).manifest
+    except CFSError:
+        return None
+    same = [each for each, other in known.items() if other.backbone.fingerprint == manifest.backbone.fingerprint]
+    place = absolute(manifest.backbone.path, path)
+    return place if place in known else next(iter(same), None)
+
+
 def _label(manifest: Manifest, path: str) -> str:
+    """'cifar10-uvit, 32x32 colour'; one that does not come with the project by its place."""
     bundled = Path(path).is_relative_to(BUNDLES)
-    return f"{manifest.backbone.name} ({'bundled' if bundled else path})"
+    name = Path(path).relative_to(BUNDLES).parts[0] if bundled else f"{manifest.backbone.name} ({path})"
+    return f"{name}, {_input(manifest.backbone.image_shape)}"
+
+
+def _input(shape: Shape) -> str:
+    channels, height, width = shape
+    return f"{width}×{height} {({1: 'grey', 3: 'colour'}).get(channels, f'{channels} channels')}"

@@ -1,4 +1,4 @@
-"""Step 4 of the form, under More: which diagnostics follow the map, each with what it costs."""
+"""How much the form measures beyond the map: three choices, each with what it adds and what it costs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,34 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from cfs_explore.absent import Absent, computable, needed
 from cfs_explore.contracts import Tap
 from cfs_explore.estimate import format_seconds, forward_seconds
-from cfs_explore.spec import IdSpec
-from cfs_explore.stages import STAGES, Counts
+from cfs_explore.spec import IdSpec, RunSpec
+from cfs_explore.stages import STAGES, STANDARD, Counts, named_stages
 from cfs_explore.store import Run
+from cfs_explore.ui import data
 from cfs_explore.ui.new_backbone import BackboneChoice
 from cfs_explore.ui.new_images import SetChoice
 from cfs_explore.ui.new_settings import Settings
+from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import listed
 
 _KEY = "new_diagnostics"
+_DEFAULT = RunSpec.model_fields["diagnostics"].default
+_CHOICES = {"map": "Map", "standard": "Standard", "all": "Everything"}
+
+
+def _titles(words: Sequence[str]) -> str:
+    return listed([STAGES[name].title.lower() for name in words])
+
+
+#: What each choice adds to the one before it.
+_ADDS = {
+    "map": "The map and nothing else",
+    "standard": f"Also {_titles(STANDARD)}",
+    "all": f"Also {_titles([name for name in STAGES if name not in STANDARD])}",
+}
 
 
 def cost_counts(
@@ -35,42 +53,87 @@ def cost_counts(
     return Counts(n_train, n_test, oods, len(settings.lams), settings.draws, highest, lowest, aligned)
 
 
-def chosen_diagnostics() -> list[str]:
-    """Names of the chosen stages in their order; all of them at first."""
-    known = st.session_state.get(_KEY, list(STAGES))
-    return [name for name in STAGES if name in known]
+def chosen_diagnostics() -> str:
+    """The choice as the field ``diagnostics`` of a spec."""
+    return st.session_state.get(_KEY) or _DEFAULT
 
 
-def choose_diagnostics(counts: Counts | None, taps: Sequence[Tap], seconds_per_forward: float | None) -> None:
+def absent_images(base: Run | None) -> list[Absent]:
+    """ID sets of the run whose statistics are used, if their images are not on this machine."""
+    found = [] if base is None else data.absent(base, base.digest)
+    return [each for each in found if each.role != "ood"]
+
+
+def diagnostic_forwards(counts: Counts | None, absent: Sequence[Absent], diagnostics: str | None = None) -> int:
+    """Forwards of the chosen diagnostics, or of these; 0 while nothing is known of the run.
+
+    Args:
+        counts: of the run to be.
+        absent: sets whose images are not here; stages that need them are left out.
+        diagnostics: as a spec says it.
+    """
+    names = computable(named_stages(diagnostics or chosen_diagnostics()), absent)
+    return 0 if counts is None else sum(STAGES[name].forwards(counts) for name in names)
+
+
+def choose_diagnostics(
+    map_forwards: int,
+    counts: Counts | None,
+    absent: Sequence[Absent],
+    taps: Sequence[Tap],
+    seconds_per_forward: float | None,
+) -> None:
     """The choice itself.
 
     Args:
+        map_forwards: of the map itself; 0 while nothing is known of the run.
         counts: of the run to be; None: no costs are told.
+        absent: sets whose images are not here.
         taps: that will be measured.
         seconds_per_forward: None while unknown: the forwards are told without a time.
     """
-    # The browser knows the options by their labels, and those change with the costs: tell it the choice again.
+    # The browser knows an option by its caption, too, and those change with the costs: tell it the choice again.
     st.session_state[_KEY] = chosen_diagnostics()
-    st.multiselect(
+
+    def told(word: str) -> str:
+        if word == "standard":
+            return f"{_ADDS[word]}: a few seconds more."
+        forwards = map_forwards if word == "map" else diagnostic_forwards(counts, absent, word)
+        cost = _cost(forwards, " more" * (word == "all"), taps, seconds_per_forward)
+        return f"{_ADDS[word]}{cost}.{_fetched(word, absent)}{_left_out(word, absent)}"
+
+    st.radio(
         "Diagnostics",
-        list(STAGES),
+        list(_CHOICES),
         key=_KEY,
-        format_func=lambda name: _label(name, counts, taps, seconds_per_forward),
-        placeholder="The map alone",
-        help="What is computed after the map, which can be looked at meanwhile. Those without forwards take seconds. "
-        "Any that is left out can be added later: cfs-explore diagnose.",
+        format_func=_CHOICES.get,
+        captions=[told(word) for word in _CHOICES],
+        help="What is computed after the map, which can be looked at meanwhile. What is left out can be computed "
+        "later, on the page that shows it.",
     )
 
 
-def _label(name: str, counts: Counts | None, taps: Sequence[Tap], seconds_per_forward: float | None) -> str:
-    """'Controls, +31,000 forwards, about 2 min'."""
-    stage = STAGES[name]
-    if counts is None:
-        return stage.title
-    forwards = stage.forwards(counts)
+def _cost(forwards: int, more: str, taps: Sequence[Tap], seconds_per_forward: float | None) -> str:
+    """Forwards and time as the end of a sentence; "" where nothing is known."""
     if not forwards:
-        return f"{stage.title}, no forwards"
-    label = f"{stage.title}, +{forwards:,} forwards"
+        return ""
+    counts = f": {forwards:,} forwards{more}"
     if seconds_per_forward is None:
-        return label
-    return f"{label}, about {format_seconds(forward_seconds(forwards, taps, seconds_per_forward))}"
+        return counts
+    return f"{counts}, about {format_seconds(forward_seconds(forwards, taps, seconds_per_forward))}"
+
+
+def _fetched(word: str, absent: Sequence[Absent]) -> str:
+    """Whose images a choice fetches, as a sentence; "" where all are here."""
+    sets = [each.name for each in needed(computable(named_stages(word), absent), absent) if each.fetched]
+    return f" The images of {escape(listed(sets))} are fetched first, over the network." if sets else ""
+
+
+def _left_out(word: str, absent: Sequence[Absent]) -> str:
+    """Which stages of a choice lack images, as a sentence; "" where none does."""
+    names = named_stages(word)
+    lacking = [name for name in names if name not in computable(names, absent)]
+    if not lacking:
+        return ""
+    sets = listed([each.name for each in needed(lacking, absent) if not each.fetched])
+    return f" Without {_titles(lacking)}: the images of {escape(sets)} are not on this machine."

@@ -1,4 +1,4 @@
-"""Step 4 of the form, under More: where the levels stand, and what the network is told of them (theory 1)."""
+"""Under More: where the levels stand, and what the network is told of them (theory 1)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def choose_protocol() -> ProtocolChoice:
     )
     missing = ""
     if alignment in RELATIVE_ALIGNMENTS and with_curves is None:
-        missing = "Choose the reference that levels are aligned to (step 4, under More)."
+        missing = "Choose the reference that levels are aligned to (More)."
     return ProtocolChoice(alignment, with_curves, conditioning, missing)
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cfs_explore import images
 from cfs_explore.errors import CFSError, SourceError
+from cfs_explore.fetching import check_name, is_restricted, may_fetch, reads_as_hub_id
 from cfs_explore.images.reference import is_hub_id
 from cfs_explore.ui import access
 from cfs_explore.ui.sidebar import escape
@@ -35,10 +36,11 @@ def remove(prefix: str, key: str) -> None:
 
 def choose_other_sources(prefix: str) -> None:
     """The collapsed part of the form that adds sources to the list of ``prefix``."""
-    named = access.open_roots() != ()
-    closed = {*(() if named else _ON_SERVER), *(() if access.fetches() else _FETCHED)}
+    named, fetched = access.open_roots() != (), access.fetches()
+    closed = {*(() if named else _ON_SERVER), *(() if fetched else _FETCHED)}
+    closed |= set() if may_fetch("torchvision") else {"torchvision"}
     kinds = {name: kind for name, kind in _KINDS.items() if name not in closed}
-    offered = ["sample sets", *["this server"] * named, *["data sets by name"] * access.fetches()]
+    offered = ["sample sets", *["this server"] * named, *["data sets by name"] * fetched]
     with st.expander(f"Other sources: {', '.join(offered)}", icon=":material/folder:"):
         kind = st.selectbox(
             "Kind of source", list(kinds), key=f"{prefix}_kind", format_func=lambda name: kinds[name][0]
@@ -117,8 +119,10 @@ def _hub_fields(prefix: str) -> Callable[[], list[Found]]:
     )
 
     def read() -> list[Found]:
-        if not is_hub_id(name.strip()):
+        fits = reads_as_hub_id if is_restricted() else is_hub_id  # strangers are not told what is a path here
+        if not fits(name.strip()):
             raise SourceError(f"{name!r} is no data set id: write owner/name, such as uoft-cs/cifar100.")
+        check_name(name.strip())
         given = {"hub": name.strip(), "split": split.strip(), "column": column.strip()}
         source = {key: value for key, value in given.items() if value}
         return [Found.added(f"{given['hub'].split('/')[-1]} {given['split']}".strip(), source)]

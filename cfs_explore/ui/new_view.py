@@ -1,25 +1,25 @@
-"""The form of a new exploration: backbone, ID set, OOD sets, what to measure, what it will cost."""
+"""The form of a new exploration: which pictures, which backbone, how much; Start, with the time it will take."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from cfs_explore import jobs
 from cfs_explore.errors import CFSError
-from cfs_explore.estimate import estimate_run, format_bytes, format_seconds
+from cfs_explore.images.proposal import pictures_of
 from cfs_explore.spec import RunSpec
-from cfs_explore.stages import STAGES, Counts
 from cfs_explore.store import Run
-from cfs_explore.ui import data, uploads
-from cfs_explore.ui.backbone_facts import LOADING
+from cfs_explore.ui import look, uploads
 from cfs_explore.ui.job_view import open_job
 from cfs_explore.ui.look_view import show_looks
 from cfs_explore.ui.new_backbone import BackboneChoice, choose_backbone
-from cfs_explore.ui.new_diagnostics import choose_diagnostics, chosen_diagnostics, cost_counts
-from cfs_explore.ui.new_images import SetChoice, choose_id_images, choose_ood_sets
+from cfs_explore.ui.new_diagnostics import absent_images, choose_diagnostics, chosen_diagnostics, cost_counts
+from cfs_explore.ui.new_estimate import Speed, show_estimate, speed_of
+from cfs_explore.ui.new_id import choose_id
+from cfs_explore.ui.new_images import SetChoice, choose_ood_sets
 from cfs_explore.ui.new_settings import Settings, choose_settings
 from cfs_explore.ui.sidebar import escape
 
@@ -27,103 +27,128 @@ from cfs_explore.ui.sidebar import escape
 _LONGEST_NAME = 64
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """What the first two decisions say."""
+
+    ood: list[SetChoice]
+    backbone: BackboneChoice
+    base: Run | None
+    train: SetChoice | None
+
+    @property
+    def usable(self) -> list[SetChoice]:
+        return [choice for choice in self.ood if not choice.facts.error]
+
+    @property
+    def sets(self) -> list[SetChoice]:
+        return [*self.ood, *([self.train] if self.train else [])]
+
+    @property
+    def images(self) -> int:
+        """Images that run through the backbone."""
+        return sum(choice.count for choice in self.usable) + (self.train.count if self.train else 0)
+
+
 def show() -> None:
-    """The whole page: four steps, then the estimate and the start button.
+    """The whole page: three decisions, More, and the start button.
 
     Each part has its container: a part that grows does not push copies of the others down while it is computed.
     """
     st.title("New exploration", anchor=False)
     st.markdown("Your images, the same map: where does this backbone see that they are out of distribution?")
-    st.header("1  Out-of-distribution images", anchor=False)
+    st.header("1  Pictures", anchor=False)
     with st.container():
         ood = choose_ood_sets()
+        pictures = pictures_of(look.seen_of(ood))
     st.header("2  Backbone", anchor=False)
     with st.container():
-        backbone = choose_backbone()
+        left, right = st.columns(2)
+        below = st.container()
+        with left:
+            backbone = choose_backbone(pictures, below)
+        base, train = None, None
+        if backbone is not None:
+            with right:
+                base, train = choose_id(backbone, below)
+    show_looks(ood, base, train, backbone and backbone.input_shape)
     if backbone is None:
-        show_looks(ood, None, None)
         return
-    st.header("3  In-distribution images", anchor=False)
-    with st.container():
-        base, train = _choose_id(backbone)
-    show_looks(ood, base, train)
-    st.header("4  What to measure", anchor=False)
-    with st.container():
-        settings, more = choose_settings(backbone, base)
-    with st.container():
-        _start(ood, backbone, base, train, settings, more)
+    st.header("3  How much", anchor=False)
+    _measure(_Chosen(ood, backbone, base, train))
+    jobs.prepare()
 
 
-def _choose_id(backbone: BackboneChoice) -> tuple[Run | None, SetChoice | None]:
-    """Stored statistics of a run on the same backbone, or new images."""
-    fitting = {}
-    for path in data.explorations().values():
-        try:
-            run = data.load_run(path)
-        except CFSError:
-            continue
-        if run.manifest.backbone.fingerprint == backbone.facts["fingerprint"] and run.manifest.spec["id"]["train"]:
-            fitting[path.name] = run
-    options = [*fitting, ""]
-    chosen = st.radio(
-        "ID set",
-        options,
-        format_func=lambda name: (
-            f"{fitting[name].id_test.name}: stored statistics of {fitting[name].name}" if name else "My own images"
-        ),
-        captions=[*("For the map, only your OOD images run through the backbone." for _ in fitting), None],
-        key="new_id",
-        label_visibility="collapsed",
-    )
-    if chosen:
-        return fitting[chosen], None
-    return None, choose_id_images()
+def _measure(chosen: _Chosen) -> None:
+    """The third decision, Start, and everything else under More."""
+    how_much, end = st.container(), st.container()
+    with st.expander("More", icon=":material/tune:"):
+        name = st.text_input("Name of the exploration", value=_suggest_title([s.name for s in chosen.usable]))
+        speed = Speed() if not chosen.images or look.is_looking(chosen.sets) else speed_of(chosen.backbone)
+        settings = choose_settings(chosen.backbone, chosen.base, chosen.images, speed.seconds)
+    taps = settings.measured_taps(chosen.backbone)
+    counts = cost_counts(chosen.usable, chosen.backbone, chosen.base, chosen.train, settings)
+    absent = absent_images(chosen.base)
+    with how_much:
+        forwards = chosen.images * len(settings.lams) * settings.draws
+        choose_diagnostics(forwards, counts, absent, taps, speed.seconds)
+    with end:
+        missing = _missing(chosen, settings)
+        slot = st.container()
+        # What the pictures are decides the backbone that is proposed, and what is to mind of them.
+        waits = bool(missing) or look.is_looking(chosen.sets)
+        pressed = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=waits)
+        with slot:
+            if missing:
+                st.warning(missing[0] if len(missing) == 1 else "\n".join(f"- {line}" for line in missing))
+            else:
+                estimate = show_estimate(
+                    chosen.images, len(chosen.ood), chosen.backbone, settings, counts, absent, speed
+                )
+        if pressed:
+            try:
+                run = _create(name, chosen, settings, estimate.peak_bytes)
+            except CFSError as error:
+                st.error(escape(str(error)))
+                return
+            open_job(run)
 
 
-def _start(
-    ood: list[SetChoice],
-    backbone: BackboneChoice,
-    base: Run | None,
-    train: SetChoice | None,
-    settings: Settings,
-    more: DeltaGenerator,
-) -> None:
-    """Say what the run will cost and what is still missing, and start it."""
-    missing = [f"{escape(s.name)} cannot be used: take it out or replace it (step 1)." for s in ood if s.facts.error]
-    if train is not None and train.facts.error:
-        missing.append(f"{escape(train.name)} cannot be used: replace it (step 3).")
-    if not ood:
-        missing.append("Add at least one set of OOD images (step 1).")
-    if base is None and train is None:
-        missing.append("Add in-distribution images (step 3).")
+def _missing(chosen: _Chosen, settings: Settings) -> list[str]:
+    """What is still to be done before the start, a sentence each."""
+    train = chosen.train
+    missing = [f"{_unusable(choice)} (step 1)." for choice in chosen.ood if _stands_in_the_way(choice)]
+    if not chosen.ood:
+        missing.append("Add at least one set of pictures (step 1).")
+    if chosen.base is None and train is None:
+        missing.append("Add in-distribution images (step 2).")
+    elif train is not None and _stands_in_the_way(train):
+        missing.append(f"{_unusable(train)} (step 2).")
+    elif train is not None and train.count < 2:
+        missing.append(
+            f"{escape(train.name)} has a single image: one part fits the statistics and another is scored, so give "
+            "two or more (step 2)."
+        )
     if not settings.lams:
-        missing.append("Choose at least one noise level (step 4).")
+        missing.append("Choose at least one noise level (More).")
     if settings.taps == []:
-        missing.append("Choose at least one tap (step 4).")
+        missing.append("Choose at least one tap (More).")
     if settings.protocol.missing:
         missing.append(settings.protocol.missing)
-    usable = [s for s in ood if not s.facts.error]
-    counts = cost_counts(usable, backbone, base, train, settings)
-    name = st.text_input("Name of the exploration", value=_suggest_title([s.name for s in usable]))
-    slot = st.empty()
-    if missing:
-        slot.warning(missing[0] if len(missing) == 1 else "\n".join(f"- {line}" for line in missing))
-        with more:
-            choose_diagnostics(counts, settings.measured_taps(backbone), None)
-    else:
-        slot.info(f"{LOADING}.", icon="spinner")  # until the estimate takes its place
-        images = sum(s.count for s in ood) + (train.count if train else 0)
-        with slot:
-            seconds_per_forward = _show_estimate(images, len(ood), backbone, settings, counts)
-        with more:
-            choose_diagnostics(counts, settings.measured_taps(backbone), seconds_per_forward)
-    if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=bool(missing)):
-        try:
-            run = _create(name, ood, backbone, base, train, settings)
-        except CFSError as error:
-            st.error(escape(str(error)))
-            return
-        open_job(run)
+    return missing
+
+
+def _stands_in_the_way(choice: SetChoice) -> bool:
+    """Whether nothing of a set can be measured, as far as it is known by now."""
+    found = look.seen(choice)
+    return bool(choice.facts.error) or (found is not None and not len(found) and not found.is_sample)
+
+
+def _unusable(choice: SetChoice) -> str:
+    """What stands in the way of a set, and the remedy."""
+    asks = choice.facts.asks
+    remedy = f"{asks[0].lower()}{asks[1:]}" if asks else "it cannot be used; take it out or replace it"
+    return f"{escape(choice.name)}: {remedy}"
 
 
 def _suggest_title(names: list[str]) -> str:
@@ -136,73 +161,35 @@ def _suggest_title(names: list[str]) -> str:
     return "My exploration"
 
 
-def _show_estimate(
-    images: int, ood_sets: int, backbone: BackboneChoice, settings: Settings, counts: Counts | None
-) -> float | None:
-    """Say time, disk and forwards of map and diagnostics; returns the time of one forward, None where it failed."""
-    diagnostic = sum(STAGES[name].forwards(counts) for name in chosen_diagnostics()) if counts else 0
-    try:
-        seconds_per_forward, device = backbone.seconds_per_forward()
-    except CFSError as error:
-        st.error(escape(str(error)))
-        return None
-    estimate = estimate_run(
-        new_images=images,
-        levels=len(settings.lams),
-        draws=settings.draws,
-        taps=settings.measured_taps(backbone),
-        image_shape=backbone.facts["image_shape"],
-        sets=ood_sets + 2,
-        seconds_per_forward=seconds_per_forward,
-        diagnostic_forwards=diagnostic,
-    )
-    more = f", and {diagnostic:,} for the diagnostics" if diagnostic else ""
-    st.info(
-        f"About **{format_seconds(estimate.seconds)}** on {device}, "
-        f"**{format_bytes(estimate.disk_bytes)}** of disk ({format_bytes(estimate.peak_bytes)} while it runs): "
-        f"{images:,} images × {len(settings.lams)} levels × {settings.draws} draws = {estimate.forwards:,} forwards"
-        f"{more}.",
-        icon=":material/timer:",
-    )
-    try:
-        jobs.check_room(estimate.peak_bytes)
-    except CFSError as error:
-        st.error(escape(str(error)), icon=":material/error:")
-    return seconds_per_forward
+def _create(name: str, chosen: _Chosen, settings: Settings, needed: int) -> Path:
+    """Write the spec into a new run directory, move the uploads there, start the worker.
 
-
-def _create(
-    name: str,
-    ood: list[SetChoice],
-    backbone: BackboneChoice,
-    base: Run | None,
-    train: SetChoice | None,
-    settings: Settings,
-) -> Path:
-    """Write the spec into a new run directory, move the uploads there, start the worker."""
-    diagnostics = chosen_diagnostics()
+    Raises:
+        RunError: there is no room for ``needed`` more bytes; everything is left where it is.
+    """
 
     def spec_of(sources: dict[str, str | dict]) -> RunSpec:
         return RunSpec.parse(
             {
                 "name": name,
-                "backbone": backbone.spec.model_dump(exclude_none=True),
-                "id": {"run": str(base.path)} if base else {"train": _set(train, sources)},
-                "ood": [_set(choice, sources) for choice in ood],
+                "backbone": chosen.backbone.spec.model_dump(exclude_none=True),
+                "id": {"run": str(chosen.base.path)} if chosen.base else {"train": _set(chosen.train, sources)},
+                "ood": [_set(choice, sources) for choice in chosen.ood],
                 "levels": list(settings.lams),
                 "draws": settings.draws,
                 "taps": settings.taps,
                 "seed": settings.seed,
                 "resize": settings.resize,
                 **settings.protocol.fields(),
-                "diagnostics": "all" if diagnostics == list(STAGES) else diagnostics,
+                "diagnostics": chosen_diagnostics(),
             }
         )
 
-    jobs.check_room()
-    choices = [*ood, *([train] if train else [])]
-    run = jobs.create(spec_of({choice.key: choice.source for choice in choices}))  # a mistake shows here
-    moved = {choice.key: uploads.take_over(choice.source, run) for choice in choices}
+    jobs.check_room(needed)
+    for choice in chosen.sets:
+        uploads.check_there(choice.source)
+    run = jobs.create(spec_of({choice.key: choice.source for choice in chosen.sets}))  # a mistake shows here
+    moved = {choice.key: uploads.take_over(choice.source, run) for choice in chosen.sets}
     jobs.create_at(run, spec_of(moved))
     jobs.start(run)
     return run

@@ -96,9 +96,9 @@ def _picture(pixels: np.ndarray, name: str) -> str:
     return f'<img src="data:image/png;base64,{source}" alt="{name}">'
 
 
-def ablation(run: Run, ood: str) -> None:
-    """AUROC by levels, taps and shift of lam."""
-    table = diagnostic_page.stage_table(run, "ablation")
+def ablation(run: Run, ood: str, *, everything: bool = True) -> None:
+    """AUROC by levels, taps and shift of lam; ``everything`` as for ``stage_table``."""
+    table = diagnostic_page.stage_table(run, "ablation", everything=everything)
     if table is None:
         return
     rows = table[table["ood"] == ood].reset_index(drop=True)

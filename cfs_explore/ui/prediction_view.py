@@ -14,6 +14,7 @@ from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.store import Run
 from cfs_explore.ui import data, diagnostic_page, prediction_details, state
 from cfs_explore.ui.cell_choice import choose_cell
+from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
@@ -24,9 +25,9 @@ _FORMULAS = {
     "prediction (17) is the mean over the proxies that count for the OOD set:": r"\Phi\left(\frac{E_P[s]-E_{ID}[s]}"
     r"{\sqrt{\mathrm{Var}_{ID}[s]+\mathrm{Var}_P[s]}}\right)",
     "**Rank correlation** (17): Spearman between predicted and measured AUROC over all cells; R are ranks. Its "
-    "interval is Fisher's z with the standard error over 400 bootstrap resamples of the images.": r"\rho = "
+    "interval is Fisher's z with the standard error over bootstrap resamples of the images.": r"\rho = "
     r"\mathrm{corr}\big(R_{\mathrm{predicted}}, R_{\mathrm{measured}}\big)",
-    "**Regret** (17) of a policy that chooses cell c, with the paired DeLong interval:": r"\max_{c'} \mathrm{AUROC}(c')"
+    "**Regret** (17) of a policy that chooses cell c, with the paired interval:": r"\max_{c'} \mathrm{AUROC}(c')"
     r"-\mathrm{AUROC}(c)",
     "**ICC** (14), by which one of the policies chooses: the share of the snapshots' variance that is the image's own "
     "and not the noise draw's:": r"\frac{\mathrm{MSB}-\mathrm{MSW}}{\mathrm{MSB}+(M-1)\,\mathrm{MSW}}",
@@ -41,7 +42,7 @@ def show(run: Run) -> None:
     _page(run)
 
 
-@st.fragment
+@fragment
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Can the right cell be found without OOD images?", anchor=False)
@@ -76,7 +77,7 @@ def _closer(run: Run, ood: str, tables: dict[str, pd.DataFrame]) -> None:
     """All sets, the proxies or the ablation; the last alone where the stage is missing."""
     if not tables:
         st.header(VIEWS["ablation"], anchor=False)
-        prediction_details.ablation(run, ood)
+        prediction_details.ablation(run, ood, everything=False)
         return
     view = st.segmented_control(
         "Look closer",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +25,14 @@ if TYPE_CHECKING:
     from cfs_explore.probe.network import Probe
 
 
+def begin(run: Run) -> None:
+    """Start to load the run's backbone, while the page does what it can do without."""
+    if names_places(run.path):
+        _loading(run, run.digest, access.fetches())
+
+
 def load(run: Run) -> Probe:
-    """The run's backbone, loaded once for all visitors.
+    """The run's backbone, loaded once for all visitors; says on the page that it is loading.
 
     Raises:
         CFSError: it cannot be loaded here.
@@ -33,14 +42,42 @@ def load(run: Run) -> Probe:
             "This exploration was imported, and its backbone is not on this server. Look into it where it was made, or "
             "choose another exploration at the left."
         )
-    return _load(run, run.digest, access.fetches())
+    asked = (run, run.digest, access.fetches())
+    loading = _loading(*asked)
+    _wait(loading, "Loading the backbone")
+    try:
+        return loading.result()
+    except CFSError:
+        _loading.clear(*asked)  # it may be there the next time
+        raise
 
 
-@st.cache_resource(max_entries=2, show_spinner="Loading the backbone")
-def _load(_run: Run, digest: str, fetch: bool) -> Probe:
-    from cfs_explore.probe.network import Probe  # torch loads now, and not before
+def _wait(loading: Future, words: str) -> None:
+    """Until it is done. A visitor who goes elsewhere meanwhile is not kept: each look at the page may end this one."""
+    if loading.done():
+        return
+    with st.spinner(words):
+        page = st.empty()
+        while not loading.done():
+            page.empty()
+            time.sleep(0.05)
 
-    return Probe.open(_run, fetch=fetch)
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _loading(_run: Run, digest: str, fetch: bool) -> Future[Probe]:
+    """In a thread of its own: importing torch takes seconds in which the visitor's own thread could not listen."""
+    loading: Future[Probe] = Future()
+    threading.Thread(target=_open, args=(loading, _run, fetch), daemon=True).start()
+    return loading
+
+
+def _open(loading: Future, run: Run, fetch: bool) -> None:
+    try:
+        from cfs_explore.probe.network import Probe  # torch loads now, and not before
+
+        loading.set_result(Probe.open(run, fetch=fetch))
+    except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+        loading.set_exception(error)
 
 
 def film(run: Run, images: Sequence[ProbeImage], draw: int, taps: Sequence[str]) -> Film:

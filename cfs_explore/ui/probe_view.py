@@ -16,6 +16,7 @@ from cfs_explore.probe.levels import probe_lams
 from cfs_explore.probe.seen import Seen
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, probe_data, probe_film, probe_images, probe_tap, state
+from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.probe_images import Shown
 from cfs_explore.ui.sidebar import escape
@@ -37,6 +38,7 @@ _FORMULAS = {
 
 def show(run: Run) -> None:
     """The whole page for one run."""
+    probe_data.begin(run)
     _restore(run)
     _page(run)
 
@@ -63,7 +65,7 @@ def _options(run: Run, regions: Sequence[str]) -> list[str]:
     return [tap.name for tap in run.taps if tap.region in regions] or [tap.name for tap in run.taps]
 
 
-@st.fragment
+@fragment
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("What does the backbone see?", anchor=False)
@@ -82,7 +84,7 @@ def _page(run: Run) -> None:
     diagnostic_page.formulas(_FORMULAS, lab="See what makes a score of such features")
 
 
-@st.fragment
+@fragment
 def _look(run: Run, shown: list[Shown], taps: list[str], head: st.delta_generator.DeltaGenerator) -> None:
     """What follows from level and draw, which are slid in the browser and arrive here when they are let go."""
     headline = head.empty()

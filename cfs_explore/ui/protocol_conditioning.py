@@ -24,7 +24,7 @@ def restore(run: Run) -> None:
 
 def _variants(run: Run) -> list[str]:
     """What the network was told, the truth left out; none where the stage has not run."""
-    if not (run.path / "tables" / "conditioning.parquet").is_file():
+    if not run.has_table("conditioning"):
         return []
     return plates.variants(data.table(run, run.digest, "conditioning"))
 

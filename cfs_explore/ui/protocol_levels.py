@@ -96,7 +96,7 @@ def _curves(run: Run, others: Sequence[Run]) -> None:
 
 def _pictures(run: Run, ood: str) -> None:
     """What the network sees at each level."""
-    if not (run.path / "tables" / "level_pictures.parquet").is_file():  # the curves have said what to compute
+    if not run.has_table("level_pictures"):  # the curves have said what to compute
         return
     st.header("What the network sees", anchor=False)
     table = data.table(run, run.digest, "level_pictures")

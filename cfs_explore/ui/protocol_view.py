@@ -19,6 +19,7 @@ from cfs_explore.ui import (
     protocol_levels,
     state,
 )
+from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.sidebar import escape
 
 VIEWS = {
@@ -47,7 +48,7 @@ _FORMULAS = {
     "**Effective #F** (1): with D draws, the sum over a detector's levels of the share of a forward's floating-point "
     "work done when its last tap fires:": r"\#F_{\mathrm{eff}}=D\sum_{k}\frac{\mathrm{FLOP}(\text{last tap at }k)}{"
     r"\mathrm{FLOP}(\text{all})}",
-    "**Difference** of two maps: paired DeLong where both scored the same images, else both single intervals joined "
+    "**Difference** of two maps: paired where both scored the same images, else both single intervals joined "
     "(Zou and Donner 2008).": r"\Delta=A_2-A_1",
 }
 
@@ -84,7 +85,7 @@ def _default_others(run: Run, others: dict[str, Path]) -> list[str]:
     return []
 
 
-@st.fragment
+@fragment
 def _page(run: Run, others: dict[str, Path]) -> None:
     """Everything but the sidebar."""
     st.title("What makes backbones comparable?", anchor=False)

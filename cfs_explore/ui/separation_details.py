@@ -14,7 +14,7 @@ from cfs_explore.plates import separation as plates
 from cfs_explore.plates.image import NOT_KEPT
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import kept_plate, show_plate
 from cfs_explore.ui.sidebar import escape
 
 
@@ -47,7 +47,9 @@ def _share_map(run: Run, ood: str, cells: pd.DataFrame, chosen: pd.Series, choos
             choose(picked[-1])
 
     show_plate(
-        plates.mean_share(run, ood, cells, chosen, state.figure_theme()),
+        kept_plate(
+            run, "mean_share", (ood, int(chosen.name)), lambda theme: plates.mean_share(run, ood, cells, chosen, theme)
+        ),
         key="separation_map",
         hint="Click a cell to choose it.",
         on_select=pick,
@@ -113,9 +115,10 @@ def _heads(run: Run, ood: str, chosen: pd.Series, choose: Callable[[int], None])
     if rows is None or rows.empty:
         _not_kept(run, table, "heads", choose)
         return
-    show_plate(plates.heads(run, ood, rows, state.figure_theme()), key="separation_heads")
-    for row in rows[rows["note"] != ""].itertuples():
-        st.caption(f"{escape(row.head)}: {escape(row.note)}")
+    with diagnostic_page.or_why():
+        show_plate(plates.heads(run, ood, rows, state.figure_theme()), key="separation_heads")
+        for row in rows[rows["note"] != ""].itertuples():
+            st.caption(f"{escape(row.head)}: {escape(row.note)}")
 
 
 def _of_cell(table: pd.DataFrame | None, ood: str, chosen: pd.Series) -> pd.DataFrame | None:

@@ -11,8 +11,9 @@ from cfs_explore.headlines.separation import separation_headline
 from cfs_explore.plates import separation as plates
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, separation_details, state
+from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.detector_choice import default_cells
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import kept_plate, show_plate
 from cfs_explore.ui.sidebar import escape
 
 VIEWS = {"cells": "Every cell", "channels": "Channels", "heads": "Heads"}
@@ -42,7 +43,7 @@ def _restore(run: Run) -> None:
     state.restore("separation_view", "cells", list(VIEWS))
 
 
-@st.fragment
+@fragment
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("What makes the scores separate?", anchor=False)
@@ -130,7 +131,7 @@ def _scatter(run: Run, ood: str, cells: pd.DataFrame, index: int) -> None:
         st.info("A prediction needs the variance of the scores: at least two images in each set.")
         return
     show_plate(
-        plates.predicted(run, ood, cells, index, state.figure_theme()),
+        kept_plate(run, "predicted", (ood, index), lambda theme: plates.predicted(run, ood, cells, index, theme)),
         key="separation_scatter",
         hint="Click a point to choose it.",
         on_select=lambda: _pick("separation_scatter"),
@@ -145,7 +146,7 @@ def _cell_panel(run: Run, ood: str, cell: pd.Series) -> None:
     st.markdown(
         f"**AUROC {format_estimate(cell['auroc'], cell['lo'], cell['hi'])}** measured  \n"
         f"{format_value(cell['predicted'])} predicted · {bound} at least",
-        help="Measured with its DeLong 95 % interval; predicted as if both scores were normal (13); the least that "
+        help="Measured with its 95 % interval; predicted as if both scores were normal (13); the least that "
         "any scores with these means and variances could have (12), which needs Δ > 0.",
     )
     st.markdown(_dimension_text(cell), help=_DIMENSION_HELP)

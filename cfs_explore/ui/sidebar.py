@@ -6,8 +6,10 @@ import streamlit as st
 
 from cfs_explore.diagnostics import CONSEQUENCE
 from cfs_explore.errors import CFSError
+from cfs_explore.missing import measured_of
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
+from cfs_explore.wording import counted
 
 
 def show() -> None:
@@ -46,6 +48,9 @@ def chosen() -> Run | None:
         st.error(escape(str(error)))
         return None
     _warn_of_differences(run)
+    measured = measured_of(run)
+    if measured is not None:
+        st.info(f"Stopped early: {measured[0]:,} of {measured[1]:,} images were measured.", icon=":material/info:")
     return run
 
 
@@ -70,13 +75,13 @@ def _describe(run: Run) -> None:
         (manifest.backbone.name, f"Backbone: {manifest.backbone.parameters / 1e6:.1f} M parameters"),
         (f"ID {test.name}", test.description or "The in-distribution set"),
         (f"n = {train.count:,} + {test.count:,} ID", "Images that fit the statistics + images that are scored"),
-        (f"{run.draws} draw{'s' * (run.draws > 1)}", "Noise draws per image, averaged"),
+        (counted(run.draws, "draw"), "Noise draws per image, averaged"),
     ]
     with st.container(horizontal=True, gap="small"):
         for label, help_text in facts:
             st.badge(escape(label), color="gray", help=escape(help_text))
     if manifest.warnings:
-        with st.expander(f"{len(manifest.warnings)} warning(s)", icon=":material/warning:"):
+        with st.expander(counted(len(manifest.warnings), "warning"), icon=":material/warning:"):
             for warning in manifest.warnings:
                 st.markdown(f"- {escape(warning)}")
 

@@ -40,29 +40,38 @@ class Found:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What a source holds: how many images, and what of it cannot be used; or why it cannot be opened."""
+    """What a source holds: how many images, what of it cannot be used, how it is read; or why it cannot be opened.
+
+    Attributes:
+        paged: among its files are some of a kind that may hold several pages.
+        asks: what the visitor has to choose before it can be opened; "" where nothing is asked.
+    """
 
     count: int
     skipped: int
     error: str = ""
+    notes: tuple[str, ...] = ()
+    paged: bool = False
+    asks: str = ""
 
 
 def facts_of(source: str | dict) -> SourceFacts:
     """What a source holds. Mistakes are not kept: what was missing may have come."""
     try:
-        return SourceFacts(*_count(json.dumps(source), modified(source)))
+        return _opened(json.dumps(source), modified(source))
     except CFSError as error:
         return SourceFacts(0, 0, str(error))
 
 
 @st.cache_data(max_entries=128, show_spinner="Looking at the images")
-def _count(source: str, modified: str) -> tuple[int, int]:
+def _opened(source: str, modified: str) -> SourceFacts:
     with images.open_source(json.loads(source)) as opened:
-        return len(opened), len(opened.skipped)
+        paged = any(name.lower().partition(" page ")[0].endswith((".tif", ".tiff")) for name in opened.names)
+        return SourceFacts(len(opened), len(opened.skipped), notes=tuple(opened.notes()), paged=paged)
 
 
-def digest_of(source: str | dict) -> str:
-    """A short name of a source, the same for the same source."""
+def digest_of(source: str | dict | list) -> str:
+    """A short name of a source, or of other plain data: the same for the same."""
     return hashlib.blake2b(json.dumps(source, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 

@@ -8,7 +8,8 @@ import streamlit as st
 from cfs_explore.plates import stability as plates
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.damage import fragment
+from cfs_explore.ui.figure import kept_plate, show_plate
 from cfs_explore.ui.stability_data import pick
 
 
@@ -37,10 +38,11 @@ def _growth(run: Run, law: pd.DataFrame, chosen: str) -> None:
         "responds linearly.",
     )
     with diagnostic_page.or_why():
-        show_plate(plates.local_law(run, law, chosen, state.figure_theme()), key="stability_law")
+        plate = kept_plate(run, "law", (chosen,), lambda theme: plates.local_law(run, law, chosen, theme))
+        show_plate(plate, key="stability_law")
 
 
-@st.fragment
+@fragment
 def _drift(run: Run, drift: pd.DataFrame, chosen: str) -> None:
     """Redrawn alone when its control changes."""
     st.header(
@@ -55,7 +57,10 @@ def _drift(run: Run, drift: pd.DataFrame, chosen: str) -> None:
     )
     state.remember(stability_part=part)
     with diagnostic_page.or_why():
-        show_plate(plates.drift_by_cause(run, drift, chosen, part, state.figure_theme()), key="stability_drift")
+        plate = kept_plate(
+            run, "drift", (chosen, part), lambda theme: plates.drift_by_cause(run, drift, chosen, part, theme)
+        )
+        show_plate(plate, key="stability_drift")
 
 
 def _radius(run: Run, law: pd.DataFrame, chosen: str) -> None:
@@ -68,7 +73,7 @@ def _radius(run: Run, law: pd.DataFrame, chosen: str) -> None:
     )
     with diagnostic_page.or_why():
         show_plate(
-            plates.radius(run, law, chosen, state.figure_theme()),
+            kept_plate(run, "radius", (chosen,), lambda theme: plates.radius(run, law, chosen, theme)),
             key="stability_radius",
             on_select=lambda: pick("stability_radius", run),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cfs_explore.diagnostics import Groups
 from cfs_explore.diagnostics import auroc_curve as curves
 from cfs_explore.store import Run
 from cfs_explore.ui import data
@@ -14,7 +15,7 @@ def auroc_curve(_run: Run, digest: str, ood: str, tap: str) -> curves.AurocCurve
     """AUROC over the levels of one tap, with both bands."""
     position = [each.name for each in _run.taps].index(tap)
     sets = (data.scores(_run, digest, *which)[..., position] for which in (("id_test", None), ("ood", ood)))
-    return curves.auroc_curve([level.lam for level in _run.levels], *sets)
+    return curves.auroc_curve([level.lam for level in _run.levels], *sets, Groups.of(*_run.group_names(ood)))
 
 
 def pick(key: str, run: Run) -> None:

@@ -9,9 +9,11 @@ from cfs_explore.diagnostics.auroc_curve import AurocCurve
 from cfs_explore.figures import short_tap_name
 from cfs_explore.headlines.stability import Curve, Survival, stability_headline
 from cfs_explore.plates import stability as plates
+from cfs_explore.plates.plate import id_count
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, stability_causes, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.damage import fragment
+from cfs_explore.ui.figure import kept_plate, show_plate
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.ui.stability_data import auroc_curve, pick
 
@@ -50,7 +52,7 @@ def _default_tap(run: Run) -> str:
     )
 
 
-@st.fragment
+@fragment
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("How much of a snapshot survives the noise?", anchor=False)
@@ -119,7 +121,7 @@ def _survival(run: Run, chosen: str, table: pd.DataFrame | None, law: pd.DataFra
         rows, names = law[law["tap"] == chosen], ("icc", "icc_lo", "icc_hi", "n_id")
     row = rows.loc[(rows["lam"] - _MAIN_LAM).abs().idxmin()]
     value, lo, hi, n = (row[name] for name in names)
-    return Survival(row["lam"], value, lo, hi, int(n), int(row["draws"]))
+    return Survival(row["lam"], value, lo, hi, id_count(run, int(n)), int(row["draws"]))
 
 
 def _words(ood: str, curve: AurocCurve) -> Curve:
@@ -137,7 +139,12 @@ def _reliability(run: Run, table: pd.DataFrame, chosen: str, measure: str) -> No
         return
     with diagnostic_page.or_why():
         show_plate(
-            plates.survival(run, table, chosen, measure, state.figure_theme()),
+            kept_plate(
+                run,
+                "survival",
+                (chosen, measure),
+                lambda theme: plates.survival(run, table, chosen, measure, theme),
+            ),
             key="stability_lines",
             hint="Click a line to choose its tap.",
             on_select=lambda: pick("stability_lines", run),
@@ -153,5 +160,7 @@ def _auroc(run: Run, ood: str, chosen: str, curve: AurocCurve) -> None:
         "allows. The highest of several AUROCs is a little flattered by chance. Single draws may lie below the line: "
         "averaging draws takes noise out of the scores.",
     )
-    plate = plates.auroc_along_noise(run, ood, chosen, curve, state.figure_theme())
+    plate = kept_plate(
+        run, "along_noise", (ood, chosen), lambda theme: plates.auroc_along_noise(run, ood, chosen, curve, theme)
+    )
     show_plate(plate, key="stability_auroc")

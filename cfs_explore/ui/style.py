@@ -19,11 +19,11 @@ _STYLE = """
 }
 [data-testid="stElementContainer"]:is(.st-key-probe_a, .st-key-probe_b) {min-width: min(100%, 220px);}
 /* Below this width tick labels and titles would run into each other: the figure scrolls instead. */
-.st-key-map, .st-key-excess, .st-key-strip, .st-key-how_it_works, .st-key-protocol_pictures, .st-key-protocol_loss,
-.st-key-strip_protocol, .st-key-protocol_sensitivity,
+.st-key-map, .st-key-growing_map, .st-key-excess, .st-key-strip, .st-key-how_it_works, .st-key-protocol_pictures,
+.st-key-protocol_loss, .st-key-strip_protocol, .st-key-protocol_sensitivity,
 [data-testid="stElementContainer"]:is([class*="st-key-map_of_"], [class*="st-key-difference_"]) {
   overflow-x: auto !important;}
-.st-key-map [data-testid="stFullScreenFrame"] {min-width: 540px;}
+:is(.st-key-map, .st-key-growing_map) [data-testid="stFullScreenFrame"] {min-width: 540px;}
 .st-key-excess [data-testid="stFullScreenFrame"] {min-width: 520px;}
 .st-key-strip [data-testid="stFullScreenFrame"] {min-width: 620px;}
 .st-key-how_it_works [data-testid="stFullScreenFrame"] {min-width: 640px;}
@@ -32,6 +32,12 @@ _STYLE = """
 .st-key-protocol_loss [data-testid="stFullScreenFrame"] {min-width: 520px;}
 :is(.st-key-strip_protocol, [data-testid="stElementContainer"]:is(
   [class*="st-key-map_of_"], [class*="st-key-difference_"])) [data-testid="stFullScreenFrame"] {min-width: 600px;}
+/* A table's own download would write cells that a spreadsheet takes for formulas; the CSV button beside it does not.
+   Streamlit's own option against it, client.disableDataExport, would take the copying of cells away as well. */
+[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) {display: none;}
+/* A file is made when its button is clicked, while the page goes on: the greyed button says so. */
+[data-testid="stDownloadButton"] button:disabled {height: auto; flex-wrap: wrap;}
+[data-testid="stDownloadButton"] button:disabled::after {content: "is being made …"; margin-left: 0.4em;}
 /* The primary colour suits text on it, not text of it on a dark page: there the link colour takes its place. */
 [data-testid="stSliderThumbValue"],
 [data-testid="stButtonGroup"] [data-variant="segmented_control"][data-selected="true"],

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.csv_export import to_csv
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_link, state
 from cfs_explore.ui.gallery import show_absence, show_gallery
+from cfs_explore.wording import counted
 
 _PER_PAGE = 30
 _KEY = "triage_page"
@@ -95,13 +97,11 @@ def show_table(run: Run, ood: str, table: pd.DataFrame) -> None:
         column_config=_COLUMNS,
         on_select="rerun",
         selection_mode="single-row",
-        alt=f"Scores, percentiles and p-values of {len(table)} images of {ood}.",
+        alt=f"Scores, percentiles and p-values of {counted(len(table), 'image')} of {ood}.",
     )
     stem = f"{run.path.name}-{ood}-triage".replace(" ", "-")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            "CSV", lambda: table.to_csv(index=False), f"{stem}.csv", "text/csv", key="triage_csv", on_click="ignore"
-        )
+        st.download_button("CSV", lambda: to_csv(table), f"{stem}.csv", "text/csv", key="triage_csv", on_click="ignore")
         st.download_button(
             "Parquet", lambda: _parquet(table), f"{stem}.parquet", key="triage_parquet", on_click="ignore"
         )

@@ -15,8 +15,10 @@ from cfs_explore.plates.detector import PRESETS, as_cells
 from cfs_explore.plates.triage import DEFAULT_RATE, KEEPS, RULES, Found
 from cfs_explore.store import Run
 from cfs_explore.ui import data, detector_choice, diagnostic_page, state, triage_images
+from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import counted
 
 #: Rates of the slider, in percent.
 RATES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)
@@ -25,10 +27,11 @@ _RATE_HELP = {
     "alone, so the rate holds for new images like ID-test, whatever their distribution. It does not hold for other ID "
     "images (another camera, another codec), nor if ID-test was used before to choose the detector or to tune the "
     "threshold by hand: then hold other ID images out and measure again. The smallest p-value is 1 / (n + 1) for n "
-    "ID-test images.",
+    "ID-test images (or groups of them, where some belong together).",
     "discovery": "Of the images that are flagged, the share that is ID after all, on average (Benjamini and Hochberg). "
     "The threshold then depends on this set: where many images stand out, it falls.",
 }
+_INDEPENDENT = ", of as many independent images as tell it as well where some belong together"
 _REALISED_HELP = {
     "alarm": "ID-test set the threshold, so the rate itself is no test; the interval still holds the true rate of this "
     "threshold on images like ID-test.",
@@ -66,7 +69,7 @@ def _rate_text(rate: float) -> str:
     return f"{rate:g}"
 
 
-@st.fragment
+@fragment
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Which images stand out?", anchor=False)
@@ -128,7 +131,7 @@ def find(run: Run, ood: str, cells: list[int], rate: float, by: str) -> Found:
     chosen = as_cells(run, cells)
     id_scores = compose(data.scores(run, run.digest, "id_test", None), chosen)
     scores = compose(data.scores(run, run.digest, "ood", ood), chosen)
-    return plates.find(ood, detector_choice.name(run), id_scores, scores, rate, by)
+    return plates.find(ood, detector_choice.name(run), id_scores, scores, rate, by, plates.groups_of(run, ood))
 
 
 def _numbers(found: Found, rate: float) -> Flagged:
@@ -140,7 +143,8 @@ def _numbers(found: Found, rate: float) -> Flagged:
         len(found.table),
         rate,
         found.rule.threshold,
-        found.rule.n_id,
+        _reference(found),
+        found.rule.groups,
         *found.expected,
     )
 
@@ -163,18 +167,19 @@ def _facts(found: Found, rate: float, by: str) -> None:
     st.markdown(
         f"**Threshold {format_value(rule.threshold)}** · {count} of {n} flagged ({100 * count / n:.1f} %)",
         help="Images that score above it are flagged: those with a p-value of at most "
-        f"{rule.expected:.4f} = {round(rule.expected * (rule.n_id + 1))}/{rule.n_id + 1}.",
+        f"{rule.expected:.4f} = {rule.expected * (rule.groups + 1):.3g}/{rule.groups + 1}.",
     )
     if by == "alarm":
         st.markdown(
-            f"**{alarms_text(*found.expected)}** false alarms expected among {n} images if all were ID",
+            f"**{alarms_text(*found.expected)}** false alarms expected among {counted(n, 'image')} if all were ID",
             help="Mean number and, in brackets, its middle 95 %: it varies because the images do and because the "
             "threshold rests on finitely many ID-test images (beta-binomial, exact without ties).",
         )
     share, lo, hi = (f"{100 * value:.1f} %" for value in rule.realised)
     st.markdown(
         f"**{rule.flagged} of {rule.n_id}** ID-test images above it: {share} [{lo}, {hi}]",
-        help=f"The realised false-alarm rate with its Clopper-Pearson 95 % interval. {_REALISED_HELP[by]}",
+        help=f"The realised false-alarm rate with its Clopper-Pearson 95 % interval{_INDEPENDENT}. "
+        f"{_REALISED_HELP[by]}",
     )
     if st.session_state[detector_choice.KEY] not in PRESETS:
         st.caption(
@@ -183,15 +188,21 @@ def _facts(found: Found, rate: float, by: str) -> None:
         )
 
 
+def _reference(found: Found) -> str:
+    """The ID-test images, with their groups where they are of any."""
+    n, groups = found.rule.n_id, found.rule.groups
+    return f"{n} ID-test images" + (f" of {groups} groups" if groups < n else "")
+
+
 def _why_nothing(found: Found, rate: float, by: str) -> None:
-    n_id = found.rule.n_id
-    smallest = f"With {n_id} ID-test images the smallest p-value is 1/{n_id + 1} = {percent(1 / (n_id + 1))}"
+    n = found.rule.groups
+    smallest = f"With {_reference(found)} the smallest p-value is 1/{n + 1} = {percent(1 / (n + 1))}"
     if by == "discovery":
         text = f"{smallest}, too large for a false discovery rate of {percent(rate)} here. Ask for a higher rate."
     else:
         needed = math.ceil(1 / rate - 1e-9) - 1
         text = (
             f"{smallest}: no image can be flagged at {percent(rate)}. Ask for a higher rate, or measure with at least "
-            f"{needed:,} ID-test images."
+            f"{needed:,} ID-test images{' of different groups' if n < found.rule.n_id else ''}."
         )
     st.info(text, icon=":material/info:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import shutil
@@ -72,6 +73,13 @@ def spool_pictures(uploads: Sequence, name: str) -> Path:
     return folder
 
 
+def check_there(source: str | dict) -> None:
+    """Raise SourceError where the spooled files of a source are no longer there."""
+    path = Path(source.get("path", "") if isinstance(source, dict) else source)
+    if path.is_relative_to(spool_folder()) and not path.exists():
+        raise SourceError(f"{path.name} was uploaded too long ago and is no longer there. Upload it again.")
+
+
 def take_over(source: str | dict, run: Path) -> str | dict:
     """The source, its spooled files moved into the run directory that uses them; others stay where they are.
 
@@ -84,8 +92,7 @@ def take_over(source: str | dict, run: Path) -> str | dict:
     if not path.is_relative_to(spool_folder()):
         return source
     target = run / "uploads" / path.parent.name / path.name
-    if not path.exists():
-        raise SourceError(f"{path.name} was uploaded too long ago and is no longer there. Upload it again.")
+    check_there(source)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(path, target)
     return str(target)
@@ -206,5 +213,6 @@ def _forget_old() -> None:
     if not spool_folder().is_dir():
         return
     for folder in spool_folder().iterdir():
-        if time.time() - folder.stat().st_mtime > _KEEP_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # taken over or removed meanwhile
+            if time.time() - folder.stat().st_mtime > _KEEP_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)

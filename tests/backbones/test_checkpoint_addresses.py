@@ -1,17 +1,16 @@
 """Checkpoints at an address: fetched once, refused where the way is not safe; the specs of published ones."""
 
-import functools
 import http.server
-import threading
 from pathlib import Path
 
 import pytest
+from https_server import PEM, https_server
 
 from cfs_explore.backbones import load_backbone
 from cfs_explore.backbones.edm_family import recognise as is_edm
 from cfs_explore.backbones.locate import locate
 from cfs_explore.backbones.openai_presets import PRESETS
-from cfs_explore.errors import BackboneError
+from cfs_explore.errors import BackboneError, CFSError, FetchError
 from cfs_explore.spec import RunSpec
 
 SPECS = sorted((Path(__file__).parents[2] / "docs" / "specs").glob("*.yaml"))
@@ -28,11 +27,9 @@ def served(tmp_path, monkeypatch):
         def log_message(self, *arguments):
             asked.append(self.path)
 
-    handler = functools.partial(Handler, directory=str(tmp_path / "files"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield tmp_path / "files", f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
+    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    with https_server(tmp_path / "files", Handler) as port:
+        yield tmp_path / "files", f"https://127.0.0.1:{port}", asked
 
 
 def test_a_file_is_fetched_once(served):
@@ -48,7 +45,7 @@ def test_a_file_is_fetched_once(served):
 
 def test_what_cannot_be_fetched_is_said_and_leaves_nothing(served, tmp_path):
     _, address, _ = served
-    with pytest.raises(BackboneError, match=r"could not be fetched \(HTTP Error 404.*download the file"):
+    with pytest.raises(FetchError, match=r"could not be fetched: the server answered 404.*download the file"):
         locate(f"{address}/none.pt")
     assert not [path for path in (tmp_path / "torch").rglob("*") if path.is_file()]
 
@@ -57,6 +54,8 @@ def test_what_cannot_be_fetched_is_said_and_leaves_nothing(served, tmp_path):
     ("address", "words"),
     [
         ("http://example.org/net.pt", "not an https address"),
+        ("http://localhost/net.pt", "not an https address"),
+        ("http://127.0.0.1:8000/net.pt", "not an https address"),
         ("https://example.org/", "names no file"),
         ("https://example.org/a/..", "names no file"),
         ("https://example.org/.hidden", "names no file"),
@@ -64,7 +63,7 @@ def test_what_cannot_be_fetched_is_said_and_leaves_nothing(served, tmp_path):
     ],
 )
 def test_addresses_that_are_refused(address, words):
-    with pytest.raises(BackboneError, match=words):
+    with pytest.raises(CFSError, match=words):
         locate(address)
 
 
@@ -80,7 +79,7 @@ def test_specs_of_published_checkpoints(path):
     spec = RunSpec.parse(path)
     assert spec.id.train.source == {"torchvision": "CIFAR10", "split": "train"} and spec.id.train.limit >= 10_000
     assert spec.backbone.preset is None or spec.backbone.preset in PRESETS["improved-diffusion"]
-    assert not spec.backbone.path.endswith(".pkl") or is_edm(Path(spec.backbone.path))
+    assert not spec.backbone.path.endswith(".pkl") or is_edm(Path(spec.backbone.path), None)
     assert f"cfs-explore run docs/specs/{path.name}" in path.read_text()
 
 

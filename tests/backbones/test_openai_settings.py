@@ -116,6 +116,9 @@ def test_empty_multipliers_are_the_original_ones_of_the_image_size(empty):
         ("attention_resolutions", "16;8"),
         ("attention_resolutions", 0.5),
         ("channel_mult", {"a": 1}),
+        ("channel_mult", [1, float("inf")]),
+        ("channel_mult", [1, 1e308]),
+        ("diffusion_steps", 10**15),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_named(name, value):

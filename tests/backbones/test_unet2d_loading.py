@@ -94,11 +94,11 @@ def test_damaged_missing_or_pickled_weights(save_unet):
     folder = save_unet(DDPM)
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(BackboneError, match="did not load"):
+    with pytest.raises(BackboneError, match="is damaged or was cut short"):
         load_backbone(folder, device="cpu")
     weights.unlink()
     torch.save({}, folder / "unet" / "diffusion_pytorch_model.bin")
-    with pytest.raises(BackboneError, match=r"do not fit its config\.json: \d+ missing keys \("):
+    with pytest.raises(BackboneError, match="holds no weights: its entries are nothing"):
         load_backbone(folder, device="cpu")
 
 
@@ -120,7 +120,7 @@ def test_weights_in_a_torch_file_load_unless_they_carry_code(save_unet, tmp_path
     weights.unlink()
     assert load_backbone(folder, device="cpu").fingerprint == wanted
     torch.save({"a": Harm(tmp_path / "harm")}, weights.with_suffix(".bin"))
-    with pytest.raises(BackboneError, match="did not load"):
+    with pytest.raises(BackboneError, match="nothing in it was run"):
         load_backbone(folder, device="cpu")
     assert not (tmp_path / "harm").exists()
 

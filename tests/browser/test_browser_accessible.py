@@ -127,3 +127,17 @@ def test_a_popover_opens_serves_and_closes_by_the_keyboard(browser, address, nam
     wanted.wait_for(state="hidden", timeout=30_000)
     assert opener.evaluate("(button) => button === document.activeElement")
     page.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_form_with_pictures_shuts_nobody_out(browser, address, pictures, theme):
+    page = open_page(browser, address, "new")
+    page.set_input_files("input[type=file]", pictures)
+    page.locator(".cfs-strip img").first.wait_for(timeout=60_000)
+    page.get_by_text("Name, number, details").click()
+    page.locator(".cfs-sheet img").first.wait_for(timeout=60_000)
+    page.get_by_text("More", exact=True).click()
+    app_browser.settle(page, 240)
+    switch_to(page, theme)
+    assert serious_findings(page) == []
+    page.close()

@@ -105,6 +105,24 @@ def test_a_small_map_opens_its_set(page, address, digits):
     wait_for_query(page, ood="noisy")
 
 
+def test_while_a_file_is_made_its_button_says_so_and_the_page_goes_on(page, address):
+    page.goto(f"{address}/map?run=digits&ood=letters")
+    app_browser.settle(page)
+    page.locator(".st-key-map_files button").first.click()
+    button = page.get_by_role("button", name="PDF")
+    with page.expect_download(timeout=60_000):
+        button.click()
+        page.locator("[data-testid=stDownloadButton] button:disabled").wait_for(timeout=10_000)
+        said = page.evaluate(
+            """() => getComputedStyle(
+              document.querySelector('[data-testid=stDownloadButton] button:disabled'), '::after').content"""
+        )
+        assert said == '"is being made …"'
+        page.keyboard.press("Escape")
+        page.get_by_text("FPR95").first.click()
+        wait_for_query(page, metric="fpr95")
+
+
 def test_take_the_numbers_and_the_figure_away(page, address, digits):
     page.goto(f"{address}/map?run=digits&ood=letters")
     app_browser.settle(page)

@@ -25,10 +25,19 @@ def upload(page, address, *files) -> None:
     page.set_input_files("input[type=file]", files)
 
 
+def choose_diagnostics(page, label: str) -> None:
+    """Map, Standard or Everything, wherever the form has it."""
+    choice = page.locator(".st-key-new_diagnostics").get_by_text(label, exact=True)
+    if not choice.is_visible():
+        page.locator("[data-testid=stMain] summary").filter(has_text="More").last.click()
+    choice.click(timeout=30_000)
+    app_browser.settle(page)
+
+
 def press_start(page) -> str:
     """Start; gives the address of the run."""
-    page.get_by_text(re.compile("About .* forwards")).wait_for(timeout=120_000)  # the estimate
-    page.get_by_role("button", name="Start", exact=True).click()
+    page.locator(".cfs-strip img").first.wait_for(timeout=60_000)
+    page.get_by_role("button", name="Start", exact=True).click()  # before the speed is known, too
     page.wait_for_url("**/new?*job=*", timeout=30_000)
     return page.url
 
@@ -55,16 +64,19 @@ def leave_nothing_running(page, job: str) -> None:
     """Cancel the run of this address, unless it has ended meanwhile: then its page leads to the map."""
     page.goto(job)
     button = page.get_by_role("button", name="Cancel")
-    button.or_(page.get_by_role("heading", name=MAP)).first.wait_for(timeout=60_000)
+    heading, told = page.get_by_role("heading", name=MAP), page.get_by_text("Cancelled. What was measured is kept.")
+    button.or_(heading).first.wait_for(timeout=60_000)
     if button.is_visible():
-        cancel(page)
+        button.click(timeout=30_000)
+        told.or_(heading).first.wait_for(timeout=60_000)
 
 
 def test_upload_run_and_reach_the_new_map(page, address, pictures):
     from playwright.sync_api import expect
 
     upload(page, address, pictures)
-    page.get_by_text("31 images, 1 file(s) left out").wait_for(timeout=30_000)
+    page.get_by_text("31 images, 1 file left out").wait_for(timeout=30_000)
+    page.get_by_text("More", exact=True).click()
     name = page.get_by_role("textbox", name="Name of the exploration")
     expect(name).to_have_value("circles", timeout=30_000)
     page.get_by_text("CFS(1x2): one encoder and one decoder tap").click()
@@ -72,7 +84,7 @@ def test_upload_run_and_reach_the_new_map(page, address, pictures):
     open_map(page)  # while the diagnostics go on
     app_browser.settle(page)
     assert query(page)["run"].startswith("circles-")
-    page.get_by_text("warning(s)").click()
+    page.get_by_text(re.compile(r"^\d+ warnings?$")).click()
     page.get_by_text("circles/broken.png").wait_for(timeout=30_000)
 
     leave_nothing_running(page, job)
@@ -81,6 +93,8 @@ def test_upload_run_and_reach_the_new_map(page, address, pictures):
 def test_leave_a_run_come_back_cancel_and_go_on(visitor, address, pictures):
     page = visitor()
     upload(page, address, pictures)
+    page.get_by_text(re.compile("About .* forwards")).wait_for(timeout=120_000)
+    choose_diagnostics(page, "Everything")  # so that it does not end meanwhile
     job = press_start(page)
     page.get_by_role("heading", name="circles").wait_for(timeout=30_000)
     page.get_by_text(PROGRESS).wait_for(timeout=120_000)
@@ -96,6 +110,21 @@ def test_leave_a_run_come_back_cancel_and_go_on(visitor, address, pictures):
     app_browser.settle(other)
     assert query(other)["run"].startswith("circles-")
     leave_nothing_running(other, job)
+
+
+def test_a_missing_diagnostic_is_one_click_away_and_leads_back(page, address, pictures):
+    upload(page, address, pictures)
+    page.get_by_text(re.compile("About .* forwards")).wait_for(timeout=120_000)
+    choose_diagnostics(page, "Map")
+    press_start(page)
+    open_map(page)
+    page.goto(f"{address}/separation?run={query(page)['run']}")
+    page.get_by_text("made without the stage Separation").wait_for(timeout=60_000)
+    page.get_by_role("button", name=re.compile("Compute everything that is missing")).wait_for()
+    page.get_by_role("button", name="Compute it (a few seconds)").click()
+    page.wait_for_url("**/new?*job=*", timeout=30_000)
+    page.wait_for_url("**/separation?*", timeout=120_000)
+    page.locator(".st-key-separation_scatter .main-svg").first.wait_for(timeout=60_000)
 
 
 def test_files_that_are_no_images_are_named_and_stop_the_start(page, address, tmp_path):

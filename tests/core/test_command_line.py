@@ -41,7 +41,7 @@ def refused(capsys, *arguments) -> str:
 def test_run_then_run_again(spec_file, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out"
     main(["run", str(spec_file), "--out", str(out), "--device", "cpu"])
-    assert capsys.readouterr().out == f"Finished: {out}\n"
+    assert f"Finished: {out}" in capsys.readouterr().out.splitlines()
     run = open_run(out)
     assert run.name == "From the shell" and len(run.taps) == 2
     measured = (out / "scores.zarr").stat().st_mtime_ns
@@ -57,7 +57,7 @@ def test_run_without_out_goes_to_the_runs_root(spec_file, capsys):
     main(["run", str(spec_file), "--device", "cpu"])
     (made,) = set(find_runs(runs_root())) - before
     assert made.name.startswith("from-the-shell-")
-    assert capsys.readouterr().out == f"Finished: {made}\n"
+    assert f"Finished: {made}" in capsys.readouterr().out.splitlines()
 
 
 def test_out_of_another_run_is_refused_and_kept(spec_file, tmp_path, capsys):
@@ -77,7 +77,7 @@ def test_out_of_another_run_is_refused_and_kept(spec_file, tmp_path, capsys):
         ({"colour": 1}, "colour: unknown field"),
         ({"backbone": "/nowhere/at/all"}, "/nowhere/at/all is not on this machine"),
         ({"id": {"run": "no-such-run"}}, "no finished run 'no-such-run'"),
-        ({"levels": [float("inf")]}, "finite log-SNR"),
+        ({"levels": [float("inf")]}, "finite number"),
         ({"ood": [{"name": "gone", "source": "/nowhere.zip"}]}, "/nowhere.zip does not exist"),
         ({"taps": ["nowhere"]}, "Unknown taps: nowhere"),
     ],
@@ -88,8 +88,8 @@ def test_mistakes_in_the_spec(spec_file, tmp_path, capsys, changes, told):
 
 
 def test_paths_that_are_not_there(tmp_path, capsys):
-    assert "not readable YAML" in refused(capsys, "run", tmp_path / "missing.yaml")
-    assert "not readable YAML" in refused(capsys, "run", tmp_path)
+    assert "missing.yaml. Give the file of a spec" in refused(capsys, "run", tmp_path / "missing.yaml")
+    assert "holds no spec.yaml" in refused(capsys, "run", tmp_path)
     assert "not on this machine" in refused(capsys, "inspect", "/nowhere/at/all")
     assert "not readable YAML" in refused(capsys, "train", tmp_path / "missing.yaml", "--out", tmp_path)
 
@@ -168,8 +168,49 @@ def test_diagnose_a_finished_run(spec_file, tmp_path, capsys):
     assert "There is no stage seperation" in refused(capsys, "diagnose", out, "--stages", "seperation")
     main(["diagnose", str(out), "--stages", "complementarity,separation"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(" (")[0] for line in lines] == ["complementarity: done", "separation: done"]
+    assert [line.split(" (")[0] for line in lines[:2]] == ["complementarity: done", "separation: done"]
+    assert lines[2].startswith("Not computed: stability, prediction, controls, ")
+    assert " forwards" in lines[2] and lines[2].endswith(f"cfs-explore diagnose {out} --stages all")
     run = open_run(out)
     assert {"complementarity", "separation"} == set(run.manifest.stages)
     assert len(run.table("separation")) == 2 and not (out / "work").exists()
+    main(["diagnose", str(out)])  # what the spec asks for: nothing
+    assert capsys.readouterr().out.splitlines() == lines[2:]
+    main(["diagnose", str(out), "--stages", "standard"])
+    assert len(capsys.readouterr().out.splitlines()) == 3
     assert "no finished run" in refused(capsys, "diagnose", tmp_path / "nowhere")
+
+
+def test_a_run_that_was_kept_early_says_how_to_measure_all(tmp_path, tiny_folder, write_images, capsys):
+    spec = {
+        "name": "kept",
+        "backbone": {"path": str(tiny_folder)},
+        "id": {"train": {"name": "ramps", "source": str(write_images(30))}},
+        "ood": [{"name": "bright", "source": str(write_images(12, seed=2))}],
+        "levels": [5],
+        "taps": "sparse_ed",
+        "diagnostics": "map",
+        "shard_size": 4,
+    }
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    out = tmp_path / "out"
+    main(["run", str(tmp_path / "spec.yaml"), "--out", str(out), "--device", "cpu", "--keep"])
+    first = capsys.readouterr().out
+    run = open_run(out)
+    count = run.id_test.count + run.entry("ood", "bright").count
+    told = f"It was stopped early and stays as it is, with {count} of 22 images measured."
+    assert 8 <= count < 22 and told in first
+    main(["run", str(out), "--device", "cpu"])
+    again = capsys.readouterr().out
+    assert told in again and f"cfs-explore run {out / 'spec.yaml'} makes another run" in again
+    main(["run", str(out / "spec.yaml"), "--out", str(tmp_path / "all"), "--device", "cpu"])
+    assert "stopped early" not in capsys.readouterr().out
+    assert open_run(tmp_path / "all").entry("ood", "bright").count == 12
+
+
+def test_a_spec_that_is_not_there_is_named_with_what_is_expected(tmp_path, capsys):
+    said = refused(capsys, "run", tmp_path / "nowhere")
+    assert said.startswith(
+        f"cfs-explore: There is no {tmp_path / 'nowhere'}. Give the file of a spec (spec.yaml), or a"
+    )
+    assert refused(capsys, "run", tmp_path).startswith(f"cfs-explore: {tmp_path} holds no spec.yaml. Give the file")

@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from cfs_explore import locations
+from cfs_explore import inspect, locations
 from cfs_explore.errors import RunError
 from cfs_explore.estimate import estimate_run, format_bytes, format_seconds
 from cfs_explore.inspect import describe_backbone
 from cfs_explore.locations import absolute, locate_run, portable, runs_root
-from cfs_explore.pipeline import explore
+from cfs_explore.pipeline import explore, progress
 from cfs_explore.store import open_run
 
 
@@ -125,3 +125,48 @@ def test_describe_backbone(tiny):
     assert "seconds_per_forward" not in facts
     assert facts["fingerprint"] == tiny.fingerprint and facts["reach"] == list(tiny.reach)
     assert [t["name"] for t in facts["taps"]] == [t.name for t in tiny.taps()]
+
+
+def test_the_speed_of_a_stage_leaves_its_slow_first_batch_out(monkeypatch):
+    """20 units took 9 s to start with; the next 40 took 2 s. Units that were there already say nothing."""
+    clock = iter([0.0, 0.0, 9.0, 9.5, 11.0, 60.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    count = progress.Progress()
+    count.start("measuring", 100, "forwards", done=10)
+    count.advance(20, "")
+    count.advance(30, "", reused=True)
+    count.advance(40, "")
+    count.finish()
+    assert count.seconds_per_unit == {"measuring": 0.05} and count.timings == {"measuring": 60.0}
+
+
+def test_few_units_tell_no_speed():
+    count = progress.Progress()
+    count.start("measuring", 40, "forwards")
+    for _ in range(2):
+        count.advance(20, "")
+    count.finish()
+    assert count.seconds_per_unit == {}
+
+
+def test_a_backbone_is_timed_at_whole_batches_where_the_cores_are_shared(tiny, monkeypatch):
+    """Two images take as long as a batch there: timed alone they would make every estimate 30 times too long."""
+    sizes = []
+    monkeypatch.setattr(inspect, "_time_batch", lambda extractor, n: sizes.append(n) or 0.7)
+    assert inspect.seconds_per_forward(tiny) == pytest.approx(0.7 / max(sizes))
+    assert sizes[0] == 2 and sizes[-1] == 64
+
+
+def test_the_command_line_is_named_so_that_it_is_found(monkeypatch, tmp_path):
+    """By its name where that is enough, else by its place in the project; a place of the server's own is not told."""
+    script = tmp_path / ".venv" / "bin" / "cfs-explore"
+    script.parent.mkdir(parents=True)
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(locations.sys, "executable", str(script.with_name("python")))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert locations.program() == "cfs-explore"
+    monkeypatch.setattr(locations, "PROJECT", tmp_path)
+    assert locations.program() == ".venv/bin/cfs-explore"
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert locations.program() == "cfs-explore"

@@ -6,54 +6,65 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "cfs_explore"
-BASE = {"contracts", "errors"}
+BASE = {"contracts", "errors", "wording"}
 LEAVES = ("images", "taps", "store", "heads", "diagnostics", "figures")
-HEAVY = {"backbones", "corruption", "extraction", "pipeline", "probe", "train", "inspect"}
+HEAVY = {"backbones", "corruption", "extraction", "side_by_side", "pipeline", "probe", "train", "inspect"}
 
 #: Room -> rooms that it may import, itself aside.
 ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
     "contracts": set(),
+    "colour": set(),
     "families": set(),
     "errors": set(),
+    "wording": set(),
     "glossary": set(),
+    "bounded_reads": set(),
+    "plain_yaml": set(),
     **dict.fromkeys(LEAVES, BASE),
-    "store": BASE | {"stages"},
+    "images": BASE | {"colour", "fetching", "bounded_reads"},
+    "store": BASE | {"stages", "colour", "bounded_reads"},
     "levels": BASE,
     "locations": BASE,
     "settings": BASE,
+    "fetching": BASE | {"locations", "settings"},
+    "download": BASE | {"fetching"},
+    "csv_export": set(),
     "stages": set(),
     "headlines": BASE | {"figures", "levels"},
     "corruption": BASE | {"levels"},
-    "backbones": BASE | {"levels", "families"},
-    "extraction": BASE | {"backbones", "corruption", "taps"},
+    "backbones": BASE | {"levels", "families", "fetching", "download", "bounded_reads"} | {"plain_yaml"},
+    "side_by_side": set(),
+    "extraction": BASE | {"backbones", "corruption", "side_by_side", "taps"},
     "scoring": BASE | {"heads"},
-    "spec_files": BASE,
+    "spec_files": BASE | {"plain_yaml"},
     "spec": BASE | {"levels", "spec_files", "stages"},
     "estimate": BASE,
+    "missing": BASE | {"estimate", "stages", "store"},
     "protocol": BASE | {"levels", "store", "diagnostics"},
-    "report": BASE | {"store", "diagnostics", "protocol"},
+    "report": BASE | {"store", "diagnostics", "protocol", "csv_export"},
     "claims": BASE | {"store", "diagnostics"},
     "pictures": BASE | {"images", "locations", "spec", "store"},
-    "look": BASE | {"images", "diagnostics"},
+    "absent": BASE | {"fetching", "locations", "pictures", "stages", "store"},
+    "look": BASE | {"images", "diagnostics", "plain_yaml"},
     "probe": BASE
     | {"locations", "spec", "images", "pictures", "taps", "store", "corruption", "backbones", "extraction", "scoring"}
     | {"pipeline"},
     "embedding": BASE | {"store", "diagnostics"},
     "plates": BASE
     | {"levels", "locations", "stages", "store", "diagnostics", "figures", "headlines", "protocol", "embedding"}
-    | {"images", "bundles", "probe"},
+    | {"images", "bundles", "probe", "missing", "csv_export"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec_files", "backbones", "store"},
     "pipeline": BASE
     | {"levels", "spec", "stages", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
-    | {"corruption", "backbones", "extraction", "scoring"},
+    | {"colour", "corruption", "backbones", "extraction", "scoring"},
     "jobs": BASE | {"spec", "stages", "locations", "settings", "estimate", "store", "pipeline"},
-    "bundles": BASE | {"jobs", "locations", "settings", "spec", "spec_files", "store"},
+    "bundles": BASE | {"jobs", "locations", "settings", "spec", "spec_files", "store", "plain_yaml"},
     "cli": BASE
-    | {"spec", "stages", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
-    | {"report", "claims", "look", "bundles", "pictures", "figures", "plates", "ui"},
+    | {"spec", "stages", "absent", "missing", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
+    | {"report", "claims", "look", "bundles", "pictures", "figures", "headlines", "plates", "ui", "csv_export"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs; the probe alone runs a network.
     "ui": BASE
     | {
@@ -62,7 +73,11 @@ ALLOWED: dict[str, set[str]] = {
         "stages",
         "locations",
         "settings",
+        "fetching",
+        "csv_export",
         "estimate",
+        "absent",
+        "missing",
         "headlines",
         "images",
         "taps",

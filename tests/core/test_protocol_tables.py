@@ -78,12 +78,14 @@ def test_a_set_that_one_lacks_is_named(digits, narrow):
 
 def test_the_summary_counts_the_cells_of_a_region():
     loss = np.array([0.0, 0.1, 0.2, 0.3])
-    rows = pd.DataFrame({"variant": "lam + 1", "offset": 1.0, "region": "decoder", "loss": loss})
+    rows = pd.DataFrame({"variant": "lam + 1", "offset": 1.0, "region": "decoder", "loss": loss, "auroc": 0.6})
     rows = rows.assign(loss_lo=loss - 0.15, loss_hi=loss + 0.15)
     truth = rows.assign(variant="matched", offset=0.0, loss=9.0)
     (row,) = protocol.conditioning_summary(pd.concat([truth, rows])).to_dict("records")
     assert row["median"] == pytest.approx(0.15) and (row["low"], row["high"]) == pytest.approx((0.03, 0.27))
-    assert (row["worse"], row["better"], row["cells"]) == (0.5, 0.0, 4)
+    assert (row["worse"], row["better"], row["survive"], row["cells"]) == (0.5, 0.0, 0.5, 4)
+    full = rows.assign(auroc=0.999)  # saturated on both sides: no evidence
+    assert protocol.conditioning_summary(full).iloc[0]["worse"] == 0.0
 
 
 def test_cost_of_a_cell_is_its_share_of_a_forward(digits):

@@ -4,9 +4,11 @@ import math
 
 import pytest
 
-from cfs_explore.errors import SpecError
+from cfs_explore import look
+from cfs_explore.errors import CFSError, SpecError
 from cfs_explore.levels import DEFAULT_LAMS
 from cfs_explore.spec import RunSpec
+from cfs_explore.stages import STAGES, WORDS, Counts
 
 MINIMAL = {
     "name": "a run",
@@ -38,6 +40,26 @@ def test_defaults():
     assert spec.backbone.path == "google/ddpm"
 
 
+@pytest.mark.parametrize(
+    ("asked", "stages"),
+    [
+        ({}, ["complementarity", "separation"]),
+        ({"diagnostics": "standard"}, ["complementarity", "separation"]),
+        ({"diagnostics": "map"}, []),
+        ({"diagnostics": []}, []),
+        ({"diagnostics": "all"}, list(STAGES)),
+        ({"diagnostics": ["levels", "separation"]}, ["separation", "levels"]),
+    ],
+)
+def test_diagnostics_by_a_word_or_by_their_names(asked, stages):
+    assert RunSpec.parse(MINIMAL | asked).stages == stages
+
+
+def test_the_standard_diagnostics_need_no_forwards():
+    counts = Counts(1000, 500, (300, 200), 8, 5, highest=9.0)
+    assert {name for name, stage in STAGES.items() if stage.forwards(counts) == 0} == set(WORDS["standard"])
+
+
 @pytest.mark.parametrize("content", [MINIMAL, FULL])
 def test_survives_yaml(tmp_path, content):
     spec = RunSpec.parse(content)
@@ -57,6 +79,7 @@ def test_levels_from_clean_to_noisy_each_once():
     [
         ({"colour": "red"}, "colour: unknown field"),
         ({"ood": [{"name": "a", "source": "b", "size": 3}]}, r"ood\.0\.size: unknown field"),
+        ({"diagnostics": "most"}, "'map', 'standard' or 'all'"),
         ({"draws": "many"}, r"draws: .*integer.*got 'many'"),
         ({"draws": 0}, r"draws: .*greater than or equal to 1, got 0"),
         ({"levels": "all"}, r"levels.*got 'all'"),
@@ -179,3 +202,44 @@ def test_specs_are_frozen_values():
         spec.draws = 3
     assert spec == RunSpec.parse(MINIMAL) and spec != RunSpec.parse(MINIMAL | {"seed": 1})
     assert math.isclose(spec.id.test_fraction, 1 / 3)
+
+
+def test_dates_in_yaml_are_the_texts_that_they_look_like(tmp_path):
+    """Else a folder named by its day cannot be passed on, and 2024-02-30 is an error of the reader's."""
+    path = tmp_path / "spec.yaml"
+    path.write_text(
+        "name: 2024-02-30\nbackbone: {path: 2024-01-01}\nid: {train: {name: a, source: {builtin: digits}}}\n"
+        "ood: [{name: 2024-01-01, source: {path: 2001-12-14t21:59:43.10-05:00, key: 2024-01-02}}]\n"
+    )
+    spec = RunSpec.parse(path)
+    assert (spec.name, spec.backbone.path, spec.ood[0].name) == ("2024-02-30", "2024-01-01", "2024-01-01")
+    assert spec.ood[0].source == {"path": "2001-12-14t21:59:43.10-05:00", "key": "2024-01-02"}
+    path.write_text(spec.to_yaml())
+    assert RunSpec.parse(path) == spec
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "!!timestamp 2024-01-01",
+        "!!binary aGk=",
+        "!!set {a, b}",
+        "!!omap [a: 1]",
+        "!!pairs [a: 1]",
+        "{1: 2}",
+        "{2024-01-01: 2, 3: 4}",
+        "{null: 2}",
+        "{true: 2}",
+        "9" * 5000,
+    ],
+)
+def test_what_json_cannot_hold_is_refused_in_yaml_too(tmp_path, value):
+    path = tmp_path / "spec.yaml"
+    path.write_text(
+        "name: a\nbackbone: {path: b}\nid: {train: {name: a, source: {builtin: digits}}}\n"
+        f"ood: [{{name: c, source: {{builtin: letters, x: {value}}}}}]\n"
+    )
+    with pytest.raises(SpecError, match=r"spec\.yaml is not readable YAML"):
+        RunSpec.parse(path)
+    with pytest.raises(CFSError, match="YAML"):
+        look.parse_source(f"{{builtin: letters, x: {value}}}")

@@ -24,6 +24,8 @@ def test_values_and_their_units(monkeypatch, tmp_path):
         "PUBLIC": "1",
         "ROOTS": str(tmp_path),
         "FETCH": "0",
+        "FETCH_FROM": "google/*, me/one https://example.org/models/,torchvision",
+        "MAX_FETCH_GB": "2.5",
         "PASSWORD": "open sesame",
         "MAX_UPLOAD_MB": "200",
         "MAX_IMAGES": "5000",
@@ -36,6 +38,8 @@ def test_values_and_their_units(monkeypatch, tmp_path):
         public=True,
         roots=(tmp_path.resolve(),),
         fetch=False,
+        fetch_from=("google/*", "me/one", "https://example.org/models/", "torchvision"),
+        max_fetch_bytes=2_500_000_000,
         password="open sesame",
         max_upload_bytes=200_000_000,
         max_images=5000,
@@ -55,6 +59,10 @@ def test_no_root_at_all_differs_from_roots_left_out(monkeypatch):
     [
         ("PUBLIC", "yes"),
         ("FETCH", "2"),
+        ("FETCH_FROM", "http://example.org"),
+        ("FETCH_FROM", "example.org"),
+        ("FETCH_FROM", "torchvision;google"),
+        ("MAX_FETCH_GB", "all"),
         ("MAX_IMAGES", "many"),
         ("MAX_DISK_GB", "-1"),
         ("CACHE_GB", "nan"),
@@ -79,3 +87,23 @@ def test_paths_out_of_the_open_folders_are_refused(tmp_path):
     for path in (outside, inside / ".." / "closed", inside / "link", Path("/"), f"{inside}-twin"):
         with pytest.raises(SourceError, match="not in a folder that this server opens"):
             check_inside(path, roots)
+
+
+def test_a_closed_path_gets_one_answer_whether_or_not_it_is_there(tmp_path, monkeypatch):
+    inside, outside = tmp_path / "open", tmp_path / "closed"
+    inside.mkdir()
+    outside.mkdir()
+    (outside / "there").write_text("x")
+    (inside / "to_there").symlink_to(outside / "there")
+    (inside / "to_none").symlink_to(outside / "none")
+    (inside / "loop").symlink_to(inside / "loop")
+    monkeypatch.chdir(outside)
+    asked = [outside / "there", outside / "none", "there", "none", "./there", inside / "to_there", inside / "to_none"]
+    asked += [inside / ".." / "closed" / "there", inside / ".." / "closed" / "none", "~root/x", "~nobody-here/x", "~/x"]
+    answers = set()
+    for path in [*asked, "a\0b", "x" * 5000, "-x", ""]:
+        with pytest.raises(SourceError) as caught:
+            check_inside(path, (inside.resolve(),))
+        answers.add(str(caught.value).removeprefix(str(path)))
+    assert len(answers) == 1
+    assert check_inside(inside / "none", (inside.resolve(),)) == inside.resolve() / "none"

@@ -44,16 +44,16 @@ def test_rows_and_columns():
 
 def test_each_cell_is_judged_as_a_single_score():
     id_scores, ood_scores = maps()
-    table = auroc_map(id_scores, ood_scores, LEVELS, TAPS, resamples=200, seed=5)
+    table = auroc_map(id_scores, ood_scores, LEVELS, TAPS)
     for row in table.itertuples():
         pair = (
             id_scores[:, :, row.level, row.tap_index].mean(1),
             ood_scores[:, :, row.level, row.tap_index].mean(1),
         )
         assert (row.auroc, row.auroc_lo, row.auroc_hi) == pytest.approx(auroc(*pair))
-        assert (row.aupr, row.aupr_lo, row.aupr_hi) == pytest.approx(aupr(*pair, resamples=200, seed=5))
-        assert (row.fpr95, row.fpr95_lo, row.fpr95_hi) == pytest.approx(fpr95(*pair, resamples=200, seed=5))
-        assert row.aupr_id == pytest.approx(aupr(*pair, positive="id", resamples=2).value)
+        assert (row.aupr, row.aupr_lo, row.aupr_hi) == pytest.approx(aupr(*pair))
+        assert (row.fpr95, row.fpr95_lo, row.fpr95_hi) == pytest.approx(fpr95(*pair))
+        assert row.aupr_id == pytest.approx(aupr(*pair, positive="id").value)
         single = [
             auroc(id_scores[:, m, row.level, row.tap_index], ood_scores[:, m, row.level, row.tap_index]).value
             for m in range(3)

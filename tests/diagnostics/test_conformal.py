@@ -19,6 +19,7 @@ from cfs_explore.diagnostics import (
     id_percentiles,
     triage,
 )
+from cfs_explore.diagnostics.groups import Members
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
 
@@ -221,3 +222,44 @@ def test_triage_has_a_row_per_image_in_its_order():
 def test_bad_input_is_named(call, said):
     with pytest.raises(ScoreError, match=said):
         call()
+
+
+def test_groups_of_one_image_change_nothing():
+    id_scores, scores = samples("skewed", 60, 40)
+    alone = Members(np.arange(60))
+    np.testing.assert_allclose(conformal_p_values(id_scores, scores, alone), conformal_p_values(id_scores, scores))
+    one, same = alarm(id_scores, 0.1, groups=alone), alarm(id_scores, 0.1)
+    assert one[:5] == pytest.approx(same[:5]) and one.groups == same.groups == 60
+    assert false_alarms(40, same, groups=Members(np.arange(40))) == false_alarms(40, same)
+
+
+def test_groups_of_id_images_count_once():
+    """By the book: each group has weight 1 / 4, spread over its images."""
+    p = conformal_p_values([1.0, 2.0, 3.0, 4.0], [0.0, 2.5, 3.5, 9.0], Members(np.array([0, 0, 1, 2])))
+    np.testing.assert_allclose(p, [1, 3 / 4, 2 / 4, 1 / 4])
+    found = alarm([1.0, 2.0, 3.0, 4.0], 0.5, groups=Members(np.array([0, 0, 1, 2])))
+    assert (found.threshold, found.expected, found.groups) == (3.0, 0.5, 3)
+
+
+def test_the_rate_holds_for_a_new_group():
+    """Groups of ten images that are alike: without them, an image of a new group is flagged far too often."""
+    rng, flagged = np.random.default_rng(30), {True: [], False: []}
+    groups, rate = Members(np.repeat(np.arange(19), 10)), 0.1
+    for _ in range(4000):
+        id_scores = np.repeat(rng.normal(size=19), 10) + 1e-3 * rng.normal(size=190)
+        new = rng.normal() + 1e-3 * rng.normal()
+        for told in flagged:
+            flagged[told].append(new > alarm(id_scores, rate, groups=groups if told else None).threshold)
+    assert np.mean(flagged[True]) <= rate + 0.015
+    smallest = conformal_p_values(id_scores, np.array([99.0]))[0]
+    assert smallest < 1 / 20 == pytest.approx(conformal_p_values(id_scores, np.array([99.0]), groups)[0])
+
+
+def test_ranges_of_images_in_groups_are_wider():
+    id_scores, groups = np.repeat(np.arange(40.0), 5), Members(np.repeat(np.arange(40), 5))
+    told, untold = alarm(id_scores, 0.1, groups=groups), alarm(id_scores, 0.1)
+    assert told.effective == pytest.approx(40, rel=0.2)
+    assert told.realised.hi - told.realised.lo > 1.5 * (untold.realised.hi - untold.realised.lo)
+    together = false_alarms(100, untold, groups=Members(np.repeat(np.arange(10), 10)))
+    apart = false_alarms(100, untold)
+    assert together.value == apart.value and together.hi > apart.hi

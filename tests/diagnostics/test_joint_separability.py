@@ -1,9 +1,12 @@
 """Theory (5) to (7) against the matrix form, their identities, and intervals where the truth is known."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 
 from cfs_explore.diagnostics import ScoreError, joint_separability, separability
+from cfs_explore.diagnostics.bootstrap import standing_decimals
 
 
 def slow_moments(id_pair, ood_pair):
@@ -120,3 +123,29 @@ def test_bad_input():
         joint_separability(ones, ones, ones[:1], ones[:1])
     with pytest.raises(ScoreError, match="must be finite"):
         joint_separability(ones, ones * np.nan, ones, ones)
+
+
+def test_printed_decimals_stand_under_other_seeds():
+    """Theory 29: limits of 4,000 resamples, rounded as they are printed, change by one unit at most, and seldom."""
+    rng = np.random.default_rng(8)
+    ids, oods = rng.normal(size=(2, 120)), rng.normal(size=(2, 80)) + 1.2
+    found = [joint_separability(ids[:1], ids[1:], oods[:1], oods[1:], seed=seed).iloc[0] for seed in range(12)]
+    for name in ("d2_e", "d2_d", "d2_avg"):
+        limits = np.array([[row[f"{name}_lo"], row[f"{name}_hi"]] for row in found])
+        decimals = standing_decimals(*limits[0], 3)
+        assert decimals < 3 and np.abs(limits - limits.mean(axis=0)).max() < 10.0**-decimals
+        # the standard error that the decimals rest on
+        expected = np.sqrt(0.025 * 0.975 / 4000) / stats.norm.pdf(1.96) * np.diff(limits).mean() / 3.92
+        assert limits.std(axis=0, ddof=1).mean() == pytest.approx(expected, rel=0.6)
+
+
+def test_decimals_follow_the_width_of_the_interval_and_the_resamples():
+    assert [standing_decimals(1, 1 + width, 2) for width in (0.0, 0.3, 3.0, 30.0, np.nan)] == [2, 2, 1, 0, 2]
+    assert standing_decimals(1, 1.6, 2, 400) == 1
+
+
+def test_resamples_come_in_parts_that_make_one_bootstrap():
+    rng = np.random.default_rng(9)
+    scores = [rng.normal(size=(2, size)) + shift for size, shift in ((30, 0), (30, 0), (20, 1), (20, 1))]
+    whole = joint_separability(*scores, resamples=1300)
+    pd.testing.assert_frame_equal(whole.iloc[:1], joint_separability(*(part[:1] for part in scores), resamples=1300))

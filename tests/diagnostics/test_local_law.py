@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from cfs_explore.contracts import Level, Tap
-from cfs_explore.diagnostics import ScoreError, delong_covariance
+from cfs_explore.diagnostics import DeLong, ScoreError, delong_covariance
 from cfs_explore.diagnostics.drift import CAUSES, drift_table
+from cfs_explore.diagnostics.excess import paired_interval
+from cfs_explore.diagnostics.groups import Members
 from cfs_explore.diagnostics.local_law import local_law
-from cfs_explore.diagnostics.plateau import plateau, score_plateau
+from cfs_explore.diagnostics.plateau import MARGIN, plateau, score_plateau
 from cfs_explore.diagnostics.reliability import jackknife_icc
 
 TAPS = [Tap("linear", "encoder", 0.3, 8, 3), Tap("saturating", "decoder", 0.7, 8, 3), Tap("dead", "output", 1, 8, 3)]
@@ -141,8 +143,8 @@ def test_unusable_spreads_are_refused(snapshots):
         local_law(between, within, LEVELS, TAPS, 1)
 
 
-def drift(squares, own=None):
-    return drift_table(squares, squares if own is None else own, LEVELS[:2], TAPS[:2])
+def drift(squares, own=None, groups=None):
+    return drift_table(squares, squares if own is None else own, LEVELS[:2], TAPS[:2], groups=groups)
 
 
 def test_nothing_that_changes_does_not_drift():
@@ -197,24 +199,74 @@ def test_plateau_margin_counts_its_end_and_can_be_changed():
     for bad in ([], [0.5, np.nan]):
         with pytest.raises(ScoreError):
             plateau(np.array(bad))
-    with pytest.raises(ScoreError, match="covariance"):
-        plateau(curve, np.eye(3))
+    with pytest.raises(ScoreError, match="limits must have shape"):
+        plateau(curve, np.zeros(3))
 
 
 def test_plateau_reaches_further_where_the_difference_is_uncertain():
     curve = np.array([0.7, 0.87, 0.9, 0.88])
-    sure, unsure = np.eye(4) * 1e-8, np.eye(4) * 0.02**2
-    assert plateau(curve, sure)[1:] == (2, 2, 2, 2)
-    assert plateau(curve, unsure)[1:] == (2, 2, 1, 3)
-    together = np.full((4, 4), 0.02**2)  # all levels err alike: differences are certain
-    assert plateau(curve, together)[1:] == (2, 2, 2, 2)
+    below = 0.9 - curve
+    assert plateau(curve, below - 1e-4)[1:] == (2, 2, 2, 2)
+    assert plateau(curve, below - 0.03)[1:] == (2, 2, 1, 3)
+    assert plateau(curve, below + 1.0)[1:] == (2, 2, 2, 2)  # the levels that belong to it are among the possible ones
 
 
-def test_plateau_of_scores_uses_their_auroc():
+def test_plateau_of_scores_uses_their_auroc_and_paired_score_intervals():
     rng = np.random.default_rng(5)
     id_rows, ood_rows = rng.normal(size=(4, 50)), rng.normal(size=(4, 30)) + np.array([[0], [2], [2], [0.5]])
-    assert score_plateau(id_rows, ood_rows) == plateau(*delong_covariance(id_rows, ood_rows))
+    auroc, covariance = delong_covariance(id_rows, ood_rows)
+    var, peak = np.diag(covariance), int(auroc.argmax())
+    sides = DeLong(np.full(4, auroc[peak]), np.full(4, var[peak])), DeLong(auroc, var)
+    least, _, _ = paired_interval(*sides, var + var[peak] - 2 * covariance[peak], 50, 30)
+    assert score_plateau(id_rows, ood_rows) == plateau(auroc, least)
     single = score_plateau(id_rows, ood_rows[:, :1])
     auroc = [np.mean(i < o[0]) for i, o in zip(id_rows, ood_rows, strict=True)]
     assert single.peak == int(np.argmax(auroc))
     assert single.possible_start is None
+
+
+def test_levels_that_err_alike_differ_with_certainty():
+    rng = np.random.default_rng(0)
+    id_row, ood_row = rng.normal(size=400), rng.normal(size=400) + 1
+    worse = ood_row - 0.1
+    found = score_plateau(np.stack([id_row] * 3), np.stack([worse, ood_row, ood_row]))
+    assert found == (1, 1, 2, 1, 2)
+    apart = score_plateau(np.stack([rng.permutation(id_row), id_row]), np.stack([rng.permutation(worse), ood_row]))
+    assert apart == (1, 1, 1, 0, 1)
+
+
+def test_what_few_images_tell_near_one_is_not_certain():
+    """The case of a seed in which Wald's interval would rule out a level that the score interval leaves possible."""
+    rng = np.random.default_rng(190)
+    id_row, ood_row = rng.normal(size=200), rng.normal(size=20)
+    id_rows = np.stack([id_row, id_row])
+    ood_rows = np.stack([ood_row + 2.2, ood_row + 2 + 0.05 * rng.normal(size=20)])
+    auroc, covariance = delong_covariance(id_rows, ood_rows)
+    wald = auroc[0] - auroc[1] - 1.96 * np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    assert auroc[0] > 0.91 and wald > MARGIN
+    assert score_plateau(id_rows, ood_rows) == (0, 0, 0, 0, 1)
+
+
+def test_groups_are_drawn_whole_and_left_out_whole(snapshots):
+    """Every image twice: with groups the intervals are those of the images once, near enough; without, narrower."""
+    between, within = spread(snapshots)
+    twice = [np.repeat(part, 2, axis=0) for part in (between, within)]
+    pairs, given = Members(np.repeat(np.arange(60), 2)), (LEVELS, TAPS, 5)
+    once, told, untold = (
+        local_law(*parts, *given, groups=groups)
+        for parts, groups in (((between, within), None), (twice, pairs), (twice, None))
+    )
+    for name in ("within", "icc", "local_slope", "slope"):
+        rows = [frame[frame["tap"] == "saturating"].iloc[-1] for frame in (once, told, untold)]
+        width = [row[f"{name}_hi"] - row[f"{name}_lo"] for row in rows]
+        assert width[1] == pytest.approx(width[0], rel=0.25) and width[2] < 0.85 * width[1]
+
+
+def test_drift_of_images_in_groups():
+    rng = np.random.default_rng(3)
+    squares = rng.gamma(2, size=(12, 3, 2, 2))
+    once, told = drift(squares), drift(np.repeat(squares, 3, axis=0), groups=Members(np.repeat(np.arange(12), 3)))
+    np.testing.assert_allclose(told[["drift", "lo", "hi"]], once[["drift", "lo", "hi"]])
+    alone = drift(squares, groups=Members(np.arange(12)))
+    np.testing.assert_allclose(alone[["lo", "hi", "own_lo"]], once[["lo", "hi", "own_lo"]])
+    assert drift(squares, groups=Members(np.zeros(12)))["lo"].isna().all()

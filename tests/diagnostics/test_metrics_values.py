@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from cfs_explore.diagnostics import ScoreError, aupr, auroc, fpr95
-from cfs_explore.diagnostics.bootstrap import bootstrap_curves, point_curves, ranking
+from cfs_explore.diagnostics.precision_recall import average_precision, fpr95_interval, ranking
 from cfs_explore.errors import CFSError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "methods"
@@ -49,46 +49,23 @@ def test_values_against_references(decimals):
     for seed in range(60):
         pair = samples(seed, decimals)
         labels, scores = labelled(*pair)
-        value, false_positives = point_curves(ranking(*pair))
+        value, false_positives = average_precision(ranking(*pair))[0], fpr95_interval(ranking(*pair))[0]
         assert auroc(*pair).value == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
         assert value == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
         assert false_positives == pytest.approx(slow_fpr95(*pair), abs=1e-12)
-        id_first = aupr(*pair, positive="id", resamples=2).value
+        id_first = aupr(*pair, positive="id").value
         assert id_first == pytest.approx(average_precision_score(1 - labels, -scores), abs=1e-12)
 
 
 @pytest.mark.parametrize("decimals", [None, 1])
-def test_bootstrap_is_resampling(decimals):
-    """The weighted forms equal the plain metrics of the drawn images."""
+def test_the_variance_of_average_precision_is_that_of_resampling(decimals):
     id_scores, ood_scores = samples(7, decimals)
-    got = bootstrap_curves([ranking(id_scores, ood_scores)], resamples=30, seed=3)
     rng = np.random.default_rng(3)
-    drawn_id = id_scores[rng.integers(0, id_scores.size, size=(30, id_scores.size))]
-    drawn_ood = ood_scores[rng.integers(0, ood_scores.size, size=(30, ood_scores.size))]
-    for b in range(30):
-        expected = average_precision_score(*labelled(drawn_id[b], drawn_ood[b]))
-        assert got.aupr[0, b] == pytest.approx(expected, rel=1e-5)
-        assert got.fpr95[0, b] == pytest.approx(slow_fpr95(drawn_id[b], drawn_ood[b]), abs=1e-6)
-
-
-def test_seed_decides_the_interval():
-    pair = samples(11)
-    assert aupr(*pair, seed=1) == aupr(*pair, seed=1)
-    assert fpr95(*pair, seed=1).value == fpr95(*pair, seed=2).value
-    assert aupr(*pair, seed=1) != aupr(*pair, seed=2)
-
-
-@pytest.mark.parametrize("metric", [aupr, fpr95])
-def test_bootstrap_coverage(metric):
-    """Nominal 95 %, known truth from a large sample; percentile intervals are rough at n = 150."""
-    rng = np.random.default_rng(2)
-    truth = point_curves(ranking(rng.normal(size=400_000), rng.normal(1.2, 1.0, size=400_000)))
-    truth = truth[0] if metric is aupr else truth[1]
-    covered = 0
-    for seed in range(200):
-        estimate = metric(rng.normal(size=150), rng.normal(1.2, 1.0, size=150), resamples=400, seed=seed)
-        covered += estimate.lo <= truth <= estimate.hi
-    assert 0.90 <= covered / 200 <= 0.99
+    pairs = ([rng.choice(part, part.size) for part in (id_scores, ood_scores)] for _ in range(3000))
+    drawn = [average_precision_score(*labelled(*pair)) for pair in pairs]
+    value, var = average_precision(ranking(id_scores, ood_scores))
+    assert value == pytest.approx(average_precision_score(*labelled(id_scores, ood_scores)))
+    assert np.sqrt(var) == pytest.approx(np.std(drawn), rel=0.07)
 
 
 def test_perfect_separation_is_not_certainty():
@@ -96,9 +73,9 @@ def test_perfect_separation_is_not_certainty():
     for metric, value in ((auroc, 1.0), (aupr, 1.0), (fpr95, 0.0)):
         estimate = metric(low, high)
         assert estimate.value == value
-        assert 0.02 < estimate.hi - estimate.lo < 0.1
+        assert 0.01 < estimate.hi - estimate.lo < 0.2  # 64 images hardly tell where 95 % of them lie
         assert estimate.lo <= value <= estimate.hi
-    assert auroc(low, high).lo == pytest.approx(0.969, abs=5e-4)
+    assert auroc(low, high).lo == pytest.approx(0.982, abs=2e-3)
     wrong = auroc(high, low)
     assert (wrong.value, wrong.lo) == (0.0, 0.0)
     assert wrong.hi == pytest.approx(1 - auroc(low, high).lo)
@@ -123,7 +100,7 @@ def test_perfect_separation_bound_rarely_misses():
 def test_constant_score_and_single_images():
     constant = auroc(np.ones(30), np.ones(40))
     assert constant.value == 0.5
-    assert 0.3 < constant.lo < 0.5 < constant.hi < 0.7
+    assert 0.45 < constant.lo < 0.5 < constant.hi < 0.55  # one image in a hundred that differs moves it so far
     single = auroc([0.0], [1.0])
     assert single.value == 1.0
     assert 0 < single.lo < 0.5
@@ -155,5 +132,3 @@ def test_bad_settings():
         aupr(*pair, positive="both")
     with pytest.raises(ScoreError, match="between 0 and 1"):
         auroc(*pair, level=95)
-    with pytest.raises(ScoreError, match="resamples"):
-        fpr95(*pair, resamples=1)

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from cfs_explore.contracts import Level, Tap
-from cfs_explore.diagnostics import ScoreError, auroc, delong
+from cfs_explore.diagnostics import Groups, ScoreError, auroc, delong
+from cfs_explore.diagnostics.groups import Members
 from cfs_explore.diagnostics.proxy_prediction import (
     proxy_table,
     rank_correlation,
@@ -30,12 +31,13 @@ def test_proxy_table_against_a_loop():
     )
     table = proxy_table(id_scores, proxies, LEVELS, TAPS)
     assert len(table) == 2 * 6
+    pairs = Groups(np.arange(40), np.arange(40))  # an image and its proxy
     for row in table.to_dict("records"):
         x, y = (s[:, :, row["level"], row["tap_index"]].mean(axis=1) for s in (id_scores, proxies[row["proxy"]]))
         spread = np.sqrt(x.var(ddof=1) + y.var(ddof=1))
         assert row["predicted"] == pytest.approx(stats.norm.cdf((y.mean() - x.mean()) / spread))
         assert (row["var_id"], row["var_proxy"]) == pytest.approx((x.var(ddof=1), y.var(ddof=1)))
-        assert (row["auroc"], row["lo"], row["hi"]) == pytest.approx(auroc(x, y))
+        assert (row["auroc"], row["lo"], row["hi"]) == pytest.approx(tuple(auroc(x, y, groups=pairs)))
         assert (row["tap"], row["lam"], row["n"]) == (f"tap{row['tap_index']}", LEVELS[row["level"]].lam, 40)
 
 
@@ -128,3 +130,18 @@ def test_perfect_or_no_order():
     assert np.isnan(rank_estimate(order, flat, many, np.tile(flat, (20, 1)))).all()
     assert np.isnan(rank_estimate(order[:2], order[:2], many[:, :2], many[:, :2])).all()
     assert np.isnan(rank_estimate(np.full(6, np.nan), order, many, many)).all()
+
+
+def test_images_of_id_train_that_belong_together_are_drawn_together():
+    """Every image three times: with groups, intervals are those of the images once."""
+    once, proxies = some_scores(), {"blur": some_scores(seed=1)}
+    thrice, given = {"blur": np.repeat(proxies["blur"], 3, axis=0)}, np.repeat(once, 3, axis=0)
+    groups = Members(np.repeat(np.arange(len(once)), 3))
+    told, untold = (proxy_table(given, thrice, LEVELS, TAPS, each) for each in (groups, None))
+    width, narrow, alone = (
+        each["hi"] - each["lo"] for each in (told, untold, proxy_table(once, proxies, LEVELS, TAPS))
+    )
+    np.testing.assert_allclose(width, alone, rtol=1e-6)
+    assert (narrow < 0.8 * width).all()
+    spread = [resampled_predictions(given, thrice, 400, 0, each)["blur"].std(axis=0).mean() for each in (groups, None)]
+    assert spread[1] < 0.7 * spread[0]

@@ -4,9 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import spearmanr
 
 from cfs_explore.diagnostics import ScoreError
+from cfs_explore.diagnostics.groups import Members
 from cfs_explore.diagnostics.rank_agreement import rank_agreement
 from cfs_explore.diagnostics.reliability import (
     feature_reliability,
@@ -187,3 +189,64 @@ def test_unusable_scores_are_refused(scores):
         score_reliability(scores)
     with pytest.raises(ScoreError):
         rank_agreement(scores)
+
+
+def in_groups(rng, n, size, draws, between=1.0, within=0.5):
+    """Scores (n, draws) of groups of ``size`` images whose own parts are all alike but for a tenth; their groups."""
+    codes = np.arange(n) // size
+    own = 0.9**0.5 * rng.normal(size=codes[-1] + 1)[codes] + 0.1**0.5 * rng.normal(size=n)
+    return own[:, None] * between**0.5 + rng.normal(size=(n, draws)) * within**0.5, Members(codes)
+
+
+def test_with_one_image_in_each_group_nothing_changes():
+    rng = np.random.default_rng(20)
+    values = rng.normal(size=(30, 4, 1, 2)) + rng.normal(size=(30, 1, 1, 2))
+    alone = Members(rng.permutation(30))
+    for measure in (score_reliability, rank_agreement):
+        np.testing.assert_allclose(measure(values, groups=alone), measure(values), rtol=1e-9)
+    moments = Moments.of(values[:, :, 0].transpose(1, 0, 2)[None].astype(np.float32)).to_arrays()
+    given = moments, np.ones((1, 2)), {"t": slice(0, 2)}, 4
+    np.testing.assert_allclose(feature_reliability(*given, groups=alone), feature_reliability(*given))
+
+
+def test_groups_of_unequal_size_against_leaving_each_out():
+    """Busing et al. 1999, of groups whose images are alike, for which the shift of the mean is exact."""
+    rng, draws = np.random.default_rng(21), 3
+    codes = np.repeat([0, 1, 2, 3], [1, 3, 2, 4])
+    of_image = rng.normal(size=4)[codes]
+    within = rng.gamma(2, size=10)
+
+    def log_ratio(kept):
+        n = kept.sum()
+        return np.log(
+            draws * ((of_image[kept] - of_image[kept].mean()) ** 2).sum() / (n - 1) / within[kept].sum() * n * 2
+        )
+
+    whole, n, sizes = log_ratio(np.ones(10, bool)), 10, np.array([1, 3, 2, 4])
+    left = np.array([log_ratio(codes != k) for k in range(4)])
+    estimate, h = 4 * whole - ((1 - sizes / n) * left).sum(), n / sizes
+    half = stats.t.ppf(0.975, 3) * np.sqrt(((h * whole - (h - 1) * left - estimate) ** 2 / (h - 1)).mean())
+    ratio = np.exp([estimate - half, estimate + half])
+    got = jackknife_icc((of_image - of_image.mean()) ** 2, within, draws, groups=Members(codes))
+    assert [float(got.lo), float(got.hi)] == pytest.approx(((ratio - 1) / (ratio + 2)).tolist())
+
+
+@pytest.mark.parametrize("measure", [score_reliability, rank_agreement])
+def test_intervals_of_images_in_groups_cover_the_truth(measure):
+    rng, found = np.random.default_rng(22), {True: [], False: []}
+    for _ in range(250):
+        values, groups = in_groups(rng, 180, 6, 3)
+        for told in found:
+            got = measure(values[:, :, None, None], groups=groups if told else None)
+            found[told].append((got.lo.item(), got.hi.item()))
+    truth = 1 / 1.5 if measure is score_reliability else 6 / np.pi * np.arcsin(1 / 1.5 / 2)
+    covered = {told: np.mean([lo <= truth <= hi for lo, hi in limits]) for told, limits in found.items()}
+    assert covered[True] >= 0.88 > 0.75 > covered[False]
+
+
+def test_features_of_images_in_groups_have_fewer_degrees_of_freedom():
+    groups = Members(np.repeat(np.arange(6), 3))
+    np.testing.assert_allclose(
+        icc_interval(5.0, 1.0, 18, 4, groups=groups)[0], icc(5.0 / stats.f.ppf(0.975, 5, 54), 1.0, 4)
+    )
+    assert np.isnan(icc_interval(5.0, 1.0, 18, 4, groups=Members(np.zeros(18)))).all()

@@ -7,8 +7,8 @@ import pytest
 from cfs_explore.diagnostics import CONSEQUENCE, difference_warning, set_differences
 
 
-def rows(n, format="PNG", mode="L", width=8, height=8):
-    return pd.DataFrame({"format": format, "mode": mode, "width": width, "height": height}, index=range(n))
+def rows(n, format="PNG", colour="grey", width=8, height=8):
+    return pd.DataFrame({"format": format, "colour": colour, "width": width, "height": height}, index=range(n))
 
 
 def test_equal_sets_do_not_differ():
@@ -21,7 +21,7 @@ def test_equal_sets_do_not_differ():
     [
         ({"format": "JPEG"}, "codec", "codec (all JPEG; ID: all PNG)"),
         ({"width": 16, "height": 16}, "native size", "native size (all 16x16; ID: all 8x8)"),
-        ({"mode": "RGB"}, "colour", "colour (all colour; ID: all grey)"),
+        ({"colour": "colour"}, "colour", "colour (all colour; ID: all grey)"),
     ],
 )
 def test_each_property_is_found_alone(change, name, told):
@@ -34,8 +34,16 @@ def test_distance_is_the_total_variation():
     id_rows = pd.concat([rows(60), rows(40, "JPEG")])
     ood_rows = pd.concat([rows(20), rows(70, "JPEG"), rows(10, "WEBP")])
     (difference,) = set_differences(id_rows, ood_rows)
-    assert difference.distance == pytest.approx((0.4 + 0.3 + 0.1) / 2)
+    assert difference.distance == pytest.approx(0.8 - 0.4)  # shares of lossy images: WEBP is as lossy as JPEG
     assert (difference.ood, difference.id) == ("70 % JPEG", "60 % PNG")
+
+
+@pytest.mark.parametrize("lossless", ["drawn", "array", "lossless WEBP", "BMP", "TIFF", "GIF", "PPM"])
+def test_only_lossy_against_lossless_is_a_difference_of_codec(lossless):
+    assert set_differences(rows(50), rows(20, lossless)) == []
+    for lossy in ("JPEG", "WEBP", "TIFF (JPEG)"):
+        assert [d.name for d in set_differences(rows(50, lossless), rows(20, lossy))] == ["codec"]
+        assert set_differences(rows(50, "JPEG"), rows(20, lossy)) == []
 
 
 @pytest.mark.parametrize(("share", "found"), [(0.05, False), (0.3, True)])
@@ -65,11 +73,6 @@ def test_many_different_sizes_are_compared_by_class():
     (difference,) = set_differences(photos(200, 300), photos(60, 420))
     assert difference.name == "native size" and 0.5 < difference.distance <= 1
     assert difference.ood.startswith("median side 4") and difference.id.startswith("median side ")
-
-
-def test_grey_and_palette_modes():
-    assert set_differences(rows(30, mode="L"), rows(30, mode="I;16")) == []
-    assert set_differences(rows(30, mode="L"), rows(30, mode="P"))[0].name == "colour"
 
 
 def test_one_image_of_another_kind_is_told():

@@ -113,7 +113,8 @@ def test_seed_spread(frame, theme):
 def best(untrained=(0.7, 0.65, 0.75, 0.2, 0.15, 0.25), statistics=(0.6, 0.55, 0.65, 0.3, 0.25, 0.35), single=None):
     rows = {"untrained": untrained, "statistics": statistics, "best statistic": single}
     columns = ["control", "auroc", "auroc_lo", "auroc_hi", "excess", "lo", "hi"]
-    return pd.DataFrame([(name, *row) for name, row in rows.items() if row], columns=columns)
+    frame = pd.DataFrame([(name, *row) for name, row in rows.items() if row], columns=columns)
+    return frame.assign(trained=frame["auroc"] + frame["excess"])
 
 
 def test_headline_of_a_clear_excess():
@@ -140,6 +141,12 @@ def test_headline_names_the_strongest_statistics():
     assert "does **not** exceed beyond chance" in level
     worse = controls_headline("far", best(single=(0.99, 0.98, 1, -0.05, -0.07, -0.03)))
     assert worse.endswith("**0.990 [0.980, 1.000]**, **more** than the trained backbone.")
+
+
+def test_saturated_headlines_are_no_evidence():
+    """Theory 30: two AUROCs near 1 support nothing, whatever their difference."""
+    text = controls_headline("far", best((0.996, 0.99, 1, 0.003, 0.001, 0.005), (0.997, 0.99, 1, 0.002, 0.001, 0.004)))
+    assert text.count("**no evidence**") == 2 and "beats" not in text
 
 
 def test_headline_with_too_few_images_or_no_statistics():

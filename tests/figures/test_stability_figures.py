@@ -99,7 +99,7 @@ def test_auroc_curve_has_both_bands_and_its_plateau(curve, theme):
     fig = auroc_curve_figure(curve, (1, 2), (0, 2), theme)
     assert fig.layout.template == template(theme)
     names = [t.name for t in fig.data]
-    assert names[:3] == ["95 % interval (DeLong)", "Single draws, lowest to highest", "AUROC, mean of the draws"]
+    assert names[:3] == ["95 % interval", "Single draws, lowest to highest", "AUROC, mean of the draws"]
     draws = fig.data[1]
     np.testing.assert_allclose(np.array(draws.y) + draws.error_y.array, curve["draw_hi"])
     np.testing.assert_allclose(np.array(draws.y) - draws.error_y.array, curve["draw_lo"])
@@ -171,7 +171,7 @@ def test_every_figure_goes_to_print(lines, law, radii, curve):
         assert export_bytes(figure, "svg", width="84mm").startswith(b"<svg")
 
 
-SURVIVAL = Survival(5.0, 0.93, 0.92, 0.94, 421, 5)
+SURVIVAL = Survival(5.0, 0.93, 0.92, 0.94, "n = 421 ID-test images", 5)
 CURVE = Curve("letters", 1.0, 0.9, 0.88, 0.92, 3.0, -1.0, 8, 3)
 
 
@@ -184,7 +184,7 @@ def said(survival=SURVIVAL, curve=CURVE, **changes):
 def test_headline_says_both_halves():
     text = said()
     assert "At **λ = 5.0**, **93 %** of the feature variance of **up1.res2 (decoder)** is the image's own" in text
-    assert "(ICC 0.930 [0.920, 0.940], n = 421, 5 draws)" in text
+    assert "(ICC 0.930 [0.920, 0.940], n = 421 ID-test images, 5 draws)" in text
     assert "its AUROC for **letters** stays within 0.01 of its maximum, 0.900 [0.880, 0.920]" in text
     assert text.endswith("from **λ = 3.0 to \u22121.0**.")
 
@@ -193,11 +193,14 @@ def test_headline_says_both_halves():
     ("survival", "words"),
     [
         (None, "has not been computed"),
-        (Survival(5, np.nan, np.nan, np.nan, 9, 5), "do not vary at all"),
-        (Survival(5, 0.5, np.nan, np.nan, 2, 5), "too few images"),
-        (Survival(5, 0.05, -0.02, 0.12, 421, 5), "nothing of the features of **up1.res2 (decoder)** is demonstrably"),
-        (Survival(5, 0.9984, 0.998, 0.999, 421, 5), "more than 99 %"),
-        (Survival(5, 1.0, 1.0, 1.0, 421, 5), "100 %"),
+        (Survival(5, np.nan, np.nan, np.nan, "n = 9 ID-test images", 5), "do not vary at all"),
+        (Survival(5, 0.5, np.nan, np.nan, "n = 2 ID-test images", 5), "too few images"),
+        (
+            Survival(5, 0.05, -0.02, 0.12, "n = 421 ID-test images", 5),
+            "nothing of the features of **up1.res2 (decoder)** is demonstrably",
+        ),
+        (Survival(5, 0.9984, 0.998, 0.999, "n = 421 ID-test images", 5), "more than 99 %"),
+        (Survival(5, 1.0, 1.0, 1.0, "n = 421 ID-test images", 5), "100 %"),
     ],
 )
 def test_headline_of_what_survives(survival, words):

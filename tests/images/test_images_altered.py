@@ -124,3 +124,15 @@ def test_without_download_nobody_is_asked(monkeypatch, tmp_path):
         with pytest.raises(SourceError):
             open_source(source | {"download": False})
     assert asked == [] and constants.HF_HUB_OFFLINE is before
+
+
+def test_a_copy_is_in_the_group_of_its_original(folder):
+    with open_source({"altered": "rotated", "of": str(folder)}) as altered, open_source(str(folder)) as plain:
+        assert [altered.read(i).group for i in range(5)] == [plain.read(i).image_id for i in range(5)]
+        assert {plain.read(i).group for i in range(5)} == {""}
+    digits = {"classes": [3], "split": "test"}
+    with (
+        open_source({"builtin": "digits-flipped"} | digits) as altered,
+        open_source({"builtin": "digits"} | digits) as own,
+    ):
+        assert [altered.read(i).group for i in range(9)] == [own.read(i).image_id for i in range(9)]

@@ -28,7 +28,8 @@ def test_lossless_codecs_give_the_pixels_back(codec):
     options = {"lossless": True} if codec == "WEBP" else {}
     record = decode(encode(Image.fromarray(RGB), codec, **options), "a", "label")
     np.testing.assert_array_equal(record.pixels, RGB)
-    assert (record.format, record.mode, record.width, record.height) == (codec, "RGB", 9, 6)
+    told = "lossless WEBP" if codec == "WEBP" else codec
+    assert (record.format, record.mode, record.width, record.height) == (told, "RGB", 9, 6)
     assert record.label == "label"
     assert not record.pixels.flags.writeable
 
@@ -141,6 +142,29 @@ def test_animation_gives_its_first_frame():
         assert decode(data, "a").pixels[0, 0].tolist() == [255, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("codec", "options", "told"),
+    [
+        ("WEBP", {"quality": 80}, "WEBP"),
+        ("WEBP", {"lossless": True}, "lossless WEBP"),
+        ("WEBP", {"lossless": True, "icc_profile": b"odd"}, "lossless WEBP"),
+        ("TIFF", {"compression": "jpeg"}, "TIFF (JPEG)"),
+        ("TIFF", {"compression": "tiff_lzw"}, "TIFF"),
+    ],
+)
+def test_the_codec_says_whether_it_is_lossy(codec, options, told):
+    assert decode(encode(Image.fromarray(RGB), codec, **options), "a").format == told
+
+
+@pytest.mark.parametrize(("lossless", "told"), [(True, "lossless WEBP"), (False, "WEBP")])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_webp_with_alpha_or_frames_is_told_by_its_first_picture(lossless, told, mode):
+    frames = [Image.fromarray(RNG.integers(0, 256, (9, 9, len(mode)), np.uint8), mode) for _ in range(2)]
+    for more in ([], frames[1:]):
+        options = {"save_all": True, "append_images": more} if more else {}
+        assert decode(encode(frames[0], "WEBP", lossless=lossless, **options), "a").format == told
+
+
 @pytest.mark.parametrize("codec", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
 def test_truncated_files_are_errors(codec, kept):
@@ -187,3 +211,13 @@ def test_encoded_size_limit(monkeypatch):
     monkeypatch.setattr(decode_module, "MAX_ENCODED_BYTES", len(data) - 1)
     with pytest.raises(ImageError, match="allowed are"):
         decode(data, "large.png")
+
+
+def test_the_limit_of_pixels_holds_for_every_page(monkeypatch):
+    monkeypatch.setattr(decode_module, "MAX_PIXELS", 100)
+    buffer = io.BytesIO()
+    small, large = Image.new("L", (8, 8)), Image.new("L", (12, 12))
+    small.save(buffer, "TIFF", save_all=True, append_images=[large])
+    assert decode(buffer.getvalue(), "scan.tif").width == 8
+    with pytest.raises(ImageError, match="12 x 12 pixels are more than the allowed"):
+        decode(buffer.getvalue(), "scan.tif", page=1)

@@ -1,10 +1,13 @@
 """Files that are not what their name says: none is run, shown or half read; whole sets go on without them."""
 
+import gzip
 import io
 import os
 import pickle
 import struct
+import tarfile
 import tempfile
+import tracemalloc
 import zipfile
 import zlib
 
@@ -107,8 +110,6 @@ def test_cut_anywhere_it_is_an_error_or_the_whole_image(codec):
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_png_bomb_is_refused_by_its_header():
-    import tracemalloc
-
     data = zeros_png(12_000)
     assert len(data) < 200_000
     tracemalloc.start()
@@ -141,8 +142,6 @@ HEADERS = {
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("kind", HEADERS)
 def test_headers_that_claim_billions_of_pixels_take_no_memory(kind):
-    import tracemalloc
-
     tracemalloc.start()
     with pytest.raises(ImageError, match=r"^bomb: .*megapixels"):
         decode(HEADERS[kind], "bomb")
@@ -215,3 +214,53 @@ def test_a_png_with_a_text_bomb_is_an_error():
     data = encoded()
     with pytest.raises(ImageError, match=r"^bomb\.png: "):
         decode(data[:33] + comment + data[33:], "bomb.png")
+
+
+def zip_directory(entries: int, *, zip64: bool = False, told: int | None = None) -> bytes:
+    """A zip of as many empty members as one likes, all in its directory only; it may tell another count."""
+    entry = b"PK\1\2" + bytes(42)
+    size, told = len(entry) * entries, entries if told is None else told
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, min(told, 65_535), min(told, 65_535), size, 0, 0)
+    if zip64:
+        record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, told, told, size, 0)
+        locator = struct.pack("<4sLQL", b"PK\6\7", 0, size, 1)
+        end = record + locator + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 65_535, 65_535, 2**32 - 1, 2**32 - 1, 0)
+    return entry * entries + end
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+@pytest.mark.parametrize("told", [None, 1])
+def test_a_zip_of_a_million_members_is_refused_by_its_directory(tmp_path, zip64, told):
+    """What zipfile would make of them takes ten times their bytes."""
+    path = tmp_path / "a.zip"
+    path.write_bytes(zip_directory(1_000_000, zip64=zip64, told=told))
+    tracemalloc.start()
+    with pytest.raises(SourceError, match="holds more than 200,000 members"):
+        open_source(path)
+    assert tracemalloc.get_traced_memory()[1] < 2 * path.stat().st_size
+    tracemalloc.stop()
+    path.rename(tmp_path / "a.npz")
+    with pytest.raises(SourceError, match=r"a header of more than|more than 1,000 members"):
+        open_source(tmp_path / "a.npz")
+
+
+def tar_header(name: str, size: int, kind: bytes) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.type = size, kind
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("size", [2**40, 2**62, 2**63 - 1, 2**64, 2**70, -512, -(2**62)])
+@pytest.mark.parametrize("kind", [b"0", b"L", b"K", b"x", b"g", b"S", b"Z"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_tar_headers_that_claim_more_than_there_is(tmp_path, size, kind, packed):
+    member = tar_of([("a.png", encoded())]).rstrip(b"\0")
+    data = member + bytes(-len(member) % 512) + tar_header("b.png", size, kind) + bytes(1024)
+    path = tmp_path / "a.tar"
+    path.write_bytes(gzip.compress(data) if packed else data)
+    tracemalloc.start()
+    with pytest.raises(SourceError, match="is not a readable tar archive") as caught:
+        open_source(path)
+    assert "Errno" not in str(caught.value) and "cannot fit" not in str(caught.value)
+    assert tracemalloc.get_traced_memory()[1] < 3 * 2**20
+    tracemalloc.stop()

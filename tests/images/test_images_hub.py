@@ -2,12 +2,14 @@
 
 import builtins
 import contextlib
+import io
 import json
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from cfs_explore.errors import ImageError, SourceError
 from cfs_explore.images import open_source
@@ -84,6 +86,56 @@ def test_bytes_columns_labels_and_splits(tables):
 def test_mistakes_tell_what_there_is(tables, options, told):
     with pytest.raises(SourceError, match=told):
         open_source({"hub": str(tables), **options})
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """A data set folder in Parquet: a 12-bit grey PNG, a TIFF of two pages, of two patients."""
+    pages = [Image.fromarray(np.full((3, 4), value, np.uint8)) for value in (10, 20)]
+    pages[0].save(tiff := io.BytesIO(), "TIFF", save_all=True, append_images=pages[1:])
+    Image.fromarray(np.full((3, 4), 4095, np.uint16)).save(png := io.BytesIO(), "PNG")
+    cells = [{"bytes": file.getvalue(), "path": None} for file in (png, tiff)]
+    cells = pa.array(cells, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    table = pa.table({"image": cells, "Patient_ID": [7, 8], "site": ["b", "b"]})
+    features = {
+        "image": {"_type": "Image"},
+        "Patient_ID": {"dtype": "int64", "_type": "Value"},
+        "site": {"dtype": "string", "_type": "Value"},
+    }
+    folder = tmp_path / "owner" / "scans"
+    folder.mkdir(parents=True)
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    pq.write_table(table.replace_schema_metadata(metadata), folder / "test.parquet")
+    return folder
+
+
+def test_range_pages_and_groups_as_of_files(scans):
+    with open_source({"hub": str(scans), "range": [0, 4095]}) as source:
+        record = source.read(0)
+        assert (record.pixels[0, 0, 0], record.group) == (255, "7")
+    with open_source({"hub": str(scans), "pages": "all", "group_column": "site"}) as source:
+        assert source.names == ["000000", "000001 page 1", "000001 page 2"]
+        assert [source.read(i).pixels[0, 0, 0] for i in (1, 2)] == [10, 20]
+        assert [source.read(i).group for i in range(3)] == ["b"] * 3
+    with pytest.raises(SourceError, match="no column 'person', which `group_column` names"):
+        open_source({"hub": str(scans), "group_column": "person"})
+
+
+def test_options_hold_for_a_copy(scans, tmp_path, monkeypatch):
+    monkeypatch.setenv("CFS_EXPLORE_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    (scans / "test.parquet").rename(tmp_path / "data" / "some--scans-test.parquet")
+    given = {"hub": "some/scans", "split": "test", "label": "site"}
+    with open_source(given | {"range": [0, 4095], "group_column": "site"}) as source:
+        record = source.read(0)
+        assert (source.kind, record.pixels[0, 0, 0], record.label, record.group) == ("parquet", 255, "b", "b")
+    (tmp_path / "data" / "some--scans-test.parquet").unlink()
+    folder = tmp_path / "data" / "some--scans-test"
+    folder.mkdir()
+    Image.new("L", (3, 3)).save(folder / "a.png")
+    assert open_source(given).kind == "folder"
+    with pytest.raises(SourceError, match="'group_column' does not apply to a folder"):
+        open_source(given | {"group_column": "site"})
 
 
 def test_a_folder_of_images_reads_the_files_themselves(folder, encode_png):

@@ -1,15 +1,20 @@
 """The limits as they are, met by files that reach them: ten gigabytes of zeros, and 200,000 tiny members."""
 
 import gzip
+import io
+import tracemalloc
 import zipfile
 import zlib
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 from watch import watched
 
 from cfs_explore.errors import SourceError
 from cfs_explore.images import open_source, unpacking
+from cfs_explore.images.decode import decode
 
 GIB, PIECE = 2**30, 2**26
 PIECES = 160  # of 64 MiB: 10 GiB
@@ -79,7 +84,7 @@ def test_ten_gigabytes_of_zeros_in_a_zip(tmp_path):
     many = [(f"{i}.png", PIECE) for i in range(PIECES)]
     with pytest.raises(SourceError, match=r"decompression bomb"):
         open_source(zip_that_claims(tmp_path / "many.zip", many, packed))
-    with pytest.raises(SourceError, match=r"no images in .*: found 1 files, of which 1: larger than 64 MiB"):
+    with pytest.raises(SourceError, match=r"no images in .*: found 1 file, of which 1: larger than 64 MiB"):
         open_source(zip_that_claims(tmp_path / "one.zip", [("zeros.png", PIECE * PIECES)], packed))
 
 
@@ -89,3 +94,16 @@ def test_two_hundred_thousand_tiny_members_and_one_more(tmp_path):
         assert len(source) == MEMBERS and source.skipped == []
     with pytest.raises(SourceError, match="more than 200,000 members"):
         open_source(zip_that_claims(tmp_path / "b.zip", members, offset=0))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
+def test_large_images_take_little_more_memory_than_their_pixels(mode):
+    shape = {"RGB": (3000, 3000, 3), "RGBA": (3000, 3000, 4), "I;16": (3000, 3000)}[mode]
+    stream = io.BytesIO()
+    Image.fromarray(np.full(shape, 7, np.uint16 if mode == "I;16" else np.uint8)).save(stream, "TIFF")
+    tracemalloc.start()
+    try:
+        decode(stream.getvalue(), "large.tiff", declared=None if mode == "RGBA" else (0, 255))
+        assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    finally:
+        tracemalloc.stop()

@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -123,8 +124,8 @@ def test_columns_by_name(root):
         open_source({"path": root / "a.csv", "column": "were"})
     with pytest.raises(SourceError, match=r"no column 'x', which `label_column` names"):
         open_source({"path": root / "a.csv", "label_column": "x"})
-    (root / "b.csv").write_text("dogs/1.png,1\ncats/my cat.png,2\n")
-    with pytest.raises(SourceError, match=r"no column of paths: .* Its columns are dogs/1\.png, 1"):
+    (root / "b.csv").write_text("dogs,1\ncats,2\n")
+    with pytest.raises(SourceError, match=r"no column of paths: .* Its columns are dogs, 1"):
         open_source(root / "b.csv")
     pq.write_table(pa.table({"n": [1]}), root / "c.parquet")
     with pytest.raises(SourceError, match=r"no column 'm', which `column` names"):
@@ -141,10 +142,9 @@ def test_bytes_of_a_named_column(root, encode_png):
 
 
 def test_texts_that_cannot_be_read(root, monkeypatch):
-    (root / "a.csv").write_bytes("path\nK\xf6ln.png\n".encode("latin-1"))
-    with pytest.raises(
-        SourceError, match=r"a\.csv is not UTF-8 text \(after line \d: .*Save it with the encoding UTF-8"
-    ):
+    (root / "a.csv").write_bytes(b"\xff\xfep\x00a\x00t\x00h")
+    (root / "a.csv").write_bytes((root / "a.csv").read_bytes() + b"\x00\x00\xd8\n\x00x")
+    with pytest.raises(SourceError, match=r"a\.csv is not readable text \(after line \d: .*encoding UTF-8"):
         open_source(root / "a.csv")
     (root / "b.txt").write_text("cats/1.png 1\nonly-a-path.png\n")
     with pytest.raises(SourceError, match=r"b\.txt, line 2: 'only-a-path\.png' has no label"):
@@ -193,3 +193,28 @@ def test_files_that_are_no_images_are_told(root, tmp_path):
         assert source.skipped == [("gone.png", "no such file"), ("more.zip", "archive inside (.zip), not opened")]
     with pytest.raises(SourceError, match="3 files but 1 labels; give one per file"):
         open_source({"files": files, "labels": ["a"]})
+
+
+def test_groups_of_listed_images(root):
+    """A column of groups by its usual name or the one that is named; texts beside files; bytes in Parquet."""
+
+    def groups_of(source):
+        with open_source(source) as opened:
+            return [opened.read(i).group for i in range(len(opened))]
+
+    names = ["cats/my cat.png", "dogs/1.png"]
+    table = pd.DataFrame({"path": names, "subject_id": ["p1", ""], "video": [7, 8]})
+    table.to_csv(root / "g.csv", index=False)
+    table.to_parquet(root / "g.parquet")
+    for place in (str(root / "g.csv"), str(root / "g.parquet")):
+        assert groups_of(place) == ["p1", ""]
+        assert groups_of({"path": place, "group_column": "video"}) == ["7", "8"]
+        with pytest.raises(SourceError, match="no column 'x', which `group_column` names"):
+            open_source({"path": place, "group_column": "x"})
+    files = [str(root / name) for name in names]
+    assert groups_of({"files": files, "groups": ["a", "-1"]}) == ["a", ""]
+    with pytest.raises(SourceError, match="2 files but 1 groups"):
+        open_source({"files": files, "groups": ["a"]})
+    pictures = [{"bytes": (root / name).read_bytes(), "path": name} for name in names]
+    pd.DataFrame({"image": pictures, "group": ["b", None]}).to_parquet(root / "bytes.parquet")
+    assert groups_of(root / "bytes.parquet") == ["b", ""]

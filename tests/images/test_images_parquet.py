@@ -114,9 +114,9 @@ def test_damaged_and_huge_tables(tmp_path, encoded, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "n_images", "shape", "codec", "labels"),
     [
-        ("cifar10/test", 10_000, (32, 32, 3), "WEBP", {"airplane", "truck"}),
-        ("mnist/test", 5_000, (28, 28, 3), "WEBP", {"0", "9"}),
-        ("svhn/color", 540, (32, 32, 3), "WEBP", {""}),
+        ("cifar10/test", 10_000, (32, 32, 3), "lossless WEBP", {"airplane", "truck"}),
+        ("mnist/test", 5_000, (28, 28, 3), "lossless WEBP", {"0", "9"}),
+        ("svhn/color", 540, (32, 32, 3), "lossless WEBP", {""}),
         ("uploads/originals", 60, None, "JPEG", {"photo", "mri"}),
     ],
 )

@@ -49,11 +49,11 @@ def test_options_of_another_kind_of_file(folder, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.write(folder / "cat" / "0.png", "a.png")
     for path, told in (
-        (folder, "'range' does not apply to a folder, which takes none"),
-        (tmp_path / "a.zip", r"'range' does not apply to a \.zip file, which takes none"),
+        (folder, "'key' does not apply to a folder, which takes range, pages"),
+        (tmp_path / "a.zip", r"'key' does not apply to a \.zip file, which takes range, pages"),
     ):
         with pytest.raises(SourceError, match=told):
-            open_source({"path": str(path), "range": [0, 1]})
+            open_source({"path": str(path), "key": "x"})
     with pytest.raises(SourceError, match=r"'key' does not apply to a \.npy file, which takes range"):
         open_source({"path": str(tmp_path / "a.npy"), "key": "x"})
     assert len(open_source({"path": folder, "root": None})) == 8  # None: not given

@@ -122,5 +122,5 @@ def test_unknown_missing_and_empty_sources(tmp_path):
             open_source(missing)
     with pytest.raises(SourceError, match="no path given"):
         open_source("")
-    with pytest.raises(SourceError, match=r"no images in .*: found 1 files, of which 1: not an image extension"):
+    with pytest.raises(SourceError, match=r"no images in .*: found 1 file, of which 1: not an image extension"):
         open_source(tmp_path)

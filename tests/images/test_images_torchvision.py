@@ -75,6 +75,7 @@ def test_files_stay_inside_the_root(tmp_path):
         ({"torchvision": "PhotoTour"}, "no torchvision set"),
         ({"torchvision": "DTD", "split": "valid"}, "DTD has no split 'valid'; allowed are train, val, test"),
         ({"torchvision": "DTD", "partition": 3}, "no option 'partition'"),
+        ({"torchvision": "DTD", "range": [0, 4095]}, "no option 'range'; allowed are split, root, download"),
     ],
 )
 def test_mistakes(options, told):

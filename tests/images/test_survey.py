@@ -135,6 +135,8 @@ def test_overlap_is_exact_and_named(planted, tmp_path):
     told = overlap_warning("ood", pairs, len(ood))
     assert told.startswith("ood: 2 of 4 images are also in the ID set, pixel by pixel (leak.png = a/2.png, leak2.bmp")
     assert overlap_warning("ood", [], 4) == ""
+    assert "2 of 3 images that were looked at are also" in overlap_warning("ood", pairs, 3, sampled=True)
+    assert "every image that was looked at is also" in overlap_warning("ood", pairs, 2, sampled=True)
 
 
 def test_summary_never_rounds_something_away(tmp_path):

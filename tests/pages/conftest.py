@@ -4,14 +4,22 @@ import pytest
 import streamlit as st
 
 from cfs_explore import jobs
-from cfs_explore.ui import navigation, new_backbone
+from cfs_explore.ui import background, missing_stage, navigation, new_backbone
 
 
 @pytest.fixture(autouse=True)
 def _owners_server(monkeypatch):
-    """The server is its owner's own, and jobs that a test plays are not started again by the app."""
+    """The server is its owner's own; no job of a test is started again, no worker waits, no backbone is timed."""
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
     monkeypatch.setattr(jobs, "recover", lambda: [])
+    monkeypatch.setattr(jobs, "prepare", lambda: None)
+    monkeypatch.setattr(missing_stage, "inspect_backbone", lambda spec: {"seconds_per_forward": 0.01})
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    """Pages wait for what goes on in the background, however busy the machine is."""
+    monkeypatch.setattr(background, "PATIENCE_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -24,7 +32,7 @@ def no_timers(monkeypatch):
 def runs(tmp_path, monkeypatch):
     """An empty folder for runs on the owner's own server; no worker is started, and no backbone is timed."""
     facts = {"seconds_per_forward": 0.01, "device": "cpu"}
-    monkeypatch.setattr(new_backbone, "inspect_backbone", lambda spec: facts)
+    monkeypatch.setattr(new_backbone, "facts_by_now", lambda spec: facts)
     monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")

@@ -33,6 +33,24 @@ def add_other(app, kind: str, prefix="new_ood", **fields):
     return app.button(key=f"{prefix}_add").click().run()
 
 
+def labelled(elements, label: str):
+    """The element with this label; the keys of some change with what is proposed."""
+    return next(each for each in elements if each.label == label)
+
+
+def choose_backbone(app, value: str):
+    return labelled(app.selectbox, "Backbone").select(value).run()
+
+
+def choose_id(app, value: str = ""):
+    """A run whose statistics are used; "" for own images."""
+    return labelled(app.selectbox, "Compared with").select(value).run()
+
+
+def set_draws(app, value: int):
+    return labelled(app.slider, "Noise draws per image").set_value(value)
+
+
 def keyed(elements, beginning: str) -> list:
     return [each for each in elements if (each.key or "").startswith(beginning)]
 
@@ -46,6 +64,11 @@ def open_look(app, position=0):
     keys = [each.key.removeprefix("name_") for each in keyed(app.text_input, "name_")]
     app.session_state[f"look_{keys[position]}"] = True
     return app.run()
+
+
+def strips(app) -> list[str]:
+    """The strips of thumbnails, as HTML."""
+    return [each.proto.body for each in app.get("html") if '<div class="cfs-strip"' in each.proto.body]
 
 
 def started_spec(app, runs) -> RunSpec:

@@ -1,5 +1,6 @@
 """Open a page of the app without a browser."""
 
+import json
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -17,6 +18,12 @@ def open_page(page: str | None = None, **query: str) -> AppTest:
         app.switch_page(f"pages/{page}.py").run()
     assert not app.exception
     return app
+
+
+def forget_digests(run: Path) -> None:
+    """Let a test change the files of a run; without digests nothing tells."""
+    path = run / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"files": {}}))
 
 
 def texts(app: AppTest) -> str:

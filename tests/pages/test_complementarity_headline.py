@@ -9,6 +9,7 @@ from cfs_explore.headlines.complementarity import complementarity_headline
 ROW = {
     "auroc_e": 0.7,
     "auroc_d": 0.8,
+    "auroc_avg": 0.84,
     "better": "decoder",
     "auroc_gain": 0.04,
     "auroc_gain_lo": 0.02,
@@ -25,7 +26,7 @@ def said(**changes) -> str:
 
 def test_a_gain_is_told_with_its_interval_and_the_better_one():
     text = said()
-    assert text.startswith("At λ = 5.0, the encoder adds 0.040 [0.020, 0.060] AUROC to the decoder (paired DeLong);")
+    assert text.startswith("At λ = 5.0, the encoder adds 0.040 [0.020, 0.060] AUROC to the decoder (paired);")
     assert "the decoder adds 0.040" in said(better="encoder", auroc_e=0.85)
     assert "among images that the encoder finds alike, the decoder still tells OOD from ID (AUROC 0.600" in text
 
@@ -59,6 +60,11 @@ def test_perfect_scores_leave_nothing():
     text = said(auroc_e=1.0, better="encoder", **nothing, **missing)
     assert text.endswith("the encoder alone already separates every image: nothing is left for the decoder to add.")
     assert "the decoder still tells" in said(auroc_d=1.0, **nothing)
+
+
+def test_saturated_scores_are_no_evidence():
+    text = said(auroc_d=0.9961, auroc_avg=0.9990, auroc_gain=0.0029, auroc_gain_lo=0.001, auroc_gain_hi=0.005)
+    assert "what the encoder adds is no evidence" in text and "paired" not in text
 
 
 def test_too_few_images_are_said():

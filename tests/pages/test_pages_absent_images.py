@@ -5,7 +5,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from page_steps import open_page, texts
+from page_steps import forget_digests, open_page, texts
 
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
@@ -52,11 +52,12 @@ def gallery(app) -> str:
 
 
 def test_one_set_has_pictures_and_another_has_not(closed, monkeypatch, tmp_path):
-    """The levels' pictures of the letters are there, those of ID and of the street numbers are not."""
+    """The levels' pictures of ID-train are there, those of the sets on show are not."""
     shutil.copytree(closed.path, tmp_path / "mixed")
     table = pd.read_parquet(BUNDLES / "digits" / "tables" / "level_pictures.parquet")
-    table = table[(table["dataset"] == "letters") & (table["level"] < 2)]
+    table = table[(table["dataset"] == "letters") & (table["level"] < 2)].assign(role="id_train", dataset="ramps")
     table.to_parquet(tmp_path / "mixed" / "tables" / "level_pictures.parquet", index=False)
+    forget_digests(tmp_path / "mixed")
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
     app = open_page("protocol", run="mixed", protocol_view="levels")
     assert "The images of these sets are not part of this exploration" in texts(app)

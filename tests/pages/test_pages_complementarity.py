@@ -5,6 +5,7 @@ import pytest
 from page_steps import open_page, texts
 
 from cfs_explore.diagnostics import catches, joint_separability
+from cfs_explore.diagnostics.bootstrap import standing_decimals
 from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.pipeline import explore
 from cfs_explore.ui import complementarity_details, complementarity_view, data
@@ -58,7 +59,9 @@ def test_the_published_pair_is_shown_with_the_stages_numbers(runs, scale):
     for name in ("auroc_e", "auroc_d", "auroc_avg", "adjusted_d", "adjusted_e", "realised", "bits_d"):
         assert format_estimate(row[name], row[f"{name}_lo"], row[f"{name}_hi"]) in text, name
     for each in rows.itertuples():
-        assert f"{each.gain_d:.2f} [{each.gain_d_lo:.2f}, {each.gain_d_hi:.2f}]" in text
+        digits = standing_decimals(each.gain_d_lo, each.gain_d_hi, 2)
+        shown = [f"{number:.{digits}f}" for number in (each.gain_d, each.gain_d_lo, each.gain_d_hi)]
+        assert f"{shown[0]} [{shown[1]}, {shown[2]}]" in text
     assert f"D² on {scale}" in text and f"n = {row['n_id']} ID, {row['n_ood']} OOD" in text
     assert {True: "**yes**", False: "**no**"}[bool(row["avg_beats_e"])] in text
     points = next(frame.value for frame in app.dataframe if "encoder" in frame.value and "class" in frame.value)

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from page_steps import open_page, texts
+from PIL import Image
 
 from cfs_explore import stages
 from cfs_explore.diagnostics import CONSEQUENCE
 from cfs_explore.figures import format_estimate
+from cfs_explore.images import open_source
 from cfs_explore.store import open_run
 from cfs_explore.ui import data
 
@@ -24,12 +26,16 @@ def runs(tmp_path_factory, tiny, tiny_folder, write_images):
     from cfs_explore.pipeline.stages import Study
 
     folder = tmp_path_factory.mktemp("controls-page")
+    bright = tmp_path_factory.mktemp("bright")
+    with open_source(str(write_images(12, "npz", seed=2, shift=60))) as source:
+        for i in range(12):
+            Image.fromarray(source.read(i).pixels[:, :, 0]).save(bright / f"{i}.jpg", quality=100)
     spec = {
         "name": "small",
         "backbone": str(tiny_folder),
         "id": {"train": {"name": "ramps", "source": str(write_images(36, "zip", seed=1))}},
         "ood": [
-            {"name": "bright", "source": str(write_images(12, "npz", seed=2, shift=60))},
+            {"name": "bright", "source": str(bright)},
             {"name": "one", "source": str(write_images(1, "zip", seed=3))},
         ],
         "levels": [5.0, -1.0],
@@ -119,7 +125,7 @@ def test_each_view_below(small, view, said):
         table = small.table("image_statistics").query("ood == 'bright' and statistic != 'all'")
         row = table.sort_values("auroc").dropna(subset=["auroc"]).iloc[-1]
         assert format_estimate(row.auroc, row.lo, row.hi) in texts(app)
-        assert "codec (all array; ID: all PNG)" in texts(app)
+        assert "codec (all JPEG; ID: all PNG)" in texts(app)
     if view == "seeds":
         assert app.session_state["controls_level"] == 1 and "λ = \u22121.0" in texts(app)
 
@@ -140,14 +146,14 @@ def test_without_the_stage_the_page_says_what_to_run(small, tmp_path, monkeypatc
     import shutil
 
     shutil.copytree(small.path, tmp_path / "bare")
-    manifest = json.loads((tmp_path / "bare" / "manifest.json").read_text()) | {"stages": {}}
+    manifest = json.loads((tmp_path / "bare" / "manifest.json").read_text()) | {"stages": {}, "files": {}}
     (tmp_path / "bare" / "manifest.json").write_text(json.dumps(manifest))
     for name in stages.STAGES["controls"].tables:
         (tmp_path / "bare" / "tables" / f"{name}.parquet").unlink()
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
     app = open_page("controls", run="bare")
     assert "made without the stage Controls" in texts(app) and not app.get("plotly_chart")
-    assert "Compute it now" in [each.label for each in app.button]
+    assert any(each.label.startswith("Compute it (about ") for each in app.button)
     (tmp_path / "bare" / "imported.json").write_text('{"places": false}')
     app = open_page("controls", run="bare")
     assert "compute it where it was made" in texts(app) and not app.button
@@ -157,7 +163,7 @@ def test_without_the_stage_the_page_says_what_to_run(small, tmp_path, monkeypatc
 def test_differences_of_storage_are_told_on_every_page(small, page):
     app = open_page(page, run="small", ood="bright")
     (warning,) = [each.value.replace("\\", "") for each in app.warning]
-    assert warning == f"bright differs from the ID set in codec (all array; ID: all PNG): {CONSEQUENCE}"
+    assert warning == f"bright differs from the ID set in codec (all JPEG; ID: all PNG): {CONSEQUENCE}"
 
 
 def test_several_sets_share_one_line(small, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from page_steps import open_page, texts
+from page_steps import forget_digests, open_page, texts
 
 from cfs_explore.embedding import snapshot_features
 from cfs_explore.figures import format_estimate
@@ -250,6 +250,7 @@ def test_names_from_users_are_harmless(small):
     table = pd.read_parquet(small.path / "images.parquet")
     table["name"] = "<img src=x onerror=alert(1)> **bold**"
     table.to_parquet(small.path / "images.parquet", index=False)
+    forget_digests(small.path)
     row = small.entry("ood", "single").start
     app = open_page("images", run="small", images_sets="1", images_picked=str(row))
     (heading,) = [each.value for each in app.header if "bold" in each.value]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from form_steps import add_other, keyed, names, picture, started_spec, upload, upload_folder
 from page_steps import button, open_page, texts
+from PIL import Image
 
 from cfs_explore.images import open_source
 from cfs_explore.ui import uploads
@@ -86,6 +87,18 @@ def test_what_is_switched_away_stays_and_can_be_taken_out(runs):
     assert names(app) == ["pets"]
 
 
+def test_uploads_are_still_there_after_a_look_at_another_page(runs):
+    app = upload(open_page("new"), {"a.png": picture(0), "b.png": picture(1)})
+    keyed(app.text_input, "name_new_ood")[0].set_value("Two pictures").run()
+    app.switch_page("pages/start.py").run()
+    app.switch_page("pages/new.py").run()
+    assert names(app) == ["Two pictures"] and not app.exception
+    app = upload(app, {"pack.npy": array(20)})
+    assert sorted(names(app)) == ["Two pictures", "pack"]
+    first, second = started_spec(app, runs).ood
+    assert {first.name, second.name} == {"Two pictures", "pack"}
+
+
 def test_a_file_above_the_limit_is_refused_by_name(monkeypatch, runs):
     monkeypatch.setenv("CFS_EXPLORE_MAX_UPLOAD_MB", "0.002")
     app = upload(open_page("new"), {"small.png": picture(0), "large.npy": array(20)})
@@ -104,14 +117,22 @@ def test_a_tar_is_one_set(runs):
     assert names(app) == ["animals"] and "21 images" in texts(app)
 
 
+def test_a_set_of_which_nothing_can_be_read_cannot_start(runs):
+    app = upload(open_page("new"), {"fake.jpg": b"text with the name of a picture"})
+    assert "None of the pictures that were looked at can be read" in texts(app)
+    assert "fake: it cannot be used; take it out or replace it (step 1)." in texts(app)
+    assert button(app, "Start").disabled
+
+
 def test_floats_of_another_range_ask_what_is_black_and_white(runs):
     app = upload(open_page("new"), {"scan.npy": array(20, 3, 812, np.float32)})
-    assert "the values run from 3" in texts(app) and button(app, "Start").disabled
+    assert "scan.npy: choose what is black and what is white (step 1)." in texts(app)
+    assert button(app, "Start").disabled and not app.error
     (choice,) = keyed(app.selectbox, "range_")
     assert choice.options == ["0 to 4,095 (12 bit)", "0 to 65,535 (16 bit)", choice.options[2]]
     assert choice.options[2].endswith("the array's own")
     choice.select(choice.options[2]).run()
-    assert "the values run from 3" not in texts(app)
+    assert "choose what is black" not in texts(app)
     (image_set,) = started_spec(app, runs).ood
     with open_source(image_set.source) as source:
         pixels = np.stack([source.read(i).pixels for i in range(20)])
@@ -122,11 +143,43 @@ def test_floats_of_another_range_ask_what_is_black_and_white(runs):
 def test_whole_numbers_ask_too(runs):
     app = upload(open_page("new"), {"scan.npy": array(20, 0, 4000, np.uint16)})
     (choice,) = keyed(app.selectbox, "range_")
-    choice.select("0 to 255").run()
-    assert "The range declared is 0 to 255" in texts(app) and button(app, "Start").disabled
-    keyed(app.selectbox, "range_")[0].select("0 to 4,095 (12 bit)").run()
+    assert choice.options[:2] == ["0 to 4,095 (12 bit)", "0 to 65,535 (16 bit)"]
+    choice.select("0 to 4,095 (12 bit)").run()
     assert "20 images" in texts(app)
     assert started_spec(app, runs).ood[0].source["range"] == [0, 4095]
+
+
+def test_an_array_of_several_readings_asks_for_its_axes_then_for_its_range(runs):
+    buffer = io.BytesIO()
+    np.save(buffer, np.random.default_rng(0).uniform(0, 4000, (16, 16, 30)).astype(np.uint16))
+    app = upload(open_page("new"), {"stack.npy": buffer.getvalue()})
+    assert "stack.npy: choose how the array is to be read (step 1)." in texts(app)
+    assert button(app, "Start").disabled and not app.error
+    (axes,) = keyed(app.selectbox, "axes_")
+    assert axes.options == ["N × H × W: 16 images of 30 x 16, grey", "H × W × N: 30 images of 16 x 16, grey"]
+    axes.select(axes.options[1]).run()
+    keyed(app.selectbox, "range_")[0].select("0 to 4,095 (12 bit)").run()
+    assert "30 images" in texts(app)
+    source = started_spec(app, runs).ood[0].source
+    assert (source["layout"], source["range"]) == ("HWN", [0, 4095])
+    with open_source(source) as opened:
+        assert len(opened) == 30
+
+
+def test_pages_of_a_tiff_become_images_where_that_is_wished(runs):
+    frames = [Image.fromarray(np.full((16, 16), 60 * i, np.uint8)) for i in range(3)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "TIFF", save_all=True, append_images=frames[1:])
+    app = upload(open_page("new"), {"scan.tif": buffer.getvalue()} | {f"{i}.png": picture(i) for i in range(3)})
+    assert "4 images" in texts(app)
+    (toggle,) = keyed(app.toggle, "pages_")
+    toggle.set_value(True).run()
+    assert "6 images" in texts(app)
+    source = started_spec(app, runs).ood[0].source
+    assert source["pages"] == "all"
+    with open_source(source) as opened:
+        assert len(opened) == 6
+    assert not keyed(upload(open_page("new"), {"pack.npy": array(20)}).toggle, "pages_")
 
 
 # Other sources
@@ -177,8 +230,15 @@ def test_strangers_name_no_files(monkeypatch):
 def test_strangers_name_public_data_sets_where_the_administrator_allows_it(monkeypatch):
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "1")
     monkeypatch.setenv("CFS_EXPLORE_FETCH", "1")
-    kinds = open_page("new").selectbox(key="new_ood_kind").options
-    assert kinds == ["Sample set", "Hugging Face data set", "torchvision data set"]
+    monkeypatch.setenv("CFS_EXPLORE_FETCH_FROM", "uoft-cs/*, torchvision")
+    app = open_page("new")
+    assert app.selectbox(key="new_ood_kind").options == ["Sample set", "Hugging Face data set", "torchvision data set"]
+    app = add_other(app, "hub", hub="somebody/else")
+    assert "somebody/else is not among what this server fetches" in texts(app)
+    monkeypatch.setenv("CFS_EXPLORE_FETCH_FROM", "uoft-cs/*")
+    assert open_page("new").selectbox(key="new_ood_kind").options == ["Sample set", "Hugging Face data set"]
+    monkeypatch.delenv("CFS_EXPLORE_FETCH_FROM")  # without a list, nothing
+    assert open_page("new").selectbox(key="new_ood_kind").options == ["Sample set"]
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
     monkeypatch.setenv("CFS_EXPLORE_FETCH", "0")
     assert not any("data set" in kind for kind in open_page("new").selectbox(key="new_ood_kind").options)

@@ -1,20 +1,20 @@
-"""The form of a new exploration: what it asks for, what it writes; and the page of a run in each of its states."""
+"""The form of a new exploration: what it asks for, what it writes."""
 
-import json
-import os
-import time
 from dataclasses import replace
 
 import pytest
+import streamlit as st
+from form_steps import choose_id, picture, set_draws, upload
 from page_steps import button, open_page, texts
 
 from cfs_explore import jobs
+from cfs_explore.absent import Absent
 from cfs_explore.estimate import format_seconds
 from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import RunSpec
 from cfs_explore.stages import STAGES
 from cfs_explore.store import open_run
-from cfs_explore.ui import new_backbone
+from cfs_explore.ui import background, data, new_backbone, new_estimate
 
 LETTERS = 400
 
@@ -23,19 +23,11 @@ LETTERS = 400
 def runs(tmp_path, monkeypatch):
     """An empty folder for runs; no worker is started, and no backbone is timed."""
     facts = {"seconds_per_forward": 0.01, "device": "cpu"}
-    monkeypatch.setattr(new_backbone, "inspect_backbone", lambda spec: facts)
+    monkeypatch.setattr(new_backbone, "facts_by_now", lambda spec: facts)
     monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
     return tmp_path
-
-
-@pytest.fixture
-def run(runs):
-    """A run directory with its spec, to give a status to."""
-    image_set = {"name": "letters", "source": {"builtin": "letters"}}
-    spec = {"name": "My letters", "backbone": {"path": "nowhere"}, "id": {"run": "digits"}, "ood": [image_set]}
-    return jobs.create(RunSpec.parse(spec))
 
 
 def choose_letters(app):
@@ -48,23 +40,37 @@ def add_paths(app, *paths):
     return button(app, "Add").click().run()
 
 
-def write_status(run, state: str, **facts) -> None:
-    status = {"state": state, "pid": os.getpid(), "started": time.time(), **facts}
-    (run / "status.json").write_text(json.dumps(status))
-
-
 def test_a_sample_set_gives_an_estimate_and_can_start(runs):
     app = choose_letters(open_page("new"))
     assert not app.exception
-    assert f"{LETTERS} images × 8 levels × 5 draws = {LETTERS * 40:,} forwards" in texts(app)
+    assert f"{LETTERS} images × 8 levels × 1 draw = {LETTERS * 8:,} forwards" in texts(app)
     assert not button(app, "Start").disabled
-    app.slider(key="new_draws").set_value(2).run()
-    assert f"= {LETTERS * 16:,} forwards" in texts(app)
+    set_draws(app, 2).run()
+    assert f"2 draws = {LETTERS * 16:,} forwards" in texts(app)
+
+
+@pytest.mark.parametrize(("seconds", "draws"), [(0.003, 5), (0.004, 1), (None, 1)])
+def test_one_draw_where_all_take_over_a_minute(runs, monkeypatch, seconds, draws):
+    """400 letters, 8 levels and 5 draws are 16,000 forwards; what is not known yet counts as slow."""
+    facts = None if seconds is None else {"seconds_per_forward": seconds, "device": "cpu"}
+    monkeypatch.setattr(new_backbone, "facts_by_now", lambda spec: facts)
+    monkeypatch.setattr(background, "watch", lambda task, text: st.info(text))
+    monkeypatch.setattr(new_estimate, "inspecting", lambda spec: None)
+    app = choose_letters(open_page("new"))
+    assert f"× {draws} draw" in texts(app)
+    assert ("One noise draw, since 5 take about 64 s" in texts(app)) == (seconds == 0.004)
+    assert ("Measuring the speed of this machine" in texts(app)) == (seconds is None)
+    assert not button(app, "Start").disabled
+    set_draws(app, 3).run()
+    assert "× 3 draws" in texts(app) and "One noise draw" not in texts(app)
+    monkeypatch.setattr(new_backbone, "facts_by_now", lambda spec: {"seconds_per_forward": 1e-4, "device": "cpu"})
+    app.run()
+    assert "× 3 draws" in texts(app)  # a choice stays
 
 
 def test_start_writes_what_was_chosen(runs):
     app = choose_letters(open_page("new"))
-    app.slider(key="new_draws").set_value(1)
+    set_draws(app, 2)
     app.radio(key="new_taps").set_value("sparse_ed")
     app.multiselect(key="new_levels_digits").set_value([5.0, -1.0])
     app.number_input(key="new_seed").set_value(7).run()
@@ -73,58 +79,93 @@ def test_start_writes_what_was_chosen(runs):
     (started,) = runs.glob("*/started")
     assert app.query_params["job"] in (started.parent.name, [started.parent.name])
     spec = RunSpec.parse(started.parent / "spec.yaml")
-    assert (spec.name, spec.lams, spec.draws, spec.taps, spec.seed) == ("letters", [5.0, -1.0], 1, "sparse_ed", 7)
+    assert (spec.name, spec.lams, spec.draws, spec.taps, spec.seed) == ("letters", [5.0, -1.0], 2, "sparse_ed", 7)
     assert [(s.name, s.source) for s in spec.ood] == [("letters", {"builtin": "letters"})]
     assert spec.id.run.endswith("digits")
 
 
-def test_diagnostics_state_their_cost_and_are_in_the_estimate(runs):
+def test_a_run_that_cannot_fit_is_refused_before_the_uploads_are_moved(runs, monkeypatch):
+    """There is room, but not for what the estimate says."""
+    app = upload(open_page("new"), {f"{seed}.png": picture(seed) for seed in range(3)})
+    monkeypatch.setenv("CFS_EXPLORE_MAX_DISK_GB", "0.0005")
+    before = sorted(path for path in runs.rglob("*") if path.is_file())
+    jobs.check_room()
+    button(app, "Start").click().run()
+    assert sum("this one needs about" in each.value for each in app.error) == 2  # at the estimate, and at Start
+    assert sorted(path for path in runs.rglob("*") if path.is_file()) == before
+    monkeypatch.delenv("CFS_EXPLORE_MAX_DISK_GB")
+    button(app, "Start").click().run()
+    assert len(list(runs.glob("*/started"))) == 1
+
+
+def captions(app) -> list[str]:
+    return [caption.replace("\\", "") for caption in app.radio(key="new_diagnostics").proto.captions]
+
+
+def test_three_choices_state_their_cost_and_are_in_the_estimate(runs):
     app = choose_letters(open_page("new"))
-    counts = replace(open_run(BUNDLES / "digits").counts, ood=(LETTERS,))
-    forwards = {name: stage.forwards(counts) for name, stage in STAGES.items()}
-    box = app.multiselect(key="new_diagnostics")
-    assert box.value == list(STAGES)
-    assert box.options[0] == "Complementarity, no forwards"
-    seconds = format_seconds(forwards["controls"] * 0.01)
-    assert f"Controls, +{forwards['controls']:,} forwards, about {seconds}" in box.options
-    assert f"and {sum(forwards.values()):,} for the diagnostics" in texts(app)
-    assert f"About **{format_seconds((LETTERS * 40 + sum(forwards.values())) * 0.01)}**" in texts(app)
-    box.set_value(["separation", "stability"]).run()
-    assert f"and {forwards['stability']:,} for the diagnostics" in texts(app)
-    app.multiselect(key="new_diagnostics").set_value(["separation"]).run()
+    counts = replace(open_run(BUNDLES / "digits").counts, ood=(LETTERS,), draws=1)
+    forwards = sum(stage.forwards(counts) for stage in STAGES.values())
+    choice = app.radio(key="new_diagnostics")
+    assert (choice.options, choice.value) == (["Map", "Standard", "Everything"], "standard")
+    own = f"{LETTERS * 8:,} forwards, about {format_seconds(LETTERS * 8 * 0.01)}"
+    assert captions(app)[0] == f"The map and nothing else: {own}."
+    assert captions(app)[1] == "Also complementarity and separation: a few seconds more."
+    assert captions(app)[2].endswith(f": {forwards:,} forwards more, about {format_seconds(forwards * 0.01)}.")
     assert "for the diagnostics" not in texts(app)
+    assert f"About **{format_seconds(LETTERS * 8 * 0.01)}**" in texts(app)
+    choice.set_value("all").run()
+    assert f"and {forwards:,} for the diagnostics" in texts(app)
+    assert f"About **{format_seconds((LETTERS * 8 + forwards) * 0.01)}**" in texts(app)
 
 
-def test_a_choice_of_diagnostics_outlives_labels_that_change(runs):
+def test_stages_without_images_on_this_machine_are_left_out_of_the_time(runs, monkeypatch):
+    """The ID images of the exploration whose statistics are used are not here."""
+    gone = [Absent(role, name, True, "torchvision's CIFAR10", False) for role, name in [("id_test", "digits <0-6>")]]
+    monkeypatch.setattr(data, "absent", lambda run, digest: gone)
     app = choose_letters(open_page("new"))
-    app.multiselect(key="new_diagnostics").set_value(["controls", "complementarity"]).run()
-    labels = app.multiselect(key="new_diagnostics").options
-    app.slider(key="new_draws").set_value(2)
+    counts = replace(open_run(BUNDLES / "digits").counts, ood=(LETTERS,), draws=1)
+    forwards = STAGES["prediction"].forwards(counts)  # the only one that needs ID-train alone
+    assert (
+        f": {forwards:,} forwards more, about {format_seconds(forwards * 0.01)}. Without stability, "
+        in captions(app)[2]
+    )
+    assert captions(app)[2].endswith("conditioning: the images of digits <0-6> are not on this machine.")
+    app.radio(key="new_diagnostics").set_value("all").run()
+    assert f"and {forwards:,} for the diagnostics" in texts(app)
+
+
+def test_a_choice_of_diagnostics_outlives_costs_that_change(runs):
+    app = choose_letters(open_page("new"))
+    app.radio(key="new_diagnostics").set_value("all").run()
+    before = captions(app)
+    set_draws(app, 2)
     app.multiselect(key="new_levels_digits").set_value([5.0, -1.0]).run()
-    assert app.multiselect(key="new_diagnostics").options != labels
-    assert app.multiselect(key="new_diagnostics").value == ["complementarity", "controls"]
+    assert captions(app) != before
+    assert app.radio(key="new_diagnostics").value == "all"
     app.multiselect(key="new_levels_digits").set_value([]).run()
-    assert app.multiselect(key="new_diagnostics").options[4] == "Controls"  # nothing to reckon with
+    assert captions(app)[2].endswith(" and conditioning.")  # nothing to reckon with
     app.multiselect(key="new_levels_digits").set_value([5.0]).run()
     button(app, "Start").click().run()
     (started,) = runs.glob("*/started")
-    spec = RunSpec.parse(started.parent / "spec.yaml")
-    assert spec.diagnostics == spec.stages == ["complementarity", "controls"]
+    assert RunSpec.parse(started.parent / "spec.yaml").stages == list(STAGES)
 
 
-@pytest.mark.parametrize(("chosen", "written"), [(None, "all"), ([], [])])
-def test_all_diagnostics_or_none(runs, chosen, written):
+@pytest.mark.parametrize("chosen", [None, "map", "all"])
+def test_the_spec_says_the_choice_in_its_own_word(runs, chosen):
+    """What the form starts by default is what a spec without the field says."""
     app = choose_letters(open_page("new"))
     if chosen is not None:
-        app.multiselect(key="new_diagnostics").set_value(chosen).run()
+        app.radio(key="new_diagnostics").set_value(chosen).run()
     button(app, "Start").click().run()
     (started,) = runs.glob("*/started")
-    assert RunSpec.parse(started.parent / "spec.yaml").diagnostics == written
+    written = RunSpec.parse(started.parent / "spec.yaml").diagnostics
+    assert written == (chosen or RunSpec.model_fields["diagnostics"].default)
 
 
 def test_own_id_images_from_the_server(runs, write_images):
     app = choose_letters(open_page("new"))
-    app.radio(key="new_id").set_value("").run()
+    choose_id(app)
     assert "Add in-distribution images" in texts(app)
     assert button(app, "Start").disabled
     path = write_images(40, "zip", side=16)
@@ -148,81 +189,12 @@ def test_no_level_and_no_tap_are_asked_for(runs):
 
 def test_few_images_are_warned_of(runs, write_images):
     app = add_paths(open_page("new"), write_images(3, "zip", side=16))
-    assert "fewer than 20: wide intervals" in texts(app)
+    assert "Fewer than 20 pictures: the intervals will be wide." in texts(app)
     assert not button(app, "Start").disabled
 
 
 def test_an_unknown_run_is_said_and_the_form_shown(runs):
     app = open_page("new", job="gone")
     assert "no such run" in texts(app)
-    assert "job" not in app.query_params
-    assert button(app, "Start").disabled
-
-
-def test_a_running_job_shows_rate_and_time_left(run):
-    write_status(
-        run, "running", stage="measuring", detail="letters", done=1500, total=6000, unit="forwards", rate=250, eta=18
-    )
-    app = open_page("new", job=run.name)
-    assert app.title[0].value == "My letters"
-    assert "1,500 of 6,000 forwards · 250 forwards/s · about 18 s left" in texts(app)
-    assert button(app, "Cancel")
-
-
-def test_diagnostics_that_run_are_named_and_the_map_can_be_opened(run, no_timers):
-    write_status(run, "running", stage="saving", total=1)
-    assert "Open the map now" not in [each.label for each in open_page("new", job=run.name).button]
-    source = BUNDLES / "digits"
-    for name in ("manifest.json", "images.parquet", "tables", "scores.zarr", "moments.zarr", "snapshots.zarr"):
-        (run / name).symlink_to(source / name)
-    write_status(run, "running", stage="controls", done=500, total=6000, unit="forwards", rate=250, eta=22)
-    app = open_page("new", job=run.name)
-    assert "500 of 6,000 forwards" in texts(app)
-    assert app.get("progress")[0].proto.text == "Diagnostics: Controls"
-    assert "only the diagnostics are still being computed" in texts(app)
-    button(app, "Open the map now").click().run()
-    assert not app.exception
-    assert app.title[0].value == "Where does the signal live?"
-    assert app.query_params["run"] in (run.name, [run.name])  # which the browser hands to the page
-
-
-def test_every_stage_has_a_name_on_the_page():
-    from cfs_explore.ui.job_view import _STAGES
-
-    assert {stage.title.lower() for stage in STAGES.values()} < set(_STAGES)
-
-
-def test_a_job_that_stopped_in_its_diagnostics_offers_the_map(run):
-    (run / "manifest.json").symlink_to(BUNDLES / "digits" / "manifest.json")
-    write_status(run, "failed", stage="controls", error="out of memory")
-    app = open_page("new", job=run.name)
-    assert button(app, "Open the map now") and button(app, "Go on")
-
-
-def test_a_waiting_job_says_so(run):
-    write_status(run, "waiting")
-    assert "Another run is using the device" in texts(open_page("new", job=run.name))
-
-
-def test_a_failed_job_says_why_and_can_go_on(run):
-    write_status(run, "failed", error="disk full while writing to /runs: free some space there.")
-    app = open_page("new", job=run.name)
-    assert "disk full while writing to /runs: free some space there." in texts(app)
-    button(app, "Go on").click().run()
-    assert (run / "started").exists()
-
-
-def test_a_worker_that_died_reads_as_failed(run):
-    write_status(run, "running", stage="measuring", pid=2**22 + 1)
-    app = open_page("new", job=run.name)
-    assert "The worker stopped without a message" in texts(app)
-    assert button(app, "Go on")
-
-
-def test_a_cancelled_job_leads_back_to_the_form(run):
-    write_status(run, "cancelled")
-    app = open_page("new", job=run.name)
-    assert "Cancelled. What was measured is kept." in texts(app)
-    button(app, "Back to the form").click().run()
     assert "job" not in app.query_params
     assert button(app, "Start").disabled

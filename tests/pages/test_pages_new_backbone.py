@@ -1,6 +1,9 @@
 """The form's fields for a checkpoint of one's own, and for where its levels stand."""
 
+import subprocess
+
 import pytest
+from form_steps import choose_backbone
 from page_steps import button, open_page, texts
 
 from cfs_explore import jobs
@@ -8,9 +11,12 @@ from cfs_explore.backbones.diffusers_schedule import NAMED_SCHEDULES
 from cfs_explore.backbones.openai_config import SCHEDULES as OF_OPENAI
 from cfs_explore.backbones.score_sde_config import SDES
 from cfs_explore.backbones.uvit_family import _SCHEDULES as OF_UVIT
+from cfs_explore.cli import _parser
 from cfs_explore.locations import BUNDLES
-from cfs_explore.spec import RunSpec
-from cfs_explore.ui import new_backbone
+from cfs_explore.spec import BackboneSpec, RunSpec
+from cfs_explore.ui import backbone_facts, new_backbone
+from cfs_explore.ui.backbone_facts import inspecting
+from cfs_explore.ui.new_checkpoint import SCHEDULES
 
 
 @pytest.fixture
@@ -19,9 +25,9 @@ def asked(tmp_path, monkeypatch):
     specs = []
     facts = {
         "seconds_per_forward": 0.01, "device": "cpu", "reach": [-10.0, 9.0], "image_shape": [3, 32, 32], "taps": [],
-        "parameters": 1_000_000, "notes": ["Told the null class."],
+        "fingerprint": "x", "parameters": 1_000_000, "notes": ["Told the null class."],
     }  # fmt: skip
-    monkeypatch.setattr(new_backbone, "inspect_backbone", lambda spec: specs.append(spec) or facts)
+    monkeypatch.setattr(new_backbone, "facts_by_now", lambda spec: specs.append(spec) or facts)
     monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
     return specs
@@ -31,7 +37,7 @@ def asked(tmp_path, monkeypatch):
 def own(asked):
     """The form with a checkpoint of one's own chosen."""
     app = open_page("new")
-    return app.selectbox(key="new_backbone").select("").run()
+    return choose_backbone(app, "")
 
 
 def started(root) -> RunSpec:
@@ -40,7 +46,7 @@ def started(root) -> RunSpec:
 
 
 def test_a_schedule_of_every_family_can_be_named():
-    assert set(new_backbone.SCHEDULES) == {"", *NAMED_SCHEDULES, *OF_OPENAI, *SDES, *OF_UVIT}
+    assert set(SCHEDULES) == {"", *NAMED_SCHEDULES, *OF_OPENAI, *SDES, *OF_UVIT}
 
 
 def test_only_a_path_is_needed(own, asked):
@@ -56,18 +62,22 @@ def test_what_files_do_not_say_is_handed_on(own, asked):
     own.text_input(key="new_preset").set_value("64x64_diffusion")
     own.selectbox(key="new_schedule").select("cosine")
     own.text_input(key="new_vae").set_value("/models/vae")
+    own.text_input(key="new_weights").set_value("ema_0.9999")
     own.number_input(key="new_label").set_value(0).run()
-    assert asked[-1].model_dump() == {
+    assert asked[-1].model_dump(exclude_none=True) == {
         "path": "/models/net.pt", "family": "guided-diffusion", "preset": "64x64_diffusion", "schedule": "cosine",
-        "vae": "/models/vae", "label": 0,
+        "vae": "/models/vae", "label": 0, "weights": "ema_0.9999",
     }  # fmt: skip
 
 
 def test_a_path_that_is_not_there_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
     app = open_page("new")
-    app.selectbox(key="new_backbone").select("").run()
+    choose_backbone(app, "")
     app.text_input(key="new_backbone_path").set_value("/nowhere/at/all.pt").run()
+    assert "Loading the backbone and timing it on this machine" in texts(app)
+    assert inspecting(BackboneSpec(path="/nowhere/at/all.pt")).wait(120)
+    app.run()
     assert "/nowhere/at/all.pt" in app.error[0].value.replace("\\", "")
 
 
@@ -98,10 +108,50 @@ def test_a_visitor_names_no_checkpoint_outside_the_open_folders(asked, tmp_path,
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "1")
     asked.clear()
     app = open_page("new")
-    app.selectbox(key="new_backbone").select("").run()
-    for path in ("/etc/passwd", "~/net.pt", "./net.pt", str(tmp_path)):
+    choose_backbone(app, "")
+    refused = set()
+    paths = ("/etc/passwd", "/etc/none", "~/net.pt", "~nobody-here/a", "./net.pt", str(tmp_path), "../../etc/passwd")
+    for path in (*paths, "a/../../../etc/passwd", "app.py", "none.py", "-x", "a/b/none", "cfs_explore/ui/access.py"):
         app.text_input(key="new_backbone_path").set_value(path).run()
-        assert "is not in a folder that this server opens" in app.error[0].value.replace("\\", "")
-    assert path not in [spec.path for spec in asked]
-    app.text_input(key="new_backbone_path").set_value("google/ddpm-cifar10-32").run()
-    assert asked[-1].path == "google/ddpm-cifar10-32"
+        assert not app.exception
+        refused.add(app.error[0].value.replace("\\", "").removeprefix(path))
+    assert len(refused) == 1 and " is not in a folder that this server opens" in refused.pop()  # there or not
+
+
+def test_a_visitor_has_nothing_fetched_but_what_the_list_names(asked, monkeypatch):
+    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "1")
+    asked.clear()
+    app = open_page("new")
+    choose_backbone(app, "")
+
+    def answer(path: str) -> str:
+        app.text_input(key="new_backbone_path").set_value(path).run()
+        return "".join(each.value.replace("\\", "").replace(path, "IT") for each in app.error)
+
+    def everything() -> list[str]:
+        return [
+            answer(p) for p in ("tests/pages", "google/ddpm-cifar10-32", "https://a.org/x.pt", "http://localhost/x.pt")
+        ]
+
+    refused = everything()
+    assert all(refused) and refused[0] == refused[1] and "not among what this server fetches" in refused[0]
+    monkeypatch.setenv("CFS_EXPLORE_FETCH", "1")
+    assert everything() == refused and asked == []
+    monkeypatch.setenv("CFS_EXPLORE_FETCH_FROM", "google/* https://a.org")
+    assert [bool(each) for each in everything()] == [True, False, False, True]
+    assert [spec.path for spec in asked] == ["google/ddpm-cifar10-32", "https://a.org/x.pt"]
+    app.text_input(key="new_vae").set_value("/etc/passwd").run()
+    assert "is not in a folder" in answer("google/ddpm-cifar10-32")
+
+
+def test_a_path_that_begins_with_a_dash_is_a_path(monkeypatch):
+    ran = []
+
+    def run(command, **_named):
+        ran.append(command)
+        return subprocess.CompletedProcess(command, 0, stdout="{}\n")
+
+    monkeypatch.setattr(backbone_facts.subprocess, "run", run)
+    backbone_facts.inspect_backbone(BackboneSpec(path="--device=cuda", vae="--help"))
+    options = _parser().parse_args(ran[0][3:])
+    assert (options.path, options.vae, options.device) == ("--device=cuda", "--help", None)

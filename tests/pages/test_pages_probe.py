@@ -2,6 +2,7 @@
 
 import functools
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from page_steps import open_page, texts
 from PIL import Image
 
 from cfs_explore.bundles import MARK
-from cfs_explore.headlines.probe import Scored, format_score, ordinal, probe_headline, standing
+from cfs_explore.errors import BackboneError
+from cfs_explore.headlines.probe import Scored, format_score, probe_headline, standing
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
 from cfs_explore.probe.film import Film, draws
@@ -270,21 +272,27 @@ def test_an_upload_takes_the_place_of_b_or_says_what_is_wrong(good, tmp_path):
         assert "not an image" in texts(app) and about.startswith("letters")
 
 
-@pytest.mark.parametrize(
-    ("below", "words"),
-    [
-        (1.0, "above every ID image"),
-        (0.995, "above 99 % of ID"),
-        (0.615, "62nd percentile of ID"),
-        (0.005, "below 99 %"),
-    ],
-)
-def test_headline_words_for_where_a_score_stands(below, words):
-    assert words in probe_headline("decoder tap t", 5.0, None, [Scored("B", 4.1, below)])
+def test_the_backbone_loads_beside_the_visitors_thread(only_tiny, monkeypatch):
+    """Who asks for it goes on, is told of a failure when the result is wanted, and may ask again."""
+    from cfs_explore.probe.network import Probe
 
+    go, threads = threading.Event(), []
 
-def test_ordinals_and_scores():
-    assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 62, 73)] == [
-        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "62nd", "73rd",
-    ]  # fmt: skip
-    assert [format_score(s) for s in (0.9349, 4.117, 23.46, 1234.5)] == ["0.935", "4.12", "23.5", "1234"]
+    def slow(run, *, fetch):
+        threads.append(threading.current_thread())
+        assert go.wait(30)
+        if len(threads) == 1:
+            raise BackboneError("not today")
+        return f"the probe of {run.name}"
+
+    monkeypatch.setattr(Probe, "open", slow)
+    probe_data.begin(only_tiny)
+    probe_data.begin(only_tiny)  # another visitor
+    loading = probe_data._loading(only_tiny, only_tiny.digest, probe_data.access.fetches())
+    assert not loading.done()
+    go.set()
+    with pytest.raises(BackboneError, match="not today"):
+        probe_data.load(only_tiny)
+    assert len(threads) == 1 and threads[0] is not threading.current_thread()
+    assert probe_data.load(only_tiny) == "the probe of tiny"
+    st.cache_resource.clear()

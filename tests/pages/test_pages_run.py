@@ -3,13 +3,16 @@
 import shutil
 
 import pytest
+from form_steps import choose_backbone
 from page_steps import open_page, texts
 
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import auroc, compose
 from cfs_explore.figures import format_estimate
 from cfs_explore.locations import BUNDLES
+from cfs_explore.spec import BackboneSpec
 from cfs_explore.store import open_run
+from cfs_explore.ui.backbone_facts import inspecting
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +131,15 @@ def test_an_unreadable_run_does_not_break_the_rest(tmp_path, monkeypatch):
 def test_new_page_asks_for_what_is_missing():
     app = open_page("new")
     assert next(button for button in app.button if button.label == "Start").disabled
-    assert any("OOD images" in warning.value for warning in app.warning)
+    assert "Add at least one set of pictures" in texts(app)
 
 
 def test_a_path_that_is_not_a_backbone(tmp_path):
     app = open_page("new")
-    app.selectbox(key="new_backbone").select("").run()
+    choose_backbone(app, "")
     app.text_input(key="new_backbone_path").input(str(tmp_path)).run()
+    inspecting(BackboneSpec(path=str(tmp_path))).wait()
+    app.run()
     assert not app.exception
     assert any("is not a backbone of a known family" in error.value.replace("\\", "") for error in app.error)
 

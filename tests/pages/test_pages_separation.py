@@ -129,7 +129,7 @@ def test_a_run_without_encoder_taps_or_kept_snapshots(runs, view):
 def test_a_run_without_the_stage_says_how_to_get_it(runs):
     app = open_page("separation", run="bare")
     assert "without the stage Separation" in texts(app)
-    assert "Compute it now" in buttons(app)
+    assert "Compute it (a few seconds)" in buttons(app)
 
 
 @pytest.mark.parametrize("nonsense", [{"cell": "999", "ood": "nobody"}, {"cell": "x", "separation_view": "pie"}])

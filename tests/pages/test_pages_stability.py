@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from page_steps import button, open_page, texts
+from page_steps import open_page, texts
 
 from cfs_explore.figures import format_estimate
 from cfs_explore.pipeline import diagnose, explore
@@ -116,7 +116,6 @@ def test_one_draw_says_what_to_run_and_shows_the_stages_own_measurement(runs, sh
 
 def test_without_the_stage_the_page_says_how_to_run_it(show):
     app = show("bare", ood="bright")
-    assert button(app, "Compute it now")
-    assert len(app.info) == 1
+    assert any(each.label.startswith("Compute it (about ") for each in app.button)
     assert "has not been computed" in texts(app)
     assert charts(app) == 1

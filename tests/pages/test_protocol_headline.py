@@ -26,13 +26,17 @@ def variants(spearman, cost, lo):
     frame = pd.DataFrame({"variant": names, "baseline": "logsnr", "spearman": [1.0, spearman, 0.99]})
     frame = frame.assign(spearman_lo=frame["spearman"] - 0.04, spearman_hi=frame["spearman"] + 0.005)
     return frame.assign(
-        cost_of_moving=[0, cost, 0], cost_of_moving_lo=[0, lo, 0], cost_of_moving_hi=[0, cost + 0.02, 0]
+        cost_of_moving=[0, cost, 0],
+        cost_of_moving_lo=[0, lo, 0],
+        cost_of_moving_hi=[0, cost + 0.02, 0],
+        baseline_auroc=0.9,
     )
 
 
 def summary(**medians):
     rows = [
         {"variant": "x", "offset": offset, "region": region, "median": value, "worse": 0.25, "better": 0.1}
+        | {"survive": 0.2}
         for region, by_offset in medians.items()
         for offset, value in by_offset.items()
     ]
@@ -40,7 +44,7 @@ def summary(**medians):
 
 
 def difference(*values, half=0.01):
-    frame = pd.DataFrame({"difference": values})
+    frame = pd.DataFrame({"difference": values, "auroc_a": 0.7, "auroc_b": 0.8})
     return frame.assign(lo=frame["difference"] - half, hi=frame["difference"] + half)
 
 
@@ -64,7 +68,10 @@ def test_levels(errors, alignment, told):
 def test_a_map_that_hangs_on_its_alignment():
     text = alignment_headline("letters", variants(0.7, 0.05, 0.03), NAMES)
     assert "hangs most on **uniform time**" in text and "**0.700 [0.660, 0.705]**" in text
-    assert text.endswith("at a cost of up to **0.050 [0.030, 0.070]** AUROC.")
+    assert "at a cost of up to **0.050 [0.030, 0.070]** AUROC" in text
+    assert text.endswith("beyond chance for 1 of 2 alignments (chance alone: 0.1).")
+    full = alignment_headline("letters", variants(0.7, 0.05, 0.03).assign(baseline_auroc=1.0), NAMES)
+    assert "worse beyond chance" in full
 
 
 def test_a_map_that_does_not():
@@ -83,7 +90,7 @@ def test_constant_maps():
 def test_what_a_wrong_level_costs(offset, told):
     text = conditioning_headline("letters", summary(encoder={1.0: 0.0}, decoder={offset: 0.02}, middle={1.0: 0.5}))
     assert told in text and "**0.020** AUROC in the decoder" in text
-    assert "25 % of those cells lose beyond chance, 10 % gain" in text
+    assert "25 % of those cells lose beyond chance, 10 % gain (chance alone: 2.5 % each); 20 % survive" in text
 
 
 def test_a_wrong_level_that_costs_nothing():
@@ -111,7 +118,10 @@ def test_who_is_ahead():
     text = comparison_headline("letters", "A", [("B", difference(0.05, 0.0, -0.05, 0.02)), ("C", difference(-0.1))])
     assert text == (
         "For **letters** and against **A**: **B** gains a median of **0.010** AUROC over 4 matching cells, ahead "
-        "beyond chance in 50 % of them and behind in 25 %; **C** loses a median of **0.100** AUROC over 1 matching "
-        "cell, ahead beyond chance in 0 % of them and behind in 100 %."
+        "beyond chance in 50 % of them and behind in 25 % (chance alone: 2.5 % each); **C** loses "
+        "a median of **0.100** AUROC over 1 matching "
+        "cell, ahead beyond chance in 0 % of them and behind in 100 % (chance alone: 2.5 % each)."
     )
+    full = difference(0.004, half=0.001).assign(auroc_a=0.996, auroc_b=1.0)
+    assert "ahead beyond chance in 0 %" in comparison_headline("letters", "A", [("E", full)])
     assert "**D** has no matching cell" in comparison_headline("letters", "A", [("D", difference())])

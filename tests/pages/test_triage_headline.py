@@ -9,7 +9,7 @@ from cfs_explore.headlines.triage import Flagged, percent, triage_headline
 
 
 def flagged(count, rate=0.05, threshold=2.0) -> Flagged:
-    return Flagged("letters", "CFS(1x2)", count, 250, rate, threshold, 421, 12.44, 5.0, 22.0)
+    return Flagged("letters", "CFS(1x2)", count, 250, rate, threshold, "421 ID-test images", 421, 12.44, 5.0, 22.0)
 
 
 @pytest.mark.parametrize(

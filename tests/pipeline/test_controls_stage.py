@@ -70,10 +70,11 @@ def test_tables_have_a_row_for_everything(run):
 def every_forward():
     """Sizes of the batches that went through any network, untrained copies included."""
     import torch
-    from diffusers import UNet2DModel
+
+    from cfs_explore.backbones.nets.plain_unet import PlainUNet
 
     def count(module, inputs):
-        if isinstance(module, UNet2DModel):
+        if isinstance(module, PlainUNet):
             sizes.append(len(inputs[0]))
 
     sizes = []
@@ -172,8 +173,6 @@ def test_one_ood_image_has_values_and_no_best_cell(quick_spec, tmp_path, tiny, w
     assert run.table("best_excess")["excess"].isna().all()
 
 
-def test_sets_that_were_stored_otherwise_are_told_in_the_manifest(finished):
+def test_sets_that_were_stored_otherwise_without_loss_are_no_warning(finished):
     """ID images are PNG files; "bright" is an array and the letters are drawn, all grey and of one size."""
-    told = [text for text in finished.manifest.warnings if text.endswith(CONSEQUENCE)]
-    assert [text.split(" differs")[0] for text in told] == ["bright", "letters"]
-    assert told[0] == f"bright differs from the ID set in codec (all array; ID: all PNG): {CONSEQUENCE}"
+    assert not [text for text in finished.manifest.warnings if text.endswith(CONSEQUENCE)]

@@ -25,6 +25,7 @@ def planned(tmp_path):
             work = SetWork(tmp_path / f"{len(sets)}")
             names = [f"{name}-{role}/{i}.png" for i in range(len(ids))]
             write_table(work.rows_path, pd.DataFrame({"image_id": list(ids), "name": names}))
+            work.finish_shard(0, {"rows": np.arange(len(ids))}, {})
             sets.append(PlannedSet(role, ImageSet(name=name, source="x"), work))
         return sets
 
@@ -60,3 +61,20 @@ def test_a_run_says_so_in_its_manifest(quick_spec, tmp_path, write_images):
     (told,) = [text for text in run.manifest.warnings if "pixel by pixel" in text]
     assert told.startswith("mixed: 5 of 8 images are also in the ID set")
     assert "images/000003 = images/000000" in told
+
+
+def test_greys_that_were_stored_as_rgb_are_the_same_pictures(quick_spec, tmp_path, write_images):
+    """Four ID images come back with three equal channels; their own ids are of other bytes."""
+    own = np.load(write_images(20, seed=1))["images"]
+    np.savez(tmp_path / "id.npz", images=own)
+    np.savez(tmp_path / "again.npz", images=np.repeat(own[:4].reshape(4, 8, 8, 1), 3, axis=3))
+    sources = {
+        "id": {"train": {"name": "ramps", "source": str(tmp_path / "id.npz")}},
+        "ood": [{"name": "again", "source": str(tmp_path / "again.npz")}],
+    }
+    run = explore(quick_spec | sources, tmp_path / "run", device="cpu")
+    assert [text[:40] for text in run.manifest.warnings if "pixel by pixel" in text] == [
+        "again: every image is also in the ID set"
+    ]
+    both = {*run.images("id_train")["image_id"], *run.images("id_test")["image_id"]}
+    assert not both & set(run.images("ood", "again")["image_id"])

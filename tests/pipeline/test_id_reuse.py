@@ -1,11 +1,14 @@
 """Stored ID statistics: a second run pays for its OOD images alone and gets the numbers of a run that pays for all."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from cfs_explore import bundles
 from cfs_explore.errors import RunError
-from cfs_explore.pipeline import explore
+from cfs_explore.pipeline import explore, reuse
 from cfs_explore.store import open_run
 
 
@@ -21,7 +24,7 @@ def on_top_of(base, spec, ood, **changes) -> dict:
 def test_only_ood_images_are_measured(finished, spec, new_ood, forwards, tmp_path):
     run = explore(on_top_of(finished, spec, new_ood), tmp_path / "run", device="cpu")
     assert sum(forwards) == 6 * 2 * 2  # images x levels x draws
-    assert run.manifest.warnings == ["new: only 6 image(s), so its confidence intervals are wide."]
+    assert run.manifest.warnings == ["new: only 6 images, so its confidence intervals are wide."]
     assert run.manifest.presets == finished.manifest.presets
     names = [(s.role, s.name, s.count, s.samples) for s in run.manifest.sets]
     assert names == [("id_train", "ramps", 24, 48), ("id_test", "ramps", 12, 24), ("ood", "new", 6, 12)]
@@ -37,11 +40,17 @@ def test_equals_a_run_that_measures_everything(finished, spec, new_ood, tmp_path
         pd.testing.assert_frame_equal(reused.images(*which), whole.images(*which))
 
 
-def test_a_part_of_the_stored_cells(finished, spec, new_ood, forwards, tmp_path):
+def test_a_part_of_the_stored_cells(finished, spec, new_ood, forwards, tmp_path, monkeypatch):
     """Fewer levels, draws and taps than were stored: cut out, not measured."""
     part = {"levels": [-1.0], "draws": 1, "taps": ["mid_block.resnets.0", "conv_act"], "keep": "none"}
     run = explore(on_top_of(finished, spec, new_ood, **part), tmp_path / "run", device="cpu")
     assert sum(forwards) == 6
+    told = {s.role: s.samples for s in run.manifest.sets}
+    assert told == {"id_train": 48, "id_test": 24, "ood": 6}  # what the moments are of: two draws were stored
+    assert all(run.moments(role)["count"] == samples for role, samples in told.items())
+    bundles.export(run.path, tmp_path / "run.zip")
+    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "imported"))
+    assert open_run(bundles.import_zip(tmp_path / "run.zip", trusted=True)).manifest.sets == run.manifest.sets
     names = [t.name for t in finished.taps]
     t = [names.index(tap.name) for tap in run.taps]
     assert np.array_equal(run.scores("id_test"), finished.scores("id_test")[:, :1, 1:2][..., t])
@@ -122,6 +131,38 @@ def test_a_run_that_is_not_there_or_not_finished(spec, new_ood, tmp_path):
     for i, name in enumerate(("no-such-run", str(tmp_path))):
         with pytest.raises(RunError, match=r"There is no finished run .* Give its folder, or a bundle"):
             explore(spec | {"id": {"run": name}, "ood": new_ood}, tmp_path / f"run-{i}", device="cpu")
+
+
+def test_a_base_that_was_measured_again_is_adopted_again(spec, quick_spec, new_ood, tmp_path, assert_same_tables):
+    """A run that was begun on the old statistics ends with the new ones alone, also in the scores of its OOD sets."""
+    base = explore(quick_spec, tmp_path / "base", device="cpu")
+    changed = on_top_of(base, quick_spec, new_ood)
+
+    def stop(event):
+        if event.stage == "saving":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        explore(changed, tmp_path / "run", device="cpu", report=stop)
+    assert (tmp_path / "run" / "work" / "ood-00" / "moments.npz").is_file()
+    shutil.rmtree(base.path)
+    other = explore(quick_spec | {"seed": 8}, base.path, device="cpu")  # another split of the same images
+    run = explore(changed, tmp_path / "run", device="cpu")
+    np.testing.assert_array_equal(run.scores("id_test"), other.scores("id_test"))
+    pd.testing.assert_frame_equal(run.images("id_train"), other.images("id_train"))
+    assert_same_tables(run, explore(changed, tmp_path / "anew", device="cpu"))
+
+
+def test_a_base_that_is_the_same_is_not_adopted_twice(quick_run, quick_spec, new_ood, tmp_path, monkeypatch):
+    def stop(event):
+        if event.stage == "saving":
+            raise KeyboardInterrupt
+
+    changed = on_top_of(quick_run, quick_spec, new_ood)
+    with pytest.raises(KeyboardInterrupt):
+        explore(changed, tmp_path, device="cpu", report=stop)
+    monkeypatch.setattr(reuse, "remove", lambda path: pytest.fail(f"{path} was adopted again"))
+    assert explore(changed, tmp_path, device="cpu").ood_names == ["new"]
 
 
 def test_the_base_is_left_as_it_was(finished, spec, new_ood, tmp_path):

@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict
 
 import filelock
+import psutil
 import pytest
 
 from cfs_explore import jobs
@@ -57,10 +59,12 @@ def test_a_run_goes_on_after_a_crash(run, dead_pid):
 
 def test_diagnostics_that_were_asked_for_alone_go_on_alone(run, dead_pid, monkeypatch):
     started = []
-    monkeypatch.setattr(control, "start", lambda *task, restarts: started.append((*task, restarts)))
+    monkeypatch.setattr(control, "start", lambda *task, restarts, keep: started.append((*task, restarts, keep)))
     write_status(run, pid=dead_pid, stages="stability,controls", restarts=1)
     jobs.recover()
-    assert started == [(run, ["stability", "controls"], 2)]
+    (run / "keep").touch()  # "Stop here and keep this map" outlives a crash
+    jobs.recover()
+    assert started == [(run, ["stability", "controls"], 2, keep) for keep in (False, True)]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +111,61 @@ def test_a_run_at_work_is_not_deleted(run):
     with pytest.raises(RunError, match="Cancel it first"):
         jobs.delete(run)
     assert (run / "spec.yaml").is_file()
+
+
+@pytest.mark.parametrize("status", [None, {"state": "finished"}, {"pid": 2**22 + 1}])
+def test_a_run_whose_lock_a_worker_holds_is_not_deleted(run, status):
+    """Whatever its status says: it may be written late, damaged, or by another clock."""
+    if status is not None:
+        write_status(run, **status)
+    with filelock.FileLock(run / "worker.lock"):
+        with pytest.raises(RunError, match="Cancel it first"):
+            jobs.delete(run)
+        assert (run / "spec.yaml").is_file()
+    jobs.delete(run)
+    assert not run.exists()
+
+
+def test_two_apps_delete_the_same_run(run, monkeypatch):
+    """The second one finds it gone, as it wished."""
+    rename = type(run).rename
+
+    def late(path, aside):
+        rename(path, path.with_name("aside-of-the-other"))
+        rename(path, aside)
+
+    monkeypatch.setattr(type(run), "rename", late)
+    jobs.delete(run)
+    assert not run.exists()
+
+
+def test_a_start_and_a_delete_of_two_apps_do_not_meet(run, monkeypatch):
+    """Whichever comes first: a run that is being started is not deleted, one that is gone is not started."""
+    monkeypatch.setattr(control, "_step_back", lambda pid: None)
+
+    told = []
+    other = threading.Thread(target=lambda: told.append(_refusal_of(jobs.delete, run)))
+
+    def launch(*_arguments, **_options):
+        other.start()  # it waits for the start to end
+        return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+
+    monkeypatch.setattr(control, "launch", launch)
+    jobs.start(run)
+    other.join()
+    assert "Cancel it first" in told[0] and (run / "spec.yaml").is_file()
+    jobs.cancel(run, patience=0.2)
+    jobs.delete(run)
+    with pytest.raises(RunError, match="not there any more"):
+        jobs.start(run)
+
+
+def _refusal_of(what, run) -> str:
+    try:
+        what(run)
+    except RunError as error:
+        return str(error)
+    return ""
 
 
 def test_nothing_else_is_ever_deleted(run, tmp_path):
@@ -174,5 +233,60 @@ def test_a_log_on_a_full_disk_does_not_end_a_run(run):
     assert jobs.read_status(run).state == "finished"
 
 
-def _no_room(path, content):
+def _no_room(path, content, *, flush):
     raise RunError("The disk is full.")
+
+
+@pytest.mark.parametrize("again", [jobs.start, jobs.keep, jobs.work, jobs.cancel])
+def test_a_run_that_was_deleted_is_not_made_anew(again, tmp_path, monkeypatch):
+    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
+    with pytest.raises(RunError, match="it was deleted or moved meanwhile"):
+        again(tmp_path / "gone")
+    assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize("again", [jobs.start, jobs.work])
+def test_a_run_that_is_deleted_while_its_start_waits_is_not_made_anew(run, again, monkeypatch):
+    told = []
+
+    def wait_and_start():
+        try:
+            again(run)
+        except RunError as error:
+            told.append(str(error))
+
+    monkeypatch.setattr(control, "launch", lambda *a, **k: pytest.fail("a worker was started"))
+    thread = threading.Thread(target=wait_and_start)
+    with filelock.FileLock(run / "start.lock"):
+        thread.start()
+        time.sleep(0.3)
+        run.rename(run.with_name("aside"))
+    thread.join()
+    assert told == [f"{run.name} is not there any more: it was deleted or moved meanwhile."]
+    assert not run.exists()
+
+
+def test_a_worker_whose_run_was_moved_ends_and_does_not_make_it_anew(run):
+    moved = run.with_name("moved")
+
+    def report(event):
+        if event.stage == "measuring" and run.exists():
+            run.rename(moved)
+
+    with pytest.raises(RunError, match="not there any more"):
+        jobs.work(run, device="cpu", report=report)
+    assert not (run / "status.json").exists()
+    jobs.work(moved, device="cpu")
+    assert jobs.read_status(moved).state == "finished"
+
+
+def test_a_worker_that_has_ended_is_no_zombie(run, monkeypatch):
+    (run / "spec.yaml").write_text("backbone: /no/such/folder")
+    started = []
+    monkeypatch.setattr(control, "_step_back", started.append)
+    jobs.start(run)
+    for _ in range(600):
+        if not psutil.pid_exists(started[0]):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"the worker is {psutil.Process(started[0]).status()}")

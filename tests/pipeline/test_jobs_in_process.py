@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict
 
+import filelock
 import psutil
 import pytest
 
@@ -145,6 +147,29 @@ def test_cancel_ends_a_worker_that_does_not_listen(job, other_process):
     assert not (job / "cancel").exists()
 
 
+def test_cancel_leaves_what_a_worker_told_while_it_was_ended(job, tmp_path):
+    """It may finish between the last look at it and its end."""
+    source = (
+        "import signal, sys, time; from pathlib import Path; path = Path(sys.argv[1])\n"
+        "def end(*_): path.write_text(path.read_text().replace('running', 'finished')); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); print('ready', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", source, str(job / "status.json")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        write_status(job, pid=process.pid)
+        jobs.cancel(job, patience=5)
+    assert jobs.read_status(job).state == "finished"
+    assert not (job / "cancel").exists()
+
+
+def test_a_wish_that_came_too_late_does_not_stop_the_next_worker(job, monkeypatch):
+    monkeypatch.setattr("cfs_explore.pipeline.explore", lambda *_arguments, **_options: (job / "cancel").touch())
+    jobs.work(job, device="cpu")
+    assert jobs.read_status(job).state == "finished"
+    assert not (job / "cancel").exists()
+
+
 def test_cancel_leaves_a_finished_job_alone(job):
     jobs.work(job, device="cpu")
     jobs.cancel(job, patience=0.1)
@@ -152,8 +177,50 @@ def test_cancel_leaves_a_finished_job_alone(job):
     assert not (job / "cancel").exists()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"state": "running", "colour": 3}'])
-def test_a_damaged_status_is_a_clear_error(job, content):
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "[" * 100_000,
+        '{"state": "odd"}',
+        '{"state": "running", "pid": "7"}',
+        '{"state": "running", "pid": -1}',
+        '{"state": "running", "started": null}',
+    ],
+)
+def test_a_damaged_status_is_none_and_the_run_can_be_started(job, content):
     (job / "status.json").write_text(content)
-    with pytest.raises(RunError, match=r"status\.json is not a job's status"):
-        jobs.read_status(job)
+    assert jobs.read_status(job) is None and jobs.recover() == []
+    jobs.work(job, device="cpu")
+    assert jobs.read_status(job).state == "finished"
+
+
+def test_a_damaged_status_of_a_run_that_is_held_reads_as_running(job, monkeypatch):
+    (job / "status.json").write_text("{")
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: pytest.fail("a second worker was started"))
+    with filelock.FileLock(job / "worker.lock"):
+        assert jobs.read_status(job).state == "running"
+        jobs.start(job)
+        with pytest.raises(RunError, match="being worked on by another process"):
+            jobs.work(job)
+
+
+def test_a_start_that_died_before_it_noted_the_number_keeps_no_worker_away(job):
+    write_status(job, state="starting")
+    jobs.work(job, device="cpu")
+    assert jobs.read_status(job).state == "finished"
+
+
+def test_a_quick_worker_waits_until_its_number_is_noted(job):
+    """Or the number would be written over what the worker tells of itself."""
+    worker = threading.Thread(target=jobs.work, args=(job,), kwargs={"device": "cpu"})
+    with filelock.FileLock(job / "start.lock"):
+        write_status(job, state="starting")
+        worker.start()
+        worker.join(0.5)
+        assert jobs.read_status(job).state == "starting"
+        write_status(job, state="starting", pid=os.getpid())
+    worker.join()
+    assert jobs.read_status(job).state == "finished"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfs_explore.errors import BackboneError, CFSError, LevelError, SourceError, TapError
+from cfs_explore.errors import BackboneError, CFSError, SourceError, SpecError, TapError
 from cfs_explore.pipeline import explore
 
 
@@ -57,7 +57,7 @@ def test_levels_that_meet_are_measured_once(run):
 
 
 def test_not_a_level(run):
-    with pytest.raises(LevelError, match="finite log-SNR; got nan"):
+    with pytest.raises(SpecError, match=r"levels.*finite number, got nan"):
         run(levels=[float("nan")])
 
 
@@ -72,12 +72,12 @@ def test_corrupt_and_other_files_are_skipped_listed_and_counted(run, ood_zip):
     assert entry.skipped == len(table[table["role"] == "ood"])
     assert table["reason"].str.len().gt(5).all() and set(table["dataset"]) == {"upload"}
     (note,) = [w for w in finished.manifest.warnings if "could not be used" in w]
-    assert note.startswith(f"upload: {entry.skipped} file(s) could not be used (") and "cut.png" in note
+    assert note.startswith(f"upload: {entry.skipped} files could not be used (") and "cut.png" in note
 
 
 def test_a_single_image(run, ood_zip):
     finished = run(ood=ood_zip({"one.png": png(pixels(8, 8))}))
-    assert "upload: only 1 image(s), so its confidence intervals are wide." in finished.manifest.warnings
+    assert "upload: only 1 image, so its confidence intervals are wide." in finished.manifest.warnings
     frame = finished.auroc_map("upload")
     assert set(frame["n_ood"]) == {1} and frame["auroc"].between(0, 1).all()
 
@@ -85,7 +85,7 @@ def test_a_single_image(run, ood_zip):
 @pytest.mark.parametrize(("count", "warned"), [(19, True), (20, False)])
 def test_fewer_than_20_images_are_warned_about(run, write_images, count, warned):
     ood = [{"name": "some", "source": str(write_images(count))}]
-    assert any("some: only 19 image(s)" in w for w in run(ood=ood).manifest.warnings) == warned
+    assert any("some: only 19 images" in w for w in run(ood=ood).manifest.warnings) == warned
 
 
 def test_other_sizes_and_colours_are_converted_and_said(run, ood_zip):
@@ -97,10 +97,18 @@ def test_other_sizes_and_colours_are_converted_and_said(run, ood_zip):
     assert "upload: 4 of 12 images were converted from colour to grey." in warnings
 
 
+@pytest.mark.parametrize(("resize", "said"), [("crop", True), ("pad", False)])
+def test_images_that_the_resize_mostly_cut_away(run, ood_zip, resize, said):
+    members = {f"{i}.png": png(pixels(8, 40, seed=i)) for i in range(5)}
+    warnings = run(ood=ood_zip(members), resize=resize).manifest.warnings
+    told = "upload: the resize crop kept 20 % of an image (median). pad and squash keep all of it."
+    assert (told in warnings) == said
+
+
 def test_grey_images_on_a_colour_backbone(run, save_unet):
     folder = save_unet({"_class_name": "DDPMScheduler"}, in_channels=3, out_channels=3)
     warnings = run(backbone=str(folder)).manifest.warnings
-    assert "bright: 11 of 11 images were converted from grey to colour." in warnings
+    assert "bright: all 11 images were grey; this backbone takes colour." in warnings
 
 
 def test_no_image_in_the_zip(run, ood_zip):
@@ -109,7 +117,7 @@ def test_no_image_in_the_zip(run, ood_zip):
 
 
 def test_nothing_readable_in_the_zip(run, ood_zip):
-    with pytest.raises(SourceError, match=r"none of the 2 images of .*upload\.zip can be read"):
+    with pytest.raises(SourceError, match=r"upload\.zip: no image of 2 can be read"):
         run(ood=ood_zip({"a.png": b"no", "b.jpg": b"neither"}))
 
 
@@ -131,7 +139,7 @@ def test_one_in_distribution_image_cannot_be_split(run, write_images):
 def test_two_in_distribution_images_are_enough_to_go_on(run, write_images):
     finished = run(id={"train": {"name": "two", "source": str(write_images(2))}})
     assert [finished.entry(role).count for role in ("id_train", "id_test")] == [1, 1]
-    assert any("only 1 image(s)" in w for w in finished.manifest.warnings)
+    assert any("only 1 image" in w for w in finished.manifest.warnings)
 
 
 def test_a_limit_is_a_seeded_subsample(run, write_images):

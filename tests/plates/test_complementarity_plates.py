@@ -10,7 +10,7 @@ from same_as_page import assert_page_shows
 
 from cfs_explore.figures import short_tap_name
 from cfs_explore.plates.choices import choose
-from cfs_explore.plates.complementarity import KINDS
+from cfs_explore.plates.complementarity import KINDS, sets
 from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.store import open_run
 
@@ -150,3 +150,9 @@ def test_a_run_without_a_pair_says_so(bare):
     run.taps = run.taps[:1]
     with pytest.raises(NotMeasuredError, match="a single tap"):
         make("complementarity-scores", run, replace(choose(bare), pair=(0, 0)))
+
+
+def test_a_table_without_the_chosen_level_says_so(digits):
+    table = digits.table("complementarity")
+    with pytest.raises(NotMeasuredError, match="not measured at this level"):
+        sets(digits, 2, table[table["level"] != 2], "light")

@@ -26,7 +26,7 @@ SAID = {
     "prediction-losses": "OOD: letters, n = 421 ID, 250 OOD",
     "prediction-losses-all": "n = 421 ID, 250 OOD",
     "prediction-proxies": "n = 250 each",
-    "prediction-ablation": "scores of 250 ID-test and 250 OOD images (letters)",
+    "prediction-ablation": "OOD: letters; scores: n = 250 ID, 250 OOD",
 }
 
 

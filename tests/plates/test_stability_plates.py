@@ -45,7 +45,7 @@ def test_every_plate_is_whole_and_says_of_what(kind, digits, others):
     assert len(plate.rows) and "mid.res0" in plate.alt
     assert not re.search(r"\s", plate.stem) and plate.stem.startswith("digits-")
     told = {
-        "stability-survival": "ID-test, n = 421, 5 noise draws",
+        "stability-survival": "n = 421 ID-test images, 5 noise draws",
         "stability-auroc": "mid.res0; OOD: letters; n = 421 ID, 250 OOD; 5 noise draws",
     }
     assert told.get(kind, "n = 128 ID-test images") in plate.caption

@@ -8,7 +8,7 @@ from page_steps import open_page
 from same_as_page import assert_page_shows
 
 from cfs_explore.plates.choices import choose
-from cfs_explore.plates.triage import KINDS, find, scores
+from cfs_explore.plates.triage import KINDS, OfSets, find, scores
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_histograms_and_threshold_are_those_of_the_stored_scores(digits, letters
     assert plate.figure.layout.shapes[0].x0 == pytest.approx(threshold)
     assert f"{(ood > threshold).sum()} images above it" in plate.alt
     assert plate.caption == (
-        "Scores by CFS(1x2) of ID-test (solid) and letters (dashed), mean of 5 draws; n = 421 ID-test, 250 letters; "
+        "Scores by CFS(1x2) of ID-test (solid) and letters (dashed), mean of 5 draws; n = 421 ID, 250 OOD; "
         f"threshold {threshold:.3f} for a false-alarm rate of 5 %."
     )
     assert plate.stem == "digits-letters-triage"
@@ -57,7 +57,7 @@ def test_the_detector_is_called_what_it_is(digits, letters, cells, name):
 
 def test_a_rate_below_the_smallest_p_value_has_no_threshold(digits):
     values = np.linspace(1, 2, 50)
-    plate = scores(digits, find("letters", "mine", values, values + 5, 0.01, "alarm"), 0.01)
+    plate = scores(digits, find("letters", "mine", values, values + 5, 0.01, "alarm", OfSets()), 0.01)
     assert "no threshold for a false-alarm rate of 1 %" in plate.caption and not plate.figure.layout.shapes
 
 

@@ -1,5 +1,6 @@
 """A tiny real run, measured once, its zip, and an import that must be refused."""
 
+import json
 import zipfile
 
 import pytest
@@ -9,24 +10,12 @@ from cfs_explore.errors import CFSError
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tiny_folder, write_images, tmp_path_factory):
+def tiny_run(tiny_spec, tmp_path_factory):
     """Path of a finished run: two taps, two levels, two draws, two OOD sets, kept snapshots."""
     from cfs_explore.pipeline import explore
 
-    spec = {
-        "name": "tiny run",
-        "backbone": str(tiny_folder),
-        "id": {"train": {"name": "ramps", "source": str(write_images(24, "npz", seed=1))}},
-        "ood": [
-            {"name": "bright", "source": str(write_images(7, "npz", seed=2, shift=60))},
-            {"name": "letters", "source": {"builtin": "letters", "n": 5, "side": 8}},
-        ],
-        "levels": [5.0, -1.0],
-        "taps": "sparse_ed",
-        "keep": "sparse_ed",
-        "draws": 2,
-        "diagnostics": [],
-    }
+    spec = tiny_spec(24, 7, name="tiny run", taps="sparse_ed", keep="sparse_ed", diagnostics=[])
+    spec["ood"].append({"name": "letters", "source": {"builtin": "letters", "n": 5, "side": 8}})
     return explore(spec, tmp_path_factory.mktemp("tiny") / "run", device="cpu").path
 
 
@@ -46,9 +35,18 @@ def runs(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def members(tiny_zip) -> dict[str, bytes]:
+def members(untold) -> dict[str, bytes]:
+    return dict(untold)
+
+
+@pytest.fixture(scope="session")
+def untold(tiny_zip) -> dict[str, bytes]:
+    """Files of the zip, whose manifest tells no digests: whoever changes a file can change them, too."""
     with zipfile.ZipFile(tiny_zip) as archive:
-        return {info.filename: archive.read(info) for info in archive.infolist()}
+        found = {info.filename: archive.read(info) for info in archive.infolist()}
+    manifest = json.loads(found["manifest.json"])
+    assert manifest["files"]
+    return found | {"manifest.json": json.dumps(manifest | {"files": {}}).encode()}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from cfs_explore import bundles
-from cfs_explore.store import open_run
+from cfs_explore.store import bundle_tables, open_run
 
 
 def edited(data: bytes, **fields) -> bytes:
@@ -132,11 +132,11 @@ def test_missing_parts_are_named(members, refused):
 def test_parquet_of_another_kind(members, refused):
     images = pq.read_table(io.BytesIO(members["images.parquet"]))
     several = {
-        "wrong type": images.set_column(7, "width", pa.array(["8"] * len(images))),
+        "wrong type": images.set_column(images.column_names.index("width"), "width", pa.array(["8"] * len(images))),
         "rows": images.slice(1),
         "no column thumbnail": images.drop_columns(["thumbnail"]),
         "dataset and role": images.set_column(0, "dataset", pa.array(["bright"] * len(images))),
-        "value of": images.set_column(3, "name", pa.array(["x" * 10**6] * len(images))),
+        "value of": images.set_column(images.column_names.index("name"), "name", pa.array(["x" * 10**6] * len(images))),
     }
     for message, table in several.items():
         assert message in refused(members | {"images.parquet": as_parquet(table)})
@@ -157,6 +157,32 @@ def test_thumbnails_must_be_png(members, refused):
     Image.new("1", (20_000, 20_000)).save(buffer, "PNG")
     assert "row 0: not a PNG" in refused(with_first(buffer.getvalue()))
     assert "row 0: not a PNG" in refused(with_first(b"<svg onload=alert(1)>"))
+
+
+def test_huge_thumbnails_are_refused_one_by_one_and_together(members, refused, monkeypatch):
+    images = pd.read_parquet(io.BytesIO(members["images.parquet"]))
+
+    def with_pictures(sides: list[int]) -> dict[str, bytes]:
+        pictures = []
+        for shade, side in enumerate(sides):
+            buffer = io.BytesIO()
+            Image.new("L", (side, side), shade).save(buffer, "PNG")
+            pictures.append(buffer.getvalue())
+        several = [pictures[i % len(pictures)] for i in range(len(images))]
+        return members | {"images.parquet": as_parquet(images.assign(thumbnail=several))}
+
+    assert "2048 x 2048 pixels; allowed are 256" in refused(with_pictures([2048]))
+    monkeypatch.setattr(bundle_tables, "_MOST_PIXELS", 3 * 256**2)
+    assert "row 3: not a PNG picture of bounded size (more than 196,608 pixels" in refused(with_pictures([256] * 4))
+
+
+def test_a_thumbnail_that_is_repeated_is_decoded_once(monkeypatch):
+    buffer = io.BytesIO()
+    Image.new("L", (256, 256)).save(buffer, "PNG")
+    opened, given = [], Image.open
+    monkeypatch.setattr(bundle_tables.Image, "open", lambda *a, **n: opened.append(1) or given(*a, **n))
+    bundle_tables._check_pictures("x", pd.Series([buffer.getvalue()] * 100_000))
+    assert len(opened) == 1
 
 
 def test_a_tiny_file_that_becomes_huge_in_memory(members, refused):

@@ -4,6 +4,7 @@ import json
 import shutil
 import stat
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -18,6 +19,7 @@ from cfs_explore.locations import BUNDLES, runs_root
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import open_run
 from cfs_explore.store.bundle import read_zip, write_zip
+from cfs_explore.store.digests import file_digests
 from cfs_explore.store.table_columns import IMAGE_COLUMNS, TABLE_COLUMNS
 
 
@@ -46,10 +48,12 @@ def test_a_bundle_comes_back_as_it_was(name, runs, tmp_path):
     assert run.parent == runs and run.name.startswith("digits-")
     assert_same(BUNDLES / name, run)
     told, came = open_run(BUNDLES / name).manifest, open_run(run).manifest
-    assert came == told.model_copy(update={"spec": came.spec})
+    assert came == told.model_copy(update={"spec": came.spec, "files": file_digests(run)})
     assert RunSpec(**came.spec) == RunSpec(**told.spec)
     written = pd.read_parquet(BUNDLES / name / "images.parquet").columns
-    assert sorted(written) == sorted(word.rstrip("?") for words in IMAGE_COLUMNS.values() for word in words.split())
+    asked = [word for words in IMAGE_COLUMNS.values() for word in words.split()]
+    needed = {word.rstrip("?") for word in asked if not word.endswith("*")}
+    assert needed <= set(written) <= {word.rstrip("?*") for word in asked}
     assert {p.stem for p in (run / "tables").iterdir()} == set(TABLE_COLUMNS)
     assert (run / "backbone" / "unet" / "diffusion_pytorch_model.safetensors").is_file()
     assert not (run / "status.json").exists() and not (run / "train.yaml").exists()
@@ -245,3 +249,42 @@ def test_what_tells_the_network_beside_its_weights_goes_along(tiny_run, runs, tm
     taken = bundles.import_zip(tmp_path / "uvit.zip", trusted=True)
     assert (taken / "backbone" / "uvit.yaml").read_text() == "num_heads: 5\n"
     assert not (bundles.import_zip(tmp_path / "uvit.zip", trusted=False) / "backbone").exists()
+
+
+def test_a_zip_of_a_version_whose_default_was_all_diagnostics(members, runs, tmp_path):
+    """Its spec.yaml leaves out what was the default then; its manifest tells it."""
+    manifest, spec = json.loads(members["manifest.json"]), yaml.safe_load(members["spec.yaml"])
+    manifest["spec"]["diagnostics"] = "all"
+    del spec["diagnostics"], manifest["seconds_per_forward"]
+    with zipfile.ZipFile(tmp_path / "old.zip", "w") as archive:
+        for name, data in (
+            members | {"manifest.json": json.dumps(manifest), "spec.yaml": yaml.safe_dump(spec)}
+        ).items():
+            archive.writestr(name, data)
+    run = bundles.import_zip(tmp_path / "old.zip", trusted=True)
+    assert RunSpec.parse(run / "spec.yaml").diagnostics == open_run(run).manifest.spec["diagnostics"] == "all"
+
+
+@pytest.mark.parametrize("speed", [-1, float("inf"), "fast"])
+def test_a_speed_that_is_none_is_refused(members, refused, speed):
+    manifest = json.loads(members["manifest.json"]) | {"seconds_per_forward": speed}
+    assert "seconds_per_forward" in refused(members | {"manifest.json": json.dumps(manifest)})
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+def test_a_zip_of_a_million_members_is_refused_by_its_directory(zip64, runs, tmp_path):
+    """Whatever its last records say: what zipfile would make of the members takes ten times their bytes."""
+    entry, count = b"PK\1\2" + bytes(42), 600_000
+    size = len(entry) * count
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, 0, 0)
+    if zip64:
+        record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, size, 0)
+        end = record + struct.pack("<4sLQL", b"PK\6\7", 0, size, 1) + end[:12] + b"\xff" * 8 + bytes(2)
+    path = tmp_path / "many.zip"
+    path.write_bytes(entry * count + end)
+    tracemalloc.start()
+    with pytest.raises(RunError, match="more than 20,000 members; an exploration has at most 20,000"):
+        bundles.import_zip(path, trusted=False)
+    assert tracemalloc.get_traced_memory()[1] < 2 * size
+    tracemalloc.stop()
+    assert not list(runs.iterdir())

@@ -54,9 +54,8 @@ def _nested(depth: int):
 
 
 @pytest.fixture(scope="module")
-def members(tiny_zip) -> dict[str, bytes]:
-    with zipfile.ZipFile(tiny_zip) as archive:
-        return {info.filename: archive.read(info) for info in archive.infolist()}
+def members(untold) -> dict[str, bytes]:
+    return untold
 
 
 @pytest.fixture(scope="module")

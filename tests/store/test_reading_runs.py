@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cfs_explore.errors import RunError
-from cfs_explore.store import Manifest, SetEntry, SetWork, assemble, find_runs, open_run, write_json, write_table
+from cfs_explore.store import Manifest, Part, SetEntry, SetWork, assemble, find_runs, open_run, write_json, write_table
 
 COLUMNS = {"early": slice(0, 4), "late": slice(4, 6)}
 SETS = [("ID", "id_train", 7), ("ID", "id_test", 4), ("cats", "ood", 5), ("dogs", "ood", 1)]
@@ -21,24 +21,26 @@ def scores_of(name: str, role: str, count: int) -> np.ndarray:
 @pytest.fixture
 def run(tmp_path):
     """Four sets in shards of three images; kept snapshots of the tap "late"."""
-    home, entries, works, start, score_start = tmp_path / "made", [], [], 0, 0
+    home, entries, parts, start, score_start = tmp_path / "made", [], [], 0, 0
     for i, (name, role, count) in enumerate(SETS):
         work, scored = SetWork(home / "work" / str(i)), role != "id_train"
         rows = {"image_id": [f"{i}-{j}" for j in range(count)], "name": [f"n{j}" for j in range(count)]}
         rows |= {"label": "x", "format": "PNG", "mode": "L", "width": 8, "height": 8, "thumbnail": b"png"}
         write_table(work.rows_path, pd.DataFrame(rows))
+        order = np.random.default_rng(i).permutation(count)  # shards hold scattered rows
         for index, first in enumerate(range(0, count, 3)):
-            part = slice(first, min(first + 3, count))
-            kept = np.arange(part.start, part.stop)[:, None] * [1.0, 10.0] + i
-            arrays = {"kept.late": kept} | ({"scores": scores_of(name, role, count)[part]} if scored else {})
+            part = np.sort(order[first : first + 3])
+            kept = part[:, None] * [1.0, 10.0] + i
+            arrays = {"rows": part, "kept.late": kept}
+            arrays |= {"scores": scores_of(name, role, count)[part]} if scored else {}
             sums = {key: np.full((2, 6), i + 0.5) for key in ("mean", "m2", "m2_within")}
-            work.finish_shard(index, arrays, sums | {"count": np.int64(3 * part.stop)})
+            work.finish_shard(index, arrays, sums | {"count": np.int64(3 * (first + len(part)))})
         entry = SetEntry(
             name=name, role=role, count=count, start=start, samples=3 * count, score_start=score_start if scored else -1
         )
-        entries, works = [*entries, entry], [*works, (entry, work)]
+        entries, parts = [*entries, entry], [*parts, Part(entry, work, work.shards_done())]
         start, score_start = start + count, score_start + (count if scored else 0)
-    assemble(home, works, COLUMNS, {"late": 2})
+    assemble(home, parts, COLUMNS, {"late": 2})
     write_json(home / "manifest.json", manifest(entries))
     return open_run(home)
 
@@ -47,7 +49,8 @@ def manifest(entries) -> dict:
     level = {"requested": 5.0, "lam": 4.9, "a": 0.9, "b": 0.1, "native": 21.0}
     tap = {"region": "encoder", "depth": 0.5, "resolution": 8, "channels": 2, "kind": "resnet"}
     return {
-        "name": "made", "created": "today", "spec": {}, "versions": {}, "precision": "fp32", "device": "cpu",
+        "name": "made", "created": "2026-01-01T00:00:00+00:00", "spec": {}, "versions": {},
+        "precision": "fp32", "device": "cpu",
         "draws": 3, "levels": [level, level | {"native": 30.0}], "presets": {}, "warnings": [], "timings": {},
         "taps": [tap | {"name": "early"}, tap | {"name": "late", "channels": 1}],
         "sets": [entry.model_dump() for entry in entries], "kept": {"level": 0, "taps": ["late"]},
@@ -91,8 +94,10 @@ def test_names_and_requests_that_do_not_exist(run):
         run.scores("id_train")
     with pytest.raises(RunError, match="snapshots of early were not kept"):
         run.snapshots("early", "ood", "cats")
-    with pytest.raises(RunError, match="no table auroc_map"):
+    with pytest.raises(RunError, match=r"tables/auroc_map\.parquet of made is damaged: it is missing"):
         run.table("auroc_map")
+    with pytest.raises(RunError, match="no table separation"):
+        run.table("separation")
     with pytest.raises(RunError, match="no ood set birds"):
         run.auroc_map("birds")
 
@@ -101,7 +106,7 @@ def test_digest_follows_the_content(run):
     again = open_run(run.path)
     assert again.digest == run.digest
     content = json.loads((run.path / "manifest.json").read_text())
-    write_json(run.path / "manifest.json", content | {"created": "tomorrow"})
+    write_json(run.path / "manifest.json", content | {"created": "2026-01-02T00:00:00+00:00"})
     assert open_run(run.path).digest != run.digest
 
 

@@ -28,7 +28,7 @@ def test_it_says_what_it_freed(tiny_run, slim_run):
     path, said = slim_run
     freed = size(tiny_run / "snapshots.zarr") - size(path / "snapshots.zarr")
     assert freed > 0 and said == f"Freed: {freed / 1e6:.1f} MB\n"
-    assert size(path) == pytest.approx(size(tiny_run) - freed, abs=200)
+    assert size(path) == pytest.approx(size(tiny_run) - freed, abs=1_500)  # and the manifest's lines
 
 
 def test_scores_moments_and_tables_stay(tiny_run, slim_run):

@@ -57,8 +57,12 @@ def test_a_full_disk_is_told_and_cleaned_up(tmp_path, code):
 
 
 def test_other_system_errors_are_not_called_a_full_disk(tmp_path):
-    with pytest.raises(PermissionError), write_aside(tmp_path / "x") as partial:
+    with pytest.raises(RunError, match="read-only for this program"), write_aside(tmp_path / "x") as partial:
         raise PermissionError(errno.EACCES, "no", str(partial))
+    with pytest.raises(RunError, match="Input/output error"), write_aside(tmp_path / "x") as partial:
+        raise OSError(errno.EIO, "Input/output error", str(partial))
+    with pytest.raises(RunError, match="not there any more"), write_aside(tmp_path / "a" / "x") as partial:
+        partial.write_text(str(partial.parent.rmdir()))
 
 
 def test_text_is_utf8_everywhere(tmp_path):

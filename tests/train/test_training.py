@@ -59,6 +59,18 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(family, spec_of, tm
     assert not same(whole, weights(train(spec.model_copy(update={"seed": 1}), tmp_path / "other", device="cpu")))
 
 
+def test_milestones_are_the_averages_on_the_way(spec_of, tmp_path):
+    spec = spec_of("ddpm", milestones=True, batch_size=4)
+    train(spec, tmp_path / "out", device="cpu")
+    kept = {int(folder.name): folder for folder in (tmp_path / "out" / "milestones").iterdir()}
+    assert sorted(kept) == [0, 1, 2, 4]
+    torch.manual_seed(spec.seed)
+    first = make_trainee(spec).network.half().float().state_dict()
+    assert same(weights(kept[0]), first) and not same(weights(kept[4]), first)
+    plain = weights(train(spec.model_copy(update={"milestones": False}), tmp_path / "plain", device="cpu"))
+    assert same(plain, weights(tmp_path / "out"))  # keeping them changes nothing
+
+
 def test_a_folder_holds_one_training(spec_of, tmp_path):
     spec = spec_of("ddpm", steps=2)
     train(spec, tmp_path / "out", device="cpu")
@@ -117,9 +129,34 @@ def test_weights_are_stored_in_half_precision(spec_of, tmp_path):
         ("uvit", {"network": {"img_size": 8}}, "network: Architecture does not take"),
         ("ddpm", {"network": {"colour": 8}}, "network: colour is no argument of UNet2DModel"),
         ("ddpm", {"network": {"in_channels": 1}}, "network.sample_size"),
+        ("ddpm", {"network": {"sample_size": 8_000}}, "network.sample_size"),
         ("edm", {"schedule": {"beta_schedule": "linear"}}, "schedule: beta_schedule is no argument of EDMEuler"),
+        ("edm", {"schedule": {"sigma_min": 0.01, "sigma_max": 80.0, "sigma_data": None}}, "schedule: "),
+        ("ddpm", {"schedule": {"num_train_timesteps": 2**31 - 1}}, "schedule: num_train_timesteps"),
+        ("ddpm", {"network": {"sample_size": 8, "down_block_types": [1]}}, "network: "),
+        ("ddpm", {"network": {"sample_size": 8, "block_out_channels": [10**5] * 4}}, "network: it has .* parameters"),
+        ("ddpm", {"network": {"sample_size": 8, "in_channels": False}}, "network.in_channels"),
+        ("ddpm", {"network": {"sample_size": 8, "out_channels": 0}}, "network.out_channels"),
     ],
 )
 def test_mistakes_name_their_field(family, changes, words, spec_of):
     with pytest.raises(SpecError, match=words):
         make_trainee(spec_of(family, **changes))
+
+
+@pytest.mark.parametrize("line", ["learning_rate: .inf", "ema: .nan", "seed: 99999999999999999999"])
+def test_numbers_that_train_nothing_name_their_field(line, tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text(f"data: {{builtin: letters}}\nnetwork: {{}}\nsteps: 1\n{line}\n")
+    with pytest.raises(SpecError, match=rf"train\.yaml.*{line.partition(':')[0]}"):
+        TrainSpec.from_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"sample_size": 7}, "network: it does not compute"), ({"out_channels": 2}, "network: it makes")],
+)
+def test_a_network_that_does_not_pass_its_images_is_told(change, words, spec_of):
+    network = spec_of("ddpm").network | change
+    with pytest.raises(SpecError, match=words):
+        make_trainee(spec_of("ddpm", network=network))

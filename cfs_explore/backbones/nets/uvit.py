@@ -60,7 +60,10 @@ class UViT(nn.Module):
         )
         if architecture.num_classes is not None:
             self.label_emb = nn.Embedding(architecture.num_classes, width)
-        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, tokens, width))
+        positions = torch.empty(1, tokens, width)
+        if not positions.is_meta:  # there, a draw would import torch's compiler, for two seconds
+            positions.normal_().mul_(0.02)
+        self.pos_embed = nn.Parameter(positions)
         half = architecture.depth // 2
         self.in_blocks = nn.ModuleList([Block(architecture) for _ in range(half)])
         self.mid_block = Block(architecture)

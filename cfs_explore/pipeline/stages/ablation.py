@@ -7,9 +7,9 @@ import pandas as pd
 
 from cfs_explore.contracts import Level
 from cfs_explore.diagnostics.ablation import ablation_table, nested_levels
-from cfs_explore.pipeline.stages.study import Study, evenly_spaced
+from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.stages import ABLATION_IMAGES, ABLATION_LEVELS, ABLATION_SHIFTS, ABLATION_TRAIN, ablation_shifts
-from cfs_explore.store import Run
+from cfs_explore.store import Run, evenly_spaced
 from cfs_explore.taps.policies import structural_order
 
 
@@ -31,12 +31,13 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     lams, kept = [level.lam for level in run.levels], run.manifest.kept["level"]
     chosen = list(nested_levels(lams, kept, ABLATION_LEVELS).values())[-1]
     level_sets = nested_levels([lams[k] for k in chosen], chosen.index(kept), ABLATION_LEVELS)
+    groups = {ood: study.groups(ABLATION_IMAGES, ood) for ood in run.ood_names}
     parts = []
     for shift in ABLATION_SHIFTS:
         levels, scores, n_train = _shifted(study, shift, chosen)
         achieved = {k: ", ".join(f"{levels[i].lam:.2f}" for i in members) for k, members in level_sets.items()}
         for ood in run.ood_names:
-            table = ablation_table(scores["id_test", None], scores["ood", ood], level_sets, tap_sets(run))
+            table = ablation_table(scores["id_test", None], scores["ood", ood], level_sets, tap_sets(run), groups[ood])
             parts.append(table.assign(ood=ood, shift=shift, lams=table["levels"].map(achieved), n_train=n_train))
     table = pd.concat(parts, ignore_index=True)
     return {"ablation": table[["ood", "shift", "lams", *table.columns.drop(["ood", "shift", "lams"])]]}

@@ -14,6 +14,7 @@ import pandas as pd
 from cfs_explore.contracts import Level
 from cfs_explore.diagnostics import aligned_lams, auroc_interval, delong, has_aligned, sensitivity
 from cfs_explore.diagnostics.checks import cell_rows
+from cfs_explore.diagnostics.groups import independent
 from cfs_explore.errors import RunError
 from cfs_explore.levels import ALIGNMENTS, MAIN_LAM, RELATIVE_ALIGNMENTS
 from cfs_explore.pipeline.match import reference_curve
@@ -127,8 +128,9 @@ def _level_table(study: Study, variant: Variant) -> pd.DataFrame:
 def _map(study: Study, variant: Variant, ood: str, scores: dict[str, np.ndarray]) -> pd.DataFrame:
     rows = [cell_rows(scores[name]) for name in ("id_test", ood)]
     n_id, n_ood = (part.shape[1] for part in rows)
-    value, var = delong(*rows)
-    lo, hi = auroc_interval(value, var, n_id, n_ood)
+    groups = study.groups(VARIANT_IMAGES, ood)
+    value, var = delong(*rows, groups)
+    lo, hi = auroc_interval(value, var, *independent(groups, n_id, n_ood))
     cells = pd.DataFrame(
         [
             {"variant": variant.name, "ood": ood, "index": k, "requested": asked.requested, "lam": level.lam}
@@ -153,6 +155,7 @@ def _row(
         reachable=variant.reachable,
         pair=tuple(names.index(name) for name in run.manifest.presets.get("sparse_ed", [])) or None,
         main=min(range(len(run.levels)), key=lambda k: abs(run.levels[k].requested - MAIN_LAM)),
+        groups=study.groups(VARIANT_IMAGES, ood),
         seed=study.spec.seed,
     )
     for side, levels in (("best", variant.levels), ("baseline", baseline.levels)):

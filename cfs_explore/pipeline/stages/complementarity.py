@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cfs_explore.diagnostics import COMPLEMENTARITY_COLUMNS, PAIR_COLUMNS, complementarity, pair_gain
+from cfs_explore.diagnostics import COMPLEMENTARITY_COLUMNS, PAIR_COLUMNS, Groups, complementarity, pair_gain
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.store import Run
 
@@ -25,7 +25,7 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     for ood in run.ood_names:
         scores = tap_scores(run, "ood", ood)
         if run.manifest.presets:
-            tables["complementarity"].append(_preset_pairs(run, in_distribution, scores).assign(ood=ood))
+            tables["complementarity"].append(_preset_pairs(run, in_distribution, scores, ood))
         for k, level in enumerate(run.levels):
             pairs = pair_gain(in_distribution[k], scores[k], run.taps)
             tables["pair_gain"].append(pairs.assign(ood=ood, level=k, lam=level.lam))
@@ -45,17 +45,17 @@ def tap_scores(run: Run, role: str, name: str | None = None) -> np.ndarray:
     return scores
 
 
-def _preset_pairs(run: Run, in_distribution: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
+def _preset_pairs(run: Run, in_distribution: np.ndarray, scores: np.ndarray, ood: str) -> pd.DataFrame:
     """Rows of one OOD set: every preset at every level."""
     names = [tap.name for tap in run.taps]
     keys = [(k, preset, *taps) for preset, taps in run.manifest.presets.items() for k in range(len(run.levels))]
     levels = [key[0] for key in keys]
     encoders, decoders = ([names.index(key[side]) for key in keys] for side in (2, 3))
     sides = [part[levels, taps] for part in (in_distribution, scores) for taps in (encoders, decoders)]
-    rows = complementarity(*sides)
+    rows = complementarity(*sides, groups=Groups.of(*run.group_names(ood)))
     labels = pd.DataFrame(keys, columns=["level", "preset", "encoder", "decoder"])
     labels["lam"] = [run.levels[k].lam for k in levels]
-    return pd.concat([labels.iloc[rows["pair"]].reset_index(drop=True), rows], axis=1)
+    return pd.concat([labels.iloc[rows["pair"]].reset_index(drop=True), rows], axis=1).assign(ood=ood)
 
 
 def _joined(parts: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

@@ -65,7 +65,8 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
         for ood in study.run.ood_names:
             study.progress.advance(0, f"{variant.name}: {ood}")
             maps = [(scores[name]["id_test"], scores[name][ood]) for name in (_MATCHED, variant.name)]
-            table = conditioning_loss(*maps).assign(variant=variant.name, offset=variant.offset, ood=ood)
+            groups = study.groups(CONDITIONING_IMAGES, ood)
+            table = conditioning_loss(*maps, groups).assign(variant=variant.name, offset=variant.offset, ood=ood)
             table["lam"] = table["level"].map(lambda k: study.run.levels[k].lam)
             table["told_lam"] = np.nan if variant.backbone else table["level"].map(lambda k, v=variant: v.told[k].lam)
             table["tap"] = table["tap_index"].map(lambda t: study.run.taps[t].name)

@@ -16,6 +16,7 @@ from cfs_explore import stages
 from cfs_explore.backbones import Backbone
 from cfs_explore.diagnostics import (
     STATISTICS_TOGETHER,
+    Groups,
     auroc_excess,
     auroc_interval,
     best_excess,
@@ -24,6 +25,7 @@ from cfs_explore.diagnostics import (
     statistic_table,
 )
 from cfs_explore.diagnostics.checks import cell_rows
+from cfs_explore.diagnostics.groups import independent
 from cfs_explore.images.reencode import reencode
 from cfs_explore.images.statistics import image_statistics
 from cfs_explore.pipeline.stages.study import Sample, Study
@@ -61,12 +63,12 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     for ood in run.ood_names:
         study.progress.advance(0, f"comparing {ood}")
         trained = {draws: (trained_test[draws], rows) for draws, rows in _trained(study, ood).items()}
-        sets = statistics["id_train"], statistics[_TEST], statistics[ood]
+        sets, groups = (statistics["id_train"], statistics[_TEST], statistics[ood]), _groups(study, ood)
         parts = {
             "controls": pd.concat([_map_table(study, each, ood) for each in maps]),
             "excess": _excess_table(study, maps, ood, trained),
             "best_excess": _best_table(study, maps, ood, trained, statistic_scores(*sets)),
-            "image_statistics": statistic_table(*sets),
+            "image_statistics": statistic_table(*sets, groups),
         }
         for name, part in parts.items():
             tables[name].append(part.assign(ood=ood))
@@ -79,6 +81,10 @@ def _sample(study: Study, name: str) -> Sample:
         return study.sample(name, limit=stages.CONTROL_TRAIN)
     which = (name, None) if name == _TEST else ("ood", name)
     return study.sample(*which, limit=stages.CONTROL_IMAGES)
+
+
+def _groups(study: Study, ood: str) -> Groups | None:
+    return study.groups(stages.CONTROL_IMAGES, ood)
 
 
 def _key(study: Study, name: str) -> str:
@@ -157,8 +163,9 @@ def _cells(study: Study) -> pd.DataFrame:
 def _map_table(study: Study, control_map: ControlMap, ood: str) -> pd.DataFrame:
     rows = control_map.rows(ood)
     n_id, n_ood = (part.shape[1] for part in rows)
-    value, var = delong(*rows)
-    lo, hi = auroc_interval(value, var, n_id, n_ood)
+    groups = _groups(study, ood)
+    value, var = delong(*rows, groups)
+    lo, hi = auroc_interval(value, var, *independent(groups, n_id, n_ood))
     frame = _cells(study)[["level", "lam", "tap_index", "tap", "region"]]
     seed = pd.array([control_map.seed] * len(frame), dtype="Int64")
     return frame.assign(control=control_map.control, seed=seed, auroc=value, lo=lo, hi=hi, n_id=n_id, n_ood=n_ood)
@@ -174,11 +181,12 @@ def _by_control(maps: list[ControlMap], ood: str) -> dict[str, list[Rows]]:
 
 def _excess_table(study: Study, maps: list[ControlMap], ood: str, trained: dict[int, Rows]) -> pd.DataFrame:
     """A row per control, cell, and number of draws on the trained side."""
-    parts = []
+    parts, groups = [], _groups(study, ood)
     for draws, (test, out) in trained.items():
         for control, copies in _by_control(maps, ood).items():
             facts = {"control": control, "draws": draws, "n_id": test.shape[1], "n_ood": out.shape[1]}
-            parts.append(pd.concat([_cells(study), auroc_excess((test, out), copies)], axis=1).assign(**facts))
+            excess = auroc_excess((test, out), copies, groups=groups)
+            parts.append(pd.concat([_cells(study), excess], axis=1).assign(**facts))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -191,11 +199,11 @@ def _best_table(
         pools["statistics"] = [_stack([statistics[STATISTICS_TOGETHER]])]
         pools["best statistic"] = [_stack([v for name, v in statistics.items() if name != STATISTICS_TOGETHER])]
     inputs = np.flatnonzero(_cells(study)["region"] == "input")
-    parts = []
+    parts, groups = [], _groups(study, ood)
     for draws, (test, out) in trained.items():
         with_taps = pools | ({"input tap": [(test[inputs], out[inputs])]} if len(inputs) else {})
         facts = {"draws": draws, "n_id": test.shape[1], "n_ood": out.shape[1]}
-        parts.append(best_excess((test, out), with_taps).assign(**facts))
+        parts.append(best_excess((test, out), with_taps, groups=groups).assign(**facts))
     return pd.concat(parts, ignore_index=True)
 
 

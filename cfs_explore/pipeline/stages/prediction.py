@@ -7,8 +7,11 @@ import pandas as pd
 
 from cfs_explore.contracts import VARIANCE_FLOOR
 from cfs_explore.diagnostics.auroc_map import cell_columns
+from cfs_explore.diagnostics.bootstrap import SD_RESAMPLES
 from cfs_explore.diagnostics.checks import cell_rows
-from cfs_explore.diagnostics.delong import auroc_interval, delong
+from cfs_explore.diagnostics.delong import delong
+from cfs_explore.diagnostics.groups import Groups, independent, members
+from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.proxy_prediction import (
     proxy_table,
     rank_estimate,
@@ -24,10 +27,7 @@ from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.scoring import Moments
 from cfs_explore.spec import ImageSet
 from cfs_explore.stages import PROXY_IMAGES
-from cfs_explore.store import Run
-
-#: Bootstrap resamples behind the interval of a rank correlation.
-RESAMPLES = 400
+from cfs_explore.store import Run, evenly_spaced
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
@@ -46,17 +46,20 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     """
     run = study.run
     id_scores, proxy_scores = proxy_scores_of(study)
-    proxies = proxy_table(id_scores, proxy_scores, run.levels, run.taps)
-    resampled = resampled_predictions(id_scores, proxy_scores, RESAMPLES, study.spec.seed)
+    train = members(run.names_of_groups("id_train")[evenly_spaced(run.entry("id_train").count, len(id_scores))])
+    proxies = proxy_table(id_scores, proxy_scores, run.levels, run.taps, train)
+    resampled = resampled_predictions(id_scores, proxy_scores, SD_RESAMPLES, study.spec.seed, train)
     id_rows = cell_rows(run.scores("id_test"))
     ood_rows = {name: cell_rows(run.scores("ood", name)) for name in run.ood_names}
     parts = []
     for images in study.spec.ood:
         rows, name = (id_rows, ood_rows[images.name]), images.name
-        parts.append(prediction_table(run, proxies, resampled, rows, left_out(images)).assign(ood=name))
+        groups = Groups.of(*run.group_names(name))
+        parts.append(prediction_table(run, proxies, resampled, rows, left_out(images), groups).assign(ood=name))
     prediction = pd.concat(parts, ignore_index=True)
     prediction = prediction[["ood", *prediction.columns.drop("ood")]]
-    regret = regret_table(id_rows, ood_rows, choices(run, prediction), run.levels, run.taps)
+    everyone = Groups.of(*run.group_names(*ood_rows))
+    regret = regret_table(id_rows, ood_rows, choices(run, prediction), run.levels, run.taps, everyone)
     return {"proxies": proxies, "prediction": prediction, "regret": regret}
 
 
@@ -86,12 +89,14 @@ def prediction_table(
     resampled: dict[str, np.ndarray],
     rows: tuple[np.ndarray, np.ndarray],
     without: list[str],
+    groups: Groups | None,
 ) -> pd.DataFrame:
     """Predicted and measured AUROC of every cell of one OOD set.
 
     Args:
         proxies: of ``proxy_table``. resampled: kind -> (resamples, cells). rows: ID-test's and the OOD set's scores
             averaged over draws, (cells, n) each. without: kinds of proxy to leave out.
+        groups: of the images of ``rows``.
 
     Returns:
         level, lam, tap, tap_index, region; predicted, the mean over the allowed proxies (NaN where none is); auroc,
@@ -102,11 +107,12 @@ def prediction_table(
     table = cell_columns(run.levels, run.taps)[["level", "lam", "tap", "tap_index", "region"]]
     by_kind = proxies.pivot(index=["level", "tap_index"], columns="proxy", values="predicted").sort_index()
     predicted = by_kind[allowed].mean(axis=1, skipna=False).to_numpy() if allowed else np.full(len(table), np.nan)
-    value, var = delong(*rows)
+    value, var = delong(*rows, groups)
     n_id, n_ood = (values.shape[1] for values in rows)
-    lo, hi = auroc_interval(value, var, n_id, n_ood)
+    lo, hi = auroc_interval(value, var, *independent(groups, n_id, n_ood))
     again = np.mean([resampled[kind] for kind in allowed], axis=0) if allowed else np.full((2, len(table)), np.nan)
-    spearman = rank_estimate(predicted, value, again, resampled_aurocs(*rows, len(again), run.manifest.spec["seed"]))
+    measured = resampled_aurocs(*rows, len(again), run.manifest.spec["seed"], groups)
+    spearman = rank_estimate(predicted, value, again, measured)
     return table.assign(
         predicted=predicted,
         auroc=value,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore import heads
-from cfs_explore.diagnostics import auroc, paired_auroc_difference
+from cfs_explore.diagnostics import Groups, auroc, paired_auroc_difference
 from cfs_explore.diagnostics.channels import tap_columns, top_channel_auroc, variance
 from cfs_explore.diagnostics.checks import ScoreError
 from cfs_explore.diagnostics.separation import separation_table
@@ -39,6 +39,7 @@ def separation(run: Run) -> pd.DataFrame:
     """``separation_table`` of every OOD set, computed level by level, so that memory holds one level's scores."""
     pairs = _pair_squares(run)
     moments = {which: run.moments(*which) for which in [("id_train",), ("id_test",), *_ood_sets(run)]}
+    groups = {which: Groups.of(*run.group_names(which[1])) for which in _ood_sets(run)}
     parts = []
     for k, level in enumerate(run.levels):
         at = {which: _level_of(values, k) for which, values in moments.items()}
@@ -50,6 +51,7 @@ def separation(run: Run) -> pd.DataFrame:
                 [level],
                 run.taps,
                 None if pairs is None else (pairs[0][k : k + 1], pairs[1]),
+                groups[which],
             )
             parts.append(table.assign(level=k, ood=which[1]))
     table = pd.concat(parts, ignore_index=True)
@@ -65,19 +67,27 @@ def top_channels(run: Run, seed: int) -> pd.DataFrame:
         id_test = run.snapshots(tap, "id_test")
         for _, ood in _ood_sets(run):
             c = columns[tap]
-            table = top_channel_auroc(id_test, run.snapshots(tap, "ood", ood), mean[c], v[c], seed=seed)
+            snapshots, groups = run.snapshots(tap, "ood", ood), Groups.of(*run.group_names(ood))
+            table = top_channel_auroc(id_test, snapshots, mean[c], v[c], groups=groups, seed=seed)
             parts.append(table.assign(ood=ood, tap=tap, level=k, lam=run.levels[k].lam))
     return _stacked(parts, TOP_COLUMNS)
 
 
 def cell_heads(run: Run) -> pd.DataFrame:
-    """Every registered head on each kept cell alone, fitted on ID-train, with the paired difference from ``diag``."""
+    """Every registered head on each kept cell alone, fitted on ID-train, with the paired difference from ``diag``.
+
+    Where the run has no snapshots of ID-train, the rows hold no numbers, and their note says why.
+    """
     k, parts = run.manifest.kept["level"], []
     for tap in run.manifest.kept["taps"]:
         sets = {which: run.snapshots(tap, *which) for which in [("id_test",), *_ood_sets(run)]}
-        scores, notes = _fit_and_score(run.snapshots(tap, "id_train"), sets)
+        try:
+            scores, notes = _fit_and_score(run.snapshots(tap, "id_train"), sets)
+        except RunError as why:
+            scores, notes = {}, dict.fromkeys(heads.REGISTRY, str(why))
         for which in _ood_sets(run):
-            rows = [_head_row(scores, name, which) | {"note": notes[name]} for name in heads.REGISTRY]
+            groups = Groups.of(*run.group_names(which[1]))
+            rows = [_head_row(scores, name, which, groups) | {"note": notes[name]} for name in heads.REGISTRY]
             sizes = {"n_id": len(sets["id_test",]), "n_ood": len(sets[which])}
             parts.append(pd.DataFrame(rows).assign(ood=which[1], tap=tap, level=k, lam=run.levels[k].lam, **sizes))
     return _stacked(parts, HEAD_COLUMNS)
@@ -95,16 +105,16 @@ def _fit_and_score(train: np.ndarray, sets: dict) -> tuple[dict[str, dict], dict
     return scores, notes
 
 
-def _head_row(scores: dict[str, dict], name: str, which: tuple[str, str]) -> dict:
+def _head_row(scores: dict[str, dict], name: str, which: tuple[str, str], groups: Groups | None) -> dict:
     """AUROC of one head and its difference from the diagonal head; NaN where there is none."""
     row = {"head": name, **dict.fromkeys(HEAD_COLUMNS[5:11], np.nan)}
     if name not in scores:
         return row
     own = scores[name]["id_test",], scores[name][which]
-    row |= dict(zip(("auroc", "lo", "hi"), auroc(*own), strict=True))
+    row |= dict(zip(("auroc", "lo", "hi"), auroc(*own, groups=groups), strict=True))
     if name != "diag" and "diag" in scores:
         try:
-            paired = paired_auroc_difference(*own, scores["diag"]["id_test",], scores["diag"][which])
+            paired = paired_auroc_difference(*own, scores["diag"]["id_test",], scores["diag"][which], groups=groups)
         except ScoreError:  # a single image has no variance
             return row
         row |= {"difference": paired.value, "difference_lo": paired.lo, "difference_hi": paired.hi}

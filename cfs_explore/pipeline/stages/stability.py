@@ -9,6 +9,7 @@ import pandas as pd
 
 from cfs_explore.contracts import VARIANCE_FLOOR, Level
 from cfs_explore.diagnostics.drift import CAUSES, drift_table
+from cfs_explore.diagnostics.groups import Members, members
 from cfs_explore.diagnostics.local_law import local_law
 from cfs_explore.diagnostics.rank_agreement import rank_agreement
 from cfs_explore.diagnostics.reliability import feature_reliability, score_reliability
@@ -50,11 +51,12 @@ def stability_table(run: Run) -> pd.DataFrame:
     for entry in run.manifest.sets:
         if entry.role == "id_train":
             continue
-        scores = run.scores(entry.role, entry.name)
+        scores, moments = run.scores(entry.role, entry.name), run.moments(entry.role, entry.name)
+        groups = members(run.names_of_groups(entry.role, entry.name))
         estimates = {
-            "icc_features": feature_reliability(run.moments(entry.role, entry.name), variance, columns, run.draws),
-            "icc_scores": score_reliability(scores),
-            "spearman": rank_agreement(scores),
+            "icc_features": feature_reliability(moments, variance, columns, run.draws, groups=groups),
+            "icc_scores": score_reliability(scores, groups=groups),
+            "spearman": rank_agreement(scores, groups=groups),
         }
         numbers = {
             name + suffix: values.ravel()
@@ -75,7 +77,9 @@ def _local_law(study: Study, sample: Sample) -> pd.DataFrame:
     levels = _fine_levels(study)
     parts = [_spread(study, sample, level) for level in levels]
     between, within = (np.stack([part[key] for part in parts], axis=1) for key in ("between", "within"))
-    return local_law(between, within, levels, study.run.taps, LOCAL_DRAWS, seed=study.spec.seed)
+    return local_law(
+        between, within, levels, study.run.taps, LOCAL_DRAWS, groups=_groups(study, sample), seed=study.spec.seed
+    )
 
 
 def _fine_levels(study: Study) -> list[Level]:
@@ -121,7 +125,11 @@ def _drift(study: Study, sample: Sample) -> pd.DataFrame:
     reference = study.kept("stability/drift-reference", len(sample), compute)["snapshots"]
     parts = [_drift_at(study, sample, reference, level) for level in study.run.levels]
     squares, own = (np.stack([part[key] for part in parts], axis=2) for key in ("squares", "own"))
-    return drift_table(squares, own, study.run.levels, study.run.taps)
+    return drift_table(squares, own, study.run.levels, study.run.taps, groups=_groups(study, sample))
+
+
+def _groups(study: Study, sample: Sample) -> Members | None:
+    return members(study.run.names_of_groups("id_test")[sample.rows])
 
 
 def _drift_at(study: Study, sample: Sample, reference: np.ndarray, level: Level) -> dict[str, np.ndarray]:

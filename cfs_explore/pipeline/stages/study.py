@@ -5,23 +5,28 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from cfs_explore.backbones import Backbone, load_backbone
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.corruption import keyed_noise
+from cfs_explore.diagnostics import Groups
 from cfs_explore.errors import BackboneError, SourceError
 from cfs_explore.extraction import Extractor, feature_columns
 from cfs_explore.pipeline import reuse
 from cfs_explore.pipeline.match import as_conditioned, told_levels
-from cfs_explore.pipeline.measure import shard_size
+from cfs_explore.pipeline.measure import block_size
 from cfs_explore.pipeline.prepare import plan_sets, prepare_sets
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.scoring import Moments, slot_scores
 from cfs_explore.spec import RunSpec
-from cfs_explore.store import Run, SetWork
-from cfs_explore.store.files import load_arrays, save_arrays
+from cfs_explore.store import Run, evenly_spaced
+from cfs_explore.store.files import BAD_ARRAYS, load_arrays, save_arrays
+
+#: Beside the arrays that a stage keeps: what they were kept under.
+_KEY = "kept under"
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,6 @@ class Sample:
     def altered(self, change: Callable[[np.ndarray], np.ndarray]) -> Sample:
         """The same images, ids and noise after ``change`` of the pixels (n, C, H, W)."""
         return replace(self, original=self.pixels, change=change)
-
-
-def evenly_spaced(count: int, limit: int) -> np.ndarray:
-    """At most ``limit`` of ``count`` rows, spread over all of them, rising."""
-    return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(int))
 
 
 class Study:
@@ -109,35 +109,46 @@ class Study:
         """
         entry = self.run.entry(role, name)
         rows = evenly_spaced(entry.count, limit or entry.count)
-        ids = self.run.images(role, name, columns=["image_id"])["image_id"].to_numpy()
-        return Sample(self._inputs(role, name)[rows], ids[rows].tolist(), rows)
+        ids = self.run.images(role, name, columns=["image_id"])["image_id"].to_numpy()[rows]
+        return Sample(self._inputs(role, name, ids), ids.tolist(), rows)
 
-    def _inputs(self, role: str, name: str | None) -> np.ndarray:
-        """uint8 (n, C, H, W) of a set, memory-mapped; read again from its source where the run has dropped it."""
+    def groups(self, limit: int, *oods: str) -> Groups | None:
+        """The groups of the images that ``sample`` gives of ID-test and of OOD sets, one after the other."""
+        rows = [evenly_spaced(self.run.entry("ood", ood).count, limit) for ood in oods]
+        parts = [self.run.group_names(ood)[1][kept] for ood, kept in zip(oods, rows, strict=True)]
+        test = self.run.group_names(*oods)[0][evenly_spaced(self.run.id_test.count, limit)]
+        return Groups.of(test, np.concatenate(parts))
+
+    def _inputs(self, role: str, name: str | None, ids: np.ndarray) -> np.ndarray:
+        """uint8 (n, C, H, W) of these images of a set; read again from its source where the run has dropped them.
+
+        A run that was stopped early holds a part of what its source gives, so images are found by their ids.
+
+        Raises:
+            SourceError: not all of them are there.
+        """
         index = self.run.manifest.sets.index(self.run.entry(role, name))
         work = plan_sets(self._resolved, self.run.path)[index].work
-        if work.inputs_path.is_file():
-            return work.inputs()
-        planned = plan_sets(self._resolved, self._kept)[index]
-        self.progress.advance(0, f"reading {planned.images.name}")
-        quiet = Progress(cancelled=self.progress.cancelled)  # the stage's own count goes on afterwards
-        prepare_sets(self._resolved, [planned], self.backbone, quiet)
-        self._check_unchanged(planned.work, role, name)
-        return planned.work.inputs()
+        if not (work.inputs_path.is_file() and work.is_whole()):
+            planned = plan_sets(self._resolved, self._kept)[index]
+            self.progress.advance(0, f"reading {planned.images.name}")
+            quiet = Progress(cancelled=self.progress.cancelled)  # the stage's own count goes on afterwards
+            seed = reuse.id_seed(reuse.base_run(self.spec))
+            prepare_sets(self._resolved, [planned], self.backbone, quiet, id_seed=seed)
+            work = planned.work
+        places = {image_id: place for place, image_id in enumerate(work.rows(["image_id"])["image_id"])}
+        if not places.keys() >= set(ids):
+            raise SourceError(
+                f"The images of {self.run.entry(role, name).name} are not those that the map was measured on. Put "
+                "those back, or measure the map again."
+            )
+        return work.inputs()[[places[image_id] for image_id in ids]]
 
     @functools.cached_property
     def _resolved(self) -> RunSpec:
         """The spec with images in the place of another run's statistics."""
         base = reuse.base_run(self.spec)
         return self.spec if base is None else self.spec.model_copy(update={"id": reuse.id_images(base)})
-
-    def _check_unchanged(self, work: SetWork, role: str, name: str | None) -> None:
-        measured = self.run.images(role, name, columns=["image_id"])["image_id"].tolist()
-        if work.rows(["image_id"])["image_id"].tolist() != measured:
-            raise SourceError(
-                f"The images of {self.run.entry(role, name).name} are not those that the map was measured on. Put "
-                "those back, or measure the map again."
-            )
 
     def blocks(
         self,
@@ -164,7 +175,7 @@ class Study:
             The part's slice of the sample, and float32 (level, draw, image, feature).
         """
         extractor = self.extractor(levels, backbone=backbone, taps=taps, conditioning=conditioning)
-        size = shard_size(extractor, draws)
+        size = block_size(extractor, draws)
         for start in range(0, len(sample), size):
             part = slice(start, start + size)
             x0 = sample.pixels[part].astype(np.float32) / 127.5 - 1.0
@@ -229,9 +240,19 @@ class Study:
             compute: gives named arrays.
         """
         path = self._kept / f"{key}.npz"  # a key may hold dots
-        if path.is_file():
+        found = _load_kept(path, key)
+        if found is not None:
             self.progress.advance(forwards, "")
-            return load_arrays(path)
+            return found
         arrays = compute()
-        save_arrays(path, arrays)
+        save_arrays(path, arrays | {_KEY: np.array(key)})
         return arrays
+
+
+def _load_kept(path: Path, key: str) -> dict[str, np.ndarray] | None:
+    """What was kept under a key; None where it is not there, damaged, or another's."""
+    try:
+        found = load_arrays(path)
+        return found if str(found.pop(_KEY)) == key else None
+    except BAD_ARRAYS:
+        return None

@@ -1,0 +1,92 @@
+"""The map so far, on the page of a run that is being measured: it is drawn again as it grows, and can be clicked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from cfs_explore.headlines.map import map_headline, strongest_set
+from cfs_explore.plates import map as plates
+from cfs_explore.plates.detector import cell_label
+from cfs_explore.store import Run
+from cfs_explore.store.growing import MOST_IMAGES, growing_map
+from cfs_explore.ui import data, state
+from cfs_explore.ui.cell_panel import show_cell
+from cfs_explore.ui.damage import fragment
+from cfs_explore.ui.figure import show_plate
+
+#: Of the session and the address, so that a page that is loaded anew shows the same.
+_OOD, _CELL = "growing_ood", "growing_cell"
+_CHART = "growing_map"
+
+
+def has_map(run: Path) -> bool:
+    """Whether there is a map so far."""
+    return growing_map(run) is not None
+
+
+def view() -> dict[str, str]:
+    """What the visitor looks at, as the map page's address has it."""
+    known = {"ood": st.session_state.get(_OOD), "cell": st.session_state.get(_CELL)}
+    return {key: str(value) for key, value in known.items() if value is not None}
+
+
+@fragment
+def show_growing_map(run: Path) -> None:
+    """The map of the images measured so far, for one OOD set, with a cell beside it; nothing before the first."""
+    place = growing_map(run)
+    if place is None:
+        return
+    so_far = data.load_run(place)
+    best = data.table(so_far, so_far.digest, "best_cell")
+    st.header("The map so far", anchor=False)
+    ood = _choose_set(so_far, strongest_set(best, so_far.ood_names))
+    st.markdown(map_headline(ood, best, so_far.levels, so_far.taps))
+    frame = data.map_frame(so_far, so_far.digest, ood)
+    cell = state.restore(_CELL, None, [None, *range(len(frame))], parse=int)
+    if cell is None:
+        cell = int(frame["auroc"].to_numpy().argmax())
+    with st.container(key="beside_growing"):
+        left, right = st.columns([5, 3], gap="large")
+    with left:
+        plate = plates.heatmap(so_far, ood, frame, cell=cell, theme=state.figure_theme())
+        show_plate(plate, key=_CHART, hint=_count(so_far, ood), on_select=_pick_cell)
+        below = st.container()
+    with right:
+        st.subheader(cell_label(so_far, cell), anchor=False)
+        show_cell(so_far, ood, cell, frame.iloc[cell], below)
+
+
+def _choose_set(so_far: Run, first: str) -> str:
+    """The OOD set on show: that with most to see at first, which stays until another is chosen."""
+    shown = state.restore(_OOD, first, so_far.ood_names)
+    _note_set()
+    if len(so_far.ood_names) == 1:
+        return shown
+    told = "Sets that have some images by now; the others follow."
+    names = so_far.ood_names
+    return st.segmented_control("OOD set", names, key=_OOD, help=told, required=True, on_change=_note_set)
+
+
+def _note_set() -> None:
+    state.remember(**{_OOD: st.session_state[_OOD]})
+
+
+def _count(so_far: Run, ood: str) -> str:
+    """How much of the run it rests on."""
+    n_id, n_ood = so_far.id_test.count, so_far.entry("ood", ood).count
+    more = (
+        f"It shows about {MOST_IMAGES:,} images of a set at most; the finished map has all."
+        if n_ood >= MOST_IMAGES
+        else "It is drawn again as they become more."
+    )
+    return f"So far {n_id:,} ID and {n_ood:,} OOD images, drawn at random. {more} Click a cell to open it."
+
+
+def _pick_cell() -> None:
+    points = st.session_state[_CHART]["selection"]["points"]
+    picked = [int(point["customdata"]) for point in points if isinstance(point.get("customdata"), int)]
+    if picked:
+        st.session_state[_CELL] = picked[-1]
+        state.remember(**{_CELL: picked[-1]})
