@@ -143,6 +143,8 @@ def _open(data: bytes, name: str) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=CODECS)
     except Image.UnidentifiedImageError as error:
+        if data[4:8] == b"ftyp":  # phones' HEIC and AVIF, whatever the file's name says
+            raise ImageError(f"{name}: an image in HEIC or AVIF. Save it as JPEG or PNG.") from error
         raise ImageError(f"{name}: not an image in one of {', '.join(CODECS)}, or a damaged one.") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: more than {MAX_PIXELS // 10**6} megapixels ({error}).") from error

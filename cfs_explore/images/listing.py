@@ -14,6 +14,11 @@ _JPEG = {".jpg", ".jpeg", ".jpe", ".jfif"}
 _PNM = {".ppm", ".pgm", ".pbm", ".pnm"}
 IMAGE_EXTENSIONS = frozenset({".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff", *_JPEG, *_PNM})
 _ARCHIVE_EXTENSIONS = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"))
+#: What a person has who asks why these are left out.
+_ADVICE = {
+    **dict.fromkeys((".heic", ".heif", ".avif"), "save it as JPEG or PNG: phones can share pictures so"),
+    **dict.fromkeys((".parquet", ".npz", ".npy", ".csv", ".tsv"), "name this file itself as the set"),
+}
 _CLUTTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 #: Control characters, line separators, marks and overrides of direction, what is invisible, undecodable bytes.
 _HARMFUL = re.compile(
@@ -74,7 +79,8 @@ def why_not_an_image(name: str) -> str | None:
         return None
     if suffix in _ARCHIVE_EXTENSIONS:
         return f"archive inside ({suffix}), not opened"
-    return f"not an image extension ({suffix or 'none'})"
+    advice = f"; {_ADVICE[suffix]}" if suffix in _ADVICE else ""
+    return f"not an image extension ({suffix or 'none'}{advice})"
 
 
 def label_of(name: str) -> str:

@@ -192,6 +192,12 @@ def test_codecs_outside_the_list_are_not_tried():
             decode(encode(Image.fromarray(RGB), codec), "a")
 
 
+def test_a_phones_picture_under_a_jpegs_name_is_told():
+    """A HEIC file that was only renamed."""
+    with pytest.raises(ImageError, match=r"IMG_0001\.jpg: an image in HEIC or AVIF\. Save it as JPEG or PNG\."):
+        decode(b"\0\0\0\x18ftypheic" + bytes(200), "IMG_0001.jpg")
+
+
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [10_001, 60_000])
 def test_a_header_that_claims_too_many_pixels_is_refused_before_decoding(side):

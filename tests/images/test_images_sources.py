@@ -33,6 +33,14 @@ def test_folder_lists_images_sorted_with_labels(folder, pixels):
     ]
 
 
+def test_what_a_phone_or_a_hub_leaves_in_a_folder_has_its_advice(folder):
+    for name in ("IMG_0001.HEIC", "train-00000-of-00002.parquet"):
+        (folder / name).write_bytes(b"x")
+    reasons = dict(open_source(folder).skipped)
+    assert reasons["IMG_0001.HEIC"].startswith("not an image extension (.heic; save it as JPEG or PNG")
+    assert reasons["train-00000-of-00002.parquet"] == "not an image extension (.parquet; name this file itself as the set)"
+
+
 def test_images_at_the_top_have_no_label(tmp_path, encode_png):
     (tmp_path / "a.PNG").write_bytes(encode_png(np.zeros((2, 2), np.uint8)))
     assert open_source(tmp_path).read(0).label == ""
