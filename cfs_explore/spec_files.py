@@ -29,6 +29,8 @@ def explain(error: pydantic.ValidationError) -> str:
         field = ".".join(str(part) for part in item["loc"]) or "spec"
         if item["type"] == "extra_forbidden":
             clauses.append(f"{field}: unknown field; check its spelling")
+        elif item["type"] == "missing":
+            clauses.append(f"{field}: missing, and has no default")
         elif item["type"] == "string_pattern_mismatch":  # the only pattern is that of names
             clauses.append(f"{field}: {reprlib.repr(item['input'])} is no name; {NAME_RULE}")
         else:

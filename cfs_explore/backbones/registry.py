@@ -55,6 +55,10 @@ LOADERS: dict[str, Family] = {
 }
 
 
+#: Parts of a path that name no backbone: a bundle's folder, the networks of a pipeline, what `cfs-explore train` writes.
+_SAME_FOR_ALL = ("/", "backbone", "transformer", "unet", "uvit.safetensors")
+
+
 def load_backbone(
     path_or_hub_id: str | Path,
     family: str | None = None,
@@ -125,6 +129,6 @@ def _known() -> str:
 
 
 def _name(path_or_hub_id: str | Path) -> str:
-    """The file's or folder's name, or its parent's where the folder is called after its part of a pipeline."""
-    parts = [p for p in Path(path_or_hub_id).parts if p not in ("backbone", "transformer", "unet", "/")]
+    """The file's or folder's name, or its parent's where that says nothing."""
+    parts = [p for p in Path(path_or_hub_id).parts if p not in _SAME_FOR_ALL]
     return parts[-1] if parts else str(path_or_hub_id)

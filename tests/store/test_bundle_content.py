@@ -225,7 +225,7 @@ def test_odd_metadata_of_parquet_does_not_survive(members, runs, tmp_path):
         ("!!python/object/apply:os.system ['touch escaped']", "not readable YAML"),
         ("name: !!python/name:os.system x", "not readable YAML"),
         ("a: &a [1]\nb: *a", "aliases"),
-        ("name: x", "Field required"),
+        ("name: x", "missing, and has no default"),
         ("- 1", "field: value"),
         ("[" * 5_000, "not readable YAML"),
     ],

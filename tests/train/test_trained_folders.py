@@ -75,6 +75,7 @@ def test_a_folder_of_several_checkpoints_names_them(trained):
 def test_settings_beside_the_file_are_read_for_its_folder_too(trained):
     by_file, by_folder = (load_backbone(p, device="cpu") for p in (trained / "uvit.safetensors", trained))
     assert by_file.fingerprint == by_folder.fingerprint and by_file.schedule == by_folder.schedule
+    assert by_file.name == by_folder.name == "uvit"
     (trained / "uvit.yaml").write_text("schedule: nothing\n")
     with pytest.raises(BackboneError, match="missing: num_heads"):
         load_backbone(trained, device="cpu")
