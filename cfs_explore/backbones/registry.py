@@ -55,7 +55,7 @@ LOADERS: dict[str, Family] = {
 }
 
 
-#: Parts of a path that name no backbone: a bundle's folder, the networks of a pipeline, what `cfs-explore train` writes.
+#: Parts of a path that name no backbone: a bundle's folder, networks of a pipeline, what `cfs-explore train` writes.
 _SAME_FOR_ALL = ("/", "backbone", "transformer", "unet", "uvit.safetensors")
 
 

@@ -69,8 +69,8 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series, place_of_images: D
         "AUPR: average precision, OOD positive. FPR95: share of ID images flagged when 95 % of the "
         "OOD images are caught (lower is better). In brackets: 95 % intervals (theory 27).",
     )
-    id_scores = compose(data.scores(run, run.digest, "id_test", None), [cell])
-    ood_scores = compose(data.scores(run, run.digest, "ood", ood), [cell])
+    id_scores = compose(run.scores("id_test", None), [cell])
+    ood_scores = compose(run.scores("ood", ood), [cell])
     shown = (run, ood, index)
     histogram = kept_plate(
         run, "cell_scores", (ood, index), lambda theme: plates.cell_scores(*shown, id_scores, ood_scores, theme)
@@ -87,8 +87,8 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series, place_of_images: D
 def _images(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:
     """The extremes of both sets."""
     ood_order, id_order = np.argsort(ood_scores, kind="stable"), np.argsort(id_scores, kind="stable")
-    ood_rows = data.images(run, run.digest, "ood", ood)
-    id_rows = data.images(run, run.digest, "id_test", None)
+    ood_rows = data.images(run, "ood", ood)
+    id_rows = data.images(run, "id_test", None)
     show_absence(run, ("ood", ood), ("id_test", None))
     show_gallery("OOD images scored highest", ood_rows, ood_scores, ood_order[::-1][:_SHOWN], "Surest detections.")
     show_gallery("OOD images scored lowest", ood_rows, ood_scores, ood_order[:_SHOWN], "The ones this cell misses.")

@@ -49,7 +49,7 @@ def show(run: Run, pair: Pair, rows: pd.DataFrame, scale: str) -> None:
 
 def _over_levels(run: Run, pair: Pair, scale: str) -> None:
     """Both conditional gains at every level; a click chooses the level."""
-    frame = numbers.gains(run, run.digest, pair.ood, pair.first, pair.second, scale)
+    frame = numbers.gains(run, pair.ood, pair.first, pair.second, scale)
     try:
         plate = plates.levels(run, pair, frame, scale, state.figure_theme())
     except NotMeasuredError as reason:
@@ -77,7 +77,7 @@ def _all_pairs(run: Run, pair: Pair) -> None:
     if table is None:
         return
     pairs = table[(table["ood"] == pair.ood) & (table["level"] == pair.level)]
-    found = numbers.straddling(run, run.digest, pair.ood, pair.level)
+    found = numbers.straddling(run, pair.ood, pair.level)
     st.markdown(_straddle_text(found, pairs["gain"].max()), help=_STRADDLE_HELP)
     show_plate(
         plates.pairs(run, pair, pairs, state.figure_theme()),
@@ -147,7 +147,7 @@ def _images(run: Run, pair: Pair) -> None:
     heading = (
         f"{labels[group]}: {len(order)} of {counted(rows.size, 'image')} of {pair.ood}, by {about} score, highest first"
     )
-    images = data.images(run, run.digest, "ood", pair.ood)
+    images = data.images(run, "ood", pair.ood)
     show_absence(run, ("ood", pair.ood))
     show_gallery(heading, images, score, order, "The number is that score.")
 

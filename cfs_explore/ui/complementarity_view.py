@@ -76,7 +76,7 @@ def _page(run: Run) -> None:
             "This exploration has no encoder-decoder pair of the published kind. Any two of its taps can be compared.",
             icon=":material/info:",
         )
-    rows = numbers.numbers(run, run.digest, pair)
+    rows = numbers.numbers(run, pair)
     row, scale = rows.loc[st.session_state["comp_scale"]], st.session_state["comp_scale"]
     names = tuple(escape(name) for name in pair.names)
     headline.markdown(f"**{escape(pair.ood)}**: {complementarity_headline(row, run.levels[pair.level].lam, *names)}")

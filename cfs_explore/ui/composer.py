@@ -11,17 +11,17 @@ from cfs_explore.ui import data
 from cfs_explore.ui.figure import kept_plate, show_plate
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def composed_row(_run: Run, digest: str, ood: str, cells: tuple[int, ...]) -> dict:
+@data.kept(max_entries=256)
+def composed_row(run: Run, ood: str, cells: tuple[int, ...]) -> dict:
     """The composed detector's numbers."""
-    id_scores, ood_scores = (data.scores(_run, digest, *which) for which in (("id_test", None), ("ood", ood)))
-    return plates.composed_row(_run, ood, id_scores, ood_scores, cells)
+    id_scores, ood_scores = (run.scores(*which) for which in (("id_test", None), ("ood", ood)))
+    return plates.composed_row(run, ood, id_scores, ood_scores, cells)
 
 
 def detector_rows(run: Run, ood: str, cells: list[int]) -> pd.DataFrame:
     """The composed detector, the presets, and the best single cell, honest and naive."""
-    composed = composed_row(run, run.digest, ood, tuple(cells)) if cells else None
-    tables = (data.table(run, run.digest, name) for name in ("detectors", "best_cell"))
+    composed = composed_row(run, ood, tuple(cells)) if cells else None
+    tables = (run.table(name) for name in ("detectors", "best_cell"))
     return plates.detector_rows(run, ood, cells, composed, *tables)
 
 

@@ -32,7 +32,7 @@ def show(run: Run, ood: str, excess: pd.DataFrame, view: str) -> None:
 
 
 def _statistics(run: Run, ood: str) -> None:
-    table = data.table(run, run.digest, "image_statistics")
+    table = run.table("image_statistics")
     table = table[table["ood"] == ood]
     try:
         plate = plates.statistics(run, ood, table, state.figure_theme())
@@ -46,7 +46,7 @@ def _statistics(run: Run, ood: str) -> None:
         st.markdown(_telling_statistic(table))
         for row in table[table["auroc"].isna()].itertuples():
             st.caption(f"{plates.STATISTIC_NAMES[row.statistic]} is left out: {row.note}.")
-        st.markdown(f"**As the files are:** {_stored(run, run.digest, ood)}")
+        st.markdown(f"**As the files are:** {_stored(run, ood)}")
         with st.popover("What is measured", icon=":material/straighten:", type="tertiary"):
             for name, text in STATISTICS.items():
                 st.markdown(f"**{plates.STATISTIC_NAMES[name]}.** {escape(text)}")
@@ -64,12 +64,12 @@ def _telling_statistic(table: pd.DataFrame) -> str:
     )
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _stored(_run: Run, digest: str, ood: str) -> str:
+@data.kept(max_entries=64)
+def _stored(run: Run, ood: str) -> str:
     """Whether the OOD images differ from the ID images in codec (lossy or lossless), native size and colour."""
     columns = DIFFERENCE_COLUMNS
-    id_rows = pd.concat([_run.images(role, columns=columns) for role in ("id_train", "id_test")], ignore_index=True)
-    rows = _run.images("ood", ood, columns=columns)
+    id_rows = pd.concat([run.images(role, columns=columns) for role in ("id_train", "id_test")], ignore_index=True)
+    rows = run.images("ood", ood, columns=columns)
     warning = difference_warning(ood, set_differences(id_rows, rows))
     if warning:
         return escape(warning)
@@ -99,7 +99,7 @@ def _reencoding(run: Run, ood: str, excess: pd.DataFrame) -> None:
 
 
 def _seeds(run: Run, ood: str) -> None:
-    table = data.table(run, run.digest, "controls")
+    table = run.table("controls")
     copies = table[(table["ood"] == ood) & (table["control"] == "untrained")]
     st.selectbox(
         "Noise level",
@@ -111,5 +111,5 @@ def _seeds(run: Run, ood: str) -> None:
     )
     level = st.session_state["controls_level"]
     state.remember(controls_level=level)
-    plate = plates.seed_spread(run, ood, level, data.map_frame(run, run.digest, ood), copies, state.figure_theme())
+    plate = plates.seed_spread(run, ood, level, run.auroc_map(ood), copies, state.figure_theme())
     show_plate(plate, key="controls_seeds")

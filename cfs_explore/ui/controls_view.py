@@ -8,7 +8,7 @@ import streamlit as st
 from cfs_explore.headlines.controls import controls_headline
 from cfs_explore.plates import controls as plates
 from cfs_explore.store import Run
-from cfs_explore.ui import controls_details, data, diagnostic_page, state
+from cfs_explore.ui import controls_details, diagnostic_page, state
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import kept_plate, show_plate
 from cfs_explore.ui.sidebar import escape
@@ -42,7 +42,7 @@ def _page(run: Run) -> None:
     excess = diagnostic_page.stage_table(run, "excess")
     if excess is None:
         return
-    best = data.table(run, run.digest, "best_excess")
+    best = run.table("best_excess")
     headline = st.empty()
     ood, control = _controls(run)
     draws = 1 if st.session_state["controls_draws"] == "one" else run.draws
@@ -96,7 +96,7 @@ def _controls(run: Run) -> tuple[str, str]:
 
 
 def _map(run: Run, ood: str, control: str, draws: int, cells: pd.DataFrame) -> None:
-    copies = data.table(run, run.digest, "controls")
+    copies = run.table("controls")
     plate = kept_plate(
         run,
         "excess",
@@ -109,7 +109,7 @@ def _map(run: Run, ood: str, control: str, draws: int, cells: pd.DataFrame) -> N
 def _comparison(run: Run, ood: str, draws: int, best: pd.DataFrame) -> None:
     """The backbone and its controls on one line."""
     st.header("Best against best", anchor=False)
-    detectors = data.table(run, run.digest, "detectors")
+    detectors = run.table("detectors")
     plate = kept_plate(
         run, "controls", (ood, draws), lambda theme: plates.comparison(run, ood, best, detectors, draws, theme)
     )

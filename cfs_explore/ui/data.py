@@ -1,4 +1,4 @@
-"""Cached reading of runs. Keys are digests and names; arrays never pass through Streamlit's hashing."""
+"""Runs as pages read them: what was read once is kept. Keys are digests and names; no array is hashed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bundles() -> list[Path]:
     return sorted(find_runs(BUNDLES), key=lambda path: path.name != "digits")
 
 
-def load_run(path: Path) -> Run:
+def load_run(path: Path) -> PageRun:
     """A finished run; read again when its manifest changes.
 
     Its digest is that of this very directory: an import says of itself what its maker likes, and must not take the
@@ -45,27 +45,30 @@ def load_run(path: Path) -> Run:
         modified = (path / "manifest.json").stat().st_mtime_ns
     except OSError as error:
         raise RunError(f"{path.name} is not there any more.") from error
-    return _load_run(str(path), modified)
+    return (_load_growing if is_growing(path) else _load_finished)(str(path), modified)
 
 
-def _kept(max_entries: int, show_spinner: bool | str = False, ttl: float | None = None) -> Callable:
-    """``st.cache_resource`` of what is read of a run, its first argument; maps so far, which come and go, have a small
-    one of their own, so that they push nobody's data out."""
+def kept(max_entries: int, show_spinner: bool | str = False, ttl: float | None = None) -> Callable:
+    """``st.cache_resource`` of what a function of a run, its first argument, gives.
+
+    A run is known by its digest; the other arguments are texts, numbers and tuples of them. Maps so far, which come
+    and go, have a small cache of their own, so that they push nobody's data out.
+    """
 
     def decorate(function: Callable) -> Callable:
-        lasting = st.cache_resource(function, max_entries=max_entries, ttl=ttl, show_spinner=show_spinner)
-
         @functools.wraps(function)  # another name is another cache
         def of_growing(*arguments):
             return function(*arguments)
 
         of_growing.__qualname__ += "_growing"
-        passing = st.cache_resource(of_growing, max_entries=_GROWING, ttl=ttl, show_spinner=show_spinner)
+        lasting, passing = (
+            st.cache_resource(each, max_entries=entries, ttl=ttl, show_spinner=show_spinner, hash_funcs=_BY_DIGEST)
+            for each, entries in ((function, max_entries), (of_growing, _GROWING))
+        )
 
         @functools.wraps(function)
-        def read(run: Run | str, *arguments):
-            growing = is_growing(run.path if isinstance(run, Run) else Path(run))
-            return (passing if growing else lasting)(run, *arguments)
+        def read(run: Run, *arguments):
+            return (passing if is_growing(run.path) else lasting)(run, *arguments)
 
         read.clear = lasting.clear
         return read
@@ -77,11 +80,70 @@ def _kept(max_entries: int, show_spinner: bool | str = False, ttl: float | None 
 _GROWING = 8
 
 
-@_kept(max_entries=16)
-def _load_run(path: str, modified: int) -> Run:
-    run = Run(path)
+def _digest(run: Run) -> str:
+    return run.digest
+
+
+class PageRun(Run):
+    """A run as pages read it: tables, scores and statistics are kept, for all visitors; arrays cannot be written to."""
+
+    def table(self, name: str) -> pd.DataFrame:
+        return _table(self, name).copy(deep=False)
+
+    def auroc_map(self, ood: str) -> pd.DataFrame:
+        return _map(self, ood).copy(deep=False)
+
+    def scores(self, role: str, name: str | None = None, *, level: int | None = None) -> np.ndarray:
+        return super().scores(role, name, level=level) if level is not None else _scores(self, role, name)
+
+    def moments(self, role: str, name: str | None = None) -> dict[str, np.ndarray]:
+        return _moments(self, role, name)
+
+
+#: How ``kept`` tells runs apart.
+_BY_DIGEST = {Run: _digest, PageRun: _digest}
+
+
+@kept(max_entries=64)
+def _table(run: PageRun, name: str) -> pd.DataFrame:
+    return Run.table(run, name)
+
+
+@kept(max_entries=64)
+def _map(run: PageRun, ood: str) -> pd.DataFrame:
+    return Run.auroc_map(run, ood)
+
+
+@kept(max_entries=12, show_spinner="Reading scores")
+def _scores(run: PageRun, role: str, name: str | None) -> np.ndarray:
+    return _shared(Run.scores(run, role, name))
+
+
+@kept(max_entries=32)
+def _moments(run: PageRun, role: str, name: str | None) -> dict[str, np.ndarray]:
+    return {key: _shared(values) for key, values in Run.moments(run, role, name).items()}
+
+
+def _shared(values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values)
+    values.setflags(write=False)
+    return values
+
+
+def _load(path: str, modified: int) -> PageRun:
+    run = PageRun(path)
     run.digest = hashlib.blake2b(f"{Path(path).resolve()}|{modified}|{run.digest}".encode(), digest_size=8).hexdigest()
     return run
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _load_finished(path: str, modified: int) -> PageRun:
+    return _load(path, modified)
+
+
+@st.cache_resource(max_entries=_GROWING, show_spinner=False)
+def _load_growing(path: str, modified: int) -> PageRun:
+    return _load(path, modified)
 
 
 def title(path: Path) -> str:
@@ -92,46 +154,28 @@ def title(path: Path) -> str:
         return f"{path.name} (unreadable)"
 
 
-@_kept(max_entries=64)
-def map_frame(_run: Run, digest: str, ood: str) -> pd.DataFrame:
-    """The map of one OOD set."""
-    return _run.auroc_map(ood)
-
-
-@_kept(max_entries=64)
-def table(_run: Run, digest: str, name: str) -> pd.DataFrame:
-    """A diagnostic table."""
-    return _run.table(name)
-
-
-@_kept(max_entries=64)
-def alike(_run: Run, digest: str, ood: str) -> int:
+@kept(max_entries=64)
+def alike(run: Run, ood: str) -> int:
     """How many images an OOD set has where all are the same, pixel by pixel; 0 where they are not."""
-    ids = _run.images("ood", ood, columns=("image_id",))["image_id"]
+    ids = run.images("ood", ood, columns=("image_id",))["image_id"]
     return len(ids) if len(ids) > 1 and ids.nunique() == 1 else 0
 
 
-@_kept(max_entries=12, show_spinner="Reading scores")
-def scores(_run: Run, digest: str, role: str, name: str | None) -> np.ndarray:
-    """Slot scores (image, draw, level, tap) of one set."""
-    return _run.scores(role, name)
-
-
-@_kept(max_entries=24, ttl=600, show_spinner="Looking for the images")
-def images(_run: Run, digest: str, role: str, name: str | None) -> pd.DataFrame:
+@kept(max_entries=24, ttl=600, show_spinner="Looking for the images")
+def images(run: Run, role: str, name: str | None) -> pd.DataFrame:
     """Rows of one set with thumbnails; empty ones where neither the run nor this computer has the images, which are
     looked for again after some minutes."""
-    rows = _run.images(role, name, columns=("image_id", "name", "label", "thumbnail"))
-    entry = _run.entry(role, name)
+    rows = run.images(role, name, columns=("image_id", "name", "label", "thumbnail"))
+    entry = run.entry(role, name)
     if not entry.thumbnails:
-        found = (find_pictures(_run, entry) if names_places(_run.path) else None) or {}
+        found = (find_pictures(run, entry) if names_places(run.path) else None) or {}
         rows["thumbnail"] = [found.get(image_id, b"") for image_id in rows["image_id"]]
     return rows
 
 
-@_kept(max_entries=64, ttl=20, show_spinner="Looking for the images")
-def absent(_run: Run, digest: str) -> list[Absent]:
+@kept(max_entries=64, ttl=20, show_spinner="Looking for the images")
+def absent(run: Run) -> list[Absent]:
     """The sets whose images are not on this computer; those of a run that names no places are not looked for."""
-    if names_places(_run.path):
-        return absent_sets(_run)
-    return [Absent(each.role, each.name, each.thumbnails, "", False) for each in _run.manifest.sets]
+    if names_places(run.path):
+        return absent_sets(run)
+    return [Absent(each.role, each.name, each.thumbnails, "", False) for each in run.manifest.sets]

@@ -9,7 +9,7 @@ from cfs_explore.figures.theme import format_value
 from cfs_explore.plates import choices, detector
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
-from cfs_explore.ui import data, state
+from cfs_explore.ui import state
 
 #: Key of the session and the address.
 KEY = "detector"
@@ -19,12 +19,12 @@ _LABELS = {COMPOSED: "Composed cells", SINGLE: "A single cell"}
 
 def preset_cells(run: Run) -> dict[str, list[int]]:
     """Preset -> its cell indices; empty for a backbone without presets."""
-    return detector.preset_cells(data.table(run, run.digest, "detectors"))
+    return detector.preset_cells(run.table("detectors"))
 
 
 def default_cells(run: Run) -> list[int]:
     """What pages open with: the published pair, or the first cell."""
-    return choices.default_cells(data.table(run, run.digest, "detectors"))
+    return choices.default_cells(run.table("detectors"))
 
 
 def restore(run: Run) -> None:

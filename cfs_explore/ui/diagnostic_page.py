@@ -11,7 +11,7 @@ import streamlit as st
 from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
-from cfs_explore.ui import data, state
+from cfs_explore.ui import state
 from cfs_explore.ui.missing_stage import show_missing, show_skipped
 from cfs_explore.ui.sidebar import escape
 
@@ -50,7 +50,7 @@ def stage_table(run: Run, name: str, *, everything: bool = True) -> pd.DataFrame
     if not run.has_table(name):
         show_missing(run, stage, everything=everything)
         return None
-    return data.table(run, run.digest, name)
+    return run.table(name)
 
 
 @contextmanager

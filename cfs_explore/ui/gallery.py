@@ -79,7 +79,7 @@ def show_absence(run: Run, *sets: tuple[str, str | None]) -> None:
         run: of the sets.
         sets: role and name of each.
     """
-    absent = [run.entry(*each) for each in sets if not has_pictures(data.images(run, run.digest, *each))]
+    absent = [run.entry(*each) for each in sets if not has_pictures(data.images(run, *each))]
     if not absent:
         return
     command = fetch_command(run)

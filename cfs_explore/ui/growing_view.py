@@ -39,11 +39,11 @@ def show_growing_map(run: Path) -> None:
     if place is None:
         return
     so_far = data.load_run(place)
-    best = data.table(so_far, so_far.digest, "best_cell")
+    best = so_far.table("best_cell")
     st.header("The map so far", anchor=False)
     ood = _choose_set(so_far, strongest_set(best, so_far.ood_names))
     st.markdown(map_headline(ood, best, so_far.levels, so_far.taps))
-    frame = data.map_frame(so_far, so_far.digest, ood)
+    frame = so_far.auroc_map(ood)
     cell = state.restore(_CELL, None, [None, *range(len(frame))], parse=int)
     if cell is None:
         cell = int(frame["auroc"].to_numpy().argmax())

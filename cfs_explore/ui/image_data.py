@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-import streamlit as st
 
 from cfs_explore.plates import image as plates
 from cfs_explore.plates.image import Image, Profile
@@ -16,19 +15,19 @@ def sets(run: Run) -> list[tuple[str, str]]:
     return [*(("ood", name) for name in run.ood_names), ("id_test", run.id_test.name)]
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
-def names(_run: Run, digest: str, role: str, name: str) -> dict[str, str]:
+@data.kept(max_entries=24)
+def names(run: Run, role: str, name: str) -> dict[str, str]:
     """Image id -> name of the image, in the order of the set; images of the same pixels stand there once."""
-    rows = _run.images(role, name, columns=("image_id", "name")).drop_duplicates("image_id")
+    rows = run.images(role, name, columns=("image_id", "name")).drop_duplicates("image_id")
     return dict(zip(rows["image_id"], rows["name"], strict=True))
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def profile(_run: Run, digest: str, image: Image, cell: int) -> Profile:
+@data.kept(max_entries=32)
+def profile(run: Run, image: Image, cell: int) -> Profile:
     """The image among ID-test: every cell, the presets and the cell of this index."""
-    id_scores = data.scores(_run, digest, "id_test", None)
-    scores = data.scores(_run, digest, image.role, None if image.role == "id_test" else image.name)[image.row]
-    return plates.profile(_run, image, cell, id_scores, scores, detector_choice.preset_cells(_run))
+    id_scores = run.scores("id_test", None)
+    scores = run.scores(image.role, None if image.role == "id_test" else image.name)[image.row]
+    return plates.profile(run, image, cell, id_scores, scores, detector_choice.preset_cells(run))
 
 
 def kept_cells(run: Run) -> list[int]:
@@ -36,7 +35,7 @@ def kept_cells(run: Run) -> list[int]:
     return [index for index in range(len(run.levels) * len(run.taps)) if plates.is_kept(run, index)]
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def features(_run: Run, digest: str, image: Image, cell: int) -> pd.DataFrame:
+@data.kept(max_entries=32)
+def features(run: Run, image: Image, cell: int) -> pd.DataFrame:
     """The pooled features of a kept cell."""
-    return plates.feature_table(_run, image, cell)
+    return plates.feature_table(run, image, cell)

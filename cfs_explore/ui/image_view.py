@@ -38,7 +38,7 @@ def _restore(run: Run) -> None:
     role = state.restore("role", known[0][0], ("ood", "id_test"))
     here = [name for each, name in known if each == role]
     name = state.restore("set", here[0], here)
-    images = list(image_data.names(run, run.digest, role, name))
+    images = list(image_data.names(run, role, name))
     state.restore("image", images[0], images)
     state.restore("cell", default_cells(run)[-1], range(len(run.levels) * len(run.taps)), parse=int)
     state.restore("image_value", plates.VALUE.default, plates.VALUE.values)
@@ -55,8 +55,8 @@ def _page(run: Run) -> None:
     if image.role == "id_test" and run.id_test.count < 2:
         st.info("ID-test has no other image to compare this one with.", icon=":material/info:")
         return
-    found = image_data.profile(run, run.digest, image, cell)
-    called = image_data.names(run, run.digest, image.role, image.name)[image.image_id]
+    found = image_data.profile(run, image, cell)
+    called = image_data.names(run, image.role, image.name)[image.image_id]
     percentiles = dict(zip(found.detectors["name"], found.detectors["percentile"], strict=True))
     presets = {name: percentiles[name] for name in PRESETS if name in percentiles}
     headline.markdown(image_headline(escape(called), *found.exceedance, presets), help=_HEADLINE_HELP)
@@ -83,17 +83,17 @@ def _controls(run: Run) -> Image:
             args=(run,),
             help="Every set of the exploration that has scores: the OOD sets and ID-test.",
         )
-        names = image_data.names(run, run.digest, role, name)
+        names = image_data.names(run, role, name)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", width="content"):
             _choose_image(list(names), names)
     image_id = st.session_state["image"]
-    ids = data.images(run, run.digest, role, None if role == "id_test" else name)["image_id"]
+    ids = data.images(run, role, None if role == "id_test" else name)["image_id"]
     return Image(role, name, image_id, int((ids == image_id).to_numpy().argmax()), names[image_id])
 
 
 def _choose_set(run: Run) -> None:
     role, name = st.session_state["image_set"]
-    first = next(iter(image_data.names(run, run.digest, role, name)))
+    first = next(iter(image_data.names(run, role, name)))
     st.session_state.update({"role": role, "set": name, "image": first, "image_search": ""})
 
 
@@ -164,7 +164,7 @@ def _pick_cell() -> None:
 
 def _picture(run: Run, image: Image, called: str) -> None:
     name = None if image.role == "id_test" else image.name
-    rows = data.images(run, run.digest, image.role, name)
+    rows = data.images(run, image.role, name)
     show_absence(run, (image.role, name))
     if has_pictures(rows):
         show_picture(rows["thumbnail"].iloc[image.row], called)
@@ -187,7 +187,7 @@ def _features(run: Run, image: Image, cell: int) -> None:
     if not plates.is_kept(run, cell):
         _not_kept(run)
         return
-    table = image_data.features(run, run.digest, image, cell)
+    table = image_data.features(run, image, cell)
     show_plate(plates.features(run, image, cell, table, state.figure_theme()), key="image_features")
 
 

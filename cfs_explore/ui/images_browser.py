@@ -14,7 +14,7 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore.store import Run
-from cfs_explore.ui import images_points
+from cfs_explore.ui import data, images_points
 
 #: Takes an image's row, and the ranges of the chart's axes (None: all in view).
 OnPick = Callable[[int, list[list[float]] | None], None]
@@ -159,15 +159,15 @@ def point_pictures(run: Run, oods: Sequence[str], *, key: str, chart: str, on_pi
         chart: key of the chart.
         on_pick: as for ``picture_grid``.
     """
-    pictures = _pictures(run, run.digest, tuple(oods))
+    pictures = _pictures(run, tuple(oods))
     _POINTER(key=key, data={"pictures": pictures, "chart": chart}, on_picked_change=lambda: _pass_on(key, on_pick))
     return bool(pictures)
 
 
-@st.cache_resource(max_entries=8, ttl=600, show_spinner=False)
-def _pictures(_run: Run, digest: str, oods: tuple[str, ...]) -> dict[int, str]:
+@data.kept(max_entries=8, ttl=600)
+def _pictures(run: Run, oods: tuple[str, ...]) -> dict[int, str]:
     """Row -> PNG in base64, of the images that have one; empty where they are too many bytes."""
-    pictures = images_points.thumbnails(_run, oods)
+    pictures = images_points.thumbnails(run, oods)
     if sum(map(len, pictures.values())) > MOST_BYTES:
         return {}
     return {row: base64.b64encode(png).decode() for row, png in pictures.items() if png}

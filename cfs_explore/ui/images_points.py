@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from cfs_explore.csv_export import to_csv
 from cfs_explore.diagnostics import Groups
@@ -43,13 +42,13 @@ def points(run: Run, settings: Settings, oods: Sequence[str], cells: Sequence[in
         cells: indices (level * taps + tap) of the detector that scores.
         colour: a key of ``plates.images.COLOURS``.
     """
-    frame = _coordinates(run, run.digest, settings, tuple(oods))
+    frame = _coordinates(run, settings, tuple(oods))
     parts = []
     for role, name in sets(oods):
-        images, scores = data.images(run, run.digest, role, name), data.scores(run, run.digest, role, name)
+        images, scores = data.images(run, role, name), run.scores(role, name)
         part = plates.set_points(run, role, name, images, scores, cells)
         if colour not in ("dataset", "label", "score"):
-            part[colour] = _facts(run, run.digest, role, name)[colour].to_numpy()
+            part[colour] = _facts(run, role, name)[colour].to_numpy()
         parts.append(part)
     return plates.point_table(frame, parts)
 
@@ -61,7 +60,7 @@ def sets(oods: Sequence[str]) -> list[tuple[str, str | None]]:
 
 def explained(run: Run, settings: Settings, oods: Sequence[str]) -> list[float]:
     """Variance shares of PCA's axes; empty for UMAP."""
-    return _coordinates(run, run.digest, settings, tuple(oods)).attrs["explained"]
+    return _coordinates(run, settings, tuple(oods)).attrs["explained"]
 
 
 def is_ready(run: Run, settings: Settings, oods: Sequence[str]) -> bool:
@@ -69,20 +68,20 @@ def is_ready(run: Run, settings: Settings, oods: Sequence[str]) -> bool:
     return is_stored(run, settings, oods)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _coordinates(_run: Run, digest: str, settings: Settings, oods: tuple[str, ...]) -> pd.DataFrame:
-    return coordinates(_run, settings, oods)
+@data.kept(max_entries=32)
+def _coordinates(run: Run, settings: Settings, oods: tuple[str, ...]) -> pd.DataFrame:
+    return coordinates(run, settings, oods)
 
 
-@st.cache_resource(max_entries=24, ttl=600, show_spinner="Measuring the images")
-def _facts(_run: Run, digest: str, role: str, name: str | None) -> pd.DataFrame:
+@data.kept(max_entries=24, ttl=600, show_spinner="Measuring the images")
+def _facts(run: Run, role: str, name: str | None) -> pd.DataFrame:
     """Statistics of a set's thumbnails, and native sizes."""
-    return plates.facts(_run, role, name, data.images(_run, digest, role, name)["thumbnail"])
+    return plates.facts(run, role, name, data.images(run, role, name)["thumbnail"])
 
 
 def colours(run: Run, oods: Sequence[str]) -> list[str]:
     """What can colour these sets: labels and statistics where there are any, native sizes where they differ."""
-    shown = [data.images(run, run.digest, *which) for which in sets(oods)]
+    shown = [data.images(run, *which) for which in sets(oods)]
     sizes = pd.concat([run.images(*which, columns=list(plates.NATIVE)) for which in sets(oods)])
     found = ["dataset", "score"]
     found += ["label"] * any((rows["label"] != "").any() for rows in shown)
@@ -90,20 +89,20 @@ def colours(run: Run, oods: Sequence[str]) -> list[str]:
     return found + [key for key in plates.NATIVE if sizes[key].nunique() > 1]
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading snapshots")
-def features(_run: Run, digest: str, taps: tuple[str, ...], role: str, name: str | None) -> np.ndarray:
+@data.kept(max_entries=6, show_spinner="Reading snapshots")
+def features(run: Run, taps: tuple[str, ...], role: str, name: str | None) -> np.ndarray:
     """Standardised snapshots (n, d) of a set."""
-    return snapshot_features(_run, taps, role, name)
+    return snapshot_features(run, taps, role, name)
 
 
-@st.cache_resource(max_entries=64, show_spinner="Looking for neighbours")
-def mixed(_run: Run, digest: str, taps: tuple[str, ...], ood: str) -> Mixing | None:
+@data.kept(max_entries=64, show_spinner="Looking for neighbours")
+def mixed(run: Run, taps: tuple[str, ...], ood: str) -> Mixing | None:
     """How far an OOD set lies among the ID images; None for a single image."""
     try:
-        both = (features(_run, digest, taps, *which) for which in sets([ood]))
-        return mixing(*both, groups=Groups.of(*_run.group_names(ood)))
+        both = (features(run, taps, *which) for which in sets([ood]))
+        return mixing(*both, groups=Groups.of(*run.group_names(ood)))
     except EmbeddingError:
-        if _run.entry("ood", ood).count < 2:
+        if run.entry("ood", ood).count < 2:
             return None
         raise
 
@@ -111,8 +110,8 @@ def mixed(_run: Run, digest: str, taps: tuple[str, ...], ood: str) -> Mixing | N
 def id_neighbours(run: Run, taps: tuple[str, ...], row: int, k: int) -> pd.DataFrame:
     """The k nearest ID-test images of an image, itself left out: row and distance, nearest first."""
     role, name, position = locate(run, row)
-    of_id = features(run, run.digest, taps, "id_test", None)
-    found, distances = nearest(of_id, features(run, run.digest, taps, role, name)[position], k + 1)
+    of_id = features(run, taps, "id_test", None)
+    found, distances = nearest(of_id, features(run, taps, role, name)[position], k + 1)
     frame = pd.DataFrame({"row": run.id_test.start + found, "distance": distances})
     return frame[frame["row"] != row].head(k).reset_index(drop=True)
 
@@ -137,14 +136,14 @@ def locate(run: Run, row: int) -> tuple[str, str | None, int]:
 def thumbnail(run: Run, row: int) -> bytes:
     """PNG of an image; empty where it is not to be had."""
     role, name, position = locate(run, row)
-    return data.images(run, run.digest, role, name)["thumbnail"].iloc[position]
+    return data.images(run, role, name)["thumbnail"].iloc[position]
 
 
 def thumbnails(run: Run, oods: Sequence[str]) -> dict[int, bytes]:
     """Row -> PNG of every image of ID-test and of these OOD sets."""
     found: dict[int, bytes] = {}
     for which in sets(oods):
-        pngs = data.images(run, run.digest, *which)["thumbnail"]
+        pngs = data.images(run, *which)["thumbnail"]
         found.update(enumerate(pngs, run.entry(*which).start))
     return found
 

@@ -83,7 +83,7 @@ def _page(run: Run) -> None:
 
 
 def _headline(run: Run, settings: Settings, oods: list[str]) -> str:
-    found = {escape(name): images_points.mixed(run, run.digest, settings.taps, name) for name in oods}
+    found = {escape(name): images_points.mixed(run, settings.taps, name) for name in oods}
     known = {name: each for name, each in found.items() if each is not None}
     if found and not known:
         return f"Whether **{', '.join(found)}** mixes with the ID images takes at least two images of it."

@@ -16,7 +16,7 @@ from cfs_explore.images.preprocess import thumbnail
 from cfs_explore.images.record import Record, Source
 from cfs_explore.images.survey import FACTS, Survey, survey, survey_rows
 from cfs_explore.store import Run
-from cfs_explore.ui import background
+from cfs_explore.ui import background, data
 from cfs_explore.ui.new_images import SetChoice
 from cfs_explore.ui.source_facts import modified
 
@@ -69,13 +69,13 @@ def seen_of(choices: Sequence[SetChoice]) -> list[Survey]:
     return [found for found in map(seen, usable) if found is not None]
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the ID images of the stored run")
-def stored_survey(_run: Run, digest: str) -> Survey:
+@data.kept(max_entries=8, show_spinner="Reading the ID images of the stored run")
+def stored_survey(run: Run) -> Survey:
     """The ID images of a run, those that fit the statistics and those that are scored."""
-    rows = [_run.images(role, columns=(*FACTS, "thumbnail")) for role in ("id_train", "id_test")]
-    skipped = _run.table("skipped")
+    rows = [run.images(role, columns=(*FACTS, "thumbnail")) for role in ("id_train", "id_test")]
+    skipped = run.table("skipped")
     unusable = skipped.loc[skipped["role"] != "ood", ["name", "reason"]]
-    return survey_rows(pd.concat(rows, ignore_index=True), _run.id_test.name, unusable=unusable, sample=MOST)
+    return survey_rows(pd.concat(rows, ignore_index=True), run.id_test.name, unusable=unusable, sample=MOST)
 
 
 def seed() -> int:

@@ -60,7 +60,7 @@ def show_looks(ood: Sequence[SetChoice], base: Run | None, train: SetChoice | No
 def _stored(base: Run) -> Survey | None:
     """The ID images of a run; None, with the reason on the page, where they cannot be read."""
     try:
-        return look.stored_survey(base, base.digest)
+        return look.stored_survey(base)
     except CFSError as error:
         st.error(escape(str(error)), icon=":material/error:")
         return None

@@ -66,7 +66,7 @@ def _known_cells(text: str, count: int) -> list[int]:
 def _page(run: Run) -> None:
     """Everything but the sidebar: what a change of the OOD set or the metric draws again."""
     st.title("Where does the signal live?", anchor=False)
-    best = data.table(run, run.digest, "best_cell")
+    best = run.table("best_cell")
     st.markdown(map_headline(st.session_state["ood"], best, run.levels, run.taps))
     _warn_of_alike(run, st.session_state["ood"])
     _controls(run)
@@ -80,7 +80,7 @@ def _page(run: Run) -> None:
 def _map_and_cell(run: Run) -> None:
     """What a click on a cell draws again, and no more: the map, its cell and the composer."""
     ood, metric, index = (st.session_state[key] for key in ("ood", "metric", "cell"))
-    frame = data.map_frame(run, run.digest, ood)
+    frame = run.auroc_map(ood)
     _remember("cell", "cells", "click")
     left, right = st.container(key="map_and_cell").columns([5, 3], gap="large")
     with left:
@@ -93,7 +93,7 @@ def _map_and_cell(run: Run) -> None:
 
 def _warn_of_alike(run: Run, ood: str) -> None:
     """A set whose images are all the same: its map is that of one image, whatever its intervals say."""
-    count = data.alike(run, run.digest, ood)
+    count = data.alike(run, ood)
     if count:
         st.warning(
             f"All {count:,} images of {escape(ood)} are the same, pixel by pixel. The map says where this one image "
@@ -132,8 +132,8 @@ def _strip(run: Run, metric: str) -> None:
     ood = st.session_state["ood"]
 
     def make(theme: str) -> Plate:
-        frames = {name: data.map_frame(run, run.digest, name) for name in run.ood_names}
-        return plates.all_sets(run, frames, data.table(run, run.digest, "best_cell"), metric, ood, theme)
+        frames = {name: run.auroc_map(name) for name in run.ood_names}
+        return plates.all_sets(run, frames, run.table("best_cell"), metric, ood, theme)
 
     show_plate(
         kept_plate(run, "strip", (metric, ood), make),

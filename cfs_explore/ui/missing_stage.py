@@ -83,14 +83,14 @@ _COST_HELP = (
 
 def _tell_absent(run: Run, names: Sequence[str]) -> None:
     """Say which images these stages need that are not on this machine, and how to get them."""
-    told = explain(run, needed(names, data.absent(run, run.digest)))
+    told = explain(run, needed(names, data.absent(run)))
     if told:
         st.info(escape(told), icon=":material/image:")
 
 
 def _possible(run: Run, names: Sequence[str]) -> list[str]:
     """Those of these stages that can be computed: for a bundle, by its owner at the command line."""
-    absent = data.absent(run, run.digest)
+    absent = data.absent(run)
     if not _is_visitors(run):
         absent = [replace(each, fetched=bool(each.origin)) for each in absent]
     return computable(names, absent)

@@ -60,7 +60,7 @@ def chosen_diagnostics() -> str:
 
 def absent_images(base: Run | None) -> list[Absent]:
     """ID sets of the run whose statistics are used, if their images are not on this machine."""
-    found = [] if base is None else data.absent(base, base.digest)
+    found = [] if base is None else data.absent(base)
     return [each for each in found if each.role != "ood"]
 
 

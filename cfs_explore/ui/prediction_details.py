@@ -58,8 +58,8 @@ def proxies(run: Run, table: pd.DataFrame, index: int, left_out: Sequence[str]) 
     with left:
         st.header("What they look like", anchor=False)
         show_absence(run, ("id_train", None))
-        if has_pictures(data.images(run, run.digest, "id_train", None)):
-            st.html(_STYLE + _pictures(run, run.digest))
+        if has_pictures(data.images(run, "id_train", None)):
+            st.html(_STYLE + _pictures(run))
         st.caption(
             "Examples from ID-train. How strong a change is differs from image to image; the noise draw is that of the "
             "original."
@@ -69,16 +69,16 @@ def proxies(run: Run, table: pd.DataFrame, index: int, left_out: Sequence[str]) 
         show_plate(plates.proxies(run, rows, index, left_out, state.figure_theme()), key="prediction_proxies")
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _pictures(_run: Run, digest: str) -> str:
+@data.kept(max_entries=16)
+def _pictures(run: Run) -> str:
     """Originals and proxies as an HTML grid, a column per kind."""
-    rows = data.images(_run, digest, "id_train", None)
+    rows = data.images(run, "id_train", None)
     rows = rows[rows["thumbnail"].map(len) > 0]
     rows = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, _EXAMPLES).round().astype(int))]
-    channels, *sides = _run.manifest.backbone.image_shape
-    shape, policy = (channels, *(min(side, _SIDE) for side in sides)), _run.manifest.spec["resize"]
+    channels, *sides = run.manifest.backbone.image_shape
+    shape, policy = (channels, *(min(side, _SIDE) for side in sides)), run.manifest.spec["resize"]
     pixels = np.stack([to_input(_decoded(png), shape, policy=policy) for png in rows["thumbnail"]])
-    ids, seed = rows["image_id"].tolist(), _run.manifest.spec["seed"]
+    ids, seed = rows["image_id"].tolist(), run.manifest.spec["seed"]
     columns = {"Original": pixels} | {name: make_proxy(kind, pixels, ids, seed) for kind, name in PROXY_NAMES.items()}
     cells = [f"<span>{name}</span>" for name in columns]
     cells += [_picture(values[i], name) for i in range(len(pixels)) for name, values in columns.items()]

@@ -12,7 +12,7 @@ from cfs_explore.plates import prediction as plates
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.store import Run
-from cfs_explore.ui import data, diagnostic_page, prediction_details, state
+from cfs_explore.ui import diagnostic_page, prediction_details, state
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.detector_choice import default_cells
@@ -70,7 +70,7 @@ def _tables(run: Run) -> dict[str, pd.DataFrame]:
     prediction = diagnostic_page.stage_table(run, "prediction")
     if prediction is None:
         return {}
-    return {"prediction": prediction} | {name: data.table(run, run.digest, name) for name in ("regret", "proxies")}
+    return {"prediction": prediction} | {name: run.table(name) for name in ("regret", "proxies")}
 
 
 def _closer(run: Run, ood: str, tables: dict[str, pd.DataFrame]) -> None:

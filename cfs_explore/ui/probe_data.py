@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def begin(run: Run) -> None:
     """Start to load the run's backbone, while the page does what it can do without."""
     if names_places(run.path):
-        _loading(run, run.digest, access.fetches())
+        _loading(run, access.fetches())
 
 
 def load(run: Run) -> Probe:
@@ -42,7 +42,7 @@ def load(run: Run) -> Probe:
             "This exploration was imported, and its backbone is not on this server. Look into it where it was made, or "
             "choose another exploration at the left."
         )
-    asked = (run, run.digest, access.fetches())
+    asked = (run, access.fetches())
     loading = _loading(*asked)
     _wait(loading, "Loading the backbone")
     try:
@@ -63,11 +63,11 @@ def _wait(loading: Future, words: str) -> None:
             time.sleep(0.05)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _loading(_run: Run, digest: str, fetch: bool) -> Future[Probe]:
+@data.kept(max_entries=2)
+def _loading(run: Run, fetch: bool) -> Future[Probe]:
     """In a thread of its own: importing torch takes seconds in which the visitor's own thread could not listen."""
     loading: Future[Probe] = Future()
-    threading.Thread(target=_open, args=(loading, _run, fetch), daemon=True).start()
+    threading.Thread(target=_open, args=(loading, run, fetch), daemon=True).start()
     return loading
 
 
@@ -124,43 +124,43 @@ def image(run: Run, role: str, name: str | None, index: int) -> ProbeImage:
     Raises:
         CFSError: they are not here.
     """
-    found = _image(run, run.digest, role, name, index)
+    found = _image(run, role, name, index)
     if isinstance(found, CFSError):
         raise found
     return found
 
 
-@st.cache_resource(max_entries=64, ttl=600, show_spinner="Looking for the image")
-def _image(_run: Run, digest: str, role: str, name: str | None, index: int) -> ProbeImage | CFSError:
+@data.kept(max_entries=64, ttl=600, show_spinner="Looking for the image")
+def _image(run: Run, role: str, name: str | None, index: int) -> ProbeImage | CFSError:
     """The image, or why there is none: looking for it may have read a whole set."""
-    row = data.images(_run, digest, role, name).iloc[index]
+    row = data.images(run, role, name).iloc[index]
     try:
-        return stored_image(_run, _run.entry(role, name), row, search=names_places(_run.path))
+        return stored_image(run, run.entry(role, name), row, search=names_places(run.path))
     except CFSError as error:
         return error
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def titles(_run: Run, digest: str, role: str, name: str | None) -> list[str]:
+@data.kept(max_entries=16)
+def titles(run: Run, role: str, name: str | None) -> list[str]:
     """What a selector calls the images of a set: number, label and name, all of which can be searched."""
-    rows = data.images(_run, digest, role, name)
+    rows = data.images(run, role, name)
     parts = zip(range(1, len(rows) + 1), rows["label"], rows["name"], strict=True)
     return [" · ".join(filter(None, [str(number), label, text])) for number, label, text in parts]
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
-def id_scores(_run: Run, digest: str, level: int, tap: int) -> np.ndarray:
+@data.kept(max_entries=128)
+def id_scores(run: Run, level: int, tap: int) -> np.ndarray:
     """Slot scores of the ID test images by single draws, (images x draws,)."""
-    return data.scores(_run, digest, "id_test", None)[:, :, level, tap].ravel()
+    return run.scores("id_test", None)[:, :, level, tap].ravel()
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
-def id_bins(_run: Run, digest: str, level: int, tap: int) -> tuple[pd.DataFrame, bool]:
+@data.kept(max_entries=128)
+def id_bins(run: Run, level: int, tap: int) -> tuple[pd.DataFrame, bool]:
     """Histogram of ``id_scores``, and whether its bins are even in ln(score)."""
-    return plates.id_bins(id_scores(_run, digest, level, tap))
+    return plates.id_bins(id_scores(run, level, tap))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
-def typical(_run: Run, digest: str, role: str, name: str | None, level: int, tap: int) -> int:
+@data.kept(max_entries=64)
+def typical(run: Run, role: str, name: str | None, level: int, tap: int) -> int:
     """Position of the image whose score is the median of its set."""
-    return plates.typical(data.scores(_run, digest, role, name)[:, :, level, tap])
+    return plates.typical(run.scores(role, name)[:, :, level, tap])

@@ -108,7 +108,7 @@ def show(
 
 def scored(run: Run, shown: Sequence[Shown], frame: Mapping, tap: Mapping) -> list[Scored]:
     """Each image's score at a tap of a frame, and where it stands among the ID scores."""
-    against = probe_data.id_scores(run, run.digest, frame["position"], _place(run, tap["name"]))
+    against = probe_data.id_scores(run, frame["position"], _place(run, tap["name"]))
     return [
         Scored(each.letter, score, share_below(score, against)) for each, score in zip(shown, tap["score"], strict=True)
     ]
@@ -171,7 +171,7 @@ def _tap(run: Run, frames: Sequence[Mapping], position: int) -> dict:
     tap = run.taps[_place(run, frames[0]["taps"][position]["name"])]
     scores = [score for frame in frames for score in frame["taps"][position]["score"]]
     levels = sorted({frame["position"] for frame in frames})
-    bins = {level: probe_data.id_bins(run, run.digest, level, run.taps.index(tap)) for level in levels}
+    bins = {level: probe_data.id_bins(run, level, run.taps.index(tap)) for level in levels}
     low = min(*scores, *(table["left"].min() for table, _ in bins.values()))
     high = max(*scores, *(table["right"].max() for table, _ in bins.values()))
     return {

@@ -41,7 +41,7 @@ def restore(run: Run, level: int, tap: int) -> None:
     if st.query_params.get("ood", run.ood_names[0]) == ood:  # the address says it, and with it which image
         st.session_state["probe_ood"] = ood
     for key, role, name in (("probe_a", "id_test", None), ("probe_b", "ood", ood)):
-        default = probe_data.typical(run, run.digest, role, name, level, tap)
+        default = probe_data.typical(run, role, name, level, tap)
         state.restore(key, default, range(run.entry(role, name).count), parse=int)
 
 
@@ -85,7 +85,7 @@ def _selector(run: Run, role: str, name: str | None, key: str, label: str) -> in
             on_change=lambda: st.session_state.update({key: st.session_state[number] - 1}),
         )
         return st.session_state[key]
-    titles = probe_data.titles(run, run.digest, role, name)
+    titles = probe_data.titles(run, role, name)
     return st.selectbox(
         label,
         range(count),
@@ -99,7 +99,7 @@ def _from_set(run: Run, letter: str, role: str, run_role: str, name: str | None,
     try:
         image = probe_data.image(run, run_role, name, index)
     except CFSError as error:
-        if has_pictures(data.images(run, run.digest, run_role, name)):  # else ``show_absence`` says more
+        if has_pictures(data.images(run, run_role, name)):  # else ``show_absence`` says more
             st.warning(escape(str(error)), icon=":material/image:")
         return None
     return Shown(letter, role, run.entry(run_role, name).name, image)

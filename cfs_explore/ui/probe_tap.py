@@ -30,7 +30,7 @@ def show(run: Run, shown: Sequence[Shown], seen: Seen, view: TapView) -> None:
     st.header(escape(f"{short_tap_name(tap.name)} ({tap.region})"), anchor=False)
     theme, roles = state.figure_theme(), {each.letter: each.role for each in shown}
     images = pd.DataFrame({"image": list(roles), "role": list(roles.values()), "score": [float(s) for s in view.score]})
-    bins, log = probe_data.id_bins(run, run.digest, seen.position, run.taps.index(tap))
+    bins, log = probe_data.id_bins(run, seen.position, run.taps.index(tap))
     show_plate(plates.scores(run, tap, images, bins, log, reference, theme), key=f"probe_{tap.region}_score", lazy=True)
     table = view.z_table(list(roles))
     show_plate(plates.z_scores(run, tap, table, roles, reference, theme), key=f"probe_{tap.region}_z", lazy=True)

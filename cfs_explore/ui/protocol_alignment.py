@@ -14,7 +14,7 @@ from cfs_explore.headlines.protocol import alignment_headline
 from cfs_explore.levels import RELATIVE_ALIGNMENTS
 from cfs_explore.plates import protocol_alignment as plates
 from cfs_explore.store import Run
-from cfs_explore.ui import data, diagnostic_page, state
+from cfs_explore.ui import diagnostic_page, state
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
@@ -40,8 +40,8 @@ def show(run: Run, ood: str, others: Sequence[Run]) -> str:
 def _maps(run: Run, ood: str, rows: pd.DataFrame) -> None:
     """The map under every variant, on one colour scale."""
     st.header("The map under each alignment", anchor=False)
-    table = data.table(run, run.digest, "alignment_maps")
-    cells, levels = table[table["ood"] == ood], data.table(run, run.digest, "alignment_levels")
+    table = run.table("alignment_maps")
+    cells, levels = table[table["ood"] == ood], run.table("alignment_levels")
     show_plate(plates.maps(run, ood, rows, cells, levels, state.figure_theme()), key="strip_protocol")
     moves = [_move(row) for row in rows.itertuples() if row.variant != row.baseline]
     with st.expander("Where the best cell moves"):

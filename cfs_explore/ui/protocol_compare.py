@@ -18,10 +18,10 @@ from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
 
-@st.cache_resource(max_entries=32, show_spinner="Comparing cell by cell")
-def compared(_first: Run, first_digest: str, _second: Run, second_digest: str, ood: str) -> pd.DataFrame:
+@data.kept(max_entries=32, show_spinner="Comparing cell by cell")
+def compared(first: Run, second: Run, ood: str) -> pd.DataFrame:
     """``protocol.compare`` of two runs."""
-    return compare(_first, _second, ood)
+    return compare(first, second, ood)
 
 
 def show(run: Run, ood: str, others: Sequence[Run]) -> str:
@@ -41,7 +41,7 @@ def show(run: Run, ood: str, others: Sequence[Run]) -> str:
             st.info(escape(f"{other.name} has no OOD set called {ood}; it has {names}."), icon=":material/info:")
     if not known:
         return ""
-    frames = [compared(run, run.digest, other, other.digest, ood) for other in known]
+    frames = [compared(run, other, ood) for other in known]
     _maps([run, *known], ood)
     reach = shared_reach(pd.concat([frame["difference"] for frame in frames]))
     for other, frame in zip(known, frames, strict=True):
@@ -55,7 +55,7 @@ def _maps(runs: Sequence[Run], ood: str) -> None:
     for column, run in zip(st.container(key="beside_maps").columns(len(runs), gap="medium"), runs, strict=True):
         with column:
             st.header(escape(run.name), anchor=False)
-            plate = plates.side_map(run, ood, data.map_frame(run, run.digest, ood), state.figure_theme())
+            plate = plates.side_map(run, ood, run.auroc_map(ood), state.figure_theme())
             show_plate(plate, key=f"map_of_{run.path.name}")
 
 

@@ -11,7 +11,7 @@ from cfs_explore.headlines.protocol import conditioning_headline
 from cfs_explore.plates import protocol_conditioning as plates
 from cfs_explore.protocol import conditioning_summary, with_regions
 from cfs_explore.store import Run
-from cfs_explore.ui import data, diagnostic_page, state
+from cfs_explore.ui import diagnostic_page, state
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
@@ -26,7 +26,7 @@ def _variants(run: Run) -> list[str]:
     """What the network was told, the truth left out; none where the stage has not run."""
     if not run.has_table("conditioning"):
         return []
-    return plates.variants(data.table(run, run.digest, "conditioning"))
+    return plates.variants(run.table("conditioning"))
 
 
 def show(run: Run, ood: str, others: Sequence[Run]) -> str:

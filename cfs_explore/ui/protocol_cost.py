@@ -14,7 +14,7 @@ from cfs_explore.headlines.protocol import cost_headline
 from cfs_explore.plates import protocol_cost as plates
 from cfs_explore.protocol import cost_table
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, state
+from cfs_explore.ui import data, diagnostic_page, state
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
@@ -32,10 +32,10 @@ def restore() -> None:
     state.restore("protocol_cost", plates.COST.default, plates.COST.values)
 
 
-@st.cache_resource(max_entries=32, show_spinner="Pricing every detector")
-def priced(_run: Run, digest: str, ood: str) -> pd.DataFrame:
+@data.kept(max_entries=32, show_spinner="Pricing every detector")
+def priced(run: Run, ood: str) -> pd.DataFrame:
     """``protocol.cost_table`` of a run."""
-    return cost_table(_run, ood)
+    return cost_table(run, ood)
 
 
 def show(run: Run, ood: str, others: Sequence[Run]) -> str:
@@ -54,7 +54,7 @@ def show(run: Run, ood: str, others: Sequence[Run]) -> str:
     times = diagnostic_page.stage_table(run, "cost")
     if times is None:
         return ""
-    table = priced(run, run.digest, ood)
+    table = priced(run, ood)
     front = honest_front(table, cost)
     left, right = st.container(key="beside_cost").columns([3, 2], gap="medium")
     with left:
@@ -74,7 +74,7 @@ def _priced_others(ood: str, others: Sequence[Run]) -> dict[str, pd.DataFrame]:
         try:
             if ood not in other.ood_names:
                 raise CFSError(f"{other.name} has no OOD set called {ood}.")
-            found[other.name] = priced(other, other.digest, ood)
+            found[other.name] = priced(other, ood)
         except CFSError as error:
             st.caption(escape(str(error)))
     return found

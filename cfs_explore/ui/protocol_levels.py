@@ -14,7 +14,7 @@ from cfs_explore.plates import protocol_levels as plates
 from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.protocol import levels_table
 from cfs_explore.store import Run
-from cfs_explore.ui import data, diagnostic_page, state
+from cfs_explore.ui import diagnostic_page, state
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.sidebar import escape
 
@@ -83,11 +83,11 @@ def _curves(run: Run, others: Sequence[Run]) -> None:
     state.remember(protocol_curve=kind)
     if diagnostic_page.stage_table(run, "alignment_curves") is None:
         return
-    table = data.table(run, run.digest, "alignment_curves")
+    table = run.table("alignment_curves")
     beside = []
     for other in others:
         try:
-            beside.append((other, data.table(other, other.digest, "alignment_curves")))
+            beside.append((other, other.table("alignment_curves")))
         except RunError as error:
             st.caption(escape(str(error)))
     plate = plates.curves(run, kind, table, beside, plates.aligned_levels(run), state.figure_theme())
@@ -99,7 +99,7 @@ def _pictures(run: Run, ood: str) -> None:
     if not run.has_table("level_pictures"):  # the curves have said what to compute
         return
     st.header("What the network sees", anchor=False)
-    table = data.table(run, run.digest, "level_pictures")
+    table = run.table("level_pictures")
     try:
         show_plate(plates.pictures(run, ood, table, state.figure_theme()), key="protocol_pictures")
     except NotMeasuredError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -63,13 +62,8 @@ def _along_taps(run: Run, ood: str, cells: pd.DataFrame, chosen: pd.Series) -> N
     show_plate(plates.along_taps(run, ood, level, chosen, state.figure_theme()), key="separation_taps")
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _moments(_run: Run, digest: str, role: str, name: str | None) -> dict[str, np.ndarray]:
-    return _run.moments(role, name)
-
-
 def _channel_table(run: Run, ood: str, chosen: pd.Series) -> pd.DataFrame:
-    sets = (_moments(run, run.digest, *which) for which in (("id_train", None), ("id_test", None), ("ood", ood)))
+    sets = (run.moments(*which) for which in (("id_train", None), ("id_test", None), ("ood", ood)))
     return plates.channel_table(run, int(chosen["level"]), chosen["tap"], *sets)
 
 

@@ -10,12 +10,12 @@ from cfs_explore.store import Run
 from cfs_explore.ui import data
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def auroc_curve(_run: Run, digest: str, ood: str, tap: str) -> curves.AurocCurve:
+@data.kept(max_entries=256)
+def auroc_curve(run: Run, ood: str, tap: str) -> curves.AurocCurve:
     """AUROC over the levels of one tap, with both bands."""
-    position = [each.name for each in _run.taps].index(tap)
-    sets = (data.scores(_run, digest, *which)[..., position] for which in (("id_test", None), ("ood", ood)))
-    return curves.auroc_curve([level.lam for level in _run.levels], *sets, Groups.of(*_run.group_names(ood)))
+    position = [each.name for each in run.taps].index(tap)
+    sets = (run.scores(*which)[..., position] for which in (("id_test", None), ("ood", ood)))
+    return curves.auroc_curve([level.lam for level in run.levels], *sets, Groups.of(*run.group_names(ood)))
 
 
 def pick(key: str, run: Run) -> None:

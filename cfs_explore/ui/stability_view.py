@@ -58,7 +58,7 @@ def _page(run: Run) -> None:
     st.title("How much of a snapshot survives the noise?", anchor=False)
     headline = st.empty()
     ood, chosen, measure = _controls(run)
-    curve = auroc_curve(run, run.digest, ood, chosen)
+    curve = auroc_curve(run, ood, chosen)
     table = diagnostic_page.stage_table(run, "stability")
     law, drift = (None if table is None else diagnostic_page.stage_table(run, name) for name in ("local_law", "drift"))
     headline.markdown(

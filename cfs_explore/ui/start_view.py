@@ -82,7 +82,7 @@ def _card(run: Run, path: Path) -> None:
     if path in data.bundles() and facts.is_file():
         with st.expander("Data, training, limits, licence"):
             st.markdown(facts.read_text(encoding="utf-8"))
-    best = data.table(run, run.digest, "best_cell")
+    best = run.table("best_cell")
     if len(best):
         row = best.iloc[0]
         value = format_estimate(row["honest"], row["honest_lo"], row["honest_hi"])

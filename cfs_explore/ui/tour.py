@@ -96,7 +96,7 @@ def _run() -> Run | None:
 def _here(run: Run, number: int) -> None:
     """What to do and what to see, and the ways on."""
     step = STEPS[number - 1]
-    known = _facts(run, run.digest, number)
+    known = _facts(run, number)
     do, see = (mark(text.format(**known), step.words) for text in (step.do, step.see))
     _text(number, f'<div class="cfs-tour-two"><p><i>Do</i> {do}</p><p><i>See</i> {see}</p></div>')
     with st.container(key="tour_buttons", horizontal=True, vertical_alignment="center", gap="small"):
@@ -145,11 +145,11 @@ def _leave() -> None:
 def _open(run: Run, number: int) -> None:
     """Go to a step's page, as the step wants it."""
     step: Step = STEPS[number - 1]
-    known = _facts(run, run.digest, number)
+    known = _facts(run, number)
     query = {key: text.format(**known) for key, text in step.query.items()}
     st.switch_page(f"pages/{step.page}.py", query_params={"run": RUN, **query, KEY: str(number)})
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _facts(_run: Run, digest: str, number: int) -> dict[str, str]:
-    return STEPS[number - 1].facts(_run)
+@data.kept(max_entries=64)
+def _facts(run: Run, number: int) -> dict[str, str]:
+    return STEPS[number - 1].facts(run)

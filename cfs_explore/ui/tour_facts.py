@@ -28,7 +28,7 @@ RATES = (5.0, 1.0)
 def on_map(run: Run) -> dict[str, str]:
     """The strongest cell for the letters, and what the noisiest level gives."""
     best = int(_row(run, "best_cell", ood=LETTERS)["cell_index"])
-    frame = data.map_frame(run, run.digest, LETTERS)
+    frame = run.auroc_map(LETTERS)
     row, lams = frame.iloc[best], [level.lam for level in run.levels]
     noisiest = int(np.argmin(lams))
     return {
@@ -50,8 +50,8 @@ def on_noise(run: Run) -> dict[str, str]:
     encoder, decoder = run.manifest.presets["sparse_ed"]
     tap = [each.name for each in run.taps].index(decoder)
     which = {"digit": ("id_test", None), "letter": ("ood", LETTERS)}
-    places = {key: probe_data.typical(run, run.digest, *each, index, tap) for key, each in which.items()}
-    scores = {key: data.scores(run, run.digest, *each)[places[key], 0, index, tap] for key, each in which.items()}
+    places = {key: probe_data.typical(run, *each, index, tap) for key, each in which.items()}
+    scores = {key: run.scores(*each)[places[key], 0, index, tap] for key, each in which.items()}
     return {
         "lam": f"{names[level]:g}",
         "a": format_value(level.a),
@@ -75,7 +75,7 @@ def on_images(run: Run) -> dict[str, str]:
     """How the letters lie among the digits in snapshot space."""
     taps = tuple(run.manifest.presets["sparse_ed"])
     names = [tap.name for tap in run.taps]
-    mixing = images_points.mixed(run, run.digest, taps, LETTERS)
+    mixing = images_points.mixed(run, taps, LETTERS)
     return {
         "sets": str(run.ood_names.index(LETTERS)),
         "taps": ".".join(str(names.index(tap)) for tap in taps),
@@ -142,7 +142,7 @@ def on_stability(run: Run) -> dict[str, str]:
     tap = run.manifest.presets["sparse_ed"][1]
     noisy = min(range(len(run.levels)), key=lambda k: abs(run.levels[k].lam - _NOISY))
     icc = {k: _row(run, "stability", role="id_test", tap=tap, level=k)["icc_features"] for k in (index, noisy)}
-    frame = data.map_frame(run, run.digest, LETTERS)
+    frame = run.auroc_map(LETTERS)
     curve = frame[frame["tap"] == tap].set_index("level")["auroc"]
     return {
         "tap": tap,
@@ -193,10 +193,10 @@ def on_image(run: Run) -> dict[str, str]:
     """The letter that the published pair scores highest."""
     cell = default_cells(run)[-1]
     place = int(np.argmax(_published(run, "ood", LETTERS)))
-    row = data.images(run, run.digest, "ood", LETTERS).iloc[place]
+    row = data.images(run, "ood", LETTERS).iloc[place]
     image_id = str(row["image_id"])
     image = image_data.Image("ood", LETTERS, image_id, place, row["name"])
-    found = image_data.profile(run, run.digest, image, cell).exceedance
+    found = image_data.profile(run, image, cell).exceedance
     return {
         "image": image_id,
         "cell": str(cell),
@@ -210,12 +210,12 @@ def on_image(run: Run) -> dict[str, str]:
 def _published(run: Run, role: str, name: str | None) -> np.ndarray:
     """Scores of a set by CFS(1x2), (n,)."""
     cells = as_cells(run, default_cells(run))
-    return compose(data.scores(run, run.digest, role, name), cells)
+    return compose(run.scores(role, name), cells)
 
 
 def _row(run: Run, table: str, **where: object) -> pd.Series:
     """The first row with these values."""
-    frame = data.table(run, run.digest, table)
+    frame = run.table(table)
     for column, value in where.items():
         frame = frame[frame[column] == value]
     return frame.iloc[0]

@@ -58,7 +58,7 @@ def show_flagged(run: Run, ood: str, table: pd.DataFrame, rule: tuple) -> None:
     with st.container(key="triage_flagged"):
         show_gallery(
             f"{start + 1} to {start + len(shown)}, the highest score first. Click an image to open it.",
-            data.images(run, run.digest, "ood", ood),
+            data.images(run, "ood", ood),
             scores,
             shown,
             "The number is the image's score.",

@@ -129,8 +129,8 @@ def find(run: Run, ood: str, cells: list[int], rate: float, by: str) -> Found:
         rate: as a share; a false discovery rate where ``by`` is "discovery".
     """
     chosen = as_cells(run, cells)
-    id_scores = compose(data.scores(run, run.digest, "id_test", None), chosen)
-    scores = compose(data.scores(run, run.digest, "ood", ood), chosen)
+    id_scores = compose(run.scores("id_test", None), chosen)
+    scores = compose(run.scores("ood", ood), chosen)
     return plates.find(ood, detector_choice.name(run), id_scores, scores, rate, by, plates.groups_of(run, ood))
 
 
@@ -152,7 +152,7 @@ def _numbers(found: Found, rate: float) -> Flagged:
 def export_table(run: Run, found: Found) -> pd.DataFrame:
     """Every image, the highest score first: image_id, name, label, score, percentile, p_value, flagged, detector,
     threshold, n_id."""
-    facts = data.images(run, run.digest, "ood", found.ood)[["image_id", "name", "label"]]
+    facts = data.images(run, "ood", found.ood)[["image_id", "name", "label"]]
     table = pd.concat([facts, found.table], axis=1)
     table = table.assign(detector=detector_choice.full_name(run), threshold=found.rule.threshold, n_id=found.rule.n_id)
     return table.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)

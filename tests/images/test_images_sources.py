@@ -38,7 +38,9 @@ def test_what_a_phone_or_a_hub_leaves_in_a_folder_has_its_advice(folder):
         (folder / name).write_bytes(b"x")
     reasons = dict(open_source(folder).skipped)
     assert reasons["IMG_0001.HEIC"].startswith("not an image extension (.heic; save it as JPEG or PNG")
-    assert reasons["train-00000-of-00002.parquet"] == "not an image extension (.parquet; name this file itself as the set)"
+    assert (
+        reasons["train-00000-of-00002.parquet"] == "not an image extension (.parquet; name this file itself as the set)"
+    )
 
 
 def test_images_at_the_top_have_no_label(tmp_path, encode_png):

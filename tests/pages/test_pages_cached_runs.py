@@ -2,6 +2,8 @@
 
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 
@@ -18,14 +20,31 @@ def _empty():
 
 def test_maps_so_far_have_a_small_cache_of_their_own(tmp_path):
     finished = data.load_run(BUNDLES / "digits")
-    table = data.table(finished, finished.digest, "best_cell")
+    table = finished.table("best_cell")
     for number in range(70):
         place = tmp_path / "work" / "growing" / f"{number:06d}"
         place.mkdir(parents=True)
         shutil.copy(BUNDLES / "digits" / "manifest.json", place)
         (place / "tables").symlink_to(BUNDLES / "digits" / "tables")
         growing = data.load_run(place)
-        one = data.table(growing, growing.digest, "best_cell")
-        assert data.table(growing, growing.digest, "best_cell") is one and data.load_run(place) is growing
+        one = growing.table("best_cell")
+        assert _same(growing.table("best_cell"), one) and data.load_run(place) is growing
     assert data.load_run(BUNDLES / "digits") is finished
-    assert data.table(finished, finished.digest, "best_cell") is table
+    assert _same(finished.table("best_cell"), table)
+
+
+def _same(left: pd.DataFrame, right: pd.DataFrame) -> bool:
+    """Two looks at one frame."""
+    return np.shares_memory(left["honest"].to_numpy(), right["honest"].to_numpy())
+
+
+def test_what_pages_share_cannot_be_changed():
+    run = data.load_run(BUNDLES / "digits")
+    table = run.table("best_cell")
+    before = table["honest"].iloc[0]
+    table["honest"] = 0.0
+    assert run.table("best_cell")["honest"].iloc[0] == before
+    with pytest.raises(ValueError, match="read-only"):
+        run.scores("id_test")[0] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        run.moments("id_test")["mean"][0] = 0

@@ -179,14 +179,14 @@ def test_without_the_stage_the_live_numbers_stay(runs):
 
 
 def test_scores_of_zero_have_no_logarithm(runs, monkeypatch):
-    original = data.scores
+    original = data.PageRun.scores
 
-    def with_zero(*arguments):
-        scores = original(*arguments).copy()
+    def with_zero(*arguments, **options):
+        scores = original(*arguments, **options).copy()
         scores[0] = 0
         return scores
 
-    monkeypatch.setattr(data, "scores", with_zero)
+    monkeypatch.setattr(data.PageRun, "scores", with_zero)
     for name in ("mean_scores", "numbers", "gains"):
         getattr(complementarity_view.numbers, name).clear()
     app = open_page("complementarity", run="all", ood="bright", comp_scale="ln s")

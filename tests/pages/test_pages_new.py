@@ -122,7 +122,7 @@ def test_three_choices_state_their_cost_and_are_in_the_estimate(runs):
 def test_stages_without_images_on_this_machine_are_left_out_of_the_time(runs, monkeypatch):
     """The ID images of the exploration whose statistics are used are not here."""
     gone = [Absent(role, name, True, "torchvision's CIFAR10", False) for role, name in [("id_test", "digits <0-6>")]]
-    monkeypatch.setattr(data, "absent", lambda run, digest: gone)
+    monkeypatch.setattr(data, "absent", lambda run: gone)
     app = choose_letters(open_page("new"))
     counts = replace(open_run(BUNDLES / "digits").counts, ood=(LETTERS,), draws=1)
     forwards = STAGES["prediction"].forwards(counts)  # the only one that needs ID-train alone

@@ -127,7 +127,7 @@ def test_pictures_of_proxies_are_pictures(runs):
 
     from cfs_explore.ui.prediction_details import _pictures
 
-    html = _pictures(runs["all"], "a digest")
+    html = _pictures(runs["all"])
     pictures = [_decoded(base64.b64decode(code)) for code in re.findall(r"base64,([^\"]+)", html)]
     assert len(pictures) == 4 * (1 + len(PROXIES))
     assert {picture.shape for picture in pictures} == {(8, 8, 1)}

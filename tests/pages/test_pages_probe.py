@@ -288,7 +288,7 @@ def test_the_backbone_loads_beside_the_visitors_thread(only_tiny, monkeypatch):
     monkeypatch.setattr(Probe, "open", slow)
     probe_data.begin(only_tiny)
     probe_data.begin(only_tiny)  # another visitor
-    loading = probe_data._loading(only_tiny, only_tiny.digest, probe_data.access.fetches())
+    loading = probe_data._loading(only_tiny, probe_data.access.fetches())
     assert not loading.done()
     go.set()
     with pytest.raises(BackboneError, match="not today"):
