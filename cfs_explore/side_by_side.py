@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -38,8 +39,7 @@ def side_by_side(function: Callable[[slice], T], start: int, stop: int, batch: i
     if at_once == 1:
         yield from map(function, parts)
         return
-    cores = torch.get_num_threads()
-    pool = _pool(at_once, cores // at_once)
+    pool = _pool(at_once, torch.get_num_threads() // at_once)
     running: deque[Future[T]] = deque(pool.submit(function, part) for part in islice(parts, at_once + 1))
     try:
         while running:
@@ -49,12 +49,23 @@ def side_by_side(function: Callable[[slice], T], start: int, stop: int, batch: i
         for future in running:
             future.cancel()
         wait(running)
-        torch.set_num_threads(cores)  # of this thread, and of those that come: the pool's threads have said their own
 
 
 @functools.cache
 def _pool(threads: int, cores: int) -> ThreadPoolExecutor:
-    """Threads that use ``cores`` cores each."""
-    return ThreadPoolExecutor(
-        threads, thread_name_prefix="forwards", initializer=torch.set_num_threads, initargs=(cores,)
-    )
+    """Threads that use ``cores`` cores each: all have begun, and have said so to torch.
+
+    A thread takes torch's number for the whole process when it first asks, even after it was given one of its own. A
+    thread that began late would so compute with other cores, and round otherwise, than those beside it.
+    """
+    everyone, before = threading.Barrier(threads), torch.get_num_threads()
+
+    def settle() -> None:
+        torch.get_num_threads()
+        torch.set_num_threads(cores)
+        everyone.wait()
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="forwards")
+    wait([pool.submit(settle) for _ in range(threads)])
+    torch.set_num_threads(before)  # of the process again
+    return pool

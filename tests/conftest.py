@@ -33,6 +33,7 @@ def _small_and_private(tmp_path_factory):
     patch.setenv("CFS_EXPLORE_RUNS", str(tmp_path_factory.mktemp("runs")))
     patch.setenv("CFS_EXPLORE_CACHE_GB", "0")
     patch.setenv("OMP_NUM_THREADS", "1")
+    patch.setenv("NUMBA_NUM_THREADS", "1")  # numba tells its number to torch, too
     patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # cfs-explore by its name
     patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # processes that tests start import three times faster
     yield

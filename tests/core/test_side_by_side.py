@@ -1,11 +1,13 @@
 """Forwards beside each other on a CPU's cores give what one after the other gives."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
+from cfs_explore import side_by_side as side_by_side_module
 from cfs_explore.backbones import load_backbone
 from cfs_explore.corruption import keyed_noise
 from cfs_explore.errors import RunCancelled
@@ -45,6 +47,28 @@ def test_a_block_on_three_cores_is_that_of_one(backbone, three_cores):
     for block in shared:
         np.testing.assert_allclose(block, alone, rtol=0, atol=1e-5)
         np.testing.assert_array_equal(block, shared[0])
+
+
+def test_every_lane_has_its_cores_and_all_others_keep_theirs(three_cores):
+    """Also a lane whose thread gets nothing to do at first, and meets torch when the process has its cores again."""
+    side_by_side_module._pool.cache_clear()
+    list(side_by_side(lambda part: None, 0, 1, 48, 2))
+    both = threading.Barrier(2)
+
+    def lane(part):
+        both.wait()
+        _beside(lambda: torch.set_num_threads(3))
+        return threading.current_thread().name, torch.get_num_threads()
+
+    found = dict(side_by_side(lane, 0, 48, 48, 2))
+    assert len(found) == 2 and set(found.values()) == {1}
+    assert _beside(torch.get_num_threads) == 3 and torch.get_num_threads() == 3
+
+
+def _beside(function):
+    """What a new thread gives."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
 
 
 def test_every_forward_is_counted_once(backbone, three_cores):
