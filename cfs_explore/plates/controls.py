@@ -250,9 +250,13 @@ def _seed_spread(run: Run, choices: Choices, theme: str) -> Plate:
 
 KINDS = {
     "controls-excess": Kind(
-        "What the trained backbone adds to untrained copies, over the map", _excess_map, (CONTROL, ON_TRAINED_SIDE)
+        "What the trained backbone adds to untrained copies, over the map",
+        _excess_map,
+        options=(CONTROL, ON_TRAINED_SIDE),
     ),
-    "controls-comparison": Kind("The backbone and its controls, best against best", _comparison, (ON_TRAINED_SIDE,)),
+    "controls-comparison": Kind(
+        "The backbone and its controls, best against best", _comparison, options=(ON_TRAINED_SIDE,)
+    ),
     "controls-statistics": Kind("How well plain image statistics do", _statistics),
     "controls-reencoding": Kind("AUROC of every cell after re-encoding against before", _reencoding),
     "controls-seeds": Kind("Untrained copies of several seeds along the taps of a level", _seed_spread),

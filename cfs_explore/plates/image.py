@@ -22,17 +22,12 @@ from cfs_explore.figures import image_features_figure, image_map_figure, image_s
 from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.detector import as_cells, cell_label, preset_cells
-from cfs_explore.plates.needs import Kind, NotMeasuredError
+from cfs_explore.plates.needs import NOT_KEPT, Kind, NotMeasuredError
 from cfs_explore.plates.options import Option
 from cfs_explore.plates.plate import Plate, file_stem
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
 
-#: Why a cell has no features, and what to run.
-NOT_KEPT = (
-    "This needs the cell's snapshots, and they were not kept. Name its tap under `keep` in the spec (and its λ as "
-    "`keep_level`) and run again."
-)
 IMAGE = Option("image", "", "id or name of an image of the OOD set or of ID-test (default: the set's first)")
 VALUES = {"percentile": "Percentile", "ratio": "Score ÷ ID median"}
 VALUE = Option("value", "percentile", "what the map shows", tuple(VALUES))
@@ -214,7 +209,7 @@ def _features(run: Run, choices: Choices, theme: str) -> Plate:
 
 
 KINDS = {
-    "image-map": Kind("One image's slot scores among ID-test, over the map", _over_cells, (IMAGE, VALUE)),
-    "image-detectors": Kind("One image's score by each detector, among ID-test", _detectors, (IMAGE,)),
-    "image-features": Kind("The features of one image that lie farthest from ID-train", _features, (IMAGE,)),
+    "image-map": Kind("One image's slot scores among ID-test, over the map", _over_cells, options=(IMAGE, VALUE)),
+    "image-detectors": Kind("One image's score by each detector, among ID-test", _detectors, options=(IMAGE,)),
+    "image-features": Kind("The features of one image that lie farthest from ID-train", _features, options=(IMAGE,)),
 }

@@ -184,6 +184,6 @@ def _points(run: Run, role: str, name: str | None, choices: Choices, colour: str
 
 KINDS = {
     "images-scatter": Kind(
-        "Images as points by their snapshots", _scatter, (METHOD, COLOUR, TAPS, SETS, NEIGHBORS, MIN_DIST)
+        "Images as points by their snapshots", _scatter, options=(METHOD, COLOUR, TAPS, SETS, NEIGHBORS, MIN_DIST)
     )
 }

@@ -239,12 +239,12 @@ def _pair_along(run: Run, choices: Choices, theme: str) -> Plate:
 
 _OF_TAP, _OF_PAIR = (*_TAP_OPTIONS, SEED), (*_PAIR_OPTIONS, SEED)
 KINDS = {
-    "lab-scores": Kind("Simulated scores of one tap", _tap_scores, _OF_TAP),
-    "lab-auroc": Kind("AUROC of simulated scores: bound, predicted, measured", _tap_auroc, _OF_TAP),
-    "lab-curve": Kind("AUROC of one simulated tap as one setting moves", _tap_along, (*_OF_TAP, TAP_CURVE)),
-    "lab-two-scores": Kind("Simulated scores of two taps", _pair_scores, _OF_PAIR),
-    "lab-combinations": Kind("AUROC of each way to make one score of two", _pair_combinations, _OF_PAIR),
+    "lab-scores": Kind("Simulated scores of one tap", _tap_scores, options=_OF_TAP),
+    "lab-auroc": Kind("AUROC of simulated scores: bound, predicted, measured", _tap_auroc, options=_OF_TAP),
+    "lab-curve": Kind("AUROC of one simulated tap as one setting moves", _tap_along, options=(*_OF_TAP, TAP_CURVE)),
+    "lab-two-scores": Kind("Simulated scores of two taps", _pair_scores, options=_OF_PAIR),
+    "lab-combinations": Kind("AUROC of each way to make one score of two", _pair_combinations, options=_OF_PAIR),
     "lab-two-curve": Kind(
-        "AUROC of each way to make one score of two as one setting moves", _pair_along, (*_OF_PAIR, PAIR_CURVE)
+        "AUROC of each way to make one score of two as one setting moves", _pair_along, options=(*_OF_PAIR, PAIR_CURVE)
     ),
 }

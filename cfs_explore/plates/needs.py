@@ -15,6 +15,12 @@ from cfs_explore.plates.plate import Plate
 from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
 
+#: Why a cell has no features, and what to run.
+NOT_KEPT = (
+    "This needs the cell's snapshots, and they were not kept. Name its tap under `keep` in the spec (and its λ as "
+    "`keep_level`) and run again."
+)
+
 
 class NotMeasuredError(RunError):
     """The run lacks what a figure shows; the message says what to do."""
@@ -26,12 +32,14 @@ class Kind:
 
     Attributes:
         title: what it shows, in a few words.
-        make: the plate of a run for these choices in a theme.
+        make: the plate of a run for these choices in a theme; raises NotMeasuredError.
+        of: what it reads of ``Choices``, by the fields' names.
         options: what it reads of ``Choices.options``.
     """
 
     title: str
     make: Callable[[Run, Choices, str], Plate]
+    of: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
 
 

@@ -182,7 +182,9 @@ def _z_scores(run: Run, choices: Choices, theme: str, side: int) -> Plate:
 
 _OPTIONS = (IMAGE_A, IMAGE_B, NOISE)
 KINDS = {
-    f"probe-{word}-{what}": Kind(f"{title} of two images at the pair's {word} tap", partial(make, side=side), _OPTIONS)
+    f"probe-{word}-{what}": Kind(
+        f"{title} of two images at the pair's {word} tap", partial(make, side=side), options=_OPTIONS
+    )
     for side, word in enumerate(("encoder", "decoder"))
     for what, title, make in (("score", "Slot scores", _scores), ("z", "z-scores", _z_scores))
 }

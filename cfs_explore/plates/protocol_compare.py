@@ -81,5 +81,5 @@ def _difference(run: Run, choices: Choices, theme: str) -> Plate:
 
 KINDS = {
     "compare-map": Kind("The map on the scale from 0 to 1 that explorations share", _side_map),
-    "compare-difference": Kind("Where two explorations' maps differ", _difference, (AGAINST,)),
+    "compare-difference": Kind("Where two explorations' maps differ", _difference, options=(AGAINST,)),
 }

@@ -116,6 +116,6 @@ def _loss_by_offset(run: Run, choices: Choices, theme: str) -> Plate:
 
 
 KINDS = {
-    "protocol-told": Kind("What every cell loses when the network is told a wrong level", _loss_map, (TOLD,)),
+    "protocol-told": Kind("What every cell loses when the network is told a wrong level", _loss_map, options=(TOLD,)),
     "protocol-conditioning": Kind("What is lost by how wrong the told level is", _loss_by_offset),
 }

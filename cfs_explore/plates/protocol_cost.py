@@ -65,4 +65,4 @@ def _cost_front(run: Run, choices: Choices, theme: str) -> Plate:
     return cost_front(run, choices.ood, cost_table(run, choices.ood), COST.of(choices.options), priced, theme)
 
 
-KINDS = {"protocol-cost": Kind("AUROC of the detectors against their cost", _cost_front, (COST, AGAINST))}
+KINDS = {"protocol-cost": Kind("AUROC of the detectors against their cost", _cost_front, options=(COST, AGAINST))}

@@ -134,6 +134,6 @@ def _pictures(run: Run, choices: Choices, theme: str) -> Plate:
 
 
 KINDS = {
-    "protocol-curves": Kind("Score magnitude or visible change along the noise", _curves, (CURVE, AGAINST)),
+    "protocol-curves": Kind("Score magnitude or visible change along the noise", _curves, options=(CURVE, AGAINST)),
     "protocol-pictures": Kind("What the network sees at each level", _pictures),
 }

@@ -219,9 +219,9 @@ def _radius(run: Run, choices: Choices, theme: str) -> Plate:
 
 
 KINDS = {
-    "stability-survival": Kind("How much of every tap's snapshots survives the noise", _survival, (MEASURE,)),
+    "stability-survival": Kind("How much of every tap's snapshots survives the noise", _survival, options=(MEASURE,)),
     "stability-auroc": Kind("AUROC of a tap along the noise, and its plateau", _auroc_along_noise),
     "stability-law": Kind("How the noise grows inside a tap: the local law", _local_law),
-    "stability-drift": Kind("What moves a tap's snapshots: noise or conditioning", _drift_by_cause, (PART,)),
+    "stability-drift": Kind("What moves a tap's snapshots: noise or conditioning", _drift_by_cause, options=(PART,)),
     "stability-radius": Kind("Slope of the local law and stability radius of every tap", _radius),
 }

@@ -114,6 +114,6 @@ def _scores(run: Run, choices: Choices, theme: str) -> Plate:
 
 KINDS = {
     "triage-scores": Kind(
-        "Scores of an OOD set and ID-test, with the threshold that keeps a rate", _scores, (RATE, KEEPS)
+        "Scores of an OOD set and ID-test, with the threshold that keeps a rate", _scores, options=(RATE, KEEPS)
     )
 }

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
+from cfs_explore.diagnostics import ScoreError
 from cfs_explore.figures import COLUMN_WIDTHS, NO_BROWSER, PRINT_SCALE, FigureExportError, export_bytes, has_browser
 from cfs_explore.plates import Plate, csv_text
+from cfs_explore.plates.catalogue import KINDS
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.store import Run
 from cfs_explore.ui import state
 from cfs_explore.ui.sidebar import escape
@@ -32,6 +37,29 @@ def kept_plate(run: Run, name: str, choices: tuple[Hashable, ...], make: Callabl
 @st.cache_resource(max_entries=256, ttl=3600, show_spinner=False)
 def _kept(_make: Callable[[str], Plate], digest: str, name: str, choices: tuple[Hashable, ...], theme: str) -> Plate:
     return _make(theme)
+
+
+def show_figure(name: str, run: Run, view: Choices, *, key: str, **options: Any) -> bool:
+    """Show a figure of the catalogue; where the run lacks what it needs, why.
+
+    Args:
+        name: as in ``plates.catalogue``.
+        run: the exploration.
+        view: what the figure is of.
+        key, options: as of ``show_plate``.
+
+    Returns:
+        Whether it is there.
+    """
+    kind = KINDS[name]
+    of = (*(getattr(view, field) for field in kind.of), *(option.of(view.options) for option in kind.options))
+    try:
+        plate = kept_plate(run, name, of, lambda theme: kind.make(run, view, theme))
+    except (NotMeasuredError, ScoreError) as why:
+        st.info(escape(str(why)), icon=":material/info:")
+        return False
+    show_plate(plate, key=key, **options)
+    return True
 
 
 def show_plate(
@@ -65,6 +93,12 @@ def show_plate(
     with st.container(gap=None):
         st.caption(escape(f"{plate.caption} {hint}".strip()))
         _files(plate, key, lazy)
+
+
+def picked(key: str) -> list[int]:
+    """The whole numbers that the clicked points of a chart carry; the last click is the last."""
+    points = st.session_state[key]["selection"]["points"]
+    return [int(point["customdata"]) for point in points if isinstance(point.get("customdata"), int)]
 
 
 def _files(plate: Plate, key: str, lazy: bool) -> None:

@@ -8,6 +8,7 @@ from cfs_explore.headlines.image import image_headline
 from cfs_explore.plates import image as plates
 from cfs_explore.plates.detector import PRESETS, cell_label
 from cfs_explore.plates.image import Image, Profile
+from cfs_explore.plates.needs import NOT_KEPT
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_data, state
 from cfs_explore.ui.cell_choice import choose_cell
@@ -193,7 +194,7 @@ def _features(run: Run, image: Image, cell: int) -> None:
 
 def _not_kept(run: Run) -> None:
     """Why there is nothing here, what to run, and a way to the cells that have it."""
-    st.info(plates.NOT_KEPT, icon=":material/info:")
+    st.info(NOT_KEPT, icon=":material/info:")
     with st.container(horizontal=True):
         for index in image_data.kept_cells(run)[:4]:
             label = f"Open {escape(cell_label(run, index))}, which was kept"

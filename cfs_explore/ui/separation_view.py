@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
 from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.separation import separation_headline
-from cfs_explore.plates import separation as plates
+from cfs_explore.plates.choices import Choices, choose
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, separation_details, state
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.detector_choice import default_cells
-from cfs_explore.ui.figure import kept_plate, show_plate
+from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
 
 VIEWS = {"cells": "Every cell", "channels": "Channels", "heads": "Heads"}
@@ -55,12 +57,20 @@ def _page(run: Run) -> None:
     ood, index = _controls(run)
     cells = table[table["ood"] == ood]
     chosen = cells.iloc[index]
+    view = replace(choose(run), ood=ood, cell=index)
     headline.markdown(f"**{escape(ood)}**: {separation_headline(cells, chosen, where(chosen))}")
     left, right = st.container(key="beside_separation").columns([5, 4], gap="large")
     with left:
-        _scatter(run, ood, cells, index)
+        show_figure(
+            "separation-predicted",
+            run,
+            view,
+            key="separation_scatter",
+            hint="Click a point to choose it.",
+            on_select=lambda: _pick("separation_scatter"),
+        )
     with right:
-        _cell_panel(run, ood, chosen)
+        _cell_panel(run, view, chosen)
     st.segmented_control(
         "Look closer",
         list(VIEWS),
@@ -71,7 +81,7 @@ def _page(run: Run) -> None:
         "channels carry it. Heads: what the diagonal score gives away by ignoring correlations.",
     )
     state.remember(cell=index, separation_view=st.session_state["separation_view"])
-    separation_details.show(run, ood, cells, chosen, st.session_state["separation_view"], _choose)
+    separation_details.show(run, view, st.session_state["separation_view"], _choose, _pick)
     diagnostic_page.formulas(_FORMULAS, lab="See mean shift, variance and correlation at work")
 
 
@@ -120,28 +130,14 @@ def _choose(index: int) -> None:
 
 def _pick(key: str) -> None:
     """A click on a point of a chart chooses its cell."""
-    points = st.session_state[key]["selection"]["points"]
-    picked = [point["customdata"] for point in points if isinstance(point.get("customdata"), int)]
-    if picked:
-        _choose(picked[-1])
+    if cells := picked(key):
+        _choose(cells[-1])
 
 
-def _scatter(run: Run, ood: str, cells: pd.DataFrame, index: int) -> None:
-    if cells["predicted"].isna().all():
-        st.info("A prediction needs the variance of the scores: at least two images in each set.")
-        return
-    show_plate(
-        kept_plate(run, "predicted", (ood, index), lambda theme: plates.predicted(run, ood, cells, index, theme)),
-        key="separation_scatter",
-        hint="Click a point to choose it.",
-        on_select=lambda: _pick("separation_scatter"),
-    )
-
-
-def _cell_panel(run: Run, ood: str, cell: pd.Series) -> None:
+def _cell_panel(run: Run, view: Choices, cell: pd.Series) -> None:
     """The chosen cell: what Delta is made of, and its numbers."""
     st.header(where(cell), anchor=False)
-    show_plate(plates.delta_parts(run, ood, cell, state.figure_theme()), key="separation_parts")
+    show_figure("separation-parts", run, view, key="separation_parts")
     bound = format_value(cell["bound"]) if pd.notna(cell["bound"]) else "does not apply"
     st.markdown(
         f"**AUROC {format_estimate(cell['auroc'], cell['lo'], cell['hi'])}** measured  \n"

@@ -1,5 +1,7 @@
 """The separation page on small runs: the tables' numbers, its controls, and what may be missing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from page_steps import open_page, texts
@@ -7,6 +9,7 @@ from page_steps import open_page, texts
 from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 from cfs_explore.pipeline import explore
+from cfs_explore.plates.choices import choose
 from cfs_explore.plates.separation import channel_table
 from cfs_explore.ui import data
 
@@ -84,10 +87,10 @@ def test_controls_choose_the_cell_and_the_address_follows(runs):
 
 def test_channel_table_sums_to_delta_and_tells_poolings_apart(runs):
     run = runs["all"]
-    sets = [run.moments(*which) for which in (("id_train",), ("id_test",), ("ood", "bright"))]
     for level, tap in ((0, run.taps[1]), (1, run.taps[-1])):
-        table = channel_table(run, level, tap.name, *sets)
-        row = cell_of(run, "bright", level * len(run.taps) + run.taps.index(tap))
+        cell = level * len(run.taps) + run.taps.index(tap)
+        table = channel_table(run, replace(choose(run, ood="bright"), cell=cell))
+        row = cell_of(run, "bright", cell)
         assert len(table) == 2 * tap.channels == row.d
         assert (table["pooling"].value_counts() == tap.channels).all()
         assert table["contribution"].sum() == pytest.approx(row.delta, rel=1e-9)
