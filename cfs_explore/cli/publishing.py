@@ -45,6 +45,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ood", help="OOD set (default: the first)")
     parser.add_argument("--lam", type=float, help="log-SNR of the level, as the app shows it (default: as the app)")
     parser.add_argument("--tap", help="tap of the figures of one cell (default: as the app)")
+    parser.add_argument("--cell", help="tap and level in one, as up1.res1@5: what the app's addresses say")
     parser.add_argument("--pair", nargs=2, metavar="TAP", help="the two taps that are compared (default: CFS(1x2)'s)")
     parser.add_argument("--metric", default="auroc", help="auroc, aupr or fpr95 (default: auroc)")
     parser.add_argument("--scale", default="ln s", help="of the scores of a pair: 'ln s' or s (default: ln s)")
@@ -108,7 +109,7 @@ def _chosen(options: argparse.Namespace):
     from cfs_explore.store import open_run
 
     run = open_run(locate_run(options.run))
-    names = ("ood", "lam", "tap", "pair", "metric", "scale", "detector")
+    names = ("ood", "lam", "tap", "cell", "pair", "metric", "scale", "detector")
     told = dict(_told(each) for each in options.set)
     choices = choose(run, **{name: getattr(options, name) for name in names}, options=told)
     return run, choices, [part.strip() for part in options.what.split(",") if part.strip()]

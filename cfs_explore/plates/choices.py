@@ -10,7 +10,7 @@ import pandas as pd
 from cfs_explore.contracts import Tap
 from cfs_explore.diagnostics import SIDES
 from cfs_explore.errors import RunError
-from cfs_explore.figures import short_tap_name
+from cfs_explore.plates.cells import find_cell, find_level, find_tap
 from cfs_explore.plates.detector import preset_cells
 from cfs_explore.store import Run
 
@@ -49,6 +49,7 @@ def choose(
     ood: str | None = None,
     lam: float | None = None,
     tap: str | None = None,
+    cell: str | None = None,
     pair: tuple[str, str] | None = None,
     metric: str = "auroc",
     scale: str = "ln s",
@@ -62,6 +63,7 @@ def choose(
         ood: name of an OOD set.
         lam: log-SNR of a level, as the pages write it, to one decimal, or as it was asked for.
         tap: full or short name, of the figures of one cell.
+        cell: both by one name, as 'up1.res1@5'; instead of lam and tap.
         pair: two taps, of the figures that compare two.
         metric, scale: see ``Choices``.
         detector: a preset's name, or cells as 'up1.res1@5', whose slot scores are averaged; by default CFS(1x2).
@@ -76,14 +78,19 @@ def choose(
     cells = _cells(run, detector)
     cell_level, cell_tap = divmod(default_cells(run.table("detectors"))[-1], len(run.taps))
     level = run.manifest.kept["level"]
+    if cell is not None:
+        if (lam, tap) != (None, None):
+            raise RunError("Give a cell by its name, or by lam and tap, but not by both.")
+        cell_level, cell_tap = divmod(find_cell(run, cell), len(run.taps))
+        level = cell_level
     if lam is not None:
-        cell_level = level = _level(run, lam)
+        cell_level = level = find_level(run, lam)
     if tap is not None:
-        cell_tap = _tap(run, tap)
-    first, second = (_tap(run, name) for name in pair or default_pair(run))
-    cell = cell_level * len(run.taps) + cell_tap
+        cell_tap = find_tap(run, tap)
+    first, second = (find_tap(run, name) for name in pair or default_pair(run))
+    index = cell_level * len(run.taps) + cell_tap
     return Choices(
-        ood or run.ood_names[0], cell, level, (first, second), tuple(cells), metric, scale, dict(options or {})
+        ood or run.ood_names[0], index, level, (first, second), tuple(cells), metric, scale, dict(options or {})
     )
 
 
@@ -115,35 +122,11 @@ def _cells(run: Run, detector: Sequence[str]) -> list[int]:
     presets = preset_cells(detectors)
     if len(detector) == 1 and detector[0] in presets:
         return presets[detector[0]]
-    return list(dict.fromkeys(_cell(run, name, presets) for name in detector))
-
-
-def _cell(run: Run, name: str, presets: Mapping[str, Sequence[int]]) -> int:
-    tap, at, lam = name.partition("@")
     try:
-        level = float(lam)
-    except ValueError:
-        at = ""
-    if not at:
+        return list(dict.fromkeys(find_cell(run, name) for name in detector))
+    except RunError as error:
         known = ", ".join(presets) or "none"
-        raise RunError(f"{name!r} is no detector. Give cells as 'up1.res1@5', or one preset; {run.name} has: {known}.")
-    return _level(run, level) * len(run.taps) + _tap(run, tap.strip())
-
-
-def _level(run: Run, lam: float) -> int:
-    met = [round(level.lam, 1) for level in run.levels]
-    for told in (met, [round(level.requested, 1) for level in run.levels]):
-        if round(lam, 1) in told:
-            return told.index(round(lam, 1))
-    raise RunError(f"{run.name} has no level with log-SNR {lam:g}. It has: {', '.join(map(str, met))}.")
-
-
-def _tap(run: Run, name: str) -> int:
-    for position, tap in enumerate(run.taps):
-        if name in (tap.name, short_tap_name(tap.name)):
-            return position
-    known = ", ".join(short_tap_name(tap.name) for tap in run.taps)
-    raise RunError(f"{run.name} has no tap {name}. It has: {known}.")
+        raise RunError(f"{error} A detector is cells, or one preset; {run.name} has: {known}.") from error
 
 
 def _one_of(what: str, value: str, allowed: list[str]) -> None:

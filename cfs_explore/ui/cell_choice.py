@@ -1,9 +1,11 @@
-"""The open cell by the keyboard: what a click on a map does, for those who do not click."""
+"""The open cell by widgets: what a click on a map does, for those who do not click."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from cfs_explore.figures import short_tap_name
+from cfs_explore.figures.theme import format_value
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
 
@@ -26,3 +28,31 @@ def choose_cell(run: Run) -> None:
 
 def _open() -> None:
     st.session_state["cell"] = st.session_state[_KEY]
+
+
+def choose_level_and_tap(run: Run, prefix: str) -> None:
+    """The cell by its level and its tap; ``prefix`` tells the widgets of one page from another's."""
+    keys = (f"{prefix}_level", f"{prefix}_tap")
+    st.session_state[keys[0]], st.session_state[keys[1]] = divmod(st.session_state["cell"], len(run.taps))
+
+    def choose() -> None:
+        st.session_state["cell"] = st.session_state[keys[0]] * len(run.taps) + st.session_state[keys[1]]
+
+    st.selectbox(
+        "Noise level",
+        range(len(run.levels)),
+        key=keys[0],
+        format_func=lambda k: f"λ = {format_value(run.levels[k].lam, 1)}",
+        width=150,
+        on_change=choose,
+        help="Log-SNR λ of the noise that the backbone's input carries: high is clean, low is noisy.",
+    )
+    st.selectbox(
+        "Tap",
+        range(len(run.taps)),
+        key=keys[1],
+        format_func=lambda t: f"{short_tap_name(run.taps[t].name)} ({run.taps[t].region})",
+        width=260,
+        on_change=choose,
+        help="Where inside the backbone the activations are read; in order of execution.",
+    )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cfs_explore.figures import short_tap_name
-from cfs_explore.figures.theme import format_value
 from cfs_explore.plates import choices, detector
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
-from cfs_explore.ui import state
+from cfs_explore.ui import open_cells, state
+from cfs_explore.ui.cell_choice import choose_level_and_tap
 
 #: Key of the session and the address.
 KEY = "detector"
@@ -29,27 +28,16 @@ def default_cells(run: Run) -> list[int]:
 
 def restore(run: Run) -> None:
     """Bring the detector back from the address: the map's composed cells and open cell are shared with that page."""
-    if st.session_state.get("map_run") not in (None, run.path.name):
-        state.forget("cell", "cells")  # they are cells of another map
-    st.session_state["map_run"] = run.path.name
-    count, default = len(run.levels) * len(run.taps), default_cells(run)
     options = [*preset_cells(run), COMPOSED, SINGLE]
     state.restore(KEY, options[0], options)
-    state.restore("cell", default[-1], range(count), parse=int)
-    cells = state.restore("cells", default, parse=state.parse_cells, write=state.format_cells)
-    if not all(index in range(count) for index in cells):
-        st.session_state["cells"] = default
+    open_cells.restore(run)
 
 
-def remember() -> None:
+def remember(run: Run) -> None:
     """Write the detector into the address, and what it is made of where that was chosen."""
     chosen = st.session_state[KEY]
-    values = {KEY: chosen}
-    if chosen == SINGLE:
-        values["cell"] = st.session_state["cell"]
-    elif chosen == COMPOSED:
-        values["cells"] = state.format_cells(st.session_state["cells"])
-    state.remember(**values)
+    made_of = {SINGLE: ("cell",), COMPOSED: ("cells",)}.get(chosen, ())
+    state.remember(**{KEY: chosen}, **open_cells.written(run, *made_of))
 
 
 def control(run: Run) -> None:
@@ -78,35 +66,8 @@ def cells_control(run: Run) -> None:
             help="The plain mean of the slot scores of these cells; the map page shows them as a map to click.",
         )
     elif chosen == SINGLE:
-        _level_and_tap(run)
-
-
-def _level_and_tap(run: Run) -> None:
-    keys = ("detector_level", "detector_tap")
-    st.session_state[keys[0]], st.session_state[keys[1]] = divmod(st.session_state["cell"], len(run.taps))
-
-    def choose() -> None:
-        st.session_state["cell"] = st.session_state[keys[0]] * len(run.taps) + st.session_state[keys[1]]
-
-    with st.container(horizontal=True):
-        st.selectbox(
-            "Noise level",
-            range(len(run.levels)),
-            key=keys[0],
-            format_func=lambda k: f"λ = {format_value(run.levels[k].lam, 1)}",
-            width=150,
-            on_change=choose,
-            help="Log-SNR λ of the noise that the backbone's input carries: high is clean, low is noisy.",
-        )
-        st.selectbox(
-            "Tap",
-            range(len(run.taps)),
-            key=keys[1],
-            format_func=lambda t: f"{short_tap_name(run.taps[t].name)} ({run.taps[t].region})",
-            width=260,
-            on_change=choose,
-            help="Where inside the backbone the activations are read; in order of execution.",
-        )
+        with st.container(horizontal=True):
+            choose_level_and_tap(run, "detector")
 
 
 def cell_indices(run: Run) -> list[int]:

@@ -10,10 +10,9 @@ from cfs_explore.plates.detector import PRESETS, cell_label
 from cfs_explore.plates.image import Image, Profile
 from cfs_explore.plates.needs import NOT_KEPT
 from cfs_explore.store import Run
-from cfs_explore.ui import data, image_data, state
+from cfs_explore.ui import data, image_data, open_cells, state
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.gallery import has_pictures, show_absence, show_picture
 from cfs_explore.ui.sidebar import escape
@@ -41,7 +40,7 @@ def _restore(run: Run) -> None:
     name = state.restore("set", here[0], here)
     images = list(image_data.names(run, role, name))
     state.restore("image", images[0], images)
-    state.restore("cell", default_cells(run)[-1], range(len(run.levels) * len(run.taps)), parse=int)
+    open_cells.restore(run)
     state.restore("image_value", plates.VALUE.default, plates.VALUE.values)
 
 
@@ -52,7 +51,7 @@ def _page(run: Run) -> None:
     headline = st.empty()
     image = _controls(run)
     cell = st.session_state["cell"]
-    state.remember(role=image.role, set=image.name, image=image.image_id, cell=cell)
+    state.remember(role=image.role, set=image.name, image=image.image_id, **open_cells.written(run, "cell"))
     if image.role == "id_test" and run.id_test.count < 2:
         st.info("ID-test has no other image to compare this one with.", icon=":material/info:")
         return

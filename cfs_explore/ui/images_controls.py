@@ -37,7 +37,7 @@ def restore(run: Run) -> None:
 
 
 def _restore_list(key: str, default: list[int], count: int) -> None:
-    indices = state.restore(key, default, parse=state.parse_cells, write=state.format_cells)
+    indices = state.restore(key, default, parse=state.parse_indices, write=state.format_indices)
     if not all(index in range(count) for index in indices):
         st.session_state[key] = default
 
@@ -102,7 +102,7 @@ def show(run: Run) -> tuple[Settings, list[str], str]:
             detector_choice.control(run)
             detector_choice.cells_control(run)
             _umap_controls()
-    _remember()
+    _remember(run)
     taps = tuple(run.taps[i].name for i in sorted(st.session_state["images_taps"]))
     method, neighbors = _usable(run)
     oods = [run.ood_names[i] for i in st.session_state["images_sets"]]
@@ -162,8 +162,8 @@ def _usable(run: Run) -> tuple[str, int]:
     return method, neighbors
 
 
-def _remember() -> None:
-    lists = {key: state.format_cells(st.session_state[key]) for key in ("images_sets", "images_taps")}
+def _remember(run: Run) -> None:
+    lists = {key: state.format_indices(st.session_state[key]) for key in ("images_sets", "images_taps")}
     keys = ("images_method", "images_colour", "images_neighbors", "images_min_dist", "images_order")
     state.remember(**lists, **{key: st.session_state[key] for key in keys})
-    detector_choice.remember()
+    detector_choice.remember(run)

@@ -12,9 +12,9 @@ from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.separation import separation_headline
 from cfs_explore.plates.choices import Choices, choose
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, separation_details, state
+from cfs_explore.ui import diagnostic_page, open_cells, separation_details, state
+from cfs_explore.ui.cell_choice import choose_level_and_tap
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
 
@@ -41,7 +41,7 @@ def show(run: Run) -> None:
 def _restore(run: Run) -> None:
     """Bring the view back from the URL; the cell is the map's."""
     diagnostic_page.restore_ood(run)
-    state.restore("cell", default_cells(run)[-1], range(len(run.levels) * len(run.taps)), parse=int)
+    open_cells.restore(run)
     state.restore("separation_view", "cells", list(VIEWS))
 
 
@@ -80,7 +80,7 @@ def _page(run: Run) -> None:
         help="Every cell: what Δ is made of, over the map and along the taps. Channels: which of the chosen cell's "
         "channels carry it. Heads: what the diagonal score gives away by ignoring correlations.",
     )
-    state.remember(cell=index, separation_view=st.session_state["separation_view"])
+    state.remember(separation_view=st.session_state["separation_view"], **open_cells.written(run, "cell"))
     separation_details.show(run, view, st.session_state["separation_view"], _choose, _pick)
     diagnostic_page.formulas(_FORMULAS, lab="See mean shift, variance and correlation at work")
 
@@ -92,35 +92,10 @@ def where(cell: pd.Series) -> str:
 
 def _controls(run: Run) -> tuple[str, int]:
     """OOD set, level and tap; the two last are the cell."""
-    level, tap = divmod(st.session_state["cell"], len(run.taps))
-    st.session_state["separation_level"], st.session_state["separation_tap"] = level, tap
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ood = diagnostic_page.ood_control(run)
-        st.selectbox(
-            "Noise level",
-            range(len(run.levels)),
-            key="separation_level",
-            format_func=lambda k: f"λ = {format_value(run.levels[k].lam, 1)}",
-            width=150,
-            on_change=_choose_widgets,
-            args=(run,),
-            help="Log-SNR λ of the noise that the backbone's input carries: high is clean, low is noisy.",
-        )
-        st.selectbox(
-            "Tap",
-            range(len(run.taps)),
-            key="separation_tap",
-            format_func=lambda t: f"{short_tap_name(run.taps[t].name)} ({run.taps[t].region})",
-            width=260,
-            on_change=_choose_widgets,
-            args=(run,),
-            help="Where inside the backbone the activations are read; in order of execution.",
-        )
+        choose_level_and_tap(run, "separation")
     return ood, st.session_state["cell"]
-
-
-def _choose_widgets(run: Run) -> None:
-    _choose(st.session_state["separation_level"] * len(run.taps) + st.session_state["separation_tap"])
 
 
 def _choose(index: int) -> None:

@@ -53,7 +53,8 @@ def restore(
         value = default
     if arrived or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value  # on arrival also what is there already: it is the former page's widget's
-    told = text == write(value) or (text is None and (value == default or left_open))
+    said = text is not None and _parsed(text, None, parse) == value  # perhaps in the words of an older version
+    told = said or (text is None and (value == default or left_open))
     known[key], view[key] = text, write(value) if told else None
     return value
 
@@ -83,7 +84,7 @@ def _memory() -> tuple[dict[str, str | None], dict[str, str | None]]:
     return st.session_state.setdefault("known_query", {}), st.session_state.setdefault("view", {})
 
 
-def _parsed(text: str | None, default: Value, parse: Callable[[str], Value]) -> Value:
+def _parsed(text: str | None, default: Value | None, parse: Callable[[str], Value]) -> Value | None:
     if text is None:
         return default
     try:
@@ -92,11 +93,11 @@ def _parsed(text: str | None, default: Value, parse: Callable[[str], Value]) -> 
         return default
 
 
-def parse_cells(text: str) -> list[int]:
-    """Cell indices of a query value such as '24.36', each once."""
+def parse_indices(text: str) -> list[int]:
+    """Positions in a list, of a query value such as '24.36', each once."""
     return [] if text == "none" else list(dict.fromkeys(int(part) for part in text.split(".") if part))
 
 
-def format_cells(cells: Sequence[int]) -> str:
-    """The inverse of ``parse_cells``."""
-    return ".".join(map(str, cells)) or "none"
+def format_indices(indices: Sequence[int]) -> str:
+    """The inverse of ``parse_indices``."""
+    return ".".join(map(str, indices)) or "none"

@@ -10,6 +10,7 @@ from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.probe import format_score
 from cfs_explore.headlines.triage import alarms_text
+from cfs_explore.plates.cells import cell_names
 from cfs_explore.plates.detector import as_cells, cell_label
 from cfs_explore.plates.lab_settings import PAIR_SETTINGS
 from cfs_explore.probe.levels import probe_lams
@@ -32,7 +33,7 @@ def on_map(run: Run) -> dict[str, str]:
     row, lams = frame.iloc[best], [level.lam for level in run.levels]
     noisiest = int(np.argmin(lams))
     return {
-        "start_cell": str(default_cells(run)[-1]),
+        "start_cell": cell_names(run)[default_cells(run)[-1]],
         "cell": cell_label(run, best),
         "auroc": format_estimate(row["auroc"], row["auroc_lo"], row["auroc_hi"]),
         "pairs": f"{100 * row['auroc']:.0f}",
@@ -95,7 +96,7 @@ def on_separation(run: Run) -> dict[str, str]:
         head: _row(run, "cell_heads", ood=LETTERS, tap=tap, level=index, head=head)["auroc"] for head in ("diag", "knn")
     }
     return {
-        "cell": str(cell),
+        "cell": cell_names(run)[cell],
         "delta": format_value(row["delta"], 2),
         "shift": format_value(row["mean_shift"], 2),
         "variance": format_value(row["variance_change"], 2),
@@ -199,7 +200,7 @@ def on_image(run: Run) -> dict[str, str]:
     found = image_data.profile(run, image, cell).exceedance
     return {
         "image": image_id,
-        "cell": str(cell),
+        "cell": cell_names(run)[cell],
         "count": str(found.count),
         "cells": str(found.cells),
         "p": format_value(found.p_value),

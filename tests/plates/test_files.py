@@ -94,7 +94,10 @@ def test_without_a_browser_a_page_that_saves_an_svg_is_written(digits, tmp_path,
         (["--what", "probe-decoder-z", "--set", "noise=20"], "'noise' must be a number from 0 to 19. Got '20'"),
         (["--what", "images-scatter", "--set", "taps=up9"], "'taps' must name taps whose snapshots Digits keeps: "),
         (["--what", "compare-difference", "--set", "against=nothing"], "no finished run 'nothing'"),
-        (["--what", "map-detectors", "--detector", "CFS"], "'CFS' is no detector. Give cells as 'up1.res1@5'"),
+        (
+            ["--what", "map-detectors", "--detector", "CFS"],
+            "'CFS' is no cell. Cells are called as in conv_in@9.2: a tap and a log-SNR. A detector is cells, or one",
+        ),
         (["--what", "map-detectors", "--detector", "up1.res1@4"], "no level with log-SNR 4"),
     ],
 )
