@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,73 +9,73 @@ import pandas as pd
 
 from cfs_explore.diagnostics import SCALES, SIDES, Groups, complementarity, joint_separability
 from cfs_explore.figures import short_tap_name
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.store import Run
 
+ONE_TAP = "This exploration measured a single tap: there is no pair to compare."
+SAME_TAP = "Choose two different taps to compare."
 #: The scale that a page shows -> how its scores become it.
 TRANSFORMS = dict(zip(SCALES, (np.asarray, np.log), strict=True))
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What is compared: two taps at one level on one OOD set.
+    """What two taps are called; the first is in the question's place of the encoder.
 
     Attributes:
-        ood: name of the OOD set.
-        level: position among the run's levels.
-        first, second: positions among the run's taps; in the question's place of encoder and decoder.
-        names: how sentences call them, "the encoder" and "the decoder" where they are.
+        names: in sentences, "the encoder" and "the decoder" where they are.
         short: their short names.
     """
 
-    ood: str
-    level: int
-    first: int
-    second: int
     names: tuple[str, str]
     short: tuple[str, str]
 
 
-def make_pair(run: Run, ood: str, level: int, first: int, second: int) -> Pair:
-    """The pair with its names."""
+def pair_of(run: Run, choices: Choices) -> Pair:
+    """The chosen pair.
+
+    Raises:
+        NotMeasuredError: it is one tap twice.
+    """
+    first, second = choices.pair
+    if first == second:
+        raise NotMeasuredError(ONE_TAP if len(run.taps) < 2 else SAME_TAP)
     taps = run.taps[first], run.taps[second]
     short = tuple(short_tap_name(tap.name) for tap in taps)
     straddling = SIDES[taps[0].region] < 0 < SIDES[taps[1].region]
-    names = ("the encoder", "the decoder") if straddling else short
-    return Pair(ood, level, first, second, names, short)
+    return Pair(("the encoder", "the decoder") if straddling else short, short)
 
 
-def mean_scores(scores: np.ndarray) -> np.ndarray:
-    """Slot scores (image, draw, level, tap) averaged over draws, float64 (level, tap, image)."""
-    return scores.mean(axis=1, dtype=np.float64).transpose(1, 2, 0)
+def pair_scores(run: Run, choices: Choices) -> list[np.ndarray]:
+    """First and second tap's scores of ID and then of OOD images at the chosen level: four times (image,)."""
+    level = slice(choices.level, choices.level + 1)
+    return [scores[0] for scores in _scores(run, choices.ood, choices.pair, level)]
 
 
-def pair_scores(
-    id_scores: np.ndarray, ood_scores: np.ndarray, pair: Pair, levels: slice | list[int]
-) -> list[np.ndarray]:
-    """First and second tap's scores of ID and then of OOD images: four times (level, image).
-
-    Args:
-        id_scores, ood_scores: of ``mean_scores``.
-        pair: the taps.
-        levels: which of the run's.
-    """
-    return [scores[levels, tap] for scores in (id_scores, ood_scores) for tap in (pair.first, pair.second)]
+def pair_numbers(run: Run, choices: Choices) -> pd.DataFrame:
+    """Two rows, by scale: every number of the pair at the chosen level (theory 5 to 9)."""
+    return run.derived(_numbers, choices.ood, choices.pair, choices.level)
 
 
-def pair_numbers(run: Run, ood: str, scores: Sequence[np.ndarray]) -> pd.DataFrame:
-    """Two rows, by scale: every number of a pair (theory 5 to 9); ``scores`` of ``pair_scores`` at one level."""
+def pair_gains(run: Run, choices: Choices) -> pd.DataFrame:
+    """A row per level: the separability of the pair on the scale; no rows where a score has no logarithm."""
+    return run.derived(_gains, choices.ood, choices.pair, choices.scale)
+
+
+def _scores(run: Run, ood: str, pair: tuple[int, int], levels: slice) -> list[np.ndarray]:
+    """Averaged over draws, float64 (level, image), four times as of ``pair_scores``."""
+    sets = (run.scores(*which)[:, :, levels, list(pair)] for which in (("id_test",), ("ood", ood)))
+    return [side for scores in sets for side in scores.mean(axis=1, dtype=np.float64).transpose(2, 1, 0)]
+
+
+def _numbers(run: Run, ood: str, pair: tuple[int, int], level: int) -> pd.DataFrame:
+    scores = _scores(run, ood, pair, slice(level, level + 1))
     return complementarity(*scores, groups=Groups.of(*run.group_names(ood))).set_index("scale")
 
 
-def pair_gains(run: Run, ood: str, scores: Sequence[np.ndarray], scale: str) -> pd.DataFrame:
-    """A row per level: the separability of a pair on a scale; no rows where a score has no logarithm.
-
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        scores: of ``pair_scores`` at every level.
-        scale: "s" or "ln s".
-    """
+def _gains(run: Run, ood: str, pair: tuple[int, int], scale: str) -> pd.DataFrame:
+    scores = _scores(run, ood, pair, slice(None))
     if scale == "ln s" and min(values.min() for values in scores) <= 0:
         return pd.DataFrame()
     frame = joint_separability(*map(TRANSFORMS[scale], scores), groups=Groups.of(*run.group_names(ood)))

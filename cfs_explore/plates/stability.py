@@ -38,23 +38,13 @@ ONE_DRAW = (
 )
 
 
-def survival(run: Run, table: pd.DataFrame, chosen: str, measure: str = "icc_features", theme: str = "light") -> Plate:
-    """Reliability of every tap along the noise (14).
-
-    Args:
-        run: the exploration.
-        table: its table ``stability``.
-        chosen: full name of the tap to be highlighted with its band.
-        measure: of ``MEASURES``.
-        theme: "light" or "dark".
-
-    Raises:
-        NotMeasuredError: there is one draw, or nothing varies.
-    """
+def survival(run: Run, choices: Choices, theme: str) -> Plate:
+    """Reliability of every tap along the noise (14), the chosen one highlighted with its band."""
+    chosen, measure = _tap(run, choices), MEASURE.of(choices.options)
+    rows = stage_rows(run, "stability", role="id_test")
     if run.draws < 2:
         raise NotMeasuredError(ONE_DRAW)
     _, label, method = MEASURES[measure]
-    rows = table[table["role"] == "id_test"]
     if rows[measure].isna().all():
         raise NotMeasuredError(
             "Nothing varies between these images, or there is one image only: there is no reliability to show."
@@ -72,9 +62,20 @@ def survival(run: Run, table: pd.DataFrame, chosen: str, measure: str = "icc_fea
     )
 
 
-def auroc_along_noise(run: Run, ood: str, chosen: str, curve: AurocCurve, theme: str = "light") -> Plate:
-    """AUROC of one tap along the noise and its plateau; ``curve`` is the tap's and the OOD set's."""
-    frame, plateau = curve
+def tap_curve(run: Run, choices: Choices) -> AurocCurve:
+    """AUROC of the chosen tap over the levels, with both bands."""
+    return run.derived(_curve, choices.ood, choices.cell % len(run.taps))
+
+
+def _curve(run: Run, ood: str, tap: int) -> AurocCurve:
+    sets = (run.scores(*which)[..., tap] for which in (("id_test",), ("ood", ood)))
+    return auroc_curve([level.lam for level in run.levels], *sets, Groups.of(*run.group_names(ood)))
+
+
+def auroc_along_noise(run: Run, choices: Choices, theme: str) -> Plate:
+    """AUROC of one tap along the noise and its plateau."""
+    ood, tap = choices.ood, short_tap_name(_tap(run, choices))
+    frame, plateau = tap_curve(run, choices)
     possible = None if plateau.possible_start is None else (plateau.possible_start, plateau.possible_stop)
     sizes = pd.Series({"n_id": run.id_test.count, "n_ood": run.entry("ood", ood).count})
     peak = frame.iloc[plateau.peak]
@@ -84,25 +85,16 @@ def auroc_along_noise(run: Run, ood: str, chosen: str, curve: AurocCurve, theme:
     return Plate(
         auroc_curve_figure(frame, (plateau.start, plateau.stop), possible, theme),
         frame,
-        f"{short_tap_name(chosen)}; OOD: {ood}; {counts(run, sizes, ood)}; {spread}.",
-        f"AUROC of {short_tap_name(chosen)} over the noise levels, highest at λ {peak['lam']:.1f} with "
+        f"{tap}; OOD: {ood}; {counts(run, sizes, ood)}; {spread}.",
+        f"AUROC of {tap} over the noise levels, highest at λ {peak['lam']:.1f} with "
         f"{format_estimate(peak['auroc'], peak['lo'], peak['hi'])}.",
-        file_stem(run, ood, short_tap_name(chosen), "auroc-over-noise"),
+        file_stem(run, ood, tap, "auroc-over-noise"),
     )
 
 
-def local_law(run: Run, law: pd.DataFrame, chosen: str, theme: str = "light") -> Plate:
-    """Variance within an image over the noise amplitude, of the chosen tap and the pair of CFS(1x2) (15).
-
-    Args:
-        run: the exploration.
-        law: its table ``local_law``.
-        chosen: full name of a tap.
-        theme: "light" or "dark".
-
-    Raises:
-        NotMeasuredError: the chosen tap does not respond to noise.
-    """
+def local_law(run: Run, choices: Choices, theme: str) -> Plate:
+    """Variance within an image over the noise amplitude, of the chosen tap and the pair of CFS(1x2) (15)."""
+    law, chosen = stage_rows(run, "local_law"), _tap(run, choices)
     if not (law.loc[law["tap"] == chosen, "within"] > 0).any():
         raise NotMeasuredError("The chosen tap does not respond to the noise at all: there is no growth to show.")
     roles = _roles(run, chosen)
@@ -121,20 +113,10 @@ def local_law(run: Run, law: pd.DataFrame, chosen: str, theme: str = "light") ->
     )
 
 
-def drift_by_cause(run: Run, drift: pd.DataFrame, chosen: str, part: str = "drift", theme: str = "light") -> Plate:
-    """Squared drift of one tap's snapshots along the noise, by its cause (16).
-
-    Args:
-        run: the exploration.
-        drift: its table ``drift``.
-        chosen: full name of the tap.
-        part: of ``PARTS``.
-        theme: "light" or "dark".
-
-    Raises:
-        NotMeasuredError: nothing moves the tap.
-    """
-    rows = drift[drift["tap"] == chosen]
+def drift_by_cause(run: Run, choices: Choices, theme: str) -> Plate:
+    """Squared drift of one tap's snapshots along the noise, by its cause (16)."""
+    chosen, part = _tap(run, choices), PART.of(choices.options)
+    rows = stage_rows(run, "drift", tap=chosen)
     lo, hi = ("lo", "hi") if part == "drift" else ("own_lo", "own_hi")
     rows = rows[["lam", "cause"]].assign(value=rows[part], lo=rows[lo], hi=rows[hi], n_id=rows["n_id"])
     if not (rows["value"] > 0).any():
@@ -151,18 +133,9 @@ def drift_by_cause(run: Run, drift: pd.DataFrame, chosen: str, part: str = "drif
     )
 
 
-def radius(run: Run, law: pd.DataFrame, chosen: str, theme: str = "light") -> Plate:
-    """Slope of the local law and stability radius of every tap (15).
-
-    Args:
-        run: the exploration.
-        law: its table ``local_law``.
-        chosen: full name of the tap to be marked.
-        theme: "light" or "dark".
-
-    Raises:
-        NotMeasuredError: no tap has a slope.
-    """
+def radius(run: Run, choices: Choices, theme: str) -> Plate:
+    """Slope of the local law and stability radius of every tap, the chosen one marked (15)."""
+    law, chosen = stage_rows(run, "local_law"), _tap(run, choices)
     columns = ["tap", "tap_index", "region", "slope", "slope_lo", "slope_hi", "radius", "radius_lo", "radius_hi"]
     taps = law.drop_duplicates("tap")[[*columns, "radius_end", "slope_lam", "n_id", "draws"]]
     taps = taps.assign(smallest=law["b_over_a"].min())
@@ -195,33 +168,10 @@ def _tap(run: Run, choices: Choices) -> str:
     return run.taps[choices.cell % len(run.taps)].name
 
 
-def _survival(run: Run, choices: Choices, theme: str) -> Plate:
-    return survival(run, stage_rows(run, "stability"), _tap(run, choices), MEASURE.of(choices.options), theme)
-
-
-def _auroc_along_noise(run: Run, choices: Choices, theme: str) -> Plate:
-    position = choices.cell % len(run.taps)
-    sets = (run.scores(*which)[..., position] for which in (("id_test",), ("ood", choices.ood)))
-    curve = auroc_curve([level.lam for level in run.levels], *sets, Groups.of(*run.group_names(choices.ood)))
-    return auroc_along_noise(run, choices.ood, run.taps[position].name, curve, theme)
-
-
-def _local_law(run: Run, choices: Choices, theme: str) -> Plate:
-    return local_law(run, stage_rows(run, "local_law"), _tap(run, choices), theme)
-
-
-def _drift_by_cause(run: Run, choices: Choices, theme: str) -> Plate:
-    return drift_by_cause(run, stage_rows(run, "drift"), _tap(run, choices), PART.of(choices.options), theme)
-
-
-def _radius(run: Run, choices: Choices, theme: str) -> Plate:
-    return radius(run, stage_rows(run, "local_law"), _tap(run, choices), theme)
-
-
 KINDS = {
-    "stability-survival": Kind("How much of every tap's snapshots survives the noise", _survival, options=(MEASURE,)),
-    "stability-auroc": Kind("AUROC of a tap along the noise, and its plateau", _auroc_along_noise),
-    "stability-law": Kind("How the noise grows inside a tap: the local law", _local_law),
-    "stability-drift": Kind("What moves a tap's snapshots: noise or conditioning", _drift_by_cause, options=(PART,)),
-    "stability-radius": Kind("Slope of the local law and stability radius of every tap", _radius),
+    "stability-survival": Kind("How much of every tap's snapshots survives the noise", survival, ("cell",), (MEASURE,)),
+    "stability-auroc": Kind("AUROC of a tap along the noise, and its plateau", auroc_along_noise, ("ood", "cell")),
+    "stability-law": Kind("How the noise grows inside a tap: the local law", local_law, ("cell",)),
+    "stability-drift": Kind("What moves a tap's snapshots: noise or conditioning", drift_by_cause, ("cell",), (PART,)),
+    "stability-radius": Kind("Slope of the local law and stability radius of every tap", radius, ("cell",)),
 }

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from cfs_explore.diagnostics import GROUPS, Catches, Groups, StraddleShare, catches
 from cfs_explore.figures.theme import format_estimate
-from cfs_explore.plates import complementarity as plates
-from cfs_explore.plates.needs import NotMeasuredError
-from cfs_explore.plates.pair import Pair
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.complementarity import pair_rows, straddling
+from cfs_explore.plates.pair import Pair, pair_scores
 from cfs_explore.store import Run
-from cfs_explore.ui import complementarity_data as numbers
 from cfs_explore.ui import data, diagnostic_page, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.gallery import show_absence, show_gallery
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import counted
@@ -27,60 +25,41 @@ _SHOWN = 24
 _TIED = 0.1
 
 
-def show(run: Run, pair: Pair, rows: pd.DataFrame, scale: str) -> None:
-    """The chosen look.
-
-    Args:
-        run: the exploration.
-        pair: what is compared.
-        rows: the pair's numbers, by scale.
-        scale: "s" or "ln s".
-    """
+def show(run: Run, view: Choices, pair: Pair) -> None:
+    """The chosen look at a pair."""
     look = st.session_state["comp_view"]
     if look == "levels":
-        _over_levels(run, pair, scale)
+        show_figure(
+            "complementarity-levels",
+            run,
+            view,
+            key="comp_levels",
+            hint="Click a marker to choose its level.",
+            on_select=_pick_level,
+        )
     elif look == "pairs":
-        _all_pairs(run, pair)
+        _all_pairs(run, view)
     elif look == "images":
-        _images(run, pair)
-    else:
-        _ood_sets(run, pair)
-
-
-def _over_levels(run: Run, pair: Pair, scale: str) -> None:
-    """Both conditional gains at every level; a click chooses the level."""
-    frame = numbers.gains(run, pair.ood, pair.first, pair.second, scale)
-    try:
-        plate = plates.levels(run, pair, frame, scale, state.figure_theme())
-    except NotMeasuredError as reason:
-        st.info(str(reason), icon=":material/info:")
-        return
-    show_plate(plate, key="comp_levels", hint="Click a marker to choose its level.", on_select=_pick_level)
+        _images(run, view, pair)
+    elif diagnostic_page.stage_table(run, "complementarity") is not None:
+        show_figure("complementarity-sets", run, view, key="comp_sets")
 
 
 def _pick_level() -> None:
-    picked = _picked("comp_levels")
-    if picked is not None:
-        st.session_state["comp_level"] = picked
+    if levels := picked("comp_levels"):
+        st.session_state["comp_level"] = levels[-1]
 
 
-def _picked(key: str) -> int | None:
-    """What the clicked point of a chart carries."""
-    points = st.session_state[key]["selection"]["points"]
-    values = [point["customdata"] for point in points if isinstance(point.get("customdata"), int)]
-    return values[-1] if values else None
-
-
-def _all_pairs(run: Run, pair: Pair) -> None:
+def _all_pairs(run: Run, view: Choices) -> None:
     """The matrix of gains; a click chooses the pair."""
-    table = diagnostic_page.stage_table(run, "pair_gain")
-    if table is None:
+    if diagnostic_page.stage_table(run, "pair_gain") is None:
         return
-    pairs = table[(table["ood"] == pair.ood) & (table["level"] == pair.level)]
-    found = numbers.straddling(run, pair.ood, pair.level)
-    st.markdown(_straddle_text(found, pairs["gain"].max()), help=_STRADDLE_HELP)
-    show_plate(
-        plates.pairs(run, pair, pairs, state.figure_theme()),
+    largest = pair_rows(run, view.ood, view.level)["gain"].max()
+    st.markdown(_straddle_text(straddling(run, view), largest), help=_STRADDLE_HELP)
+    show_figure(
+        "complementarity-pairs",
+        run,
+        view,
         key="comp_pairs",
         hint="Click a cell to choose its pair.",
         on_select=lambda: _pick_pair(run),
@@ -114,16 +93,16 @@ def _straddle_text(found: StraddleShare | None, largest: float) -> str:
 
 def _pick_pair(run: Run) -> None:
     """The tap that stands earlier in the forward pass becomes the first."""
-    picked = _picked("comp_pairs")
-    if picked is not None:
-        earlier, later = sorted(divmod(picked, len(run.taps)))
+    if cells := picked("comp_pairs"):
+        earlier, later = sorted(divmod(cells[-1], len(run.taps)))
         st.session_state["comp_first"], st.session_state["comp_second"] = run.taps[earlier].name, run.taps[later].name
 
 
-def _images(run: Run, pair: Pair) -> None:
+def _images(run: Run, view: Choices, pair: Pair) -> None:
     """The OOD images of one group, and how many each group has."""
-    id_e, id_d, ood_e, ood_d = (values[0] for values in numbers.pair_scores(run, pair, [pair.level]))
-    found = catches(id_e, id_d, ood_e, ood_d, groups=Groups.of(*run.group_names(pair.ood)))
+    ood = view.ood
+    id_e, id_d, ood_e, ood_d = pair_scores(run, view)
+    found = catches(id_e, id_d, ood_e, ood_d, groups=Groups.of(*run.group_names(ood)))
     labels = _group_labels(pair)
     st.segmented_control(
         "OOD images caught by",
@@ -138,17 +117,17 @@ def _images(run: Run, pair: Pair) -> None:
     st.markdown(_counts_text(found, labels))
     rows = np.flatnonzero(found.group == GROUPS.index(group))
     if rows.size == 0:
-        st.info(f"No image of {escape(pair.ood)} is in this group.", icon=":material/info:")
+        st.info(f"No image of {escape(ood)} is in this group.", icon=":material/info:")
         return
     score, about = {"encoder": (ood_e, pair.short[0]), "decoder": (ood_d, pair.short[1])}.get(
         group, ((ood_e + ood_d) / 2, "plain average")
     )
     order = rows[np.argsort(-score[rows], kind="stable")][:_SHOWN]
     heading = (
-        f"{labels[group]}: {len(order)} of {counted(rows.size, 'image')} of {pair.ood}, by {about} score, highest first"
+        f"{labels[group]}: {len(order)} of {counted(rows.size, 'image')} of {ood}, by {about} score, highest first"
     )
-    images = data.images(run, "ood", pair.ood)
-    show_absence(run, ("ood", pair.ood))
+    images = data.images(run, "ood", ood)
+    show_absence(run, ("ood", ood))
     show_gallery(heading, images, score, order, "The number is that score.")
 
 
@@ -166,16 +145,3 @@ def _counts_text(found: Catches, labels: dict[str, str]) -> str:
         estimate = format_estimate(found.count[k] / n, found.lo[k], found.hi[k])
         shares.append(f"{escape(labels[group])} **{estimate}**")
     return f"Share of the {n} OOD images (Wilson 95 % interval): {' · '.join(shares)}"
-
-
-def _ood_sets(run: Run, pair: Pair) -> None:
-    """The published pairs on every OOD set at the chosen level."""
-    table = diagnostic_page.stage_table(run, "complementarity")
-    if table is None:
-        return
-    try:
-        plate = plates.sets(run, pair.level, table, state.figure_theme())
-    except NotMeasuredError as reason:
-        st.info(str(reason), icon=":material/info:")
-        return
-    show_plate(plate, key="comp_sets")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -11,14 +12,12 @@ from cfs_explore.diagnostics.bootstrap import RESAMPLES, standing_decimals
 from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.complementarity import complementarity_headline
-from cfs_explore.plates import complementarity as plates
-from cfs_explore.plates.choices import SCALES, default_pair, tap_order
-from cfs_explore.plates.pair import Pair, make_pair
+from cfs_explore.plates.choices import SCALES, Choices, choose, default_pair, tap_order
+from cfs_explore.plates.pair import ONE_TAP, SAME_TAP, Pair, pair_numbers, pair_of
 from cfs_explore.store import Run
-from cfs_explore.ui import complementarity_data as numbers
 from cfs_explore.ui import complementarity_details, diagnostic_page, state
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 
 _FORMULAS = {
@@ -64,28 +63,26 @@ def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Do encoder and decoder know different things?", anchor=False)
     if len(run.taps) < 2:
-        st.info(plates.ONE_TAP, icon=":material/info:")
+        st.info(ONE_TAP, icon=":material/info:")
         return
     headline = st.empty()
-    pair = _controls(run)
-    if pair.first == pair.second:
-        st.info(plates.SAME_TAP, icon=":material/info:")
+    view = _controls(run)
+    if view.pair[0] == view.pair[1]:
+        st.info(SAME_TAP, icon=":material/info:")
         return
     if not run.manifest.presets:
         st.info(
             "This exploration has no encoder-decoder pair of the published kind. Any two of its taps can be compared.",
             icon=":material/info:",
         )
-    rows = numbers.numbers(run, pair)
-    row, scale = rows.loc[st.session_state["comp_scale"]], st.session_state["comp_scale"]
-    names = tuple(escape(name) for name in pair.names)
-    headline.markdown(f"**{escape(pair.ood)}**: {complementarity_headline(row, run.levels[pair.level].lam, *names)}")
+    pair, rows = pair_of(run, view), pair_numbers(run, view)
+    said = complementarity_headline(rows.loc[view.scale], run.levels[view.level].lam, *map(escape, pair.names))
+    headline.markdown(f"**{escape(view.ood)}**: {said}")
     left, right = st.container(key="beside_complementarity").columns(2, gap="medium")
     with left:
-        sides = [values[0] for values in numbers.pair_scores(run, pair, [pair.level])]
-        show_plate(plates.scores(run, pair, sides, row, scale, state.figure_theme()), key="comp_scatter")
+        show_figure("complementarity-scores", run, view, key="comp_scatter")
     with right:
-        _panel(run, pair, rows)
+        _panel(view.scale, pair, rows)
     st.segmented_control(
         "Look closer",
         list(complementarity_details.VIEWS),
@@ -96,11 +93,11 @@ def _page(run: Run) -> None:
         "worth. Images: which OOD images each of the two catches. OOD sets: the published pair on every set.",
     )
     state.remember(comp_view=st.session_state["comp_view"])
-    complementarity_details.show(run, pair, rows, scale)
+    complementarity_details.show(run, view, pair)
     diagnostic_page.formulas(_FORMULAS, lab="Two scores and their correlation, to play with")
 
 
-def _controls(run: Run) -> Pair:
+def _controls(run: Run) -> Choices:
     """OOD set, level, the two taps and the scale."""
     index = {tap.name: position for position, tap in enumerate(run.taps)}
     regions = {tap.name: tap.region for tap in run.taps}
@@ -136,12 +133,11 @@ def _controls(run: Run) -> Pair:
             "AUROCs, bits and images caught are the same on both scales.",
         )
     state.remember(comp_level=level, comp_first=taps[0], comp_second=taps[1], comp_scale=scale)
-    return make_pair(run, ood, level, index[taps[0]], index[taps[1]])
+    return replace(choose(run), ood=ood, level=level, pair=tuple(index[tap] for tap in taps), scale=scale)
 
 
-def _panel(run: Run, pair: Pair, rows: pd.DataFrame) -> None:
+def _panel(scale: str, pair: Pair, rows: pd.DataFrame) -> None:
     """What each separates alone, together, and given the other."""
-    scale = st.session_state["comp_scale"]
     row = rows.loc[scale]
     st.markdown(
         f"## Each alone, and together\n{_alone_table(row, pair, scale)}",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,6 +100,9 @@ class PageRun(Run):
     def moments(self, role: str, name: str | None = None) -> dict[str, np.ndarray]:
         return _moments(self, role, name)
 
+    def derived(self, make: Callable[..., Any], *arguments: Hashable) -> Any:
+        return _derived(self, f"{make.__module__}.{make.__qualname__}", arguments, make)
+
 
 #: How ``kept`` tells runs apart.
 _BY_DIGEST = {Run: _digest, PageRun: _digest}
@@ -122,6 +126,11 @@ def _scores(run: PageRun, role: str, name: str | None) -> np.ndarray:
 @kept(max_entries=32)
 def _moments(run: PageRun, role: str, name: str | None) -> dict[str, np.ndarray]:
     return {key: _shared(values) for key, values in Run.moments(run, role, name).items()}
+
+
+@kept(max_entries=512)
+def _derived(run: PageRun, name: str, arguments: tuple[Hashable, ...], _make: Callable[..., Any]) -> Any:
+    return _make(run, *arguments)
 
 
 def _shared(values: np.ndarray) -> np.ndarray:

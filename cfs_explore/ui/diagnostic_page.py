@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
 from cfs_explore.ui import state
 from cfs_explore.ui.missing_stage import show_missing, show_skipped
-from cfs_explore.ui.sidebar import escape
 
 
 def restore_ood(run: Run) -> str:
@@ -51,15 +48,6 @@ def stage_table(run: Run, name: str, *, everything: bool = True) -> pd.DataFrame
         show_missing(run, stage, everything=everything)
         return None
     return run.table(name)
-
-
-@contextmanager
-def or_why() -> Iterator[None]:
-    """Around a plate that is made and shown: where the run lacks it, the page says why in its place."""
-    try:
-        yield
-    except NotMeasuredError as why:
-        st.info(escape(str(why)))
 
 
 def formulas(entries: Mapping[str, str], *, lab: str | None = None) -> None:

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from dataclasses import replace
+
 import streamlit as st
 
-from cfs_explore.plates import stability as plates
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.stability import PART, PARTS
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, state
+from cfs_explore.ui import state
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import kept_plate, show_plate
-from cfs_explore.ui.stability_data import pick
+from cfs_explore.ui.figure import picked, show_figure
 
 
-def show(run: Run, law: pd.DataFrame, drift: pd.DataFrame, chosen: str) -> None:
-    """Why snapshots hold or fail: growth of the noise, drift of the conditioning, and all taps at one glance.
-
-    Args:
-        run: the exploration.
-        law, drift: the stage's tables.
-        chosen: name of the chosen tap.
-    """
+def show(run: Run, view: Choices) -> None:
+    """Why snapshots hold or fail: growth of the noise, drift of the conditioning, and all taps at one glance."""
     left, right = st.container(key="beside_law").columns([5, 4], gap="large")
     with left:
-        _growth(run, law, chosen)
+        _growth(run, view)
     with right:
-        _drift(run, drift, chosen)
-    _radius(run, law, chosen)
+        _drift(run, view)
+    _radius(run, view)
 
 
-def _growth(run: Run, law: pd.DataFrame, chosen: str) -> None:
+def pick(key: str, run: Run) -> None:
+    """A click in the figure ``key`` chooses the tap whose index it reports."""
+    if taps := picked(key):
+        st.session_state["stability_tap"] = run.taps[taps[-1]].name
+
+
+def _growth(run: Run, view: Choices) -> None:
     st.header(
         "How the noise grows inside",
         anchor=False,
@@ -37,13 +38,11 @@ def _growth(run: Run, law: pd.DataFrame, chosen: str) -> None:
         "the noise's own variance: the local law. Where the curve leaves the dashed line, the network no longer "
         "responds linearly.",
     )
-    with diagnostic_page.or_why():
-        plate = kept_plate(run, "law", (chosen,), lambda theme: plates.local_law(run, law, chosen, theme))
-        show_plate(plate, key="stability_law")
+    show_figure("stability-law", run, view, key="stability_law")
 
 
 @fragment
-def _drift(run: Run, drift: pd.DataFrame, chosen: str) -> None:
+def _drift(run: Run, view: Choices) -> None:
     """Redrawn alone when its control changes."""
     st.header(
         "Noise or conditioning?",
@@ -53,17 +52,13 @@ def _drift(run: Run, drift: pd.DataFrame, chosen: str) -> None:
         "image's own part does not.",
     )
     part = st.segmented_control(
-        "Drift", list(plates.PARTS), key="stability_part", format_func=lambda name: plates.PARTS[name][0], required=True
+        "Drift", list(PARTS), key="stability_part", format_func=lambda name: PARTS[name][0], required=True
     )
     state.remember(stability_part=part)
-    with diagnostic_page.or_why():
-        plate = kept_plate(
-            run, "drift", (chosen, part), lambda theme: plates.drift_by_cause(run, drift, chosen, part, theme)
-        )
-        show_plate(plate, key="stability_drift")
+    show_figure("stability-drift", run, replace(view, options={PART.name: part}), key="stability_drift")
 
 
-def _radius(run: Run, law: pd.DataFrame, chosen: str) -> None:
+def _radius(run: Run, view: Choices) -> None:
     st.header(
         "How far each tap is stable",
         anchor=False,
@@ -71,9 +66,10 @@ def _radius(run: Run, law: pd.DataFrame, chosen: str) -> None:
         "b/a measured up to which every local slope stays in that range and the ICC is at least 0.9. Measured levels "
         "only, so that it moves in steps.",
     )
-    with diagnostic_page.or_why():
-        show_plate(
-            kept_plate(run, "radius", (chosen,), lambda theme: plates.radius(run, law, chosen, theme)),
-            key="stability_radius",
-            on_select=lambda: pick("stability_radius", run),
-        )
+    show_figure(
+        "stability-radius",
+        run,
+        view,
+        key="stability_radius",
+        on_select=lambda: pick("stability_radius", run),
+    )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from dataclasses import replace
+
 import streamlit as st
 
 from cfs_explore.diagnostics.auroc_curve import AurocCurve
 from cfs_explore.figures import short_tap_name
 from cfs_explore.headlines.stability import Curve, Survival, stability_headline
-from cfs_explore.plates import stability as plates
+from cfs_explore.plates.choices import Choices, choose
+from cfs_explore.plates.needs import NotMeasuredError, stage_rows
 from cfs_explore.plates.plate import id_count
+from cfs_explore.plates.stability import MEASURE, MEASURES, PART, tap_curve
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, stability_causes, state
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import kept_plate, show_plate
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.ui.stability_data import auroc_curve, pick
 
 #: The paper's main level.
 _MAIN_LAM = 5.0
@@ -38,8 +40,8 @@ def show(run: Run) -> None:
     names = [tap.name for tap in run.taps]
     diagnostic_page.restore_ood(run)
     state.restore("stability_tap", _default_tap(run), names)
-    state.restore("stability_measure", plates.MEASURE.default, plates.MEASURE.values)
-    state.restore("stability_part", plates.PART.default, plates.PART.values)
+    state.restore("stability_measure", MEASURE.default, MEASURE.values)
+    state.restore("stability_part", PART.default, PART.values)
     _page(run)
 
 
@@ -57,27 +59,25 @@ def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("How much of a snapshot survives the noise?", anchor=False)
     headline = st.empty()
-    ood, chosen, measure = _controls(run)
-    curve = auroc_curve(run, ood, chosen)
-    table = diagnostic_page.stage_table(run, "stability")
-    law, drift = (None if table is None else diagnostic_page.stage_table(run, name) for name in ("local_law", "drift"))
+    view = _controls(run)
+    measured = diagnostic_page.stage_table(run, "stability") is not None
     headline.markdown(
-        stability_headline(_tap_words(run, chosen), _survival(run, chosen, table, law), _words(ood, curve))
+        stability_headline(_tap_words(run, view), _survival(run, view), _words(view.ood, tap_curve(run, view)))
     )
-    if table is None:
-        _auroc(run, ood, chosen, curve)
-    else:
+    if measured:
         left, right = st.container(key="beside_stability").columns([5, 4], gap="large")
         with left:
-            _reliability(run, table, chosen, measure)
+            _reliability(run, view)
         with right:
-            _auroc(run, ood, chosen, curve)
-    if law is not None and drift is not None:
-        stability_causes.show(run, law, drift, chosen)
+            _auroc(run, view)
+        stability_causes.show(run, view)
+    else:
+        _auroc(run, view)
     diagnostic_page.formulas(_FORMULAS, lab="See noise wash a snapshot out")
 
 
-def _controls(run: Run) -> tuple[str, str, str]:
+def _controls(run: Run) -> Choices:
+    """OOD set, tap, and what survives."""
     regions = {tap.name: tap.region for tap in run.taps}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ood = diagnostic_page.ood_control(run)
@@ -92,33 +92,32 @@ def _controls(run: Run) -> tuple[str, str, str]:
         )
         measure = st.segmented_control(
             "What survives",
-            list(plates.MEASURES),
+            list(MEASURES),
             key="stability_measure",
-            format_func=lambda name: plates.MEASURES[name][0],
+            format_func=lambda name: MEASURES[name][0],
             required=True,
             help="ICC (intraclass correlation): the share of the variance that is the image's own; the rest is the "
             "noise draw's. Of the features (the pooled activations) or of the scores made of them. Spearman: whether "
             "two noise draws put the images into the same order. 1 is perfect, 0 is nothing.",
         )
     state.remember(stability_tap=chosen, stability_measure=measure)
-    return ood, chosen, measure
+    return replace(choose(run), ood=ood, cell=list(regions).index(chosen), options={MEASURE.name: measure})
 
 
-def _tap_words(run: Run, chosen: str) -> str:
-    region = next(tap.region for tap in run.taps if tap.name == chosen)
-    return f"{escape(short_tap_name(chosen))} ({region})"
+def _tap_words(run: Run, view: Choices) -> str:
+    tap = run.taps[view.cell]
+    return f"{escape(short_tap_name(tap.name))} ({tap.region})"
 
 
-def _survival(run: Run, chosen: str, table: pd.DataFrame | None, law: pd.DataFrame | None) -> Survival | None:
+def _survival(run: Run, view: Choices) -> Survival | None:
     """The chosen tap's ICC at the level nearest to the paper's: of the map, or, with one draw, of the local law."""
-    if table is None:
-        return None
-    rows = table[(table["role"] == "id_test") & (table["tap"] == chosen)]
-    names = ("icc_features", "icc_features_lo", "icc_features_hi", "n")
+    table, of, names = "stability", {"role": "id_test"}, ("icc_features", "icc_features_lo", "icc_features_hi", "n")
     if run.draws < 2:
-        if law is None:
-            return None
-        rows, names = law[law["tap"] == chosen], ("icc", "icc_lo", "icc_hi", "n_id")
+        table, of, names = "local_law", {}, ("icc", "icc_lo", "icc_hi", "n_id")
+    try:
+        rows = stage_rows(run, table, tap=run.taps[view.cell].name, **of)
+    except NotMeasuredError:
+        return None
     row = rows.loc[(rows["lam"] - _MAIN_LAM).abs().idxmin()]
     value, lo, hi, n = (row[name] for name in names)
     return Survival(row["lam"], value, lo, hi, id_count(run, int(n)), int(row["draws"]))
@@ -132,26 +131,21 @@ def _words(ood: str, curve: AurocCurve) -> Curve:
     return Curve(escape(ood), peak["lam"], peak["auroc"], peak["lo"], peak["hi"], first, last, len(frame), count)
 
 
-def _reliability(run: Run, table: pd.DataFrame, chosen: str, measure: str) -> None:
+def _reliability(run: Run, view: Choices) -> None:
     st.header("What survives", anchor=False)
-    if run.draws < 2:
-        st.info(f"{plates.ONE_DRAW} Below is what the stage measured by itself.", icon=":material/info:")
-        return
-    with diagnostic_page.or_why():
-        show_plate(
-            kept_plate(
-                run,
-                "survival",
-                (chosen, measure),
-                lambda theme: plates.survival(run, table, chosen, measure, theme),
-            ),
-            key="stability_lines",
-            hint="Click a line to choose its tap.",
-            on_select=lambda: pick("stability_lines", run),
-        )
+    shown = show_figure(
+        "stability-survival",
+        run,
+        view,
+        key="stability_lines",
+        hint="Click a line to choose its tap.",
+        on_select=lambda: stability_causes.pick("stability_lines", run),
+    )
+    if not shown and run.draws < 2:
+        st.caption("Below is what the stage measured by itself.")
 
 
-def _auroc(run: Run, ood: str, chosen: str, curve: AurocCurve) -> None:
+def _auroc(run: Run, view: Choices) -> None:
     st.header(
         "What it is worth",
         anchor=False,
@@ -160,7 +154,4 @@ def _auroc(run: Run, ood: str, chosen: str, curve: AurocCurve) -> None:
         "allows. The highest of several AUROCs is a little flattered by chance. Single draws may lie below the line: "
         "averaging draws takes noise out of the scores.",
     )
-    plate = kept_plate(
-        run, "along_noise", (ood, chosen), lambda theme: plates.auroc_along_noise(run, ood, chosen, curve, theme)
-    )
-    show_plate(plate, key="stability_auroc")
+    show_figure("stability-auroc", run, view, key="stability_auroc")

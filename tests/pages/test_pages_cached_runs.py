@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 
 from cfs_explore.locations import BUNDLES
+from cfs_explore.store import open_run
 from cfs_explore.ui import data
 
 
@@ -48,3 +49,14 @@ def test_what_pages_share_cannot_be_changed():
         run.scores("id_test")[0] = 0
     with pytest.raises(ValueError, match="read-only"):
         run.moments("id_test")["mean"][0] = 0
+
+
+def test_what_is_derived_from_a_run_is_kept_by_function_and_arguments():
+    run, asked = data.load_run(BUNDLES / "digits"), []
+
+    def count(run, *arguments):
+        asked.append(arguments)
+        return len(asked)
+
+    assert [run.derived(count, *arguments) for arguments in ((1, "a"), (2, "a"), (1, "a"))] == [1, 2, 1]
+    assert open_run(BUNDLES / "digits").derived(count, 1, "a") == 3

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import streamlit as st
 from page_steps import open_page, texts
 
 from cfs_explore.diagnostics import catches, joint_separability
 from cfs_explore.diagnostics.bootstrap import standing_decimals
 from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.pipeline import explore
-from cfs_explore.ui import complementarity_details, complementarity_view, data
+from cfs_explore.ui import complementarity_details, data
 
 
 @pytest.fixture(scope="module")
@@ -187,10 +188,8 @@ def test_scores_of_zero_have_no_logarithm(runs, monkeypatch):
         return scores
 
     monkeypatch.setattr(data.PageRun, "scores", with_zero)
-    for name in ("mean_scores", "numbers", "gains"):
-        getattr(complementarity_view.numbers, name).clear()
+    st.cache_resource.clear()
     app = open_page("complementarity", run="all", ood="bright", comp_scale="ln s")
     assert "linear axes, since a score that is not above 0 has no logarithm" in plain(app)
     assert "and are above 0" in plain(app)
-    for name in ("mean_scores", "numbers", "gains"):
-        getattr(complementarity_view.numbers, name).clear()
+    st.cache_resource.clear()

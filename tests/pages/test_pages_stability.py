@@ -85,14 +85,14 @@ def test_nonsense_falls_back(nonsense, show):
 
 
 def test_a_click_chooses_the_tap_it_reports(runs, monkeypatch):
-    from cfs_explore.ui import stability_data
+    from cfs_explore.ui import stability_causes
 
     run, state = open_run(runs / "whole" / "tiny"), {"figure": {"selection": {"points": [{"customdata": 3}]}}}
-    monkeypatch.setattr(stability_data.st, "session_state", state)
-    stability_data.pick("figure", run)
+    monkeypatch.setattr(stability_causes.st, "session_state", state)
+    stability_causes.pick("figure", run)
     assert state["stability_tap"] == run.taps[3].name
     state["figure"]["selection"]["points"] = [{}]
-    stability_data.pick("figure", run)
+    stability_causes.pick("figure", run)
     assert state["stability_tap"] == run.taps[3].name
 
 

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from altered_tables import with_columns
 from page_steps import open_page
 from same_as_page import assert_page_shows
 
 from cfs_explore.figures import short_tap_name
 from cfs_explore.plates.choices import choose
-from cfs_explore.plates.complementarity import KINDS, sets
+from cfs_explore.plates.complementarity import KINDS
 from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.store import open_run
 
@@ -152,7 +153,6 @@ def test_a_run_without_a_pair_says_so(bare):
         make("complementarity-scores", run, replace(choose(bare), pair=(0, 0)))
 
 
-def test_a_table_without_the_chosen_level_says_so(digits):
-    table = digits.table("complementarity")
+def test_a_table_without_the_chosen_level_says_so(digits, letters):
     with pytest.raises(NotMeasuredError, match="not measured at this level"):
-        sets(digits, 2, table[table["level"] != 2], "light")
+        make("complementarity-sets", with_columns(digits, "complementarity", level=0), letters)

@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import pytest
+from altered_tables import with_columns
 from page_steps import open_page
 from same_as_page import assert_page_shows
 
 from cfs_explore.figures import format_estimate
-from cfs_explore.plates import stability
 from cfs_explore.plates.choices import choose
 from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.plates.stability import KINDS
@@ -63,7 +63,7 @@ def test_survival_is_the_tables_icc(digits, others):
 
 
 def test_survival_of_another_measure(digits):
-    plate = stability.survival(digits, digits.table("stability"), TAP, "spearman")
+    plate = make("stability-survival", digits, choose(digits, tap=TAP, options={"measure": "spearman"}))
     table = digits.table("stability").query("role == 'id_test' and tap == @TAP")
     assert trace(plate, ", chosen").y == pytest.approx(table["spearman"].tolist())
     assert plate.caption.startswith("Mean Spearman correlation between draws;")
@@ -107,7 +107,7 @@ def test_drift_is_the_tables_by_cause(digits, others):
 
 
 def test_the_images_own_drift(digits):
-    plate = stability.drift_by_cause(digits, digits.table("drift"), TAP, "own")
+    plate = make("stability-drift", digits, choose(digits, tap=TAP, options={"part": "own"}))
     table = digits.table("drift").query("tap == @TAP and cause == 'both' and own > 0")
     assert trace(plate, "Both, as in the map").y == pytest.approx(table["own"].tolist())
 
@@ -119,19 +119,24 @@ def test_radius_has_every_taps_slope(digits, others):
     assert shown == pytest.approx(slopes.to_dict())
 
 
-def test_what_cannot_be_shown_says_why(digits):
-    law, drift, table = (digits.table(name) for name in ("local_law", "drift", "stability"))
+def test_one_draw_says_what_to_run(digits, others):
     single = Run(digits.path, digits.manifest.model_copy(update={"draws": 1}))
     with pytest.raises(NotMeasuredError, match="`draws: 5` in its spec"):
-        stability.survival(single, table, TAP)
-    with pytest.raises(NotMeasuredError, match="no reliability"):
-        stability.survival(digits, table.assign(icc_features=np.nan), TAP)
-    with pytest.raises(NotMeasuredError, match="does not respond to the noise"):
-        stability.local_law(digits, law.assign(within=0.0), TAP)
-    with pytest.raises(NotMeasuredError, match="no drift"):
-        stability.drift_by_cause(digits, drift.assign(drift=0.0), TAP)
-    with pytest.raises(NotMeasuredError, match="no slope and no radius"):
-        stability.radius(digits, law.assign(slope=np.nan), TAP)
+        make("stability-survival", single, others)
+
+
+@pytest.mark.parametrize(
+    ("kind", "table", "columns", "why"),
+    [
+        ("stability-survival", "stability", {"icc_features": np.nan}, "no reliability"),
+        ("stability-law", "local_law", {"within": 0.0}, "does not respond to the noise"),
+        ("stability-drift", "drift", {"drift": 0.0}, "no drift"),
+        ("stability-radius", "local_law", {"slope": np.nan}, "no slope and no radius"),
+    ],
+)
+def test_what_cannot_be_shown_says_why(kind, table, columns, why, digits, others):
+    with pytest.raises(NotMeasuredError, match=why):
+        make(kind, with_columns(digits, table, **columns), others)
 
 
 @pytest.mark.parametrize("kind", KINDS)
