@@ -80,7 +80,7 @@ def test_the_ranking_has_every_cell_and_the_correlation_of_all(digits, letters):
 
 
 def test_a_set_made_like_every_proxy_cannot_be_ranked(digits, letters):
-    other = changed(digits, "prediction", predicted=np.nan, left_out="blur, noise")
+    other = changed(digits, "prediction", lambda table: table.assign(predicted=np.nan, left_out="blur, noise"))
     with pytest.raises(NotMeasuredError, match=r"Every kind of proxy is left out for this set.*: blur, noise"):
         make("prediction-ranking", other, letters)
 
@@ -112,7 +112,8 @@ def test_proxies_are_those_of_the_chosen_cell(digits, letters):
 
 
 def test_kinds_left_out_are_drawn_open(digits, letters):
-    plate = make("prediction-proxies", changed(digits, "prediction", left_out="blur, noise"), letters)
+    other = changed(digits, "prediction", lambda table: table.assign(left_out="blur, noise"))
+    plate = make("prediction-proxies", other, letters)
     drawn = len(trace(plate, "measured, 95 % interval").x)
     assert len(trace(plate, "left out").x) == 2 and drawn == len(plate.rows) - 2
 
