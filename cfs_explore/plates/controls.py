@@ -47,18 +47,21 @@ _ROW_NAMES = {
 }
 
 
-def excess_map(run: Run, ood: str, cells: pd.DataFrame, copies: pd.DataFrame, theme: str = "light") -> Plate:
-    """Map of what the trained backbone adds to a control.
+def draws_of(run: Run, choices: Choices) -> int:
+    """How many draws the trained side averages."""
+    return 1 if ON_TRAINED_SIDE.of(choices.options) == "one" else run.draws
 
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        cells: its rows of the table ``excess``, of one control and one number of draws.
-        copies: its rows of the table ``controls``, whose seeds are counted.
-        theme: "light" or "dark".
-    """
-    control, draws = cells["control"].iloc[0], int(cells["draws"].iloc[0])
-    seeds = copies["seed"].nunique()
+
+def reencoded_cells(run: Run, choices: Choices) -> pd.DataFrame:
+    """Every cell after re-encoding against before, one draw on both sides."""
+    return stage_rows(run, "excess", ood=choices.ood, control="re-encoded", draws=1)
+
+
+def excess_map(run: Run, choices: Choices, theme: str) -> Plate:
+    """Map of what the trained backbone adds to a control."""
+    ood, control, draws = choices.ood, CONTROL.of(choices.options), draws_of(run, choices)
+    cells = stage_rows(run, "excess", ood=ood, control=control, draws=draws)
+    seeds = stage_rows(run, "controls", ood=ood)["seed"].nunique()
     against = f"the mean of {seeds} untrained copies" if control == "untrained" else "itself on re-encoded images"
     told = "one noise draw on both sides" if draws == 1 else f"{draws} noise draws averaged, control: one"
     found = _verdicts(cells)
@@ -75,20 +78,10 @@ def excess_map(run: Run, ood: str, cells: pd.DataFrame, copies: pd.DataFrame, th
     )
 
 
-def comparison(
-    run: Run, ood: str, best: pd.DataFrame, detectors: pd.DataFrame, draws: int = 1, theme: str = "light"
-) -> Plate:
-    """The backbone and its controls on one line, best against best.
-
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        best: its rows of the table ``best_excess``.
-        detectors: the table ``detectors``.
-        draws: averaged on the trained side, 1 or the run's; that row comes first.
-        theme: "light" or "dark".
-    """
-    rows = _comparison_rows(run, ood, best, detectors, draws)
+def comparison(run: Run, choices: Choices, theme: str) -> Plate:
+    """The backbone and its controls on one line, best against best."""
+    ood, best = choices.ood, stage_rows(run, "best_excess", ood=choices.ood)
+    rows = _comparison_rows(run, ood, best, draws_of(run, choices))
     pair = rows[rows["kind"] == "preset"]
     published = f"CFS(1x2): the published pair as on the map's page, {counts(run, pair, ood)}. " if len(pair) else ""
     return Plate(
@@ -102,12 +95,9 @@ def comparison(
     )
 
 
-def statistics(run: Run, ood: str, table: pd.DataFrame, theme: str = "light") -> Plate:
-    """AUROC of plain image statistics, the highest first; ``table`` are the set's rows of ``image_statistics``.
-
-    Raises:
-        NotMeasuredError: no statistic varies.
-    """
+def statistics(run: Run, choices: Choices, theme: str) -> Plate:
+    """AUROC of plain image statistics, the highest first."""
+    ood, table = choices.ood, stage_rows(run, "image_statistics", ood=choices.ood)
     known = table[table["auroc"].notna()].sort_values("auroc", ascending=False)
     if known.empty:
         raise NotMeasuredError("No image statistic differs between any two images of these sets.")
@@ -125,8 +115,9 @@ def statistics(run: Run, ood: str, table: pd.DataFrame, theme: str = "light") ->
     )
 
 
-def reencoding(run: Run, ood: str, cells: pd.DataFrame, theme: str = "light") -> Plate:
-    """AUROC after re-encoding against before; ``cells`` are of ``excess``, re-encoded with one draw."""
+def reencoding(run: Run, choices: Choices, theme: str) -> Plate:
+    """AUROC after re-encoding against before."""
+    ood, cells = choices.ood, reencoded_cells(run, choices)
     found = _verdicts(cells)
     return Plate(
         reencoding_figure(cells, theme),
@@ -139,21 +130,12 @@ def reencoding(run: Run, ood: str, cells: pd.DataFrame, theme: str = "light") ->
     )
 
 
-def seed_spread(
-    run: Run, ood: str, level: int, trained: pd.DataFrame, copies: pd.DataFrame, theme: str = "light"
-) -> Plate:
-    """Every untrained copy beside the trained backbone along the taps of one level.
-
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        level: position among the run's levels.
-        trained: the set's map, all levels.
-        copies: its rows of the table ``controls``, of the untrained copies, all levels.
-        theme: "light" or "dark".
-    """
+def seed_spread(run: Run, choices: Choices, theme: str) -> Plate:
+    """Every untrained copy beside the trained backbone along the taps of one level."""
+    ood, level = choices.ood, choices.level
+    copies = stage_rows(run, "controls", ood=ood, control="untrained")
     spread = copies.groupby(["level", "tap_index"])["auroc"].std()
-    trained, shown = (frame[frame["level"] == level] for frame in (trained, copies))
+    trained, shown = (frame[frame["level"] == level] for frame in (run.auroc_map(ood), copies))
     several = (
         f"; over all cells the SD over seeds is {format_value(spread.median())} in the median"
         if spread.notna().any()
@@ -176,7 +158,7 @@ def _verdicts(cells: pd.DataFrame) -> Verdicts:
     return verdicts(cells["excess"], cells["lo"], cells["hi"], arms=(cells["trained"], cells["control_auroc"]))
 
 
-def _comparison_rows(run: Run, ood: str, best: pd.DataFrame, detectors: pd.DataFrame, draws: int) -> pd.DataFrame:
+def _comparison_rows(run: Run, ood: str, best: pd.DataFrame, draws: int) -> pd.DataFrame:
     """Rows of the comparison, the trained best cell with ``draws`` first.
 
     Columns: name, auroc, lo, hi, excess of the trained best cell over it with limits, n_id, n_ood, kind, note.
@@ -188,7 +170,7 @@ def _comparison_rows(run: Run, ood: str, best: pd.DataFrame, detectors: pd.DataF
         values = {"auroc": row["trained"], "lo": row["trained_lo"], "hi": row["trained_hi"]}
         name = "Best cell, trained" + (f", {count} draws" if count > 1 else "")
         rows.append({"name": name, "kind": "trained", "note": too_few, **_sizes(row), **values})
-    rows += _published(run, ood, detectors)
+    rows += _published(run, ood)
     controls = {row["control"]: row for row in best[best["draws"] == draws].to_dict("records")}
     for kind, name in _ROW_NAMES.items():
         if kind in controls:
@@ -202,8 +184,9 @@ def _comparison_rows(run: Run, ood: str, best: pd.DataFrame, detectors: pd.DataF
     return pd.DataFrame(rows).reindex(columns=columns).astype({"n_id": "Int64", "n_ood": "Int64"})
 
 
-def _published(run: Run, ood: str, detectors: pd.DataFrame) -> list[dict]:
+def _published(run: Run, ood: str) -> list[dict]:
     """The pair CFS(1x2), where the run has it."""
+    detectors = run.table("detectors")
     if detectors.empty:
         return []
     pair = detectors[(detectors["ood"] == ood) & (detectors["name"] == "CFS(1x2)")]
@@ -218,46 +201,17 @@ def _sizes(row: Mapping) -> dict[str, int]:
     return {"n_id": row["n_id"], "n_ood": row["n_ood"]}
 
 
-def _draws(run: Run, choices: Choices) -> int:
-    """Averaged on the trained side."""
-    return 1 if ON_TRAINED_SIDE.of(choices.options) == "one" else run.draws
-
-
-def _excess_map(run: Run, choices: Choices, theme: str) -> Plate:
-    control = CONTROL.of(choices.options)
-    cells = stage_rows(run, "excess", ood=choices.ood, control=control, draws=_draws(run, choices))
-    return excess_map(run, choices.ood, cells, stage_rows(run, "controls", ood=choices.ood), theme)
-
-
-def _comparison(run: Run, choices: Choices, theme: str) -> Plate:
-    best = stage_rows(run, "best_excess", ood=choices.ood)
-    return comparison(run, choices.ood, best, run.table("detectors"), _draws(run, choices), theme)
-
-
-def _statistics(run: Run, choices: Choices, theme: str) -> Plate:
-    return statistics(run, choices.ood, stage_rows(run, "image_statistics", ood=choices.ood), theme)
-
-
-def _reencoding(run: Run, choices: Choices, theme: str) -> Plate:
-    cells = stage_rows(run, "excess", ood=choices.ood, control="re-encoded", draws=1)
-    return reencoding(run, choices.ood, cells, theme)
-
-
-def _seed_spread(run: Run, choices: Choices, theme: str) -> Plate:
-    copies = stage_rows(run, "controls", ood=choices.ood, control="untrained")
-    return seed_spread(run, choices.ood, choices.level, run.auroc_map(choices.ood), copies, theme)
-
-
+_SET = ("ood",)
 KINDS = {
     "controls-excess": Kind(
-        "What the trained backbone adds to untrained copies, over the map",
-        _excess_map,
-        options=(CONTROL, ON_TRAINED_SIDE),
+        "What the trained backbone adds to untrained copies, over the map", excess_map, _SET, (CONTROL, ON_TRAINED_SIDE)
     ),
     "controls-comparison": Kind(
-        "The backbone and its controls, best against best", _comparison, options=(ON_TRAINED_SIDE,)
+        "The backbone and its controls, best against best", comparison, _SET, (ON_TRAINED_SIDE,)
     ),
-    "controls-statistics": Kind("How well plain image statistics do", _statistics),
-    "controls-reencoding": Kind("AUROC of every cell after re-encoding against before", _reencoding),
-    "controls-seeds": Kind("Untrained copies of several seeds along the taps of a level", _seed_spread),
+    "controls-statistics": Kind("How well plain image statistics do", statistics, _SET),
+    "controls-reencoding": Kind("AUROC of every cell after re-encoding against before", reencoding, _SET),
+    "controls-seeds": Kind(
+        "Untrained copies of several seeds along the taps of a level", seed_spread, ("ood", "level")
+    ),
 }

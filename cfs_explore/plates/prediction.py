@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from cfs_explore.diagnostics.verdicts import verdicts
@@ -27,31 +25,17 @@ def published_lam(run: Run) -> str:
     return format_value(run.levels[run.manifest.kept["level"]].lam, 1)
 
 
-def left_out(cells: pd.DataFrame) -> list[str]:
-    """Kinds of proxy that do not count for an OOD set; ``cells`` are its rows of the table ``prediction``."""
-    return [kind for kind in cells["left_out"].iloc[0].split(", ") if kind]
-
-
-def ranking(run: Run, ood: str, cells: pd.DataFrame, losses: pd.DataFrame, index: int, theme: str = "light") -> Plate:
-    """Measured AUROC of all cells against that predicted from proxies.
-
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        cells, losses: its rows of the tables ``prediction`` and ``regret``.
-        index: cell to be marked, level * taps + tap.
-        theme: "light" or "dark".
-
-    Raises:
-        NotMeasuredError: no kind of proxy counts for this set.
-    """
+def ranking(run: Run, choices: Choices, theme: str) -> Plate:
+    """Measured AUROC of all cells against that predicted from proxies, the chosen one marked."""
+    ood = choices.ood
+    cells, losses = (stage_rows(run, name, ood=ood) for name in ("prediction", "regret"))
     first, without = cells.iloc[0], cells["left_out"].iloc[0]
     if cells["predicted"].isna().all():
         raise NotMeasuredError(f"Every kind of proxy is left out for this set, since it was made that way: {without}.")
     rho = format_estimate(first["spearman"], first["spearman_lo"], first["spearman_hi"])
     exception = f"; without {without}, since the set was made that way" if without else ""
     return Plate(
-        proxy_scatter_figure(cells, len(run.taps), _marks(run, losses), index, theme),
+        proxy_scatter_figure(cells, len(run.taps), _marks(run, losses), choices.cell, theme),
         cells[["tap", "lam", "region", "predicted", "auroc", "lo", "hi", "left_out", "n_proxy", "n_id", "n_ood"]],
         f"Each point is a cell, {len(cells)} in all; Spearman {rho}: 95 % interval over images, not over cells, which "
         f"depend on each other. Proxies of {first['n_proxy']} ID-train images, one draw{exception}; OOD: {ood}, "
@@ -61,8 +45,9 @@ def ranking(run: Run, ood: str, cells: pd.DataFrame, losses: pd.DataFrame, index
     )
 
 
-def losses_of_set(run: Run, ood: str, losses: pd.DataFrame, theme: str = "light") -> Plate:
-    """What each policy's choice loses on one OOD set; ``losses`` are its rows of the table ``regret``."""
+def losses_of_set(run: Run, choices: Choices, theme: str) -> Plate:
+    """What each policy's choice loses on one OOD set."""
+    ood, losses = choices.ood, stage_rows(run, "regret", ood=choices.ood)
     first = losses.iloc[0]
     best = f"{format_value(first['best_auroc'])}, the largest of {len(run.levels) * len(run.taps)} cells"
     return Plate(
@@ -76,15 +61,9 @@ def losses_of_set(run: Run, ood: str, losses: pd.DataFrame, theme: str = "light"
     )
 
 
-def losses_of_all(run: Run, ood: str, regret: pd.DataFrame, theme: str = "light") -> Plate:
-    """What every policy loses on every OOD set.
-
-    Args:
-        run: the exploration.
-        ood: name of the OOD set to frame.
-        regret: the table of this name.
-        theme: "light" or "dark".
-    """
+def losses_of_all(run: Run, choices: Choices, theme: str) -> Plate:
+    """What every policy loses on every OOD set, the chosen one framed."""
+    regret = stage_rows(run, "regret")
     of_sets = regret[regret["ood"] != ""]
     mean = regret[regret["ood"] == ""].dropna(subset=["regret"]).sort_values("regret")
     found = verdicts(
@@ -92,7 +71,7 @@ def losses_of_all(run: Run, ood: str, regret: pd.DataFrame, theme: str = "light"
     )
     best = mean.iloc[0]["policy"] if len(mean) else "none"
     return Plate(
-        regret_grid_figure(regret, run.ood_names, published_lam(run), theme, ood),
+        regret_grid_figure(regret, run.ood_names, published_lam(run), theme, choices.ood),
         regret.assign(ood=regret["ood"].replace("", "mean of the sets")),
         "AUROC lost to each set's best cell, paired 95 % intervals (last row: of the mean over these sets, "
         f"whose images count as independent but for groups); {counts(run, of_sets)}. The best cell is a naive "
@@ -104,28 +83,24 @@ def losses_of_all(run: Run, ood: str, regret: pd.DataFrame, theme: str = "light"
     )
 
 
-def proxies(run: Run, rows: pd.DataFrame, index: int, without: Sequence[str] = (), theme: str = "light") -> Plate:
-    """What the proxies say of one cell.
-
-    Args:
-        run: the exploration.
-        rows: the cell's rows of the table ``proxies``.
-        index: of the cell, level * taps + tap.
-        without: kinds of proxy that do not count for the OOD set, as of ``left_out``.
-        theme: "light" or "dark".
-    """
+def proxies(run: Run, choices: Choices, theme: str) -> Plate:
+    """What the proxies say of one cell; open, the kinds that do not count for the OOD set."""
+    without = stage_rows(run, "prediction", ood=choices.ood)["left_out"].iloc[0].split(", ")
+    level, tap = divmod(choices.cell, len(run.taps))
+    rows = stage_rows(run, "proxies", level=level, tap_index=tap)
     return Plate(
         proxy_dots_figure(rows, without, theme),
         rows,
         f"ID-train images against their proxies, n = {rows['n'].iloc[0]} each, one draw; 95 % intervals, an "
         "image and its proxy counting as one group. The originals were part of the fit.",
         "; ".join(f"{row.proxy}: AUROC {format_estimate(row.auroc, row.lo, row.hi)}" for row in rows.itertuples()),
-        file_stem(run, f"proxies-of-cell-{index}"),
+        file_stem(run, f"proxies-of-cell-{choices.cell}"),
     )
 
 
-def ablation(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -> Plate:
-    """AUROC by levels, taps and shift of lam; ``rows`` are the OOD set's of the table ``ablation``."""
+def ablation(run: Run, choices: Choices, theme: str) -> Plate:
+    """AUROC by levels, taps and shift of lam."""
+    ood, rows = choices.ood, stage_rows(run, "ablation", ood=choices.ood)
     first = rows.iloc[0]
     measured = rows[rows["shift"] == 0]["auroc"]
     return Plate(
@@ -151,33 +126,11 @@ def _marks(run: Run, losses: pd.DataFrame) -> dict[str, int]:
     return {key: int(level) * len(run.taps) + positions[tap] for key, (level, tap) in places.items()}
 
 
-def _ranking(run: Run, choices: Choices, theme: str) -> Plate:
-    cells, losses = (stage_rows(run, name, ood=choices.ood) for name in ("prediction", "regret"))
-    return ranking(run, choices.ood, cells, losses, choices.cell, theme)
-
-
-def _losses_of_set(run: Run, choices: Choices, theme: str) -> Plate:
-    return losses_of_set(run, choices.ood, stage_rows(run, "regret", ood=choices.ood), theme)
-
-
-def _losses_of_all(run: Run, choices: Choices, theme: str) -> Plate:
-    return losses_of_all(run, choices.ood, stage_rows(run, "regret"), theme)
-
-
-def _proxies(run: Run, choices: Choices, theme: str) -> Plate:
-    level, tap = divmod(choices.cell, len(run.taps))
-    without = left_out(stage_rows(run, "prediction", ood=choices.ood))
-    return proxies(run, stage_rows(run, "proxies", level=level, tap_index=tap), choices.cell, without, theme)
-
-
-def _ablation(run: Run, choices: Choices, theme: str) -> Plate:
-    return ablation(run, choices.ood, stage_rows(run, "ablation", ood=choices.ood), theme)
-
-
+_SET, _CELL = ("ood",), ("ood", "cell")
 KINDS = {
-    "prediction-ranking": Kind("Measured AUROC of every cell against that predicted from proxies", _ranking),
-    "prediction-losses": Kind("What each choice of a cell loses on an OOD set", _losses_of_set),
-    "prediction-losses-all": Kind("What each choice of a cell loses on all OOD sets", _losses_of_all),
-    "prediction-proxies": Kind("What the proxies say of a cell", _proxies),
-    "prediction-ablation": Kind("AUROC by number of levels and taps", _ablation),
+    "prediction-ranking": Kind("Measured AUROC of every cell against that predicted from proxies", ranking, _CELL),
+    "prediction-losses": Kind("What each choice of a cell loses on an OOD set", losses_of_set, _SET),
+    "prediction-losses-all": Kind("What each choice of a cell loses on all OOD sets", losses_of_all, _SET),
+    "prediction-proxies": Kind("What the proxies say of a cell", proxies, _CELL),
+    "prediction-ablation": Kind("AUROC by number of levels and taps", ablation, _SET),
 }

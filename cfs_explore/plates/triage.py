@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.diagnostics import Alarm, Estimate, alarm, compose, discovery_rate, false_alarms, histogram, triage
-from cfs_explore.diagnostics.groups import Members, members
+from cfs_explore.diagnostics.groups import members
 from cfs_explore.figures import score_histogram_figure
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.triage import percent
@@ -29,58 +29,43 @@ KEEPS = Option("keeps", "alarm", "what the threshold keeps: the false-alarm or t
 
 
 class Found(NamedTuple):
-    """What a rule finds: the set, the detector, the scores and the rule."""
+    """What a rule finds: the set, the detector, the rate as a share and by which of RULES, the scores, the rule."""
 
     ood: str
     detector: str
+    rate: float
+    by: str
     id_scores: np.ndarray
     table: pd.DataFrame
     rule: Alarm
     expected: Estimate
 
 
-class OfSets(NamedTuple):
-    """The groups of the images of ID-test and of an OOD set; None where each image is alone (theory 28)."""
-
-    id: Members | None = None
-    ood: Members | None = None
-
-
-def groups_of(run: Run, ood: str) -> OfSets:
-    """Of a run's sets."""
-    return OfSets(*map(members, run.group_names(ood)))
-
-
-def find(
-    ood: str, detector: str, id_scores: np.ndarray, scores: np.ndarray, rate: float, by: str, groups: OfSets
-) -> Found:
-    """Scores, p-values and threshold of one OOD set.
-
-    Args:
-        ood, detector: what they are called.
-        id_scores: of ID-test by the detector, (n_id,).
-        scores: of the set, (n,).
-        rate: as a share; a false discovery rate where ``by`` is "discovery".
-        by: of RULES.
-        groups: of the images of both.
-    """
+def find(run: Run, choices: Choices) -> Found:
+    """Scores, p-values and threshold of one OOD set by the detector."""
+    rate, by = read_number(RATE, choices.options, 0.1, 20) / 100, KEEPS.of(choices.options)
+    cells = as_cells(run, choices.cells)
+    id_scores, scores = (compose(run.scores(*which), cells) for which in (("id_test", None), ("ood", choices.ood)))
+    id_groups, groups = map(members, run.group_names(choices.ood))
     if by == "discovery":
-        p_values = triage(id_scores, scores, math.inf, groups.id)["p_value"].to_numpy()
-        rule = alarm(id_scores, discovery_rate(p_values, rate), groups=groups.id)
+        p_values = triage(id_scores, scores, math.inf, id_groups)["p_value"].to_numpy()
+        rule = alarm(id_scores, discovery_rate(p_values, rate), groups=id_groups)
     else:
-        rule = alarm(id_scores, rate, groups=groups.id)
-    table = triage(id_scores, scores, rule.threshold, groups.id)
-    return Found(ood, detector, id_scores, table, rule, false_alarms(len(scores), rule, groups=groups.ood))
+        rule = alarm(id_scores, rate, groups=id_groups)
+    table = triage(id_scores, scores, rule.threshold, id_groups)
+    expected = false_alarms(len(scores), rule, groups=groups)
+    return Found(choices.ood, detector_name(run, choices.cells), rate, by, id_scores, table, rule, expected)
 
 
-def scores(run: Run, found: Found, rate: float, by: str = "alarm", theme: str = "light") -> Plate:
-    """Histograms of both sets with the threshold; arguments as for ``find``."""
+def scores(run: Run, choices: Choices, theme: str) -> Plate:
+    """Histograms of both sets with the threshold."""
+    found = find(run, choices)
     ood_scores = found.table["score"].to_numpy()
     positive = bool(min(found.id_scores.min(), ood_scores.min()) > 0)
     bins = histogram(found.id_scores, ood_scores, bins=40, log=positive)
     sizes = pd.Series({"n_id": found.rule.n_id, "n_ood": len(ood_scores)})
     possible = math.isfinite(found.rule.threshold)
-    kept = f"{RULES[by].lower()} of {percent(rate)}"
+    kept = f"{RULES[found.by].lower()} of {percent(found.rate)}"
     threshold = (
         f"threshold {format_value(found.rule.threshold)} for a {kept}" if possible else f"no threshold for a {kept}"
     )
@@ -102,18 +87,11 @@ def scores(run: Run, found: Found, rate: float, by: str = "alarm", theme: str = 
     )
 
 
-def _scores(run: Run, choices: Choices, theme: str) -> Plate:
-    cells = as_cells(run, choices.cells)
-    id_scores, ood_scores = (compose(run.scores(*which), cells) for which in (("id_test", None), ("ood", choices.ood)))
-    name, by = detector_name(run, choices.cells), KEEPS.of(choices.options)
-    rate = read_number(RATE, choices.options, 0.1, 20) / 100
-    return scores(
-        run, find(choices.ood, name, id_scores, ood_scores, rate, by, groups_of(run, choices.ood)), rate, by, theme
-    )
-
-
 KINDS = {
     "triage-scores": Kind(
-        "Scores of an OOD set and ID-test, with the threshold that keeps a rate", _scores, options=(RATE, KEEPS)
+        "Scores of an OOD set and ID-test, with the threshold that keeps a rate",
+        scores,
+        ("ood", "cells"),
+        (RATE, KEEPS),
     )
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
@@ -9,11 +11,12 @@ from cfs_explore.diagnostics import DIFFERENCE_COLUMNS, difference_warning, set_
 from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 from cfs_explore.images.statistics import STATISTICS
-from cfs_explore.plates import controls as plates
-from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.controls import STATISTIC_NAMES, reencoded_cells
+from cfs_explore.plates.needs import stage_rows
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 
 VIEWS = {"statistics": "Image statistics", "reencoding": "Re-encoding", "seeds": "Seeds"}
@@ -21,35 +24,25 @@ VIEWS = {"statistics": "Image statistics", "reencoding": "Re-encoding", "seeds":
 _DRAWN = "drawn"
 
 
-def show(run: Run, ood: str, excess: pd.DataFrame, view: str) -> None:
-    """One of ``VIEWS``; ``excess`` is the table of this OOD set."""
-    if view == "statistics":
-        _statistics(run, ood)
-    elif view == "reencoding":
-        _reencoding(run, ood, excess[(excess["control"] == "re-encoded") & (excess["draws"] == 1)])
-    else:
-        _seeds(run, ood)
+def show(run: Run, view: Choices, look: str) -> None:
+    """One of ``VIEWS``."""
+    {"statistics": _statistics, "reencoding": _reencoding, "seeds": _seeds}[look](run, view)
 
 
-def _statistics(run: Run, ood: str) -> None:
-    table = run.table("image_statistics")
-    table = table[table["ood"] == ood]
-    try:
-        plate = plates.statistics(run, ood, table, state.figure_theme())
-    except NotMeasuredError as why:
-        st.info(str(why))
-        return
+def _statistics(run: Run, view: Choices) -> None:
     left, right = st.container(key="beside_statistics").columns([5, 4], gap="large")
     with left:
-        show_plate(plate, key="controls_statistics")
+        if not show_figure("controls-statistics", run, view, key="controls_statistics"):
+            return
+    table = stage_rows(run, "image_statistics", ood=view.ood)
     with right:
         st.markdown(_telling_statistic(table))
         for row in table[table["auroc"].isna()].itertuples():
-            st.caption(f"{plates.STATISTIC_NAMES[row.statistic]} is left out: {row.note}.")
-        st.markdown(f"**As the files are:** {_stored(run, ood)}")
+            st.caption(f"{STATISTIC_NAMES[row.statistic]} is left out: {row.note}.")
+        st.markdown(f"**As the files are:** {_stored(run, view.ood)}")
         with st.popover("What is measured", icon=":material/straighten:", type="tertiary"):
             for name, text in STATISTICS.items():
-                st.markdown(f"**{plates.STATISTIC_NAMES[name]}.** {escape(text)}")
+                st.markdown(f"**{STATISTIC_NAMES[name]}.** {escape(text)}")
 
 
 def _telling_statistic(table: pd.DataFrame) -> str:
@@ -59,9 +52,7 @@ def _telling_statistic(table: pd.DataFrame) -> str:
         return "**No single statistic** tells this set from the ID images beyond chance."
     row = single.iloc[0]
     value = format_estimate(row["auroc"], row["lo"], row["hi"])
-    return (
-        f"**{plates.STATISTIC_NAMES[row['statistic']]}** gives this set away most: AUROC {value} without any network."
-    )
+    return f"**{STATISTIC_NAMES[row['statistic']]}** gives this set away most: AUROC {value} without any network."
 
 
 @data.kept(max_entries=64)
@@ -82,11 +73,12 @@ def _stored(run: Run, ood: str) -> str:
     return "codec (lossy or lossless), native size and grey or colour are distributed as in the ID images."
 
 
-def _reencoding(run: Run, ood: str, excess: pd.DataFrame) -> None:
+def _reencoding(run: Run, view: Choices) -> None:
     left, right = st.container(key="beside_reencoding").columns([5, 4], gap="large")
     with left:
-        show_plate(plates.reencoding(run, ood, excess, state.figure_theme()), key="controls_reencoding")
+        show_figure("controls-reencoding", run, view, key="controls_reencoding")
     with right:
+        excess = reencoded_cells(run, view)
         worse, better = int((excess["lo"] > 0).sum()), int((excess["hi"] < 0).sum())
         st.markdown(
             f"Re-encoding changes AUROC by **{format_value(-excess['excess'].median())}** in the median cell; it "
@@ -98,9 +90,7 @@ def _reencoding(run: Run, ood: str, excess: pd.DataFrame) -> None:
         )
 
 
-def _seeds(run: Run, ood: str) -> None:
-    table = run.table("controls")
-    copies = table[(table["ood"] == ood) & (table["control"] == "untrained")]
+def _seeds(run: Run, view: Choices) -> None:
     st.selectbox(
         "Noise level",
         range(len(run.levels)),
@@ -111,5 +101,4 @@ def _seeds(run: Run, ood: str) -> None:
     )
     level = st.session_state["controls_level"]
     state.remember(controls_level=level)
-    plate = plates.seed_spread(run, ood, level, run.auroc_map(ood), copies, state.figure_theme())
-    show_plate(plate, key="controls_seeds")
+    show_figure("controls-seeds", run, replace(view, level=level), key="controls_seeds")

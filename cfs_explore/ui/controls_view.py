@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from dataclasses import replace
+
 import streamlit as st
 
 from cfs_explore.headlines.controls import controls_headline
 from cfs_explore.plates import controls as plates
+from cfs_explore.plates.choices import Choices, choose
+from cfs_explore.plates.needs import stage_rows
 from cfs_explore.store import Run
 from cfs_explore.ui import controls_details, diagnostic_page, state
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import kept_plate, show_plate
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 
 _FORMULAS = {
@@ -39,20 +42,18 @@ def show(run: Run) -> None:
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Is it the backbone?", anchor=False)
-    excess = diagnostic_page.stage_table(run, "excess")
-    if excess is None:
+    if diagnostic_page.stage_table(run, "excess") is None:
         return
-    best = run.table("best_excess")
     headline = st.empty()
-    ood, control = _controls(run)
-    draws = 1 if st.session_state["controls_draws"] == "one" else run.draws
-    excess, best = (frame[frame["ood"] == ood] for frame in (excess, best))
-    headline.markdown(controls_headline(escape(ood), best[best["draws"] == draws]))
+    view = _controls(run)
+    best = stage_rows(run, "best_excess", ood=view.ood, draws=plates.draws_of(run, view))
+    headline.markdown(controls_headline(escape(view.ood), best))
     left, right = st.container(key="beside_controls").columns([5, 3], gap="large")
     with left:
-        _map(run, ood, control, draws, excess[(excess["control"] == control) & (excess["draws"] == draws)])
+        show_figure("controls-excess", run, view, key="excess")
     with right:
-        _comparison(run, ood, draws, best)
+        st.header("Best against best", anchor=False)
+        show_figure("controls-comparison", run, view, key="controls_dots")
     st.segmented_control(
         "Look closer",
         list(controls_details.VIEWS),
@@ -63,11 +64,11 @@ def _page(run: Run) -> None:
         "one resizing for all images leaves. Seeds: how much an untrained copy's map hangs on its random weights.",
     )
     state.remember(controls_view=st.session_state["controls_view"])
-    controls_details.show(run, ood, excess, st.session_state["controls_view"])
+    controls_details.show(run, view, st.session_state["controls_view"])
     diagnostic_page.formulas(_FORMULAS)
 
 
-def _controls(run: Run) -> tuple[str, str]:
+def _controls(run: Run) -> Choices:
     """OOD set, control, and under More the draws of the trained side."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ood = diagnostic_page.ood_control(run)
@@ -91,26 +92,6 @@ def _controls(run: Run) -> tuple[str, str]:
                     help=f"The map averages {run.draws} noise draws per image, which alone raises AUROC where noise is "
                     "strong; the controls have one, the first of them. One draw on both sides is the fair comparison.",
                 )
+    options = {plates.CONTROL.name: control, plates.ON_TRAINED_SIDE.name: st.session_state["controls_draws"]}
     state.remember(controls_against=control, controls_draws=st.session_state["controls_draws"])
-    return ood, control
-
-
-def _map(run: Run, ood: str, control: str, draws: int, cells: pd.DataFrame) -> None:
-    copies = run.table("controls")
-    plate = kept_plate(
-        run,
-        "excess",
-        (ood, control, draws),
-        lambda theme: plates.excess_map(run, ood, cells, copies[copies["ood"] == ood], theme),
-    )
-    show_plate(plate, key="excess")
-
-
-def _comparison(run: Run, ood: str, draws: int, best: pd.DataFrame) -> None:
-    """The backbone and its controls on one line."""
-    st.header("Best against best", anchor=False)
-    detectors = run.table("detectors")
-    plate = kept_plate(
-        run, "controls", (ood, draws), lambda theme: plates.comparison(run, ood, best, detectors, draws, theme)
-    )
-    show_plate(plate, key="controls_dots")
+    return replace(choose(run), ood=ood, options=options)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from PIL import Image
 
 from cfs_explore.figures.proxy_dots import PROXY_NAMES
 from cfs_explore.images import thumbnail, to_input
 from cfs_explore.images.proxies import make_proxy
-from cfs_explore.plates import prediction as plates
+from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.detector import cell_label
+from cfs_explore.plates.needs import stage_rows
 from cfs_explore.store import Run
-from cfs_explore.ui import data, diagnostic_page, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui import data, diagnostic_page
+from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.gallery import has_pictures, show_absence
 from cfs_explore.ui.sidebar import escape
 
@@ -33,10 +32,12 @@ _STYLE = """
 """
 
 
-def all_sets(run: Run, ood: str, regret: pd.DataFrame) -> None:
+def all_sets(run: Run, view: Choices) -> None:
     """What every policy loses on every OOD set."""
-    show_plate(
-        plates.losses_of_all(run, ood, regret, state.figure_theme()),
+    show_figure(
+        "prediction-losses-all",
+        run,
+        view,
         key="prediction_regret",
         hint="Click a row to open its set.",
         on_select=lambda: _pick_set(run),
@@ -44,16 +45,13 @@ def all_sets(run: Run, ood: str, regret: pd.DataFrame) -> None:
 
 
 def _pick_set(run: Run) -> None:
-    points = st.session_state["prediction_regret"]["selection"]["points"]
-    rows = [point["customdata"] for point in points if isinstance(point.get("customdata"), int)]
+    rows = picked("prediction_regret")
     if rows and rows[-1] < len(run.ood_names):  # the last row is the mean
         st.session_state["ood"] = run.ood_names[rows[-1]]
 
 
-def proxies(run: Run, table: pd.DataFrame, index: int, left_out: Sequence[str]) -> None:
+def proxies(run: Run, view: Choices) -> None:
     """What the proxies look like, and what they say of one cell."""
-    level, tap = divmod(index, len(run.taps))
-    rows = table[(table["level"] == level) & (table["tap_index"] == tap)].reset_index(drop=True)
     left, right = st.container(key="beside_proxies").columns([5, 4], gap="large")
     with left:
         st.header("What they look like", anchor=False)
@@ -65,8 +63,8 @@ def proxies(run: Run, table: pd.DataFrame, index: int, left_out: Sequence[str]) 
             "original."
         )
     with right:
-        st.header(f"What they say of {escape(cell_label(run, index))}", anchor=False)
-        show_plate(plates.proxies(run, rows, index, left_out, state.figure_theme()), key="prediction_proxies")
+        st.header(f"What they say of {escape(cell_label(run, view.cell))}", anchor=False)
+        show_figure("prediction-proxies", run, view, key="prediction_proxies")
 
 
 @data.kept(max_entries=16)
@@ -96,14 +94,13 @@ def _picture(pixels: np.ndarray, name: str) -> str:
     return f'<img src="data:image/png;base64,{source}" alt="{name}">'
 
 
-def ablation(run: Run, ood: str, *, everything: bool = True) -> None:
+def ablation(run: Run, view: Choices, *, everything: bool = True) -> None:
     """AUROC by levels, taps and shift of lam; ``everything`` as for ``stage_table``."""
-    table = diagnostic_page.stage_table(run, "ablation", everything=everything)
-    if table is None:
+    if diagnostic_page.stage_table(run, "ablation", everything=everything) is None:
         return
-    rows = table[table["ood"] == ood].reset_index(drop=True)
+    rows = stage_rows(run, "ablation", ood=view.ood)
     if rows["draws"].iloc[0] < 2:
         st.info("This map was measured with one noise draw, so that there is no spread over draws to show.")
     if "pair" not in set(rows["taps"]):
         st.info("The published encoder and decoder tap are not in this map, so that only all taps together are shown.")
-    show_plate(plates.ablation(run, ood, rows, state.figure_theme()), key="prediction_ablation")
+    show_figure("prediction-ablation", run, view, key="prediction_ablation")

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
 from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.prediction import prediction_headline
-from cfs_explore.plates import prediction as plates
+from cfs_explore.plates.choices import Choices, choose
 from cfs_explore.plates.detector import cell_label
-from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.plates.needs import stage_rows
+from cfs_explore.plates.prediction import published_lam
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, prediction_details, state
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.detector_choice import default_cells
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
 
 VIEWS = {"sets": "All OOD sets", "proxies": "Proxies", "ablation": "Ablation"}
@@ -46,40 +49,32 @@ def show(run: Run) -> None:
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Can the right cell be found without OOD images?", anchor=False)
-    tables = _tables(run)
+    measured = diagnostic_page.stage_table(run, "prediction") is not None
     headline = st.empty()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ood = diagnostic_page.ood_control(run)
-    if tables:
-        cells = tables["prediction"][tables["prediction"]["ood"] == ood].reset_index(drop=True)
-        losses = tables["regret"][tables["regret"]["ood"] == ood].reset_index(drop=True)
+    view = replace(choose(run), ood=ood, cell=st.session_state["cell"])
+    if measured:
+        cells, losses = (stage_rows(run, name, ood=ood) for name in ("prediction", "regret"))
         of_policy = losses.set_index("policy").to_dict("index")
-        headline.markdown(prediction_headline(escape(ood), cells.iloc[0], of_policy, plates.published_lam(run)))
+        headline.markdown(prediction_headline(escape(ood), cells.iloc[0], of_policy, published_lam(run)))
         left, right = st.container(key="beside_prediction").columns([5, 4], gap="large")
         with left:
-            _scatter(run, ood, cells, losses)
+            _scatter(run, view)
         with right:
-            _losses(run, ood, losses)
-            _open_cell(run, cells, st.session_state["cell"])
-    _closer(run, ood, tables)
+            _losses(run, view)
+            _open_cell(run, cells, view.cell)
+    _closer(run, view, measured)
     diagnostic_page.formulas(_FORMULAS)
 
 
-def _tables(run: Run) -> dict[str, pd.DataFrame]:
-    """The stage's tables; none where it is missing, which the page then says once."""
-    prediction = diagnostic_page.stage_table(run, "prediction")
-    if prediction is None:
-        return {}
-    return {"prediction": prediction} | {name: run.table(name) for name in ("regret", "proxies")}
-
-
-def _closer(run: Run, ood: str, tables: dict[str, pd.DataFrame]) -> None:
+def _closer(run: Run, view: Choices, measured: bool) -> None:
     """All sets, the proxies or the ablation; the last alone where the stage is missing."""
-    if not tables:
+    if not measured:
         st.header(VIEWS["ablation"], anchor=False)
-        prediction_details.ablation(run, ood, everything=False)
+        prediction_details.ablation(run, view, everything=False)
         return
-    view = st.segmented_control(
+    look = st.segmented_control(
         "Look closer",
         list(VIEWS),
         key="prediction_view",
@@ -88,28 +83,29 @@ def _closer(run: Run, ood: str, tables: dict[str, pd.DataFrame]) -> None:
         help="All OOD sets: what each policy loses on each. Proxies: what they look like, and what they say of the "
         "open cell. Ablation: AUROC by number of levels and taps, and with every level moved by half a unit of λ.",
     )
-    state.remember(prediction_view=view)
-    if view == "sets":
-        prediction_details.all_sets(run, ood, tables["regret"])
-    elif view == "proxies":
-        index = st.session_state["cell"]
-        cells = tables["prediction"][tables["prediction"]["ood"] == ood]
-        prediction_details.proxies(run, tables["proxies"], index, plates.left_out(cells))
+    state.remember(prediction_view=look)
+    if look == "sets":
+        prediction_details.all_sets(run, view)
+    elif look == "proxies":
+        prediction_details.proxies(run, view)
     else:
-        prediction_details.ablation(run, ood)
+        prediction_details.ablation(run, view)
 
 
-def _scatter(run: Run, ood: str, cells: pd.DataFrame, losses: pd.DataFrame) -> None:
+def _scatter(run: Run, view: Choices) -> None:
     st.header("Predicted against measured", anchor=False, help=_SCATTER_HELP)
-    index = st.session_state["cell"]
-    try:
-        plate = plates.ranking(run, ood, cells, losses, index, state.figure_theme())
-    except NotMeasuredError as error:
-        st.info(str(error))
-        return
-    state.remember(cell=index)
-    choose_cell(run)
-    show_plate(plate, key="prediction_scatter", hint="Click a point to open its cell.", on_select=_pick)
+    above = st.container()
+    if show_figure(
+        "prediction-ranking",
+        run,
+        view,
+        key="prediction_scatter",
+        hint="Click a point to open its cell.",
+        on_select=_pick,
+    ):
+        state.remember(cell=view.cell)
+        with above:
+            choose_cell(run)
 
 
 _SCATTER_HELP = (
@@ -133,17 +129,15 @@ def _open_cell(run: Run, cells: pd.DataFrame, index: int) -> None:
 
 def _pick() -> None:
     """A click on a point opens its cell."""
-    points = st.session_state["prediction_scatter"]["selection"]["points"]
-    picked = [point["customdata"] for point in points if isinstance(point.get("customdata"), int)]
-    if picked:
-        st.session_state["cell"] = picked[-1]
+    if cells := picked("prediction_scatter"):
+        st.session_state["cell"] = cells[-1]
 
 
-def _losses(run: Run, ood: str, losses: pd.DataFrame) -> None:
+def _losses(run: Run, view: Choices) -> None:
     st.header(
         "What a choice loses",
         anchor=False,
         help="Regret: the best cell's AUROC minus that of the cell that a policy chooses. Blue looks at ID images "
         "alone, orange at the other OOD sets, grey at neither.",
     )
-    show_plate(plates.losses_of_set(run, ood, losses, state.figure_theme()), key="prediction_losses")
+    show_figure("prediction-losses", run, view, key="prediction_losses")

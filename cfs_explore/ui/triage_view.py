@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.diagnostics import compose
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.triage import Flagged, alarms_text, percent, triage_headline
-from cfs_explore.plates import triage as plates
-from cfs_explore.plates.detector import PRESETS, as_cells
-from cfs_explore.plates.triage import DEFAULT_RATE, KEEPS, RULES, Found
+from cfs_explore.plates.choices import choose
+from cfs_explore.plates.detector import PRESETS
+from cfs_explore.plates.triage import DEFAULT_RATE, KEEPS, RATE, RULES, Found, find
 from cfs_explore.store import Run
 from cfs_explore.ui import data, detector_choice, diagnostic_page, state, triage_images
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import counted
 
@@ -75,21 +75,22 @@ def _page(run: Run) -> None:
     st.title("Which images stand out?", anchor=False)
     headline = st.empty()
     ood = _controls(run)
-    rate, by = st.session_state["triage_rate"] / 100, st.session_state["triage_by"]
+    rate, by = _rate_text(st.session_state["triage_rate"]), st.session_state["triage_by"]
     detector_choice.remember()
-    state.remember(triage_rate=_rate_text(st.session_state["triage_rate"]), triage_by=by)
+    state.remember(triage_rate=rate, triage_by=by)
     cells = detector_choice.cell_indices(run)
     if not cells:
         st.info("Choose at least one cell to compose a detector.", icon=":material/info:")
         return
-    found = find(run, ood, cells, rate, by)
-    headline.markdown(triage_headline(_numbers(found, rate), by))
+    view = replace(choose(run), ood=ood, cells=tuple(cells), options={RATE.name: rate, KEEPS.name: by})
+    found = find(run, view)
+    headline.markdown(triage_headline(_numbers(found), by))
     left, right = st.container(key="beside_triage").columns([5, 4], gap="large")
     with left:
-        show_plate(plates.scores(run, found, rate, by, state.figure_theme()), key="triage_histogram")
-        _facts(found, rate, by)
+        show_figure("triage-scores", run, view, key="triage_histogram")
+        _facts(found)
     with right:
-        triage_images.show_flagged(run, ood, found.table, (found.detector, rate, by))
+        triage_images.show_flagged(run, ood, found.table, (found.detector, found.rate, by))
     triage_images.show_table(run, ood, export_table(run, found))
     diagnostic_page.formulas(_FORMULAS)
 
@@ -119,29 +120,14 @@ def _controls(run: Run) -> str:
     return ood
 
 
-def find(run: Run, ood: str, cells: list[int], rate: float, by: str) -> Found:
-    """What the rule finds in one OOD set.
-
-    Args:
-        run: the exploration.
-        ood: name of the set.
-        cells: indices of the detector's cells.
-        rate: as a share; a false discovery rate where ``by`` is "discovery".
-    """
-    chosen = as_cells(run, cells)
-    id_scores = compose(run.scores("id_test", None), chosen)
-    scores = compose(run.scores("ood", ood), chosen)
-    return plates.find(ood, detector_choice.name(run), id_scores, scores, rate, by, plates.groups_of(run, ood))
-
-
-def _numbers(found: Found, rate: float) -> Flagged:
+def _numbers(found: Found) -> Flagged:
     """What the headline rests on."""
     return Flagged(
         escape(found.ood),
         escape(found.detector),
         int(found.table["flagged"].sum()),
         len(found.table),
-        rate,
+        found.rate,
         found.rule.threshold,
         _reference(found),
         found.rule.groups,
@@ -158,18 +144,18 @@ def export_table(run: Run, found: Found) -> pd.DataFrame:
     return table.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def _facts(found: Found, rate: float, by: str) -> None:
+def _facts(found: Found) -> None:
     """The threshold and what it does, each number with its meaning on hover."""
     rule, n, count = found.rule, len(found.table), int(found.table["flagged"].sum())
     if math.isinf(rule.threshold):
-        _why_nothing(found, rate, by)
+        _why_nothing(found)
         return
     st.markdown(
         f"**Threshold {format_value(rule.threshold)}** · {count} of {n} flagged ({100 * count / n:.1f} %)",
         help="Images that score above it are flagged: those with a p-value of at most "
         f"{rule.expected:.4f} = {rule.expected * (rule.groups + 1):.3g}/{rule.groups + 1}.",
     )
-    if by == "alarm":
+    if found.by == "alarm":
         st.markdown(
             f"**{alarms_text(*found.expected)}** false alarms expected among {counted(n, 'image')} if all were ID",
             help="Mean number and, in brackets, its middle 95 %: it varies because the images do and because the "
@@ -179,7 +165,7 @@ def _facts(found: Found, rate: float, by: str) -> None:
     st.markdown(
         f"**{rule.flagged} of {rule.n_id}** ID-test images above it: {share} [{lo}, {hi}]",
         help=f"The realised false-alarm rate with its Clopper-Pearson 95 % interval{_INDEPENDENT}. "
-        f"{_REALISED_HELP[by]}",
+        f"{_REALISED_HELP[found.by]}",
     )
     if st.session_state[detector_choice.KEY] not in PRESETS:
         st.caption(
@@ -194,10 +180,10 @@ def _reference(found: Found) -> str:
     return f"{n} ID-test images" + (f" of {groups} groups" if groups < n else "")
 
 
-def _why_nothing(found: Found, rate: float, by: str) -> None:
-    n = found.rule.groups
+def _why_nothing(found: Found) -> None:
+    n, rate = found.rule.groups, found.rate
     smallest = f"With {_reference(found)} the smallest p-value is 1/{n + 1} = {percent(1 / (n + 1))}"
-    if by == "discovery":
+    if found.by == "discovery":
         text = f"{smallest}, too large for a false discovery rate of {percent(rate)} here. Ask for a higher rate."
     else:
         needed = math.ceil(1 / rate - 1e-9) - 1

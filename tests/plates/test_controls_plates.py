@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from changed_run import changed
 from page_steps import open_page
 from same_as_page import assert_page_shows
 
-from cfs_explore.plates import controls
 from cfs_explore.plates.choices import choose
 from cfs_explore.plates.controls import KINDS
 from cfs_explore.plates.needs import NotMeasuredError
@@ -21,6 +21,7 @@ SHOWN = {
     "controls-reencoding": ("reencoding", "controls_reencoding"),
     "controls-seeds": ("seeds", "controls_seeds"),
 }
+ALL_DRAWS = {"draws": "map"}
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,8 @@ def test_excess_map_is_over_the_mean_of_the_untrained_copies(digits, letters, ex
 
 def test_excess_map_over_re_encoded_images_with_all_draws(digits, excess):
     cells = excess.query("control == 're-encoded' and draws == 5").sort_values(["level", "tap_index"])
-    copies = digits.table("controls").query("ood == 'letters'")
-    plate = controls.excess_map(digits, "letters", cells, copies)
+    told = choose(digits, ood="letters", options={"control": "re-encoded"} | ALL_DRAWS)
+    plate = make("controls-excess", digits, told)
     trained, control = (cells[name].to_numpy() for name in ("trained", "control_auroc"))
     assert cells_of(plate.figure.data[0]).ravel() == pytest.approx(trained - control)
     assert "itself on re-encoded images" in plate.caption
@@ -98,8 +99,8 @@ def test_comparison_is_the_tables_best_cells_and_the_published_pair(digits, lett
 
 
 def test_comparison_with_all_draws_puts_that_row_first(digits):
-    best = digits.table("best_excess").query("ood == 'letters'")
-    plate = controls.comparison(digits, "letters", best, pd.DataFrame(), draws=5)
+    other = changed(digits, "detectors", lambda _: pd.DataFrame())
+    plate = make("controls-comparison", other, choose(digits, ood="letters", options=ALL_DRAWS))
     assert [each.name for each in plate.figure.data][:2] == ["Best cell, trained, 5 draws", "Best cell, trained"]
     assert "published pair" not in plate.caption
 
@@ -114,10 +115,10 @@ def test_statistics_are_the_tables_highest_first(digits, letters):
     assert len(plate.rows) == len(table) > len(values)  # a statistic that does not vary is told in the rows alone
 
 
-def test_statistics_that_do_not_vary_say_so(digits):
-    table = digits.table("image_statistics").query("ood == 'letters'").assign(auroc=np.nan)
+def test_statistics_that_do_not_vary_say_so(digits, letters):
+    other = changed(digits, "image_statistics", lambda table: table.assign(auroc=np.nan))
     with pytest.raises(NotMeasuredError, match="No image statistic differs"):
-        controls.statistics(digits, "letters", table)
+        make("controls-statistics", other, letters)
 
 
 def test_reencoding_has_every_cell_before_and_after(digits, letters):

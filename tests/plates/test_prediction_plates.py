@@ -4,13 +4,14 @@ import re
 
 import numpy as np
 import pytest
+from changed_run import changed
 from page_steps import open_page
 from same_as_page import assert_page_shows
 from scipy.stats import norm, spearmanr
 
 from cfs_explore.plates.choices import choose
 from cfs_explore.plates.needs import NotMeasuredError
-from cfs_explore.plates.prediction import KINDS, left_out, proxies, ranking
+from cfs_explore.plates.prediction import KINDS
 
 #: Kind -> the page's view and chart that show it.
 SHOWN = {
@@ -79,9 +80,9 @@ def test_the_ranking_has_every_cell_and_the_correlation_of_all(digits, letters):
 
 
 def test_a_set_made_like_every_proxy_cannot_be_ranked(digits, letters):
-    cells = of_letters(digits, "prediction").assign(predicted=np.nan, left_out="blur, noise")
+    other = changed(digits, "prediction", lambda table: table.assign(predicted=np.nan, left_out="blur, noise"))
     with pytest.raises(NotMeasuredError, match=r"Every kind of proxy is left out for this set.*: blur, noise"):
-        ranking(digits, "letters", cells, of_letters(digits, "regret"), letters.cell)
+        make("prediction-ranking", other, letters)
 
 
 def test_losses_are_the_best_cell_minus_the_chosen_one(digits, letters):
@@ -111,10 +112,10 @@ def test_proxies_are_those_of_the_chosen_cell(digits, letters):
 
 
 def test_kinds_left_out_are_drawn_open(digits, letters):
-    cells = of_letters(digits, "prediction").assign(left_out="blur, noise")
-    rows = make("prediction-proxies", digits, letters).rows
-    plate = proxies(digits, rows, letters.cell, left_out(cells))
-    assert len(trace(plate, "left out").x) == 2 and len(trace(plate, "measured, 95 % interval").x) == len(rows) - 2
+    other = changed(digits, "prediction", lambda table: table.assign(left_out="blur, noise"))
+    plate = make("prediction-proxies", other, letters)
+    drawn = len(trace(plate, "measured, 95 % interval").x)
+    assert len(trace(plate, "left out").x) == 2 and drawn == len(plate.rows) - 2
 
 
 def test_the_ablation_has_a_row_per_levels_and_shift(digits, letters):
