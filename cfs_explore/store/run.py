@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -197,6 +198,10 @@ class Run:
         frame = self.table("auroc_map")
         frame = frame[frame["ood"] == ood].reset_index(drop=True)
         return frame.assign(lo=frame["auroc_lo"], hi=frame["auroc_hi"])
+
+    def derived(self, make: Callable[..., Any], *arguments: Hashable) -> Any:
+        """What a module's function makes of this run and of texts and numbers; the runs that pages read keep it."""
+        return make(self, *arguments)
 
 
 def evenly_spaced(count: int, limit: int) -> np.ndarray:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,8 +52,8 @@ def load_run(path: Path) -> PageRun:
 def kept(max_entries: int, show_spinner: bool | str = False, ttl: float | None = None) -> Callable:
     """``st.cache_resource`` of what a function of a run, its first argument, gives.
 
-    A run is known by its digest; the other arguments are texts, numbers and tuples of them. Maps so far, which come
-    and go, have a small cache of their own, so that they push nobody's data out.
+    A run is known by its digest; the other arguments are texts, numbers, runs and tuples of them. Maps so far, which
+    come and go, have a small cache of their own, so that they push nobody's data out.
     """
 
     def decorate(function: Callable) -> Callable:
@@ -94,10 +95,14 @@ class PageRun(Run):
         return _map(self, ood).copy(deep=False)
 
     def scores(self, role: str, name: str | None = None, *, level: int | None = None) -> np.ndarray:
-        return super().scores(role, name, level=level) if level is not None else _scores(self, role, name)
+        whole = _scores(self, role, name)
+        return whole if level is None else whole[:, :, level : level + 1]
 
     def moments(self, role: str, name: str | None = None) -> dict[str, np.ndarray]:
         return _moments(self, role, name)
+
+    def derived(self, make: Callable[..., Any], *arguments: Hashable) -> Any:
+        return _derived(self, f"{make.__module__}.{make.__qualname__}", arguments, make)
 
 
 #: How ``kept`` tells runs apart.
@@ -122,6 +127,11 @@ def _scores(run: PageRun, role: str, name: str | None) -> np.ndarray:
 @kept(max_entries=32)
 def _moments(run: PageRun, role: str, name: str | None) -> dict[str, np.ndarray]:
     return {key: _shared(values) for key, values in Run.moments(run, role, name).items()}
+
+
+@kept(max_entries=512)
+def _derived(run: PageRun, name: str, arguments: tuple[Hashable, ...], _make: Callable[..., Any]) -> Any:
+    return _make(run, *arguments)
 
 
 def _shared(values: np.ndarray) -> np.ndarray:
