@@ -11,10 +11,12 @@ AGAINST = Option("against", "", "other explorations: comma-separated run directo
 
 
 def others(choices: Choices) -> list[Run]:
-    """The explorations that are named, in order.
+    """The explorations beside the run, as they are given, or else named, in order.
 
     Raises:
         RunError: there is none of that name.
     """
+    if choices.beside:
+        return list(choices.beside)
     names = [name.strip() for name in AGAINST.of(choices.options).split(",")]
     return [open_run(locate_run(name)) for name in names if name]

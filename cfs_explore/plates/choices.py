@@ -30,6 +30,7 @@ class Choices:
         cells: of the composed detector.
         metric: of METRICS.
         scale: of SCALES.
+        beside: other explorations, where a figure compares; those that options name where there are none.
         options: what single pages' controls are set to, name -> value; each figure's are in ``catalogue``.
     """
 
@@ -41,6 +42,7 @@ class Choices:
     metric: str = "auroc"
     scale: str = "ln s"
     options: Mapping[str, str] = field(default_factory=dict)
+    beside: tuple[Run, ...] = ()
 
 
 def choose(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from cfs_explore.figures import (
 )
 from cfs_explore.plates.choices import METRICS, Choices
 from cfs_explore.plates.detector import PRESETS, cell_label
-from cfs_explore.plates.needs import Kind
+from cfs_explore.plates.needs import Kind, NotMeasuredError
 from cfs_explore.plates.plate import Plate, counts, file_stem
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
@@ -35,29 +35,11 @@ from cfs_explore.wording import counted
 OPEN_CELL_COLOUR = "#E69F00"
 
 
-def heatmap(
-    run: Run,
-    ood: str,
-    frame: pd.DataFrame,
-    metric: str = "auroc",
-    cells: Sequence[int] = (),
-    cell: int | None = None,
-    theme: str = "light",
-) -> Plate:
-    """The map of one OOD set.
-
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        frame: its ``run.auroc_map``.
-        metric: of ``choices.METRICS``.
-        cells: of the composed detector, outlined and numbered; level * taps + tap.
-        cell: the open one, outlined in orange.
-        theme: "light" or "dark".
-    """
-    figure = auroc_map_figure(frame, metric, cells, theme)
-    if cell is not None:
-        _outline_open_cell(figure, cell)
+def heatmap(run: Run, choices: Choices, theme: str) -> Plate:
+    """The map of one OOD set; the composed detector's cells are outlined and numbered, the open one is in orange."""
+    ood, metric, frame = choices.ood, choices.metric, run.auroc_map(choices.ood)
+    figure = auroc_map_figure(frame, metric, choices.cells, theme)
+    _outline_open_cell(figure, choices.cell)
     return Plate(
         figure,
         _telling_first(frame.drop(columns=["lo", "hi"]), metric),
@@ -67,31 +49,16 @@ def heatmap(
     )
 
 
-def all_sets(
-    run: Run,
-    frames: Mapping[str, pd.DataFrame],
-    best: pd.DataFrame,
-    metric: str = "auroc",
-    selected: str | None = None,
-    theme: str = "light",
-) -> Plate:
-    """A small map of every OOD set with its best cell's AUROC.
-
-    Args:
-        run: the exploration.
-        frames: OOD set's name -> its ``run.auroc_map``.
-        best: the table ``best_cell``.
-        metric: of ``choices.METRICS``.
-        selected: the OOD set that is on show elsewhere; it gets a frame.
-        theme: "light" or "dark".
-    """
+def all_sets(run: Run, choices: Choices, theme: str) -> Plate:
+    """A small map of every OOD set with its best cell's AUROC; the chosen set's has a frame."""
+    metric, frames = choices.metric, {ood: run.auroc_map(ood) for ood in run.ood_names}
     texts = {
         row["ood"]: f"best {format_estimate(row['honest'], row['honest_lo'], row['honest_hi'])}"
-        for row in (best.to_dict("records") if len(best) else [])
+        for row in run.table("best_cell").to_dict("records")
     }
     rows = pd.concat([frame.assign(ood=ood) for ood, frame in frames.items()])
     return Plate(
-        small_multiples_figure(frames, metric, theme, best=texts, selected=selected),
+        small_multiples_figure(frames, metric, theme, best=texts, selected=choices.ood),
         _telling_first(rows, metric),
         small_multiples_caption(frames, metric).split(";")[0]
         + f"; {counts(run, rows)}. Below each name: the best cell's AUROC, honest split-half "
@@ -101,41 +68,27 @@ def all_sets(
     )
 
 
-def composed_row(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray, cells: Sequence[int]) -> dict:
-    """AUROC with its interval, n, #F and effective #F of the detector made of these cells (theory 4).
-
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        id_scores, ood_scores: slot scores (image, draw, level, tap).
-        cells: level * taps + tap.
-    """
+def _composed_row(run: Run, ood: str, cells: Sequence[int]) -> dict:
+    """AUROC with its interval, n, #F and effective #F of the detector made of these cells (theory 4), and its name."""
     pairs = [divmod(index, len(run.taps)) for index in cells]
-    used = sorted({level for level, _ in pairs})
-    local = [Cell(used.index(level), tap) for level, tap in pairs]
-    groups = Groups.of(*run.group_names(ood))
-    return detector_summary(id_scores[:, :, used], ood_scores[:, :, used], local, taps=run.taps, groups=groups)
+    used, taps = sorted({level for level, _ in pairs}), {tap for _, tap in pairs}
+    whole = len(cells) == len(used) * len(taps)
+    return {
+        "name": f"Composed: CFS({len(used)}x{len(taps)})" if whole else f"Composed: {len(cells)} cells",
+        "kind": "composed",
+        **detector_summary(
+            *(run.scores(*which)[:, :, used] for which in (("id_test",), ("ood", ood))),
+            [Cell(used.index(level), tap) for level, tap in pairs],
+            taps=run.taps,
+            groups=Groups.of(*run.group_names(ood)),
+        ),
+    }
 
 
-def detector_rows(
-    run: Run, ood: str, cells: Sequence[int], composed: dict | None, presets: pd.DataFrame, best: pd.DataFrame
-) -> pd.DataFrame:
-    """The composed detector, the presets, and the best single cell, honest and naive.
-
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        cells: of the composed detector.
-        composed: its ``composed_row``; None without cells.
-        presets: the table ``detectors``.
-        best: the table ``best_cell``.
-    """
-    rows = []
-    if composed is not None:
-        pairs = [divmod(index, len(run.taps)) for index in cells]
-        levels, taps = len({k for k, _ in pairs}), len({t for _, t in pairs})
-        name = f"Composed: CFS({levels}x{taps})" if len(cells) == levels * taps else f"Composed: {len(cells)} cells"
-        rows.append({"name": name, "kind": "composed", **composed})
+def _detector_rows(run: Run, ood: str, cells: Sequence[int]) -> pd.DataFrame:
+    """The composed detector, the presets, and the best single cell, honest and naive."""
+    rows = [_composed_row(run, ood, cells)] if cells else []
+    presets, best = run.table("detectors"), run.table("best_cell")
     if len(presets):
         wanted = presets[(presets["ood"] == ood) & presets["name"].isin(PRESETS)]
         rows += [{**row, "kind": "preset"} for row in wanted.to_dict("records")]
@@ -149,12 +102,15 @@ def detector_rows(
         for kind, label in (("honest", "Best cell, honest"), ("naive", "Best cell, naive")):
             value, lo, hi = row[kind], row[f"{kind}_lo"], row[f"{kind}_hi"]
             rows.append({"name": label, "kind": kind, "auroc": value, "lo": lo, "hi": hi, **cost})
+    if not rows:
+        raise NotMeasuredError("Choose at least one cell to compose a detector.")
     columns = ["name", "kind", "auroc", "lo", "hi", "aupr", "fpr95", "n_id", "n_ood", "forwards", "effective"]
     return pd.DataFrame(rows).reindex(columns=columns)
 
 
-def detectors(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -> Plate:
-    """Detectors on one line; ``rows`` of ``detector_rows``, at least one."""
+def detectors(run: Run, choices: Choices, theme: str) -> Plate:
+    """Detectors on one line."""
+    ood, rows = choices.ood, _detector_rows(run, choices.ood, choices.cells)
     return Plate(
         detector_dots_figure(rows, theme),
         rows,
@@ -164,57 +120,47 @@ def detectors(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -> P
     )
 
 
-def cell_scores(
-    run: Run, ood: str, index: int, id_scores: np.ndarray, ood_scores: np.ndarray, theme: str = "light"
-) -> Plate:
-    """Histograms of one cell's scores.
+def scores_of_cell(run: Run, choices: Choices) -> tuple[np.ndarray, np.ndarray]:
+    """One cell's scores of ID and of OOD images, mean over draws, (image,)."""
+    level, tap = divmod(choices.cell, len(run.taps))
+    return tuple(
+        compose(run.scores(role, name, level=level), [Cell(0, tap)])
+        for role, name in (("id_test", None), ("ood", choices.ood))
+    )
 
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        index: level * taps + tap.
-        id_scores, ood_scores: the cell's, mean over draws, (image,).
-        theme: "light" or "dark".
-    """
+
+def cell_scores(run: Run, choices: Choices, theme: str) -> Plate:
+    """Histograms of one cell's scores."""
+    id_scores, ood_scores = scores_of_cell(run, choices)
     n_id, n_ood = len(id_scores), len(ood_scores)
     positive = bool(min(id_scores.min(), ood_scores.min()) > 0)
     bins = histogram(id_scores, ood_scores, bins=40, log=positive)
     return Plate(
         score_histogram_figure(bins, theme, log=positive).update_layout(height=230),
         bins,
-        histogram_caption(_sizes(run, ood, n_id, n_ood), _settings(run, ood, index)),
-        f"Histograms of the slot scores of {n_id} ID and {n_ood} OOD images ({ood}).",
-        file_stem(run, ood, f"cell{index}", "scores"),
+        histogram_caption(*_sizes_and_settings(run, choices)),
+        f"Histograms of the slot scores of {n_id} ID and {n_ood} OOD images ({choices.ood}).",
+        file_stem(run, choices.ood, f"cell{choices.cell}", "scores"),
     )
 
 
-def cell_roc(
-    run: Run,
-    ood: str,
-    index: int,
-    row: pd.Series,
-    id_scores: np.ndarray,
-    ood_scores: np.ndarray,
-    theme: str = "light",
-) -> Plate:
-    """ROC curve of one cell; ``row`` is the cell's of the map, the rest as for ``cell_scores``."""
-    curve = roc_curve(id_scores, ood_scores)
+def cell_roc(run: Run, choices: Choices, theme: str) -> Plate:
+    """ROC curve of one cell."""
+    curve, row = roc_curve(*scores_of_cell(run, choices)), run.auroc_map(choices.ood).iloc[choices.cell]
     return Plate(
         roc_figure(curve, theme).update_layout(height=280),
         curve,
-        roc_caption(_sizes(run, ood, len(id_scores), len(ood_scores)), _settings(run, ood, index)),
+        roc_caption(*_sizes_and_settings(run, choices)),
         f"ROC curve with AUROC {format_estimate(row.auroc, row.auroc_lo, row.auroc_hi)}.",
-        file_stem(run, ood, f"cell{index}", "roc"),
+        file_stem(run, choices.ood, f"cell{choices.cell}", "roc"),
     )
 
 
-def _sizes(run: Run, ood: str, n_id: int, n_ood: int) -> str:
-    return counts(run, pd.Series({"n_id": n_id, "n_ood": n_ood}), ood)
-
-
-def _settings(run: Run, ood: str, index: int) -> dict[str, str]:
+def _sizes_and_settings(run: Run, choices: Choices) -> tuple[str, dict[str, str]]:
     """What a figure of one cell is of, for its caption."""
-    return {"cell": cell_label(run, index), "OOD:": ood, "mean of": counted(run.draws, "draw")}
+    sizes = pd.Series({"n_id": run.id_test.count, "n_ood": run.entry("ood", choices.ood).count})
+    settings = {"cell": cell_label(run, choices.cell), "OOD:": choices.ood, "mean of": counted(run.draws, "draw")}
+    return counts(run, sizes, choices.ood), settings
 
 
 def _telling_first(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -240,43 +186,12 @@ def _outline_open_cell(figure: go.Figure, cell: int) -> None:
     )
 
 
-def _scores_of_cell(run: Run, choices: Choices) -> tuple[np.ndarray, np.ndarray]:
-    level, tap = divmod(choices.cell, len(run.taps))
-    return tuple(
-        compose(run.scores(role, name, level=level), [Cell(0, tap)])
-        for role, name in (("id_test", None), ("ood", choices.ood))
-    )
-
-
-def _heatmap(run: Run, choices: Choices, theme: str) -> Plate:
-    frame = run.auroc_map(choices.ood)
-    return heatmap(run, choices.ood, frame, choices.metric, choices.cells, choices.cell, theme)
-
-
-def _all_sets(run: Run, choices: Choices, theme: str) -> Plate:
-    frames = {ood: run.auroc_map(ood) for ood in run.ood_names}
-    return all_sets(run, frames, run.table("best_cell"), choices.metric, choices.ood, theme)
-
-
-def _detectors(run: Run, choices: Choices, theme: str) -> Plate:
-    composed = composed_row(run, choices.ood, run.scores("id_test"), run.scores("ood", choices.ood), choices.cells)
-    tables = run.table("detectors"), run.table("best_cell")
-    return detectors(run, choices.ood, detector_rows(run, choices.ood, choices.cells, composed, *tables), theme)
-
-
-def _cell_scores(run: Run, choices: Choices, theme: str) -> Plate:
-    return cell_scores(run, choices.ood, choices.cell, *_scores_of_cell(run, choices), theme)
-
-
-def _cell_roc(run: Run, choices: Choices, theme: str) -> Plate:
-    row = run.auroc_map(choices.ood).iloc[choices.cell]
-    return cell_roc(run, choices.ood, choices.cell, row, *_scores_of_cell(run, choices), theme)
-
-
 KINDS = {
-    "map-heatmap": Kind("Where the signal lives: tap × noise level", _heatmap),
-    "map-sets": Kind("Small maps of every OOD set", _all_sets),
-    "map-detectors": Kind("A composed detector beside the published ones and the best cell", _detectors),
-    "map-histogram": Kind("Scores of one cell", _cell_scores),
-    "map-roc": Kind("ROC curve of one cell", _cell_roc),
+    "map-heatmap": Kind("Where the signal lives: tap × noise level", heatmap, ("ood", "metric", "cells", "cell")),
+    "map-sets": Kind("Small maps of every OOD set", all_sets, ("ood", "metric")),
+    "map-detectors": Kind(
+        "A composed detector beside the published ones and the best cell", detectors, ("ood", "cells")
+    ),
+    "map-histogram": Kind("Scores of one cell", cell_scores, ("ood", "cell")),
+    "map-roc": Kind("ROC curve of one cell", cell_roc, ("ood", "cell")),
 }

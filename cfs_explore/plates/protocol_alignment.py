@@ -15,8 +15,14 @@ from cfs_explore.store import Run
 _TELLING = ("variant", "spearman", "spearman_lo", "spearman_hi", "best_tap", "best_lam", "cost_of_moving")
 
 
-def sensitivity(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -> Plate:
-    """How far the map keeps its order under each alignment; ``rows`` are the OOD set's of ``sensitivity``."""
+def variants(run: Run, choices: Choices) -> pd.DataFrame:
+    """The OOD set's rows of the table ``sensitivity``, one per alignment."""
+    return stage_rows(run, "sensitivity", ood=choices.ood)
+
+
+def sensitivity(run: Run, choices: Choices, theme: str) -> Plate:
+    """How far the map keeps its order under each alignment."""
+    ood, rows = choices.ood, variants(run, choices)
     first = [name for name in _TELLING if name in rows]
     return Plate(
         sensitivity_dots_figure(rows, theme),
@@ -34,18 +40,10 @@ def sensitivity(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") ->
     )
 
 
-def maps(
-    run: Run, ood: str, rows: pd.DataFrame, cells: pd.DataFrame, levels: pd.DataFrame, theme: str = "light"
-) -> Plate:
-    """The map under every alignment, on one colour scale.
-
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        rows, cells: its rows of the tables ``sensitivity`` and ``alignment_maps``.
-        levels: the table ``alignment_levels``.
-        theme: "light" or "dark".
-    """
+def maps(run: Run, choices: Choices, theme: str) -> Plate:
+    """The map under every alignment, on one colour scale."""
+    ood, rows = choices.ood, variants(run, choices)
+    cells, levels = stage_rows(run, "alignment_maps", ood=ood), stage_rows(run, "alignment_levels")
     frames = {variant_label(name): _tidy(run, part) for name, part in cells.groupby("variant", sort=False)}
     best = {variant_label(row.variant): f"best at λ {format_value(row.best_lam, 1)}" for row in rows.itertuples()}
     return Plate(
@@ -87,16 +85,7 @@ def _out_of_reach(levels: pd.DataFrame) -> str:
     return f" Levels out of the backbone's reach, shown at its nearest and left out of the correlation: {told}."
 
 
-def _sensitivity(run: Run, choices: Choices, theme: str) -> Plate:
-    return sensitivity(run, choices.ood, stage_rows(run, "sensitivity", ood=choices.ood), theme)
-
-
-def _maps(run: Run, choices: Choices, theme: str) -> Plate:
-    rows, cells = (stage_rows(run, name, ood=choices.ood) for name in ("sensitivity", "alignment_maps"))
-    return maps(run, choices.ood, rows, cells, stage_rows(run, "alignment_levels"), theme)
-
-
 KINDS = {
-    "protocol-sensitivity": Kind("How much the map hangs on its alignment", _sensitivity),
-    "protocol-alignments": Kind("The map under each alignment", _maps),
+    "protocol-sensitivity": Kind("How much the map hangs on its alignment", sensitivity, ("ood",)),
+    "protocol-alignments": Kind("The map under each alignment", maps, ("ood",)),
 }

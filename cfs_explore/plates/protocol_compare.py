@@ -18,8 +18,9 @@ from cfs_explore.store import Run
 _TELLING = ["tap_a", "tap_b", "lam", "lam_b", "auroc_a", "auroc_b", "difference", "lo", "hi", "paired"]
 
 
-def side_map(run: Run, ood: str, cells: pd.DataFrame, theme: str = "light") -> Plate:
-    """One exploration's map, on the scale from 0 to 1 that all share; ``cells`` is ``run.auroc_map(ood)``."""
+def side_map(run: Run, choices: Choices, theme: str) -> Plate:
+    """One exploration's map, on the scale from 0 to 1 that all share."""
+    ood, cells = choices.ood, run.auroc_map(choices.ood)
     return Plate(
         auroc_map_figure(cells, theme=theme),
         cells,
@@ -29,25 +30,21 @@ def side_map(run: Run, ood: str, cells: pd.DataFrame, theme: str = "light") -> P
     )
 
 
-def difference(
-    first: Run, second: Run, ood: str, cells: pd.DataFrame, reach: float | None = None, theme: str = "light"
-) -> Plate:
-    """AUROC of the second exploration minus that of the first in every pair of matching cells.
+def difference(run: Run, choices: Choices, theme: str) -> Plate:
+    """AUROC of the first exploration beside the run minus the run's in every pair of matching cells.
 
-    Args:
-        first, second: the explorations.
-        ood: name of an OOD set of both.
-        cells: ``protocol.compare`` of the three.
-        reach: end of the colour scale, in AUROC; by default that of these cells.
-        theme: "light" or "dark".
-
-    Raises:
-        NotMeasuredError: no cell of one matches a cell of the other.
+    All that are beside it share the colour scale.
     """
+    ood, beside = choices.ood, others(choices)
+    if not beside:
+        raise NotMeasuredError(f"It needs another exploration beside {run.name}: `--set against=NAME` names one.")
+    frames = [run.derived(compare, other, ood) for other in beside]
+    second, cells = beside[0], frames[0]
     if cells.empty:
         raise NotMeasuredError(
             "No level of one lies within 0.25 in log-SNR of a level of the other, so there is nothing to compare."
         )
+    reach = shared_reach(pd.concat([frame["difference"] for frame in frames]))
     row = cells.iloc[0]
     found = verdicts(cells["difference"], cells["lo"], cells["hi"], arms=(cells["auroc_a"], cells["auroc_b"]))
     cells = cells.assign(survives=found.survives)
@@ -56,30 +53,16 @@ def difference(
     return Plate(
         difference_map_figure(cells, theme, reach=reach),
         cells[[*_TELLING, *cells.columns.drop(_TELLING)]],
-        f"AUROC of {second.name} minus that of {first.name}; OOD: {ood}; taps matched by region and depth, levels by "
-        f"log-SNR; {same}; {counts(first, sizes, ood)}; "
+        f"AUROC of {second.name} minus that of {run.name}; OOD: {ood}; taps matched by region and depth, levels by "
+        f"log-SNR; {same}; {counts(run, sizes, ood)}; "
         f"{row['draws']} noise draw{'s' * bool(row['draws'] > 1)} on both sides. Above 0: {second.name} is better. "
         f"Ring: the 95 % interval includes 0. {found.told('cells', 'clear of 0')}",
-        difference_alt(cells, first.name, second.name),
-        file_stem(second, f"minus-{first.path.name}", ood),
+        difference_alt(cells, run.name, second.name),
+        file_stem(second, f"minus-{run.path.name}", ood),
     )
 
 
-def _side_map(run: Run, choices: Choices, theme: str) -> Plate:
-    return side_map(run, choices.ood, run.auroc_map(choices.ood), theme)
-
-
-def _difference(run: Run, choices: Choices, theme: str) -> Plate:
-    """Of the first of those named; all share the scale, as on the page."""
-    beside = others(choices)
-    if not beside:
-        raise NotMeasuredError(f"It needs another exploration beside {run.name}: `--set against=NAME` names one.")
-    frames = [compare(run, other, choices.ood) for other in beside]
-    reach = shared_reach(pd.concat([frame["difference"] for frame in frames]))
-    return difference(run, beside[0], choices.ood, frames[0], reach, theme)
-
-
 KINDS = {
-    "compare-map": Kind("The map on the scale from 0 to 1 that explorations share", _side_map),
-    "compare-difference": Kind("Where two explorations' maps differ", _difference, options=(AGAINST,)),
+    "compare-map": Kind("The map on the scale from 0 to 1 that explorations share", side_map, ("ood",)),
+    "compare-difference": Kind("Where two explorations' maps differ", difference, ("ood", "beside"), (AGAINST,)),
 }

@@ -33,16 +33,18 @@ def told_label(name: str) -> str:
     return f"{size} too {'clean' if sign == '+' else 'noisy'}"
 
 
-def loss_map(run: Run, ood: str, rows: pd.DataFrame, told: str, theme: str = "light") -> Plate:
-    """What every cell loses when the network is told one wrong level.
+def losses(run: Run, choices: Choices) -> pd.DataFrame:
+    """The OOD set's rows of the table ``conditioning``, with the taps' regions."""
+    return with_regions(run, stage_rows(run, "conditioning", ood=choices.ood))
 
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        rows: its rows of the table ``conditioning``, with the taps' regions (``protocol.with_regions``).
-        told: of ``variants``.
-        theme: "light" or "dark".
-    """
+
+def loss_map(run: Run, choices: Choices, theme: str) -> Plate:
+    """What every cell loses when the network is told one wrong level."""
+    ood, rows = choices.ood, losses(run, choices)
+    known = variants(rows)
+    told = TOLD.of(choices.options) or known[-1]
+    if told not in known:
+        raise RunError(f"The option 'told' must be one of {', '.join(known)} for {run.name}. Got {told!r} instead.")
     cells = _tidy(run, rows[rows["variant"] == told])
     found = loss_verdicts(cells)
     texts = [_hover(row, run.taps[row.tap_index]) for row in cells.itertuples()]
@@ -59,8 +61,9 @@ def loss_map(run: Run, ood: str, rows: pd.DataFrame, told: str, theme: str = "li
     )
 
 
-def loss_by_offset(run: Run, ood: str, rows: pd.DataFrame, theme: str = "light") -> Plate:
-    """What encoder and decoder lose by how wrong the told level is; ``rows`` as for ``loss_map``."""
+def loss_by_offset(run: Run, choices: Choices, theme: str) -> Plate:
+    """What encoder and decoder lose by how wrong the told level is."""
+    ood, rows = choices.ood, losses(run, choices)
     summary = conditioning_summary(rows)
     return Plate(
         conditioning_lines_figure(rows, theme),
@@ -98,24 +101,7 @@ def _tidy(run: Run, cells: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def _rows(run: Run, choices: Choices) -> pd.DataFrame:
-    return with_regions(run, stage_rows(run, "conditioning", ood=choices.ood))
-
-
-def _loss_map(run: Run, choices: Choices, theme: str) -> Plate:
-    rows = _rows(run, choices)
-    known = variants(rows)
-    told = TOLD.of(choices.options) or known[-1]
-    if told not in known:
-        raise RunError(f"The option 'told' must be one of {', '.join(known)} for {run.name}. Got {told!r} instead.")
-    return loss_map(run, choices.ood, rows, told, theme)
-
-
-def _loss_by_offset(run: Run, choices: Choices, theme: str) -> Plate:
-    return loss_by_offset(run, choices.ood, _rows(run, choices), theme)
-
-
 KINDS = {
-    "protocol-told": Kind("What every cell loses when the network is told a wrong level", _loss_map, options=(TOLD,)),
-    "protocol-conditioning": Kind("What is lost by how wrong the told level is", _loss_by_offset),
+    "protocol-told": Kind("What every cell loses when the network is told a wrong level", loss_map, ("ood",), (TOLD,)),
+    "protocol-conditioning": Kind("What is lost by how wrong the told level is", loss_by_offset, ("ood",)),
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from cfs_explore.diagnostics import honest_front
@@ -21,26 +19,23 @@ COST = Option("cost", "effective", "the axis: milliseconds, effective forwards o
 _TELLING = ["detector", "kind", "draws", "forwards", "effective", "ms", "judged_auroc", "judged_lo", "judged_hi"]
 
 
-def cost_front(
-    run: Run,
-    ood: str,
-    table: pd.DataFrame,
-    cost: str = COST.default,
-    others: Mapping[str, pd.DataFrame] | None = None,
-    theme: str = "light",
-) -> Plate:
-    """AUROC of the detectors against their cost, with the honest front.
+def priced(run: Run, ood: str) -> pd.DataFrame:
+    """``protocol.cost_table``.
 
-    Args:
-        run: the exploration.
-        ood: name of the OOD set.
-        table: ``protocol.cost_table`` of both.
-        cost: of ``COSTS``.
-        others: other explorations' names -> their ``cost_table`` for the same set; their fronts are drawn too.
-        theme: "light" or "dark".
+    Raises:
+        RunError: there is no such set, or nothing was timed.
     """
+    stage_rows(run, "cost")
+    run.entry("ood", ood)
+    return run.derived(cost_table, ood)
+
+
+def cost_front(run: Run, choices: Choices, theme: str) -> Plate:
+    """AUROC of the detectors against their cost, with the honest front, and those of the explorations beside it."""
+    ood, cost = choices.ood, COST.of(choices.options)
+    table = priced(run, ood)
     front = honest_front(table, cost)
-    fronts = {name: honest_front(theirs, cost) for name, theirs in (others or {}).items()}
+    fronts = {other.name: honest_front(priced(other, ood), cost) for other in others(choices)}
     against = f" Dashed: the front of {', '.join(fronts)}." if fronts else ""
     return Plate(
         cost_front_figure(table, front, cost, theme, others=fronts),
@@ -56,13 +51,8 @@ def cost_front(
     )
 
 
-def _cost_front(run: Run, choices: Choices, theme: str) -> Plate:
-    stage_rows(run, "cost")
-    for other in (beside := others(choices)):
-        stage_rows(other, "cost")
-        other.entry("ood", choices.ood)
-    priced = {other.name: cost_table(other, choices.ood) for other in beside}
-    return cost_front(run, choices.ood, cost_table(run, choices.ood), COST.of(choices.options), priced, theme)
-
-
-KINDS = {"protocol-cost": Kind("AUROC of the detectors against their cost", _cost_front, options=(COST, AGAINST))}
+KINDS = {
+    "protocol-cost": Kind(
+        "AUROC of the detectors against their cost", cost_front, ("ood", "beside"), options=(COST, AGAINST)
+    )
+}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from cfs_explore.errors import RunError
@@ -24,31 +22,24 @@ CURVE = Option("curve", "score_norm", "what levels can be aligned by", tuple(CUR
 _ID_PICTURES = 2
 
 
-def curves(
-    run: Run,
-    kind: str,
-    table: pd.DataFrame,
-    others: Sequence[tuple[Run, pd.DataFrame]] = (),
-    levels: pd.DataFrame | None = None,
-    theme: str = "light",
-) -> Plate:
-    """Expected score magnitude or visible change along the noise, of one exploration or several.
+def curve_of(run: Run) -> pd.DataFrame:
+    """Its table ``alignment_curves``."""
+    return stage_rows(run, "alignment_curves")
 
-    Args:
-        run: the exploration.
-        kind: of ``CURVES``.
-        table: its table ``alignment_curves``.
-        others: up to two other explorations, each with its own; the one that ``run`` was aligned to is drawn first.
-        levels: the table ``alignment_levels`` of ``run``, from which the circles come.
-        theme: "light" or "dark".
+
+def curves(run: Run, choices: Choices, theme: str) -> Plate:
+    """Expected score magnitude or visible change along the noise, also of the explorations beside the run.
+
+    The one that the run was aligned to is drawn first of them; circles are where its levels meet.
     """
-    ordered, requests = _aligned_to(run, others, levels, kind)
+    kind, table = CURVE.of(choices.options), curve_of(run)
+    ordered, requests = _aligned_to(run, others(choices), kind)
     tables = {run.name: table}
-    for other, theirs in ordered:
-        tables[other.name if other.name not in tables else other.path.name] = theirs
+    for other in ordered:
+        tables[other.name if other.name not in tables else other.path.name] = curve_of(other)
     circles = ""
     if requests is not None:
-        circles = f" Circles: a level of {ordered[0][0].name} (open) and where {run.name} is as high."
+        circles = f" Circles: a level of {ordered[0].name} (open) and where {run.name} is as high."
     return Plate(
         alignment_curves_figure(tables, kind, requests, theme=theme),
         pd.concat([curve.assign(exploration=name) for name, curve in tables.items()]),
@@ -60,13 +51,10 @@ def curves(
     )
 
 
-def pictures(run: Run, ood: str, table: pd.DataFrame, theme: str = "light") -> Plate:
-    """What the network sees at each level; ``table`` is ``level_pictures``.
-
-    Raises:
-        NotMeasuredError: the run holds no images of these sets.
-    """
-    shown = _shown(run, ood, table)
+def pictures(run: Run, choices: Choices, theme: str) -> Plate:
+    """What the network sees at each level."""
+    curve_of(run)  # of the same stage; the table of the pictures may be there and empty
+    shown = _shown(run, choices.ood, run.table("level_pictures"))
     latent = "" if run.manifest.backbone.input_shape is None else ", decoded from latents"
     return Plate(
         level_pictures_figure(shown, theme),
@@ -75,32 +63,23 @@ def pictures(run: Run, ood: str, table: pd.DataFrame, theme: str = "light") -> P
         f"same at every level; {counted(shown['row'].nunique(), 'image')}: {', '.join(shown['row'].unique())}.",
         f"{counted(shown['row'].nunique(), 'image')}, clean and at {counted(len(run.levels), 'level')} of noise; "
         "detail is lost from left to right.",
-        file_stem(run, ood, "levels"),
+        file_stem(run, choices.ood, "levels"),
     )
 
 
-def aligned_levels(run: Run) -> pd.DataFrame | None:
-    """The table ``alignment_levels``: where each alignment puts the levels; None where that stage has not run."""
-    try:
-        return run.table("alignment_levels")
-    except RunError:
-        return None
-
-
-def _aligned_to(
-    run: Run, others: Sequence[tuple[Run, pd.DataFrame]], levels: pd.DataFrame | None, kind: str
-) -> tuple[list[tuple[Run, pd.DataFrame]], pd.DataFrame | None]:
+def _aligned_to(run: Run, beside: list[Run], kind: str) -> tuple[list[Run], pd.DataFrame | None]:
     """The others with the run's reference first, and where its levels meet the reference's; None where unknown."""
     reference = run.manifest.spec.get("reference")
     try:
         home = locate_run(reference).resolve() if reference else None
+        levels = run.table("alignment_levels")
     except RunError:
         home = None
-    if home is None or levels is None:
-        return list(others), None
-    ordered = sorted(others, key=lambda other: other[0].path.resolve() != home)
+    if home is None:
+        return beside, None
+    ordered = sorted(beside, key=lambda other: other.path.resolve() != home)
     levels = levels[levels["variant"] == kind]
-    known = bool(ordered) and ordered[0][0].path.resolve() == home and len(levels) > 0
+    known = bool(ordered) and ordered[0].path.resolve() == home and len(levels) > 0
     return ordered, levels if known else None
 
 
@@ -122,18 +101,7 @@ def _shown(run: Run, ood: str, table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _curves(run: Run, choices: Choices, theme: str) -> Plate:
-    beside = [(other, stage_rows(other, "alignment_curves")) for other in others(choices)]
-    kind, table = CURVE.of(choices.options), stage_rows(run, "alignment_curves")
-    return curves(run, kind, table, beside, aligned_levels(run), theme)
-
-
-def _pictures(run: Run, choices: Choices, theme: str) -> Plate:
-    stage_rows(run, "alignment_curves")  # of the same stage; the table of the pictures may be there and empty
-    return pictures(run, choices.ood, run.table("level_pictures"), theme)
-
-
 KINDS = {
-    "protocol-curves": Kind("Score magnitude or visible change along the noise", _curves, options=(CURVE, AGAINST)),
-    "protocol-pictures": Kind("What the network sees at each level", _pictures),
+    "protocol-curves": Kind("Score magnitude or visible change along the noise", curves, ("beside",), (CURVE, AGAINST)),
+    "protocol-pictures": Kind("What the network sees at each level", pictures, ("ood",)),
 }

@@ -5,57 +5,54 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cfs_explore.contracts import Cell
-from cfs_explore.diagnostics import compose
 from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
-from cfs_explore.plates import map as plates
+from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.detector import cell_label
+from cfs_explore.plates.map import scores_of_cell
 from cfs_explore.store import Run
 from cfs_explore.ui import data
-from cfs_explore.ui.figure import kept_plate, show_plate
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.gallery import show_absence, show_gallery
 
 _SHOWN = 6
 
 
-def show_composable_cell(run: Run, ood: str, index: int, row: pd.Series, on_add: Callable[[int], None] | None) -> None:
+def show_composable_cell(run: Run, view: Choices, on_add: Callable[[int], None] | None) -> None:
     """The panel of one cell, with a button that puts it into the composed detector.
 
     Args:
-        run, ood, index, row: as for ``show_cell``.
+        run, view: as for ``show_cell``.
         on_add: puts the cell into the detector; None when it is there.
     """
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.header(cell_label(run, index), anchor=False, width="stretch")
+        st.header(cell_label(run, view.cell), anchor=False, width="stretch")
         st.button(
             "Add to detector" if on_add else "In the detector",
             key="add_cell",
             icon=":material/add:" if on_add else ":material/check:",
             on_click=on_add,
-            args=(index,),
+            args=(view.cell,),
             disabled=on_add is None,
             help="Average this cell's score into the composed detector, under the map.",
         )
-    show_cell(run, ood, index, row)
+    show_cell(run, view)
 
 
-def show_cell(run: Run, ood: str, index: int, row: pd.Series, place_of_images: DeltaGenerator | None = None) -> None:
+def show_cell(run: Run, view: Choices, place_of_images: DeltaGenerator | None = None) -> None:
     """What one cell sees, below its heading.
 
     Args:
         run: the exploration.
-        ood: name of the OOD set.
-        index: level * taps + tap.
-        row: of the map's table.
+        view: OOD set and cell.
         place_of_images: where its highest and lowest images go; None: among its figures.
     """
-    cell = Cell(*divmod(index, len(run.taps)))
-    level, tap = run.levels[cell.level], run.taps[cell.tap]
+    row = run.auroc_map(view.ood).iloc[view.cell]
+    level, tap = divmod(view.cell, len(run.taps))
+    level, tap = run.levels[level], run.taps[tap]
     st.caption(
         f"{tap.name} · {tap.region} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "
         f"{tap.channels} channels · λ requested {format_value(level.requested, 2)}, "
@@ -69,19 +66,10 @@ def show_cell(run: Run, ood: str, index: int, row: pd.Series, place_of_images: D
         "AUPR: average precision, OOD positive. FPR95: share of ID images flagged when 95 % of the "
         "OOD images are caught (lower is better). In brackets: 95 % intervals (theory 27).",
     )
-    id_scores = compose(run.scores("id_test", None), [cell])
-    ood_scores = compose(run.scores("ood", ood), [cell])
-    shown = (run, ood, index)
-    histogram = kept_plate(
-        run, "cell_scores", (ood, index), lambda theme: plates.cell_scores(*shown, id_scores, ood_scores, theme)
-    )
-    show_plate(histogram, key="cell_histogram")
+    show_figure("map-histogram", run, view, key="cell_histogram")
     with place_of_images or st.container():
-        _images(run, ood, id_scores, ood_scores)
-    roc = kept_plate(
-        run, "cell_roc", (ood, index), lambda theme: plates.cell_roc(*shown, row, id_scores, ood_scores, theme)
-    )
-    show_plate(roc, key="cell_roc")
+        _images(run, view.ood, *scores_of_cell(run, view))
+    show_figure("map-roc", run, view, key="cell_roc")
 
 
 def _images(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:

@@ -52,8 +52,8 @@ def load_run(path: Path) -> PageRun:
 def kept(max_entries: int, show_spinner: bool | str = False, ttl: float | None = None) -> Callable:
     """``st.cache_resource`` of what a function of a run, its first argument, gives.
 
-    A run is known by its digest; the other arguments are texts, numbers and tuples of them. Maps so far, which come
-    and go, have a small cache of their own, so that they push nobody's data out.
+    A run is known by its digest; the other arguments are texts, numbers, runs and tuples of them. Maps so far, which
+    come and go, have a small cache of their own, so that they push nobody's data out.
     """
 
     def decorate(function: Callable) -> Callable:
@@ -95,7 +95,8 @@ class PageRun(Run):
         return _map(self, ood).copy(deep=False)
 
     def scores(self, role: str, name: str | None = None, *, level: int | None = None) -> np.ndarray:
-        return super().scores(role, name, level=level) if level is not None else _scores(self, role, name)
+        whole = _scores(self, role, name)
+        return whole if level is None else whole[:, :, level : level + 1]
 
     def moments(self, role: str, name: str | None = None) -> dict[str, np.ndarray]:
         return _moments(self, role, name)

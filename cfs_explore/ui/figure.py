@@ -15,7 +15,7 @@ from cfs_explore.plates.catalogue import KINDS
 from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.store import Run
-from cfs_explore.ui import state
+from cfs_explore.ui import data, state
 from cfs_explore.ui.sidebar import escape
 
 _TABLE_PX = 620
@@ -28,14 +28,14 @@ def kept_plate(run: Run, name: str, choices: tuple[Hashable, ...], make: Callabl
     Args:
         run: the exploration.
         name: of the plate, one for each place that asks.
-        choices: everything else that the plate depends on, but the theme: texts, numbers, tuples of them.
+        choices: everything else that the plate depends on, but the theme: texts, numbers, runs, tuples of them.
         make: gives the plate in a theme, from the run and the choices alone.
     """
-    return _kept(make, run.digest, name, choices, state.figure_theme())
+    return _kept(run, name, choices, state.figure_theme(), make)
 
 
-@st.cache_resource(max_entries=256, ttl=3600, show_spinner=False)
-def _kept(_make: Callable[[str], Plate], digest: str, name: str, choices: tuple[Hashable, ...], theme: str) -> Plate:
+@data.kept(max_entries=256, ttl=3600)
+def _kept(run: Run, name: str, choices: tuple[Hashable, ...], theme: str, _make: Callable[[str], Plate]) -> Plate:
     return _make(theme)
 
 

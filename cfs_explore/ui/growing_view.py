@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
 from cfs_explore.headlines.map import map_headline, strongest_set
-from cfs_explore.plates import map as plates
+from cfs_explore.plates.choices import choose
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
 from cfs_explore.store.growing import MOST_IMAGES, growing_map
 from cfs_explore.ui import data, state
 from cfs_explore.ui.cell_panel import show_cell
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import picked, show_figure
 
 #: Of the session and the address, so that a page that is loaded anew shows the same.
 _OOD, _CELL = "growing_ood", "growing_cell"
@@ -47,15 +48,15 @@ def show_growing_map(run: Path) -> None:
     cell = state.restore(_CELL, None, [None, *range(len(frame))], parse=int)
     if cell is None:
         cell = int(frame["auroc"].to_numpy().argmax())
+    shown = replace(choose(so_far, ood=ood), cell=cell, cells=())
     with st.container(key="beside_growing"):
         left, right = st.columns([5, 3], gap="large")
     with left:
-        plate = plates.heatmap(so_far, ood, frame, cell=cell, theme=state.figure_theme())
-        show_plate(plate, key=_CHART, hint=_count(so_far, ood), on_select=_pick_cell)
+        show_figure("map-heatmap", so_far, shown, key=_CHART, hint=_count(so_far, ood), on_select=_pick_cell)
         below = st.container()
     with right:
         st.subheader(cell_label(so_far, cell), anchor=False)
-        show_cell(so_far, ood, cell, frame.iloc[cell], below)
+        show_cell(so_far, shown, below)
 
 
 def _choose_set(so_far: Run, first: str) -> str:
@@ -85,8 +86,6 @@ def _count(so_far: Run, ood: str) -> str:
 
 
 def _pick_cell() -> None:
-    points = st.session_state[_CHART]["selection"]["points"]
-    picked = [int(point["customdata"]) for point in points if isinstance(point.get("customdata"), int)]
-    if picked:
-        st.session_state[_CELL] = picked[-1]
-        state.remember(**{_CELL: picked[-1]})
+    if clicked := picked(_CHART):
+        st.session_state[_CELL] = clicked[-1]
+        state.remember(**{_CELL: clicked[-1]})

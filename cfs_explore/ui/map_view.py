@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import replace
 
-import pandas as pd
 import streamlit as st
 
 from cfs_explore.csv_export import to_csv
 from cfs_explore.headlines.map import map_headline
-from cfs_explore.plates import Plate, html_report
-from cfs_explore.plates import map as plates
-from cfs_explore.plates.choices import METRICS, choose
-from cfs_explore.plates.detector import cell_label
+from cfs_explore.plates import html_report
+from cfs_explore.plates.choices import METRICS, Choices, choose
 from cfs_explore.store import Run
 from cfs_explore.ui import composer, data, state
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.cell_panel import show_composable_cell
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.detector_choice import default_cells
-from cfs_explore.ui.figure import kept_plate, show_plate
+from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
 
 CLICKS = {"open": "opens a cell", "compose": "composes a detector"}
@@ -72,23 +68,34 @@ def _page(run: Run) -> None:
     _controls(run)
     _remember("ood", "metric")
     if len(run.ood_names) > 1 and st.session_state["all_sets"]:
-        _strip(run, st.session_state["metric"])
+        show_figure(
+            "map-sets",
+            run,
+            _view(run),
+            key="strip",
+            hint="Click a map to open it.",
+            on_select=lambda: _pick_set(run),
+        )
     _map_and_cell(run)
+
+
+def _view(run: Run) -> Choices:
+    """What the page shows."""
+    ood, metric, cell, cells = (st.session_state[key] for key in ("ood", "metric", "cell", "cells"))
+    return replace(choose(run, ood=ood, metric=metric), cell=cell, cells=tuple(cells))
 
 
 @fragment
 def _map_and_cell(run: Run) -> None:
     """What a click on a cell draws again, and no more: the map, its cell and the composer."""
-    ood, metric, index = (st.session_state[key] for key in ("ood", "metric", "cell"))
-    frame = run.auroc_map(ood)
+    view = _view(run)
     _remember("cell", "cells", "click")
     left, right = st.container(key="map_and_cell").columns([5, 3], gap="large")
     with left:
-        _map(run, ood, metric, frame)
-        composer.show_composer(run, ood, lambda cell: cell_label(run, cell))
+        _map(run, view)
+        composer.show_composer(run, view)
     with right, st.container(key="cell_panel"):
-        on_add = None if index in st.session_state["cells"] else _add_cell
-        show_composable_cell(run, ood, index, frame.iloc[index], on_add)
+        show_composable_cell(run, view, None if view.cell in view.cells else _add_cell)
 
 
 def _warn_of_alike(run: Run, ood: str) -> None:
@@ -128,29 +135,7 @@ def _controls(run: Run) -> None:
             _data_downloads(run)
 
 
-def _strip(run: Run, metric: str) -> None:
-    ood = st.session_state["ood"]
-
-    def make(theme: str) -> Plate:
-        frames = {name: run.auroc_map(name) for name in run.ood_names}
-        return plates.all_sets(run, frames, run.table("best_cell"), metric, ood, theme)
-
-    show_plate(
-        kept_plate(run, "strip", (metric, ood), make),
-        key="strip",
-        hint="Click a map to open it.",
-        on_select=lambda: _pick_set(run),
-    )
-
-
-def _map(run: Run, ood: str, metric: str, frame: pd.DataFrame) -> None:
-    cells, cell = tuple(st.session_state["cells"]), st.session_state["cell"]
-    plate = kept_plate(
-        run,
-        "map",
-        (ood, metric, cells, cell),
-        lambda theme: plates.heatmap(run, ood, frame, metric, list(cells), cell, theme),
-    )
+def _map(run: Run, view: Choices) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             "A click on the map",
@@ -162,16 +147,14 @@ def _map(run: Run, ood: str, metric: str, frame: pd.DataFrame) -> None:
             "out.",
         )
         choose_cell(run)
-    show_plate(plate, key="map", on_select=lambda: _pick_cells(run))
+    show_figure("map-heatmap", run, view, key="map", on_select=lambda: _pick_cells(run))
 
 
 def _pick_cells(run: Run) -> None:
     """A click opens the cell; while composing it also puts the cell into the detector, or takes it out again."""
-    points = st.session_state["map"]["selection"]["points"]
-    picked = [int(point["customdata"]) for point in points if isinstance(point.get("customdata"), int)]
     composing = st.session_state["click"] == "compose"
-    if picked:
-        st.session_state["cell"] = picked[-1]
+    if clicked := picked("map"):
+        st.session_state["cell"] = clicked[-1]
     elif not composing:
         return  # a second click on the open cell
     index, cells = st.session_state["cell"], st.session_state["cells"]
@@ -180,9 +163,8 @@ def _pick_cells(run: Run) -> None:
 
 
 def _pick_set(run: Run) -> None:
-    points = st.session_state["strip"]["selection"]["points"]
-    if points and isinstance(points[0].get("customdata"), int):
-        st.session_state["ood"] = run.ood_names[points[0]["customdata"]]
+    if clicked := picked("strip"):
+        st.session_state["ood"] = run.ood_names[clicked[0]]
 
 
 def _add_cell(index: int) -> None:
@@ -191,10 +173,10 @@ def _add_cell(index: int) -> None:
 
 
 def _data_downloads(run: Run) -> None:
-    view = [st.session_state[key] for key in ("ood", "metric", "cell", "cells")]
+    view = _view(run)
     st.download_button(
         "Report of this run (HTML)",
-        lambda: _report(run, *view),
+        lambda: html_report.html(run, choices=view if view.cells else replace(view, cells=choose(run).cells)),
         f"{run.path.name}-report.html",
         "text/html",
         help="One file that needs no network: the figures of every page for this OOD set and cell with their data, the "
@@ -222,12 +204,6 @@ def _data_downloads(run: Run) -> None:
         "application/yaml",
         on_click="ignore",
     )
-
-
-def _report(run: Run, ood: str, metric: str, cell: int, cells: Sequence[int]) -> str:
-    """The report of what the page shows."""
-    choices = choose(run, ood=ood, metric=metric)
-    return html_report.html(run, choices=replace(choices, cell=cell, cells=tuple(cells) or choices.cells))
 
 
 def _scores_parquet(run: Run) -> bytes:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
 from cfs_explore.figures.conditioning_lines import PUBLISHED
 from cfs_explore.headlines.protocol import conditioning_headline
 from cfs_explore.plates import protocol_conditioning as plates
-from cfs_explore.protocol import conditioning_summary, with_regions
+from cfs_explore.plates.choices import Choices
+from cfs_explore.protocol import conditioning_summary
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 
 
@@ -29,12 +30,10 @@ def _variants(run: Run) -> list[str]:
     return plates.variants(run.table("conditioning"))
 
 
-def show(run: Run, ood: str, others: Sequence[Run]) -> str:
+def show(run: Run, view: Choices) -> str:
     """The view; returns its headline, "" where the stage has not run."""
-    table = diagnostic_page.stage_table(run, "conditioning")
-    if table is None:
+    if diagnostic_page.stage_table(run, "conditioning") is None:
         return ""
-    table = with_regions(run, table[table["ood"] == ood]).reset_index(drop=True)
     told = st.segmented_control(
         "The network is told a level",
         _variants(run),
@@ -47,10 +46,13 @@ def show(run: Run, ood: str, others: Sequence[Run]) -> str:
     state.remember(protocol_told=told)
     left, right = st.container(key="beside_conditioning").columns([5, 4], gap="large")
     with left:
-        show_plate(plates.loss_map(run, ood, table, told, state.figure_theme()), key="protocol_loss")
+        found = show_figure("protocol-told", run, replace(view, options={plates.TOLD.name: told}), key="protocol_loss")
+    if not found:
+        return ""
     with right:
         st.header("By how wrong it is", anchor=False)
-        show_plate(plates.loss_by_offset(run, ood, table, state.figure_theme()), key="protocol_offsets")
+        show_figure("protocol-conditioning", run, view, key="protocol_offsets")
+    table = plates.losses(run, view)
     if PUBLISHED not in set(table["variant"]):
         st.caption("The published code tells this backbone its true level, so there is nothing else to compare with.")
-    return conditioning_headline(escape(ood), conditioning_summary(table))
+    return conditioning_headline(escape(view.ood), conditioning_summary(table))

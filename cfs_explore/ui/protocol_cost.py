@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
 from cfs_explore.diagnostics import honest_front
-from cfs_explore.errors import CFSError
 from cfs_explore.figures.tap_names import short_tap_name
 from cfs_explore.headlines.protocol import cost_headline
 from cfs_explore.plates import protocol_cost as plates
-from cfs_explore.protocol import cost_table
+from cfs_explore.plates.choices import Choices
 from cfs_explore.store import Run
-from cfs_explore.ui import data, diagnostic_page, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui import diagnostic_page, state
+from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.protocol_compare import those_that
 from cfs_explore.ui.sidebar import escape
 
 _COST_COLUMNS = {
@@ -32,13 +32,7 @@ def restore() -> None:
     state.restore("protocol_cost", plates.COST.default, plates.COST.values)
 
 
-@data.kept(max_entries=32, show_spinner="Pricing every detector")
-def priced(run: Run, ood: str) -> pd.DataFrame:
-    """``protocol.cost_table`` of a run."""
-    return cost_table(run, ood)
-
-
-def show(run: Run, ood: str, others: Sequence[Run]) -> str:
+def show(run: Run, view: Choices) -> str:
     """The view; returns its headline, "" where the stage has not run."""
     cost = st.segmented_control(
         "Cost",
@@ -54,30 +48,19 @@ def show(run: Run, ood: str, others: Sequence[Run]) -> str:
     times = diagnostic_page.stage_table(run, "cost")
     if times is None:
         return ""
-    table = priced(run, ood)
+    with st.spinner("Pricing every detector"):
+        table = plates.priced(run, view.ood)
     front = honest_front(table, cost)
     left, right = st.container(key="beside_cost").columns([3, 2], gap="medium")
     with left:
-        plate = plates.cost_front(run, ood, table, cost, _priced_others(ood, others), state.figure_theme())
-        show_plate(plate, key="protocol_front")
+        beside = those_that(view.beside, lambda other: plates.priced(other, view.ood))
+        shown = replace(view, beside=beside, options={plates.COST.name: cost})
+        show_figure("protocol-cost", run, shown, key="protocol_front")
     with right:
         st.header("The front", anchor=False)
         _front_table(front, cost)
         _machine(times)
-    return cost_headline(escape(ood), front, table)
-
-
-def _priced_others(ood: str, others: Sequence[Run]) -> dict[str, pd.DataFrame]:
-    """The other explorations' detectors, by their names; a line on the page about those that have none."""
-    found = {}
-    for other in others:
-        try:
-            if ood not in other.ood_names:
-                raise CFSError(f"{other.name} has no OOD set called {ood}.")
-            found[other.name] = priced(other, ood)
-        except CFSError as error:
-            st.caption(escape(str(error)))
-    return found
+    return cost_headline(escape(view.ood), front, table)
 
 
 def _front_table(front: pd.DataFrame, cost: str) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
-from cfs_explore.errors import RunError
 from cfs_explore.figures.sensitivity_words import variant_label
 from cfs_explore.headlines.protocol import levels_headline
 from cfs_explore.levels import RELATIVE_ALIGNMENTS
 from cfs_explore.plates import protocol_levels as plates
-from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.plates.choices import Choices
 from cfs_explore.protocol import levels_table
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.protocol_compare import those_that
 from cfs_explore.ui.sidebar import escape
 
 _ROW_PX = 35
@@ -26,15 +26,17 @@ def restore(run: Run) -> None:
     state.restore("protocol_curve", plates.CURVE.default, plates.CURVE.values)
 
 
-def show(run: Run, ood: str, others: Sequence[Run]) -> str:
+def show(run: Run, view: Choices) -> str:
     """The view; returns its headline."""
     left, right = st.container(key="beside_levels").columns([1, 1], gap="large")
     with left:
-        for each in (run, *others):
+        for each in (run, *view.beside):
             _table(each)
     with right:
-        _curves(run, others)
-    _pictures(run, ood)
+        _curves(run, view)
+    if run.has_table("level_pictures"):  # where not, the curves have said what to compute
+        st.header("What the network sees", anchor=False)
+        show_figure("protocol-pictures", run, view, key="protocol_pictures")
     spec = run.manifest.spec
     return levels_headline(
         escape(run.name), levels_table(run), run.manifest.backbone.reach, spec.get("alignment", "logsnr")
@@ -68,7 +70,7 @@ def _table(run: Run) -> None:
     st.caption(escape(" · ".join(facts)))
 
 
-def _curves(run: Run, others: Sequence[Run]) -> None:
+def _curves(run: Run, view: Choices) -> None:
     """Expected score magnitude and visible change of the explorations, by which levels can be aligned instead."""
     kind = st.segmented_control(
         "Aligned by",
@@ -83,24 +85,5 @@ def _curves(run: Run, others: Sequence[Run]) -> None:
     state.remember(protocol_curve=kind)
     if diagnostic_page.stage_table(run, "alignment_curves") is None:
         return
-    table = run.table("alignment_curves")
-    beside = []
-    for other in others:
-        try:
-            beside.append((other, other.table("alignment_curves")))
-        except RunError as error:
-            st.caption(escape(str(error)))
-    plate = plates.curves(run, kind, table, beside, plates.aligned_levels(run), state.figure_theme())
-    show_plate(plate, key="protocol_curves")
-
-
-def _pictures(run: Run, ood: str) -> None:
-    """What the network sees at each level."""
-    if not run.has_table("level_pictures"):  # the curves have said what to compute
-        return
-    st.header("What the network sees", anchor=False)
-    table = run.table("level_pictures")
-    try:
-        show_plate(plates.pictures(run, ood, table, state.figure_theme()), key="protocol_pictures")
-    except NotMeasuredError as error:
-        st.info(str(error), icon=":material/image:")
+    shown = replace(view, beside=those_that(view.beside, plates.curve_of), options={plates.CURVE.name: kind})
+    show_figure("protocol-curves", run, shown, key="protocol_curves")

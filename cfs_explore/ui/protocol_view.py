@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
 from cfs_explore.errors import CFSError
+from cfs_explore.plates.choices import Choices, choose
 from cfs_explore.store import Run
 from cfs_explore.ui import (
     data,
@@ -31,8 +33,8 @@ VIEWS = {
 }
 #: More would not fit beside each other.
 MOST_OTHERS = 2
-#: Given the run, the OOD set and the other explorations: draws the view and returns its headline, "" for none.
-_SHOW: dict[str, Callable[[Run, str, list[Run]], str]] = {
+#: Given the run and what it is of, with the explorations beside it: draws it and returns its headline, "" for none.
+_SHOW: dict[str, Callable[[Run, Choices], str]] = {
     "levels": protocol_levels.show,
     "alignment": protocol_alignment.show,
     "conditioning": protocol_conditioning.show,
@@ -91,9 +93,9 @@ def _page(run: Run, others: dict[str, Path]) -> None:
     st.title("What makes backbones comparable?", anchor=False)
     headline = st.empty()
     ood, view = _controls(run, others)
-    chosen = _load(st.session_state["protocol_against"], others)
+    beside = _load(st.session_state["protocol_against"], others)
     with st.container(key=f"view_of_{view}"):
-        text = _SHOW[view](run, ood, chosen)
+        text = _SHOW[view](run, replace(choose(run, ood=ood), beside=beside))
     if text:
         headline.markdown(text)
     diagnostic_page.formulas(_FORMULAS)
@@ -127,7 +129,7 @@ def _controls(run: Run, others: dict[str, Path]) -> tuple[str, str]:
     return ood, view
 
 
-def _load(names: list[str], others: dict[str, Path]) -> list[Run]:
+def _load(names: list[str], others: dict[str, Path]) -> tuple[Run, ...]:
     """The chosen explorations that can be read; the others with the reason on the page."""
     found = []
     for name in names:
@@ -135,4 +137,4 @@ def _load(names: list[str], others: dict[str, Path]) -> list[Run]:
             found.append(data.load_run(others[name]))
         except CFSError as error:
             st.error(escape(str(error)))
-    return found
+    return tuple(found)

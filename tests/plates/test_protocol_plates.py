@@ -15,7 +15,7 @@ from cfs_explore.plates.choices import choose
 from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.plates.protocol import KINDS
 from cfs_explore.plates.protocol_conditioning import told_label
-from cfs_explore.plates.protocol_levels import pictures
+from cfs_explore.store import Run
 
 #: Kind -> the page's view and chart that show it.
 SHOWN = {
@@ -99,9 +99,11 @@ def pixels(png: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(png)))
 
 
-def test_a_run_without_images_has_no_pictures(digits):
+def test_a_run_without_images_has_no_pictures(digits, letters, monkeypatch):
+    run, table = Run(digits.path), digits.table("level_pictures").iloc[:0]
+    monkeypatch.setattr(run, "table", lambda name: table if name == "level_pictures" else digits.table(name))
     with pytest.raises(NotMeasuredError, match="images of these sets are not part of this exploration"):
-        pictures(digits, "letters", digits.table("level_pictures").iloc[:0])
+        make("protocol-pictures", run, letters)
 
 
 def test_the_rank_correlation_is_that_of_the_two_maps_in_reach(digits, letters):

@@ -1,18 +1,25 @@
 """Plates of the protocol page that hold several explorations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from page_steps import open_page
 from same_as_page import assert_page_shows
 
+from cfs_explore.errors import RunError
 from cfs_explore.locations import BUNDLES
+from cfs_explore.plates.catalogue import KINDS
+from cfs_explore.plates.choices import choose
 from cfs_explore.plates.needs import NotMeasuredError
-from cfs_explore.plates.protocol_compare import difference, side_map
-from cfs_explore.plates.protocol_cost import cost_front
-from cfs_explore.plates.protocol_levels import curves
-from cfs_explore.protocol import compare, cost_table
+from cfs_explore.protocol import cost_table
 from cfs_explore.store import Run
+
+
+def make(kind, run, *beside, **options):
+    """The plate for the set of letters, with explorations beside the run."""
+    return KINDS[kind].make(run, replace(choose(run, ood="letters", options=options), beside=beside), "light")
 
 
 @pytest.fixture(scope="module")
@@ -20,17 +27,32 @@ def narrow():
     return Run(BUNDLES / "digits-narrow")
 
 
-@pytest.fixture(scope="module")
-def aligned():
-    """As if its levels had been aligned to those of ``digits``."""
-    run = Run(BUNDLES / "digits-narrow")
+def with_tables(path, **tables):
+    """A run some of whose tables are others, or were not computed (None)."""
+
+    class Altered(Run):
+        def has_table(self, name):
+            return tables[name] is not None if name in tables else super().has_table(name)
+
+        def table(self, name):
+            if not self.has_table(name):
+                raise RunError(name)
+            return tables[name] if name in tables else super().table(name)
+
+    return Altered(path)
+
+
+def aligned(levels):
+    """As if its levels had been aligned to those of ``digits``, and met them there."""
+    run = with_tables(BUNDLES / "digits-narrow", alignment_levels=levels)
     run.manifest.spec["reference"] = "digits"
     return run
 
 
 @pytest.fixture(scope="module")
-def differences(digits, narrow):
-    return compare(digits, narrow, "letters")
+def third(bare, narrow):
+    """Another of the same name."""
+    return with_tables(bare.path, alignment_curves=curve(narrow))
 
 
 def curve(run):
@@ -46,12 +68,12 @@ LEVELS = pd.DataFrame(
 ).assign(reachable=True)
 
 
-def test_the_reference_comes_first_and_its_levels_are_marked(digits, aligned, bare):
-    others = [(bare, curve(aligned)), (digits, curve(digits))]
-    plate = curves(aligned, "score_norm", curve(aligned), others, LEVELS)
-    assert drawn(plate) == [aligned.name, digits.name, "bare"]  # a second one of the name goes by its folder
-    assert plate.caption.endswith(f" Circles: a level of {digits.name} (open) and where {aligned.name} is as high.")
-    assert set(plate.rows["exploration"]) == {aligned.name, digits.name, "bare"}
+def test_the_reference_comes_first_and_its_levels_are_marked(digits, third):
+    run = aligned(LEVELS)
+    plate = make("protocol-curves", run, third, digits)
+    assert drawn(plate) == [run.name, digits.name, "bare"]  # a second one of the name goes by its folder
+    assert plate.caption.endswith(f" Circles: a level of {digits.name} (open) and where {run.name} is as high.")
+    assert set(plate.rows["exploration"]) == {run.name, digits.name, "bare"}
     marks = next(each for each in plate.figure.data if each.name == "Requested")
     of_digits = curve(digits).sort_values("lam")
     assert list(marks.x) == [4.0, 0.0]
@@ -59,27 +81,27 @@ def test_the_reference_comes_first_and_its_levels_are_marked(digits, aligned, ba
 
 
 @pytest.mark.parametrize("levels", [None, LEVELS[LEVELS["variant"] == "perceptual"]])
-def test_without_aligned_levels_nothing_is_marked(digits, aligned, levels):
-    plate = curves(aligned, "score_norm", curve(aligned), [(digits, curve(digits))], levels)
-    assert drawn(plate) == [aligned.name, digits.name] and "Circles" not in plate.caption
+def test_without_aligned_levels_nothing_is_marked(digits, levels):
+    run = aligned(levels)
+    plate = make("protocol-curves", run, digits)
+    assert drawn(plate) == [run.name, digits.name] and "Circles" not in plate.caption
 
 
-def test_where_the_reference_is_not_beside_it_nothing_is_marked(narrow, aligned, bare):
-    for run in (narrow, aligned):  # of no reference, and of one that is not shown
-        plate = curves(run, "score_norm", curve(run), [(bare, curve(run))], LEVELS)
+def test_where_the_reference_is_not_beside_it_nothing_is_marked(narrow, third):
+    for run in (narrow, aligned(LEVELS)):  # of no reference, and of one that is not shown
+        plate = make("protocol-curves", run, third)
         assert drawn(plate) == [run.name, "bare"] and "Circles" not in plate.caption
 
 
 def test_the_other_kind_of_curve_is_the_visible_change(digits):
-    plate = curves(digits, "perceptual", curve(digits))
+    plate = make("protocol-curves", digits, curve="perceptual")
     line = next(each for each in plate.figure.data if each.name == digits.name)
     assert sorted(line.y) == pytest.approx(sorted(curve(digits)["perceptual"]))
     assert plate.caption.startswith("Visible change") and plate.stem == "digits-perceptual"
 
 
 def test_the_fronts_of_others_are_named_and_drawn(digits, narrow):
-    table, theirs = cost_table(digits, "letters"), cost_table(narrow, "letters")
-    plate = cost_front(digits, "letters", table, "ms", {narrow.name: theirs})
+    plate, theirs = make("protocol-cost", digits, narrow, cost="ms"), cost_table(narrow, "letters")
     assert plate.caption.endswith(f"Dashed: the front of {narrow.name}.")
     line = next(each for each in plate.figure.data if each.name == f"Front of {narrow.name}")
     priced = theirs.dropna(subset=["ms"])
@@ -88,8 +110,14 @@ def test_the_fronts_of_others_are_named_and_drawn(digits, narrow):
     assert plate.alt.startswith("AUROC against Measured time; the front has")
 
 
-def test_the_difference_is_that_of_the_two_maps(digits, narrow, differences):
-    plate = difference(digits, narrow, "letters", differences)
+def test_another_without_the_measurement_is_told(digits, bare):
+    for kind in ("protocol-cost", "protocol-curves"):
+        with pytest.raises(NotMeasuredError, match="was made without the stage Levels and cost"):
+            make(kind, digits, bare)
+
+
+def test_the_difference_is_that_of_the_two_maps(digits, narrow):
+    plate = make("compare-difference", digits, narrow)
     first, second = (run.auroc_map("letters").set_index(["level", "tap"])["auroc"] for run in (digits, narrow))
     expected = [second[row.level_b, row.tap_b] - first[row.level_a, row.tap_a] for row in plate.rows.itertuples()]
     assert np.allclose(plate.rows["difference"], expected, atol=1e-6)
@@ -101,24 +129,29 @@ def test_the_difference_is_that_of_the_two_maps(digits, narrow, differences):
     assert plate.stem == "digits-narrow-minus-digits-letters"
 
 
-def test_explorations_without_a_common_level_have_no_difference(digits, narrow, differences):
+def test_explorations_without_a_common_level_have_no_difference(digits):
+    far = Run(BUNDLES / "digits-narrow")
+    far.levels = [replace(level, lam=level.lam + 100) for level in far.levels]
     with pytest.raises(NotMeasuredError, match="nothing to compare"):
-        difference(digits, narrow, "letters", differences.iloc[:0])
+        make("compare-difference", digits, far)
 
 
 def test_a_map_at_the_side_is_the_runs_own(narrow):
-    cells = narrow.auroc_map("letters")
-    plate = side_map(narrow, "letters", cells)
+    plate = make("compare-map", narrow)
     shown = np.array(plate.figure.data[0].z, float)
-    assert np.allclose(np.sort(shown[~np.isnan(shown)]), np.sort(cells["auroc"]))
+    assert np.allclose(np.sort(shown[~np.isnan(shown)]), np.sort(narrow.auroc_map("letters")["auroc"]))
     assert "OOD: letters" in plate.caption and plate.stem == "digits-narrow-letters-map"
 
 
-def test_the_page_shows_these_plates(digits, narrow, differences):
-    app = open_page("protocol", run="digits", ood="letters", protocol_view="compare", protocol_against="digits-narrow")
+def test_the_page_shows_these_plates(digits, narrow):
+    address = {"run": "digits", "ood": "letters", "protocol_against": "digits-narrow"}
+    app = open_page("protocol", protocol_view="compare", **address)
     for run in (digits, narrow):
-        assert_page_shows(app, f"map_of_{run.path.name}", side_map(run, "letters", run.auroc_map("letters")))
-    assert_page_shows(app, "difference_digits-narrow", difference(digits, narrow, "letters", differences))
-    app = open_page("protocol", run="digits", ood="letters", protocol_view="levels", protocol_against="digits-narrow")
-    beside = [(narrow, curve(narrow))]
-    assert_page_shows(app, "protocol_curves", curves(digits, "score_norm", curve(digits), beside))
+        assert_page_shows(app, f"map_of_{run.path.name}", make("compare-map", run))
+    assert_page_shows(app, "difference_digits-narrow", make("compare-difference", digits, narrow))
+    for view, kind, key in (
+        ("levels", "protocol-curves", "protocol_curves"),
+        ("cost", "protocol-cost", "protocol_front"),
+    ):
+        app = open_page("protocol", protocol_view=view, **address)
+        assert_page_shows(app, key, make(kind, digits, narrow))
