@@ -12,11 +12,10 @@ from cfs_explore.headlines.map import map_headline
 from cfs_explore.plates import html_report
 from cfs_explore.plates.choices import METRICS, Choices, choose
 from cfs_explore.store import Run
-from cfs_explore.ui import composer, data, state
+from cfs_explore.ui import composer, data, open_cells, state
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.cell_panel import show_composable_cell
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
 
@@ -31,31 +30,18 @@ def show(run: Run) -> None:
 
 def _restore(run: Run) -> None:
     """Bring the view back from the URL; what does not fit this run falls back to its defaults."""
-    count = len(run.levels) * len(run.taps)
-    if st.session_state.get("map_run") not in (None, run.path.name):
-        state.forget("ood", "cell", "cells")
-    st.session_state["map_run"] = run.path.name
     state.restore("ood", run.ood_names[0], run.ood_names)
     state.restore("metric", "auroc", list(METRICS))
     state.restore("click", "open", list(CLICKS))
-    preset = default_cells(run)
-    state.restore("cell", preset[-1], range(count), parse=int)
-    state.restore("cells", preset, parse=lambda text: _known_cells(text, count), write=state.format_cells)
-    _remember("ood", "metric", "click", "cell", "cells")
+    open_cells.restore(run)
+    _remember(run, "ood", "metric", "click", "cell", "cells")
 
 
-def _remember(*keys: str) -> None:
+def _remember(run: Run, *keys: str) -> None:
     """Write parts of the view into the address."""
-    values = {key: st.session_state[key] for key in keys}
-    state.remember(**{key: state.format_cells(value) if key == "cells" else value for key, value in values.items()})
-
-
-def _known_cells(text: str, count: int) -> list[int]:
-    """The cells of an address; a ValueError for one outside the map."""
-    cells = state.parse_cells(text)
-    if not all(index in range(count) for index in cells):
-        raise ValueError(text)
-    return cells
+    of_cells = [key for key in keys if key in ("cell", "cells")]
+    others = {key: st.session_state[key] for key in keys if key not in of_cells}
+    state.remember(**others, **open_cells.written(run, *of_cells))
 
 
 @fragment
@@ -66,7 +52,7 @@ def _page(run: Run) -> None:
     st.markdown(map_headline(st.session_state["ood"], best, run.levels, run.taps))
     _warn_of_alike(run, st.session_state["ood"])
     _controls(run)
-    _remember("ood", "metric")
+    _remember(run, "ood", "metric")
     if len(run.ood_names) > 1 and st.session_state["all_sets"]:
         show_figure(
             "map-sets",
@@ -89,7 +75,7 @@ def _view(run: Run) -> Choices:
 def _map_and_cell(run: Run) -> None:
     """What a click on a cell draws again, and no more: the map, its cell and the composer."""
     view = _view(run)
-    _remember("cell", "cells", "click")
+    _remember(run, "cell", "cells", "click")
     left, right = st.container(key="map_and_cell").columns([5, 3], gap="large")
     with left:
         _map(run, view)

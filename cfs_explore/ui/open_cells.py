@@ -35,24 +35,25 @@ def written(run: Run, *keys: str) -> dict[str, str]:
     return {key: writes[key](st.session_state[key]) for key in keys}
 
 
-def _carry_over(run: Run, names: Sequence[str], default: Sequence[int]) -> None:
-    before = st.session_state.get("cells_of", names)
-    st.session_state["cells_of"] = names
-    if before == names:
+def _carry_over(run: Run, names: list[str], default: list[int]) -> None:
+    """What the session holds of the exploration before becomes what it is in this one; its defaults become defaults."""
+    known, usual = st.session_state.get("cells_of", (names, default))
+    st.session_state["cells_of"] = names, default
+    if known == names:
         return
     lost = []
-    for key in ("cell", "cells"):
+    for key, former, now in (("cell", [usual[-1]], [default[-1]]), ("cells", usual, default)):
         if key not in st.session_state:
             continue
         value = st.session_state[key]
-        called = [before[index] for index in ([value] if key == "cell" else value)]
-        found = [names.index(name) for name in called if name in names]
-        lost += [name for name in called if name not in names]
-        st.session_state[key] = (found or [default[-1]])[0] if key == "cell" else found or list(default)
+        chosen = [value] if key == "cell" else value
+        found = now if chosen == former else [names.index(known[i]) for i in chosen if known[i] in names]
+        lost += [] if chosen == former else [known[i] for i in chosen if known[i] not in names]
+        found = found if found or not chosen else now
+        st.session_state[key] = found[0] if key == "cell" else list(found)
     if lost:
         st.info(
-            f"{escape(run.name)} has no {escape(', '.join(dict.fromkeys(lost)))}, which was open or composed before. "
-            f"Shown is {escape(names[st.session_state.get('cell', default[-1])])}.",
+            f"{escape(run.name)} has no {escape(', '.join(dict.fromkeys(lost)))}, which was open or composed before.",
             icon=":material/info:",
         )
 

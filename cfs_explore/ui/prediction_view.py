@@ -15,10 +15,9 @@ from cfs_explore.plates.detector import cell_label
 from cfs_explore.plates.needs import stage_rows
 from cfs_explore.plates.prediction import published_lam
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, prediction_details, state
+from cfs_explore.ui import diagnostic_page, open_cells, prediction_details, state
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
 
@@ -40,7 +39,7 @@ _FORMULAS = {
 def show(run: Run) -> None:
     """The whole page for one run."""
     diagnostic_page.restore_ood(run)
-    state.restore("cell", default_cells(run)[-1], range(len(run.levels) * len(run.taps)), parse=int)
+    open_cells.restore(run)
     state.restore("prediction_view", "sets", list(VIEWS))
     _page(run)
 
@@ -103,7 +102,7 @@ def _scatter(run: Run, view: Choices) -> None:
         hint="Click a point to open its cell.",
         on_select=_pick,
     ):
-        state.remember(cell=view.cell)
+        state.remember(**open_cells.written(run, "cell"))
         with above:
             choose_cell(run)
 

@@ -76,7 +76,7 @@ def _page(run: Run) -> None:
     headline = st.empty()
     ood = _controls(run)
     rate, by = _rate_text(st.session_state["triage_rate"]), st.session_state["triage_by"]
-    detector_choice.remember()
+    detector_choice.remember(run)
     state.remember(triage_rate=rate, triage_by=by)
     cells = detector_choice.cell_indices(run)
     if not cells:

@@ -10,6 +10,7 @@ from browser_steps import cell_name, download, query, wait_for_query
 
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import auroc, compose
+from cfs_explore.plates.cells import cell_names
 
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
@@ -44,17 +45,18 @@ def test_click_a_cell_then_compose(page, address, digits):
     page.goto(f"{address}/map?run=digits&ood=letters&cells={first}&cell=0")
     app_browser.settle(page)
     page.mouse.click(*app_browser.cell_position(page, "map", first))
-    wait_for_query(page, cell=str(first))
+    names = cell_names(digits)
+    wait_for_query(page, cell=names[first])
     page.get_by_role("heading", name=cell_name(digits, first)).wait_for(timeout=30_000)
     app_browser.settle(page)
 
     page.get_by_role("radio", name="composes a detector").click()
     wait_for_query(page, click="compose")
     app_browser.settle(page)
-    clicks = ((second, f"{first}.{second}"), (0, f"{first}.{second}.0"), (third, f"{first}.{second}.0.{third}"))
-    for index, composed in (*clicks, (0, f"{first}.{second}.{third}")):
+    clicks = ((second, (first, second)), (0, (first, second, 0)), (third, (first, second, 0, third)))
+    for index, composed in (*clicks, (0, (first, second, third))):
         page.mouse.click(*app_browser.cell_position(page, "map", index))
-        wait_for_query(page, cells=composed, cell=str(index))
+        wait_for_query(page, cells=",".join(names[each] for each in composed), cell=names[index])
         app_browser.settle(page)
     pairs = [Cell(*divmod(index, 29)) for index in (first, second, third)]
     expected = auroc(compose(digits.scores("id_test"), pairs), compose(digits.scores("ood", "letters"), pairs))
@@ -65,15 +67,15 @@ def test_click_a_cell_then_compose(page, address, digits):
 
     page.reload()
     app_browser.settle(page)
-    assert query(page)["cells"] == f"{first}.{second}.{third}"
+    assert query(page)["cells"] == ",".join(names[each] for each in (first, second, third))
     assert page.get_by_role("heading", name=cell_name(digits, 0)).count() == 1
 
 
-def test_add_a_cell_by_its_button(page, address):
+def test_add_a_cell_by_its_button(page, address, digits):
     page.goto(f"{address}/map?run=digits&ood=letters&cells=10&cell=20")
     app_browser.settle(page)
     page.get_by_role("button", name="Add to detector").click()
-    wait_for_query(page, cells="10.20")
+    wait_for_query(page, cells=f"{cell_names(digits)[10]},{cell_names(digits)[20]}")
 
 
 def test_hover_tells_the_numbers(page, address, digits):

@@ -6,6 +6,7 @@ from browser_steps import query, wait_for_query
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
+from cfs_explore.plates.cells import cell_names
 from cfs_explore.ui.tour_steps import STEPS
 
 pytestmark = [
@@ -62,7 +63,7 @@ def test_what_the_first_step_asks_for_shows_what_it_promises(page, address, digi
     app_browser.settle(page)
     best = int(digits.table("best_cell").set_index("ood").loc["letters", "cell_index"])
     page.mouse.click(*app_browser.cell_position(page, "map", best))
-    wait_for_query(page, cell=str(best), tour="1")
+    wait_for_query(page, cell=cell_names(digits)[best], tour="1")
     app_browser.settle(page)
     row = digits.auroc_map("letters").iloc[best]
     said = f"AUROC {row['auroc']:.3f} [{row['auroc_lo']:.3f}, {row['auroc_hi']:.3f}]"

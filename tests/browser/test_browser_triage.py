@@ -11,6 +11,8 @@ from browser_steps import query, wait_for_query
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
+from cfs_explore.plates.cells import cell_names
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
@@ -87,13 +89,13 @@ def test_a_click_opens_the_image_and_the_keys_walk_on(page, address, digits):
     place = int((rows["image_id"] == chosen).argmax())
     assert query(page)["image"] == chosen and page.get_by_text(rows["name"][place]).count()
     page.mouse.click(*app_browser.cell_position(page, "map_of_image", 50))
-    wait_for_query(page, cell="50")
+    wait_for_query(page, cell=cell_names(digits)[50])
     app_browser.settle(page)
     page.get_by_role("button", name="Next").press("Enter")
     wait_for_query(page, image=rows["image_id"][place + 1])
     app_browser.settle(page)
     page.go_back()
-    wait_for_query(page, image=chosen, cell="50")
+    wait_for_query(page, image=chosen, cell=cell_names(digits)[50])
     app_browser.settle(page)
     page.get_by_role("link", name="Triage of this set").click()
     page.get_by_role("heading", name="Which images stand out?").wait_for(timeout=30_000)

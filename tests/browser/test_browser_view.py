@@ -6,6 +6,8 @@ from browser_steps import cell_name, query, wait_for_query
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
+from cfs_explore.plates.cells import cell_names
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
@@ -26,10 +28,10 @@ def test_back_undoes_a_choice_and_leaves_the_page(page, address, digits):
     app_browser.settle(page)
     for index in (33, 120):
         page.mouse.click(*app_browser.cell_position(page, "map", index))
-        wait_for_query(page, cell=str(index))
+        wait_for_query(page, cell=cell_names(digits)[index])
         app_browser.settle(page)
     go_back(page)
-    assert query(page)["cell"] == "33"
+    assert query(page)["cell"] == cell_names(digits)[33]
     assert page.get_by_role("heading", name=cell_name(digits, 33)).count() == 1
     go_back(page)
     assert "cell" not in query(page)

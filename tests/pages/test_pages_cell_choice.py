@@ -4,6 +4,8 @@ import pytest
 from page_steps import open_page, texts
 
 from cfs_explore.locations import BUNDLES
+from cfs_explore.plates.cells import cell_names
+from cfs_explore.plates.choices import choose
 from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import open_run
 
@@ -19,6 +21,39 @@ def test_a_cell_is_opened_from_the_list(page):
     assert cells.value == 80 and cells.options == [cell_label(run, i) for i in range(len(run.levels) * len(run.taps))]
     cells.select(33).run()
     assert not app.exception
-    assert app.session_state["cell"] == 33 and app.query_params["cell"] == "33"
+    assert app.session_state["cell"] == 33 and app.query_params["cell"] == cell_names(run)[33]
     assert PAGES[page].format(cell_label(run, 33)) in texts(app)
     assert PAGES[page].format(cell_label(run, 80)) not in texts(app)
+
+
+@pytest.mark.parametrize("page", ["map", "separation", "prediction", "image", "triage"])
+def test_another_exploration_keeps_the_cell_of_that_name_or_says_that_it_has_none(page):
+    wide, narrow = (open_run(BUNDLES / name) for name in ("digits", "digits-narrow"))
+    shared = next(name for name in cell_names(wide)[40:] if name in cell_names(narrow))
+    lost = next(name for name in cell_names(wide) if name not in cell_names(narrow))
+    for name in (shared, lost):
+        app = open_page(page, run="digits", cell=name, detector="cell")
+        app.session_state["run"] = "digits-narrow"
+        app.run()
+        assert not app.exception
+        kept = cell_names(narrow)[app.session_state["cell"]]
+        assert (f"has no {name}, which was open" in texts(app)) == (name == lost)
+        assert kept == shared or (name == lost and app.session_state["cell"] == choose(narrow).cell)
+
+
+def test_composed_cells_of_another_exploration_stay_as_far_as_they_exist():
+    wide, narrow = (open_run(BUNDLES / name) for name in ("digits", "digits-narrow"))
+    shared = [name for name in cell_names(wide) if name in cell_names(narrow)][:2]
+    lost = next(name for name in cell_names(wide) if name not in cell_names(narrow))
+    app = open_page("map", run="digits", cells=",".join([*shared, lost]))
+    app.session_state["run"] = "digits-narrow"
+    app.run()
+    assert [cell_names(narrow)[index] for index in app.session_state["cells"]] == shared
+    assert f"has no {lost}, which was open" in texts(app)
+
+
+def test_an_address_of_an_older_version_opens_the_same_view():
+    app = open_page("map", run="digits", cell="33", cells="24.36")
+    assert app.session_state["cell"] == 33 and app.session_state["cells"] == [24, 36]
+    assert app.query_params["cell"] in ("33", ["33"])  # it is not written anew, or a step back would be none
+    assert app.query_params["cells"] in ("24.36", ["24.36"])

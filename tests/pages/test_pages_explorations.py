@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from cfs_explore import bundles, jobs
 from cfs_explore.locations import BUNDLES
+from cfs_explore.plates.cells import cell_names
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import find_runs, open_run, write_json
 from cfs_explore.ui import explorations_chosen, explorations_rows
@@ -205,7 +206,7 @@ def test_the_other_pages_keep_to_it_too(mine, public):
     assert "Mine" not in [heading.value for heading in start.subheader]
     assert mine.name not in start.selectbox(key="run").options
     opened = open_page("map", run=mine.name)
-    assert opened.session_state["map_run"] == mine.name
+    assert opened.session_state["cells_of"][0] == cell_names(open_run(mine))
 
 
 @pytest.mark.parametrize(

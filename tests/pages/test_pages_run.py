@@ -10,6 +10,7 @@ from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import auroc, compose
 from cfs_explore.figures import format_estimate
 from cfs_explore.locations import BUNDLES
+from cfs_explore.plates.cells import cell_names
 from cfs_explore.spec import BackboneSpec
 from cfs_explore.store import open_run
 from cfs_explore.ui.backbone_facts import inspecting
@@ -70,7 +71,7 @@ def test_url_restores_the_view(digits, metric):
 )
 def test_nonsense_in_the_url_falls_back(nonsense, digits):
     app = open_page("map", **{"run": "digits", **nonsense})
-    assert app.session_state["map_run"] == "digits"
+    assert app.session_state["cells_of"][0] == cell_names(digits)
     assert app.session_state["ood"] in digits.ood_names
     assert app.session_state["cell"] in range(29 * 8)
     assert len(set(app.session_state["cells"])) == len(app.session_state["cells"])

@@ -9,6 +9,7 @@ from page_steps import open_page, texts
 from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 from cfs_explore.pipeline import explore
+from cfs_explore.plates.cells import cell_names
 from cfs_explore.plates.choices import choose
 from cfs_explore.plates.separation import channel_table
 from cfs_explore.ui import data
@@ -80,7 +81,7 @@ def test_controls_choose_the_cell_and_the_address_follows(runs):
     app.selectbox(key="separation_tap").select(3).run()
     assert not app.exception
     index = len(run.taps) + 3
-    assert app.query_params["cell"] in (str(index), [str(index)])
+    assert app.query_params["cell"] in (cell_names(run)[index], [cell_names(run)[index]])
     row = cell_of(run, "bright", index)
     assert format_estimate(row.auroc, row.lo, row.hi) in texts(app)
 

@@ -10,7 +10,9 @@ from page_steps import button, open_page, texts
 from streamlit.runtime.pages_manager import PagesManager
 
 from cfs_explore.glossary import GLOSSARY
-from cfs_explore.locations import PROJECT
+from cfs_explore.locations import BUNDLES, PROJECT
+from cfs_explore.plates.cells import cell_names
+from cfs_explore.store import open_run
 from cfs_explore.ui import data
 from cfs_explore.ui.tour_steps import STEPS
 from cfs_explore.ui.tour_words import mark
@@ -104,6 +106,8 @@ def test_the_page_takes_every_part_of_a_steps_address(number):
     app, step = step_page(number), STEPS[number - 1]
     for key in step.query:
         told, view = app.query_params[key], app.session_state[key]
+        if key == "cell":
+            view = cell_names(open_run(BUNDLES / "digits"))[view]
         if isinstance(view, list):
             view = ".".join(map(str, view))
         assert told == ("none" if view is None else f"{view:g}" if isinstance(view, float) else str(view)), key
