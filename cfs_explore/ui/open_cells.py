@@ -41,16 +41,17 @@ def _carry_over(run: Run, names: list[str], default: list[int]) -> None:
     st.session_state["cells_of"] = names, default
     if known == names:
         return
-    lost = []
+    lost: list[str] = []
     for key, former, now in (("cell", [usual[-1]], [default[-1]]), ("cells", usual, default)):
         if key not in st.session_state:
             continue
-        value = st.session_state[key]
-        chosen = [value] if key == "cell" else value
-        found = now if chosen == former else [names.index(known[i]) for i in chosen if known[i] in names]
-        lost += [] if chosen == former else [known[i] for i in chosen if known[i] not in names]
-        found = found if found or not chosen else now
-        st.session_state[key] = found[0] if key == "cell" else list(found)
+        chosen = [st.session_state[key]] if key == "cell" else st.session_state[key]
+        if chosen != former:
+            called = [known[index] for index in chosen]
+            now = [names.index(name) for name in called if name in names] or (now if called else [])
+            told = st.query_params.get(key, "").split(",")
+            lost += [name for name in called if name not in names and not set(told) <= set(names)]
+        st.session_state[key] = now[0] if key == "cell" else list(now)
     if lost:
         st.info(
             f"{escape(run.name)} has no {escape(', '.join(dict.fromkeys(lost)))}, which was open or composed before.",

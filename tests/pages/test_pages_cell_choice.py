@@ -57,3 +57,13 @@ def test_an_address_of_an_older_version_opens_the_same_view():
     assert app.session_state["cell"] == 33 and app.session_state["cells"] == [24, 36]
     assert app.query_params["cell"] in ("33", ["33"])  # it is not written anew, or a step back would be none
     assert app.query_params["cells"] in ("24.36", ["24.36"])
+
+
+def test_a_link_into_another_exploration_opens_its_own_cell_without_a_word():
+    wide, narrow = (open_run(BUNDLES / name) for name in ("digits", "digits-narrow"))
+    lost = next(name for name in cell_names(wide) if name not in cell_names(narrow))
+    app = open_page("map", run="digits", cell=lost)
+    app.session_state["run"] = "digits-narrow"
+    app.query_params["cell"] = cell_names(narrow)[7]
+    app.run()
+    assert app.session_state["cell"] == 7 and "which was open" not in texts(app)
