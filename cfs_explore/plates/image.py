@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from cfs_explore.diagnostics import (
@@ -29,6 +27,7 @@ from cfs_explore.store import Run
 from cfs_explore.wording import counted
 
 IMAGE = Option("image", "", "id or name of an image of the OOD set or of ID-test (default: the set's first)")
+ROLE = Option("role", "ood", "set in which the image is looked for first", ("ood", "id_test"))
 VALUES = {"percentile": "Percentile", "ratio": "Score ÷ ID median"}
 VALUE = Option("value", "percentile", "what the map shows", tuple(VALUES))
 #: Channels of each pooling that are drawn.
@@ -65,27 +64,36 @@ class Profile(NamedTuple):
     exceedance: Exceedance
 
 
-def profile(
-    run: Run,
-    image: Image,
-    cell: int,
-    id_scores: np.ndarray,
-    scores: np.ndarray,
-    presets: Mapping[str, Sequence[int]],
-) -> Profile:
-    """The image among ID-test: every cell, the presets and the cell of this index.
+def find(run: Run, choices: Choices) -> Image:
+    """The image that is named, of the OOD set or of ID-test; by default the OOD set's first."""
+    return run.derived(_find, choices.ood, ROLE.of(choices.options), IMAGE.of(choices.options))
 
-    Args:
-        run: the exploration.
-        image: one of it.
-        cell: level * taps + tap.
-        id_scores: of ID-test, (n_id, draws, L, T).
-        scores: of the image, (draws, L, T).
-        presets: preset -> its cell indices.
-    """
+
+def _find(run: Run, ood: str, first: str, asked: str) -> Image:
+    sets = {"ood": ood, "id_test": run.id_test.name}
+    for role, name in sorted(sets.items(), key=lambda item: item[0] != first):
+        images = run.images(role, name, columns=("image_id", "name"))
+        fits = images["image_id"] == asked
+        fits = fits if fits.any() else images["name"] == asked
+        if fits.any() or not asked:
+            row = int(fits.to_numpy().argmax())
+            return Image(role, name, images["image_id"].iloc[row], row, images["name"].iloc[row])
+    raise RunError(f"Neither {ood} nor {run.id_test.name} of {run.name} has an image with the id or name {asked!r}.")
+
+
+def profile(run: Run, choices: Choices) -> Profile:
+    """The image among ID-test: every cell, the presets and the chosen cell."""
+    return run.derived(_profile, find(run, choices), choices.cell)
+
+
+def _profile(run: Run, image: Image, cell: int) -> Profile:
+    if image.role == "id_test" and run.id_test.count < 2:
+        raise NotMeasuredError("ID-test has no other image to compare this one with.")
+    id_scores = run.scores("id_test")
+    scores = (id_scores if image.role == "id_test" else run.scores("ood", image.name))[image.row]
     rows = [
         {"name": name, **detector_profile(id_scores, scores, as_cells(run, cells), image.own)}
-        for name, cells in {**presets, cell_label(run, cell): [cell]}.items()
+        for name, cells in {**preset_cells(run.table("detectors")), cell_label(run, cell): [cell]}.items()
     ]
     return Profile(
         cell_profile(id_scores, scores, run.levels, run.taps, image.own),
@@ -100,7 +108,7 @@ def is_kept(run: Run, cell: int) -> bool:
     return run.manifest.kept.get("level") == level and run.taps[tap].name in run.manifest.kept.get("taps", [])
 
 
-def feature_table(run: Run, image: Image, cell: int) -> pd.DataFrame:
+def _feature_table(run: Run, image: Image, cell: int) -> pd.DataFrame:
     """The pooled features of a kept cell (``feature_profile``), first draw, by the moments of ID-train."""
     level, tap = divmod(cell, len(run.taps))
     name = run.taps[tap].name
@@ -109,19 +117,9 @@ def feature_table(run: Run, image: Image, cell: int) -> pd.DataFrame:
     return feature_profile(snapshot, train["mean"][level, columns], variance(train)[level, columns])
 
 
-def over_cells(
-    run: Run, image: Image, cells: pd.DataFrame, cell: int, value: str = "percentile", theme: str = "light"
-) -> Plate:
-    """Map of the image's slot scores beside those of ID-test.
-
-    Args:
-        run: the exploration.
-        image: one of it.
-        cells: of its ``Profile``.
-        cell: to be marked, level * taps + tap.
-        value: "percentile", or "ratio" to the ID median.
-        theme: "light" or "dark".
-    """
+def over_cells(run: Run, choices: Choices, theme: str) -> Plate:
+    """Map of the image's slot scores beside those of ID-test, the chosen cell marked."""
+    image, cells, value = find(run, choices), profile(run, choices).cells, VALUE.of(choices.options)
     who = "other ID-test" if image.role == "id_test" else "ID-test"
     high = cells.loc[cells["percentile"].idxmax()]
     reading = (
@@ -130,7 +128,7 @@ def over_cells(
         else "Its score divided by their median, on a logarithmic scale; 1: the same"
     )
     return Plate(
-        image_map_figure(cells, value, cell, theme),
+        image_map_figure(cells, value, choices.cell, theme),
         cells.drop(columns="n_ood"),
         f"{image.file} of {image.name}: its slot scores, mean of {counted(run.draws, 'draw')}, beside those of "
         f"{counted(int(cells['n_id'].iloc[0]), f'{who} image')}. {reading}.",
@@ -141,8 +139,9 @@ def over_cells(
     )
 
 
-def detectors(run: Run, image: Image, rows: pd.DataFrame, theme: str = "light") -> Plate:
-    """The image's score by a few detectors, each among ID-test; ``rows`` are the detectors of its ``Profile``."""
+def detectors(run: Run, choices: Choices, theme: str) -> Plate:
+    """The image's score by a few detectors, each among ID-test."""
+    image, rows = find(run, choices), profile(run, choices).detectors
     return Plate(
         image_scores_figure(rows, "id" if image.role == "id_test" else "ood", theme),
         rows.assign(draws=[" ".join(f"{draw:.6g}" for draw in draws) for draws in rows["draws"]]),
@@ -153,16 +152,20 @@ def detectors(run: Run, image: Image, rows: pd.DataFrame, theme: str = "light") 
     )
 
 
-def features(run: Run, image: Image, cell: int, table: pd.DataFrame, theme: str = "light") -> Plate:
-    """The features of a kept cell that lie farthest from ID-train; ``table`` is of ``feature_table``."""
-    parts = 100 * table.groupby("pooling")["share"].sum()
+def features(run: Run, choices: Choices, theme: str) -> Plate:
+    """The features of a kept cell that lie farthest from ID-train."""
+    if not is_kept(run, choices.cell):
+        raise NotMeasuredError(NOT_KEPT)
+    image = find(run, choices)
+    table = run.derived(_feature_table, image, choices.cell)
+    parts, half = 100 * table.groupby("pooling")["share"].sum(), len(table) // 2
     first = table.loc[table["square"].idxmax()]
     pooled = "mean" if first["pooling"] == "mean" else "standard deviation"
     return Plate(
         image_features_figure(table, _TOP, theme),
         table.sort_values("square", ascending=False),
-        f"{image.file} of {image.name}, {cell_label(run, cell)}: the {min(_TOP, len(table) // 2)} channels of each "
-        f"pooling that lie farthest from ID-train, of {len(table) // 2}; z-scores of the first draw, whose score is "
+        f"{image.file} of {image.name}, {cell_label(run, choices.cell)}: the {min(_TOP, half)} channels of each "
+        f"pooling that lie farthest from ID-train, of {half}; z-scores of the first draw, whose score is "
         f"{format_value(table['square'].mean())}. The channels' means carry {parts['mean']:.0f} % of it, their "
         f"standard deviations {parts['std']:.0f} %.",
         f"z-scores of {len(table)} features; the farthest is channel {first['channel']}'s {pooled}, "
@@ -171,45 +174,9 @@ def features(run: Run, image: Image, cell: int, table: pd.DataFrame, theme: str 
     )
 
 
-def _image(run: Run, choices: Choices) -> Image:
-    """The one that is named, of the OOD set or of ID-test; by default the OOD set's first."""
-    asked = IMAGE.of(choices.options)
-    for role, name in (("ood", choices.ood), ("id_test", run.id_test.name)):
-        images = run.images(role, name, columns=("image_id", "name"))
-        fits = (images["image_id"] == asked) | (images["name"] == asked)
-        if fits.any() or not asked:
-            row = int(fits.to_numpy().argmax())
-            return Image(role, name, images["image_id"].iloc[row], row, images["name"].iloc[row])
-    raise RunError(
-        f"Neither {choices.ood} nor {run.id_test.name} of {run.name} has an image with the id or name {asked!r}."
-    )
-
-
-def _profile(run: Run, choices: Choices) -> Profile:
-    image = _image(run, choices)
-    scores = run.scores(image.role, image.name)[image.row]
-    presets = preset_cells(run.table("detectors"))
-    return profile(run, image, choices.cell, run.scores("id_test"), scores, presets)
-
-
-def _over_cells(run: Run, choices: Choices, theme: str) -> Plate:
-    value = VALUE.of(choices.options)
-    return over_cells(run, _image(run, choices), _profile(run, choices).cells, choices.cell, value, theme)
-
-
-def _detectors(run: Run, choices: Choices, theme: str) -> Plate:
-    return detectors(run, _image(run, choices), _profile(run, choices).detectors, theme)
-
-
-def _features(run: Run, choices: Choices, theme: str) -> Plate:
-    if not is_kept(run, choices.cell):
-        raise NotMeasuredError(NOT_KEPT)
-    image = _image(run, choices)
-    return features(run, image, choices.cell, feature_table(run, image, choices.cell), theme)
-
-
+_OF = ("ood", "cell")
 KINDS = {
-    "image-map": Kind("One image's slot scores among ID-test, over the map", _over_cells, options=(IMAGE, VALUE)),
-    "image-detectors": Kind("One image's score by each detector, among ID-test", _detectors, options=(IMAGE,)),
-    "image-features": Kind("The features of one image that lie farthest from ID-train", _features, options=(IMAGE,)),
+    "image-map": Kind("One image's slot scores among ID-test, over the map", over_cells, _OF, (IMAGE, ROLE, VALUE)),
+    "image-detectors": Kind("One image's score by each detector, among ID-test", detectors, _OF, (IMAGE, ROLE)),
+    "image-features": Kind("The features of one image that lie farthest from ID-train", features, _OF, (IMAGE, ROLE)),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -51,45 +51,52 @@ def colour_title(colour: str, detector: str) -> str:
     return f"score, {detector}" if colour == "score" else COLOURS[colour]
 
 
-def facts(run: Run, role: str, name: str | None, thumbnails: Sequence[bytes]) -> pd.DataFrame:
-    """Statistics of a set's thumbnails, and native sizes, a row per image."""
+def facts(run: Run, role: str, name: str | None, thumbnails: Sequence[bytes] | None = None) -> pd.DataFrame:
+    """Statistics of a set's thumbnails (by default the stored ones), and native sizes, a row per image."""
+    if thumbnails is None:
+        thumbnails = run.images(role, name, columns=("thumbnail",))["thumbnail"]
     native = run.images(role, name, columns=list(NATIVE))
     return pd.concat([thumbnail_statistics(thumbnails), native.reset_index(drop=True)], axis=1)
 
 
-def set_points(
-    run: Run, role: str, name: str | None, images: pd.DataFrame, scores: np.ndarray, cells: Sequence[int]
+def points(
+    run: Run,
+    places: pd.DataFrame,
+    cells: Sequence[int],
+    colour: str,
+    facts: Callable[[Run, str, str | None], pd.DataFrame] = facts,
 ) -> pd.DataFrame:
-    """What is known of a set's images beside their coordinates: row (in images.parquet), name, label, score.
+    """ID-test and OOD images: role, dataset, image_id, x, y, row (in images.parquet), name, label, score, the colour's.
 
     Args:
         run: the exploration.
-        role, name: the set.
-        images: its rows, with name and label.
-        scores: its slot scores, (n, draws, L, T).
+        places: of ``embedding.coordinates``, whose ``attrs`` the result has.
         cells: indices (level * taps + tap) of the detector that scores.
+        colour: a key of COLOURS.
+        facts: gives those of a set, where the colour is one of them.
     """
-    entry = run.entry(role, name)
-    return pd.DataFrame(
-        {
-            "row": entry.start + np.arange(entry.count),
-            "name": images["name"].to_numpy(),
-            "label": images["label"].to_numpy(),
-            "score": compose(scores, as_cells(run, cells)),
-        }
-    )
+    parts = []
+    for role, name in places[["role", "dataset"]].drop_duplicates().itertuples(index=False):
+        name = name if role == "ood" else None
+        rows, scores = run.entry(role, name), compose(run.scores(role, name), as_cells(run, cells))
+        part = run.derived(_names, role, name).assign(score=scores)
+        part.insert(0, "row", rows.start + np.arange(rows.count))
+        if colour not in ("dataset", *part):
+            part[colour] = facts(run, role, name)[colour].to_numpy()
+        parts.append(part)
+    frame = pd.concat([places.drop(columns="position"), pd.concat(parts, ignore_index=True)], axis=1)
+    frame.attrs = places.attrs
+    return frame
 
 
-def point_table(places: pd.DataFrame, sets: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """role, dataset, image_id, x, y of ``embedding.coordinates`` and the columns of ``set_points``, in its order."""
-    return pd.concat([places.drop(columns="position"), pd.concat(sets, ignore_index=True)], axis=1)
+def _names(run: Run, role: str, name: str | None) -> pd.DataFrame:
+    return run.images(role, name, columns=("name", "label"))
 
 
-def scatter(
+def points_plate(
     run: Run,
     points: pd.DataFrame,
     settings: Settings,
-    explained: Sequence[float],
     colouring: Colouring,
     *,
     selected: Collection[int] | None = None,
@@ -100,14 +107,15 @@ def scatter(
 
     Args:
         run: the exploration.
-        points: of ``point_table``, and the column of the colour.
+        points: of ``points``.
         settings: of the coordinates.
-        explained: shares of the ID variance that PCA's axes carry; empty for UMAP.
         colouring: what the colour says.
         selected, picked: rows in images.parquet to be drawn so.
         theme: "light" or "dark".
     """
-    axes = tuple(f"PC {i} ({100 * share:.0f} % of the ID variance)" for i, share in enumerate(explained, 1))
+    axes = tuple(
+        f"PC {i} ({100 * share:.0f} % of the ID variance)" for i, share in enumerate(points.attrs["explained"], 1)
+    )
     told = ", ".join(f"{count:,} {name}" for name, count in points["dataset"].value_counts(sort=False).items())
     return Plate(
         embedding_scatter_figure(points, colouring, axes or None, selected=selected, picked=picked, theme=theme),
@@ -137,7 +145,8 @@ def _caption(run: Run, points: pd.DataFrame, settings: Settings, colouring: Colo
     )
 
 
-def _scatter(run: Run, choices: Choices, theme: str) -> Plate:
+def scatter(run: Run, choices: Choices, theme: str) -> Plate:
+    """ID-test and OOD images as points by their snapshots."""
     if not default_taps(run):
         raise NotMeasuredError(f"This reads snapshots, and {run.name} keeps none. {HOW_TO_KEEP}.")
     settings, oods = _settings(run, choices), _listed(SETS, choices) or [choices.ood]
@@ -147,12 +156,12 @@ def _scatter(run: Run, choices: Choices, theme: str) -> Plate:
         places = coordinates(run, settings, oods, keep=False)
     except CFSError as error:
         raise NotMeasuredError(str(error)) from error
-    colour, which = COLOUR.of(choices.options), [("id_test", None), *(("ood", name) for name in oods)]
-    points = point_table(places, [_points(run, role, name, choices, colour) for role, name in which])
-    if points[colour].isna().all():
+    colour = COLOUR.of(choices.options)
+    table = points(run, places, choices.cells, colour)
+    if table[colour].isna().all():
         raise NotMeasuredError(f"{COLOURS[colour].capitalize()} needs thumbnails, and these sets have none here.")
-    title = colour_title(colour, detector_name(run, choices.cells))
-    return scatter(run, points, settings, places.attrs["explained"], Colouring(colour, title), theme=theme)
+    colouring = Colouring(colour, colour_title(colour, detector_name(run, choices.cells)))
+    return points_plate(run, table, settings, colouring, theme=theme)
 
 
 def _settings(run: Run, choices: Choices) -> Settings:
@@ -171,19 +180,14 @@ def _settings(run: Run, choices: Choices) -> Settings:
 
 
 def _listed(option: Option, choices: Choices) -> list[str]:
-    return [part.strip() for part in option.of(choices.options).split(",") if part.strip()]
-
-
-def _points(run: Run, role: str, name: str | None, choices: Choices, colour: str) -> pd.DataFrame:
-    images = run.images(role, name, columns=("name", "label", "thumbnail"))
-    part = set_points(run, role, name, images, run.scores(role, name), choices.cells)
-    if colour in ("dataset", *part):
-        return part
-    return part.assign(**{colour: facts(run, role, name, images["thumbnail"])[colour]})
+    return list(dict.fromkeys(part.strip() for part in option.of(choices.options).split(",") if part.strip()))
 
 
 KINDS = {
     "images-scatter": Kind(
-        "Images as points by their snapshots", _scatter, options=(METHOD, COLOUR, TAPS, SETS, NEIGHBORS, MIN_DIST)
+        "Images as points by their snapshots",
+        scatter,
+        ("ood", "cells"),
+        (METHOD, COLOUR, TAPS, SETS, NEIGHBORS, MIN_DIST),
     )
 }

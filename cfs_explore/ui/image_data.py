@@ -1,13 +1,10 @@
-"""What the page of one image reads: the sets and their images, and one image's profiles."""
+"""What the page of one image reads: the sets and their images, and the kept cells."""
 
 from __future__ import annotations
 
-import pandas as pd
-
-from cfs_explore.plates import image as plates
-from cfs_explore.plates.image import Image, Profile
+from cfs_explore.plates.image import is_kept
 from cfs_explore.store import Run
-from cfs_explore.ui import data, detector_choice
+from cfs_explore.ui import data
 
 
 def sets(run: Run) -> list[tuple[str, str]]:
@@ -22,20 +19,6 @@ def names(run: Run, role: str, name: str) -> dict[str, str]:
     return dict(zip(rows["image_id"], rows["name"], strict=True))
 
 
-@data.kept(max_entries=32)
-def profile(run: Run, image: Image, cell: int) -> Profile:
-    """The image among ID-test: every cell, the presets and the cell of this index."""
-    id_scores = run.scores("id_test", None)
-    scores = run.scores(image.role, None if image.role == "id_test" else image.name)[image.row]
-    return plates.profile(run, image, cell, id_scores, scores, detector_choice.preset_cells(run))
-
-
 def kept_cells(run: Run) -> list[int]:
     """Indices of the cells whose snapshots were kept."""
-    return [index for index in range(len(run.levels) * len(run.taps)) if plates.is_kept(run, index)]
-
-
-@data.kept(max_entries=32)
-def features(run: Run, image: Image, cell: int) -> pd.DataFrame:
-    """The pooled features of a kept cell."""
-    return plates.feature_table(run, image, cell)
+    return [index for index in range(len(run.levels) * len(run.taps)) if is_kept(run, index)]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from cfs_explore.headlines.image import image_headline
 from cfs_explore.plates import image as plates
+from cfs_explore.plates.choices import Choices, choose
 from cfs_explore.plates.detector import PRESETS, cell_label
-from cfs_explore.plates.image import Image, Profile
-from cfs_explore.plates.needs import NOT_KEPT
+from cfs_explore.plates.image import Image
+from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_data, open_cells, state
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.gallery import has_pictures, show_absence, show_picture
 from cfs_explore.ui.sidebar import escape
 
@@ -49,27 +52,28 @@ def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("What is unusual about this image?", anchor=False)
     headline = st.empty()
-    image = _controls(run)
-    cell = st.session_state["cell"]
+    view = _controls(run)
+    image = plates.find(run, view)
     state.remember(role=image.role, set=image.name, image=image.image_id, **open_cells.written(run, "cell"))
-    if image.role == "id_test" and run.id_test.count < 2:
-        st.info("ID-test has no other image to compare this one with.", icon=":material/info:")
+    try:
+        found = plates.profile(run, view)
+    except NotMeasuredError as why:
+        st.info(escape(str(why)), icon=":material/info:")
         return
-    found = image_data.profile(run, image, cell)
-    called = image_data.names(run, image.role, image.name)[image.image_id]
     percentiles = dict(zip(found.detectors["name"], found.detectors["percentile"], strict=True))
     presets = {name: percentiles[name] for name in PRESETS if name in percentiles}
-    headline.markdown(image_headline(escape(called), *found.exceedance, presets), help=_HEADLINE_HELP)
+    headline.markdown(image_headline(escape(image.file), *found.exceedance, presets), help=_HEADLINE_HELP)
     left, right = st.container(key="beside_image").columns([3, 5], gap="large")
     with left:
-        _picture(run, image, called)
-        _detectors(run, image, found)
+        _picture(run, image)
+        show_figure("image-detectors", run, view, key="image_scores")
     with right:
-        _map(run, image, found, cell)
-        _features(run, image, cell)
+        _map(run, view)
+        _features(run, view)
 
 
-def _controls(run: Run) -> Image:
+def _controls(run: Run) -> Choices:
+    """Set and image; the cell is the map's."""
     known = image_data.sets(run)
     st.session_state["image_set"] = (st.session_state["role"], st.session_state["set"])
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -86,9 +90,8 @@ def _controls(run: Run) -> Image:
         names = image_data.names(run, role, name)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", width="content"):
             _choose_image(list(names), names)
-    image_id = st.session_state["image"]
-    ids = data.images(run, role, None if role == "id_test" else name)["image_id"]
-    return Image(role, name, image_id, int((ids == image_id).to_numpy().argmax()), names[image_id])
+    told = {plates.IMAGE.name: st.session_state["image"], plates.ROLE.name: role}
+    return replace(choose(run, ood=name if role == "ood" else None, options=told), cell=st.session_state["cell"])
 
 
 def _choose_set(run: Run) -> None:
@@ -132,7 +135,7 @@ def _open_image(image_id: str) -> None:
     st.session_state["image"] = image_id
 
 
-def _map(run: Run, image: Image, found: Profile, cell: int) -> None:
+def _map(run: Run, view: Choices) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             "The map shows",
@@ -147,8 +150,10 @@ def _map(run: Run, image: Image, found: Profile, cell: int) -> None:
         choose_cell(run)
     value = st.session_state["image_value"]
     state.remember(image_value=value)
-    show_plate(
-        plates.over_cells(run, image, found.cells, cell, value, state.figure_theme()),
+    show_figure(
+        "image-map",
+        run,
+        replace(view, options={**view.options, plates.VALUE.name: value}),
         key="map_of_image",
         hint="Click a cell to open it.",
         on_select=_pick_cell,
@@ -156,44 +161,30 @@ def _map(run: Run, image: Image, found: Profile, cell: int) -> None:
 
 
 def _pick_cell() -> None:
-    points = st.session_state["map_of_image"]["selection"]["points"]
-    picked = [point["customdata"] for point in points if isinstance(point.get("customdata"), int)]
-    if picked:
-        st.session_state["cell"] = picked[-1]
+    if cells := picked("map_of_image"):
+        _open_cell(cells[-1])
 
 
-def _picture(run: Run, image: Image, called: str) -> None:
+def _picture(run: Run, image: Image) -> None:
     name = None if image.role == "id_test" else image.name
     rows = data.images(run, image.role, name)
     show_absence(run, (image.role, name))
     if has_pictures(rows):
-        show_picture(rows["thumbnail"].iloc[image.row], called)
+        show_picture(rows["thumbnail"].iloc[image.row], image.file)
     facts = run.images(image.role, name).iloc[image.row]
     label = f" · label {escape(str(facts['label']))}" if str(facts["label"]) else ""
     size = f"{facts['width']}×{facts['height']} {escape(facts['format'])}"
-    st.caption(f"{escape(called)} · {escape(image.name)}{label} · {size} · id {image.image_id}")
+    st.caption(f"{escape(image.file)} · {escape(image.name)}{label} · {size} · id {image.image_id}")
     if image.role == "ood":
         query = {"run": run.path.name, "ood": image.name}
         st.page_link("pages/triage.py", label="Triage of this set", icon=":material/filter_alt:", query_params=query)
 
 
-def _detectors(run: Run, image: Image, found: Profile) -> None:
-    show_plate(plates.detectors(run, image, found.detectors, state.figure_theme()), key="image_scores")
-
-
-def _features(run: Run, image: Image, cell: int) -> None:
-    """The open cell's features that lie farthest from ID-train."""
-    st.header(f"What carries it in {escape(cell_label(run, cell))}", anchor=False)
-    if not plates.is_kept(run, cell):
-        _not_kept(run)
+def _features(run: Run, view: Choices) -> None:
+    """The open cell's features that lie farthest from ID-train; without them, ways to the cells that have some."""
+    st.header(f"What carries it in {escape(cell_label(run, view.cell))}", anchor=False)
+    if show_figure("image-features", run, view, key="image_features"):
         return
-    table = image_data.features(run, image, cell)
-    show_plate(plates.features(run, image, cell, table, state.figure_theme()), key="image_features")
-
-
-def _not_kept(run: Run) -> None:
-    """Why there is nothing here, what to run, and a way to the cells that have it."""
-    st.info(NOT_KEPT, icon=":material/info:")
     with st.container(horizontal=True):
         for index in image_data.kept_cells(run)[:4]:
             label = f"Open {escape(cell_label(run, index))}, which was kept"

@@ -6,7 +6,7 @@ import streamlit as st
 
 from cfs_explore.embedding import MIN_UMAP_IMAGES, Settings
 from cfs_explore.figures import short_tap_name
-from cfs_explore.plates.images import COLOUR, COLOURS, METHOD, METHODS, colour_title, default_taps
+from cfs_explore.plates.images import COLOUR, COLOURS, METHOD, METHODS, default_taps
 from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, diagnostic_page, images_points, state
 from cfs_explore.ui.sidebar import escape
@@ -108,11 +108,6 @@ def show(run: Run) -> tuple[Settings, list[str], str]:
     oods = [run.ood_names[i] for i in st.session_state["images_sets"]]
     settings = Settings(taps, method, neighbors, st.session_state["images_min_dist"])
     return settings, oods, st.session_state["images_colour"]
-
-
-def colour_name(run: Run, colour: str) -> str:
-    """What a colour bar says."""
-    return colour_title(colour, detector_choice.name(run))
 
 
 def _colour_control(run: Run) -> None:

@@ -17,7 +17,6 @@ from cfs_explore.embedding import (
     Mixing,
     Settings,
     coordinates,
-    is_stored,
     mixing,
     nearest,
     snapshot_features,
@@ -33,39 +32,13 @@ ORDERS = {"high": "Highest score first", "low": "Lowest score first"}
 
 
 def points(run: Run, settings: Settings, oods: Sequence[str], cells: Sequence[int], colour: str) -> pd.DataFrame:
-    """ID-test and OOD images: row, role, dataset, image_id, name, label, score, x, y, and the column of the colour.
-
-    Args:
-        run: the exploration.
-        settings: of the coordinates.
-        oods: names of OOD sets.
-        cells: indices (level * taps + tap) of the detector that scores.
-        colour: a key of ``plates.images.COLOURS``.
-    """
-    frame = _coordinates(run, settings, tuple(oods))
-    parts = []
-    for role, name in sets(oods):
-        images, scores = data.images(run, role, name), run.scores(role, name)
-        part = plates.set_points(run, role, name, images, scores, cells)
-        if colour not in ("dataset", "label", "score"):
-            part[colour] = _facts(run, role, name)[colour].to_numpy()
-        parts.append(part)
-    return plates.point_table(frame, parts)
+    """``plates.images.points`` of ID-test and these OOD sets, by stored coordinates."""
+    return plates.points(run, _coordinates(run, settings, tuple(oods)), cells, colour, _facts)
 
 
 def sets(oods: Sequence[str]) -> list[tuple[str, str | None]]:
     """Role and name of the sets that the page shows."""
     return [("id_test", None), *(("ood", name) for name in oods)]
-
-
-def explained(run: Run, settings: Settings, oods: Sequence[str]) -> list[float]:
-    """Variance shares of PCA's axes; empty for UMAP."""
-    return _coordinates(run, settings, tuple(oods)).attrs["explained"]
-
-
-def is_ready(run: Run, settings: Settings, oods: Sequence[str]) -> bool:
-    """Whether the coordinates are stored already."""
-    return is_stored(run, settings, oods)
 
 
 @data.kept(max_entries=32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.embedding import Settings
+from cfs_explore.embedding import Settings, is_stored
 from cfs_explore.errors import CFSError
 from cfs_explore.figures import Colouring
 from cfs_explore.headlines.images import images_headline
@@ -13,7 +13,7 @@ from cfs_explore.plates import images as plates
 from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, diagnostic_page, images_browser, images_controls, images_points, state
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import picked, show_plate
 from cfs_explore.ui.images_gallery import first_page, show_selection
 from cfs_explore.ui.images_picked import show_picked
 from cfs_explore.ui.sidebar import escape
@@ -92,7 +92,7 @@ def _headline(run: Run, settings: Settings, oods: list[str]) -> str:
 
 def _points(run: Run, settings: Settings, oods: list[str], cells: list[int], colour: str) -> pd.DataFrame:
     """The page's table; a first UMAP says that it takes a while."""
-    if images_points.is_ready(run, settings, oods) or settings.method == "pca":
+    if settings.method == "pca" or is_stored(run, settings, oods):
         return images_points.points(run, settings, oods, cells, colour)
     count = run.id_test.count + sum(run.entry("ood", name).count for name in oods)
     with st.spinner(
@@ -102,12 +102,11 @@ def _points(run: Run, settings: Settings, oods: list[str], cells: list[int], col
 
 
 def _scatter(run: Run, points: pd.DataFrame, settings: Settings, oods: list[str], colour: str) -> None:
-    title, theme = images_controls.colour_name(run, colour), state.figure_theme()
-    plate = plates.scatter(
+    title, theme = plates.colour_title(colour, detector_choice.name(run)), state.figure_theme()
+    plate = plates.points_plate(
         run,
         points,
         settings,
-        images_points.explained(run, settings, oods),
         Colouring(colour, title),
         selected=_drawn_selection((run.digest, settings, tuple(oods), colour, title, theme)),
         picked=st.session_state["images_picked"],
@@ -148,9 +147,7 @@ def _zoom(figure, identity: tuple) -> None:
 
 def _select() -> None:
     """A box or a lasso selects; an empty one, or a double click, shows all again."""
-    points = st.session_state[CHART]["selection"]["points"]
-    rows = sorted({point["customdata"] for point in points if isinstance(point.get("customdata"), int)})
-    st.session_state["images_selected"] = rows or None
+    st.session_state["images_selected"] = sorted(set(picked(CHART))) or None
     first_page()
 
 

@@ -11,11 +11,13 @@ from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.probe import format_score
 from cfs_explore.headlines.triage import alarms_text
 from cfs_explore.plates.cells import cell_names
+from cfs_explore.plates.choices import choose
 from cfs_explore.plates.detector import as_cells, cell_label
+from cfs_explore.plates.image import IMAGE, profile
 from cfs_explore.plates.lab_settings import PAIR_SETTINGS
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.store import Run
-from cfs_explore.ui import data, image_data, images_points, lab_pair, probe_data
+from cfs_explore.ui import data, images_points, lab_pair, probe_data
 from cfs_explore.ui.detector_choice import default_cells
 
 #: The OOD set that the tour follows, and the one that anything tells apart.
@@ -192,15 +194,13 @@ def on_triage(run: Run) -> dict[str, str]:
 
 def on_image(run: Run) -> dict[str, str]:
     """The letter that the published pair scores highest."""
-    cell = default_cells(run)[-1]
     place = int(np.argmax(_published(run, "ood", LETTERS)))
-    row = data.images(run, "ood", LETTERS).iloc[place]
-    image_id = str(row["image_id"])
-    image = image_data.Image("ood", LETTERS, image_id, place, row["name"])
-    found = image_data.profile(run, image, cell).exceedance
+    image_id = str(data.images(run, "ood", LETTERS)["image_id"].iloc[place])
+    view = choose(run, ood=LETTERS, options={IMAGE.name: image_id})
+    found = profile(run, view).exceedance
     return {
         "image": image_id,
-        "cell": cell_names(run)[cell],
+        "cell": cell_names(run)[view.cell],
         "count": str(found.count),
         "cells": str(found.cells),
         "p": format_value(found.p_value),

@@ -8,8 +8,9 @@ from page_steps import open_page
 from same_as_page import assert_page_shows
 
 from cfs_explore.plates.choices import choose
-from cfs_explore.plates.image import KINDS, Image, over_cells, profile
+from cfs_explore.plates.image import KINDS, find
 from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.store import Run
 
 #: Kind -> the page's chart that shows it.
 SHOWN = {"image-map": "map_of_image", "image-detectors": "image_scores", "image-features": "image_features"}
@@ -65,9 +66,8 @@ def test_the_map_holds_the_share_of_id_test_below(digits, letters, means):
 def test_an_id_image_is_compared_with_the_others(digits):
     scores = digits.scores("id_test")
     fourth = digits.images("id_test").iloc[3]
-    image = Image("id_test", digits.id_test.name, fourth["image_id"], 3, fourth["name"])
-    found = profile(digits, image, 0, scores, scores[3], {})
-    plate = over_cells(digits, image, found.cells, 0, "ratio")
+    options = {"image": fourth["image_id"], "role": "id_test", "value": "ratio"}
+    plate = make("image-map", digits, choose(digits, options=options))
     assert "420 other ID-test images" in plate.caption and plate.stem.endswith("-ratio")
     others = np.delete(scores.astype(float).mean(axis=1), 3, axis=0)
     ratio = scores[3].astype(float).mean(axis=0) / np.median(others, axis=0)
@@ -110,3 +110,30 @@ def test_a_cell_whose_snapshots_were_not_kept_has_no_features(digits):
 def test_a_map_alone_is_enough(bare):
     plate = make("image-map", bare, choose(bare))
     assert len(plate.rows) == len(bare.levels) * len(bare.taps)
+
+
+class Twins(Run):
+    """A run whose OOD sets hold ID-test's images."""
+
+    def images(self, role, name=None, *, columns=None):
+        return super().images("id_test" if role == "ood" else role, columns=columns)
+
+
+def test_an_image_of_both_sets_is_taken_from_the_one_that_is_named(digits):
+    run, asked = Twins(digits.path), digits.images("id_test")["image_id"].iloc[5]
+    for role, name in (("ood", "letters"), ("id_test", digits.id_test.name)):
+        found = find(run, choose(run, ood="letters", options={"image": asked, "role": role}))
+        assert (found.role, found.name, found.row) == (role, name, 5)
+
+
+class Single(Run):
+    """A run that says to have one ID-test image."""
+
+    @property
+    def id_test(self):
+        return super().id_test.model_copy(update={"count": 1})
+
+
+def test_a_single_id_image_has_no_others(digits):
+    with pytest.raises(NotMeasuredError, match="no other image to compare this one with"):
+        make("image-map", Single(digits.path), choose(digits, options={"role": "id_test"}))

@@ -99,3 +99,8 @@ def test_a_run_without_snapshots_says_how_to_keep_them(copied, tmp_path):
     drop_snapshots(run, everything=True)
     with pytest.raises(NotMeasuredError, match=r"keeps none\. Name taps under `keep` in the spec"):
         make(open_run(run), choose(open_run(run)))
+
+
+def test_a_set_that_is_named_twice_is_shown_once(copied, plate):
+    twice = make(copied, choose(copied, options={"sets": "letters, letters"}))
+    assert twice.figure.to_json() == plate.figure.to_json()

@@ -137,10 +137,8 @@ def test_an_image_is_found_by_id_and_by_name_in_either_set(digits):
         image = digits.images(role, name).iloc[7]
         address = {"role": role, "set": name or digits.id_test.name, "image": image["image_id"]}
         app = open_page("image", run="digits", ood="letters", **address)
-        for told in (image["image_id"], image["name"]):
-            plates, _ = catalogue.make_plates(
-                digits, ["image-map"], choose(digits, ood="letters", options={"image": told})
-            )
+        for told in ({"image": image["image_id"]}, {"image": image["name"]}, {"image": image["name"], "role": role}):
+            plates, _ = catalogue.make_plates(digits, ["image-map"], choose(digits, ood="letters", options=told))
             assert_page_shows(app, "map_of_image", plates["image-map"])
 
 
@@ -180,7 +178,7 @@ def test_the_probe_opens_with_the_typical_images_of_both_sets(digits):
 
 def test_every_option_is_tried():
     told = {key for _, choices, _ in CASES.values() for key in choices.get("options", {})}
-    told |= {"image", "order", "a", "b", "noise"}
+    told |= {"image", "role", "order", "a", "b", "noise"}
     kinds = [kind for page, kinds in catalogue.PAGES.items() if page != "lab" for kind in kinds.values()]
     known = {option.name for kind in kinds for option in kind.options}
     assert known - told == {"method", "neighbors", "min_dist"}  # of UMAP, which takes half a minute: tests of embedding
