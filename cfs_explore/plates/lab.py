@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -52,14 +53,58 @@ from cfs_explore.store import Run
 _POINTS = 300
 
 
-def tap_scores(sample: TapSample, seed: int, theme: str = "light") -> Plate:
+def _option(setting: Setting) -> Option:
+    """A slider as an option; its name is the slider's key in the address, without the page's name."""
+    return Option(setting.key.removeprefix("lab_"), value_text(setting.default), setting.label, tuple(setting.texts))
+
+
+SEED = Option("seed", "0", "of the simulated scores")
+TAP_CURVE = Option("along", TAP_ALONG, "which setting moves", tuple(each.name for each in TAP_SETTINGS if each.curve))
+PAIR_CURVE = Option(
+    "across", PAIR_ALONG, "which setting moves", tuple(each.name for each in PAIR_SETTINGS if each.curve)
+)
+
+
+def in_hand(option: Option, settings: Sequence[Setting], choices: Choices) -> Setting:
+    """The setting that moves along a curve."""
+    return next(setting for setting in settings if setting.name == option.of(choices.options))
+
+
+def drawn_tap(choices: Choices) -> tuple[SimulatedTap, TapSample, Mapping[str, float]]:
+    """The tap that the sliders set, its simulated images, not to be written to, and its row of ``tap_curve``."""
+    tap = SimulatedTap(**_values(TAP_SETTINGS, choices))
+    return tap, *_draw_tap(tap, _seed(choices))
+
+
+@lru_cache(maxsize=4)
+def _draw_tap(tap: SimulatedTap, seed: int) -> tuple[TapSample, Mapping[str, float]]:
+    """Kept for the last settings: several figures and the headline of a page need it."""
+    row = tap_curve(tap, TAP_ALONG, [getattr(tap, TAP_ALONG)], IMAGES, seed).iloc[0]
+    return sample_tap(tap, IMAGES, seed), row.to_dict()
+
+
+def drawn_pair(choices: Choices) -> tuple[SimulatedPair, tuple[np.ndarray, np.ndarray]]:
+    """The two taps that the sliders set, and the simulated scores, as of ``sample_pair``."""
+    pair = SimulatedPair(**_values(PAIR_SETTINGS, choices))
+    return pair, sample_pair(pair, IMAGES, _seed(choices))
+
+
+def _values(settings: Sequence[Setting], choices: Choices) -> dict[str, Value]:
+    return {setting.name: setting.texts[_option(setting).of(choices.options)] for setting in settings}
+
+
+def _seed(choices: Choices) -> int:
+    return read_whole_number(SEED, choices.options, 0, SEEDS - 1)
+
+
+def tap_scores(run: Run | None, choices: Choices, theme: str) -> Plate:
     """Histograms of one tap's scores, with their means."""
-    id_scores, ood_scores = sample.scores
+    id_scores, ood_scores = drawn_tap(choices)[1].scores
     bins = histogram(id_scores, ood_scores, bins=40)
     return Plate(
         delta_histogram_figure(bins, float(id_scores.mean()), float(ood_scores.mean()), theme),
         bins,
-        histogram_caption(f"n = {IMAGES} ID, {IMAGES} OOD", {"seed": seed})[:-1]
+        histogram_caption(f"n = {IMAGES} ID, {IMAGES} OOD", {"seed": _seed(choices)})[:-1]
         + "; vertical: means. Simulated images.",
         f"Histograms of the scores of {IMAGES} ID and {IMAGES} OOD images, with mean {id_scores.mean():.3f} "
         f"and {ood_scores.mean():.3f}.",
@@ -67,9 +112,9 @@ def tap_scores(sample: TapSample, seed: int, theme: str = "light") -> Plate:
     )
 
 
-def tap_auroc(tap: SimulatedTap, sample: TapSample, point: Mapping, seed: int, theme: str = "light") -> Plate:
-    """Bound, prediction and measurement on one axis; ``point`` is the row of ``tap_curve`` at these settings."""
-    nan = float("nan")
+def tap_auroc(run: Run | None, choices: Choices, theme: str) -> Plate:
+    """Bound, prediction and measurement on one axis."""
+    (tap, sample, point), nan = drawn_tap(choices), float("nan")
     rows = [
         {"name": "At least (12)", "kind": "bound", "auroc": point["bound"], "lo": nan, "hi": nan},
         {"name": "Predicted (13)", "kind": "prediction", "auroc": point["prediction"], "lo": nan, "hi": nan},
@@ -84,28 +129,31 @@ def tap_auroc(tap: SimulatedTap, sample: TapSample, point: Mapping, seed: int, t
         lab_dots_figure(marks, theme),
         marks.drop(columns="series").assign(n_id=IMAGES, n_ood=IMAGES),
         f"Bound and prediction from the exact moments; measured with 95 % CI, n = {IMAGES:,} ID, "
-        f"{IMAGES:,} OOD; seed {seed}.",
+        f"{IMAGES:,} OOD; seed {_seed(choices)}.",
         "; ".join(f"{row['name']}: AUROC {format_value(row['auroc'])}" for row in rows),
         "lab-auroc",
     )
 
 
-def tap_along(tap: SimulatedTap, curve: pd.DataFrame, along: Setting, seed: int, theme: str = "light") -> Plate:
-    """AUROC while one setting of the tap moves; ``curve`` is of ``tap_curve``."""
+def tap_along(run: Run | None, choices: Choices, theme: str) -> Plate:
+    """AUROC while one setting of the tap moves."""
+    (tap, _, _), along = drawn_tap(choices), in_hand(TAP_CURVE, TAP_SETTINGS, choices)
+    curve = tap_curve(tap, along.name, along.options, IMAGES, _seed(choices))
     now = getattr(tap, along.name)
     return Plate(
         tap_curve_figure(curve, along.name, now, along.label, theme),
         curve,
         f"Vertical line: the slider ({along.write(now)}). Measured with 95 % CI, n = {IMAGES:,} ID, "
-        f"{IMAGES:,} OOD, the same random numbers at every point, seed {seed}; "
+        f"{IMAGES:,} OOD, the same random numbers at every point, seed {_seed(choices)}; "
         f"{told(TAP_SETTINGS, asdict(tap), along.name)}.",
         f"AUROC, its prediction and its bound while {along.label} moves; now {along.write(now)}.",
         f"lab-auroc-{along.name}",
     )
 
 
-def pair_scores(pair: SimulatedPair, scores: tuple[np.ndarray, np.ndarray], seed: int, theme: str = "light") -> Plate:
-    """Two scores of each image; ``scores`` are of ``sample_pair``."""
+def pair_scores(run: Run | None, choices: Choices, theme: str) -> Plate:
+    """Two scores of each image."""
+    pair, scores = drawn_pair(choices)
     images = pd.concat(
         [
             pd.DataFrame({"kind": kind, "encoder": own[:_POINTS, 0], "decoder": own[:_POINTS, 1]})
@@ -120,7 +168,7 @@ def pair_scores(pair: SimulatedPair, scores: tuple[np.ndarray, np.ndarray], seed
     return Plate(
         pair_scatter_figure(images, clouds, {name: weights[name] for name in ("average", "best")}, theme),
         images,
-        f"{_POINTS} of {IMAGES:,} simulated images of each kind, seed {seed}; ellipses at 2 standard "
+        f"{_POINTS} of {IMAGES:,} simulated images of each kind, seed {_seed(choices)}; ellipses at 2 standard "
         "deviations; arrow: δ. Cuts: where the plain average and the best weighting part the classes.",
         "Decoder score against encoder score of simulated ID and OOD images, with the cuts of the plain "
         "average and of the best weighting.",
@@ -128,10 +176,11 @@ def pair_scores(pair: SimulatedPair, scores: tuple[np.ndarray, np.ndarray], seed
     )
 
 
-def pair_combinations(detectors: pd.DataFrame, seed: int, theme: str = "light") -> Plate:
-    """AUROC of each way to make one score of two, exact and measured; ``detectors`` are of ``pair_detectors``."""
+def pair_combinations(run: Run | None, choices: Choices, theme: str) -> Plate:
+    """AUROC of each way to make one score of two, exact and measured."""
+    pair, scores = drawn_pair(choices)
     rows = []
-    for row in detectors.to_dict("records"):
+    for row in pair_detectors(pair, *scores).to_dict("records"):
         name = COMBINATIONS[row["combination"]][0]
         if row["combination"] == "best":
             name += f" ({format_value(row['weight_e'], 2)} e + {format_value(row['weight_d'], 2)} d)".replace(
@@ -145,14 +194,16 @@ def pair_combinations(detectors: pd.DataFrame, seed: int, theme: str = "light") 
         lab_dots_figure(marks, theme),
         marks.assign(n_id=IMAGES, n_ood=IMAGES),
         "Open diamonds: exact for these normal scores (13). Dots: measured, 95 % CI, "
-        f"n = {IMAGES:,} ID, {IMAGES:,} OOD; seed {seed}.",
+        f"n = {IMAGES:,} ID, {IMAGES:,} OOD; seed {_seed(choices)}.",
         "; ".join(f"{row['name']}: AUROC {format_value(row['auroc'])}" for row in rows if row["kind"] == "measured"),
         "lab-combinations",
     )
 
 
-def pair_along(pair: SimulatedPair, curve: pd.DataFrame, along: Setting, theme: str = "light") -> Plate:
-    """AUROC of each combination while one setting of the pair moves; ``curve`` is of ``pair_curve``."""
+def pair_along(run: Run | None, choices: Choices, theme: str) -> Plate:
+    """AUROC of each combination while one setting of the pair moves."""
+    (pair, _), along = drawn_pair(choices), in_hand(PAIR_CURVE, PAIR_SETTINGS, choices)
+    curve = pair_curve(pair, along.name, along.options)
     now = getattr(pair, along.name)
     return Plate(
         pair_curve_figure(curve, along.name, now, along.label, theme),
@@ -165,86 +216,14 @@ def pair_along(pair: SimulatedPair, curve: pd.DataFrame, along: Setting, theme: 
     )
 
 
-def _option(setting: Setting) -> Option:
-    """A slider as an option; its name is the slider's key in the address, without the page's name."""
-    values = tuple(map(value_text, setting.options))
-    return Option(setting.key.removeprefix("lab_"), value_text(setting.default), setting.label, values)
-
-
-SEED = Option("seed", "0", "of the simulated scores")
-_TAP_OPTIONS = tuple(map(_option, TAP_SETTINGS))
-_PAIR_OPTIONS = tuple(map(_option, PAIR_SETTINGS))
-TAP_CURVE = Option("along", TAP_ALONG, "which setting moves", tuple(each.name for each in TAP_SETTINGS if each.curve))
-PAIR_CURVE = Option(
-    "across", PAIR_ALONG, "which setting moves", tuple(each.name for each in PAIR_SETTINGS if each.curve)
-)
-
-
-def _values(settings: Sequence[Setting], options: Sequence[Option], choices: Choices) -> dict[str, Value]:
-    """Where the sliders stand."""
-    return {
-        setting.name: next(value for value in setting.options if value_text(value) == option.of(choices.options))
-        for setting, option in zip(settings, options, strict=True)
-    }
-
-
-def _along(option: Option, settings: Sequence[Setting], choices: Choices) -> Setting:
-    return next(setting for setting in settings if setting.name == option.of(choices.options))
-
-
-def _seed(choices: Choices) -> int:
-    return read_whole_number(SEED, choices.options, 0, SEEDS - 1)
-
-
-def _tap(choices: Choices) -> SimulatedTap:
-    return SimulatedTap(**_values(TAP_SETTINGS, _TAP_OPTIONS, choices))
-
-
-def _pair(choices: Choices) -> SimulatedPair:
-    return SimulatedPair(**_values(PAIR_SETTINGS, _PAIR_OPTIONS, choices))
-
-
-def _tap_scores(run: Run, choices: Choices, theme: str) -> Plate:
-    seed = _seed(choices)
-    return tap_scores(sample_tap(_tap(choices), IMAGES, seed), seed, theme)
-
-
-def _tap_auroc(run: Run, choices: Choices, theme: str) -> Plate:
-    tap, seed = _tap(choices), _seed(choices)
-    along = next(setting for setting in TAP_SETTINGS if setting.name == TAP_ALONG)
-    curve = tap_curve(tap, along.name, along.options, IMAGES, seed)
-    point = curve[curve[along.name] == getattr(tap, along.name)].iloc[0].to_dict()
-    return tap_auroc(tap, sample_tap(tap, IMAGES, seed), point, seed, theme)
-
-
-def _tap_along(run: Run, choices: Choices, theme: str) -> Plate:
-    tap, along, seed = _tap(choices), _along(TAP_CURVE, TAP_SETTINGS, choices), _seed(choices)
-    return tap_along(tap, tap_curve(tap, along.name, along.options, IMAGES, seed), along, seed, theme)
-
-
-def _pair_scores(run: Run, choices: Choices, theme: str) -> Plate:
-    pair, seed = _pair(choices), _seed(choices)
-    return pair_scores(pair, sample_pair(pair, IMAGES, seed), seed, theme)
-
-
-def _pair_combinations(run: Run, choices: Choices, theme: str) -> Plate:
-    pair, seed = _pair(choices), _seed(choices)
-    return pair_combinations(pair_detectors(pair, *sample_pair(pair, IMAGES, seed)), seed, theme)
-
-
-def _pair_along(run: Run, choices: Choices, theme: str) -> Plate:
-    pair, along = _pair(choices), _along(PAIR_CURVE, PAIR_SETTINGS, choices)
-    return pair_along(pair, pair_curve(pair, along.name, along.options), along, theme)
-
-
-_OF_TAP, _OF_PAIR = (*_TAP_OPTIONS, SEED), (*_PAIR_OPTIONS, SEED)
+_OF_TAP, _OF_PAIR = ((*map(_option, settings), SEED) for settings in (TAP_SETTINGS, PAIR_SETTINGS))
 KINDS = {
-    "lab-scores": Kind("Simulated scores of one tap", _tap_scores, options=_OF_TAP),
-    "lab-auroc": Kind("AUROC of simulated scores: bound, predicted, measured", _tap_auroc, options=_OF_TAP),
-    "lab-curve": Kind("AUROC of one simulated tap as one setting moves", _tap_along, options=(*_OF_TAP, TAP_CURVE)),
-    "lab-two-scores": Kind("Simulated scores of two taps", _pair_scores, options=_OF_PAIR),
-    "lab-combinations": Kind("AUROC of each way to make one score of two", _pair_combinations, options=_OF_PAIR),
+    "lab-scores": Kind("Simulated scores of one tap", tap_scores, options=_OF_TAP),
+    "lab-auroc": Kind("AUROC of simulated scores: bound, predicted, measured", tap_auroc, options=_OF_TAP),
+    "lab-curve": Kind("AUROC of one simulated tap as one setting moves", tap_along, options=(*_OF_TAP, TAP_CURVE)),
+    "lab-two-scores": Kind("Simulated scores of two taps", pair_scores, options=_OF_PAIR),
+    "lab-combinations": Kind("AUROC of each way to make one score of two", pair_combinations, options=_OF_PAIR),
     "lab-two-curve": Kind(
-        "AUROC of each way to make one score of two as one setting moves", _pair_along, options=(*_OF_PAIR, PAIR_CURVE)
+        "AUROC of each way to make one score of two as one setting moves", pair_along, options=(*_OF_PAIR, PAIR_CURVE)
     ),
 }

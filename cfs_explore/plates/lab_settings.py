@@ -37,6 +37,11 @@ class Setting:
     write: Callable[[Value], str] = field(default=lambda value: f"{value:g}")
     curve: bool = True
 
+    @property
+    def texts(self) -> dict[str, Value]:
+        """Each value by its text."""
+        return {value_text(value): value for value in self.options}
+
 
 def steps(low: float, high: float, step: float) -> list[float]:
     """low, low + step, ... high, without rounding dust."""

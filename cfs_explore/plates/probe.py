@@ -5,7 +5,7 @@ By name, they load the run's backbone and show it two images; torch loads then, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.bundles import names_places
-from cfs_explore.contracts import Level, Tap
+from cfs_explore.contracts import Level
 from cfs_explore.diagnostics import histogram
 from cfs_explore.errors import CFSError, RunError
 from cfs_explore.figures import short_tap_name
@@ -30,7 +30,7 @@ from cfs_explore.store import Run
 if TYPE_CHECKING:
     from cfs_explore.probe.inputs import ProbeImage
     from cfs_explore.probe.network import Probe
-    from cfs_explore.probe.seen import Seen, TapView
+    from cfs_explore.probe.seen import TapView
 
 #: Draws that can be looked at, the run's own first; where a run has more, all of its own.
 DRAWS = 20
@@ -50,10 +50,11 @@ def draws(run: Run) -> int:
     return max(run.draws, DRAWS)
 
 
-def id_bins(scores: np.ndarray) -> tuple[pd.DataFrame, bool]:
-    """Histogram of ID scores (n,): left, right, id (share); and whether its bins are even in ln(score)."""
-    log = bool(scores.min() > 0)
-    return histogram(scores, scores, bins=_BINS, log=log)[["left", "right", "id"]], log
+def id_bins(run: Run, level: int, tap: int) -> tuple[pd.DataFrame, bool]:
+    """Histogram of a cell's ID scores: left, right, id (share); and whether its bins are even in ln(score)."""
+    of_id = run.scores("id_test", level=level)[:, :, 0, tap].ravel()
+    log = bool(of_id.min() > 0)
+    return histogram(of_id, of_id, bins=_BINS, log=log)[["left", "right", "id"]], log
 
 
 def scores_caption(run: Run, reference: Level) -> str:
@@ -72,57 +73,47 @@ def z_caption(run: Run, reference: Level) -> str:
     )
 
 
-def scores(
-    run: Run, tap: Tap, images: pd.DataFrame, bins: pd.DataFrame, log: bool, reference: Level, theme: str = "light"
-) -> Plate:
+def scores(run: Run, view: TapView, level: int, roles: Mapping[str, str], theme: str) -> Plate:
     """Slot scores of the images at a tap on the histogram of the ID-test images.
 
     Args:
         run: the exploration.
-        tap: where.
-        images: a row each: image (its letter), role ("id" or "ood"), score.
-        bins, log: of ``id_bins``.
-        reference: the measured level of the ID scores.
+        view: what the tap made of the images.
+        level: position of the measured level of the ID scores.
+        roles: what each image is called -> "id" or "ood".
         theme: "light" or "dark".
     """
-    texts = [f"{row.image} {format_score(row.score)}" for row in images.itertuples()]
+    tap, values = view.tap, view.score.astype(float)
+    texts = [f"{name} {format_score(score)}" for name, score in zip(roles, values, strict=True)]
+    images = pd.DataFrame({"image": list(roles), "role": list(roles.values()), "score": values, "text": texts})
+    bins, log = run.derived(id_bins, level, run.taps.index(tap))
     return Plate(
-        score_marks_figure(bins, images.assign(text=texts), theme, log=log),
+        score_marks_figure(bins, images, theme, log=log),
         images[["image", "score"]],
-        scores_caption(run, reference),
+        scores_caption(run, run.levels[level]),
         f"Slot scores {', '.join(texts)} on the histogram of {run.id_test.count} ID test images at "
         f"{short_tap_name(tap.name)}.",
         file_stem(run, "probe", tap.name, "score"),
     )
 
 
-def z_scores(
-    run: Run, tap: Tap, table: pd.DataFrame, roles: Mapping[str, str], reference: Level, theme: str = "light"
-) -> Plate:
-    """z-scores of a tap's channels in each image.
-
-    Args:
-        run: the exploration.
-        tap: where.
-        table: a row per image and feature: image, channel, pooling (mean or std), value, z.
-        roles: image -> "id" or "ood".
-        reference: the measured level of ID-train's statistics.
-        theme: "light" or "dark".
-    """
+def z_scores(run: Run, view: TapView, level: int, roles: Mapping[str, str], theme: str) -> Plate:
+    """z-scores of a tap's channels in each image; as of ``scores``, the level being that of ID-train's statistics."""
+    tap, table = view.tap, view.z_table(list(roles))
     largest = table.loc[table["z"].abs().idxmax()]
     return Plate(
         z_bars_figure(table, roles, theme),
         table,
-        z_caption(run, reference),
+        z_caption(run, run.levels[level]),
         f"z-scores of {tap.channels} channels' means and standard deviations; the largest is "
         f"{largest['z']:.1f}, image {largest['image']}, channel {largest['channel']}.",
         file_stem(run, "probe", tap.name, "z"),
     )
 
 
-def typical(scores: np.ndarray) -> int:
-    """Position of the image whose score is the median of its set; scores are a cell's, (image, draw)."""
-    means = scores.mean(axis=1)
+def typical(run: Run, role: str, name: str | None, level: int, tap: int) -> int:
+    """Position of the image whose score in a cell is the median of its set."""
+    means = run.scores(role, name)[:, :, level, tap].mean(axis=1)
     return int(np.argsort(means, kind="stable")[(len(means) - 1) // 2])
 
 
@@ -136,15 +127,15 @@ def _find(run: Run, role: str, name: str | None, option: Option, choices: Choice
     if asked and not fits.any():
         raise RunError(f"{entry.name} has no image with the id or name {asked!r}.")
     level, tap = divmod(default_cells(run.table("detectors"))[-1], len(run.taps))
-    position = fits.to_numpy().argmax() if asked else typical(run.scores(role, name)[:, :, level, tap])
+    position = fits.to_numpy().argmax() if asked else typical(run, role, name, level, tap)
     try:
         return stored_image(run, entry, rows.iloc[position])
     except CFSError as error:
         raise NotMeasuredError(str(error)) from error
 
 
-def _look(run: Run, choices: Choices, side: int) -> tuple[Seen, TapView]:
-    """What the run's backbone makes of both images at the level, and what one of the pair's taps makes of them."""
+def _seen(run: Run, choices: Choices, theme: str, *, make: Callable[..., Plate], side: int) -> Plate:
+    """The plate of what one of the pair's taps makes of both images at the level, in the run's backbone."""
     if not names_places(run.path):
         raise NotMeasuredError(f"{run.name} was imported: its backbone is where it was made.")
     draw = read_whole_number(NOISE, choices.options, 0, draws(run) - 1)
@@ -156,7 +147,7 @@ def _look(run: Run, choices: Choices, side: int) -> tuple[Seen, TapView]:
     lam = next(lam for lam, level in probe.levels.items() if level == run.levels[choices.level])
     tap = run.taps[choices.pair[side]].name
     seen = probe.see(images, lam, draw, [tap])
-    return seen, seen.taps[tap]
+    return make(run, seen.taps[tap], seen.position, _ROLES, theme)
 
 
 def _open(run: Run) -> Probe:
@@ -168,23 +159,14 @@ def _open(run: Run) -> Probe:
     return _opened["probe"]
 
 
-def _scores(run: Run, choices: Choices, theme: str, side: int) -> Plate:
-    seen, view = _look(run, choices, side)
-    images = pd.DataFrame({"image": list(_ROLES), "role": list(_ROLES.values()), "score": view.score.astype(float)})
-    of_id = run.scores("id_test", level=seen.position)[:, :, 0, run.taps.index(view.tap)]
-    return scores(run, view.tap, images, *id_bins(of_id.ravel()), run.levels[seen.position], theme)
-
-
-def _z_scores(run: Run, choices: Choices, theme: str, side: int) -> Plate:
-    seen, view = _look(run, choices, side)
-    return z_scores(run, view.tap, view.z_table(list(_ROLES)), _ROLES, run.levels[seen.position], theme)
-
-
 _OPTIONS = (IMAGE_A, IMAGE_B, NOISE)
 KINDS = {
     f"probe-{word}-{what}": Kind(
-        f"{title} of two images at the pair's {word} tap", partial(make, side=side), options=_OPTIONS
+        f"{title} of two images at the pair's {word} tap",
+        partial(_seen, make=make, side=side),
+        ("ood", "level", "pair"),
+        _OPTIONS,
     )
     for side, word in enumerate(("encoder", "decoder"))
-    for what, title, make in (("score", "Slot scores", _scores), ("z", "z-scores", _z_scores))
+    for what, title, make in (("score", "Slot scores", scores), ("z", "z-scores", z_scores))
 }

@@ -22,16 +22,17 @@ _TABLE_PX = 620
 _MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
 
-def kept_plate(run: Run, name: str, choices: tuple[Hashable, ...], make: Callable[[str], Plate]) -> Plate:
+def kept_plate(run: Run | None, name: str, choices: tuple[Hashable, ...], make: Callable[[str], Plate]) -> Plate:
     """A plate of an exploration, made once for all who look at the same thing: making one takes longer than sending it.
 
     Args:
-        run: the exploration.
+        run: the exploration; None in the lab, which is of none: each slider's step is drawn anew, and nothing is kept.
         name: of the plate, one for each place that asks.
         choices: everything else that the plate depends on, but the theme: texts, numbers, runs, tuples of them.
         make: gives the plate in a theme, from the run and the choices alone.
     """
-    return _kept(run, name, choices, state.figure_theme(), make)
+    theme = state.figure_theme()
+    return make(theme) if run is None else _kept(run, name, choices, theme, make)
 
 
 @data.kept(max_entries=256, ttl=3600)
@@ -39,12 +40,12 @@ def _kept(run: Run, name: str, choices: tuple[Hashable, ...], theme: str, _make:
     return _make(theme)
 
 
-def show_figure(name: str, run: Run, view: Choices, *, key: str, **options: Any) -> bool:
+def show_figure(name: str, run: Run | None, view: Choices, *, key: str, **options: Any) -> bool:
     """Show a figure of the catalogue; where the run lacks what it needs, why.
 
     Args:
         name: as in ``plates.catalogue``.
-        run: the exploration.
+        run: the exploration; None as of ``kept_plate``.
         view: what the figure is of.
         key, options: as of ``show_plate``.
 

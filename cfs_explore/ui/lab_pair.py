@@ -8,22 +8,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.diagnostics import (
-    SimulatedPair,
-    joint_separability,
-    pair_curve,
-    pair_detectors,
-    paired_auroc_difference,
-    sample_pair,
-)
+from cfs_explore.diagnostics import joint_separability, pair_curve, pair_detectors, paired_auroc_difference
 from cfs_explore.diagnostics.bootstrap import standing_decimals
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.lab import two_taps_headline
-from cfs_explore.plates import Plate
 from cfs_explore.plates import lab as plates
-from cfs_explore.plates.lab_settings import IMAGES, PAIR_ALONG, PAIR_SETTINGS, PAIR_SLIDERS, SPREAD, Setting
-from cfs_explore.ui import lab_settings, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.lab_settings import IMAGES, PAIR_ALONG, PAIR_SETTINGS, PAIR_SLIDERS, SPREAD
+from cfs_explore.ui import lab_settings
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.lab_settings import Preset
 
 ALONG = "lab_across"
@@ -66,17 +59,15 @@ def show() -> None:
     headline = st.empty()
     lab_settings.presets(PRESETS, PAIR_SETTINGS, ALONG)
     lab_settings.sliders(PAIR_SLIDERS, ALONG, (SPREAD,))
-    lab_settings.remember(PAIR_SETTINGS, ALONG)
-    pair = SimulatedPair(**lab_settings.values_of(PAIR_SETTINGS))
-    seed, along = st.session_state["lab_seed"], next(s for s in PAIR_SETTINGS if s.name == st.session_state[ALONG])
-    scores = sample_pair(pair, IMAGES, seed)
-    detectors, curve = pair_detectors(pair, *scores), pair_curve(pair, along.name, along.options)
-    exact = curve[curve[along.name] == getattr(pair, along.name)].iloc[0].to_dict()
-    headline.markdown(_headline(exact, detectors, scores))
-    theme = state.figure_theme()
-    _clouds(plates.pair_scores(pair, scores, seed, theme), scores, exact)
-    _combinations(plates.pair_combinations(detectors, seed, theme), exact)
-    _curve(plates.pair_along(pair, curve, along, theme), along)
+    view = lab_settings.chosen(PAIR_SETTINGS, ALONG)
+    pair, scores = plates.drawn_pair(view)
+    exact = pair_curve(pair, PAIR_ALONG, [getattr(pair, PAIR_ALONG)]).iloc[0].to_dict()
+    headline.markdown(_headline(exact, pair_detectors(pair, *scores), scores))
+    _clouds(view, scores, exact)
+    _combinations(view, exact)
+    along = plates.in_hand(plates.PAIR_CURVE, PAIR_SETTINGS, view)
+    st.header(f"AUROC along the slider in hand: {along.label}", anchor=False)
+    show_figure("lab-two-curve", None, view, key="lab_pair_curve", hint="Move another slider to see its curve.")
 
 
 def _headline(exact: Mapping, detectors: pd.DataFrame, scores: tuple[np.ndarray, np.ndarray]) -> str:
@@ -89,11 +80,11 @@ def _headline(exact: Mapping, detectors: pd.DataFrame, scores: tuple[np.ndarray,
     return two_taps_headline(told, measured, {"name": name, "value": value, "lo": lo, "hi": hi})
 
 
-def _clouds(plate: Plate, scores: tuple[np.ndarray, np.ndarray], exact: Mapping) -> None:
+def _clouds(view: Choices, scores: tuple[np.ndarray, np.ndarray], exact: Mapping) -> None:
     left, right = st.container(key="beside_lab_clouds").columns([5, 4], gap="large")
     with left:
         st.header("Two scores of each image", anchor=False)
-        show_plate(plate, key="lab_clouds")
+        show_figure("lab-two-scores", None, view, key="lab_clouds")
         st.markdown(
             _table(scores, exact), help="Exact: from the settings. In the sample: with bootstrap 95 % interval."
         )
@@ -127,12 +118,12 @@ def _table(scores: tuple[np.ndarray, np.ndarray], exact: Mapping) -> str:
     return "\n".join(lines)
 
 
-def _combinations(plate: Plate, exact: Mapping) -> None:
+def _combinations(view: Choices, exact: Mapping) -> None:
     """AUROC of each way to make one score of two, exact and measured."""
     left, right = st.container(key="beside_lab_pair_dots").columns([5, 4], gap="large")
     with left:
         st.header("One score of two", anchor=False)
-        show_plate(plate, key="lab_pair_dots")
+        show_figure("lab-combinations", None, view, key="lab_pair_dots")
     with right:
         st.markdown("The **plain average**, which CFS uses, has (7):")
         st.latex(r"D_{avg}^2=\frac{(\delta_e+\delta_d)^2}{S_{ee}+S_{dd}+2S_{de}}")
@@ -144,11 +135,6 @@ def _combinations(plate: Plate, exact: Mapping) -> None:
             "weighting, w = S⁻¹δ, always has all of D²; but it must be learned from OOD images, the average need not."
         )
         _link("See what averaging realises in the data")
-
-
-def _curve(plate: Plate, along: Setting) -> None:
-    st.header(f"AUROC along the slider in hand: {along.label}", anchor=False)
-    show_plate(plate, key="lab_pair_curve", hint="Move another slider to see its curve.")
 
 
 def _link(label: str) -> None:

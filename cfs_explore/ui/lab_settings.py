@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from cfs_explore.plates.choices import Choices
 from cfs_explore.plates.lab_settings import SEEDS, Setting, Value, value_text
 from cfs_explore.ui import state
 
@@ -33,18 +34,18 @@ class Preset:
 def restore(settings: Sequence[Setting], along_key: str, along: str) -> None:
     """Bring the sliders, the seed and the slider in hand back from the address."""
     for setting in settings:
-        texts = {value_text(value): value for value in setting.options}
-        state.restore(
-            setting.key, setting.default, setting.options, parse=lambda t, known=texts: known.get(t), write=value_text
-        )
+        state.restore(setting.key, setting.default, setting.options, parse=setting.texts.get, write=value_text)
     state.restore(along_key, along, [setting.name for setting in settings if setting.curve])
     state.restore("lab_seed", 0, _SEEDS, parse=int)
 
 
-def remember(settings: Sequence[Setting], along_key: str) -> None:
-    """Write what changed into the address."""
-    values = {setting.key: value_text(st.session_state[setting.key]) for setting in settings}
-    state.remember(**values, **{key: st.session_state[key] for key in (along_key, "lab_seed")})
+def chosen(settings: Sequence[Setting], along_key: str) -> Choices:
+    """Where sliders, seed and slider in hand stand, for the figures; the address learns it."""
+    told = {setting.key: value_text(st.session_state[setting.key]) for setting in settings}
+    told |= {key: str(st.session_state[key]) for key in (along_key, "lab_seed")}
+    state.remember(**told)
+    options = {key.removeprefix("lab_"): text for key, text in told.items()}
+    return Choices(ood="", cell=0, level=0, pair=(0, 0), cells=(), options=options)
 
 
 def values_of(settings: Sequence[Setting]) -> dict[str, Value]:

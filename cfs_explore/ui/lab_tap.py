@@ -5,15 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.diagnostics import SimulatedTap, sample_tap, tap_curve, tap_moments, tap_summary
+from cfs_explore.diagnostics import tap_moments, tap_summary
 from cfs_explore.figures import format_estimate
 from cfs_explore.figures.theme import format_value
 from cfs_explore.headlines.lab import one_tap_headline
-from cfs_explore.plates import Plate
 from cfs_explore.plates import lab as plates
-from cfs_explore.plates.lab_settings import IMAGES, PATTERN, TAP_ALONG, TAP_SETTINGS, TAP_SLIDERS, Setting
-from cfs_explore.ui import lab_settings, state
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.plates.choices import Choices
+from cfs_explore.plates.lab_settings import IMAGES, PATTERN, TAP_ALONG, TAP_SETTINGS, TAP_SLIDERS
+from cfs_explore.ui import lab_settings
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.lab_settings import Preset
 
 ALONG = "lab_along"
@@ -55,24 +55,23 @@ def show() -> None:
     headline = st.empty()
     lab_settings.presets(PRESETS, TAP_SETTINGS, ALONG)
     lab_settings.sliders(TAP_SLIDERS, ALONG, (PATTERN,))
-    lab_settings.remember(TAP_SETTINGS, ALONG)
-    tap = SimulatedTap(**lab_settings.values_of(TAP_SETTINGS))
-    seed, along = st.session_state["lab_seed"], next(s for s in TAP_SLIDERS if s.name == st.session_state[ALONG])
-    sample = sample_tap(tap, IMAGES, seed)
-    summary, curve = tap_summary(tap, sample), tap_curve(tap, along.name, along.options, IMAGES, seed)
-    point = curve[curve[along.name] == getattr(tap, along.name)].iloc[0].to_dict()
-    headline.markdown(one_tap_headline(tap_moments(tap)._asdict(), point))
-    theme = state.figure_theme()
-    _distributions(plates.tap_scores(sample, seed, theme), summary)
-    _dots(plates.tap_auroc(tap, sample, point, seed, theme), tap)
-    _curve(plates.tap_along(tap, curve, along, seed, theme), along)
+    view = lab_settings.chosen(TAP_SETTINGS, ALONG)
+    tap, sample, point = plates.drawn_tap(view)
+    moments = tap_moments(tap)
+    headline.markdown(one_tap_headline(moments._asdict(), point))
+    _distributions(view, tap_summary(tap, sample))
+    _dots(view, moments.delta)
+    along = plates.in_hand(plates.TAP_CURVE, TAP_SETTINGS, view)
+    st.header(f"AUROC along the slider in hand: {along.label}", anchor=False)
+    show_figure("lab-curve", None, view, key="lab_curve", hint="Move another slider to see its curve.")
+    _link("pages/prediction.py", "See whether such predictions choose a good cell")
 
 
-def _distributions(plate: Plate, summary: pd.DataFrame) -> None:
+def _distributions(view: Choices, summary: pd.DataFrame) -> None:
     left, right = st.container(key="beside_lab_scores").columns([5, 4], gap="large")
     with left:
         st.header("Two distributions, and Δ between their means", anchor=False)
-        show_plate(plate, key="lab_scores")
+        show_figure("lab-scores", None, view, key="lab_scores")
         st.markdown(_table(summary), help="Exact: from the settings. In the sample: with 95 % interval over images.")
     with right:
         st.markdown("The **score** of an image is the mean of its squared z-scores (3):")
@@ -109,12 +108,12 @@ def _table(summary: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _dots(plate: Plate, tap: SimulatedTap) -> None:
+def _dots(view: Choices, delta: float) -> None:
     """Bound, prediction and measurement on one axis."""
     left, right = st.container(key="beside_lab_dots").columns([5, 4], gap="large")
     with left:
         st.header("What AUROC must be, should be, and is", anchor=False)
-        show_plate(plate, key="lab_dots")
+        show_figure("lab-auroc", None, view, key="lab_dots")
     with right:
         st.markdown("**Bound** (12): true for any two distributions with Δ > 0 (Cantelli).")
         st.latex(r"\mathrm{AUROC}\ \ge\ \frac{\Delta^2}{\Delta^2+\mathrm{Var}_{ID}[s]+\mathrm{Var}_{OOD}[s]}")
@@ -122,15 +121,9 @@ def _dots(plate: Plate, tap: SimulatedTap) -> None:
         st.latex(
             r"\mathrm{AUROC}\approx\Phi\!\left(\frac{\Delta}{\sqrt{\mathrm{Var}_{ID}[s]+\mathrm{Var}_{OOD}[s]}}\right)"
         )
-        if tap_moments(tap).delta <= 0:
+        if delta <= 0:
             st.caption("Δ is not positive here: the bound says nothing.")
         _link("pages/separation.py", "See bound and prediction against every cell")
-
-
-def _curve(plate: Plate, along: Setting) -> None:
-    st.header(f"AUROC along the slider in hand: {along.label}", anchor=False)
-    show_plate(plate, key="lab_curve", hint="Move another slider to see its curve.")
-    _link("pages/prediction.py", "See whether such predictions choose a good cell")
 
 
 def _link(page: str, label: str) -> None:

@@ -9,12 +9,10 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from cfs_explore.bundles import names_places
 from cfs_explore.errors import BackboneError, CFSError
-from cfs_explore.plates import probe as plates
 from cfs_explore.probe.film import Film
 from cfs_explore.probe.film import draws as frames_of_draws
 from cfs_explore.probe.inputs import ProbeImage, stored_image
@@ -152,15 +150,3 @@ def titles(run: Run, role: str, name: str | None) -> list[str]:
 def id_scores(run: Run, level: int, tap: int) -> np.ndarray:
     """Slot scores of the ID test images by single draws, (images x draws,)."""
     return run.scores("id_test", None)[:, :, level, tap].ravel()
-
-
-@data.kept(max_entries=128)
-def id_bins(run: Run, level: int, tap: int) -> tuple[pd.DataFrame, bool]:
-    """Histogram of ``id_scores``, and whether its bins are even in ln(score)."""
-    return plates.id_bins(id_scores(run, level, tap))
-
-
-@data.kept(max_entries=64)
-def typical(run: Run, role: str, name: str | None, level: int, tap: int) -> int:
-    """Position of the image whose score is the median of its set."""
-    return plates.typical(run.scores(role, name)[:, :, level, tap])

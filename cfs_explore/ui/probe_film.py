@@ -171,7 +171,7 @@ def _tap(run: Run, frames: Sequence[Mapping], position: int) -> dict:
     tap = run.taps[_place(run, frames[0]["taps"][position]["name"])]
     scores = [score for frame in frames for score in frame["taps"][position]["score"]]
     levels = sorted({frame["position"] for frame in frames})
-    bins = {level: probe_data.id_bins(run, level, run.taps.index(tap)) for level in levels}
+    bins = {level: run.derived(plates.id_bins, level, run.taps.index(tap)) for level in levels}
     low = min(*scores, *(table["left"].min() for table, _ in bins.values()))
     high = max(*scores, *(table["right"].max() for table, _ in bins.values()))
     return {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from cfs_explore.errors import CFSError
+from cfs_explore.plates.probe import typical
 from cfs_explore.probe.inputs import ProbeImage, given_image
 from cfs_explore.store import Run
 from cfs_explore.ui import data, diagnostic_page, probe_data, state, uploads
@@ -41,7 +42,7 @@ def restore(run: Run, level: int, tap: int) -> None:
     if st.query_params.get("ood", run.ood_names[0]) == ood:  # the address says it, and with it which image
         st.session_state["probe_ood"] = ood
     for key, role, name in (("probe_a", "id_test", None), ("probe_b", "ood", ood)):
-        default = probe_data.typical(run, role, name, level, tap)
+        default = run.derived(typical, role, name, level, tap)
         state.restore(key, default, range(run.entry(role, name).count), parse=int)
 
 

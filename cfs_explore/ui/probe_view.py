@@ -15,9 +15,10 @@ from cfs_explore.plates.choices import default_pair
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.probe.seen import Seen
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, probe_data, probe_film, probe_images, probe_tap, state
+from cfs_explore.ui import diagnostic_page, probe_data, probe_film, probe_images, state
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.detector_choice import default_cells
+from cfs_explore.ui.figure import show_plate
 from cfs_explore.ui.probe_images import Shown
 from cfs_explore.ui.sidebar import escape
 
@@ -106,11 +107,16 @@ def _look(run: Run, shown: list[Shown], taps: list[str], head: st.delta_generato
 
 
 def _charts(run: Run, shown: Sequence[Shown], seen: Seen) -> None:
-    """The film's charts at the chosen level, side by side where there is room."""
+    """The film's charts at the chosen level, side by side where there is room, with their data and files."""
+    roles, theme = {each.letter: each.role for each in shown}, state.figure_theme()
     columns = st.container(key="beside_probe_taps").columns(2, gap="large")
     for column, view in zip(columns, seen.taps.values(), strict=False):
+        tap = view.tap
         with column:
-            probe_tap.show(run, shown, seen, view)
+            st.header(escape(f"{short_tap_name(tap.name)} ({tap.region})"), anchor=False)
+            for make, key in ((plates.scores, "score"), (plates.z_scores, "z")):
+                plate = make(run, view, seen.position, roles, theme)
+                show_plate(plate, key=f"probe_{tap.region}_{key}", lazy=True)
 
 
 def _taps(run: Run) -> list[str]:

@@ -15,9 +15,10 @@ from cfs_explore.plates.choices import choose
 from cfs_explore.plates.detector import as_cells, cell_label
 from cfs_explore.plates.image import IMAGE, profile
 from cfs_explore.plates.lab_settings import PAIR_SETTINGS
+from cfs_explore.plates.probe import typical
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.store import Run
-from cfs_explore.ui import data, images_points, lab_pair, probe_data
+from cfs_explore.ui import data, images_points, lab_pair
 from cfs_explore.ui.detector_choice import default_cells
 
 #: The OOD set that the tour follows, and the one that anything tells apart.
@@ -53,7 +54,7 @@ def on_noise(run: Run) -> dict[str, str]:
     encoder, decoder = run.manifest.presets["sparse_ed"]
     tap = [each.name for each in run.taps].index(decoder)
     which = {"digit": ("id_test", None), "letter": ("ood", LETTERS)}
-    places = {key: probe_data.typical(run, *each, index, tap) for key, each in which.items()}
+    places = {key: run.derived(typical, *each, index, tap) for key, each in which.items()}
     scores = {key: run.scores(*each)[places[key], 0, index, tap] for key, each in which.items()}
     return {
         "lam": f"{names[level]:g}",

@@ -1,6 +1,7 @@
 """The lab's plates hold what its formulas say of the default settings, and are what the page shows."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from page_steps import open_page
 from same_as_page import assert_page_shows
 
 from cfs_explore.diagnostics import SimulatedPair, SimulatedTap, sample_pair, sample_tap
-from cfs_explore.plates.lab import KINDS, tap_auroc
+from cfs_explore.plates.lab import KINDS
 
 #: Kind -> the page's experiment and chart that show it.
 SHOWN = {
@@ -87,10 +88,10 @@ def test_bound_prediction_and_measurement(plates, tap_scores):
     assert drawn["Measured, measured"] == rows["Measured"] and len(drawn) == 3
 
 
-def test_shifted_features_alone_have_a_row_of_their_own():
-    tap = SimulatedTap(channels=8, shift=2.0, share=0.25)
-    sample = sample_tap(tap, 1_000, 3)
-    rows = tap_auroc(tap, sample, {"bound": 0.1, "prediction": 0.8, "auroc": 0.7, "lo": 0.6, "hi": 0.8}, 3).rows
+def test_shifted_features_alone_have_a_row_of_their_own(digits, choices):
+    told = replace(choices, options={"d": "8", "shift": "2", "share": "0.2", "seed": "3"})
+    rows = KINDS["lab-auroc"].make(digits, told, "light").rows
+    sample = sample_tap(SimulatedTap(channels=8, correlation=0.1, shift=2.0, share=0.2), 1_000, 3)
     alone = [(part[:2] ** 2).mean(axis=0) for part in (sample.id, sample.ood)]
     assert rows["name"].iloc[-1] == "Measured, the shifted features alone"
     assert rows["auroc"].iloc[-1] == pytest.approx(auroc_of(*alone))

@@ -1,15 +1,18 @@
 """The probe's plates hold what it has seen beside the stored ID scores, and are what the page shows."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from page_steps import open_page, texts
 
 from cfs_explore.plates import probe
+from cfs_explore.probe.seen import TapView
 
 LEVEL, TAP = 3, 10
+ROLES = {"A": "id", "B": "ood"}
 
 
 @pytest.fixture(scope="module")
@@ -17,40 +20,42 @@ def id_scores(digits):
     return digits.scores("id_test")[:, :, LEVEL, TAP].ravel()
 
 
-@pytest.fixture(scope="module")
-def images():
-    return pd.DataFrame({"image": ["A", "B"], "role": ["id", "ood"], "score": [0.9, 23.46]})
+def seen_by(tap, score=(0.0, 0.0), z=None):
+    """What a tap made of two images."""
+    z = np.zeros((2, 2 * tap.channels)) if z is None else z
+    return TapView(tap, np.ones(z.shape), z, np.array(score, np.float32), np.zeros((2, tap.channels, 1, 1)))
 
 
-def test_bins_hold_every_id_score(id_scores):
-    bins, log = probe.id_bins(id_scores)
+def test_bins_hold_every_id_score(digits, id_scores):
+    bins, log = probe.id_bins(digits, LEVEL, TAP)
     assert log and bins["id"].sum() == pytest.approx(1)
     edges = [*bins["left"], bins["right"].iloc[-1]]
     counts = np.histogram(np.clip(id_scores, edges[0], edges[-1]), edges)[0]
     np.testing.assert_allclose(bins["id"], counts / len(id_scores), atol=1e-9)
-    assert not probe.id_bins(np.array([0.0, 1.0, 2.0]))[1]
+    with_zero = SimpleNamespace(scores=lambda role, level: np.array([0.0, 1.0, 2.0]).reshape(3, 1, 1, 1))
+    assert not probe.id_bins(with_zero, 0, 0)[1]
 
 
-def test_scores_stand_on_the_histogram(digits, id_scores, images):
+def test_scores_stand_on_the_histogram(digits):
     tap, level = digits.taps[TAP], digits.levels[LEVEL]
-    bins, log = probe.id_bins(id_scores)
-    plate = probe.scores(digits, tap, images, bins, log, level)
+    bins, _ = probe.id_bins(digits, LEVEL, TAP)
+    plate = probe.scores(digits, seen_by(tap, (0.9, 23.46)), LEVEL, ROLES, "light")
     histogram, *lines = plate.figure.data
-    assert [line.x[0] for line in lines] == [0.9, 23.46] and list(histogram.y[1:-2]) == bins["id"].tolist()
+    assert [line.x[0] for line in lines] == pytest.approx([0.9, 23.46]) and list(histogram.y[1:-2]) == bins[
+        "id"
+    ].tolist()
     assert "421 ID test images × 5 draws" in plate.caption and f"λ = {level.lam:.2f}" in plate.caption
     assert plate.alt.startswith("Slot scores A 0.900, B 23.5 on the histogram of 421")
-    assert plate.rows.to_dict("list") == {"image": ["A", "B"], "score": [0.9, 23.46]}
+    assert plate.rows["image"].tolist() == ["A", "B"] and plate.rows["score"].tolist() == pytest.approx([0.9, 23.46])
     assert plate.stem == f"digits-probe-{tap.name}-score"
 
 
 def test_z_scores_name_the_largest(digits):
-    tap, level = digits.taps[TAP], digits.levels[LEVEL]
-    rows = [(image, channel, pooling) for image in "AB" for pooling in ("mean", "std") for channel in range(3)]
-    table = pd.DataFrame(rows, columns=["image", "channel", "pooling"]).assign(value=1.0, z=np.linspace(-5, 4, 12))
-    plate = probe.z_scores(digits, tap, table, {"A": "id", "B": "ood"}, level)
+    tap, z = replace(digits.taps[TAP], channels=3), np.linspace(-5, 4, 12).reshape(2, 6)
+    plate = probe.z_scores(digits, seen_by(tap, z=z), LEVEL, ROLES, "light")
     assert "the largest is -5.0, image A, channel 0" in plate.alt
     drawn = {(trace.name, trace.yaxis): trace.y[1::3] for trace in plate.figure.data}
-    np.testing.assert_allclose(drawn["B", "y2"], table["z"].iloc[-3:], rtol=1e-6)
+    np.testing.assert_allclose(drawn["B", "y2"], z[1, 3:], rtol=1e-6)
     assert f"{digits.entry('id_train').samples:,} ID-train snapshots" in plate.caption
     assert plate.stem == f"digits-probe-{tap.name}-z"
 
@@ -65,9 +70,7 @@ def test_the_page_shows_these_plates_at_a_measured_level(digits):
     app.session_state["probe_charts"] = True
     app.run()
     scores = [digits.scores("id_test")[11, draw, level, tap], digits.scores("ood", "letters")[99, draw, level, tap]]
-    images = pd.DataFrame({"image": ["A", "B"], "role": ["id", "ood"], "score": scores})
-    bins, log = probe.id_bins(digits.scores("id_test")[:, :, level, tap].ravel())
-    plate = probe.scores(digits, digits.taps[tap], images, bins, log, digits.levels[level])
+    plate = probe.scores(digits, seen_by(digits.taps[tap], scores), level, ROLES, "light")
     charts = {chart.proto.id.rsplit("-", 1)[-1]: chart.proto for chart in app.get("plotly_chart")}
     shown = charts["probe_decoder_score"]
     assert shown.alt == plate.alt and plate.caption in texts(app)
