@@ -80,10 +80,7 @@ def cell_indices(run: Run) -> list[int]:
 
 def name(run: Run) -> str:
     """The chosen detector as people say it, such as "CFS(1x2)" or "up1.res2 @ λ 5.0"."""
-    chosen, cells = st.session_state[KEY], cell_indices(run)
-    if len(cells) == 1 and chosen in _LABELS:
-        return cell_label(run, cells[0])
-    return f"mean of {len(cells)} cells" if chosen == COMPOSED else chosen
+    return detector.detector_name(run, cell_indices(run))
 
 
 def full_name(run: Run) -> str:
