@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -22,22 +23,10 @@ _TABLE_PX = 620
 _MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
 
-def kept_plate(run: Run | None, name: str, choices: tuple[Hashable, ...], make: Callable[[str], Plate]) -> Plate:
-    """A plate of an exploration, made once for all who look at the same thing: making one takes longer than sending it.
-
-    Args:
-        run: the exploration; None in the lab, which is of none: each slider's step is drawn anew, and nothing is kept.
-        name: of the plate, one for each place that asks.
-        choices: everything else that the plate depends on, but the theme: texts, numbers, runs, tuples of them.
-        make: gives the plate in a theme, from the run and the choices alone.
-    """
-    theme = state.figure_theme()
-    return make(theme) if run is None else _kept(run, name, choices, theme, make)
-
-
 @data.kept(max_entries=256, ttl=3600)
-def _kept(run: Run, name: str, choices: tuple[Hashable, ...], theme: str, _make: Callable[[str], Plate]) -> Plate:
-    return _make(theme)
+def _kept(run: Run, name: str, of: tuple[Hashable, ...], theme: str, _make: Callable[[], Plate]) -> Plate:
+    """Made once for all who look at the same figure: making one takes longer than sending it."""
+    return _make()
 
 
 def show_figure(name: str, run: Run | None, view: Choices, *, key: str, **options: Any) -> bool:
@@ -45,7 +34,7 @@ def show_figure(name: str, run: Run | None, view: Choices, *, key: str, **option
 
     Args:
         name: as in ``plates.catalogue``.
-        run: the exploration; None as of ``kept_plate``.
+        run: the exploration; None in the lab, where each slider's step is drawn anew and nothing is kept.
         view: what the figure is of.
         key, options: as of ``show_plate``.
 
@@ -54,8 +43,10 @@ def show_figure(name: str, run: Run | None, view: Choices, *, key: str, **option
     """
     kind = KINDS[name]
     of = (*(getattr(view, field) for field in kind.of), *(option.of(view.options) for option in kind.options))
+    theme = state.figure_theme()
+    make = functools.partial(kind.make, run, view, theme)
     try:
-        plate = kept_plate(run, name, of, lambda theme: kind.make(run, view, theme))
+        plate = make() if run is None else _kept(run, name, of, theme, make)
     except (NotMeasuredError, ScoreError) as why:
         st.info(escape(str(why)), icon=":material/info:")
         return False
