@@ -6,12 +6,12 @@
     run = cfs.explore("spec.yaml", out="runs/mine")       # resumes if `out` exists
     run = cfs.diagnose(run)                               # complementarity, separation, stability, prediction, controls
     run.auroc_map("letters")                              # DataFrame: tap, lam, auroc, lo, hi, n_id, n_ood
-    plates, missing = cfs.make_plates(run, ["map"])       # the pages' figures; plates["map-heatmap"].figure, .rows, ...
+    figures, missing = cfs.make_figures(run, ["map"])     # the pages' figures; figures["map-heatmap"].chart, .rows
 
 Rooms: ``levels`` and ``corruption`` (what is put in), ``backbones`` and ``taps`` (what is read), ``extraction`` and
-``scoring`` (the two loops), ``heads``, ``diagnostics``, ``figures``, ``images``, ``store`` (leaves), ``pipeline`` (a
-whole run, then the ``stages`` that diagnose it), ``jobs`` and ``cli`` (ways to start one), ``plates`` (figures with
-their words and data), ``headlines`` and ``ui`` (what pages say and share).
+``scoring`` (the two loops), ``heads``, ``diagnostics``, ``charts``, ``images``, ``store`` (leaves), ``pipeline`` (a
+whole run, then the ``stages`` that diagnose it), ``jobs`` and ``cli`` (ways to start one), ``figures`` (charts with
+their words and data), ``reports`` (text and HTML), ``headlines`` and ``ui`` (what pages say and share).
 
 Importing the package is light: torch and diffusers load when a function needs them.
 """
@@ -19,14 +19,16 @@ Importing the package is light: torch and diffusers load when a function needs t
 import importlib
 
 _WHERE = {
-    "choose": "cfs_explore.plates.choices",
+    "choose": "cfs_explore.figures.choices",
     "diagnose": "cfs_explore.pipeline",
     "explore": "cfs_explore.pipeline",
     "extract": "cfs_explore.extraction",
     "load_backbone": "cfs_explore.backbones",
-    "make_plates": "cfs_explore.plates.catalogue",
+    "make_figures": "cfs_explore.figures.catalogue",
     "open_run": "cfs_explore.store",
 }
+#: Older name -> name.
+_RENAMED = {"make_plates": "make_figures"}
 _MODULES = {
     "heads": "cfs_explore.heads",
     "metrics": "cfs_explore.diagnostics.metrics",
@@ -37,6 +39,7 @@ __all__ = [*_WHERE, *_MODULES]
 
 def __getattr__(name: str):
     """Load a public name when it is first used."""
+    name = _RENAMED.get(name, name)
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
     if name in _MODULES:

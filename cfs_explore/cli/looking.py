@@ -1,4 +1,4 @@
-"""Commands that look at images and backbones before they are measured: look, inspect, fetch, convert."""
+"""Commands that look at images and backbones before they are measured: survey, inspect, fetch, convert."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cfs_explore.cli.progress import progress_bar
 
 def add(commands) -> None:
     """Add the commands to the parser's."""
-    look = commands.add_parser("look", help="what is in an image set, before it is measured")
-    look.add_argument("source", help="a folder, archive, table or array, or a mapping such as '{builtin: letters}'")
-    look.add_argument("--against", metavar="ID_SOURCE", help="the in-distribution set: what both hold, how they differ")
-    look.add_argument("--sample", type=int, metavar="N", help="look at N images drawn by seed (default: all)")
-    look.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
-    look.add_argument("--json", action="store_true")
-    look.set_defaults(command=_look)
+    survey = commands.add_parser("survey", aliases=["look"], help="what is in an image set, before it is measured")
+    survey.add_argument("source", help="a folder, archive, table or array, or a mapping such as '{builtin: letters}'")
+    survey.add_argument("--against", metavar="ID_SOURCE", help="the ID set: what both hold, how they differ")
+    survey.add_argument("--sample", type=int, metavar="N", help="look at N images drawn by seed (default: all)")
+    survey.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
+    survey.add_argument("--json", action="store_true")
+    survey.set_defaults(command=_survey)
 
     inspect = commands.add_parser("inspect", help="what a backbone is: input, reach, taps with region and depth")
     inspect.add_argument("path", help="a checkpoint file, a backbone folder or a hub id")
@@ -46,16 +46,16 @@ def add(commands) -> None:
     convert.set_defaults(command=_convert)
 
 
-def _look(options: argparse.Namespace) -> None:
-    from cfs_explore import look
+def _survey(options: argparse.Namespace) -> None:
+    from cfs_explore.reports import image_set
 
-    sources = [None if text is None else look.parse_source(text) for text in (options.source, options.against)]
+    sources = [None if text is None else image_set.parse_source(text) for text in (options.source, options.against)]
     with progress_bar() as report:
         step = functools.partial(_report_images, report)
-        found = look.look(*sources, sample=options.sample, progress=step)
-    print(json.dumps(found, indent=1) if options.json else look.as_text(found))
+        found = image_set.facts(*sources, sample=options.sample, progress=step)
+    print(json.dumps(found, indent=1) if options.json else image_set.as_text(found))
     if options.sheet is not None:
-        look.write_sheet(sources[0], options.sheet)
+        image_set.write_sheet(sources[0], options.sheet)
         print(f"Saved: {options.sheet}", file=sys.stderr)
 
 

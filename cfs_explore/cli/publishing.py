@@ -66,8 +66,8 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
 
 
 def _figures(options: argparse.Namespace) -> None:
-    from cfs_explore.figures import NO_BROWSER, has_browser
-    from cfs_explore.plates import catalogue, folder
+    from cfs_explore.charts import NO_BROWSER, has_browser
+    from cfs_explore.figures import catalogue, folder
 
     if options.list:
         for page, kinds in catalogue.PAGES.items():
@@ -77,11 +77,11 @@ def _figures(options: argparse.Namespace) -> None:
                 for option in kind.options:
                     print(f"      --set {option.name + '=' + _values(option.values):40} {option.help}")
         return
-    plates = _plates(options)
+    figures = _made(options)
     if not has_browser():
         print(NO_BROWSER, file=sys.stderr)
     formats = [part.strip() for part in options.format.split(",")]
-    for path in folder.write(plates, options.out, formats=formats, width=options.width, grey=options.grey):
+    for path in folder.write(figures, options.out, formats=formats, width=options.width, grey=options.grey):
         print(f"Saved: {path}", flush=True)
 
 
@@ -91,12 +91,12 @@ def _values(values: Sequence[str]) -> str:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from cfs_explore.plates import html_report
+    from cfs_explore.reports import html
     from cfs_explore.store import write_aside
 
     run, choices, what = _chosen(options)
     path = options.out or Path(f"{run.path.name}-report.html")
-    content = html_report.html(run, what, choices)
+    content = html.html_report(run, what, choices)
     with write_aside(path) as partial:
         partial.write_text(content, encoding="utf-8")
     print(f"Saved: {path}")
@@ -104,8 +104,8 @@ def _report(options: argparse.Namespace) -> None:
 
 def _chosen(options: argparse.Namespace):
     """The run, the choices, and the names of what is asked for."""
+    from cfs_explore.figures.choices import choose
     from cfs_explore.locations import locate_run
-    from cfs_explore.plates.choices import choose
     from cfs_explore.store import open_run
 
     run = open_run(locate_run(options.run))
@@ -123,12 +123,12 @@ def _told(each: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _plates(options: argparse.Namespace) -> dict:
-    """The plates; what the run has no data for is told and left out."""
-    from cfs_explore.plates import catalogue
+def _made(options: argparse.Namespace) -> dict:
+    """The figures; what the run has no data for is told and left out."""
+    from cfs_explore.figures import catalogue
 
     run, choices, what = _chosen(options)
-    plates, missing = catalogue.make_plates(run, what, choices)
+    figures, missing = catalogue.make_figures(run, what, choices)
     for name, reason in missing.items():
         print(f"Left out: {name}. {reason}", file=sys.stderr)
-    return plates
+    return figures

@@ -22,24 +22,24 @@ def add(commands) -> None:
 
 
 def _protocol(options: argparse.Namespace) -> None:
-    from cfs_explore import report
     from cfs_explore.locations import locate_run
+    from cfs_explore.reports import protocol
     from cfs_explore.store import open_run
 
     run, *others = (open_run(locate_run(name)) for name in (options.run, *options.against))
     ood = run.entry("ood", options.ood).name
-    parts = report.protocol_tables(run, ood, others)
+    parts = protocol.protocol_tables(run, ood, others)
     if options.csv is None:
-        print(f"{run.name}, OOD set {ood}\n\n{report.as_text(parts)}")
+        print(f"{run.name}, OOD set {ood}\n\n{protocol.as_text(parts)}")
     else:
-        for path in report.write_csv(parts, options.csv):
+        for path in protocol.write_csv(parts, options.csv):
             print(f"Saved: {path}")
 
 
 def _claims(options: argparse.Namespace) -> None:
-    from cfs_explore import claims
     from cfs_explore.csv_export import to_csv
     from cfs_explore.locations import locate_run
+    from cfs_explore.reports import claims
     from cfs_explore.store import open_run
 
     run = open_run(locate_run(options.run))

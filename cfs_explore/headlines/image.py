@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfs_explore.figures.theme import format_value
+from cfs_explore.charts.theme import format_value
 
 #: An image that is in the top 1 % in so many cells that at most this share of ID images is in as many stands out.
 _UNUSUAL = 0.05

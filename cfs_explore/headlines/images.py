@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from cfs_explore.figures import format_estimate
-from cfs_explore.figures.theme import format_value
+from cfs_explore.charts import format_estimate
+from cfs_explore.charts.theme import format_value
 
 
 class Mixed(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from cfs_explore.figures import format_estimate
-from cfs_explore.figures.theme import format_value
+from cfs_explore.charts import format_estimate
+from cfs_explore.charts.theme import format_value
 
 #: Distances of averages that differ by less are the same but for rounding.
 _ROUNDING = 1e-9

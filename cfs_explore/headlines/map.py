@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from cfs_explore.charts import format_estimate, short_tap_name
 from cfs_explore.contracts import Level, Tap
-from cfs_explore.figures import format_estimate, short_tap_name
 
 
 def map_headline(ood: str, best: pd.DataFrame, levels: Sequence[Level], taps: Sequence[Tap]) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from cfs_explore.charts import format_estimate
+from cfs_explore.charts.theme import format_value
 from cfs_explore.contracts import SATURATED
-from cfs_explore.figures import format_estimate
-from cfs_explore.figures.theme import format_value
 from cfs_explore.levels import REACH_TOLERANCE
 
 #: A rank correlation of maps from here on is called the same order.
@@ -23,7 +23,7 @@ def levels_headline(name: str, table: pd.DataFrame, reach: tuple[float, float], 
 
     Args:
         name: of the exploration, safe in Markdown.
-        table: of ``protocol.levels_table``.
+        table: of ``protocol_tables.levels_table``.
         reach: lowest and highest log-SNR of the backbone.
         alignment: of the run.
     """
@@ -84,7 +84,7 @@ def conditioning_headline(ood: str, summary: pd.DataFrame) -> str:
 
     Args:
         ood: name of the OOD set.
-        summary: of ``protocol.conditioning_summary``.
+        summary: of ``protocol_tables.conditioning_summary``.
     """
     told = summary[summary["region"].isin(["encoder", "decoder"])]
     told = summary if told.empty else told
@@ -110,7 +110,7 @@ def cost_headline(ood: str, front: pd.DataFrame, table: pd.DataFrame) -> str:
     Args:
         ood: name of the OOD set.
         front: of ``diagnostics.honest_front``.
-        table: of ``protocol.cost_table``.
+        table: of ``protocol_tables.cost_table``.
     """
     if front.empty:
         return f"No detector of **{ood}** has both a cost and an AUROC."
@@ -140,7 +140,7 @@ def comparison_headline(ood: str, first: str, others: Sequence[tuple[str, pd.Dat
     Args:
         ood: name of the OOD set.
         first: name of the exploration.
-        others: (name, ``protocol.compare`` of it against the first).
+        others: (name, ``protocol_tables.compare`` of it against the first).
     """
     clauses = [_against(name, frame) for name, frame in others]
     return f"For **{ood}** and against **{first}**: {'; '.join(clauses)}."

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cfs_explore.figures import format_estimate
-from cfs_explore.figures.theme import format_value
+from cfs_explore.charts import format_estimate
+from cfs_explore.charts.theme import format_value
 
 #: A measured AUROC this far below the bound is no rounding.
 _ROUNDING = 1e-6

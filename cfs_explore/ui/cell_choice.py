@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cfs_explore.figures import short_tap_name
-from cfs_explore.figures.theme import format_value
-from cfs_explore.plates.detector import cell_label
+from cfs_explore.charts import short_tap_name
+from cfs_explore.charts.theme import format_value
+from cfs_explore.figures.detector import cell_label
 from cfs_explore.store import Run
 
 _KEY = "open_cell"

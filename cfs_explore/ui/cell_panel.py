@@ -8,11 +8,11 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cfs_explore.figures import format_estimate
-from cfs_explore.figures.theme import format_value
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.detector import cell_label
-from cfs_explore.plates.map import scores_of_cell
+from cfs_explore.charts import format_estimate
+from cfs_explore.charts.theme import format_value
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.detector import cell_label
+from cfs_explore.figures.map import scores_of_cell
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.figure import show_figure

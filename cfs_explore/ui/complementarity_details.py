@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from cfs_explore.charts.theme import format_estimate
 from cfs_explore.diagnostics import GROUPS, Catches, Groups, StraddleShare, catches
-from cfs_explore.figures.theme import format_estimate
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.complementarity import pair_rows, straddling
-from cfs_explore.plates.pair import Pair, pair_scores
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.complementarity import pair_rows, straddling
+from cfs_explore.figures.pair import Pair, pair_scores
 from cfs_explore.store import Run
 from cfs_explore.ui import data, diagnostic_page, state
 from cfs_explore.ui.figure import picked, show_figure

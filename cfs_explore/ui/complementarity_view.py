@@ -8,12 +8,12 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.charts import format_estimate, short_tap_name
+from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics.bootstrap import RESAMPLES, standing_decimals
-from cfs_explore.figures import format_estimate, short_tap_name
-from cfs_explore.figures.theme import format_value
+from cfs_explore.figures.choices import SCALES, Choices, choose, default_pair, tap_order
+from cfs_explore.figures.pair import ONE_TAP, SAME_TAP, Pair, pair_numbers, pair_of
 from cfs_explore.headlines.complementarity import complementarity_headline
-from cfs_explore.plates.choices import SCALES, Choices, choose, default_pair, tap_order
-from cfs_explore.plates.pair import ONE_TAP, SAME_TAP, Pair, pair_numbers, pair_of
 from cfs_explore.store import Run
 from cfs_explore.ui import complementarity_details, diagnostic_page, state
 from cfs_explore.ui.damage import fragment

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.detector import cell_label
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.detector import cell_label
 from cfs_explore.store import Run
 from cfs_explore.ui.figure import show_figure
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.charts import format_estimate
+from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import DIFFERENCE_COLUMNS, difference_warning, set_differences
-from cfs_explore.figures import format_estimate
-from cfs_explore.figures.theme import format_value
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.controls import STATISTIC_NAMES, reencoded_cells
+from cfs_explore.figures.needs import stage_rows
 from cfs_explore.images.statistics import STATISTICS
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.controls import STATISTIC_NAMES, reencoded_cells
-from cfs_explore.plates.needs import stage_rows
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
 from cfs_explore.ui.figure import show_figure

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import streamlit as st
 
+from cfs_explore.figures import controls as figures
+from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.needs import stage_rows
 from cfs_explore.headlines.controls import controls_headline
-from cfs_explore.plates import controls as plates
-from cfs_explore.plates.choices import Choices, choose
-from cfs_explore.plates.needs import stage_rows
 from cfs_explore.store import Run
 from cfs_explore.ui import controls_details, diagnostic_page, state
 from cfs_explore.ui.damage import fragment
@@ -31,8 +31,8 @@ _FORMULAS = {
 def show(run: Run) -> None:
     """The whole page for one run."""
     diagnostic_page.restore_ood(run)
-    state.restore("controls_against", plates.CONTROL.default, plates.CONTROL.values)
-    state.restore("controls_draws", plates.ON_TRAINED_SIDE.default, plates.ON_TRAINED_SIDE.values)
+    state.restore("controls_against", figures.CONTROL.default, figures.CONTROL.values)
+    state.restore("controls_draws", figures.ON_TRAINED_SIDE.default, figures.ON_TRAINED_SIDE.values)
     state.restore("controls_view", "statistics", list(controls_details.VIEWS))
     state.restore("controls_level", run.manifest.kept["level"], range(len(run.levels)), parse=int)
     _page(run)
@@ -46,7 +46,7 @@ def _page(run: Run) -> None:
         return
     headline = st.empty()
     view = _controls(run)
-    best = stage_rows(run, "best_excess", ood=view.ood, draws=plates.draws_of(run, view))
+    best = stage_rows(run, "best_excess", ood=view.ood, draws=figures.draws_of(run, view))
     headline.markdown(controls_headline(escape(view.ood), best))
     left, right = st.container(key="beside_controls").columns([5, 3], gap="large")
     with left:
@@ -74,9 +74,9 @@ def _controls(run: Run) -> Choices:
         ood = diagnostic_page.ood_control(run)
         control = st.segmented_control(
             "Trained backbone minus",
-            list(plates.CONTROLS),
+            list(figures.CONTROLS),
             key="controls_against",
-            format_func=plates.CONTROLS.get,
+            format_func=figures.CONTROLS.get,
             required=True,
             help="Untrained copies: the same network with random weights. What they can do, training did not bring. "
             "Re-encoded images: the trained network after all images went through the same resizing and JPEG. What is "
@@ -86,12 +86,12 @@ def _controls(run: Run) -> Choices:
             with st.popover("More"):
                 st.radio(
                     "Noise draws on the trained side",
-                    list(plates.DRAWS),
+                    list(figures.DRAWS),
                     key="controls_draws",
-                    format_func=plates.DRAWS.get,
+                    format_func=figures.DRAWS.get,
                     help=f"The map averages {run.draws} noise draws per image, which alone raises AUROC where noise is "
                     "strong; the controls have one, the first of them. One draw on both sides is the fair comparison.",
                 )
-    options = {plates.CONTROL.name: control, plates.ON_TRAINED_SIDE.name: st.session_state["controls_draws"]}
+    options = {figures.CONTROL.name: control, figures.ON_TRAINED_SIDE.name: st.session_state["controls_draws"]}
     state.remember(controls_against=control, controls_draws=st.session_state["controls_draws"])
     return replace(choose(run), ood=ood, options=options)

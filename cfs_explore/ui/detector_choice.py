@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cfs_explore.plates import choices, detector
-from cfs_explore.plates.detector import cell_label
+from cfs_explore.figures import choices, detector
+from cfs_explore.figures.detector import cell_label
 from cfs_explore.store import Run
 from cfs_explore.ui import open_cells, state
 from cfs_explore.ui.cell_choice import choose_level_and_tap

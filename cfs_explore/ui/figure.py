@@ -9,12 +9,12 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
+from cfs_explore.charts import COLUMN_WIDTHS, NO_BROWSER, PRINT_SCALE, FigureExportError, export_bytes, has_browser
 from cfs_explore.diagnostics import ScoreError
-from cfs_explore.figures import COLUMN_WIDTHS, NO_BROWSER, PRINT_SCALE, FigureExportError, export_bytes, has_browser
-from cfs_explore.plates import Plate, csv_text
-from cfs_explore.plates.catalogue import KINDS
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.needs import NotMeasuredError
+from cfs_explore.figures import Figure, csv_text
+from cfs_explore.figures.catalogue import KINDS
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
 from cfs_explore.ui.sidebar import escape
@@ -24,7 +24,7 @@ _MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
 
 @data.kept(max_entries=256, ttl=3600)
-def _kept(run: Run, name: str, of: tuple[Hashable, ...], theme: str, _make: Callable[[], Plate]) -> Plate:
+def _kept(run: Run, name: str, of: tuple[Hashable, ...], theme: str, _make: Callable[[], Figure]) -> Figure:
     """Made once for all who look at the same figure: making one takes longer than sending it."""
     return _make()
 
@@ -33,10 +33,10 @@ def show_figure(name: str, run: Run | None, view: Choices, *, key: str, **option
     """Show a figure of the catalogue; where the run lacks what it needs, why.
 
     Args:
-        name: as in ``plates.catalogue``.
+        name: as in ``figures.catalogue``.
         run: the exploration; None in the lab, where each slider's step is drawn anew and nothing is kept.
         view: what the figure is of.
-        key, options: as of ``show_plate``.
+        key, options: as of ``show_made``.
 
     Returns:
         Whether it is there.
@@ -46,16 +46,16 @@ def show_figure(name: str, run: Run | None, view: Choices, *, key: str, **option
     theme = state.figure_theme()
     make = functools.partial(kind.make, run, view, theme)
     try:
-        plate = make() if run is None else _kept(run, name, of, theme, make)
+        figure = make() if run is None else _kept(run, name, of, theme, make)
     except (NotMeasuredError, ScoreError) as why:
         st.info(escape(str(why)), icon=":material/info:")
         return False
-    show_plate(plate, key=key, **options)
+    show_made(figure, key=key, **options)
     return True
 
 
-def show_plate(
-    plate: Plate,
+def show_made(
+    figure: Figure,
     *,
     key: str,
     hint: str = "",
@@ -63,10 +63,10 @@ def show_plate(
     selection_mode: Sequence[str] = ("points",),
     lazy: bool = False,
 ) -> None:
-    """Show a plate: its figure with the caption, its data as a table, and its downloads.
+    """Show a figure: its chart with the caption, its data as a table, and its downloads.
 
     Args:
-        plate: the figure and what belongs to it.
+        figure: the chart and what belongs to it.
         key: of the chart; clicks are in ``st.session_state[key]["selection"]["points"]``.
         hint: what the visitor can do with the chart, behind the caption; no part of what is downloaded.
         on_select: callback of a click.
@@ -74,17 +74,17 @@ def show_plate(
         lazy: fill the table and the downloads when they are opened; for figures that follow a slider.
     """
     st.plotly_chart(
-        plate.figure,
+        figure.chart,
         key=key,
         theme=None,
         on_select=on_select,
         selection_mode=selection_mode,
-        config={"toImageButtonOptions": {"format": "svg", "filename": plate.stem}, "displaylogo": False},
-        alt=plate.alt,
+        config={"toImageButtonOptions": {"format": "svg", "filename": figure.stem}, "displaylogo": False},
+        alt=figure.alt,
     )
     with st.container(gap=None):
-        st.caption(escape(f"{plate.caption} {hint}".strip()))
-        _files(plate, key, lazy)
+        st.caption(escape(f"{figure.caption} {hint}".strip()))
+        _files(figure, key, lazy)
 
 
 def picked(key: str) -> list[int]:
@@ -93,7 +93,7 @@ def picked(key: str) -> list[int]:
     return [int(point["customdata"]) for point in points if isinstance(point.get("customdata"), int)]
 
 
-def _files(plate: Plate, key: str, lazy: bool) -> None:
+def _files(figure: Figure, key: str, lazy: bool) -> None:
     """The table behind the figure and the figure as a file, each behind a button."""
     on_open = "rerun" if lazy else "ignore"
     with st.container(horizontal=True, gap="small"):
@@ -101,13 +101,13 @@ def _files(plate: Plate, key: str, lazy: bool) -> None:
         files = st.popover("Figure", icon=":material/download:", key=f"{key}_files", type="tertiary", on_change=on_open)
     if table.open or not lazy:
         with table:
-            height = min(320, 36 * len(plate.rows) + 40)
-            st.dataframe(plate.rows, hide_index=True, alt=plate.alt, width=_TABLE_PX, height=height)
-            name = f"{plate.stem}.csv"
-            st.download_button("CSV", lambda: csv_text(plate), name, "text/csv", key=f"{key}_csv", on_click="ignore")
+            height = min(320, 36 * len(figure.rows) + 40)
+            st.dataframe(figure.rows, hide_index=True, alt=figure.alt, width=_TABLE_PX, height=height)
+            name = f"{figure.stem}.csv"
+            st.download_button("CSV", lambda: csv_text(figure), name, "text/csv", key=f"{key}_csv", on_click="ignore")
     if files.open or not lazy:
         with files:
-            _downloads(plate, key)
+            _downloads(figure, key)
 
 
 @st.cache_resource(ttl=60, show_spinner=False)
@@ -115,7 +115,7 @@ def _can_draw() -> bool:
     return has_browser()
 
 
-def _downloads(plate: Plate, key: str) -> None:
+def _downloads(figure: Figure, key: str) -> None:
     if not _can_draw():
         st.info(NO_BROWSER)
         return
@@ -126,16 +126,16 @@ def _downloads(plate: Plate, key: str) -> None:
         for kind in ("svg", "pdf", "png"):
             st.download_button(
                 kind.upper(),
-                lambda kind=kind: _render(plate.figure, kind, f"{COLUMN_WIDTHS[width]}mm", grey),
-                f"{plate.stem}.{kind}",
+                lambda kind=kind: _render(figure.chart, kind, f"{COLUMN_WIDTHS[width]}mm", grey),
+                f"{figure.stem}.{kind}",
                 _MIME[kind],
                 key=f"{key}_{kind}",
                 on_click="ignore",
             )
         st.download_button(
             "Caption",
-            f"{plate.caption}\n",
-            f"{plate.stem}.txt",
+            f"{figure.caption}\n",
+            f"{figure.stem}.txt",
             "text/plain",
             key=f"{key}_caption",
             on_click="ignore",

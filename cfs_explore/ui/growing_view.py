@@ -7,9 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from cfs_explore.figures.choices import choose
+from cfs_explore.figures.detector import cell_label
 from cfs_explore.headlines.map import map_headline, strongest_set
-from cfs_explore.plates.choices import choose
-from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import Run
 from cfs_explore.store.growing import MOST_IMAGES, growing_map
 from cfs_explore.ui import data, state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfs_explore.plates.image import is_kept
+from cfs_explore.figures.image import is_kept
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 

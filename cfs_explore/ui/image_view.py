@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import streamlit as st
 
+from cfs_explore.figures import image as figures
+from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.detector import PRESETS, cell_label
+from cfs_explore.figures.image import Image
+from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.headlines.image import image_headline
-from cfs_explore.plates import image as plates
-from cfs_explore.plates.choices import Choices, choose
-from cfs_explore.plates.detector import PRESETS, cell_label
-from cfs_explore.plates.image import Image
-from cfs_explore.plates.needs import NotMeasuredError
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_data, open_cells, state
 from cfs_explore.ui.cell_choice import choose_cell
@@ -44,7 +44,7 @@ def _restore(run: Run) -> None:
     images = list(image_data.names(run, role, name))
     state.restore("image", images[0], images)
     open_cells.restore(run)
-    state.restore("image_value", plates.VALUE.default, plates.VALUE.values)
+    state.restore("image_value", figures.VALUE.default, figures.VALUE.values)
 
 
 @fragment
@@ -53,10 +53,10 @@ def _page(run: Run) -> None:
     st.title("What is unusual about this image?", anchor=False)
     headline = st.empty()
     view = _controls(run)
-    image = plates.find(run, view)
+    image = figures.find(run, view)
     state.remember(role=image.role, set=image.name, image=image.image_id, **open_cells.written(run, "cell"))
     try:
-        found = plates.profile(run, view)
+        found = figures.profile(run, view)
     except NotMeasuredError as why:
         st.info(escape(str(why)), icon=":material/info:")
         return
@@ -90,7 +90,7 @@ def _controls(run: Run) -> Choices:
         names = image_data.names(run, role, name)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", width="content"):
             _choose_image(list(names), names)
-    told = {plates.IMAGE.name: st.session_state["image"], plates.ROLE.name: role}
+    told = {figures.IMAGE.name: st.session_state["image"], figures.ROLE.name: role}
     return replace(choose(run, ood=name if role == "ood" else None, options=told), cell=st.session_state["cell"])
 
 
@@ -139,9 +139,9 @@ def _map(run: Run, view: Choices) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             "The map shows",
-            list(plates.VALUES),
+            list(figures.VALUES),
             key="image_value",
-            format_func=plates.VALUES.get,
+            format_func=figures.VALUES.get,
             required=True,
             help="Percentile: the share of ID-test images that score lower in the same cell, so that cells compare. "
             "Score ÷ ID median: how many times the ordinary score it is; cells whose ID scores vary much show large "
@@ -153,7 +153,7 @@ def _map(run: Run, view: Choices) -> None:
     show_figure(
         "image-map",
         run,
-        replace(view, options={**view.options, plates.VALUE.name: value}),
+        replace(view, options={**view.options, figures.VALUE.name: value}),
         key="map_of_image",
         hint="Click a cell to open it.",
         on_select=_pick_cell,

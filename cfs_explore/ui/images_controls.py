@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from cfs_explore.charts import short_tap_name
 from cfs_explore.embedding import MIN_UMAP_IMAGES, Settings
-from cfs_explore.figures import short_tap_name
-from cfs_explore.plates.images import COLOUR, COLOURS, METHOD, METHODS, default_taps
+from cfs_explore.figures.images import COLOUR, COLOURS, METHOD, METHODS, default_taps
 from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, diagnostic_page, images_points, state
 from cfs_explore.ui.sidebar import escape

@@ -21,8 +21,8 @@ from cfs_explore.embedding import (
     nearest,
     snapshot_features,
 )
+from cfs_explore.figures import images as figures
 from cfs_explore.images.statistics import STATISTICS
-from cfs_explore.plates import images as plates
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.gallery import has_pictures
@@ -32,8 +32,8 @@ ORDERS = {"high": "Highest score first", "low": "Lowest score first"}
 
 
 def points(run: Run, settings: Settings, oods: Sequence[str], cells: Sequence[int], colour: str) -> pd.DataFrame:
-    """``plates.images.points`` of ID-test and these OOD sets, by stored coordinates."""
-    return plates.points(run, _coordinates(run, settings, tuple(oods)), cells, colour, _facts)
+    """``figures.images.points`` of ID-test and these OOD sets, by stored coordinates."""
+    return figures.points(run, _coordinates(run, settings, tuple(oods)), cells, colour, _facts)
 
 
 def sets(oods: Sequence[str]) -> list[tuple[str, str | None]]:
@@ -49,17 +49,17 @@ def _coordinates(run: Run, settings: Settings, oods: tuple[str, ...]) -> pd.Data
 @data.kept(max_entries=24, ttl=600, show_spinner="Measuring the images")
 def _facts(run: Run, role: str, name: str | None) -> pd.DataFrame:
     """Statistics of a set's thumbnails, and native sizes."""
-    return plates.facts(run, role, name, data.images(run, role, name)["thumbnail"])
+    return figures.facts(run, role, name, data.images(run, role, name)["thumbnail"])
 
 
 def colours(run: Run, oods: Sequence[str]) -> list[str]:
     """What can colour these sets: labels and statistics where there are any, native sizes where they differ."""
     shown = [data.images(run, *which) for which in sets(oods)]
-    sizes = pd.concat([run.images(*which, columns=list(plates.NATIVE)) for which in sets(oods)])
+    sizes = pd.concat([run.images(*which, columns=list(figures.NATIVE)) for which in sets(oods)])
     found = ["dataset", "score"]
     found += ["label"] * any((rows["label"] != "").any() for rows in shown)
     found += list(STATISTICS) * any(map(has_pictures, shown))
-    return found + [key for key in plates.NATIVE if sizes[key].nunique() > 1]
+    return found + [key for key in figures.NATIVE if sizes[key].nunique() > 1]
 
 
 @data.kept(max_entries=6, show_spinner="Reading snapshots")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.charts import Colouring
 from cfs_explore.embedding import Settings, is_stored
 from cfs_explore.errors import CFSError
-from cfs_explore.figures import Colouring
+from cfs_explore.figures import images as figures
 from cfs_explore.headlines.images import images_headline
-from cfs_explore.plates import images as plates
 from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, diagnostic_page, images_browser, images_controls, images_points, state
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import picked, show_plate
+from cfs_explore.ui.figure import picked, show_made
 from cfs_explore.ui.images_gallery import first_page, show_selection
 from cfs_explore.ui.images_picked import show_picked
 from cfs_explore.ui.sidebar import escape
@@ -50,7 +50,7 @@ def show(run: Run) -> None:
 def _not_kept() -> None:
     st.title("Which images lie together inside the network?", anchor=False)
     st.info(
-        f"This page reads snapshots, and this exploration keeps none. {plates.HOW_TO_KEEP}:",
+        f"This page reads snapshots, and this exploration keeps none. {figures.HOW_TO_KEEP}:",
         icon=":material/info:",
     )
     st.code("keep: sparse_ed\nkeep_level: 5.0", language="yaml")
@@ -102,8 +102,8 @@ def _points(run: Run, settings: Settings, oods: list[str], cells: list[int], col
 
 
 def _scatter(run: Run, points: pd.DataFrame, settings: Settings, oods: list[str], colour: str) -> None:
-    title, theme = plates.colour_title(colour, detector_choice.name(run)), state.figure_theme()
-    plate = plates.points_plate(
+    title, theme = figures.colour_title(colour, detector_choice.name(run)), state.figure_theme()
+    figure = figures.points_figure(
         run,
         points,
         settings,
@@ -112,11 +112,11 @@ def _scatter(run: Run, points: pd.DataFrame, settings: Settings, oods: list[str]
         picked=st.session_state["images_picked"],
         theme=theme,
     )
-    _zoom(plate.figure, (run.digest, settings, tuple(oods)))
+    _zoom(figure.chart, (run.digest, settings, tuple(oods)))
     pictures = images_browser.point_pictures(run, oods, key="images_pointer", chart=CHART, on_pick=pick)
     look = "Point at an image to see it, click it to keep it" if pictures else "Click a point to see its image"
-    show_plate(
-        plate,
+    show_made(
+        figure,
         key=CHART,
         hint=f"{look}; drag a box to select (lasso: at the figure's top right), double-click to see all again.",
         on_select=_select,

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import joint_separability, pair_curve, pair_detectors, paired_auroc_difference
 from cfs_explore.diagnostics.bootstrap import standing_decimals
-from cfs_explore.figures.theme import format_value
+from cfs_explore.figures import lab as figures
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.lab_settings import IMAGES, PAIR_ALONG, PAIR_SETTINGS, PAIR_SLIDERS, SPREAD
 from cfs_explore.headlines.lab import two_taps_headline
-from cfs_explore.plates import lab as plates
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.lab_settings import IMAGES, PAIR_ALONG, PAIR_SETTINGS, PAIR_SLIDERS, SPREAD
 from cfs_explore.ui import lab_settings
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.lab_settings import Preset
@@ -60,12 +60,12 @@ def show() -> None:
     lab_settings.presets(PRESETS, PAIR_SETTINGS, ALONG)
     lab_settings.sliders(PAIR_SLIDERS, ALONG, (SPREAD,))
     view = lab_settings.chosen(PAIR_SETTINGS, ALONG)
-    pair, scores = plates.drawn_pair(view)
+    pair, scores = figures.drawn_pair(view)
     exact = pair_curve(pair, PAIR_ALONG, [getattr(pair, PAIR_ALONG)]).iloc[0].to_dict()
     headline.markdown(_headline(exact, pair_detectors(pair, *scores), scores))
     _clouds(view, scores, exact)
     _combinations(view, exact)
-    along = plates.in_hand(plates.PAIR_CURVE, PAIR_SETTINGS, view)
+    along = figures.in_hand(figures.PAIR_CURVE, PAIR_SETTINGS, view)
     st.header(f"AUROC along the slider in hand: {along.label}", anchor=False)
     show_figure("lab-two-curve", None, view, key="lab_pair_curve", hint="Move another slider to see its curve.")
 

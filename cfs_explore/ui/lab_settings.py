@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.lab_settings import SEEDS, Setting, Value, value_text
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.lab_settings import SEEDS, Setting, Value, value_text
 from cfs_explore.ui import state
 
 _SEEDS = range(SEEDS)

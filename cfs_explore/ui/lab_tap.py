@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.charts import format_estimate
+from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import tap_moments, tap_summary
-from cfs_explore.figures import format_estimate
-from cfs_explore.figures.theme import format_value
+from cfs_explore.figures import lab as figures
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.lab_settings import IMAGES, PATTERN, TAP_ALONG, TAP_SETTINGS, TAP_SLIDERS
 from cfs_explore.headlines.lab import one_tap_headline
-from cfs_explore.plates import lab as plates
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.lab_settings import IMAGES, PATTERN, TAP_ALONG, TAP_SETTINGS, TAP_SLIDERS
 from cfs_explore.ui import lab_settings
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.lab_settings import Preset
@@ -56,12 +56,12 @@ def show() -> None:
     lab_settings.presets(PRESETS, TAP_SETTINGS, ALONG)
     lab_settings.sliders(TAP_SLIDERS, ALONG, (PATTERN,))
     view = lab_settings.chosen(TAP_SETTINGS, ALONG)
-    tap, sample, point = plates.drawn_tap(view)
+    tap, sample, point = figures.drawn_tap(view)
     moments = tap_moments(tap)
     headline.markdown(one_tap_headline(moments._asdict(), point))
     _distributions(view, tap_summary(tap, sample))
     _dots(view, moments.delta)
-    along = plates.in_hand(plates.TAP_CURVE, TAP_SETTINGS, view)
+    along = figures.in_hand(figures.TAP_CURVE, TAP_SETTINGS, view)
     st.header(f"AUROC along the slider in hand: {along.label}", anchor=False)
     show_figure("lab-curve", None, view, key="lab_curve", hint="Move another slider to see its curve.")
     _link("pages/prediction.py", "See whether such predictions choose a good cell")

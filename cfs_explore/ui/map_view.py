@@ -8,9 +8,9 @@ from dataclasses import replace
 import streamlit as st
 
 from cfs_explore.csv_export import to_csv
+from cfs_explore.figures.choices import METRICS, Choices, choose
 from cfs_explore.headlines.map import map_headline
-from cfs_explore.plates import html_report
-from cfs_explore.plates.choices import METRICS, Choices, choose
+from cfs_explore.reports import html
 from cfs_explore.store import Run
 from cfs_explore.ui import composer, data, open_cells, state
 from cfs_explore.ui.cell_choice import choose_cell
@@ -162,7 +162,7 @@ def _data_downloads(run: Run) -> None:
     view = _view(run)
     st.download_button(
         "Report of this run (HTML)",
-        lambda: html_report.html(run, choices=view if view.cells else replace(view, cells=choose(run).cells)),
+        lambda: html.html_report(run, choices=view if view.cells else replace(view, cells=choose(run).cells)),
         f"{run.path.name}-report.html",
         "text/html",
         help="One file that needs no network: the figures of every page for this OOD set and cell with their data, the "

@@ -12,9 +12,8 @@ from cfs_explore.errors import CFSError
 from cfs_explore.images.proposal import pictures_of
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
-from cfs_explore.ui import look, uploads
+from cfs_explore.ui import survey, uploads
 from cfs_explore.ui.job_view import open_job
-from cfs_explore.ui.look_view import show_looks
 from cfs_explore.ui.new_backbone import BackboneChoice, choose_backbone
 from cfs_explore.ui.new_diagnostics import absent_images, choose_diagnostics, chosen_diagnostics, cost_counts
 from cfs_explore.ui.new_estimate import Speed, show_estimate, speed_of
@@ -22,6 +21,7 @@ from cfs_explore.ui.new_id import choose_id
 from cfs_explore.ui.new_images import SetChoice, choose_ood_sets
 from cfs_explore.ui.new_settings import Settings, choose_settings
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.ui.survey_view import show_surveys
 
 #: Characters of a name that a spec allows.
 _LONGEST_NAME = 64
@@ -60,7 +60,7 @@ def show() -> None:
     st.header("1  Pictures", anchor=False)
     with st.container():
         ood = choose_ood_sets()
-        pictures = pictures_of(look.seen_of(ood))
+        pictures = pictures_of(survey.seen_of(ood))
     st.header("2  Backbone", anchor=False)
     with st.container():
         left, right = st.columns(2)
@@ -71,7 +71,7 @@ def show() -> None:
         if backbone is not None:
             with right:
                 base, train = choose_id(backbone, below)
-    show_looks(ood, base, train, backbone and backbone.input_shape)
+    show_surveys(ood, base, train, backbone and backbone.input_shape)
     if backbone is None:
         return
     st.header("3  How much", anchor=False)
@@ -84,7 +84,7 @@ def _measure(chosen: _Chosen) -> None:
     how_much, end = st.container(), st.container()
     with st.expander("More", icon=":material/tune:"):
         name = st.text_input("Name of the exploration", value=_suggest_title([s.name for s in chosen.usable]))
-        speed = Speed() if not chosen.images or look.is_looking(chosen.sets) else speed_of(chosen.backbone)
+        speed = Speed() if not chosen.images or survey.is_looking(chosen.sets) else speed_of(chosen.backbone)
         settings = choose_settings(chosen.backbone, chosen.base, chosen.images, speed.seconds)
     taps = settings.measured_taps(chosen.backbone)
     counts = cost_counts(chosen.usable, chosen.backbone, chosen.base, chosen.train, settings)
@@ -96,7 +96,7 @@ def _measure(chosen: _Chosen) -> None:
         missing = _missing(chosen, settings)
         slot = st.container()
         # What the pictures are decides the backbone that is proposed, and what is to mind of them.
-        waits = bool(missing) or look.is_looking(chosen.sets)
+        waits = bool(missing) or survey.is_looking(chosen.sets)
         pressed = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=waits)
         with slot:
             if missing:
@@ -140,7 +140,7 @@ def _missing(chosen: _Chosen, settings: Settings) -> list[str]:
 
 def _stands_in_the_way(choice: SetChoice) -> bool:
     """Whether nothing of a set can be measured, as far as it is known by now."""
-    found = look.seen(choice)
+    found = survey.seen(choice)
     return bool(choice.facts.error) or (found is not None and not len(found) and not found.is_sample)
 
 

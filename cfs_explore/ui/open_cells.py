@@ -8,8 +8,8 @@ from functools import partial
 import streamlit as st
 
 from cfs_explore.errors import RunError
-from cfs_explore.plates.cells import cell_names, find_cell
-from cfs_explore.plates.choices import default_cells
+from cfs_explore.figures.cells import cell_names, find_cell
+from cfs_explore.figures.choices import default_cells
 from cfs_explore.store import Run
 from cfs_explore.ui import state
 from cfs_explore.ui.sidebar import escape

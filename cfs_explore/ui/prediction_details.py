@@ -9,12 +9,12 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from cfs_explore.figures.proxy_dots import PROXY_NAMES
+from cfs_explore.charts.proxy_dots import PROXY_NAMES
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.detector import cell_label
+from cfs_explore.figures.needs import stage_rows
 from cfs_explore.images import thumbnail, to_input
 from cfs_explore.images.proxies import make_proxy
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.detector import cell_label
-from cfs_explore.plates.needs import stage_rows
 from cfs_explore.store import Run
 from cfs_explore.ui import data, diagnostic_page
 from cfs_explore.ui.figure import picked, show_figure

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.figures import format_estimate
-from cfs_explore.figures.theme import format_value
+from cfs_explore.charts import format_estimate
+from cfs_explore.charts.theme import format_value
+from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.detector import cell_label
+from cfs_explore.figures.needs import stage_rows
+from cfs_explore.figures.prediction import published_lam
 from cfs_explore.headlines.prediction import prediction_headline
-from cfs_explore.plates.choices import Choices, choose
-from cfs_explore.plates.detector import cell_label
-from cfs_explore.plates.needs import stage_rows
-from cfs_explore.plates.prediction import published_lam
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, open_cells, prediction_details, state
 from cfs_explore.ui.cell_choice import choose_cell

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from cfs_explore.figures import short_tap_name
-from cfs_explore.figures.theme import ROLE_COLOURS, format_value
+from cfs_explore.charts import short_tap_name
+from cfs_explore.charts.theme import ROLE_COLOURS, format_value
+from cfs_explore.figures import probe as figures
 from cfs_explore.headlines.probe import Scored, format_lam, format_score, standing
-from cfs_explore.plates import probe as plates
 from cfs_explore.probe.film import CHANNELS
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.probe.seen import share_below
@@ -171,7 +171,7 @@ def _tap(run: Run, frames: Sequence[Mapping], position: int) -> dict:
     tap = run.taps[_place(run, frames[0]["taps"][position]["name"])]
     scores = [score for frame in frames for score in frame["taps"][position]["score"]]
     levels = sorted({frame["position"] for frame in frames})
-    bins = {level: run.derived(plates.id_bins, level, run.taps.index(tap)) for level in levels}
+    bins = {level: run.derived(figures.id_bins, level, run.taps.index(tap)) for level in levels}
     low = min(*scores, *(table["left"].min() for table, _ in bins.values()))
     high = max(*scores, *(table["right"].max() for table, _ in bins.values()))
     return {
@@ -190,7 +190,7 @@ def _reference(run: Run, level: int, bins) -> dict:
     return {
         "edges": [*bins["left"].tolist(), float(bins["right"].iloc[-1])],
         "shares": bins["id"].tolist(),
-        "captions": [plates.scores_caption(run, run.levels[level]), plates.z_caption(run, run.levels[level])],
+        "captions": [figures.scores_caption(run, run.levels[level]), figures.z_caption(run, run.levels[level])],
     }
 
 

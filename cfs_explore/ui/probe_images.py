@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from cfs_explore.errors import CFSError
-from cfs_explore.plates.probe import typical
+from cfs_explore.figures.probe import typical
 from cfs_explore.probe.inputs import ProbeImage, given_image
 from cfs_explore.store import Run
 from cfs_explore.ui import data, diagnostic_page, probe_data, state, uploads

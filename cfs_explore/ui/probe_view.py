@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from cfs_explore.charts import short_tap_name
 from cfs_explore.errors import CFSError
-from cfs_explore.figures import short_tap_name
+from cfs_explore.figures import probe as figures
+from cfs_explore.figures.choices import default_pair
 from cfs_explore.headlines.probe import probe_headline
 from cfs_explore.levels import MAIN_LAM
-from cfs_explore.plates import probe as plates
-from cfs_explore.plates.choices import default_pair
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.probe.seen import Seen
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, probe_data, probe_film, probe_images, state
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.detector_choice import default_cells
-from cfs_explore.ui.figure import show_plate
+from cfs_explore.ui.figure import show_made
 from cfs_explore.ui.probe_images import Shown
 from cfs_explore.ui.sidebar import escape
 
@@ -49,7 +49,7 @@ def _restore(run: Run) -> None:
     lams = list(probe_lams(run.manifest.backbone.reach, run.levels))
     main = min(lams, key=lambda lam: abs(lam - MAIN_LAM))
     state.restore("probe_lam", main, lams, parse=float, write=_lam_text)
-    state.restore("probe_draw", 0, range(plates.draws(run)), parse=int)
+    state.restore("probe_draw", 0, range(figures.draws(run)), parse=int)
     defaults = default_pair(run)
     for (key, (_, regions)), default in zip(_SIDES.items(), defaults, strict=True):
         state.restore(key, default, _options(run, regions))
@@ -97,7 +97,7 @@ def _look(run: Run, shown: list[Shown], taps: list[str], head: st.delta_generato
     )
     frame = film["frames"][film["lams"].index(lam)]
     headline.markdown(_headline(run, shown, lam, frame))
-    draws = probe_data.draws(run, images, lam, taps, plates.draws(run), film["seconds"])
+    draws = probe_data.draws(run, images, lam, taps, figures.draws(run), film["seconds"])
     probe_film.show(run, shown, film, draw, draws)
     icon = ":material/bar_chart:"
     charts = st.expander("Charts with data and files", icon=icon, key="probe_charts", on_change="rerun")
@@ -114,9 +114,9 @@ def _charts(run: Run, shown: Sequence[Shown], seen: Seen) -> None:
         tap = view.tap
         with column:
             st.header(escape(f"{short_tap_name(tap.name)} ({tap.region})"), anchor=False)
-            for make, key in ((plates.scores, "score"), (plates.z_scores, "z")):
-                plate = make(run, view, seen.position, roles, theme)
-                show_plate(plate, key=f"probe_{tap.region}_{key}", lazy=True)
+            for make, key in ((figures.scores, "score"), (figures.z_scores, "z")):
+                figure = make(run, view, seen.position, roles, theme)
+                show_made(figure, key=f"probe_{tap.region}_{key}", lazy=True)
 
 
 def _taps(run: Run) -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cfs_explore.figures import format_estimate
-from cfs_explore.figures.sensitivity_words import variant_label
-from cfs_explore.figures.theme import format_value
+from cfs_explore.charts import format_estimate
+from cfs_explore.charts.sensitivity_words import variant_label
+from cfs_explore.charts.theme import format_value
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.protocol_alignment import variants
 from cfs_explore.headlines.protocol import alignment_headline
 from cfs_explore.levels import RELATIVE_ALIGNMENTS
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.protocol_alignment import variants
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page
 from cfs_explore.ui.figure import show_figure

@@ -8,9 +8,9 @@ from dataclasses import replace
 import streamlit as st
 
 from cfs_explore.errors import CFSError
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.protocol_tables import compare
 from cfs_explore.headlines.protocol import comparison_headline
-from cfs_explore.plates.choices import Choices
-from cfs_explore.protocol import compare
 from cfs_explore.store import Run
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cfs_explore.figures.conditioning_lines import PUBLISHED
+from cfs_explore.charts.conditioning_lines import PUBLISHED
+from cfs_explore.figures import protocol_conditioning as figures
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.protocol_tables import conditioning_summary
 from cfs_explore.headlines.protocol import conditioning_headline
-from cfs_explore.plates import protocol_conditioning as plates
-from cfs_explore.plates.choices import Choices
-from cfs_explore.protocol import conditioning_summary
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, state
 from cfs_explore.ui.figure import show_figure
@@ -27,7 +27,7 @@ def _variants(run: Run) -> list[str]:
     """What the network was told, the truth left out; none where the stage has not run."""
     if not run.has_table("conditioning"):
         return []
-    return plates.variants(run.table("conditioning"))
+    return figures.variants(run.table("conditioning"))
 
 
 def show(run: Run, view: Choices) -> str:
@@ -38,7 +38,7 @@ def show(run: Run, view: Choices) -> str:
         "The network is told a level",
         _variants(run),
         key="protocol_told",
-        format_func=plates.told_label,
+        format_func=figures.told_label,
         required=True,
         help="In log-SNR, beside the level that it sees. As published: what the code of the paper tells it, where that "
         "differs for this backbone.",
@@ -46,13 +46,13 @@ def show(run: Run, view: Choices) -> str:
     state.remember(protocol_told=told)
     left, right = st.container(key="beside_conditioning").columns([5, 4], gap="large")
     with left:
-        found = show_figure("protocol-told", run, replace(view, options={plates.TOLD.name: told}), key="protocol_loss")
+        found = show_figure("protocol-told", run, replace(view, options={figures.TOLD.name: told}), key="protocol_loss")
     if not found:
         return ""
     with right:
         st.header("By how wrong it is", anchor=False)
         show_figure("protocol-conditioning", run, view, key="protocol_offsets")
-    table = plates.losses(run, view)
+    table = figures.losses(run, view)
     if PUBLISHED not in set(table["variant"]):
         st.caption("The published code tells this backbone its true level, so there is nothing else to compare with.")
     return conditioning_headline(escape(view.ood), conditioning_summary(table))

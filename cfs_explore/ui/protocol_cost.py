@@ -7,11 +7,11 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.charts.tap_names import short_tap_name
 from cfs_explore.diagnostics import honest_front
-from cfs_explore.figures.tap_names import short_tap_name
+from cfs_explore.figures import protocol_cost as figures
+from cfs_explore.figures.choices import Choices
 from cfs_explore.headlines.protocol import cost_headline
-from cfs_explore.plates import protocol_cost as plates
-from cfs_explore.plates.choices import Choices
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, state
 from cfs_explore.ui.figure import show_figure
@@ -29,16 +29,16 @@ _COST_COLUMNS = {
 
 def restore() -> None:
     """Bring the choice back from the address."""
-    state.restore("protocol_cost", plates.COST.default, plates.COST.values)
+    state.restore("protocol_cost", figures.COST.default, figures.COST.values)
 
 
 def show(run: Run, view: Choices) -> str:
     """The view; returns its headline, "" where the stage has not run."""
     cost = st.segmented_control(
         "Cost",
-        list(plates.COSTS),
+        list(figures.COSTS),
         key="protocol_cost",
-        format_func=plates.COSTS.get,
+        format_func=figures.COSTS.get,
         required=True,
         help="#F: backbone forwards per image, levels × draws. Effective #F: counts each forward only up to the last "
         "tap that is read, by floating-point work. Measured time: milliseconds per image on the machine that made the "
@@ -49,12 +49,12 @@ def show(run: Run, view: Choices) -> str:
     if times is None:
         return ""
     with st.spinner("Pricing every detector"):
-        table = plates.priced(run, view.ood)
+        table = figures.priced(run, view.ood)
     front = honest_front(table, cost)
     left, right = st.container(key="beside_cost").columns([3, 2], gap="medium")
     with left:
-        beside = those_that(view.beside, lambda other: plates.priced(other, view.ood))
-        shown = replace(view, beside=beside, options={plates.COST.name: cost})
+        beside = those_that(view.beside, lambda other: figures.priced(other, view.ood))
+        shown = replace(view, beside=beside, options={figures.COST.name: cost})
         show_figure("protocol-cost", run, shown, key="protocol_front")
     with right:
         st.header("The front", anchor=False)

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cfs_explore.figures.sensitivity_words import variant_label
+from cfs_explore.charts.sensitivity_words import variant_label
+from cfs_explore.figures import protocol_levels as figures
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.protocol_tables import levels_table
 from cfs_explore.headlines.protocol import levels_headline
 from cfs_explore.levels import RELATIVE_ALIGNMENTS
-from cfs_explore.plates import protocol_levels as plates
-from cfs_explore.plates.choices import Choices
-from cfs_explore.protocol import levels_table
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, state
 from cfs_explore.ui.figure import show_figure
@@ -23,7 +23,7 @@ _ROW_PX = 35
 
 def restore(run: Run) -> None:
     """Bring the choices back from the address."""
-    state.restore("protocol_curve", plates.CURVE.default, plates.CURVE.values)
+    state.restore("protocol_curve", figures.CURVE.default, figures.CURVE.values)
 
 
 def show(run: Run, view: Choices) -> str:
@@ -74,9 +74,9 @@ def _curves(run: Run, view: Choices) -> None:
     """Expected score magnitude and visible change of the explorations, by which levels can be aligned instead."""
     kind = st.segmented_control(
         "Aligned by",
-        list(plates.CURVES),
+        list(figures.CURVES),
         key="protocol_curve",
-        format_func=plates.CURVES.get,
+        format_func=figures.CURVES.get,
         required=True,
         help="Score magnitude: how much of the noise the network's estimate holds, on average; it tells at which "
         "levels two networks work equally hard. Visible change: one minus the structural similarity (SSIM) of an image "
@@ -85,5 +85,5 @@ def _curves(run: Run, view: Choices) -> None:
     state.remember(protocol_curve=kind)
     if diagnostic_page.stage_table(run, "alignment_curves") is None:
         return
-    shown = replace(view, beside=those_that(view.beside, plates.curve_of), options={plates.CURVE.name: kind})
+    shown = replace(view, beside=those_that(view.beside, figures.curve_of), options={figures.CURVE.name: kind})
     show_figure("protocol-curves", run, shown, key="protocol_curves")

@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from cfs_explore.errors import CFSError
-from cfs_explore.plates.choices import Choices, choose
+from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.store import Run
 from cfs_explore.ui import (
     data,

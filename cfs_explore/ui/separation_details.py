@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cfs_explore.figures import short_tap_name
-from cfs_explore.figures.theme import format_value
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.separation import ORDER, ORDERS, kept_rows
+from cfs_explore.charts import short_tap_name
+from cfs_explore.charts.theme import format_value
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.separation import ORDER, ORDERS, kept_rows
 from cfs_explore.store import Run
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.figures import format_estimate, short_tap_name
-from cfs_explore.figures.theme import format_value
+from cfs_explore.charts import format_estimate, short_tap_name
+from cfs_explore.charts.theme import format_value
+from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.headlines.separation import separation_headline
-from cfs_explore.plates.choices import Choices, choose
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, open_cells, separation_details, state
 from cfs_explore.ui.cell_choice import choose_level_and_tap

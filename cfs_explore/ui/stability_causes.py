@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cfs_explore.plates.choices import Choices
-from cfs_explore.plates.stability import PART, PARTS
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.stability import PART, PARTS
 from cfs_explore.store import Run
 from cfs_explore.ui import state
 from cfs_explore.ui.damage import fragment

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import streamlit as st
 
+from cfs_explore.charts import short_tap_name
 from cfs_explore.diagnostics.auroc_curve import AurocCurve
-from cfs_explore.figures import short_tap_name
+from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.figure import id_count
+from cfs_explore.figures.needs import NotMeasuredError, stage_rows
+from cfs_explore.figures.stability import MEASURE, MEASURES, PART, tap_curve
 from cfs_explore.headlines.stability import Curve, Survival, stability_headline
-from cfs_explore.plates.choices import Choices, choose
-from cfs_explore.plates.needs import NotMeasuredError, stage_rows
-from cfs_explore.plates.plate import id_count
-from cfs_explore.plates.stability import MEASURE, MEASURES, PART, tap_curve
 from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page, stability_causes, state
 from cfs_explore.ui.damage import fragment

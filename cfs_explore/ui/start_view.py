@@ -6,8 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from cfs_explore.charts import format_estimate
 from cfs_explore.errors import CFSError
-from cfs_explore.figures import format_estimate
 from cfs_explore.locations import PROJECT
 from cfs_explore.store import Run
 from cfs_explore.ui import data, tour

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cfs_explore.charts import format_estimate, short_tap_name
+from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import SimulatedPair, alarm, compose, false_alarms, pair_curve
-from cfs_explore.figures import format_estimate, short_tap_name
-from cfs_explore.figures.theme import format_value
+from cfs_explore.figures.cells import cell_names
+from cfs_explore.figures.choices import choose
+from cfs_explore.figures.detector import as_cells, cell_label
+from cfs_explore.figures.image import IMAGE, profile
+from cfs_explore.figures.lab_settings import PAIR_SETTINGS
+from cfs_explore.figures.probe import typical
 from cfs_explore.headlines.probe import format_score
 from cfs_explore.headlines.triage import alarms_text
-from cfs_explore.plates.cells import cell_names
-from cfs_explore.plates.choices import choose
-from cfs_explore.plates.detector import as_cells, cell_label
-from cfs_explore.plates.image import IMAGE, profile
-from cfs_explore.plates.lab_settings import PAIR_SETTINGS
-from cfs_explore.plates.probe import typical
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.store import Run
 from cfs_explore.ui import data, images_points, lab_pair

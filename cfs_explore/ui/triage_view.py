@@ -8,11 +8,11 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.figures.theme import format_value
+from cfs_explore.charts.theme import format_value
+from cfs_explore.figures.choices import choose
+from cfs_explore.figures.detector import PRESETS
+from cfs_explore.figures.triage import DEFAULT_RATE, KEEPS, RATE, RULES, Found, find
 from cfs_explore.headlines.triage import Flagged, alarms_text, percent, triage_headline
-from cfs_explore.plates.choices import choose
-from cfs_explore.plates.detector import PRESETS
-from cfs_explore.plates.triage import DEFAULT_RATE, KEEPS, RATE, RULES, Found, find
 from cfs_explore.store import Run
 from cfs_explore.ui import data, detector_choice, diagnostic_page, state, triage_images
 from cfs_explore.ui.damage import fragment

@@ -3,8 +3,8 @@
 import re
 from urllib.parse import parse_qs, urlparse
 
-from cfs_explore.figures import short_tap_name
-from cfs_explore.figures.theme import format_value
+from cfs_explore.charts import short_tap_name
+from cfs_explore.charts.theme import format_value
 
 #: Streamlit looks for its server under the address of a page first.
 STREAMLIT_PROBES = re.compile(r"/\w+/_stcore/(health|host-config)$")

@@ -10,7 +10,7 @@ import app_browser
 from axe_playwright_python.base import AXE_SCRIPT
 from browser_steps import contrast_in_figures, tab_stops
 
-from cfs_explore.figures.theme import PALETTES
+from cfs_explore.charts.theme import PALETTES
 from cfs_explore.locations import PROJECT
 
 pytestmark = [

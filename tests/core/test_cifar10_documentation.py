@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cfs_explore import claims
 from cfs_explore.locations import BUNDLES
+from cfs_explore.reports import claims
 from cfs_explore.store import open_run
 
 TEXT = (Path(__file__).parents[2] / "docs" / "cifar10.md").read_text()

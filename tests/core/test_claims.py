@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore import claims
 from cfs_explore.cli import main
 from cfs_explore.diagnostics import Groups, auroc, best_cell
 from cfs_explore.errors import RunError
 from cfs_explore.locations import BUNDLES
+from cfs_explore.reports import claims
 from cfs_explore.store import open_run
 
 #: Claim -> what its interval must lie above, or below where the sign is negative.

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "cfs_explore"
 BASE = {"contracts", "errors", "wording"}
-LEAVES = ("images", "taps", "store", "heads", "diagnostics", "figures")
+LEAVES = ("images", "taps", "store", "heads", "diagnostics", "charts")
 HEAVY = {"backbones", "corruption", "extraction", "side_by_side", "pipeline", "probe", "train", "inspect"}
 
 #: Room -> rooms that it may import, itself aside.
@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "download": BASE | {"fetching"},
     "csv_export": set(),
     "stages": set(),
-    "headlines": BASE | {"figures", "levels"},
+    "headlines": BASE | {"charts", "levels"},
     "corruption": BASE | {"levels"},
     "backbones": BASE | {"levels", "families", "fetching", "download", "bounded_reads"} | {"plain_yaml"},
     "side_by_side": set(),
@@ -42,19 +42,16 @@ ALLOWED: dict[str, set[str]] = {
     "spec": BASE | {"levels", "spec_files", "stages"},
     "estimate": BASE,
     "missing": BASE | {"estimate", "stages", "store"},
-    "protocol": BASE | {"levels", "store", "diagnostics"},
-    "report": BASE | {"store", "diagnostics", "protocol", "csv_export"},
-    "claims": BASE | {"store", "diagnostics"},
     "pictures": BASE | {"images", "locations", "spec", "store"},
     "absent": BASE | {"fetching", "locations", "pictures", "stages", "store"},
-    "look": BASE | {"images", "diagnostics", "plain_yaml"},
     "probe": BASE
     | {"locations", "spec", "images", "pictures", "taps", "store", "corruption", "backbones", "extraction", "scoring"}
     | {"pipeline"},
     "embedding": BASE | {"store", "diagnostics"},
-    "plates": BASE
-    | {"levels", "locations", "stages", "store", "diagnostics", "figures", "headlines", "protocol", "embedding"}
+    "figures": BASE
+    | {"levels", "locations", "stages", "store", "diagnostics", "charts", "headlines", "embedding"}
     | {"images", "bundles", "probe", "missing", "csv_export"},
+    "reports": BASE | {"store", "diagnostics", "charts", "figures", "images", "plain_yaml", "csv_export"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec_files", "backbones", "store"},
     "pipeline": BASE
@@ -64,7 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "bundles": BASE | {"jobs", "locations", "settings", "spec", "spec_files", "store", "plain_yaml"},
     "cli": BASE
     | {"spec", "stages", "absent", "missing", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
-    | {"report", "claims", "look", "bundles", "pictures", "figures", "headlines", "plates", "ui", "csv_export"},
+    | {"reports", "bundles", "pictures", "charts", "headlines", "figures", "ui", "csv_export"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs; the probe alone runs a network.
     "ui": BASE
     | {
@@ -85,14 +82,14 @@ ALLOWED: dict[str, set[str]] = {
         "heads",
         "diagnostics",
     }
-    | {"figures", "jobs", "families", "protocol", "bundles", "pictures", "probe", "embedding", "glossary", "plates"},
+    | {"charts", "jobs", "families", "reports", "bundles", "pictures", "probe", "embedding", "glossary", "figures"},
 }
 #: Third-party packages that only these rooms may import.
 KEPT_IN = {
     "streamlit": {"ui"},
     "torch": HEAVY | {"taps"},
     "diffusers": {"backbones", "train"},
-    "plotly": {"figures", "plates", "ui"},
+    "plotly": {"charts", "figures", "reports", "ui"},
 }
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore import protocol, report
 from cfs_explore.cli import main
 from cfs_explore.diagnostics import auroc
 from cfs_explore.errors import RunError
+from cfs_explore.figures import protocol_tables as numbers
 from cfs_explore.locations import BUNDLES
+from cfs_explore.reports import protocol
 from cfs_explore.store import open_run
 
 
@@ -36,18 +37,18 @@ def mean_score(run, role, *name, draws):
 
 
 def test_levels_are_those_of_the_run(digits):
-    table = protocol.levels_table(digits)
+    table = numbers.levels_table(digits)
     assert table["requested"].tolist() == [9, 7, 5, 3, 1, -1, -3, -5]
     assert np.allclose(table["lam"], np.log(table["a"] ** 2 / table["b"] ** 2), atol=1e-5)
     assert np.allclose(table["error"], table["lam"] - table["requested"])
 
 
 def test_the_main_level_is_the_nearest_to_five(digits):
-    assert digits.levels[protocol.main_level(digits)].requested == 5.0
+    assert digits.levels[numbers.main_level(digits)].requested == 5.0
 
 
 def test_a_difference_is_that_of_two_single_aurocs(digits, narrow):
-    frame = protocol.compare(digits, narrow, "letters")
+    frame = numbers.compare(digits, narrow, "letters")
     row = frame.loc[frame["difference"].abs().idxmax()]
     sides = []
     for run, side in ((digits, "a"), (narrow, "b")):
@@ -62,7 +63,7 @@ def test_a_difference_is_that_of_two_single_aurocs(digits, narrow):
 
 
 def test_turned_around_a_difference_changes_its_sign(digits, narrow):
-    there, back = protocol.compare(digits, narrow, "letters"), protocol.compare(narrow, digits, "letters")
+    there, back = numbers.compare(digits, narrow, "letters"), numbers.compare(narrow, digits, "letters")
     cells = ["tap_a", "tap_b", "level_a", "level_b"]
     turned = back.rename(columns=dict(zip(cells, ["tap_b", "tap_a", "level_b", "level_a"], strict=True)))
     both = there.merge(turned, on=cells, suffixes=("", "_back"))
@@ -73,7 +74,7 @@ def test_turned_around_a_difference_changes_its_sign(digits, narrow):
 
 def test_a_set_that_one_lacks_is_named(digits, narrow):
     with pytest.raises(RunError, match=r"Digits \(narrow network\) has no OOD set called noisy; it has .*letters"):
-        protocol.compare(digits, narrow, "noisy")
+        numbers.compare(digits, narrow, "noisy")
 
 
 def test_the_summary_counts_the_cells_of_a_region():
@@ -81,15 +82,15 @@ def test_the_summary_counts_the_cells_of_a_region():
     rows = pd.DataFrame({"variant": "lam + 1", "offset": 1.0, "region": "decoder", "loss": loss, "auroc": 0.6})
     rows = rows.assign(loss_lo=loss - 0.15, loss_hi=loss + 0.15)
     truth = rows.assign(variant="matched", offset=0.0, loss=9.0)
-    (row,) = protocol.conditioning_summary(pd.concat([truth, rows])).to_dict("records")
+    (row,) = numbers.conditioning_summary(pd.concat([truth, rows])).to_dict("records")
     assert row["median"] == pytest.approx(0.15) and (row["low"], row["high"]) == pytest.approx((0.03, 0.27))
     assert (row["worse"], row["better"], row["survive"], row["cells"]) == (0.5, 0.0, 0.5, 4)
     full = rows.assign(auroc=0.999)  # saturated on both sides: no evidence
-    assert protocol.conditioning_summary(full).iloc[0]["worse"] == 0.0
+    assert numbers.conditioning_summary(full).iloc[0]["worse"] == 0.0
 
 
 def test_cost_of_a_cell_is_its_share_of_a_forward(digits):
-    table = protocol.cost_table(digits, "letters")
+    table = numbers.cost_table(digits, "letters")
     cells = table[(table["kind"] == "cell") & (table["draws"] == 1)]
     depth = {tap.name: tap.depth for tap in digits.taps}
     taps = [name.split(" @ ")[0] for name in cells["detector"]]
@@ -122,10 +123,10 @@ def test_the_command_writes_the_same_as_files(digits, tmp_path, capsys):
 
 
 def test_what_was_not_computed_is_said_with_the_command(without_stages, tmp_path):
-    parts = report.protocol_tables(without_stages, "letters")
+    parts = protocol.protocol_tables(without_stages, "letters")
     for heading in ("alignment", "conditioning", "cost front (effective)"):
         assert "cfs-explore diagnose" in parts[heading]
-    written = report.write_csv(parts, tmp_path / "csv")
+    written = protocol.write_csv(parts, tmp_path / "csv")
     assert [path.name for path in written] == ["levels-of-Digits.csv"]
 
 

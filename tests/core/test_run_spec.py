@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from cfs_explore import look
 from cfs_explore.errors import CFSError, SpecError
 from cfs_explore.levels import DEFAULT_LAMS
+from cfs_explore.reports import image_set
 from cfs_explore.spec import RunSpec
 from cfs_explore.stages import STAGES, WORDS, Counts
 
@@ -242,4 +242,4 @@ def test_what_json_cannot_hold_is_refused_in_yaml_too(tmp_path, value):
     with pytest.raises(SpecError, match=r"spec\.yaml is not readable YAML"):
         RunSpec.parse(path)
     with pytest.raises(CFSError, match="YAML"):
-        look.parse_source(f"{{builtin: letters, x: {value}}}")
+        image_set.parse_source(f"{{builtin: letters, x: {value}}}")

@@ -1,174 +1,158 @@
-"""Scatter, curve, matrix and sets of the complementarity page, through their traces."""
+"""The complementarity page's figures hold the tables' numbers, say of what, and are what the page shows."""
+
+import re
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
+from altered_tables import with_columns
+from page_steps import open_page
+from same_as_page import assert_page_shows
 
-from cfs_explore.contracts import Tap
-from cfs_explore.diagnostics import pair_gain
-from cfs_explore.figures import (
-    FigureDataError,
-    gain_curve_figure,
-    pair_matrix_figure,
-    score_scatter_figure,
-    set_gains_figure,
-    template,
-    to_publication,
-)
-from cfs_explore.figures.map_heatmap import CLICK_LAYER
-from cfs_explore.figures.score_scatter import MOST_POINTS
-from cfs_explore.figures.theme import ROLE_COLOURS
+from cfs_explore.charts import short_tap_name
+from cfs_explore.figures.choices import choose
+from cfs_explore.figures.complementarity import KINDS
+from cfs_explore.figures.needs import NotMeasuredError
+from cfs_explore.store import open_run
 
-THRESHOLDS = {"encoder": 2.0, "decoder": 3.0, "average": 2.2}
-REGIONS = ("input", "encoder", "encoder", "middle", "decoder", "decoder")
-TAPS = [Tap(f"down_blocks.{i}", region, (i + 1) / 6, 8, 4) for i, region in enumerate(REGIONS)]
-
-
-@pytest.fixture
-def points():
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"class": ["ID"] * 60 + ["OOD"] * 40, "name": [f"image {i}" for i in range(100)]})
-    return frame.assign(encoder=rng.gamma(4, 0.4, 100), decoder=rng.gamma(5, 0.5, 100))
+#: Kind -> the page's closer look and chart that show it.
+SHOWN = {
+    "complementarity-scores": ("images", "comp_scatter"),
+    "complementarity-levels": ("levels", "comp_levels"),
+    "complementarity-pairs": ("pairs", "comp_pairs"),
+    "complementarity-sets": ("sets", "comp_sets"),
+}
+FROM_TABLES = ("complementarity-pairs", "complementarity-sets")
 
 
-def named(fig, name):
-    return next(trace for trace in fig.data if trace.name == name)
+@pytest.fixture(scope="module")
+def letters(digits):
+    return choose(digits, ood="letters")
 
 
-def test_names_of_images_are_text_in_the_scatter(points):
-    """Plotly reads tags and entities in texts."""
-    hostile = '<a href="http://example.org">x</a> &lt;b&gt;.png'
-    fig = score_scatter_figure(points.assign(name=hostile), THRESHOLDS, ("x", "y"))
-    assert set(named(fig, "OOD").text) == {'&lt;a href="http://example.org"&gt;x&lt;/a&gt; &amp;lt;b&amp;gt;.png'}
+@pytest.fixture(scope="module")
+def stage(digits):
+    """The published pair's rows on letters at every level, by scale and level."""
+    table = digits.table("complementarity")
+    table = table[(table["ood"] == "letters") & (table["preset"] == "sparse_ed")]
+    return table.set_index(["scale", "level"]).sort_index()
 
 
-@pytest.mark.parametrize("log", [True, False])
-def test_scatter_draws_classes_thresholds_and_iso_lines(points, theme, log):
-    fig = score_scatter_figure(points, THRESHOLDS, ("x", "y"), theme=theme, log=log)
-    assert fig.layout.template == template(theme)
-    for name, role in (("ID", "id"), ("OOD", "ood")):
-        rows = points[points["class"] == name]
-        assert (
-            list(named(fig, name).x) == rows["encoder"].tolist()
-            and list(named(fig, name).y) == rows["decoder"].tolist()
-        )
-        assert named(fig, name).marker.color == ROLE_COLOURS[role]
-    assert named(fig, "ID").marker.symbol != named(fig, "OOD").marker.symbol
-    vertical, horizontal = named(fig, "95 % of ID: encoder"), named(fig, "95 % of ID: decoder")
-    assert set(vertical.x) == {2.0} and set(horizontal.y) == {3.0}
-    assert vertical.line.dash != horizontal.line.dash
-    assert (vertical.line.color, horizontal.line.color) == (ROLE_COLOURS["encoder"], ROLE_COLOURS["decoder"])
-    iso = [trace for trace in fig.data if trace.meta == "iso-line"]
-    assert len(iso) >= 4
-    for trace in iso:  # the average is constant along each line
-        sums = np.array(trace.x) + np.array(trace.y)
-        assert np.ptp(sums) < 1e-9
-    average = named(fig, "95 % of ID: average")
-    assert (average.x[0] + average.y[0]) / 2 == pytest.approx(2.2)
-    assert (fig.layout.xaxis.type == "log") == log
+def make(kind, run, choices):
+    return KINDS[kind].make(run, choices, "light")
 
 
-def test_scatter_names_other_taps_and_thins_large_sets(points):
-    many = pd.concat([points] * 60, ignore_index=True)
-    fig = score_scatter_figure(many, THRESHOLDS, ("x", "y"), names=("mid", "up"))
-    assert len(named(fig, "ID").x) == MOST_POINTS
-    assert named(fig, "95 % of ID: mid") and named(fig, "95 % of ID: up")
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_is_whole_and_says_of_what(kind, digits, letters):
+    figure = make(kind, digits, letters)
+    assert len(figure.rows) and figure.alt
+    assert not re.search(r"\s", figure.stem) and figure.stem.startswith("digits-") and "level2" in figure.stem
+    assert re.search(r"n = 421 ID\b.*\b250 OOD", figure.caption)
+    if kind != "complementarity-sets":
+        assert "letters" in figure.caption and "-letters-down1.res1-up1.res2-" in figure.stem
 
 
-def test_scatter_of_identical_scores_has_axes(points):
-    flat = points.assign(encoder=1.0, decoder=1.0)
-    for log in (True, False):
-        fig = score_scatter_figure(flat, dict.fromkeys(THRESHOLDS, 1.0), ("x", "y"), log=log)
-        low, high = fig.layout.xaxis.range
-        assert low < high
-    with pytest.raises(FigureDataError, match="decoder"):
-        score_scatter_figure(points.drop(columns="decoder"), THRESHOLDS, ("x", "y"))
+@pytest.mark.parametrize("kind", FROM_TABLES)
+def test_a_run_without_the_stage_says_what_to_run(kind, bare):
+    with pytest.raises(NotMeasuredError, match=r"without the stage Complement.*--stages complementarity"):
+        make(kind, bare, choose(bare))
 
 
-@pytest.fixture
-def gains():
-    lams = [9.0, 5.0, 1.0, -3.0]
-    frame = pd.DataFrame({"level": range(4), "lam": lams})
-    for name, scale in (("gain_d", 1.0), ("gain_e", 0.3)):
-        values = scale * np.array([0.2, 0.5, 1.0, np.nan])
-        frame[name], frame[f"{name}_lo"], frame[f"{name}_hi"] = values, values * 0.5, values * 1.5
-    return frame
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in FROM_TABLES])
+def test_the_pair_is_compared_without_the_stage(kind, bare):
+    assert len(make(kind, bare, choose(bare)).rows)
 
 
-def test_curve_has_both_gains_with_bands_and_levels_to_click(gains, theme):
-    labels = {"decoder": "up given down", "encoder": "down given up"}
-    fig = gain_curve_figure(gains, labels, theme, selected=1)
-    for role, name in (("decoder", "gain_d"), ("encoder", "gain_e")):
-        curve = named(fig, labels[role])
-        assert list(curve.x) == [9.0, 5.0, 1.0, -3.0] and list(curve.customdata) == [0, 1, 2, 3]
-        np.testing.assert_array_equal(curve.y, gains[name])
-        assert curve.line.color == ROLE_COLOURS[role]
-        assert all(type(level) is int for level in curve.customdata)
-    bands = [trace for trace in fig.data if trace.fill == "toself"]
-    assert list(bands[0].y[:3]) == gains["gain_d_hi"].tolist()[:3] and len(bands[0].x) == 6  # without the missing level
-    assert len({trace.line.dash for trace in fig.data if trace.customdata is not None}) == 2
-    assert "chosen" in fig.layout.annotations[0].text and fig.layout.shapes[0].x0 == 5.0
+@pytest.mark.parametrize("view", ["levels", "pairs", "images", "sets"])
+def test_the_page_shows_these_figures(view, digits, choices):
+    app = open_page("complementarity", run="digits", comp_view=view)
+    for kind, (where, key) in SHOWN.items():
+        if where == view:
+            assert_page_shows(app, key, make(kind, digits, choices))
+    assert set(SHOWN) == set(KINDS)
 
 
-@pytest.fixture
-def pairs():
-    rng = np.random.default_rng(1)
-    return pair_gain(rng.normal(size=(6, 40)), rng.normal(0.7, 1, size=(6, 30)), TAPS)
+def test_the_page_shows_the_figures_of_an_address(digits):
+    choices = choose(digits, ood="noisy", lam=1.0, pair=("conv_in", "mid.res0"), scale="s")
+    names = [digits.taps[position].name for position in choices.pair]
+    view = {"comp_level": str(choices.level), "comp_first": names[0], "comp_second": names[1], "comp_scale": "s"}
+    app = open_page("complementarity", run="digits", ood="noisy", comp_view="levels", **view)
+    for kind in ("complementarity-scores", "complementarity-levels"):
+        assert_page_shows(app, SHOWN[kind][1], make(kind, digits, choices))
 
 
-def test_matrix_is_symmetric_and_centred_on_no_gain(pairs, theme):
-    fig = pair_matrix_figure(pairs, TAPS, theme, selected=("down_blocks.1", "down_blocks.4"))
-    axis = fig.layout.coloraxis
-    assert axis.cmin == -axis.cmax and axis.cmax >= pairs["gain"].abs().max()
-    heat = next(trace for trace in fig.data if trace.type == "heatmap")
-    z = np.array([[np.nan if value is None else value for value in row] for row in heat.z])
-    np.testing.assert_array_equal(z, z.T)
-    np.testing.assert_allclose(
-        np.sort(z[np.triu_indices_from(z)][~np.isnan(z[np.triu_indices_from(z)])]), np.sort(pairs["gain"])
+def test_scores_are_the_mean_over_draws_with_the_stages_thresholds(digits, letters, stage):
+    figure = make("complementarity-scores", digits, letters)
+    drawn = {trace.name: trace for trace in figure.chart.data}
+    for name, which in (("ID", ("id_test",)), ("OOD", ("ood", "letters"))):
+        means = digits.scores(*which)[:, :, letters.level].mean(axis=1, dtype=np.float64)
+        np.testing.assert_allclose(drawn[name].x, means[:, letters.pair[0]], rtol=1e-12)
+        np.testing.assert_allclose(drawn[name].y, means[:, letters.pair[1]], rtol=1e-12)
+        assert (figure.rows["class"] == name).sum() == len(means)
+    row = stage.loc["ln s", letters.level]
+    assert drawn["95 % of ID: encoder"].x[0] == pytest.approx(row["threshold_e"], rel=1e-6)
+    assert drawn["95 % of ID: decoder"].y[0] == pytest.approx(row["threshold_d"], rel=1e-6)
+    assert f"both catch {row['caught_both']}, only down1.res1 {row['caught_encoder']}" in figure.alt
+    linear = make("complementarity-scores", digits, replace(letters, scale="s")).figure
+    assert figure.chart.layout.xaxis.type == "log" and linear.layout.xaxis.type != "log"
+
+
+@pytest.mark.parametrize("scale", ["s", "ln s"])
+def test_levels_have_the_stages_gains(scale, digits, letters, stage):
+    figure = make("complementarity-levels", digits, replace(letters, scale=scale))
+    drawn = {trace.name: trace for trace in figure.chart.data if trace.name}
+    rows = stage.loc[scale]
+    np.testing.assert_allclose(drawn["up1.res2 given down1.res1"].y, rows["gain_d"], rtol=1e-6)
+    np.testing.assert_allclose(drawn["down1.res1 given up1.res2"].y, rows["gain_e"], rtol=1e-6)
+    np.testing.assert_allclose(drawn["up1.res2 given down1.res1"].x, [level.lam for level in digits.levels])
+    assert f"Gain in D² (6) on {scale};" in figure.caption
+
+
+def test_pairs_show_every_gain_on_both_sides_of_the_diagonal(digits, letters):
+    figure = make("complementarity-pairs", digits, letters)
+    table = digits.table("pair_gain")
+    table = table[(table["ood"] == "letters") & (table["level"] == letters.level)]
+    heat = [value for row in figure.chart.data[0].z for value in row if value is not None]
+    assert sorted(heat) == sorted([*table["gain"], *table["gain"]])
+    place = {tap.name: position for position, tap in enumerate(digits.taps)}
+    told = dict(zip(figure.chart.data[1].customdata, figure.chart.data[1].hovertext, strict=True))
+    best = table.sort_values("gain").iloc[-1]
+    text = told[place[best["tap_b"]] * 29 + place[best["tap_a"]]]
+    assert f"gain {best['gain']:.4f}" in text and short_tap_name(best["tap_a"]) in text
+    assert figure.rows.iloc[0]["gain"] == best["gain"] and f"{len(table)} pairs" in figure.caption
+    outlined = [shape for shape in figure.chart.layout.shapes if shape.name == "selected pair"]
+    layer = figure.chart.data[1]
+    k = layer.customdata.index(letters.pair[0] * 29 + letters.pair[1])
+    assert (outlined[0].x0 + 0.5, outlined[0].y0 + 0.5) == (layer.x[k], layer.y[k])
+
+
+def test_sets_show_what_the_published_average_gains(digits, letters):
+    figure = make("complementarity-sets", digits, letters)
+    table = digits.table("complementarity")
+    rows = table[(table["preset"] == "sparse_ed") & (table["scale"] == "s") & (table["level"] == letters.level)]
+    assert {trace.name: trace.x[0] for trace in figure.chart.data} == dict(
+        zip(rows["ood"], rows["auroc_gain"], strict=True)
     )
-    assert sum(shape.name == "selected pair" for shape in fig.layout.shapes) == 4
+    assert figure.rows["ood"].tolist() == digits.ood_names
+    assert "down1.res1 (encoder) and up1.res2 (decoder)" in figure.caption and "λ 5.0" in figure.caption
 
 
-def test_matrix_reports_the_pair_that_was_clicked(pairs):
-    fig = pair_matrix_figure(pairs, TAPS)
-    layer = next(trace for trace in fig.data if trace.meta == CLICK_LAYER)
-    heat = next(trace for trace in fig.data if trace.type == "heatmap")
-    assert all(type(cell) is int for cell in layer.customdata) and len(layer.customdata) == 30
-    gain = {(row.tap_a, row.tap_b): row.gain for row in pairs.itertuples()}
-    edges = np.array(heat.x)
-    for cell, x, y in zip(layer.customdata, layer.x, layer.y, strict=True):
-        a, b = sorted(divmod(cell, 6))
-        row, column = np.searchsorted(edges, y) - 1, np.searchsorted(edges, x) - 1
-        assert heat.z[row][column] == gain[TAPS[a].name, TAPS[b].name]
+def test_a_tap_is_not_compared_with_itself(digits, letters):
+    for kind in ("complementarity-scores", "complementarity-levels", "complementarity-pairs"):
+        with pytest.raises(NotMeasuredError, match="two different taps"):
+            make(kind, digits, replace(letters, pair=(3, 3)))
 
 
-def test_matrix_goes_to_print_without_a_bitmap(pairs):
-    print_version = to_publication(pair_matrix_figure(pairs, TAPS, "dark"), "174mm")
-    assert all(trace.type != "heatmap" for trace in print_version.data)
-    with pytest.raises(FigureDataError, match="not among"):
-        pair_matrix_figure(pairs, TAPS[:3])
+def test_a_run_without_a_pair_says_so(bare):
+    run = open_run(bare.path)
+    run.manifest.presets.clear()
+    with pytest.raises(NotMeasuredError, match="no published pair"):
+        make("complementarity-sets", run, choose(run))
+    run.taps = run.taps[:1]
+    with pytest.raises(NotMeasuredError, match="a single tap"):
+        make("complementarity-scores", run, replace(choose(bare), pair=(0, 0)))
 
 
-def test_sets_show_gain_interval_and_the_better_one(theme):
-    rows = pd.DataFrame(
-        {
-            "ood": ["letters", "noisy", "equal", "one image"],
-            "auroc_gain": [-0.02, 0.03, 0.0, np.nan],
-            "auroc_gain_lo": [-0.03, 0.01, -0.01, np.nan],
-            "auroc_gain_hi": [-0.01, 0.05, 0.01, np.nan],
-            "better": ["decoder", "encoder", "encoder", "encoder"],
-            "auroc_e": [0.7, 0.8, 1.0, 1.0],
-            "auroc_d": [0.8, 0.7, 1.0, 0.5],
-            "auroc_avg": [0.78, 0.83, 1.0, 0.9],
-        }
-    )
-    fig = set_gains_figure(rows, theme)
-    assert [trace.name for trace in fig.data] == ["letters", "noisy", "equal"]
-    assert len({trace.marker.symbol for trace in fig.data}) == 3
-    colours = [ROLE_COLOURS[role] for role in ("decoder", "encoder", "control")]
-    assert [trace.marker.color for trace in fig.data] == colours
-    assert fig.data[0].error_x.array[0] == pytest.approx(0.01)
-    texts = [annotation.text for annotation in fig.layout.annotations]
-    assert "−0.020 [−0.030, −0.010]" in texts[0] and "+0.030" in texts[1] and "too few images" in texts[3]
-    low, high = fig.layout.xaxis.range
-    assert low == -high and high > 0.05
+def test_a_table_without_the_chosen_level_says_so(digits, letters):
+    with pytest.raises(NotMeasuredError, match="not measured at this level"):
+        make("complementarity-sets", with_columns(digits, "complementarity", level=0), letters)

@@ -1,168 +1,139 @@
-"""The figures of one image, and the threshold of the score histogram: what their traces and axes hold."""
+"""The figures of one image hold its stored scores and snapshots, and are what the page shows."""
 
-import math
+import re
 
 import numpy as np
-import pandas as pd
 import pytest
+from page_steps import open_page
+from same_as_page import assert_page_shows
 
-from cfs_explore.figures import (
-    FigureDataError,
-    export_bytes,
-    has_browser,
-    image_features_figure,
-    image_map_figure,
-    image_scores_figure,
-    score_histogram_figure,
-    template,
-)
-from cfs_explore.figures.channel_bars import POOLINGS
-from cfs_explore.figures.map_heatmap import CLICK_LAYER
-from cfs_explore.figures.theme import ROLE_COLOURS
+from cfs_explore.figures.choices import choose
+from cfs_explore.figures.image import KINDS, find
+from cfs_explore.figures.needs import NotMeasuredError
+from cfs_explore.store import Run
 
-QUANTILES = {"id_q05": 0.6, "id_q25": 0.8, "id_median": 1.0, "id_q75": 1.3, "id_q95": 2.0}
+#: Kind -> the page's chart that shows it.
+SHOWN = {"image-map": "map_of_image", "image-detectors": "image_scores", "image-features": "image_features"}
 
 
-@pytest.fixture
-def profile(make_map) -> pd.DataFrame:
-    """An image's cells: percentiles 0 to 100, ratios 1/4 to 4."""
-    frame = make_map()
-    share = np.linspace(0, 1, len(frame))
-    return frame.assign(
-        score=4.0 ** (2 * share - 1),
-        draw_min=0.2,
-        draw_max=4.5,
-        id_median=1.0,
-        ratio=4.0 ** (2 * share - 1),
-        percentile=100 * share,
-        n_ood=1,
-    )
+@pytest.fixture(scope="module")
+def letters(digits):
+    return choose(digits, ood="letters")
 
 
-@pytest.fixture
-def detectors() -> pd.DataFrame:
-    rows = [
-        {"name": "CFS(1x2)", "score": 2.0, "draws": [1.9, 2.1], "percentile": 95.0, "p_value": 0.05, **QUANTILES},
-        {"name": "up1.res2", "score": 0.5, "draws": [0.4, 0.6], "percentile": 3.0, "p_value": 0.97, **QUANTILES},
-    ]
-    return pd.DataFrame(rows).assign(n_id=421)
+@pytest.fixture(scope="module")
+def means(digits):
+    """Mean over draws of the first letter's slot scores, (level, tap), and of ID-test's, (image, level, tap)."""
+    return [digits.scores(*which).astype(float).mean(axis=1) for which in (("ood", "letters"), ("id_test",))]
 
 
-@pytest.fixture
-def features() -> pd.DataFrame:
-    z = np.array([1.0, -4.0, 0.5, 2.0, 3.0, -0.1])
-    return pd.DataFrame(
-        {
-            "channel": [0, 1, 2] * 2,
-            "pooling": ["mean"] * 3 + ["std"] * 3,
-            "value": 1.0,
-            "z": z,
-            "square": z**2,
-            "share": z**2 / (z**2).sum(),
-        }
-    )
+def make(kind, run, choices):
+    return KINDS[kind].make(run, choices, "light")
 
 
-def test_percentiles_are_grey_at_the_middle_of_id(profile, theme):
-    fig = image_map_figure(profile, "percentile", theme=theme)
-    assert fig.layout.template == template(theme)
-    heat, points = fig.data
-    assert (fig.layout.coloraxis.cmin, fig.layout.coloraxis.cmax) == (0, 100)
-    shown = np.array(heat.z, dtype=float)
-    assert np.nanmin(shown) == 0 and np.nanmax(shown) == 100
-    assert points.meta == CLICK_LAYER and sorted(points.customdata) == list(range(len(profile)))
-    position = points.customdata.index(40)
-    assert f"percentile {profile['percentile'].iloc[40]:.1f}" in points.hovertext[position]
+def first_id(run, ood):
+    return run.images("ood", ood)["image_id"].iloc[0]
 
 
-def test_ratios_stand_on_a_symmetric_scale_of_doublings(profile):
-    axis = image_map_figure(profile, "ratio").layout.coloraxis
-    assert (axis.cmin, axis.cmax) == (-2, 2)
-    assert list(axis.colorbar.ticktext) == ["1/4×", "1/2×", "1×", "2×", "4×"]
-    far = profile.assign(ratio=profile["ratio"].where(profile.index > 0, 1 / 1000))
-    axis = image_map_figure(far, "ratio").layout.coloraxis
-    assert (axis.cmin, axis.cmax) == (-10, 10) and "1×" in axis.colorbar.ticktext
-    assert len(axis.colorbar.ticktext) <= 9
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_is_whole_and_names_the_image_in_its_file(kind, digits, letters):
+    figure = make(kind, digits, letters)
+    assert len(figure.rows) and figure.alt and not re.search(r"\s", figure.stem)
+    assert figure.stem.startswith(f"digits-letters-{first_id(digits, 'letters')}-")
+    counts = f"of {digits.taps[letters.cell % 29].channels};" if kind == "image-features" else "421 ID-test images"
+    assert counts in figure.caption
 
 
-def test_an_ordinary_image_is_not_blown_up_to_full_colour(profile):
-    axis = image_map_figure(profile.assign(ratio=1.01), "ratio").layout.coloraxis
-    assert (axis.cmin, axis.cmax) == (-1, 1)
+def test_the_page_shows_these_figures(digits, choices):
+    app = open_page("image", run="digits")
+    for kind, key in SHOWN.items():
+        assert_page_shows(app, key, make(kind, digits, choices))
+    assert set(SHOWN) == set(KINDS)
 
 
-def test_a_missing_or_infinite_ratio_leaves_its_cell_blank(profile):
-    ratio = profile["ratio"].astype(float).to_numpy().copy()
-    ratio[:2] = 0.0, np.nan
-    heat = image_map_figure(profile.assign(ratio=ratio), "ratio").data[0]
-    blank = sum(value is None for row in heat.z for value in row)
-    gaps = sum(value is None for row in image_map_figure(profile, "ratio").data[0].z for value in row)
-    assert blank == gaps + 2
+def test_the_map_holds_the_share_of_id_test_below(digits, letters, means):
+    (image, *_), reference = means
+    figure = make("image-map", digits, letters)
+    shares = 100 * ((reference < image).mean(axis=0) + (reference <= image).mean(axis=0)) / 2
+    heat = [value for row in figure.chart.data[0].z for value in row if value is not None and np.isfinite(value)]
+    np.testing.assert_allclose(heat, shares.ravel(), atol=0.3)  # a sum in another order may swap neighbours
+    np.testing.assert_allclose(figure.rows["score"], image.ravel(), rtol=1e-5)
+    (outline,) = [shape for shape in figure.chart.layout.shapes if shape.name == "open cell"]
+    place = list(figure.chart.data[1].customdata).index(letters.cell)
+    assert outline.x0 < figure.chart.data[1].x[place] < outline.x1
 
 
-def test_the_open_cell_is_outlined(profile):
-    fig = image_map_figure(profile, selected=31)
-    box = next(shape for shape in fig.layout.shapes if shape.name == "open cell")
-    points = fig.data[1]
-    position = points.customdata.index(31)
-    assert (box.x0 + box.x1) / 2 == points.x[position] and (box.y0 + box.y1) / 2 == points.y[position]
+def test_an_id_image_is_compared_with_the_others(digits):
+    scores = digits.scores("id_test")
+    fourth = digits.images("id_test").iloc[3]
+    options = {"image": fourth["image_id"], "role": "id_test", "value": "ratio"}
+    figure = make("image-map", digits, choose(digits, options=options))
+    assert "420 other ID-test images" in figure.caption and figure.stem.endswith("-ratio")
+    others = np.delete(scores.astype(float).mean(axis=1), 3, axis=0)
+    ratio = scores[3].astype(float).mean(axis=0) / np.median(others, axis=0)
+    np.testing.assert_allclose(figure.rows["ratio"], ratio.ravel(), rtol=1e-5)
 
 
-def test_another_value_is_named(profile):
-    with pytest.raises(FigureDataError, match="'value'"):
-        image_map_figure(profile, "auroc")
-    with pytest.raises(FigureDataError, match="percentile"):
-        image_map_figure(profile.drop(columns="percentile"))
+def test_detectors_are_the_presets_and_the_cell(digits, letters, means):
+    (image, *_), reference = means
+    figure = make("image-detectors", digits, letters)
+    names = figure.rows["name"].tolist()
+    assert names[:2] == ["CFS(1x2)", "CFS-dec(1x1)"] and len(names) == 3 and " @ λ 5.0" in names[2]
+    presets = digits.table("detectors").drop_duplicates("name").set_index("name")["cell_indices"]
+    for name in names[:2]:
+        cells = [int(i) for i in presets[name]]
+        score, known = image.ravel()[cells].mean(), reference.reshape(len(reference), -1)[:, cells].mean(axis=1)
+        drawn = next(trace for trace in figure.chart.data if trace.name == name)
+        assert drawn.x[0] == pytest.approx(score / np.median(known), rel=1e-5)
+        p_value = (1 + (known >= score).sum()) / (len(known) + 1)
+        assert figure.rows.set_index("name")["p_value"][name] == pytest.approx(p_value)
 
 
-@pytest.mark.parametrize("role", ["id", "ood"])
-def test_detectors_stand_beside_their_id_distribution(detectors, role, theme):
-    fig = image_scores_figure(detectors, role, theme)
-    assert fig.layout.xaxis.type == "log" and len(fig.data) == 8
-    wide, narrow, draws, mean = fig.data[:4]
-    assert (list(wide.x), list(narrow.x)) == ([0.6, 2.0], [0.8, 1.3])
-    assert list(draws.x) == [1.9, 2.1] and list(mean.x) == [2.0]
-    assert mean.marker.color == ROLE_COLOURS[role] and wide.line.color == ROLE_COLOURS["id"]
-    assert fig.layout.annotations[0].text == "<b>CFS(1x2)</b> percentile 95.0 · p = 0.050"
-    low, high = fig.layout.xaxis.range
-    assert low < math.log10(0.4) and high > math.log10(2.1)
+def test_features_are_the_farthest_of_the_stored_snapshot(digits, letters):
+    figure = make("image-features", digits, letters)
+    level, tap = divmod(letters.cell, len(digits.taps))
+    start, width = sum(2 * each.channels for each in digits.taps[:tap]), 2 * digits.taps[tap].channels
+    moments = digits.moments("id_train")
+    mean, m2 = (moments[key][level, start : start + width] for key in ("mean", "m2"))
+    snapshot = digits.snapshots(digits.taps[tap].name, "ood", "letters")[0]
+    z = (snapshot - mean) / np.sqrt(m2 / moments["count"])
+    for trace, part in zip(figure.chart.data, np.split(z, 2), strict=True):
+        np.testing.assert_allclose(trace.x, part[np.argsort(-np.abs(part))][:8], rtol=1e-4)
+    assert len(figure.rows) == width and figure.rows["square"].is_monotonic_decreasing
 
 
-def test_scores_that_no_logarithm_has_are_told_in_words(detectors):
-    fig = image_scores_figure(detectors.assign(id_median=[0.0, 1.0]))
-    assert len(fig.data) == 4 and len(fig.layout.annotations) == 2
+def test_a_cell_whose_snapshots_were_not_kept_has_no_features(digits):
+    with pytest.raises(NotMeasuredError, match=r"were not kept\. Name its tap under `keep`"):
+        make("image-features", digits, choose(digits, lam=digits.levels[0].lam, tap="conv_in"))
 
 
-def test_the_farthest_features_of_each_pooling(features, theme):
-    means, stds = image_features_figure(features, 2, theme).data
-    assert list(means.x) == [-4.0, 1.0] and list(stds.x) == [3.0, 2.0]
-    assert means.marker.color == POOLINGS["mean"][1] and stds.marker.color == POOLINGS["std"][1]
-    fig = image_features_figure(features, 2)
-    assert list(fig.layout.yaxis.ticktext) == ["1", "0"] and list(fig.layout.yaxis2.ticktext) == ["1", "0"]
-    assert fig.layout.xaxis.range == fig.layout.xaxis2.range and fig.layout.xaxis.range[1] > 4
-    assert "52.9 % of the score" in means.hovertext[0]
+def test_a_map_alone_is_enough(bare):
+    figure = make("image-map", bare, choose(bare))
+    assert len(figure.rows) == len(bare.levels) * len(bare.taps)
 
 
-def test_features_at_the_mean_of_id_still_draw(features):
-    assert image_features_figure(features.assign(z=0.0, square=0.0)).layout.xaxis.range == (-1.0, 1.0)
+class Twins(Run):
+    """A run whose OOD sets hold ID-test's images."""
+
+    def images(self, role, name=None, *, columns=None):
+        return super().images("id_test" if role == "ood" else role, columns=columns)
 
 
-@pytest.mark.parametrize("log", [False, True])
-def test_a_threshold_stands_where_its_score_is(bins, log):
-    """On a logarithmic axis plotly takes a line's place as it is, and a text's as its logarithm."""
-    bins = bins.assign(left=bins["left"] + 0.1, right=bins["right"] + 0.1)
-    fig = score_histogram_figure(bins, threshold=2.0, threshold_label="Flagged above", log=log)
-    assert fig.layout.shapes[0].x0 == 2.0
-    assert fig.layout.annotations[0].x == pytest.approx(math.log10(2) if log else 2.0)
-    assert fig.layout.annotations[0].text == "Flagged above<br>at 2.00"
-    assert (fig.layout.xaxis.type == "log") == log
+def test_an_image_of_both_sets_is_taken_from_the_one_that_is_named(digits):
+    run, asked = Twins(digits.path), digits.images("id_test")["image_id"].iloc[5]
+    for role, name in (("ood", "letters"), ("id_test", digits.id_test.name)):
+        found = find(run, choose(run, ood="letters", options={"image": asked, "role": role}))
+        assert (found.role, found.name, found.row) == (role, name, 5)
 
 
-@pytest.mark.skipif(not has_browser(), reason="needs Chrome or Chromium")
-def test_they_export(profile, detectors, features):
-    figures = (
-        image_map_figure(profile, "ratio", 3, "dark"),
-        image_scores_figure(detectors),
-        image_features_figure(features),
-    )
-    for fig in figures:
-        assert export_bytes(fig, "svg", width="84mm").lstrip().startswith(b"<svg")
+class Single(Run):
+    """A run that says to have one ID-test image."""
+
+    @property
+    def id_test(self):
+        return super().id_test.model_copy(update={"count": 1})
+
+
+def test_a_single_id_image_has_no_others(digits):
+    with pytest.raises(NotMeasuredError, match="no other image to compare this one with"):
+        make("image-map", Single(digits.path), choose(digits, options={"role": "id_test"}))

@@ -1,148 +1,135 @@
-"""The lab's figures, through their traces, shapes and annotations."""
+"""The lab's figures hold what its formulas say of the default settings, and are what the page shows."""
+
+import math
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
+from page_steps import open_page
+from same_as_page import assert_page_shows
 
-from cfs_explore.figures import (
-    FigureDataError,
-    delta_histogram_figure,
-    lab_dots_figure,
-    pair_curve_figure,
-    pair_scatter_figure,
-    tap_curve_figure,
-    template,
-)
-from cfs_explore.figures.lab_marks import COMBINATIONS
-from cfs_explore.figures.lab_scatter import RADIUS
-from cfs_explore.figures.theme import ROLE_COLOURS
+from cfs_explore.diagnostics import SimulatedPair, SimulatedTap, sample_pair, sample_tap
+from cfs_explore.figures.lab import KINDS
 
-NAN = float("nan")
-
-
-@pytest.fixture
-def marks():
-    rows = [
-        ("At least", "bound", 0.3, NAN, NAN, ""),
-        ("Encoder alone", "exact", 0.7, NAN, NAN, "encoder"),
-        ("Encoder alone", "measured", 0.72, 0.69, 0.75, "encoder"),
-    ]
-    return pd.DataFrame(rows, columns=["name", "kind", "auroc", "lo", "hi", "series"])
+#: Kind -> the page's experiment and chart that show it.
+SHOWN = {
+    "lab-scores": ("tap", "lab_scores"),
+    "lab-auroc": ("tap", "lab_dots"),
+    "lab-curve": ("tap", "lab_curve"),
+    "lab-two-scores": ("pair", "lab_clouds"),
+    "lab-combinations": ("pair", "lab_pair_dots"),
+    "lab-two-curve": ("pair", "lab_pair_curve"),
+}
+TAP = SimulatedTap(channels=64, correlation=0.1, shift=0.5)
+PAIR = SimulatedPair(shift_e=1.2, shift_d=1.2, correlation=0.3)
 
 
-@pytest.fixture
-def tap_curve():
-    return pd.DataFrame(
-        {
-            "channels": [1, 4, 16],
-            "bound": [NAN, 0.2, 0.4],
-            "prediction": [0.5, 0.6, 0.8],
-            "auroc": [0.52, 0.61, 0.79],
-            "lo": [0.5, 0.59, 0.77],
-            "hi": [0.55, 0.63, 0.82],
-        }
+def phi(x):
+    return (1 + math.erf(x / math.sqrt(2))) / 2
+
+
+def auroc_of(id_scores, ood_scores):
+    """Share of the pairs in which the OOD image scores higher."""
+    return (ood_scores[:, None] > id_scores).mean()
+
+
+@pytest.fixture(scope="module")
+def figures(digits, choices):
+    return {name: kind.make(digits, choices, "light") for name, kind in KINDS.items()}
+
+
+@pytest.fixture(scope="module")
+def tap_scores():
+    return sample_tap(TAP, 1_000, 0).scores
+
+
+@pytest.fixture(scope="module")
+def pair_scores():
+    return sample_pair(PAIR, 1_000, 0)
+
+
+@pytest.mark.parametrize("experiment", ["tap", "pair"])
+def test_the_page_shows_these_figures(experiment, figures):
+    app = open_page("lab", lab=experiment)
+    for kind, (where, key) in SHOWN.items():
+        if where == experiment:
+            assert_page_shows(app, key, figures[kind])
+    assert set(SHOWN) == set(KINDS)
+
+
+def test_every_figure_is_whole_and_of_no_run(figures, bare, choices):
+    for name, figure in figures.items():
+        assert len(figure.rows) and figure.alt and figure.stem.startswith("lab-") and " " not in figure.stem
+        assert KINDS[name].make(bare, choices, "light").figure.to_json() == figure.chart.to_json()
+    assert len({figure.stem for figure in figures.values()}) == len(figures)
+
+
+def test_histograms_of_the_simulated_scores(figures, tap_scores):
+    figure = figures["lab-scores"]
+    edges = [*figure.rows["left"], figure.rows["right"].iloc[-1]]
+    for column, values in zip(("id", "ood"), tap_scores, strict=True):
+        counts = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
+        np.testing.assert_allclose(figure.rows[column], counts / 1_000, atol=1e-9)
+    lines = {shape.name: shape.x0 for shape in figure.chart.layout.shapes}
+    assert lines == pytest.approx({"mean id": tap_scores[0].mean(), "mean ood": tap_scores[1].mean()})
+    assert "n = 1000 ID, 1000 OOD; seed 0; vertical: means" in figure.caption
+
+
+def test_bound_prediction_and_measurement(figures, tap_scores):
+    rows = figures["lab-auroc"].rows.set_index("name")["auroc"]
+    matrix = np.full((64, 64), 0.1) + 0.9 * np.eye(64)
+    var_id = 2 * (matrix**2).sum() / 64**2
+    var_ood = var_id + 4 * 0.5**2 * matrix.sum() / 64**2
+    delta = 0.25  # the shift's square
+    assert rows["At least (12)"] == pytest.approx(delta**2 / (delta**2 + var_id + var_ood))
+    assert rows["Predicted (13)"] == pytest.approx(phi(delta / math.sqrt(var_id + var_ood)))
+    assert rows["Measured"] == pytest.approx(auroc_of(*tap_scores))
+    drawn = {trace.name: trace.x[0] for trace in figures["lab-auroc"].chart.data}
+    assert drawn["Measured, measured"] == rows["Measured"] and len(drawn) == 3
+
+
+def test_shifted_features_alone_have_a_row_of_their_own(digits, choices):
+    told = replace(choices, options={"d": "8", "shift": "2", "share": "0.2", "seed": "3"})
+    rows = KINDS["lab-auroc"].make(digits, told, "light").rows
+    sample = sample_tap(SimulatedTap(channels=8, correlation=0.1, shift=2.0, share=0.2), 1_000, 3)
+    alone = [(part[:2] ** 2).mean(axis=0) for part in (sample.id, sample.ood)]
+    assert rows["name"].iloc[-1] == "Measured, the shifted features alone"
+    assert rows["auroc"].iloc[-1] == pytest.approx(auroc_of(*alone))
+
+
+def test_the_curve_runs_along_the_mean_shift(figures, tap_scores):
+    figure = figures["lab-curve"]
+    measured = next(trace for trace in figure.chart.data if trace.name == "Measured")
+    assert list(measured.x) == pytest.approx(np.arange(31) / 10)
+    assert measured.y[5] == pytest.approx(auroc_of(*tap_scores))
+    assert figure.stem == "lab-auroc-shift"
+    assert "the slider (0.5 SD)" in figure.caption and "n = 1,000 ID" in figure.caption
+    assert figure.caption.endswith(
+        "Features d 64, Correlation ρ 0.1, Features shifted 100 %, Variance, OOD / ID × 1, Correlated are all pairs."
     )
 
 
-@pytest.fixture
-def pair_curve():
-    frame = pd.DataFrame({"shift_d": [0.0, 1.0, 2.0, 3.0, 4.0], "hurts": [True, True, False, False, True]})
-    return frame.assign(**{f"auroc_{name}": np.linspace(0.5, 0.9, 5) for name in COMBINATIONS})
+def test_the_scatter_has_the_first_images_of_each_kind(figures, pair_scores):
+    rows = figures["lab-two-scores"].rows
+    for kind, values in zip(("id", "ood"), pair_scores, strict=True):
+        own = rows.loc[rows["kind"] == kind, ["encoder", "decoder"]].to_numpy()
+        np.testing.assert_array_equal(own, values[:300])
+    assert list(figures["lab-two-scores"].chart.data[0].x) == pair_scores[0][:300, 0].tolist()
 
 
-def test_histogram_marks_both_means_and_their_distance(bins, theme):
-    fig = delta_histogram_figure(bins, 1.0, 1.8, theme)
-    assert fig.layout.template == template(theme)
-    means = {shape.name: shape.x0 for shape in fig.layout.shapes}
-    assert means == {"mean id": 1.0, "mean ood": 1.8}
-    arrow = next(note for note in fig.layout.annotations if note.showarrow)
-    assert (arrow.ax, arrow.x) == (1.0, 1.8)
-    assert any(note.text == "Δ = 0.800" for note in fig.layout.annotations)
+def test_combinations_exact_and_measured(figures, pair_scores):
+    rows = figures["lab-combinations"].rows.set_index(["series", "kind"])["auroc"]
+    for name, weights in (("encoder", (1, 0)), ("decoder", (0, 1)), ("average", (0.5, 0.5))):
+        assert rows[name, "measured"] == pytest.approx(auroc_of(*(each @ weights for each in pair_scores)))
+    assert rows["encoder", "exact"] == pytest.approx(phi(1.2 / math.sqrt(2)))
+    assert rows["average", "exact"] == pytest.approx(phi(1.2 / math.sqrt(1.3)))
+    assert "n = 1,000 ID, 1,000 OOD; seed 0" in figures["lab-combinations"].caption
 
 
-def test_histogram_without_a_distance_has_no_arrow(bins):
-    fig = delta_histogram_figure(bins, 1.0, 1.0)
-    assert not any(note.showarrow for note in fig.layout.annotations)
-
-
-def test_dots_share_a_row_per_name_on_a_fixed_axis(marks, theme):
-    fig = lab_dots_figure(marks, theme)
-    assert fig.layout.template == template(theme)
-    assert [trace.y[0] for trace in fig.data] == [0, 1, 1]
-    assert tuple(fig.layout.xaxis.range) == (0, 1.005)
-    texts = [note.text for note in fig.layout.annotations]
-    assert texts == ["<b>At least</b> 0.300", "<b>Encoder alone</b> exact 0.700 · measured 0.720 [0.690, 0.750]"]
-    measured = fig.data[2]
-    assert measured.marker.color == ROLE_COLOURS["encoder"]
-    assert measured.error_x.array[0] == pytest.approx(0.03)
-    assert len({trace.marker.symbol for trace in fig.data}) == 3
-    allowed = [shape for shape in fig.layout.shapes if shape.line.width == 6]
-    assert [(shape.x0, shape.x1, shape.y0) for shape in allowed] == [(0.3, 1, 0)]
-
-
-def test_a_bound_that_says_nothing_has_a_row_but_no_dot(marks):
-    marks.loc[0, "auroc"] = NAN
-    fig = lab_dots_figure(marks)
-    assert len(fig.data) == 2
-    assert fig.layout.annotations[0].text == "<b>At least</b> n/a"
-
-
-def test_dots_of_an_unknown_kind(marks):
-    with pytest.raises(FigureDataError, match="guess"):
-        lab_dots_figure(marks.assign(kind="guess"))
-    with pytest.raises(FigureDataError, match="series"):
-        lab_dots_figure(marks.drop(columns="series"))
-
-
-def test_tap_curve_tells_computed_from_measured(tap_curve, theme):
-    fig = tap_curve_figure(tap_curve, "channels", 4, "Features d", theme)
-    assert fig.layout.template == template(theme)
-    assert [trace.name for trace in fig.data] == ["Cantelli bound", "Normal prediction", "Measured"]
-    assert [trace.mode for trace in fig.data] == ["lines", "lines", "markers"]
-    assert fig.data[0].line.dash != fig.data[1].line.dash
-    assert list(fig.data[2].error_y.arrayminus) == pytest.approx([0.02, 0.02, 0.02])
-    assert fig.layout.xaxis.type == "log"
-    now = next(shape for shape in fig.layout.shapes if shape.name == "now")
-    assert now.x0 == now.x1 == 4
-
-
-def test_pair_curve_shades_where_averaging_hurts(pair_curve, theme):
-    fig = pair_curve_figure(pair_curve, "shift_d", 1.0, "Decoder shift", theme)
-    assert [trace.name for trace in fig.data] == [name for name, _ in COMBINATIONS.values()]
-    assert len({trace.line.dash for trace in fig.data}) == len(COMBINATIONS)
-    shaded = [(shape.x0, shape.x1) for shape in fig.layout.shapes if shape.name == "averaging hurts"]
-    assert shaded == [(0.0, 1.5), (3.5, 4.0)]
-    assert [note.x for note in fig.layout.annotations] == [0.75]  # the short stretch has no room for words
-
-
-def test_pair_curve_without_shade_and_below_chance(pair_curve):
-    fig = pair_curve_figure(pair_curve.assign(hurts=False, auroc_decoder=0.2), "shift_d", 1.0, "Decoder shift")
-    assert not any(shape.name == "averaging hurts" for shape in fig.layout.shapes)
-    assert fig.layout.yaxis.range[0] < 0.2
-    with pytest.raises(FigureDataError, match="auroc_best"):
-        pair_curve_figure(pair_curve.drop(columns="auroc_best"), "shift_d", 1.0, "Decoder shift")
-
-
-def test_scatter_ellipses_and_cuts_are_where_they_should_be(theme):
-    images = pd.DataFrame({"kind": ["id", "ood"], "encoder": [0.1, 1.2], "decoder": [0.0, 0.8]})
-    covariance, mean = np.array([[1.0, 0.5], [0.5, 2.0]]), np.array([1.0, 2.0])
-    clouds = {"id": (np.zeros(2), covariance), "ood": (mean, covariance)}
-    weights = {"average": np.array([0.5, 0.5]), "best": np.array([0.9, -0.1])}
-    fig = pair_scatter_figure(images, clouds, weights, theme)
-    traces = {trace.name: trace for trace in fig.data}
-    ellipse = np.stack([traces["OOD ellipse"].x, traces["OOD ellipse"].y]) - mean[:, None]
-    distance = np.einsum("ik,ij,jk->k", ellipse, np.linalg.inv(covariance), ellipse)
-    assert distance == pytest.approx(RADIUS**2)
-    for name, own in (("Plain average: cut", weights["average"]), ("Best weighting: cut", weights["best"])):
-        ends = np.stack([traces[name].x, traces[name].y])
-        assert own @ ends == pytest.approx(own @ mean / 2)
-    assert traces["ID"].marker.symbol != traces["OOD"].marker.symbol
-    assert any(note.showarrow and note.x == 1.0 and note.y == 2.0 for note in fig.layout.annotations)
-
-
-def test_scatter_without_a_direction_has_no_cut_and_no_arrow():
-    images = pd.DataFrame({"kind": ["id", "ood"], "encoder": [0.0, 0.0], "decoder": [0.0, 0.0]})
-    same = (np.zeros(2), np.eye(2))
-    fig = pair_scatter_figure(images, {"id": same, "ood": same}, {"best": np.zeros(2)})
-    assert not any("cut" in trace.name for trace in fig.data)
-    assert not fig.layout.annotations
+def test_the_curve_of_two_taps_runs_along_their_correlation(figures):
+    figure = figures["lab-two-curve"]
+    average = next(trace for trace in figure.chart.data if trace.name == "Plain average")
+    correlations = np.arange(-9, 10) / 10
+    assert list(average.x) == pytest.approx(correlations)
+    assert list(average.y) == pytest.approx([phi(1.2 / math.sqrt(1 + r)) for r in correlations])
+    assert figure.stem == "lab-combinations-correlation"

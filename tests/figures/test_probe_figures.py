@@ -1,72 +1,79 @@
-"""The probe's figures through their traces: z-scores as bars of two images, and scores on the ID histogram."""
+"""The probe's figures hold what it has seen beside the stored ID scores, and are what the page shows."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
+from page_steps import open_page, texts
 
-from cfs_explore.figures import FigureDataError
-from cfs_explore.figures.score_marks import score_marks_figure
-from cfs_explore.figures.theme import ROLE_COLOURS
-from cfs_explore.figures.z_bars import z_bars_figure
+from cfs_explore.figures import probe
+from cfs_explore.probe.seen import TapView
 
+LEVEL, TAP = 3, 10
 ROLES = {"A": "id", "B": "ood"}
 
 
-@pytest.fixture
-def z():
-    rows = [
-        (image, channel, pooling, 0.1 * channel, sign * (channel + 1) * scale)
-        for image, sign in (("A", 1), ("B", -4))
-        for pooling, scale in (("mean", 1.0), ("std", 0.5))
-        for channel in range(3)
-    ]
-    return pd.DataFrame(rows, columns=["image", "channel", "pooling", "value", "z"])
+@pytest.fixture(scope="module")
+def id_scores(digits):
+    return digits.scores("id_test")[:, :, LEVEL, TAP].ravel()
 
 
-def bars(trace) -> dict[int, float]:
-    """Channel -> height of its bar, each of which starts at zero and ends with a gap."""
-    x, y = np.reshape(trace.x, (-1, 3)), np.reshape(trace.y, (-1, 3))
-    assert (y[:, 0] == 0).all() and np.isnan(y[:, 2]).all() and (x[:, 0] == x[:, 1]).all()
-    return {round(at): float(height) for at, height in zip(x[:, 0], y[:, 1], strict=True)}
+def seen_by(tap, score=(0.0, 0.0), z=None):
+    """What a tap made of two images."""
+    z = np.zeros((2, 2 * tap.channels)) if z is None else z
+    return TapView(tap, np.ones(z.shape), z, np.array(score, np.float32), np.zeros((2, tap.channels, 1, 1)))
 
 
-def test_bars_are_the_z_scores_of_each_image_and_pooling_in_its_colour(z):
-    fig = z_bars_figure(z, ROLES)
-    assert [(trace.name, trace.yaxis) for trace in fig.data] == [("A", "y"), ("B", "y"), ("A", "y2"), ("B", "y2")]
-    assert bars(fig.data[0]) == {0: 1, 1: 2, 2: 3} and bars(fig.data[3]) == {0: -2, 1: -4, 2: -6}
-    assert [trace.line.color for trace in fig.data[:2]] == [ROLE_COLOURS["id"], ROLE_COLOURS["ood"]]
-    assert [trace.line.dash for trace in fig.data] == ["solid", "4px,2px"] * 2
-    assert [trace.showlegend for trace in fig.data] == [True, True, False, False]
-    assert fig.data[0].x[0] < 0 < fig.data[1].x[0]  # side by side
+def test_bins_hold_every_id_score(digits, id_scores):
+    bins, log = probe.id_bins(digits, LEVEL, TAP)
+    assert log and bins["id"].sum() == pytest.approx(1)
+    edges = [*bins["left"], bins["right"].iloc[-1]]
+    counts = np.histogram(np.clip(id_scores, edges[0], edges[-1]), edges)[0]
+    np.testing.assert_allclose(bins["id"], counts / len(id_scores), atol=1e-9)
+    with_zero = SimpleNamespace(scores=lambda role, level: np.array([0.0, 1.0, 2.0]).reshape(3, 1, 1, 1))
+    assert not probe.id_bins(with_zero, 0, 0)[1]
 
 
-def test_both_rows_have_one_scale_that_holds_every_bar(z):
-    fig = z_bars_figure(z, ROLES, "dark")
-    assert fig.layout.yaxis.range == fig.layout.yaxis2.range
-    low, high = fig.layout.yaxis.range
-    assert low < -12 and high > 3
+def test_scores_stand_on_the_histogram(digits):
+    tap, level = digits.taps[TAP], digits.levels[LEVEL]
+    bins, _ = probe.id_bins(digits, LEVEL, TAP)
+    figure = probe.scores(digits, seen_by(tap, (0.9, 23.46)), LEVEL, ROLES, "light")
+    histogram, *lines = figure.chart.data
+    assert [line.x[0] for line in lines] == pytest.approx([0.9, 23.46]) and list(histogram.y[1:-2]) == bins[
+        "id"
+    ].tolist()
+    assert "421 ID test images × 5 draws" in figure.caption and f"λ = {level.lam:.2f}" in figure.caption
+    assert figure.alt.startswith("Slot scores A 0.900, B 23.5 on the histogram of 421")
+    assert figure.rows["image"].tolist() == ["A", "B"] and figure.rows["score"].tolist() == pytest.approx([0.9, 23.46])
+    assert figure.stem == f"digits-probe-{tap.name}-score"
 
 
-def test_one_image_stands_in_the_middle(z):
-    fig = z_bars_figure(z[z["image"] == "A"], {"A": "id"})
-    assert len(fig.data) == 2 and fig.data[0].x[0] == 0
+def test_z_scores_name_the_largest(digits):
+    tap, z = replace(digits.taps[TAP], channels=3), np.linspace(-5, 4, 12).reshape(2, 6)
+    figure = probe.z_scores(digits, seen_by(tap, z=z), LEVEL, ROLES, "light")
+    assert "the largest is -5.0, image A, channel 0" in figure.alt
+    drawn = {(trace.name, trace.yaxis): trace.y[1::3] for trace in figure.chart.data}
+    np.testing.assert_allclose(drawn["B", "y2"], z[1, 3:], rtol=1e-6)
+    assert f"{digits.entry('id_train').samples:,} ID-train snapshots" in figure.caption
+    assert figure.stem == f"digits-probe-{tap.name}-z"
 
 
-def test_scores_stand_where_they_are_on_the_id_histogram():
-    bins = pd.DataFrame({"left": [1.0, 2.0, 4.0], "right": [2.0, 4.0, 8.0], "id": [0.2, 0.5, 0.3]})
-    marks = pd.DataFrame(
-        {"image": ["A", "B"], "role": ["id", "ood"], "score": [1.5, 20.0], "text": ["A 1.50", "B 20.0"]}
-    )
-    fig = score_marks_figure(bins, marks, log=True)
-    histogram, a, b = fig.data
-    assert list(histogram.x) == [1, 1, 2, 4, 8, 8] and list(histogram.y) == [0, 0.2, 0.5, 0.3, 0.3, 0]
-    assert (list(a.x), list(b.x)) == ([1.5, 1.5], [20.0, 20.0]) and fig.layout.xaxis.type == "log"
-    assert (a.line.color, b.line.color) == (ROLE_COLOURS["id"], ROLE_COLOURS["ood"]) and b.line.dash == "dash"
-    assert "A 1.50" in a.text[1] and (a.textposition, b.textposition) == ("middle right", "middle left")
-    assert score_marks_figure(bins, marks).layout.xaxis.type is None
-
-
-@pytest.mark.parametrize("missing", ["z", "pooling"])
-def test_a_missing_column_is_named(z, missing):
-    with pytest.raises(FigureDataError, match=missing):
-        z_bars_figure(z.drop(columns=missing), ROLES)
+def test_the_page_shows_these_figures_at_a_measured_level(digits):
+    level, draw = 4, 2
+    tap = [each.name for each in digits.taps].index("up_blocks.1.resnets.2")
+    app = open_page(
+        "probe", run="digits", ood="letters", probe_a="11", probe_b="99", probe_lam="1", probe_draw=str(draw),
+        probe_decoder="up_blocks.1.resnets.2",
+    )  # fmt: skip
+    app.session_state["probe_charts"] = True
+    app.run()
+    scores = [digits.scores("id_test")[11, draw, level, tap], digits.scores("ood", "letters")[99, draw, level, tap]]
+    figure = probe.scores(digits, seen_by(digits.taps[tap], scores), level, ROLES, "light")
+    charts = {chart.proto.id.rsplit("-", 1)[-1]: chart.proto for chart in app.get("plotly_chart")}
+    shown = charts["probe_decoder_score"]
+    assert shown.alt == figure.alt and figure.caption in texts(app)
+    assert json.loads(shown.config)["toImageButtonOptions"]["filename"] == figure.stem
+    assert json.loads(shown.spec)["data"][0] == json.loads(figure.chart.to_json())["data"][0]
+    assert "ID-train snapshots" in texts(app) and charts["probe_decoder_z"].alt.startswith("z-scores of")

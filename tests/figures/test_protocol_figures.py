@@ -1,227 +1,187 @@
-"""The protocol page's levels, alignment and conditioning, through the figures' traces."""
+"""The protocol page's figures hold the tables' numbers, say of what, and are what the page shows of one exploration."""
 
 import base64
 import io
+import re
 
 import numpy as np
-import pandas as pd
 import pytest
+from page_steps import open_page
 from PIL import Image
+from same_as_page import assert_page_shows
+from scipy.stats import spearmanr
 
-from cfs_explore.figures import FigureDataError, export_bytes, has_browser, template, to_publication
-from cfs_explore.figures.alignment_curves import alignment_curves_figure
-from cfs_explore.figures.conditioning_lines import PUBLISHED, conditioning_lines_figure
-from cfs_explore.figures.level_pictures import enlarged, level_pictures_figure
-from cfs_explore.figures.map_heatmap import CLICK_LAYER
-from cfs_explore.figures.sensitivity_dots import sensitivity_dots_figure, variant_label
-from cfs_explore.figures.theme import ROLE_COLOURS
+from cfs_explore.figures.choices import choose
+from cfs_explore.figures.needs import NotMeasuredError
+from cfs_explore.figures.protocol import KINDS
+from cfs_explore.figures.protocol_conditioning import told_label
+from cfs_explore.store import Run
 
-LAMS = (9.2, 7.0, 5.0, 1.0)
-MINUS = "\u2212"
-
-
-def png(side: int, seed: int = 0) -> bytes:
-    buffer = io.BytesIO()
-    pixels = np.random.default_rng(seed).integers(0, 256, (side, side), dtype=np.uint8)
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def pictures(levels: int = 4, side: int = 16) -> pd.DataFrame:
-    lams = {-1: np.nan} | dict(enumerate(np.linspace(9, -5, levels)))
-    rows = [(row, level, lam, png(side, level + 1)) for row in ("letters", "digits 1") for level, lam in lams.items()]
-    return pd.DataFrame(rows, columns=["row", "level", "lam", "png"]).sort_values("level", kind="stable")
-
-
-def curve(shift: float = 0.0) -> pd.DataFrame:
-    lam = np.arange(9.0, -8.5, -0.5)
-    value = 1 / (1 + np.exp(lam - 2 - shift))
-    return pd.DataFrame({"lam": lam, "score_norm": value, "score_norm_se": 0.01, "n": 64})
-
-
-@pytest.fixture
-def sensitive() -> pd.DataFrame:
-    rows = pd.DataFrame({"variant": ["lam - 0.5", "logsnr", "uniform_t"], "baseline": "logsnr"})
-    rows = rows.assign(ood="letters", cells=232, best_tap="up_blocks.2.resnets.0", best_requested=3.0)
-    rows = rows.assign(baseline_tap="up_blocks.2.resnets.0", baseline_requested=1.0, moved_levels=[-1, 0, -3])
-    numbers = {"spearman": [0.95, 1.0, 0.8], "cost_of_moving": [0.01, 0.0, 0.15], "cfs_minus_dec": [-0.02, -0.03, 0.0]}
-    for name, values in numbers.items():
-        value = np.array(values)
-        rows = rows.assign(**{name: value, f"{name}_lo": value - 0.02, f"{name}_hi": value + 0.03})
-    cfs = np.array([0.84, 0.85, 0.86])
-    rows = rows.assign(cfs_auroc=cfs, cfs_lo=cfs - 0.03, cfs_hi=cfs + 0.03, dec_auroc=cfs + 0.01, moved_depth=0.0)
-    return rows.assign(cfs_place=0.9, baseline_place=0.88, n_id=250, n_ood=250)
+#: Kind -> the page's view and chart that show it.
+SHOWN = {
+    "protocol-curves": ("levels", "protocol_curves"),
+    "protocol-pictures": ("levels", "protocol_pictures"),
+    "protocol-sensitivity": ("alignment", "protocol_sensitivity"),
+    "protocol-alignments": ("alignment", "strip_protocol"),
+    "protocol-told": ("conditioning", "protocol_loss"),
+    "protocol-conditioning": ("conditioning", "protocol_offsets"),
+    "protocol-cost": ("cost", "protocol_front"),
+}
+#: Kind -> what its caption says of n and the OOD set. The curves are of ID images, the pictures no measurement, and
+#: the maps under the sensitivity share its n.
+SAID = {
+    "protocol-curves": ["64 ID-train images"],
+    "protocol-pictures": ["the run's first noise draw"],
+    "protocol-sensitivity": ["OOD: letters", "n = 250 ID, 250 OOD"],
+    "protocol-alignments": ["columns: taps in order of execution"],
+    "protocol-told": ["OOD: letters", "n = 150 ID, 150 OOD"],
+    "protocol-conditioning": ["OOD: letters", "n = 150 ID, 150 OOD"],
+    "protocol-cost": ["OOD: letters", "n = 421 ID, 250 OOD"],
+}
+STAGES = {"levels": "Levels and cost", "cost": "Levels and cost"}
 
 
-@pytest.fixture
-def told() -> pd.DataFrame:
-    """10 cells of each region; a cell loses 0.01 x its number x the offset; "published" as much as 3."""
-    rows = []
-    for variant, offset in (("matched", 0.0), ("lam - 2", -2.0), ("lam + 2", 2.0), (PUBLISHED, np.nan)):
-        for region in ("input", "encoder", "decoder"):
-            for k in range(10):
-                loss = 0.01 * k * (3 if variant == PUBLISHED else offset)
-                rows.append((variant, offset, k, LAMS[k % 4], f"{region} tap", region, 0.8 - loss, loss))
-    frame = pd.DataFrame(rows, columns=["variant", "offset", "level", "lam", "tap", "region", "auroc", "loss"])
-    return frame.assign(loss_lo=frame["loss"] - 0.05, loss_hi=frame["loss"] + 0.05)
+@pytest.fixture(scope="module")
+def letters(digits):
+    return choose(digits, ood="letters")
 
 
-def test_pictures_stand_in_rows_clean_to_noisy(theme):
-    fig = level_pictures_figure(pictures(), theme)
-    assert fig.layout.template == template(theme)
-    images, layer = fig.layout.images, fig.data[0]
-    assert len(images) == len(layer.x) == 10
-    assert fig.layout.xaxis.ticktext == ("clean", "λ 9.0", "λ 4.3", f"λ {MINUS}0.3", f"λ {MINUS}5.0")
-    assert {(image.x, image.y) for image in images} == set(zip(layer.x, layer.y, strict=True))
-    words = dict(zip(zip(layer.x, layer.y, strict=True), layer.hovertext, strict=True))
-    top, bottom = sorted(set(layer.y))  # y runs downwards
-    assert words[0, top] == "<b>letters</b><br>clean" and words[1, bottom] == "<b>digits 1</b><br>λ 9.00"
-    assert [note.text for note in fig.layout.annotations] == ["letters", "digits 1"]
+@pytest.fixture(scope="module")
+def conditioning(digits):
+    table = digits.table("conditioning")
+    return table[table["ood"] == "letters"].set_index(["variant", "level", "tap"])
 
 
-def test_small_pictures_are_enlarged_without_blur():
-    fig = level_pictures_figure(pictures(side=16))
-    source = fig.layout.images[0].source
-    assert source.startswith("data:image/png;base64,")
-    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))))
-    assert shown.shape == (160, 160)
-    np.testing.assert_array_equal(shown[::10, ::10], np.asarray(Image.open(io.BytesIO(png(16)))))
-    assert len(np.unique(shown)) <= 256 and (shown[:10, :10] == shown[0, 0]).all()
-    assert enlarged(png(128)) == png(128)
+def make(kind, run, choices, theme="light"):
+    return KINDS[kind].make(run, choices, theme)
 
 
-def test_many_levels_get_every_second_label_and_rows_give_the_height():
-    many = level_pictures_figure(pictures(13))
-    labels = many.layout.xaxis.ticktext
-    assert len(labels) == 14 and all(labels[::2]) and not any(labels[1::2])
-    one = pictures().query("row == 'letters'")
-    assert level_pictures_figure(one).layout.height < level_pictures_figure(pictures()).layout.height
-    with pytest.raises(FigureDataError, match="several pictures"):
-        level_pictures_figure(pd.concat([one, one]))
+def trace(figure, name):
+    return next(each for each in figure.chart.data if each.name == name)
 
 
-def test_pictures_in_print_have_the_height_of_their_rows():
-    printed = to_publication(level_pictures_figure(pictures(8), "dark"), "84mm")
-    wide = to_publication(level_pictures_figure(pictures(8), "dark"), "174mm")
-    assert printed.layout.height < 0.6 * wide.layout.height
-    assert not [trace for trace in printed.data if trace.meta == CLICK_LAYER] and len(printed.layout.images) == 18
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_is_whole_and_says_of_what(kind, digits, letters):
+    figure, dark = (make(kind, digits, letters, theme) for theme in ("light", "dark"))
+    assert len(figure.rows) and figure.alt and all(each in figure.caption for each in SAID[kind])
+    assert not re.search(r"\s", figure.stem) and figure.stem.startswith("digits-")
+    assert figure.chart.layout.template.layout.font.color != dark.chart.layout.template.layout.font.color
 
 
-def test_curves_have_bands_and_the_page_s_exploration_first(theme):
-    fig = alignment_curves_figure({"mine": curve(), "reference": curve(1.0)}, "score_norm", theme=theme)
-    assert fig.layout.template == template(theme)
-    lines = [trace for trace in fig.data if trace.name]
-    assert [line.name for line in lines] == ["mine", "reference"]
-    assert len({line.line.dash for line in lines}) == len({line.line.color for line in lines}) == 2
-    band = next(trace for trace in fig.data if trace.fill == "toself")
-    assert max(band.y) == pytest.approx(curve()["score_norm"].max() + 1.96 * 0.01, abs=1e-4)
-    high, low = fig.layout.xaxis.range
-    assert high > 9 and low < -8 and "0 predicts nothing" in fig.layout.yaxis.title.text
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_the_stage_says_what_to_run(kind, bare):
+    title = STAGES.get(SHOWN[kind][0], SHOWN[kind][0].capitalize())
+    with pytest.raises(NotMeasuredError, match=rf"without the stage {title}\. `cfs-explore diagnose"):
+        make(kind, bare, choose(bare))
 
 
-def test_aligned_levels_join_the_two_curves():
-    requests = pd.DataFrame({"requested": [5.0, 1.0], "lam": [4.0, 0.0], "reachable": [True, False]}, index=[7, 3])
-    fig = alignment_curves_figure({"mine": curve(), "reference": curve(1.0)}, "score_norm", requests)
-    marks = {trace.name: trace for trace in fig.data if trace.mode == "markers"}
-    assert marks["Requested"].marker.symbol == "circle-open" and marks["Aligned"].marker.symbol == "circle"
-    assert list(marks["Requested"].x) == [5.0, 1.0]
-    assert list(marks["Aligned"].x) == [4.0] and list(marks["Out of reach"].x) == [0.0]
-    # The reference is one unit of log-SNR further, so that these levels are aligned exactly.
-    assert marks["Aligned"].y[0] == pytest.approx(marks["Requested"].y[0])
-    joined = next(trace for trace in fig.data if trace.line.width == 1)
-    assert list(joined.x) == [5.0, 4.0, None, 1.0, 0.0, None]
+def test_the_curve_is_the_score_magnitude_from_clean_to_noisy(digits, letters):
+    figure = make("protocol-curves", digits, letters)
+    expected = digits.table("alignment_curves").sort_values("lam", ascending=False)
+    line = trace(figure, digits.name)
+    assert np.allclose(line.x, expected["lam"]) and np.allclose(line.y, expected["score_norm"])
 
 
-def test_curves_refuse_what_they_cannot_draw():
-    with pytest.raises(FigureDataError, match="'kind'"):
-        alignment_curves_figure({"mine": curve()}, "loudness")
-    with pytest.raises(FigureDataError, match="1 to 3"):
-        alignment_curves_figure({}, "score_norm")
-    with pytest.raises(FigureDataError, match="perceptual"):
-        alignment_curves_figure({"mine": curve()}, "perceptual")
-    requests = pd.DataFrame({"requested": [5.0], "lam": [4.0], "reachable": [True]})
-    with pytest.raises(FigureDataError, match="reference's curve"):
-        alignment_curves_figure({"mine": curve()}, "score_norm", requests)
+def test_pictures_are_two_id_images_and_one_of_the_set(digits, letters):
+    figure, table = make("protocol-pictures", digits, letters), digits.table("level_pictures")
+    assert list(figure.rows["row"].unique()) == ["digits 0-6 1", "digits 0-6 2", "letters"]
+    shown = [pixels(base64.b64decode(each.source.split(",")[1])) for each in figure.chart.layout.images]
+    assert len(shown) == 3 * (1 + len(digits.levels)) == len(figure.rows)
+    stored = table.set_index(["image_id", "level"])["png"]
+    for row, picture in zip(figure.rows.itertuples(), shown, strict=True):
+        original = pixels(stored[row.image_id, row.level])
+        factor = len(picture) // len(original)
+        assert (picture[::factor, ::factor] == original).all()
+        assert np.isnan(row.lam) if row.level == -1 else row.lam == digits.levels[row.level].lam
 
 
-def test_variants_have_human_names():
-    names = ["logsnr", "uniform_t", "score_norm", "perceptual", "lam - 0.5", "lam + 0.5", "odd"]
-    assert [variant_label(name) for name in names] == [
-        "log-SNR", "uniform time", "score magnitude", "visible change", f"λ {MINUS} 0.5", "λ + 0.5", "odd",
-    ]  # fmt: skip
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)))
 
 
-def test_sensitivity_has_three_panels_with_the_baseline_first(sensitive, theme):
-    fig = sensitivity_dots_figure(sensitive, theme)
-    assert fig.layout.template == template(theme)
-    labels = [note.text for note in fig.layout.annotations if note.text.startswith("<b>")]
-    assert labels == ["<b>log-SNR</b> (own)", f"<b>λ {MINUS} 0.5</b>", "<b>uniform time</b>"]
-    for panel, values in {"x": [1, 0.95, 0.8], "x2": [0, 0.01, 0.15], "x3": [0.85, 0.84, 0.86]}.items():
-        dots = [trace for trace in fig.data if (trace.xaxis or "x") == panel and len(trace.x) == 1]
-        assert [(dot.x[0], dot.y[0]) for dot in dots] == list(zip(values, range(3), strict=True))
-        assert all(dot.error_x.array[0] > 0 for dot in dots)
-    decoder = fig.data[-1]
-    assert decoder.xaxis == "x3" and decoder.marker.symbol == "diamond-open" and list(decoder.y) == [0, 1, 2]
-    rules = {(shape.xref, shape.x0) for shape in fig.layout.shapes if shape.x0 == shape.x1}
-    assert rules == {("x", 1.0), ("x2", 0.0), ("x3", 0.85)}
+def test_a_run_without_images_has_no_pictures(digits, letters, monkeypatch):
+    run, table = Run(digits.path), digits.table("level_pictures").iloc[:0]
+    monkeypatch.setattr(run, "table", lambda name: table if name == "level_pictures" else digits.table(name))
+    with pytest.raises(NotMeasuredError, match="images of these sets are not part of this exploration"):
+        make("protocol-pictures", run, letters)
 
 
-def test_sensitivity_says_where_a_number_is_missing(sensitive):
-    none = sensitive.assign(cfs_auroc=np.nan, cfs_lo=np.nan, cfs_hi=np.nan, dec_auroc=np.nan)
-    none.loc[2, ["spearman", "spearman_lo", "spearman_hi"]] = np.nan
-    fig = sensitivity_dots_figure(none)
-    missing = [(note.xref, note.y) for note in fig.layout.annotations if note.text == "n/a"]
-    assert missing == [("x domain", 2), ("x3 domain", 0), ("x3 domain", 1), ("x3 domain", 2)]
-    assert {trace.xaxis or "x" for trace in fig.data} == {"x", "x2"}
-    with pytest.raises(FigureDataError, match="twice"):
-        sensitivity_dots_figure(pd.concat([sensitive, sensitive]))
-
-
-def test_conditioning_is_nothing_at_the_truth_and_has_percentile_bands(told, theme):
-    fig = conditioning_lines_figure(told, theme)
-    assert fig.layout.template == template(theme)
-    lines = {trace.name: trace for trace in fig.data if trace.mode == "lines+markers"}
-    assert set(lines) == {"Encoder", "Decoder", "Others"}
-    assert lines["Decoder"].line.color == ROLE_COLOURS["decoder"]
-    assert list(lines["Encoder"].x) == [-2, 0, 2] and list(lines["Encoder"].y) == pytest.approx([-0.09, 0, 0.09])
-    bands = [trace for trace in fig.data if trace.fill == "toself"]
-    assert [max(band.y) for band in bands] == pytest.approx([0.02 * 8.1] * 2)
-    assert "median loss 0.090" in lines["Encoder"].hovertext[2]
-    assert "excludes 0 in 70 % of 10 cells" in lines["Encoder"].hovertext[2]  # losses above 0.05: cells 3 to 9
-    assert [shape.y0 for shape in fig.layout.shapes if shape.y0 == shape.y1] == [0]
-
-
-def test_the_published_conditioning_has_a_column_of_its_own(told):
-    fig = conditioning_lines_figure(told)
-    points = [trace for trace in fig.data if trace.mode == "markers"]
-    assert len(points) == 3 and all(point.x[0] > 2.5 for point in points)
-    assert all(point.y[0] == pytest.approx(0.135) for point in points)
-    assert fig.layout.xaxis.ticktext == (f"{MINUS}2", "0", "+2", "published")
-    without = conditioning_lines_figure(told[~told["variant"].isin([PUBLISHED, "matched"])])
-    assert without.layout.xaxis.ticktext == (f"{MINUS}2", "0", "+2")
-    assert not [trace for trace in without.data if trace.mode == "markers"]
-
-
-@pytest.mark.skipif(not has_browser(), reason="needs Chrome or Chromium")
-def test_every_figure_goes_to_print(sensitive, told):
-    figures = (
-        level_pictures_figure(pictures(), "dark"),
-        alignment_curves_figure({"mine": curve()}, "score_norm", theme="dark"),
-        sensitivity_dots_figure(sensitive, "dark"),
-        conditioning_lines_figure(told, "dark"),
+def test_the_rank_correlation_is_that_of_the_two_maps_in_reach(digits, letters):
+    figure, table = make("protocol-sensitivity", digits, letters), digits.table("alignment_maps")
+    table = table[table["ood"] == "letters"]
+    levels = digits.table("alignment_levels").set_index(["variant", "index"])["reachable"]
+    own, moved = (
+        table[table["variant"] == name].set_index(["index", "tap"])["auroc"] for name in ("logsnr", "lam - 0.5")
     )
-    for figure in figures:
-        assert export_bytes(figure, "svg", width="84mm").startswith(b"<svg")
+    reached = [cell for cell in own.index if levels["lam - 0.5", cell[0]]]
+    assert len(reached) < len(own)
+    expected = spearmanr(own[reached], moved[reached]).statistic
+    assert trace(figure, "λ − 0.5: spearman").x[0] == pytest.approx(expected)
+    assert f"λ − 0.5: rank correlation {expected:.2f}" in figure.alt
 
 
-def test_every_figure_prints_alike_from_both_themes(sensitive, told):
-    three = {"mine": curve(), "reference": curve(1.0), "third": curve(2.0)}
-    requests = pd.DataFrame({"requested": [5.0], "lam": [4.0], "reachable": [True]})
-    for make in (
-        lambda theme: level_pictures_figure(pictures(), theme),
-        lambda theme: alignment_curves_figure(three, "score_norm", requests, theme),
-        lambda theme: sensitivity_dots_figure(sensitive, theme),
-        lambda theme: conditioning_lines_figure(told, theme),
-    ):
-        light, dark = (to_publication(make(theme), "84mm") for theme in ("light", "dark"))
-        assert light.to_dict() == dark.to_dict()
+def test_every_alignment_has_its_map(digits, letters):
+    figure, table = make("protocol-alignments", digits, letters), digits.table("alignment_maps")
+    heats = [each for each in figure.chart.data if each.type == "heatmap"]
+    variants = table["variant"].unique()
+    assert len(heats) == len(variants)
+    for variant, heat in zip(variants, heats, strict=True):
+        cells = table[(table["variant"] == variant) & (table["ood"] == "letters")]
+        expected = cells.pivot(index="index", columns="tap", values="auroc")[[tap.name for tap in digits.taps]]
+        assert np.allclose(without_gaps(heat.z), expected)
+    missed = digits.table("alignment_levels").query("not reachable")["variant"].value_counts()
+    assert missed["lam - 0.5"] == 1 and "left out of the correlation: λ − 0.5 1, λ + 0.5 1." in figure.caption
+
+
+def without_gaps(z) -> np.ndarray:
+    """A map's values without the empty columns between regions."""
+    values = np.array(z, float)
+    return values[:, ~np.isnan(values).all(axis=0)]
+
+
+def test_the_loss_is_the_truth_minus_the_level_most_too_clean(digits, letters, conditioning):
+    figure, aurocs = make("protocol-told", digits, letters), conditioning["auroc"]
+    expected = (aurocs["matched"] - aurocs["lam + 2"]).unstack()[[tap.name for tap in digits.taps]]
+    assert np.allclose(without_gaps(figure.chart.data[0].z), expected)
+    assert "AUROC told 2 too clean" in figure.caption and figure.stem == "digits-letters-told-lam-+-2"
+
+
+def test_lines_are_medians_over_a_regions_cells(digits, letters, conditioning):
+    figure, aurocs = make("protocol-conditioning", digits, letters), conditioning["auroc"]
+    decoder = [tap.name for tap in digits.taps if tap.region == "decoder"]
+    line = trace(figure, "Decoder")
+    for offset, median in zip(line.x, line.y, strict=True):
+        told = aurocs[f"lam {'+' if offset > 0 else '-'} {abs(offset):g}"] if offset else aurocs["matched"]
+        losses = (aurocs["matched"] - told)[lambda rows: rows.index.get_level_values("tap").isin(decoder)]
+        assert median == pytest.approx(losses.median(), abs=1e-9)
+    assert list(line.x) == [-2, -1, 0, 1, 2]
+
+
+def test_what_the_network_is_told():
+    assert [told_label(name) for name in ("lam + 2", "lam - 0.5", "published")] == [
+        "2 too clean",
+        "0.5 too noisy",
+        "As published",
+    ]
+
+
+def test_no_detector_beats_one_of_the_front_for_less(digits, letters):
+    figure = make("protocol-cost", digits, letters)
+    rows, depth = figure.rows, {tap.name: tap.depth for tap in digits.taps}
+    cells = rows[rows["kind"] == "cell"]
+    paid = [row.draws * depth[row.detector.split(" @ ")[0]] for row in cells.itertuples()]
+    assert np.allclose(cells["effective"], paid) and len(cells) == 2 * len(digits.taps) * len(digits.levels)
+    cost, found = rows["effective"].to_numpy(), rows["picked_auroc"].to_numpy()
+    beaten = [((cost <= c) & (found >= a) & ((cost < c) | (found > a))).any() for c, a in zip(cost, found, strict=True)]
+    front = rows[~np.array(beaten)].sort_values("effective")
+    points = trace(figure, "On the front")
+    assert set(points.x) == set(front["effective"]) and set(points.y) == set(front["judged_auroc"])
+
+
+@pytest.mark.parametrize("view", ["levels", "alignment", "conditioning", "cost"])
+def test_the_page_shows_these_figures(view, digits, choices):
+    app = open_page("protocol", run="digits", protocol_view=view, protocol_against="")
+    for kind, (where, key) in SHOWN.items():
+        if where == view:
+            assert_page_shows(app, key, make(kind, digits, choices))
+    assert set(SHOWN) == set(KINDS)

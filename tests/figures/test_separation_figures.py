@@ -1,197 +1,164 @@
-"""The separation page's figures, through their traces."""
+"""The separation page's figures hold the tables' numbers, say of what, and are what the page shows."""
 
-from statistics import NormalDist
+import re
 
 import numpy as np
-import pandas as pd
 import pytest
+from page_steps import open_page
+from same_as_page import assert_page_shows
 
-from cfs_explore.figures import (
-    FigureDataError,
-    auroc_map_figure,
-    channel_bars_figure,
-    delta_parts_figure,
-    export_bytes,
-    has_browser,
-    head_dots_figure,
-    predicted_measured_figure,
-    sparsity_figure,
-    tap_parts_figure,
-    to_publication,
-    top_channels_figure,
+from cfs_explore.figures.choices import choose
+from cfs_explore.figures.needs import NotMeasuredError
+from cfs_explore.figures.separation import KINDS
+
+#: Kind -> the page's view and chart that show it.
+SHOWN = {
+    "separation-predicted": ("cells", "separation_scatter"),
+    "separation-parts": ("cells", "separation_parts"),
+    "separation-share": ("cells", "separation_map"),
+    "separation-taps": ("cells", "separation_taps"),
+    "separation-channels": ("channels", "separation_channels"),
+    "separation-sparsity": ("channels", "separation_sparsity_curve"),
+    "separation-top-channels": ("channels", "separation_top"),
+    "separation-heads": ("heads", "separation_heads"),
+}
+
+
+@pytest.fixture(scope="module")
+def letters(digits):
+    """Choices beside the defaults: another OOD set; the cell stays one whose snapshots were kept."""
+    return choose(digits, ood="letters")
+
+
+@pytest.fixture(scope="module")
+def cells(digits):
+    table = digits.table("separation")
+    return table[table["ood"] == "letters"].reset_index(drop=True)
+
+
+def make(kind, run, choices):
+    return KINDS[kind].make(run, choices, "light")
+
+
+def trace(figure, name):
+    return next(each for each in figure.chart.data if each.name == name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_is_whole_and_says_of_what(kind, digits, letters):
+    figure = make(kind, digits, letters)
+    assert len(figure.rows) and figure.alt
+    assert not re.search(r"\s", figure.stem) and figure.stem.startswith("digits-letters-")
+    assert "OOD: letters; n = 421 ID, 250 OOD" in figure.caption
+    whole_map = kind in ("separation-predicted", "separation-share", "separation-taps")
+    assert whole_map or ("up1.res2 @ λ 5.0" in figure.caption and "-cell80-" in figure.stem)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_the_stage_says_what_to_run(kind, bare):
+    with pytest.raises(NotMeasuredError, match=r"without the stage Separation\. `cfs-explore diagnose .*separation`"):
+        make(kind, bare, choose(bare))
+
+
+@pytest.mark.parametrize("view", ["cells", "channels", "heads"])
+def test_the_page_shows_these_figures(view, digits, choices):
+    app = open_page("separation", run="digits", separation_view=view)
+    for kind, (where, key) in SHOWN.items():
+        if where == view:
+            assert_page_shows(app, key, make(kind, digits, choices))
+    assert set(SHOWN) == set(KINDS)
+
+
+@pytest.fixture(scope="module")
+def chosen(cells, letters):
+    return cells.iloc[letters.cell]
+
+
+@pytest.fixture(scope="module")
+def contributions(digits, letters):
+    """c_j of the chosen cell by formula (10), written out; (2C,), means before standard deviations."""
+    level, tap = divmod(letters.cell, len(digits.taps))
+    start = sum(2 * each.channels for each in digits.taps[:tap])
+    columns = slice(start, start + 2 * digits.taps[tap].channels)
+    moments = [digits.moments(*which) for which in (("id_train",), ("id_test",), ("ood", "letters"))]
+    means = [each["mean"][level, columns] for each in moments]
+    variances = [each["m2"][level, columns] / each["count"] for each in moments]
+    shift = (means[2] - means[0]) ** 2 - (means[1] - means[0]) ** 2
+    return (shift + variances[2] - variances[1]) / variances[0] / len(shift)
+
+
+def test_predicted_has_a_point_per_cell_where_the_table_says(digits, letters, cells, chosen):
+    figure = make("separation-predicted", digits, letters)
+    points = {
+        int(index): (x, y)
+        for each in figure.chart.data
+        if each.customdata is not None
+        for index, x, y in zip(each.customdata, each.x, each.y, strict=True)
+    }
+    expected = zip(cells["predicted"], cells["auroc"], strict=True)
+    assert points == dict(enumerate(expected)) and len(points) == 29 * 8
+    assert (*trace(figure, "Chosen cell").x, *trace(figure, "Chosen cell").y) == (chosen["predicted"], chosen["auroc"])
+    inside = cells["predicted"].between(cells["lo"], cells["hi"]).mean()
+    assert f"in {100 * inside:.0f} % of the cells" in figure.caption
+
+
+def test_parts_are_those_of_the_cell(digits, letters, chosen):
+    figure = make("separation-parts", digits, letters)
+    names = ["mean_shift", "variance_change", "delta"]
+    assert [each.x[0] for each in figure.chart.data] == [chosen[name] for name in names]
+    assert figure.rows[names].iloc[0].tolist() == [chosen[name] for name in names]
+
+
+def test_share_map_is_the_mean_shifts_part(digits, letters, cells):
+    figure = make("separation-share", digits, letters)
+    share = cells["mean_shift"].abs() / (cells["mean_shift"].abs() + cells["variance_change"].abs())
+    heat = [value for row in figure.chart.data[0].z for value in row if value is not None and np.isfinite(value)]
+    np.testing.assert_allclose(heat, share, rtol=1e-12)
+    outlined = {shape.name for shape in figure.chart.layout.shapes if shape.name}
+    assert outlined == {f"selected {letters.cell}"}
+
+
+def test_taps_are_those_of_the_cells_level(digits, letters, cells):
+    figure = make("separation-taps", digits, letters)
+    level = cells[cells["level"] == letters.cell // 29]
+    scale = np.sqrt(level["var_id"] + level["var_ood"])
+    for name, column in (
+        ("Mean shift", "mean_shift"),
+        ("Variance change", "variance_change"),
+        ("Δ, their sum", "delta"),
+    ):
+        np.testing.assert_allclose(trace(figure, name).y, level[column] / scale, rtol=1e-12)
+    assert len(figure.rows) == 29
+
+
+def test_channels_add_what_formula_10_says(digits, letters, contributions):
+    figure = make("separation-channels", digits, letters)
+    half = len(contributions) // 2
+    np.testing.assert_allclose(trace(figure, "Channel means").y, contributions[:half], atol=1e-12)
+    np.testing.assert_allclose(trace(figure, "Channel standard deviations").y, contributions[half:], atol=1e-12)
+    assert figure.rows["contribution"].is_monotonic_decreasing
+
+
+def test_sparsity_accumulates_the_sorted_contributions(digits, letters, contributions, chosen):
+    figure = make("separation-sparsity", digits, letters)
+    size = np.sort(np.abs(contributions))[::-1]
+    np.testing.assert_allclose(trace(figure, "Measured").y, np.cumsum(size) / size.sum(), rtol=1e-9)
+    assert f"Participation ratio {chosen['participation_ratio']:.1f}" in figure.caption
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"), [("separation-top-channels", "top_channels"), ("separation-heads", "cell_heads")]
 )
-from cfs_explore.figures.predicted_measured import REGION_MARKS
-from cfs_explore.figures.theme import REGION_COLOURS
-
-TAPS = 29
-
-
-@pytest.fixture
-def cells(frame) -> pd.DataFrame:
-    """The synthetic map as a separation table."""
-    z = 1.2 * frame["auroc"].map(lambda a: NormalDist().inv_cdf(min(max(a, 0.01), 0.99)))
-    shift = 0.3 + 0.01 * frame["tap_index"]
-    table = frame.rename(columns={"auroc_lo": "lo", "auroc_hi": "hi"}).assign(
-        delta=z,
-        delta_lo=z - 0.1,
-        delta_hi=z + 0.1,
-        mean_shift=shift,
-        variance_change=z - shift,
-        var_id=0.75,
-        var_ood=0.25,
-    )
-    for part in ("mean_shift", "variance_change"):
-        table = table.assign(**{f"{part}_lo": table[part] - 0.2, f"{part}_hi": table[part] + 0.2})
-    table["predicted"] = z.map(NormalDist().cdf)
-    table["bound"] = (z**2 / (1 + z**2)).where(z > 0)
-    return table
+def test_kept_cells_show_their_rows(kind, table, digits, letters):
+    level, tap = divmod(letters.cell, len(digits.taps))
+    rows = digits.table(table)
+    rows = rows[(rows["ood"] == "letters") & (rows["level"] == level) & (rows["tap"] == digits.taps[tap].name)]
+    figure = make(kind, digits, letters)
+    drawn = [y for each in figure.chart.data for y in (each.y if kind.endswith("channels") else each.x)]
+    assert set(rows["auroc"]) <= set(drawn) and len(rows)
+    assert figure.rows["auroc"].tolist() == rows["auroc"].tolist()
 
 
-def traces(fig) -> dict:
-    return {trace.name: trace for trace in fig.data}
-
-
-def test_scatter_shows_every_cell_once_where_it_is(cells, theme):
-    fig = predicted_measured_figure(cells, TAPS, 70, theme)
-    by_name, seen = traces(fig), {}
-    for region, (label, symbol) in REGION_MARKS.items():
-        trace = by_name[label]
-        assert (trace.marker.symbol, trace.marker.color) == (symbol, REGION_COLOURS[region])
-        assert trace.selected.marker.opacity == trace.unselected.marker.opacity == trace.marker.opacity
-        seen |= dict(zip(trace.customdata, zip(trace.x, trace.y, strict=True), strict=True))
-    assert sorted(seen) == list(range(len(cells)))
-    row = cells.iloc[70]
-    assert seen[70] == (row["predicted"], row["auroc"])
-    chosen = by_name["Chosen cell"]
-    assert (chosen.x[0], chosen.y[0], chosen.hoverinfo) == (row["predicted"], row["auroc"], "skip")
-    assert chosen.error_y.array[0] == pytest.approx(row["hi"] - row["auroc"])
-    assert fig.layout.dragmode == "pan" and fig.layout.clickmode == "event+select"
-
-
-def test_the_bound_curve_goes_through_the_bounds_of_the_cells(cells):
-    """(12) is a function of (13): every cell's own bound lies on the drawn curve."""
-    curve = traces(predicted_measured_figure(cells, TAPS))["Lower bound"]
-    applies = cells[cells["bound"].notna() & (cells["predicted"] < 0.99)]
-    np.testing.assert_allclose(np.interp(applies["predicted"], curve.x, curve.y), applies["bound"], atol=2e-3)
-
-
-def test_scatter_leaves_out_what_has_no_prediction(cells):
-    cells.loc[cells["level"] > 0, "predicted"] = np.nan
-    fig = predicted_measured_figure(cells, TAPS, 100)
-    assert sum(len(t.customdata) for t in fig.data if t.customdata is not None) == TAPS
-    assert "Chosen cell" not in traces(fig)
-    assert "Encoder" not in traces(predicted_measured_figure(cells.assign(predicted=np.nan), TAPS))
-    with pytest.raises(FigureDataError, match="predicted"):
-        predicted_measured_figure(cells.drop(columns="predicted"), TAPS)
-
-
-def test_parts_have_their_bars_intervals_and_numbers(cells, theme):
-    row = cells.iloc[33].to_dict()
-    fig = delta_parts_figure(row, theme)
-    assert [bar.x[0] for bar in fig.data] == [row["mean_shift"], row["variance_change"], row["delta"]]
-    assert [bar.error_x.array[0] for bar in fig.data] == pytest.approx([0.2, 0.2, 0.1])
-    assert len({bar.marker.pattern.shape for bar in fig.data[:2]}) == 2  # not by colour alone
-    assert f"{row['delta']:.3f} [" in fig.layout.annotations[2].text.replace("−", "-")
-
-
-def test_parts_without_interval_are_bars_alone(cells):
-    row = cells.iloc[33].to_dict() | {"delta_lo": np.nan, "delta_hi": np.nan}
-    fig = delta_parts_figure(row)
-    assert fig.data[2].error_x.array is None
-    assert "[" not in fig.layout.annotations[2].text
-
-
-def test_tap_parts_are_in_units_of_the_score(cells, theme):
-    level = cells[cells["level"] == 3].assign(var_id=3.0, var_ood=1.0)
-    fig = tap_parts_figure(level, 14, theme)
-    shift, change, delta = fig.data
-    np.testing.assert_allclose(shift.y, level["mean_shift"] / 2)
-    np.testing.assert_allclose(np.add(shift.y, change.y), delta.y)
-    np.testing.assert_allclose(delta.error_y.array, 0.05)
-    assert fig.layout.barmode == "relative"
-    assert [text.startswith("<b>") for text in fig.layout.xaxis.ticktext].index(True) == 14
-
-
-def test_tap_parts_with_scores_that_do_not_vary(cells):
-    level = cells[cells["level"] == 3].assign(var_id=0.0, var_ood=0.0)
-    assert all(np.isnan(value) for value in tap_parts_figure(level).data[0].y)
-
-
-def test_share_map_is_neutral_where_both_parts_are_alike(cells):
-    fig = auroc_map_figure(cells.assign(mean_share=0.5), "mean_share")
-    assert "both alike 0.5" in fig.layout.coloraxis.colorbar.title.text
-    assert "chance" in auroc_map_figure(cells).layout.coloraxis.colorbar.title.text
-
-
-@pytest.fixture
-def channels() -> pd.DataFrame:
-    values = np.array([3.0, -1, 5, 0, 1, 1, 2, -7]) / 100  # channels 0..3: means, then standard deviations
-    return pd.DataFrame(
-        {
-            "channel": np.tile(np.arange(4), 2),
-            "pooling": np.repeat(["mean", "std"], 4),
-            "contribution": values,
-            "mean_shift": values / 2,
-            "variance_change": values / 2,
-        }
-    )
-
-
-@pytest.mark.parametrize(("order", "places"), [("channel", [0, 1, 2, 3]), ("contribution", [1, 2, 0, 3])])
-def test_a_channel_stands_at_one_place_in_both_rows(channels, order, places, theme):
-    """Sums are 0.04, 0, 0.07, -0.07."""
-    means, stds = channel_bars_figure(channels, order, theme).data
-    assert list(means.x) == list(stds.x) == places
-    assert list(means.y) == [0.03, -0.01, 0.05, 0.0]
-    assert means.yaxis != stds.yaxis
-
-
-def test_channel_rows_share_their_scale_and_name_their_pooling(channels):
-    fig = channel_bars_figure(channels)
-    assert fig.layout.yaxis.range == fig.layout.yaxis2.range
-    assert [a.text for a in fig.layout.annotations] == ["<b>Channel means</b>", "<b>Channel standard deviations</b>"]
-    flat = channel_bars_figure(channels.assign(contribution=0.0))
-    assert flat.layout.yaxis.range == (-1, 1)
-
-
-def test_sparsity_curve_and_its_ratio(theme):
-    curve = pd.DataFrame({"features": [1, 2, 3, 4], "share": [0.6, 0.8, 0.9, 1.0]})
-    fig = sparsity_figure(curve, 2.3, theme)
-    assert list(fig.data[0].y) == [0.6, 0.8, 0.9, 1.0] and list(fig.data[1].y) == [0.25, 0.5, 0.75, 1]
-    assert "2.3" in fig.layout.annotations[0].text and fig.layout.shapes[0].x0 == 2.3
-    assert fig.layout.xaxis.type == "log"
-    assert not sparsity_figure(curve, float("nan")).layout.shapes
-
-
-def test_top_channels_have_a_band(theme):
-    top = pd.DataFrame(
-        {"k": [1, 2, 4, 6], "auroc": [0.6, 0.7, 0.8, 0.75], "lo": [0.5, 0.6, 0.7, 0.65], "hi": [0.7, 0.8, 0.9, 0.85]}
-    )
-    band, line = top_channels_figure(top, theme).data
-    assert list(line.x) == [1, 2, 4, 6] and list(line.y) == [0.6, 0.7, 0.8, 0.75]
-    assert list(band.y) == [0.7, 0.8, 0.9, 0.85, 0.65, 0.7, 0.6, 0.5]
-    one = top_channels_figure(top.iloc[:1]).data[1]
-    assert list(one.x) == [1]
-
-
-def test_heads_show_differences_and_what_could_not_be_fitted(theme):
-    nan = np.nan
-    rows = [
-        ("diag", 0.8, 0.75, 0.85, nan, nan, nan, ""),
-        ("knn", nan, nan, nan, nan, nan, nan, "too few images"),
-        ("mixture", 0.75, 0.7, 0.8, -0.05, -0.08, -0.02, ""),
-    ]
-    names = ["head", "auroc", "lo", "hi", "difference", "difference_lo", "difference_hi", "note"]
-    fig = head_dots_figure(pd.DataFrame(rows, columns=names), theme)
-    assert [trace.x[0] for trace in fig.data] == [0.8, 0.75]
-    texts = [annotation.text for annotation in fig.layout.annotations]
-    assert "could not be fitted" in texts[1]
-    assert "−0.050 [−0.080, −0.020] against the diagonal" in texts[2]
-    assert fig.layout.shapes[0].x0 == 0.8
-
-
-@pytest.mark.skipif(not has_browser(), reason="needs Chrome or Chromium")
-def test_they_export(cells, channels):
-    for fig in (predicted_measured_figure(cells, TAPS, 3, "dark"), channel_bars_figure(channels, "channel", "dark")):
-        assert to_publication(fig).layout.paper_bgcolor == "#FFFFFF"
-        assert export_bytes(fig, "svg", width="84mm").lstrip().startswith(b"<svg")
+def test_a_cell_whose_snapshots_were_not_kept_has_no_heads(digits):
+    with pytest.raises(NotMeasuredError, match="needs the cell's snapshots, and they were not kept"):
+        make("separation-heads", digits, choose(digits, ood="letters", lam=digits.levels[0].lam, tap="conv_in"))

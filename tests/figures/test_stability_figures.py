@@ -1,220 +1,155 @@
-"""The stability page's figures and its headline, through traces and words."""
+"""The stability page's figures hold the tables' and scores' numbers, say of what, and are what the page shows."""
+
+import re
 
 import numpy as np
-import pandas as pd
 import pytest
+from altered_tables import with_columns
+from page_steps import open_page
+from same_as_page import assert_page_shows
 
-from cfs_explore.figures import FigureDataError, export_bytes, has_browser, template
-from cfs_explore.figures.auroc_curve import auroc_curve_figure
-from cfs_explore.figures.drift_lines import drift_lines_figure
-from cfs_explore.figures.local_law import local_law_figure
-from cfs_explore.figures.tap_lines import tap_lines_figure
-from cfs_explore.figures.tap_radius import tap_radius_figure
-from cfs_explore.figures.theme import ROLE_COLOURS
-from cfs_explore.headlines.stability import Curve, Survival, stability_headline
+from cfs_explore.charts import format_estimate
+from cfs_explore.figures.choices import choose
+from cfs_explore.figures.needs import NotMeasuredError
+from cfs_explore.figures.stability import KINDS
+from cfs_explore.store import Run
 
-LAMS = (9.2, 5.0, 1.0)
-TAPS = [("conv_in", "input"), ("down_blocks.0.resnets.1", "encoder"), ("up_blocks.1.resnets.2", "decoder"),
-        ("up_blocks.2.resnets.0", "decoder")]  # fmt: skip
-ROLES = {"down_blocks.0.resnets.1": "CFS encoder", "up_blocks.1.resnets.2": "chosen (CFS decoder)"}
+#: Kind -> the page's chart that shows it.
+SHOWN = {
+    "stability-survival": "stability_lines",
+    "stability-auroc": "stability_auroc",
+    "stability-law": "stability_law",
+    "stability-drift": "stability_drift",
+    "stability-radius": "stability_radius",
+}
+#: Beside the defaults: another tap and another OOD set.
+TAP, OOD = "mid_block.resnets.0", "letters"
 
 
-@pytest.fixture
-def lines():
-    rows = [
-        {"lam": lam, "tap": tap, "tap_index": t, "region": region, "value": 1 - 0.2 * k - 0.02 * t}
-        for k, lam in enumerate(LAMS)
-        for t, (tap, region) in enumerate(TAPS)
+@pytest.fixture(scope="module")
+def others(digits):
+    return choose(digits, ood=OOD, tap=TAP)
+
+
+def make(kind, run, choices):
+    return KINDS[kind].make(run, choices, "light")
+
+
+def trace(figure, ending):
+    return next(each for each in figure.chart.data if each.name and each.name.endswith(ending))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_is_whole_and_says_of_what(kind, digits, others):
+    figure = make(kind, digits, others)
+    assert len(figure.rows) and "mid.res0" in figure.alt
+    assert not re.search(r"\s", figure.stem) and figure.stem.startswith("digits-")
+    told = {
+        "stability-survival": "n = 421 ID-test images, 5 noise draws",
+        "stability-auroc": "mid.res0; OOD: letters; n = 421 ID, 250 OOD; 5 noise draws",
+    }
+    assert told.get(kind, "n = 128 ID-test images") in figure.caption
+
+
+def test_survival_is_the_tables_icc(digits, others):
+    figure = make("stability-survival", digits, others)
+    table = digits.table("stability").query("role == 'id_test' and tap == @TAP")
+    line = trace(figure, ", chosen")
+    assert line.y == pytest.approx(table["icc_features"].tolist())
+    assert line.x == pytest.approx([level.lam for level in digits.levels])
+    row = table.iloc[0]
+    assert format_estimate(row["icc_features"], row["icc_features_lo"], row["icc_features_hi"]) in figure.alt
+    assert len(figure.rows) == len(digits.taps) * len(digits.levels)
+
+
+def test_survival_of_another_measure(digits):
+    figure = make("stability-survival", digits, choose(digits, tap=TAP, options={"measure": "spearman"}))
+    table = digits.table("stability").query("role == 'id_test' and tap == @TAP")
+    assert trace(figure, ", chosen").y == pytest.approx(table["spearman"].tolist())
+    assert figure.caption.startswith("Mean Spearman correlation between draws;")
+    assert figure.stem == "digits-stability-spearman"
+
+
+def test_auroc_is_the_maps_and_its_bars_are_the_single_draws(digits, others):
+    figure = make("stability-auroc", digits, others)
+    cells = digits.auroc_map(OOD).query("tap == @TAP")
+    assert trace(figure, "mean of the draws").y == pytest.approx(cells["auroc"].tolist(), abs=1e-6)
+    assert figure.rows[["lo", "hi"]].to_numpy() == pytest.approx(cells[["lo", "hi"]].to_numpy(), abs=1e-6)
+    level, position = 5, [tap.name for tap in digits.taps].index(TAP)
+    of_id, of_ood = (digits.scores(*which)[:, :, level, position] for which in (("id_test",), ("ood", OOD)))
+    single = [
+        np.mean(ood[:, None] > own) + 0.5 * np.mean(ood[:, None] == own)
+        for own, ood in zip(of_id.T, of_ood.T, strict=True)
     ]
-    frame = pd.DataFrame(rows)
-    return frame.assign(lo=frame["value"] - 0.05, hi=frame["value"] + 0.05)
+    bars = trace(figure, "lowest to highest")
+    assert bars.y[level] - bars.error_y.array[level] == pytest.approx(min(single))
+    assert bars.y[level] + bars.error_y.array[level] == pytest.approx(max(single))
+    flat = figure.rows["auroc"] >= figure.rows["auroc"].max() - 0.01
+    assert figure.rows["on_plateau"].tolist() == flat.tolist()  # no gap in this curve's plateau
 
 
-@pytest.fixture
-def law(lines):
-    b = 1 / np.sqrt(1 + np.exp(lines["lam"]))
-    return lines.assign(
-        b=b, b_over_a=np.exp(-lines["lam"] / 2), within=b**2 * 3, local_slope=1.0, icc=0.95, radius=0.08
-    )
+def test_local_law_is_of_the_chosen_tap_and_the_published_pair(digits, others):
+    figure = make("stability-law", digits, others)
+    table = digits.table("local_law")
+    names = {", chosen": TAP, "CFS encoder": "down_blocks.1.resnets.1", "CFS decoder": "up_blocks.1.resnets.2"}
+    for ending, tap in names.items():
+        rows = table[table["tap"] == tap]
+        assert trace(figure, ending).y == pytest.approx(rows["within"].tolist())
+        assert trace(figure, ending).x == pytest.approx(rows["b_over_a"].tolist())
+    assert set(figure.rows["tap"]) == set(names.values())
 
 
-@pytest.fixture
-def radii(law):
-    taps = law.drop_duplicates("tap").reset_index(drop=True)
-    return taps.assign(
-        slope=[1.0, 0.9, 0.85, np.nan], slope_lo=0.8, slope_hi=1.1, radius=[0.6, 0.08, 0.0, np.nan],
-        radius_lo=[0.6, 0.05, 0.0, np.nan], radius_hi=[0.6, 0.1, 0.0, np.nan],
-        radius_end=[True, False, False, False], smallest=0.01,
-    )  # fmt: skip
+def test_drift_is_the_tables_by_cause(digits, others):
+    figure = make("stability-drift", digits, others)
+    table = digits.table("drift").query("tap == @TAP and drift > 0")
+    for name, cause in (("Only the noise changes", "noise"), ("Only the conditioning changes", "conditioning")):
+        assert trace(figure, name).y == pytest.approx(table[table["cause"] == cause]["drift"].tolist())
 
 
-@pytest.fixture
-def curve():
-    auroc = np.array([0.8, 0.9, 0.895])
-    return pd.DataFrame({"lam": LAMS, "auroc": auroc, "lo": auroc - 0.02, "hi": auroc + 0.02,
-                         "draw_lo": auroc - 0.03, "draw_hi": auroc - 0.01})  # fmt: skip
+def test_the_images_own_drift(digits):
+    figure = make("stability-drift", digits, choose(digits, tap=TAP, options={"part": "own"}))
+    table = digits.table("drift").query("tap == @TAP and cause == 'both' and own > 0")
+    assert trace(figure, "Both, as in the map").y == pytest.approx(table["own"].tolist())
 
 
-def test_lines_highlight_the_roles_and_answer_clicks(lines, theme):
-    fig = tap_lines_figure(lines, ROLES, "ICC", theme)
-    assert fig.layout.template == template(theme)
-    grey, named = fig.data[0], [t for t in fig.data[1:] if t.name]
-    assert grey.name == "Other taps"
-    told = [(index, y) for index, y in zip(grey.customdata, grey.y, strict=True) if np.isfinite(y)]
-    others = lines[~lines["tap"].isin(list(ROLES))].sort_values(["tap_index", "lam"], ascending=[True, False])
-    assert told == list(zip(others["tap_index"], others["value"], strict=True))
-    assert len(grey.y) == len(told) + 1  # a gap between the two taps
-    assert [t.name for t in named] == ["down0.res1 (encoder), CFS encoder", "up1.res2 (decoder), chosen (CFS decoder)"]
-    assert [t.line.color for t in named] == [ROLE_COLOURS["encoder"], ROLE_COLOURS["decoder"]]
-    assert named[0].line.dash != named[1].line.dash
-    assert named[0].marker.symbol != named[1].marker.symbol
-    for trace in (grey, *named):
-        index = trace.customdata[0]
-        assert type(index) is int
-        if trace is grey:
-            continue
-        assert list(trace.y) == list(lines.loc[lines["tap_index"] == index, "value"])
-    band = next(t for t in fig.data if t.fill == "toself")
-    assert max(band.y) == pytest.approx(lines.loc[lines["tap_index"] == 2, "hi"].max())
+def test_radius_has_every_taps_slope(digits, others):
+    figure = make("stability-radius", digits, others)
+    slopes = digits.table("local_law").groupby("tap_index")["slope"].first()
+    shown = {index: y for each in figure.chart.data[::2] for index, y in zip(each.customdata, each.y, strict=True)}
+    assert shown == pytest.approx(slopes.to_dict())
 
 
-def test_lines_run_from_clean_to_noisy_and_keep_negative_values_in_view(lines):
-    lines.loc[lines["lam"] == 1.0, "value"] = -0.1
-    fig = tap_lines_figure(lines, ROLES, "ICC")
-    assert fig.layout.xaxis.range[0] > 9.2 > 1.0 > fig.layout.xaxis.range[1]
-    assert list(fig.layout.xaxis.tickvals) == list(LAMS)
-    assert fig.layout.yaxis.range[0] < -0.1
-
-
-def test_lines_refuse_roles_and_tables_they_do_not_know(lines):
-    with pytest.raises(FigureDataError, match="roles"):
-        tap_lines_figure(lines, {"conv_in": "favourite"}, "ICC")
-    with pytest.raises(FigureDataError, match="roles"):
-        tap_lines_figure(lines, {"nowhere": "chosen"}, "ICC")
-    with pytest.raises(FigureDataError, match="value"):
-        tap_lines_figure(lines.drop(columns="value"), ROLES, "ICC")
-
-
-def test_auroc_curve_has_both_bands_and_its_plateau(curve, theme):
-    fig = auroc_curve_figure(curve, (1, 2), (0, 2), theme)
-    assert fig.layout.template == template(theme)
-    names = [t.name for t in fig.data]
-    assert names[:3] == ["95 % interval", "Single draws, lowest to highest", "AUROC, mean of the draws"]
-    draws = fig.data[1]
-    np.testing.assert_allclose(np.array(draws.y) + draws.error_y.array, curve["draw_hi"])
-    np.testing.assert_allclose(np.array(draws.y) - draws.error_y.array, curve["draw_lo"])
-    shapes = {s.name: s for s in fig.layout.shapes if s.name}
-    assert shapes["plateau"].x0 > 5.0 > 1.0 > shapes["plateau"].x1 > -4
-    assert shapes["possible"].x0 > 9.2
-    assert shapes["plateau"].line.width > shapes["possible"].line.width
-
-
-def test_auroc_curve_of_one_draw_and_one_level(curve):
-    single = curve.assign(draw_lo=np.nan, draw_hi=np.nan)
-    assert "Single draws, lowest to highest" not in [t.name for t in auroc_curve_figure(single, (1, 1)).data]
-    assert len(auroc_curve_figure(single[:1], (0, 0)).data) == 3
-    with pytest.raises(FigureDataError, match="rows of the curve"):
-        auroc_curve_figure(curve, (1, 3))
-
-
-def test_law_line_is_proportional_to_b2_through_the_chosen_tap(law, theme):
-    law.loc[law["lam"] < 5, "within"] *= 0.5
-    fig = local_law_figure(law, ROLES, theme)
-    assert fig.layout.template == template(theme)
-    reference = next(t for t in fig.data if t.name.startswith("The law"))
-    np.testing.assert_allclose(reference.y, 3 * law.loc[law["tap"] == "up_blocks.1.resnets.2", "b"] ** 2)
-    assert [t.name.split(",")[1] for t in fig.data[:2]] == [" CFS encoder", " chosen (CFS decoder)"]
-    assert next(s for s in fig.layout.shapes if s.name == "radius").x0 == 0.08
-    assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
-
-
-def test_law_without_a_radius_or_without_growth(law):
-    fig = local_law_figure(law.assign(radius=np.nan), ROLES)
-    assert not [s for s in fig.layout.shapes if s.name == "radius"]
-    assert len(local_law_figure(law.assign(within=0.0), ROLES).data) == 2  # empty lines, no reference
-
-
-def test_radius_tells_zero_unknown_and_end_apart(radii, theme):
-    fig = tap_radius_figure(radii, "up_blocks.1.resnets.2", theme)
-    assert fig.layout.template == template(theme)
-    texts = {t.customdata[i]: t.hovertext[i] for t in fig.data if t.yaxis == "y2" for i in range(len(t.customdata))}
-    assert "at least 0.6" in texts[0]
-    assert "radius 0.08" in texts[1]
-    assert "below 0.01" in texts[2]
-    assert "no radius" in texts[3]
-    drawn = {t.customdata[i]: t.y[i] for t in fig.data if t.yaxis == "y2" for i in range(len(t.customdata))}
-    assert drawn[2] == 0.005  # below the smallest measured, where a logarithmic axis has no 0
-    assert len({t.marker.symbol for t in fig.data if t.yaxis == "y"}) == 3
-    assert next(s for s in fig.layout.shapes if s.name == "chosen").x0 == 1.5
-    low, high = fig.layout.yaxis2.range
-    assert low < np.log10(0.005) < np.log10(0.6) < high
-
-
-def test_drift_has_a_line_per_cause_and_no_point_where_nothing_moves(theme):
-    rows = [{"lam": lam, "cause": cause, "value": k * (cause != "noise") + 0.1 * (cause == "noise")}
-            for k, lam in enumerate(LAMS) for cause in ("noise", "conditioning", "both")]  # fmt: skip
-    frame = pd.DataFrame(rows)
-    fig = drift_lines_figure(frame.assign(lo=frame["value"] / 2, hi=frame["value"] * 2), "Drift", theme)
-    assert fig.layout.template == template(theme)
-    lines = [t for t in fig.data if t.mode == "lines+markers"]
-    assert [len(t.x) for t in lines] == [3, 2, 2]
-    assert len({(t.line.dash, t.marker.symbol) for t in lines}) == 3
-    unknown = drift_lines_figure(frame.assign(lo=np.nan, hi=np.nan), "Drift")  # one image: no bands
-    assert all(not len(t.x) for t in unknown.data if t.fill == "toself")
-
-
-@pytest.mark.skipif(not has_browser(), reason="needs Chrome or Chromium")
-def test_every_figure_goes_to_print(lines, law, radii, curve):
-    figures = (tap_lines_figure(lines, ROLES, "ICC", "dark"), auroc_curve_figure(curve, (1, 2)),
-               local_law_figure(law, ROLES), tap_radius_figure(radii))  # fmt: skip
-    for figure in figures:
-        assert export_bytes(figure, "svg", width="84mm").startswith(b"<svg")
-
-
-SURVIVAL = Survival(5.0, 0.93, 0.92, 0.94, "n = 421 ID-test images", 5)
-CURVE = Curve("letters", 1.0, 0.9, 0.88, 0.92, 3.0, -1.0, 8, 3)
-
-
-def said(survival=SURVIVAL, curve=CURVE, **changes):
-    from dataclasses import replace
-
-    return stability_headline("up1.res2 (decoder)", survival, replace(curve, **changes))
-
-
-def test_headline_says_both_halves():
-    text = said()
-    assert "At **λ = 5.0**, **93 %** of the feature variance of **up1.res2 (decoder)** is the image's own" in text
-    assert "(ICC 0.930 [0.920, 0.940], n = 421 ID-test images, 5 draws)" in text
-    assert "its AUROC for **letters** stays within 0.01 of its maximum, 0.900 [0.880, 0.920]" in text
-    assert text.endswith("from **λ = 3.0 to \u22121.0**.")
+def test_one_draw_says_what_to_run(digits, others):
+    single = Run(digits.path, digits.manifest.model_copy(update={"draws": 1}))
+    with pytest.raises(NotMeasuredError, match="`draws: 5` in its spec"):
+        make("stability-survival", single, others)
 
 
 @pytest.mark.parametrize(
-    ("survival", "words"),
+    ("kind", "table", "columns", "why"),
     [
-        (None, "has not been computed"),
-        (Survival(5, np.nan, np.nan, np.nan, "n = 9 ID-test images", 5), "do not vary at all"),
-        (Survival(5, 0.5, np.nan, np.nan, "n = 2 ID-test images", 5), "too few images"),
-        (
-            Survival(5, 0.05, -0.02, 0.12, "n = 421 ID-test images", 5),
-            "nothing of the features of **up1.res2 (decoder)** is demonstrably",
-        ),
-        (Survival(5, 0.9984, 0.998, 0.999, "n = 421 ID-test images", 5), "more than 99 %"),
-        (Survival(5, 1.0, 1.0, 1.0, "n = 421 ID-test images", 5), "100 %"),
+        ("stability-survival", "stability", {"icc_features": np.nan}, "no reliability"),
+        ("stability-law", "local_law", {"within": 0.0}, "does not respond to the noise"),
+        ("stability-drift", "drift", {"drift": 0.0}, "no drift"),
+        ("stability-radius", "local_law", {"slope": np.nan}, "no slope and no radius"),
     ],
 )
-def test_headline_of_what_survives(survival, words):
-    assert words in said(survival)
+def test_what_cannot_be_shown_says_why(kind, table, columns, why, digits, others):
+    with pytest.raises(NotMeasuredError, match=why):
+        make(kind, with_columns(digits, table, **columns), others)
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"levels": 1, "on_plateau": 1}, "at the only level measured is 0.900"),
-        ({"peak": 0.52, "lo": 0.48, "hi": 0.56}, "not above chance with confidence at any level"),
-        ({"on_plateau": 1}, "peaks at **λ = 1.0** with 0.900"),
-        ({"on_plateau": 8}, "at every level measured"),
-    ],
-)
-def test_headline_of_the_plateau(changes, words):
-    assert words in said(**changes)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_the_stage_says_what_to_run(kind, bare):
+    if kind == "stability-auroc":  # from the scores, which every run has
+        assert len(make(kind, bare, choose(bare)).rows) == len(bare.levels)
+        return
+    with pytest.raises(NotMeasuredError, match=r"without the stage Stability\. `cfs-explore diagnose .*stability`"):
+        make(kind, bare, choose(bare))
+
+
+def test_the_page_shows_these_figures(digits, choices):
+    app = open_page("stability", run="digits")
+    for kind, key in SHOWN.items():
+        assert_page_shows(app, key, make(kind, digits, choices))
+    assert set(SHOWN) == set(KINDS)

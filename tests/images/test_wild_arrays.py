@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from cfs_explore import look
 from cfs_explore.cli import main
 from cfs_explore.errors import SourceError
 from cfs_explore.images import open_source
+from cfs_explore.reports import image_set
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (12, 8, 8)).astype(np.uint8)
@@ -33,8 +33,8 @@ def test_a_pixel_of_undershoot_changes_no_other(tmp_path, least, capsys):
     wanted[0, 0, 0], wanted[1, 0, 0] = 0, 255
     assert np.array_equal(found[..., 0], wanted)
     assert "from 0 (black) to 1 (white); clipped, as resizing leaves them: 2 values outside, in 2 images" in notes[0]
-    assert f"note: {notes[0]}" in look.as_text(look.look(str(path)))
-    assert main(["look", str(path)]) in (None, 0)
+    assert f"note: {notes[0]}" in image_set.as_text(image_set.facts(str(path)))
+    assert main(["survey", str(path)]) in (None, 0)
     assert notes[0] in capsys.readouterr().out
 
 

@@ -60,7 +60,7 @@ def names(app) -> list[str]:
     return [each.value for each in keyed(app.text_input, "name_new_ood")]
 
 
-def open_look(app, position=0):
+def open_details(app, position=0):
     keys = [each.key.removeprefix("name_") for each in keyed(app.text_input, "name_")]
     app.session_state[f"look_{keys[position]}"] = True
     return app.run()

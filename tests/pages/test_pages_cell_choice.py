@@ -3,10 +3,10 @@
 import pytest
 from page_steps import open_page, texts
 
+from cfs_explore.figures.cells import cell_names
+from cfs_explore.figures.choices import choose
+from cfs_explore.figures.detector import cell_label
 from cfs_explore.locations import BUNDLES
-from cfs_explore.plates.cells import cell_names
-from cfs_explore.plates.choices import choose
-from cfs_explore.plates.detector import cell_label
 from cfs_explore.store import open_run
 
 #: Page -> what it says of the open cell, by its name.

@@ -5,9 +5,9 @@ import pytest
 import streamlit as st
 from page_steps import open_page, texts
 
+from cfs_explore.charts import format_estimate, short_tap_name
 from cfs_explore.diagnostics import catches, joint_separability
 from cfs_explore.diagnostics.bootstrap import standing_decimals
-from cfs_explore.figures import format_estimate, short_tap_name
 from cfs_explore.pipeline import explore
 from cfs_explore.ui import complementarity_details, data
 

@@ -10,8 +10,8 @@ from page_steps import open_page, texts
 from PIL import Image
 
 from cfs_explore import stages
+from cfs_explore.charts import format_estimate
 from cfs_explore.diagnostics import CONSEQUENCE
-from cfs_explore.figures import format_estimate
 from cfs_explore.images import open_source
 from cfs_explore.store import open_run
 from cfs_explore.ui import data

@@ -10,8 +10,8 @@ from page_steps import button, open_page, texts
 from streamlit.testing.v1 import AppTest
 
 from cfs_explore import bundles, jobs
+from cfs_explore.figures.cells import cell_names
 from cfs_explore.locations import BUNDLES
-from cfs_explore.plates.cells import cell_names
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import find_runs, open_run, write_json
 from cfs_explore.ui import explorations_chosen, explorations_rows

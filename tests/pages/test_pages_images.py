@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from page_steps import forget_digests, open_page, texts
 
+from cfs_explore.charts import format_estimate
 from cfs_explore.embedding import snapshot_features
-from cfs_explore.figures import format_estimate
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
 from cfs_explore.store import open_run

@@ -5,6 +5,8 @@ import time
 import pytest
 from page_steps import button, open_page, texts
 
+from cfs_explore.charts import format_estimate
+from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import (
     SimulatedPair,
     SimulatedTap,
@@ -15,9 +17,7 @@ from cfs_explore.diagnostics import (
     tap_moments,
     tap_summary,
 )
-from cfs_explore.figures import format_estimate
-from cfs_explore.figures.theme import format_value
-from cfs_explore.plates.lab_settings import IMAGES, TAP_SLIDERS
+from cfs_explore.figures.lab_settings import IMAGES, TAP_SLIDERS
 from cfs_explore.ui import lab_pair, lab_tap
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from page_steps import open_page, texts
 
-from cfs_explore.figures import format_estimate
-from cfs_explore.figures.theme import format_value
+from cfs_explore.charts import format_estimate
+from cfs_explore.charts.theme import format_value
 from cfs_explore.pipeline import explore
 from cfs_explore.stages import PROXIES
 from cfs_explore.ui import data

@@ -3,8 +3,8 @@
 import pytest
 from page_steps import open_page, texts
 
-from cfs_explore import protocol
-from cfs_explore.figures.theme import format_value
+from cfs_explore.charts.theme import format_value
+from cfs_explore.figures import protocol_tables as numbers
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
 
@@ -16,7 +16,7 @@ def digits():
 
 def test_levels_say_how_well_they_meet_the_requests(digits):
     app = open_page("protocol", run="digits", ood="letters", protocol_view="levels")
-    worst = protocol.levels_table(digits)["error"].abs().max()
+    worst = numbers.levels_table(digits)["error"].abs().max()
     assert "meets all 8 requested levels" in app.markdown[0].value and format_value(worst, 3) in texts(app)
 
 
@@ -29,7 +29,7 @@ def test_alignment_tells_the_lowest_rank_correlation(digits):
 def test_conditioning_tells_the_dearest_median_loss(digits):
     app = open_page("protocol", run="digits", ood="letters", protocol_view="conditioning")
     table = digits.table("conditioning").query("ood == 'letters'")
-    summary = protocol.conditioning_summary(protocol.with_regions(digits, table))
+    summary = numbers.conditioning_summary(numbers.with_regions(digits, table))
     worst = summary[summary["region"].isin(["encoder", "decoder"])]["median"].max()
     assert format_value(worst) in app.markdown[0].value
 
@@ -37,12 +37,12 @@ def test_conditioning_tells_the_dearest_median_loss(digits):
 def test_cost_names_a_detector_of_the_front(digits):
     app = open_page("protocol", run="digits", ood="letters", protocol_view="cost")
     head = app.markdown[0].value
-    assert any(name in head for name in protocol.cost_table(digits, "letters")["detector"])
+    assert any(name in head for name in numbers.cost_table(digits, "letters")["detector"])
 
 
 def test_side_by_side_counts_the_matching_cells(digits):
     app = open_page("protocol", run="digits", ood="letters", protocol_view="compare")
-    frame = protocol.compare(digits, open_run(BUNDLES / "digits-narrow"), "letters")
+    frame = numbers.compare(digits, open_run(BUNDLES / "digits-narrow"), "letters")
     assert f"over {len(frame)} matching cells" in texts(app)
     assert format_value(abs(frame["difference"].median())) in app.markdown[0].value
 

@@ -4,14 +4,14 @@ import io
 
 import numpy as np
 import pytest
-from form_steps import add_other, choose_backbone, choose_id, keyed, open_look, picture, strips, upload
+from form_steps import add_other, choose_backbone, choose_id, keyed, open_details, picture, strips, upload
 from page_steps import button, open_page, texts
 from PIL import Image
 
 from cfs_explore.diagnostics import CONSEQUENCE
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
-from cfs_explore.ui import look
+from cfs_explore.ui import survey
 
 pytestmark = pytest.mark.usefixtures("runs")
 
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.usefixtures("runs")
 @pytest.fixture
 def surveys(monkeypatch):
     """Which sources were read, and of how many images, in order."""
-    seen, original = [], look.survey
+    seen, original = [], survey.survey
 
     def noting(source, *, sample, **options):
         seen.append((source.location, sample))
         return original(source, sample=sample, **options)
 
-    monkeypatch.setattr(look, "survey", noting)
+    monkeypatch.setattr(survey, "survey", noting)
     return seen
 
 
@@ -48,11 +48,11 @@ def as_colour(pixels):
 
 def test_a_strip_is_shown_unasked_and_the_rest_in_details(surveys, write_images):
     app = add_other(open_page("new"), "path", paths=str(write_images(250, "zip", side=16)))
-    assert [count for _, count in surveys] == [look.QUICK] and not app.table
+    assert [count for _, count in surveys] == [survey.QUICK] and not app.table
     (strip,) = strips(app)
     assert strip.count("<img") == 12 and 'tabindex="0"' in strip and 'alt="' in strip
-    app = open_look(app)
-    assert [count for _, count in surveys] == [look.QUICK, look.MOST]
+    app = open_details(app)
+    assert [count for _, count in surveys] == [survey.QUICK, survey.MOST]
     facts = app.table[0].value.set_index("Property")
     assert list(facts.columns) == ["This set", "ID set"]
     assert facts.loc["Images", "This set"] == "250" and facts.loc["Native size", "ID set"] == "all 16x16"
@@ -63,21 +63,21 @@ def test_a_strip_is_shown_unasked_and_the_rest_in_details(surveys, write_images)
 
 
 def test_large_pictures_are_looked_at_in_smaller_number(monkeypatch, surveys, write_images):
-    monkeypatch.setattr(look, "_QUICK_PIXELS", 20 * 40 * 40)
+    monkeypatch.setattr(survey, "_QUICK_PIXELS", 20 * 40 * 40)
     app = add_other(open_page("new"), "path", paths=str(write_images(50, "zip", side=40, seed=9)))
     assert [count for _, count in surveys] == [20]
     assert "50 images" in texts(app) and strips(app)[0].count("<img") == 12
 
 
 def test_a_large_set_is_sampled_and_says_so(monkeypatch):
-    monkeypatch.setattr(look, "MOST", 60)
-    app = open_look(add_other(open_page("new"), "sample", sample="letters"))
+    monkeypatch.setattr(survey, "MOST", 60)
+    app = open_details(add_other(open_page("new"), "sample", sample="letters"))
     assert app.table[0].value.set_index("Property").loc["Images", "This set"] == "60 of 400, drawn at random"
 
 
 def test_names_from_files_stay_text():
     hostile = "<img src=x onerror=alert(1)> **b**.png"
-    app = open_look(upload(open_page("new"), {hostile: picture(0), "b.png": picture(0), "c.png": b"no picture"}))
+    app = open_details(upload(open_page("new"), {hostile: picture(0), "b.png": picture(0), "c.png": b"no picture"}))
     assert not app.exception
     (sheet,) = [e.proto.body for e in app.get("html") if "cfs-sheet" in e.proto.body and "<figure" in e.proto.body]
     for shown in (sheet, *strips(app)):
@@ -107,7 +107,7 @@ def test_what_is_also_in_the_stored_id_set_is_told():
     assert f"leak-0.png = {stored['name'].iloc[0]}" in said
     codec = stored["format"].iloc[0]
     assert f"pictures differs from the ID set in codec (87 % JPEG; ID: all {codec}): {CONSEQUENCE}" in said
-    assert "**Twice in the set:** noise-7 again.jpg = noise-7.jpg" in texts(open_look(app))
+    assert "**Twice in the set:** noise-7 again.jpg = noise-7.jpg" in texts(open_details(app))
 
 
 def test_grey_stored_as_colour_is_told_against_stored_colour():
@@ -121,13 +121,13 @@ def test_grey_stored_as_colour_is_told_against_stored_colour():
 def test_own_id_images_are_looked_at_and_compared(write_images, tmp_path):
     own = write_images(30, "zip", side=16, seed=3)
     app = add_other(open_page("new"), "path", paths=str(own))
-    app = open_look(choose_id(app))
+    app = open_details(choose_id(app))
     assert list(app.table[0].value.columns) == ["Property", "This set"]
     assert "Choose in-distribution images (step 2)" in texts(app)
     app = add_other(app, "path", prefix="new_id", paths=str(own))
     assert "every image is also in the ID set, pixel by pixel" in texts(app)
     assert not button(app, "Start").disabled and len(strips(app)) == 2
-    app = open_look(app, 1)
+    app = open_details(app, 1)
     assert len(app.table) == 2 and list(app.table[1].value.columns) == ["Property", "This set"]
 
 

@@ -12,9 +12,9 @@ import pytest
 from page_steps import open_page, texts
 from scipy.stats import binomtest, false_discovery_control
 
+from cfs_explore.figures.cells import cell_names
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
-from cfs_explore.plates.cells import cell_names
 from cfs_explore.store import open_run
 from cfs_explore.ui import data
 

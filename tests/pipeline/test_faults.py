@@ -114,7 +114,7 @@ def test_killed_while_it_is_imported_or_deleted(quick_run, runs, tmp_path, monke
 
 
 def test_killed_while_figures_are_written(tmp_path, kill_before):
-    from cfs_explore.plates.folder import _put
+    from cfs_explore.figures.folder import _put
 
     _put(tmp_path / "a.csv", b"before")
     kill_before("a.csv")

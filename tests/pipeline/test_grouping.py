@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cfs_explore.charts.captions import sample_sizes
 from cfs_explore.diagnostics import Groups
 from cfs_explore.errors import SpecError
-from cfs_explore.figures.captions import sample_sizes
+from cfs_explore.figures.catalogue import make_figures
+from cfs_explore.figures.choices import choose
+from cfs_explore.figures.figure import counts
 from cfs_explore.pipeline import explore
 from cfs_explore.pipeline.grouping import group_count, group_notes, split_by_group, with_groups
-from cfs_explore.plates.catalogue import make_plates
-from cfs_explore.plates.choices import choose
-from cfs_explore.plates.plate import counts
 from cfs_explore.spec import ImageSet, RunSpec
 from cfs_explore.store import open_run
 
@@ -158,17 +158,17 @@ def test_runs_without_the_column_have_every_image_alone(grouped, tmp_path):
     assert Groups.of(*open_run(old).group_names("patients")) is None
 
 
-#: Plates of one OOD set that say how many images they are of; the stages are not part of this run.
-PLATES = ("map-heatmap", "map-detectors", "map-histogram", "map-roc", "complementarity-levels")
-PLATES += ("complementarity-scores", "triage-scores")
+#: Figures of one OOD set that say how many images they are of; the stages are not part of this run.
+FIGURES = ("map-heatmap", "map-detectors", "map-histogram", "map-roc", "complementarity-levels")
+FIGURES += ("complementarity-scores", "triage-scores")
 
 
 def caption_of(run, kind, ood):
-    return make_plates(run, [kind], choose(run, ood=ood))[0][kind].caption
+    return make_figures(run, [kind], choose(run, ood=ood))[0][kind].caption
 
 
-@pytest.mark.parametrize("kind", PLATES)
-def test_captions_of_plates_tell_groups(grouped, kind):
+@pytest.mark.parametrize("kind", FIGURES)
+def test_captions_of_figures_tell_groups(grouped, kind):
     assert "15 ID, 12 OOD of 4 groups" in caption_of(grouped, kind, "patients")
     assert "groups" not in caption_of(grouped, kind, "plain")
 

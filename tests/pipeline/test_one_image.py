@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from cfs_explore.claims import CLAIMS, claims_table
 from cfs_explore.cli import main
 from cfs_explore.diagnostics import ScoreError
+from cfs_explore.figures.catalogue import KINDS, make_figures
+from cfs_explore.figures.choices import choose
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
-from cfs_explore.plates.catalogue import KINDS, make_plates
-from cfs_explore.plates.choices import choose
+from cfs_explore.reports.claims import CLAIMS, claims_table
 
 #: Pictures of the small sets; the last is large enough for everything.
 COUNTS = (1, 2, 3, 24)
@@ -40,8 +40,8 @@ def test_the_rows_of_a_small_set_say_why(run):
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_every_figure_is_there_or_says_why(run, count):
-    plates, missing = make_plates(run, choices=choose(run, ood=f"of {count}"))
-    assert "map-heatmap" in plates and "map-heatmap" not in missing
+    figures, missing = make_figures(run, choices=choose(run, ood=f"of {count}"))
+    assert "map-heatmap" in figures and "map-heatmap" not in missing
 
 
 def test_a_figure_that_needs_more_images_says_so_beside_the_others(run, monkeypatch):
@@ -49,8 +49,8 @@ def test_a_figure_that_needs_more_images_says_so_beside_the_others(run, monkeypa
         raise ScoreError("Halves need 4 images of each class. Got 421 and 1 instead.")
 
     monkeypatch.setitem(KINDS, "map-roc", replace(KINDS["map-roc"], make=refuse))
-    plates, missing = make_plates(run, ["map"], choose(run, ood="of 1"))
-    assert "map-heatmap" in plates and "Got 421 and 1" in missing["map-roc"]
+    figures, missing = make_figures(run, ["map"], choose(run, ood="of 1"))
+    assert "map-heatmap" in figures and "Got 421 and 1" in missing["map-roc"]
 
 
 @pytest.mark.parametrize(

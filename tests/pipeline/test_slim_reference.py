@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from cfs_explore import bundles, heads
+from cfs_explore.figures import catalogue
+from cfs_explore.figures.choices import choose
 from cfs_explore.pictures import find_pictures
 from cfs_explore.pipeline import diagnose, explore
-from cfs_explore.plates import catalogue
-from cfs_explore.plates.choices import choose
 from cfs_explore.store import drop_snapshots, open_run
 
 WHY = "has no snapshots of ID-train"
@@ -64,9 +64,9 @@ def test_the_heads_are_left_out_with_the_reason(on_top):
 
 def test_the_reason_stands_in_the_figures_place(on_top):
     kept = {"lam": on_top.levels[on_top.manifest.kept["level"]].lam, "tap": on_top.manifest.kept["taps"][0]}
-    plates, missing = catalogue.make_plates(on_top, ["separation", "images", "image"], choose(on_top, **kept))
+    figures, missing = catalogue.make_figures(on_top, ["separation", "images", "image"], choose(on_top, **kept))
     assert list(missing) == ["separation-heads"] and WHY in missing["separation-heads"]
-    assert {"separation-top-channels", "image-features", "images-scatter"} <= set(plates)
+    assert {"separation-top-channels", "image-features", "images-scatter"} <= set(figures)
 
 
 def test_it_can_be_reused_exported_and_imported_itself(on_top, spec, new_ood, tmp_path, monkeypatch):

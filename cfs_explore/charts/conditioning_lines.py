@@ -1,0 +1,153 @@
+"""What a map loses by how wrong a level the network is told, encoder and decoder apart (theory 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.noise_lines import band, faint
+from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
+
+PUBLISHED = "published"
+X_TITLE = "Told minus true log-SNR (too noisy → too clean)"
+_HEIGHT = 360
+#: Group -> (colour, dash, symbol, place beside the others in the column of the published conditioning).
+_STYLES = {
+    "other": (ROLE_COLOURS["control"], "dot", "square", 0.0),
+    "encoder": (ROLE_COLOURS["encoder"], "dash", "circle", -0.22),
+    "decoder": (ROLE_COLOURS["decoder"], "solid", "diamond", 0.22),
+}
+_NAMES = {"encoder": "Encoder", "decoder": "Decoder", "other": "Others"}
+_COLUMNS = ("variant", "offset", "level", "lam", "tap", "region", "auroc", "loss", "loss_lo", "loss_hi")
+
+
+def conditioning_lines_chart(frame: pd.DataFrame, theme: str = "light") -> go.Figure:
+    """Median loss of AUROC over the cells of encoder, decoder and other taps, against what the network is told.
+
+    Bands of encoder and decoder reach from the 10th to the 90th percentile of cells; a third would hide them, so that
+    of the others is told on hover. What the published code tells has no single offset and gets a column of its own, at
+    the right. Told the truth, nothing is lost.
+
+    Args:
+        frame: the table ``conditioning`` of one OOD set: variant, offset (in log-SNR; NaN for "published"), level,
+            lam, tap, region; auroc, loss (of AUROC) with its 95 % limits loss_lo and loss_hi.
+        theme: light or dark.
+    """
+    require_columns(frame, _COLUMNS, "loss by wrong conditioning")
+    if frame.duplicated(["variant", "level", "tap"]).any():
+        raise FigureDataError(
+            "The table for the loss by wrong conditioning has a cell twice. Filter it to one OOD set."
+        )
+    groups = frame["region"].where(frame["region"].isin(list(_STYLES)), "other")
+    summary = _summary(frame.assign(group=groups))
+    offsets = sorted(set(summary["offset"].dropna()))
+    column = offsets[-1] + 1.25 * max(1.0, (offsets[-1] - offsets[0]) / 4)
+    shown = [name for name in _STYLES if name in set(groups)]
+    told = summary[summary["variant"] != PUBLISHED]
+    published = summary[summary["variant"] == PUBLISHED]
+    parts = {name: told[told["group"] == name] for name in shown}
+    traces = [
+        band(rows, "offset", "low", "high", faint(_STYLES[name][0])) for name, rows in parts.items() if name != "other"
+    ]
+    traces += [_line(rows, name) for name, rows in parts.items()]
+    traces += [_published(row, column) for row in published.to_dict("records") if row["group"] in shown]
+    fig = new_chart(
+        theme,
+        height=_HEIGHT,
+        meta={"kind": "wide"},
+        hovermode="closest",
+        legend={"orientation": "h", "x": 0, "y": 1.0, "xanchor": "left", "yanchor": "bottom"},
+        margin={"l": 62, "r": 16, "t": 36, "b": 48},
+    )
+    fig.add_traces(traces)
+    _lay_out_axes(fig, offsets, None if published.empty else column, theme)
+    return fig
+
+
+def _summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row per variant and group: offset, low, median, high over cells, share beyond chance, cells; 0 at offset 0."""
+    rows = []
+    for (variant, group), cells in frame.groupby(["variant", "group"], sort=False):
+        low, median, high = cells["loss"].quantile([0.1, 0.5, 0.9])
+        beyond = ((cells["loss_lo"] > 0) | (cells["loss_hi"] < 0)).mean()
+        facts = {"variant": variant, "group": group, "offset": cells["offset"].iloc[0], "cells": len(cells)}
+        rows.append(facts | {"low": low, "median": median, "high": high, "beyond": beyond})
+    measured = [row for row in rows if row["offset"] != 0]
+    truth = {"variant": "matched", "offset": 0.0} | dict.fromkeys(("low", "median", "high", "beyond"), 0.0)
+    sizes = {row["group"]: row["cells"] for row in rows}
+    zeros = [truth | {"group": group, "cells": cells} for group, cells in sizes.items()]
+    return pd.DataFrame(measured + zeros).sort_values("offset", kind="stable")
+
+
+def _hover(row: Mapping) -> str:
+    told = "told the truth" if row["offset"] == 0 else "told as published"
+    if row["variant"] != PUBLISHED and row["offset"]:
+        told = f"told λ {'+' if row['offset'] > 0 else '−'} {abs(row['offset']):g}"
+    return (
+        f"<b>{_NAMES[row['group']]}</b>, {told}<br>median loss {format_value(row['median'])}<br>"
+        f"10th to 90th percentile {format_value(row['low'])} to {format_value(row['high'])}<br>"
+        f"the interval excludes 0 in {100 * row['beyond']:.0f} % of {row['cells']} cells"
+    )
+
+
+def _line(rows: pd.DataFrame, group: str) -> go.Scatter:
+    colour, dash, symbol, _ = _STYLES[group]
+    return go.Scatter(
+        x=rows["offset"].tolist(),
+        y=rows["median"].tolist(),
+        mode="lines+markers",
+        name=_NAMES[group],
+        legendgroup=group,
+        legendrank=list(_NAMES).index(group),
+        line={"color": colour, "width": 2.5, "dash": dash},
+        marker={"symbol": symbol, "size": 8, "color": colour},
+        hovertext=[_hover(row) for row in rows.to_dict("records")],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _published(row: Mapping, column: float) -> go.Scatter:
+    colour, _, symbol, aside = _STYLES[row["group"]]
+    bars = {"array": [row["high"] - row["median"]], "arrayminus": [row["median"] - row["low"]]}
+    return go.Scatter(
+        x=[column + aside],
+        y=[row["median"]],
+        error_y={"type": "data", "symmetric": False, "color": colour, "thickness": 2, "width": 0} | bars,
+        mode="markers",
+        name=f"{_NAMES[row['group']]}, published",
+        legendgroup=row["group"],
+        showlegend=False,
+        marker={"symbol": symbol, "size": 9, "color": colour},
+        hovertext=[_hover(row)],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _lay_out_axes(fig: go.Figure, offsets: list[float], column: float | None, theme: str) -> None:
+    colours = palette(theme)
+    line = {"type": "line", "layer": "below", "line": {"color": colours.muted, "width": 1.2, "dash": "dot"}}
+    shapes = [{**line, "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0}]
+    ticks = {offset: ("+" if offset > 0 else "") + format_value(offset, 1).removesuffix(".0") for offset in offsets}
+    end = offsets[-1] if column is None else column
+    room = 0.05 * (end - offsets[0]) or 0.5
+    if column is not None:
+        ticks[column] = PUBLISHED
+        room = max(room, 0.42)
+        middle = (offsets[-1] + column - 0.22) / 2
+        rule = {"color": colours.grid, "width": 1}
+        shapes.append({**line, "yref": "paper", "x0": middle, "x1": middle, "y0": 0, "y1": 1, "line": rule})
+    fig.update_layout(shapes=shapes)
+    fig.update_xaxes(
+        range=[offsets[0] - room, end + room],
+        tickvals=list(ticks),
+        ticktext=list(ticks.values()),
+        title_text=X_TITLE,
+        ticks="outside",
+        showline=True,
+        tickangle=0,
+        fixedrange=True,
+    )
+    fig.update_yaxes(title_text="AUROC lost", tickformat=".3~f", showgrid=True, fixedrange=True, nticks=7)

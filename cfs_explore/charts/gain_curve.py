@@ -1,0 +1,68 @@
+"""The conditional gains over the noise levels: decoder given encoder, and encoder given decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.map_heatmap import CLICKABLE
+from cfs_explore.charts.noise_lines import band, faint, legend_above, noise_axis
+from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, new_chart, palette
+
+#: Whose gain -> column, dash and marker.
+_CURVES = {"decoder": ("gain_d", "solid", "circle"), "encoder": ("gain_e", "dash", "square")}
+
+
+def gain_curve_chart(
+    rows: pd.DataFrame, labels: Mapping[str, str], theme: str = "light", selected: int | None = None
+) -> go.Figure:
+    """Gain in squared Mahalanobis distance over the log-SNR, clean on the left, with 95 % bands.
+
+    Args:
+        rows: a row per level: level (position), lam, gain_d and gain_e with _lo and _hi; NaN leaves a gap.
+        labels: what the legend calls the gain of the "decoder" and of the "encoder".
+        selected: level to mark.
+
+    A click on a marker reports its level as ``customdata``.
+    """
+    columns = [f"{name}{end}" for name, _, _ in _CURVES.values() for end in ("", "_lo", "_hi")]
+    require_columns(rows, ("level", "lam", *columns), "gains over noise levels")
+    rows, colours = rows.sort_values("lam", ascending=False), palette(theme)
+    fig = new_chart(theme, height=360, meta={"kind": "wide"}, **CLICKABLE, **legend_above(len(_CURVES)))
+    for role, (name, dash, symbol) in _CURVES.items():
+        fig.add_trace(band(rows, "lam", f"{name}_lo", f"{name}_hi", faint(ROLE_COLOURS[role])))
+        estimates = zip(*(rows[f"{name}{end}"] for end in ("", "_lo", "_hi")), strict=True)
+        fig.add_trace(
+            go.Scatter(
+                x=rows["lam"].tolist(),
+                y=rows[name].tolist(),
+                name=labels[role],
+                mode="lines+markers",
+                line={"color": ROLE_COLOURS[role], "width": 2.5, "dash": dash},
+                marker={"symbol": symbol, "size": 9, "color": ROLE_COLOURS[role]},
+                customdata=[int(level) for level in rows["level"]],
+                hovertext=[f"{labels[role]}<br>G = {format_estimate(*estimate)}" for estimate in estimates],
+                hovertemplate="λ %{x:.1f}: %{hovertext}<extra></extra>",
+                selected={"marker": {"opacity": 1}},
+                unselected={"marker": {"opacity": 1}},
+            )
+        )
+    if selected is not None:
+        lam = float(rows.loc[rows["level"] == selected, "lam"].iloc[0])
+        fig.add_vline(x=lam, line={"color": colours.muted, "width": 1, "dash": "dot"}, layer="below")
+        fig.add_annotation(
+            x=lam,
+            y=1,
+            yref="paper",
+            xanchor="left",
+            yanchor="top",
+            xshift=4,
+            text=f"λ {format_value(lam, 1)} (chosen)",
+            font={"size": 11, "color": colours.muted},
+        )
+    fig.update_xaxes(**noise_axis(rows["lam"]))
+    fig.update_yaxes(title_text="Gain G in D²", rangemode="tozero", showgrid=True, nticks=6, fixedrange=True)
+    return fig

@@ -1,0 +1,100 @@
+"""One image's score by a few detectors, each beside the ID-test distribution of that detector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
+from cfs_explore.wording import counted
+
+_ROW_PX = 52
+_COLUMNS = ("name", "score", "draws", "percentile", "p_value", "n_id")
+_QUANTILES = ("id_q05", "id_q25", "id_median", "id_q75", "id_q95")
+
+
+def image_scores_chart(rows: pd.DataFrame, role: str = "ood", theme: str = "light") -> go.Figure:
+    """One row per detector on a shared logarithmic axis, score / ID-test median: bars hold the middle 90 % and 50 % of
+    ID-test, small dots are the noise draws, the large one is their mean.
+
+    Args:
+        rows: of ``diagnostics.detector_profile``, with a name: score, draws (list), percentile, p_value, n_id, and the
+            quantiles id_q05, id_q25, id_median, id_q75, id_q95. A row with scores that are not above 0 is text alone.
+        role: of the image, "id" or "ood", for its colour.
+    """
+    require_columns(rows, (*_COLUMNS, *_QUANTILES), "scores of an image")
+    colours, height = palette(theme), _ROW_PX * len(rows) + 50
+    fig = new_chart(
+        theme,
+        height=height,
+        meta={"kind": "rows", "height": height},
+        margin={"l": 8, "r": 12, "t": 6, "b": 44},
+        hovermode="closest",
+        showlegend=False,
+    )
+    seen = [1.0]
+    for position, row in enumerate(rows.to_dict("records")):
+        place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 9}
+        fig.add_annotation(y=position, text=_text(row), bgcolor=colours.page, borderpad=1, **place)
+        relative = np.array([*(row[q] for q in _QUANTILES), row["score"], *row["draws"]]) / (row["id_median"] or np.nan)
+        if np.isfinite(relative).all() and (relative > 0).all():
+            fig.add_traces(_traces(row, relative, position, ROLE_COLOURS[role]))
+            seen += relative.tolist()
+    fig.add_vline(x=1, line={"color": colours.muted, "width": 1, "dash": "dot"}, layer="below")
+    low, high = math.log10(min(seen)), math.log10(max(seen))
+    pad = 0.04 * (high - low) + 0.02
+    ticks = _ticks(low, high)
+    fig.update_xaxes(
+        type="log",
+        range=[low - pad, high + pad],
+        tickvals=ticks,
+        ticktext=[f"{tick:g}" for tick in ticks],
+        title_text="Score ÷ ID-test median",
+        fixedrange=True,
+    )
+    fig.update_yaxes(range=[len(rows) - 0.6, -0.7], visible=False, fixedrange=True)
+    return fig
+
+
+def _text(row: Mapping) -> str:
+    return f"<b>{row['name']}</b> percentile {format_value(row['percentile'], 1)} · p = {format_value(row['p_value'])}"
+
+
+def _traces(row: Mapping, relative: np.ndarray, position: int, colour: str) -> list[go.Scatter]:
+    q05, q25, _, q75, q95, score, *draws = relative.tolist()
+    id_colour = ROLE_COLOURS["id"]
+    about = (
+        f"{_text(row)}<br>score {format_value(row['score'])}, {counted(len(draws), 'draw')}<br>"
+        f"ID-test median {format_value(row['id_median'])}, middle 90 % {format_value(row['id_q05'])} to "
+        f"{format_value(row['id_q95'])}, n = {row['n_id']:.0f}<extra></extra>"
+    )
+    bars = [
+        go.Scatter(
+            x=[start, stop],
+            y=[position, position],
+            mode="lines",
+            line={"color": id_colour, "width": width},
+            opacity=opacity,
+            hovertemplate=about,
+        )
+        for start, stop, width, opacity in ((q05, q95, 5, 0.45), (q25, q75, 5, 0.9))
+    ]
+    small = {"symbol": "circle-open", "size": 7, "color": colour, "line": {"width": 1.5}}
+    dots = go.Scatter(x=draws, y=[position] * len(draws), mode="markers", marker=small, hovertemplate=about)
+    large = {"symbol": "diamond", "size": 12, "color": colour}
+    return [
+        *bars,
+        dots,
+        go.Scatter(x=[score], y=[position], mode="markers", name=row["name"], marker=large, hovertemplate=about),
+    ]
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5 steps over up to two decades, powers of ten beyond."""
+    steps = (1, 2, 5) if high - low <= 2 else (1,)
+    return [m * 10.0**e for e in range(math.floor(low) - 1, math.ceil(high) + 1) for m in steps]

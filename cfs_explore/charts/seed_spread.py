@@ -1,0 +1,84 @@
+"""Untrained copies of several seeds beside the trained backbone, tap by tap at one noise level (theory 18)."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.map_heatmap import X_TITLE
+from cfs_explore.charts.tap_names import tick_label
+from cfs_explore.charts.theme import BASE_FONT_PX, ROLE_COLOURS, format_estimate, new_chart, palette, text_px
+
+#: One symbol per seed, again from the start when there are more.
+SEED_SYMBOLS = ("x", "triangle-up", "diamond", "cross", "star")
+TRAINED_COLOUR = "#56B4E9"
+
+
+def seed_spread_chart(trained: pd.DataFrame, copies: pd.DataFrame, theme: str = "light") -> go.Figure:
+    """AUROC over taps: the trained backbone with its interval as a line, every untrained copy as grey marks.
+
+    Args:
+        trained: one level of a map: tap, tap_index, auroc, lo, hi.
+        copies: the same level of the copies: seed, tap, tap_index, auroc, lo, hi.
+    """
+    require_columns(trained, ("tap", "tap_index", "auroc", "lo", "hi"), "trained backbone's taps")
+    require_columns(copies, ("seed", "tap", "tap_index", "auroc", "lo", "hi"), "spread over seeds")
+    trained = trained.sort_values("tap_index")
+    ticks = [tick_label(tap) for tap in trained["tap"]]
+    bottom = 0.75 * max(text_px(label, BASE_FONT_PX) for label in ticks) + 34
+    fig = new_chart(
+        theme,
+        height=round(300 + bottom),
+        margin={"l": 60, "r": 16, "t": 40, "b": round(bottom)},
+        hovermode="closest",
+        dragmode="pan",
+        legend={"orientation": "h", "x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"},
+    )
+    fig.add_hline(y=0.5, line={"color": palette(theme).muted, "width": 1, "dash": "dot"})
+    for position, (seed, part) in enumerate(copies.groupby("seed")):
+        fig.add_trace(_copy(part, f"Untrained, seed {seed}", SEED_SYMBOLS[position % len(SEED_SYMBOLS)]))
+    fig.add_trace(_trained(trained))
+    fig.update_xaxes(
+        tickvals=trained["tap_index"].tolist(), ticktext=ticks, tickangle=-45, title_text=X_TITLE, fixedrange=True
+    )
+    fig.update_yaxes(title_text="AUROC", tickformat=".2~f", showgrid=True, fixedrange=True)
+    return fig
+
+
+def _hover(part: pd.DataFrame) -> list[str]:
+    return [f"{row.tap}<br>{format_estimate(row.auroc, row.lo, row.hi)}" for row in part.itertuples()]
+
+
+def _copy(part: pd.DataFrame, name: str, symbol: str) -> go.Scatter:
+    return go.Scatter(
+        x=part["tap_index"].tolist(),
+        y=part["auroc"].tolist(),
+        name=name,
+        mode="markers",
+        marker={"symbol": symbol, "size": 8, "color": ROLE_COLOURS["control"]},
+        hovertext=_hover(part),
+        hovertemplate=f"<b>{name}</b><br>%{{hovertext}}<extra></extra>",
+    )
+
+
+def _trained(part: pd.DataFrame) -> go.Scatter:
+    return go.Scatter(
+        x=part["tap_index"].tolist(),
+        y=part["auroc"].tolist(),
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": (part["hi"] - part["auroc"]).tolist(),
+            "arrayminus": (part["auroc"] - part["lo"]).tolist(),
+            "thickness": 1.5,
+            "width": 0,
+            "color": TRAINED_COLOUR,
+        },
+        name="Trained",
+        mode="lines+markers",
+        line={"color": TRAINED_COLOUR, "width": 2},
+        marker={"symbol": "square", "size": 7},
+        hovertext=_hover(part),
+        hovertemplate="<b>Trained</b><br>%{hovertext}<extra></extra>",
+    )

@@ -1,0 +1,97 @@
+"""How far each channel of one or two images is from the ID images: z-scores of the two poolings (theory 2, 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
+
+#: Pooling -> what its row is called.
+POOLINGS = {"mean": "Channel means", "std": "Channel standard deviations"}
+_ROW_PX = 110
+#: All bars of an image side by side are about this wide.
+_WIDTHS_PX = 170.0
+#: Of the bars, so that colour does not tell the images apart alone.
+_DASHES = {"id": "solid", "ood": "4px,2px"}
+
+
+def z_bars_chart(z: pd.DataFrame, roles: Mapping[str, str], theme: str = "light") -> go.Figure:
+    """A row of bars per pooling on one vertical scale; the images of a channel stand side by side.
+
+    The bars of an image are one line with gaps, which browsers draw many times faster than a shape for each bar.
+
+    Args:
+        z: columns image, channel, pooling (mean or std), value, z.
+        roles: image -> "id" or "ood", which gives its colour and dashes; in the order in which they are drawn.
+    """
+    require_columns(z, ("image", "channel", "pooling", "value", "z"), "channels' z-scores")
+    reach = [min(-3.0, z["z"].min()), max(3.0, z["z"].max())]
+    pad, channels = 0.06 * (reach[1] - reach[0]), int(z["channel"].max()) + 1
+    domains = {"mean": [0.56, 1], "std": [0, 0.44]}
+    axis = {
+        "range": [reach[0] - pad, reach[1] + pad],
+        "title": {"text": "z"},
+        "zeroline": True,
+        "zerolinecolor": palette(theme).muted,
+        "showgrid": True,
+        "fixedrange": True,
+        "nticks": 5,
+    }
+    titles = [
+        {"text": f"<b>{label}</b>", "x": 0, "xref": "paper", "xanchor": "left", "yref": "paper", "yanchor": "bottom"}
+        | {"y": domains[pooling][1]}
+        for pooling, label in POOLINGS.items()
+    ]
+    fig = new_chart(
+        theme,
+        height=2 * _ROW_PX + 92,
+        margin={"l": 50, "r": 8, "t": 26, "b": 46},
+        hovermode="closest",
+        legend={"orientation": "h", "x": 1, "y": 1, "xanchor": "right", "yanchor": "bottom"},
+        annotations=titles,
+        xaxis={
+            "anchor": "y2",
+            "title": {"text": "Channel"},
+            "range": [-0.8, channels - 0.2],
+            "nticks": 9,
+            "fixedrange": True,
+        },
+        yaxis=axis | {"domain": domains["mean"]},
+        yaxis2=axis | {"domain": domains["std"]},
+    )
+    groups = dict(list(z.groupby(["image", "pooling"], sort=False, observed=True)))
+    offsets = np.linspace(-0.2, 0.2, len(roles)) if len(roles) > 1 else [0.0]
+    fig.add_traces(
+        [
+            _bars(groups[image, pooling], image, pooling, role, offset, channels)
+            for pooling in POOLINGS
+            for (image, role), offset in zip(roles.items(), offsets, strict=True)
+        ]
+    )
+    return fig
+
+
+def _bars(part: pd.DataFrame, image: str, pooling: str, role: str, offset: float, channels: int) -> go.Scatter:
+    """Each bar as a piece of a line: from zero to z, and a gap."""
+    x, z = part["channel"].to_numpy(np.float32) + np.float32(offset), part["z"].to_numpy(np.float32)
+    nothing = np.full_like(z, np.nan)
+    facts = part[["value", "z"]].to_numpy(np.float32)
+    width = float(np.clip(_WIDTHS_PX / channels, 1.0, 5.0))
+    return go.Scatter(
+        x=np.stack([x, x, nothing], axis=1).ravel(),
+        y=np.stack([np.zeros_like(z), z, nothing], axis=1).ravel(),
+        customdata=np.repeat(facts, 3, axis=0),
+        name=image,
+        legendgroup=image,
+        showlegend=pooling == "mean",
+        yaxis="y" if pooling == "mean" else "y2",
+        mode="lines",
+        line={"color": ROLE_COLOURS[role], "width": width, "dash": _DASHES[role]},
+        hovertemplate=f"<b>{image}, channel %{{x:.0f}}</b><br>{POOLINGS[pooling].lower()}: "
+        "%{customdata[0]:.3f}<br>z = %{customdata[1]:.2f}<extra></extra>",
+    )

@@ -1,0 +1,88 @@
+"""Every figure of the app by name, made from a run alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cfs_explore.diagnostics import ScoreError
+from cfs_explore.errors import RunError
+from cfs_explore.figures import (
+    complementarity,
+    controls,
+    image,
+    images,
+    lab,
+    options,
+    prediction,
+    probe,
+    protocol,
+    protocol_compare,
+    separation,
+    stability,
+    triage,
+)
+from cfs_explore.figures import map as map_page
+from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.figure import Figure
+from cfs_explore.figures.needs import Kind, NotMeasuredError
+from cfs_explore.store import Run
+
+#: Page -> its figures, in the order of the app.
+PAGES: dict[str, dict[str, Kind]] = {
+    "map": map_page.KINDS,
+    "complementarity": complementarity.KINDS,
+    "separation": separation.KINDS,
+    "stability": stability.KINDS,
+    "prediction": prediction.KINDS,
+    "controls": controls.KINDS,
+    "protocol": protocol.KINDS,
+    "compare": protocol_compare.KINDS,
+    "images": images.KINDS,
+    "image": image.KINDS,
+    "triage": triage.KINDS,
+    "probe": probe.KINDS,
+    "lab": lab.KINDS,
+}
+#: Made only where they are named: what needs another run or the backbone beside the run, and simulated scores.
+ON_REQUEST = ("compare", "probe", "lab")
+KINDS: dict[str, Kind] = {name: kind for kinds in PAGES.values() for name, kind in kinds.items()}
+
+
+def named(what: Sequence[str] = ()) -> list[str]:
+    """Names of figures for names of pages or figures; where nothing is named, all that are of one run.
+
+    Raises:
+        RunError: a name is neither.
+    """
+    names = []
+    for each in what or [page for page in PAGES if page not in ON_REQUEST]:
+        if each not in PAGES and each not in KINDS:
+            raise RunError(f"There is no figure {each!r}. Pages: {', '.join(PAGES)}. Figures: {', '.join(KINDS)}.")
+        names += list(PAGES.get(each, [each]))
+    return list(dict.fromkeys(names))
+
+
+def make_figures(
+    run: Run, what: Sequence[str] = (), choices: Choices | None = None, theme: str = "light"
+) -> tuple[dict[str, Figure], dict[str, str]]:
+    """The figures of a run, and for the figures that it has no data for, why.
+
+    Args:
+        run: the exploration.
+        what: names of pages or figures; empty means all that are of one run.
+        choices: what they are of; by default what the pages open with.
+        theme: "light" or "dark".
+
+    Raises:
+        RunError: an unknown name, or an option or value of the choices that none of these figures has.
+    """
+    choices = choices or choose(run)
+    names = named(what)
+    options.check(choices.options, [option for name in names for option in KINDS[name].options])
+    figures, missing = {}, {}
+    for name in names:
+        try:
+            figures[name] = KINDS[name].make(run, choices, theme)
+        except (NotMeasuredError, ScoreError) as reason:  # not measured, or too few images for it
+            missing[name] = str(reason)
+    return figures, missing

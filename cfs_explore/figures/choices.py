@@ -1,0 +1,136 @@
+"""What a figure is of: OOD set, cell, pair, detector, metric, options; as the pages choose by default, or as told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from cfs_explore.contracts import Tap
+from cfs_explore.diagnostics import SIDES
+from cfs_explore.errors import RunError
+from cfs_explore.figures.cells import find_cell, find_level, find_tap
+from cfs_explore.figures.detector import preset_cells
+from cfs_explore.store import Run
+
+METRICS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR95"}
+SCALES = ("ln s", "s")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the figures of a run are of.
+
+    Attributes:
+        ood: name of the OOD set.
+        cell: level * taps + tap; where a figure is of one cell.
+        level: position among the run's levels; where a figure is of one level.
+        pair: positions among the run's taps, of the encoder's and the decoder's place; (t, t) in a run of one tap.
+        cells: of the composed detector.
+        metric: of METRICS.
+        scale: of SCALES.
+        beside: other explorations, where a figure compares; those that options name where there are none.
+        options: what single pages' controls are set to, name -> value; each figure's are in ``catalogue``.
+    """
+
+    ood: str
+    cell: int
+    level: int
+    pair: tuple[int, int]
+    cells: tuple[int, ...]
+    metric: str = "auroc"
+    scale: str = "ln s"
+    options: Mapping[str, str] = field(default_factory=dict)
+    beside: tuple[Run, ...] = ()
+
+
+def choose(
+    run: Run,
+    *,
+    ood: str | None = None,
+    lam: float | None = None,
+    tap: str | None = None,
+    cell: str | None = None,
+    pair: tuple[str, str] | None = None,
+    metric: str = "auroc",
+    scale: str = "ln s",
+    detector: Sequence[str] = (),
+    options: Mapping[str, str] | None = None,
+) -> Choices:
+    """The choices that the pages open with, but for what is told.
+
+    Args:
+        run: the exploration.
+        ood: name of an OOD set.
+        lam: log-SNR of a level, as the pages write it, to one decimal, or as it was asked for.
+        tap: full or short name, of the figures of one cell.
+        cell: both by one name, as 'up1.res1@5'; instead of lam and tap.
+        pair: two taps, of the figures that compare two.
+        metric, scale: see ``Choices``.
+        detector: a preset's name, or cells as 'up1.res1@5', whose slot scores are averaged; by default CFS(1x2).
+        options: see ``Choices``; checked where figures are made.
+
+    Raises:
+        RunError: naming what the run has instead.
+    """
+    run.entry("ood", ood)
+    _one_of("metric", metric, list(METRICS))
+    _one_of("scale", scale, list(SCALES))
+    cells = _cells(run, detector)
+    cell_level, cell_tap = divmod(default_cells(run.table("detectors"))[-1], len(run.taps))
+    level = run.manifest.kept["level"]
+    if cell is not None:
+        if (lam, tap) != (None, None):
+            raise RunError("Give a cell by its name, or by lam and tap, but not by both.")
+        cell_level, cell_tap = divmod(find_cell(run, cell), len(run.taps))
+        level = cell_level
+    if lam is not None:
+        cell_level = level = find_level(run, lam)
+    if tap is not None:
+        cell_tap = find_tap(run, tap)
+    first, second = (find_tap(run, name) for name in pair or default_pair(run))
+    index = cell_level * len(run.taps) + cell_tap
+    return Choices(
+        ood or run.ood_names[0], index, level, (first, second), tuple(cells), metric, scale, dict(options or {})
+    )
+
+
+def default_cells(detectors: pd.DataFrame) -> list[int]:
+    """The CFS(1x2) preset as cell indices, of a run's table ``detectors``; the first cell where it has no preset."""
+    return preset_cells(detectors).get("CFS(1x2)", [0])
+
+
+def default_pair(run: Run) -> tuple[str, str]:
+    """The published CFS(1x2) pair; without one, the first tap and the last on the other side of the bottleneck."""
+    if "sparse_ed" in run.manifest.presets:
+        encoder, decoder = run.manifest.presets["sparse_ed"]
+        return encoder, decoder
+    first = tap_order(run.taps, -1)[0]
+    others = [tap for tap in tap_order(run.taps, 1) if tap != first]
+    return first.name, others[0].name if others else first.name
+
+
+def tap_order(taps: list[Tap], side: int) -> list[Tap]:
+    """All taps, those on this side of the bottleneck (-1 encoder, 1 decoder) first, else in order of execution."""
+    return sorted(taps, key=lambda tap: SIDES[tap.region] != side)
+
+
+def _cells(run: Run, detector: Sequence[str]) -> list[int]:
+    """The detector's cell indices."""
+    detectors = run.table("detectors")
+    if not detector:
+        return default_cells(detectors)
+    presets = preset_cells(detectors)
+    if len(detector) == 1 and detector[0] in presets:
+        return presets[detector[0]]
+    try:
+        return list(dict.fromkeys(find_cell(run, name) for name in detector))
+    except RunError as error:
+        known = ", ".join(presets) or "none"
+        raise RunError(f"{error} A detector is cells, or one preset; {run.name} has: {known}.") from error
+
+
+def _one_of(what: str, value: str, allowed: list[str]) -> None:
+    if value not in allowed:
+        raise RunError(f"The '{what}' of a figure must be one of {allowed}. Got {value!r} instead.")

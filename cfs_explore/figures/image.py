@@ -1,0 +1,182 @@
+"""The figures of one image: its slot scores over all cells, among ID-test, and the features that carry one of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from cfs_explore.charts import image_features_chart, image_map_chart, image_scores_chart, short_tap_name
+from cfs_explore.charts.theme import format_value
+from cfs_explore.diagnostics import (
+    Exceedance,
+    cell_profile,
+    detector_profile,
+    exceedance,
+    feature_profile,
+    tap_columns,
+)
+from cfs_explore.diagnostics.channels import variance
+from cfs_explore.errors import RunError
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.detector import as_cells, cell_label, preset_cells
+from cfs_explore.figures.figure import Figure, file_stem
+from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError
+from cfs_explore.figures.options import Option
+from cfs_explore.store import Run
+from cfs_explore.wording import counted
+
+IMAGE = Option("image", "", "id or name of an image of the OOD set or of ID-test (default: the set's first)")
+ROLE = Option("role", "ood", "set in which the image is looked for first", ("ood", "id_test"))
+VALUES = {"percentile": "Percentile", "ratio": "Score ÷ ID median"}
+VALUE = Option("value", "percentile", "what the map shows", tuple(VALUES))
+#: Channels of each pooling that are drawn.
+_TOP = 8
+
+
+class Image(NamedTuple):
+    """One image of a run.
+
+    Attributes:
+        role, name: its set.
+        image_id: its id.
+        row: its first row in the set.
+        file: what people call it.
+    """
+
+    role: str
+    name: str
+    image_id: str
+    row: int
+    file: str
+
+    @property
+    def own(self) -> int | None:
+        """Its row in ID-test, where it is one of those images."""
+        return self.row if self.role == "id_test" else None
+
+
+class Profile(NamedTuple):
+    """What an image's scores say: its cells (``cell_profile``), its detectors and the open cell, all cells at once."""
+
+    cells: pd.DataFrame
+    detectors: pd.DataFrame
+    exceedance: Exceedance
+
+
+def find(run: Run, choices: Choices) -> Image:
+    """The image that is named, of the OOD set or of ID-test; by default the OOD set's first."""
+    return run.derived(_find, choices.ood, ROLE.of(choices.options), IMAGE.of(choices.options))
+
+
+def _find(run: Run, ood: str, first: str, asked: str) -> Image:
+    sets = {"ood": ood, "id_test": run.id_test.name}
+    for role, name in sorted(sets.items(), key=lambda item: item[0] != first):
+        images = run.images(role, name, columns=("image_id", "name"))
+        fits = images["image_id"] == asked
+        fits = fits if fits.any() else images["name"] == asked
+        if fits.any() or not asked:
+            row = int(fits.to_numpy().argmax())
+            return Image(role, name, images["image_id"].iloc[row], row, images["name"].iloc[row])
+    raise RunError(f"Neither {ood} nor {run.id_test.name} of {run.name} has an image with the id or name {asked!r}.")
+
+
+def profile(run: Run, choices: Choices) -> Profile:
+    """The image among ID-test: every cell, the presets and the chosen cell."""
+    return run.derived(_profile, find(run, choices), choices.cell)
+
+
+def _profile(run: Run, image: Image, cell: int) -> Profile:
+    if image.role == "id_test" and run.id_test.count < 2:
+        raise NotMeasuredError("ID-test has no other image to compare this one with.")
+    id_scores = run.scores("id_test")
+    scores = (id_scores if image.role == "id_test" else run.scores("ood", image.name))[image.row]
+    rows = [
+        {"name": name, **detector_profile(id_scores, scores, as_cells(run, cells), image.own)}
+        for name, cells in {**preset_cells(run.table("detectors")), cell_label(run, cell): [cell]}.items()
+    ]
+    return Profile(
+        cell_profile(id_scores, scores, run.levels, run.taps, image.own),
+        pd.DataFrame(rows),
+        exceedance(id_scores, scores, image.own),
+    )
+
+
+def is_kept(run: Run, cell: int) -> bool:
+    """Whether the snapshots of the cell were kept."""
+    level, tap = divmod(cell, len(run.taps))
+    return run.manifest.kept.get("level") == level and run.taps[tap].name in run.manifest.kept.get("taps", [])
+
+
+def _feature_table(run: Run, image: Image, cell: int) -> pd.DataFrame:
+    """The pooled features of a kept cell (``feature_profile``), first draw, by the moments of ID-train."""
+    level, tap = divmod(cell, len(run.taps))
+    name = run.taps[tap].name
+    columns, train = tap_columns(run.taps)[name], run.moments("id_train")
+    snapshot = run.snapshots(name, image.role, image.name)[image.row]
+    return feature_profile(snapshot, train["mean"][level, columns], variance(train)[level, columns])
+
+
+def over_cells(run: Run, choices: Choices, theme: str) -> Figure:
+    """Map of the image's slot scores beside those of ID-test, the chosen cell marked."""
+    image, cells, value = find(run, choices), profile(run, choices).cells, VALUE.of(choices.options)
+    who = "other ID-test" if image.role == "id_test" else "ID-test"
+    high = cells.loc[cells["percentile"].idxmax()]
+    reading = (
+        "Share of them that score lower, in percent (equal ones count half); 50: the middle"
+        if value == "percentile"
+        else "Its score divided by their median, on a logarithmic scale; 1: the same"
+    )
+    return Figure(
+        image_map_chart(cells, value, choices.cell, theme),
+        cells.drop(columns="n_ood"),
+        f"{image.file} of {image.name}: its slot scores, mean of {counted(run.draws, 'draw')}, beside those of "
+        f"{counted(int(cells['n_id'].iloc[0]), f'{who} image')}. {reading}.",
+        f"Map of one image over {len(cells)} cells: percentile within ID-test from "
+        f"{cells['percentile'].min():.0f} to {high['percentile']:.0f}, the highest for "
+        f"{short_tap_name(high['tap'])} at log-SNR {high['lam']:.1f}.",
+        file_stem(run, image.name, image.image_id, value),
+    )
+
+
+def detectors(run: Run, choices: Choices, theme: str) -> Figure:
+    """The image's score by a few detectors, each among ID-test."""
+    image, rows = find(run, choices), profile(run, choices).detectors
+    return Figure(
+        image_scores_chart(rows, "id" if image.role == "id_test" else "ood", theme),
+        rows.assign(draws=[" ".join(f"{draw:.6g}" for draw in draws) for draws in rows["draws"]]),
+        f"Diamond: {image.file} of {image.name}, mean of {counted(run.draws, 'draw')}; rings: single draws. Bars: the "
+        f"middle 50 % and 90 % of n = {rows['n_id'].iloc[0]} ID-test images. p: conformal p-value.",
+        "; ".join(f"{row['name']}: percentile {row['percentile']:.1f}" for row in rows.to_dict("records")),
+        file_stem(run, image.name, image.image_id, "detectors"),
+    )
+
+
+def features(run: Run, choices: Choices, theme: str) -> Figure:
+    """The features of a kept cell that lie farthest from ID-train."""
+    if not is_kept(run, choices.cell):
+        raise NotMeasuredError(NOT_KEPT)
+    image = find(run, choices)
+    table = run.derived(_feature_table, image, choices.cell)
+    parts, half = 100 * table.groupby("pooling")["share"].sum(), len(table) // 2
+    first = table.loc[table["square"].idxmax()]
+    pooled = "mean" if first["pooling"] == "mean" else "standard deviation"
+    return Figure(
+        image_features_chart(table, _TOP, theme),
+        table.sort_values("square", ascending=False),
+        f"{image.file} of {image.name}, {cell_label(run, choices.cell)}: the {min(_TOP, half)} channels of each "
+        f"pooling that lie farthest from ID-train, of {half}; z-scores of the first draw, whose score is "
+        f"{format_value(table['square'].mean())}. The channels' means carry {parts['mean']:.0f} % of it, their "
+        f"standard deviations {parts['std']:.0f} %.",
+        f"z-scores of {len(table)} features; the farthest is channel {first['channel']}'s {pooled}, "
+        f"z {first['z']:.1f}.",
+        file_stem(run, image.name, image.image_id, "features"),
+    )
+
+
+_OF = ("ood", "cell")
+KINDS = {
+    "image-map": Kind("One image's slot scores among ID-test, over the map", over_cells, _OF, (IMAGE, ROLE, VALUE)),
+    "image-detectors": Kind("One image's score by each detector, among ID-test", detectors, _OF, (IMAGE, ROLE)),
+    "image-features": Kind("The features of one image that lie farthest from ID-train", features, _OF, (IMAGE, ROLE)),
+}

@@ -1,0 +1,67 @@
+"""What a figure needs of a run, or one sentence that says why it is not there and what to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cfs_explore.errors import RunError
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.figure import Figure
+from cfs_explore.figures.options import Option
+from cfs_explore.missing import cost_of
+from cfs_explore.stages import STAGES
+from cfs_explore.store import Run
+
+#: Why a cell has no features, and what to run.
+NOT_KEPT = (
+    "This needs the cell's snapshots, and they were not kept. Name its tap under `keep` in the spec (and its λ as "
+    "`keep_level`) and run again."
+)
+
+
+class NotMeasuredError(RunError):
+    """The run lacks what a figure shows; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One figure of the app.
+
+    Attributes:
+        title: what it shows, in a few words.
+        make: the figure of a run for these choices in a theme; raises NotMeasuredError.
+        of: what it reads of ``Choices``, by the fields' names.
+        options: what it reads of ``Choices.options``.
+    """
+
+    title: str
+    make: Callable[[Run, Choices, str], Figure]
+    of: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
+
+
+def stage_rows(run: Run, name: str, **of: object) -> pd.DataFrame:
+    """Rows of a stage's table whose columns have these values, such as ``ood="letters"``.
+
+    Raises:
+        NotMeasuredError: the run has no such table, or no such rows in it.
+    """
+    stage = next(stage for stage in STAGES.values() if name in stage.tables)
+    entry = run.manifest.stages.get(stage.name)
+    if entry is not None and entry.state == "skipped":
+        raise NotMeasuredError(f"{stage.title} could not be computed: {entry.why}")
+    if not run.has_table(name):
+        raise NotMeasuredError(
+            f"{run.name} was made without the stage {stage.title}. "
+            f"`cfs-explore diagnose {run.path} --stages {stage.name}` computes it ({cost_of(run, [stage.name])})."
+        )
+    table = run.table(name)
+    for column, value in of.items():
+        table = table[table[column] == value]
+    if table.empty:
+        told = "".join(f", {column} {value}" for column, value in of.items())
+        raise NotMeasuredError(f"{stage.title} of {run.name} has no rows{told}.")
+    return table.reset_index(drop=True)

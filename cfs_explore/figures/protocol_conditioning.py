@@ -1,0 +1,107 @@
+"""The protocol page's conditioning: what the map loses when the network is told a wrong level (theory 1)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cfs_explore.charts import format_estimate, short_tap_name
+from cfs_explore.charts.conditioning_lines import PUBLISHED, conditioning_lines_chart
+from cfs_explore.charts.signed_map import shared_reach, signed_map_chart
+from cfs_explore.charts.theme import format_value
+from cfs_explore.contracts import Tap
+from cfs_explore.errors import RunError
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.figure import Figure, counts, file_stem
+from cfs_explore.figures.needs import Kind, stage_rows
+from cfs_explore.figures.options import Option
+from cfs_explore.figures.protocol_tables import conditioning_summary, loss_verdicts, with_regions
+from cfs_explore.store import Run
+
+TOLD = Option("told", "", "the wrong level: such as 'lam + 2' (default: as the page)")
+
+
+def variants(table: pd.DataFrame) -> list[str]:
+    """What the network was told, the truth left out, of the table ``conditioning``; the last is shown by default."""
+    return [name for name in table["variant"].unique() if name != "matched"]
+
+
+def told_label(name: str) -> str:
+    """'2 too clean' for "lam + 2": the network is told a cleaner level than it sees."""
+    if name == PUBLISHED:
+        return "As published"
+    _, sign, size = name.split()
+    return f"{size} too {'clean' if sign == '+' else 'noisy'}"
+
+
+def losses(run: Run, choices: Choices) -> pd.DataFrame:
+    """The OOD set's rows of the table ``conditioning``, with the taps' regions."""
+    return with_regions(run, stage_rows(run, "conditioning", ood=choices.ood))
+
+
+def loss_map(run: Run, choices: Choices, theme: str) -> Figure:
+    """What every cell loses when the network is told one wrong level."""
+    ood, rows = choices.ood, losses(run, choices)
+    known = variants(rows)
+    told = TOLD.of(choices.options) or known[-1]
+    if told not in known:
+        raise RunError(f"The option 'told' must be one of {', '.join(known)} for {run.name}. Got {told!r} instead.")
+    cells = _tidy(run, rows[rows["variant"] == told])
+    found = loss_verdicts(cells)
+    texts = [_hover(row, run.taps[row.tap_index]) for row in cells.itertuples()]
+    reach = shared_reach(rows["loss"])
+    return Figure(
+        signed_map_chart(cells, "loss", texts, "AUROC lost", reach, theme, higher_is_better=False),
+        cells[["tap", "lam", "told_lam", "loss", "loss_lo", "loss_hi", "auroc", "n_id", "n_ood"]],
+        f"AUROC told the truth minus AUROC told {told_label(told).lower()}, cell by cell; OOD: {ood}; "
+        f"{counts(run, cells, ood)}; one noise draw; ID-train told the same, statistics fitted again. Above 0: the "
+        f"wrong level costs. Ring: the paired 95 % interval includes 0. {found.told('cells', 'clear of 0')}",
+        f"Loss of AUROC when told {told_label(told).lower()}: {cells['loss'].min():.3f} to {cells['loss'].max():.3f}, "
+        f"median {cells['loss'].median():.3f}.",
+        file_stem(run, ood, "told", told),
+    )
+
+
+def loss_by_offset(run: Run, choices: Choices, theme: str) -> Figure:
+    """What encoder and decoder lose by how wrong the told level is."""
+    ood, rows = choices.ood, losses(run, choices)
+    summary = conditioning_summary(rows)
+    return Figure(
+        conditioning_lines_chart(rows, theme),
+        summary,
+        f"Median over the cells of a region, band from their 10th to 90th percentile; OOD: {ood}; "
+        f"{counts(run, rows, ood)}. Told levels beyond the backbone's ends fall on its ends.",
+        "; ".join(
+            f"{told_label(row.variant)}, {row.region}: median loss {row.median:.3f}"
+            for row in summary.itertuples()
+            if row.region in ("encoder", "decoder")
+        ),
+        file_stem(run, ood, "conditioning"),
+    )
+
+
+def _hover(row, tap: Tap) -> str:
+    told = "" if pd.isna(row.told_lam) else f", told λ {format_value(row.told_lam, 1)}"
+    return (
+        f"<b>{short_tap_name(tap.name)}</b> ({tap.region})<br>sees λ {format_value(row.lam, 1)}{told}<br>"
+        f"loses {format_estimate(row.loss, row.loss_lo, row.loss_hi)}<br>AUROC {format_value(row.auroc)} left"
+    )
+
+
+def _tidy(run: Run, cells: pd.DataFrame) -> pd.DataFrame:
+    """One variant's cells with the columns of a signed map."""
+    position = {tap.name: t for t, tap in enumerate(run.taps)}
+    taps = [run.taps[position[name]] for name in cells["tap"]]
+    return cells.assign(
+        tap_index=[position[tap.name] for tap in taps],
+        depth=[tap.depth for tap in taps],
+        resolution=[tap.resolution for tap in taps],
+        requested=[run.levels[k].requested for k in cells["level"]],
+        lo=cells["loss_lo"],
+        hi=cells["loss_hi"],
+    ).reset_index(drop=True)
+
+
+KINDS = {
+    "protocol-told": Kind("What every cell loses when the network is told a wrong level", loss_map, ("ood",), (TOLD,)),
+    "protocol-conditioning": Kind("What is lost by how wrong the told level is", loss_by_offset, ("ood",)),
+}

@@ -1,0 +1,177 @@
+"""The stability page's figures: what survives the noise, AUROC along it, local law, drift (theory 14 to 16)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cfs_explore.charts import format_estimate, short_tap_name
+from cfs_explore.charts.auroc_curve import auroc_curve_chart
+from cfs_explore.charts.drift_lines import drift_lines_chart
+from cfs_explore.charts.local_law import local_law_chart
+from cfs_explore.charts.tap_lines import tap_lines_chart
+from cfs_explore.charts.tap_radius import tap_radius_chart
+from cfs_explore.charts.theme import format_value
+from cfs_explore.diagnostics import Groups
+from cfs_explore.diagnostics.auroc_curve import AurocCurve, auroc_curve
+from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.figure import Figure, counts, file_stem, id_count
+from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
+from cfs_explore.figures.options import Option
+from cfs_explore.store import Run
+
+#: Column of the table ``stability`` -> (what it is called, y axis, how its interval is computed)
+MEASURES = {
+    "icc_features": ("ICC of features", "ICC of the whitened features", "95 % band: F distribution"),
+    "icc_scores": ("ICC of scores", "ICC of the slot scores", "95 % band: jackknife over images or their groups"),
+    "spearman": ("Spearman", "Mean Spearman correlation between draws", "95 % band: Fisher z, influence function"),
+}
+#: Column of the table ``drift`` -> (what it is called, y axis)
+PARTS = {
+    "drift": ("Whole", "Squared drift, in units of v"),
+    "own": ("The image's own", "Own squared drift, in units of v"),
+}
+MEASURE = Option("measure", "icc_features", "what survives", tuple(MEASURES))
+PART = Option("part", "drift", "the whole drift, or each image's own", tuple(PARTS))
+ONE_DRAW = (
+    "This map was measured with one noise draw per image, and how much survives shows only between draws. Set "
+    "`draws: 5` in its spec and measure it again."
+)
+
+
+def survival(run: Run, choices: Choices, theme: str) -> Figure:
+    """Reliability of every tap along the noise (14), the chosen one highlighted with its band."""
+    chosen, measure = _tap(run, choices), MEASURE.of(choices.options)
+    rows = stage_rows(run, "stability", role="id_test")
+    if run.draws < 2:
+        raise NotMeasuredError(ONE_DRAW)
+    _, label, method = MEASURES[measure]
+    if rows[measure].isna().all():
+        raise NotMeasuredError(
+            "Nothing varies between these images, or there is one image only: there is no reliability to show."
+        )
+    rows = rows.assign(value=rows[measure], lo=rows[f"{measure}_lo"], hi=rows[f"{measure}_hi"])
+    row = rows[rows["tap"] == chosen].iloc[0]
+    best = format_estimate(row["value"], row["lo"], row["hi"])
+    return Figure(
+        tap_lines_chart(rows, _roles(run, chosen), label, theme),
+        rows[["tap", "region", "lam", "value", "lo", "hi", "n", "draws"]],
+        f"{label}; {id_count(run, run.id_test.count)}, {run.draws} noise draws; {method} (chosen tap); dotted: 0.9.",
+        f"{label} of {len(run.taps)} taps over {len(run.levels)} noise levels. {short_tap_name(chosen)} has {best} at "
+        "the cleanest level.",
+        file_stem(run, "stability", measure),
+    )
+
+
+def tap_curve(run: Run, choices: Choices) -> AurocCurve:
+    """AUROC of the chosen tap over the levels, with both bands."""
+    return run.derived(_curve, choices.ood, choices.cell % len(run.taps))
+
+
+def _curve(run: Run, ood: str, tap: int) -> AurocCurve:
+    sets = (run.scores(*which)[..., tap] for which in (("id_test",), ("ood", ood)))
+    return auroc_curve([level.lam for level in run.levels], *sets, Groups.of(*run.group_names(ood)))
+
+
+def auroc_along_noise(run: Run, choices: Choices, theme: str) -> Figure:
+    """AUROC of one tap along the noise and its plateau."""
+    ood, tap = choices.ood, short_tap_name(_tap(run, choices))
+    frame, plateau = tap_curve(run, choices)
+    possible = None if plateau.possible_start is None else (plateau.possible_start, plateau.possible_stop)
+    sizes = pd.Series({"n_id": run.id_test.count, "n_ood": run.entry("ood", ood).count})
+    peak = frame.iloc[plateau.peak]
+    spread = f"{run.draws} noise draws; bars: lowest to highest AUROC of a single draw"
+    if run.draws < 2:
+        spread = "one noise draw, so that the spread over draws is not known"
+    return Figure(
+        auroc_curve_chart(frame, (plateau.start, plateau.stop), possible, theme),
+        frame,
+        f"{tap}; OOD: {ood}; {counts(run, sizes, ood)}; {spread}.",
+        f"AUROC of {tap} over the noise levels, highest at λ {peak['lam']:.1f} with "
+        f"{format_estimate(peak['auroc'], peak['lo'], peak['hi'])}.",
+        file_stem(run, ood, tap, "auroc-over-noise"),
+    )
+
+
+def local_law(run: Run, choices: Choices, theme: str) -> Figure:
+    """Variance within an image over the noise amplitude, of the chosen tap and the pair of CFS(1x2) (15)."""
+    law, chosen = stage_rows(run, "local_law"), _tap(run, choices)
+    if not (law.loc[law["tap"] == chosen, "within"] > 0).any():
+        raise NotMeasuredError("The chosen tap does not respond to the noise at all: there is no growth to show.")
+    roles = _roles(run, chosen)
+    row = law[law["tap"] == chosen].iloc[0]
+    shown = law[law["tap"].isin(list(roles))]
+    slope = format_estimate(row["slope"], row["slope_lo"], row["slope_hi"])
+    return Figure(
+        local_law_chart(shown, roles, theme),
+        shown,
+        f"{short_tap_name(chosen)}: slope {slope} for λ ≥ {format_value(row['slope_lam'], 1)}; variance in units of "
+        f"ID-train's v at the map's cleanest level; {id_count(run, row['n_id'])}, {row['draws']} draws, bootstrap "
+        "over images or their groups.",
+        f"Variance within an image over the noise amplitude, both logarithmic. {short_tap_name(chosen)} grows with "
+        f"slope {slope}; the law has 1.",
+        file_stem(run, short_tap_name(chosen), "local-law"),
+    )
+
+
+def drift_by_cause(run: Run, choices: Choices, theme: str) -> Figure:
+    """Squared drift of one tap's snapshots along the noise, by its cause (16)."""
+    chosen, part = _tap(run, choices), PART.of(choices.options)
+    rows = stage_rows(run, "drift", tap=chosen)
+    lo, hi = ("lo", "hi") if part == "drift" else ("own_lo", "own_hi")
+    rows = rows[["lam", "cause"]].assign(value=rows[part], lo=rows[lo], hi=rows[hi], n_id=rows["n_id"])
+    if not (rows["value"] > 0).any():
+        raise NotMeasuredError("Nothing moves the chosen tap, or there is one image only: there is no drift to show.")
+    last = rows[rows["lam"] == rows["lam"].min()].set_index("cause")["value"]
+    return Figure(
+        drift_lines_chart(rows, PARTS[part][1], theme),
+        rows,
+        f"{short_tap_name(chosen)}, against the clean image under the cleanest conditioning; "
+        f"{id_count(run, rows['n_id'].iloc[0])}, first draw; 95 % bands, normal on the logarithm.",
+        f"Squared drift of {short_tap_name(chosen)} over the noise levels by cause; at the noisiest, noise alone gives "
+        f"{last['noise']:.3g}, conditioning alone {last['conditioning']:.3g}, both {last['both']:.3g}.",
+        file_stem(run, short_tap_name(chosen), "drift"),
+    )
+
+
+def radius(run: Run, choices: Choices, theme: str) -> Figure:
+    """Slope of the local law and stability radius of every tap, the chosen one marked (15)."""
+    law, chosen = stage_rows(run, "local_law"), _tap(run, choices)
+    columns = ["tap", "tap_index", "region", "slope", "slope_lo", "slope_hi", "radius", "radius_lo", "radius_hi"]
+    taps = law.drop_duplicates("tap")[[*columns, "radius_end", "slope_lam", "n_id", "draws"]]
+    taps = taps.assign(smallest=law["b_over_a"].min())
+    if taps["slope"].isna().all():
+        raise NotMeasuredError(
+            "One noise level is in reach, or nothing varies: there is no slope and no radius to show."
+        )
+    row = taps[taps["tap"] == chosen].iloc[0]
+    return Figure(
+        tap_radius_chart(taps, chosen, theme),
+        taps,
+        f"Above: slope of the local law over λ ≥ {format_value(row['slope_lam'], 1)}. Below: stability radius; lowest "
+        f"marks: below the cleanest level measured, {row['smallest']:.2g}. {id_count(run, row['n_id'])}, "
+        f"{row['draws']} draws; bootstrap 95 % intervals.",
+        f"Slope and stability radius of {len(taps)} taps; {short_tap_name(chosen)} has slope "
+        f"{format_estimate(row['slope'], row['slope_lo'], row['slope_hi'])} and radius {row['radius']:.2g}.",
+        file_stem(run, "stability-radius"),
+    )
+
+
+def _roles(run: Run, chosen: str) -> dict[str, str]:
+    """Tap -> role in the figures: the chosen one and the pair of CFS(1x2)."""
+    measured = {tap.name for tap in run.taps}
+    pair = zip(run.manifest.presets.get("sparse_ed", []), ("CFS encoder", "CFS decoder"), strict=False)
+    roles = {name: role for name, role in pair if name in measured}
+    return roles | {chosen: f"chosen ({roles[chosen]})" if chosen in roles else "chosen"}
+
+
+def _tap(run: Run, choices: Choices) -> str:
+    return run.taps[choices.cell % len(run.taps)].name
+
+
+KINDS = {
+    "stability-survival": Kind("How much of every tap's snapshots survives the noise", survival, ("cell",), (MEASURE,)),
+    "stability-auroc": Kind("AUROC of a tap along the noise, and its plateau", auroc_along_noise, ("ood", "cell")),
+    "stability-law": Kind("How the noise grows inside a tap: the local law", local_law, ("cell",)),
+    "stability-drift": Kind("What moves a tap's snapshots: noise or conditioning", drift_by_cause, ("cell",), (PART,)),
+    "stability-radius": Kind("Slope of the local law and stability radius of every tap", radius, ("cell",)),
+}

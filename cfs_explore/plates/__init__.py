@@ -1,9 +1,0 @@
-"""Plates: figures of an exploration with caption, description and data, as pages, files and reports show them.
-
-A room's file per page of the app; each function reads nothing but its arguments and the run. ``catalogue`` lists them
-all by name, ``choices`` says of which OOD set, cell and pair, ``folder`` writes them. No streamlit, no torch.
-"""
-
-from cfs_explore.plates.plate import Plate, csv_text
-
-__all__ = ["Plate", "csv_text"]

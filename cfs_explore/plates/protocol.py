@@ -1,5 +1,0 @@
-"""The protocol page's plates, view by view; those that compare explorations take the other ones (theory 1)."""
-
-from cfs_explore.plates import protocol_alignment, protocol_conditioning, protocol_cost, protocol_levels
-
-KINDS = protocol_levels.KINDS | protocol_alignment.KINDS | protocol_conditioning.KINDS | protocol_cost.KINDS

@@ -1,0 +1,109 @@
+"""An exploration as one HTML file that needs no network: figures, tables, spec, versions, citation."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from importlib.resources import files
+
+import jinja2
+import pandas as pd
+from plotly.offline import get_plotlyjs
+
+from cfs_explore.charts.theme import format_value
+from cfs_explore.figures import catalogue
+from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.figure import Figure, csv_text
+from cfs_explore.store import Run
+
+#: Longer tables are cut on the page; their CSV is whole.
+_SHOWN_ROWS = 50
+_TITLES = {
+    "map": "Where the signal lives",
+    "complementarity": "Encoder and decoder",
+    "separation": "What makes the scores separate",
+    "stability": "Stability at low noise",
+    "prediction": "Choosing without OOD images",
+    "controls": "Controls",
+    "protocol": "Protocol",
+    "compare": "Side by side",
+    "images": "Images",
+    "image": "One image",
+    "triage": "Triage",
+    "probe": "What the backbone sees",
+    "lab": "Simulated scores",
+}
+BIBTEX = """@article{rouzoumka2026backbone,
+  title   = {Backbone-Equated Diffusion OOD via Sparse Internal Snapshots},
+  author  = {Rouzoumka, Yadang Alexis and Pinsolle, Jean and Terreaux, Eug\\'enie and Morisseau, Christ\\`ele and
+             Ovarlez, Jean-Philippe and Ren, Chengfang},
+  journal = {arXiv preprint arXiv:2605.11014},
+  year    = {2026}
+}"""
+
+
+def html_report(run: Run, what: Sequence[str] = (), choices: Choices | None = None) -> str:
+    """The page's text.
+
+    Args:
+        run: the exploration.
+        what: names of pages or figures of ``catalogue``; empty means all that are of one run.
+        choices: what the figures are of; by default what the pages open with.
+
+    Raises:
+        RunError: an unknown name, or an option or value that none of these figures has.
+    """
+    choices = choices or choose(run)
+    figures, missing = catalogue.make_figures(run, what, choices)
+    chapters = []
+    for page, kinds in catalogue.PAGES.items():
+        shown = [_shown(name, kinds[name].title, figures[name]) for name in kinds if name in figures]
+        if shown:
+            chapters.append({"name": page, "title": _TITLES[page], "figures": shown})
+    level, tap = divmod(choices.cell, len(run.taps))
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string((files("cfs_explore.reports") / "report.html").read_text(encoding="utf-8"))
+    return page.render(
+        run=run,
+        manifest=run.manifest,
+        choices=choices,
+        cell=f"{run.taps[tap].name} at λ = {format_value(run.levels[level].lam, 1)}",
+        chapters=chapters,
+        missing=missing,
+        sets=_sets(run),
+        levels=_table(pd.DataFrame([vars(level) for level in run.levels])),
+        taps=_table(pd.DataFrame([vars(tap) for tap in run.taps])),
+        spec=(run.path / "spec.yaml").read_text(encoding="utf-8"),
+        bibtex=BIBTEX,
+        plotly=get_plotlyjs(),
+    )
+
+
+def _shown(name: str, title: str, figure: Figure) -> dict[str, object]:
+    """What the page needs of a figure."""
+    encoded = base64.b64encode(csv_text(figure).encode()).decode()
+    return {
+        "name": name,
+        "title": title,
+        "alt": figure.alt,
+        "caption": figure.caption,
+        "chart": figure.chart.to_html(full_html=False, include_plotlyjs=False, div_id=f"chart-{name}"),
+        "table": _table(figure.rows.head(_SHOWN_ROWS)),
+        "count": len(figure.rows),
+        "cut": len(figure.rows) > _SHOWN_ROWS,
+        "csv": f"data:text/csv;base64,{encoded}",
+        "file": f"{figure.stem}.csv",
+    }
+
+
+def _sets(run: Run) -> str:
+    rows = [
+        {"set": entry.name, "role": entry.role, "images": entry.count, "description": entry.description}
+        for entry in run.manifest.sets
+    ]
+    return _table(pd.DataFrame(rows))
+
+
+def _table(rows: pd.DataFrame) -> str:
+    """An HTML table; pandas escapes what the cells say."""
+    return rows.to_html(index=False, border=0, float_format=lambda value: f"{value:.4g}", na_rep="")

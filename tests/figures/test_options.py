@@ -1,0 +1,190 @@
+"""What single pages' controls set can be told by name, and gives the figure that the page then shows."""
+
+import json
+
+import pytest
+from page_steps import open_page
+from same_as_page import assert_page_shows
+
+from cfs_explore.figures import catalogue
+from cfs_explore.figures.choices import choose
+
+_IMAGE = {"role": "ood", "set": "letters"}
+
+#: Figure, what is told, the page's address with the same, the chart's key.
+CASES = {
+    "control": (
+        "controls-excess",
+        {"options": {"control": "re-encoded"}},
+        ("controls", {"controls_against": "re-encoded"}, "excess"),
+    ),
+    "draws of the map": (
+        "controls-excess",
+        {"options": {"draws": "map"}},
+        ("controls", {"controls_draws": "map"}, "excess"),
+    ),
+    "draws of the comparison": (
+        "controls-comparison",
+        {"options": {"draws": "map"}},
+        ("controls", {"controls_draws": "map"}, "controls_dots"),
+    ),
+    "measure": (
+        "stability-survival",
+        {"options": {"measure": "spearman"}},
+        ("stability", {"stability_measure": "spearman"}, "stability_lines"),
+    ),
+    "part": (
+        "stability-drift",
+        {"options": {"part": "own"}},
+        ("stability", {"stability_part": "own"}, "stability_drift"),
+    ),
+    "told": (
+        "protocol-told",
+        {"options": {"told": "lam - 1"}},
+        ("protocol", {"protocol_view": "conditioning", "protocol_told": "lam - 1"}, "protocol_loss"),
+    ),
+    "curve": (
+        "protocol-curves",
+        {"options": {"curve": "perceptual", "against": "digits-narrow"}},
+        (
+            "protocol",
+            {"protocol_view": "levels", "protocol_curve": "perceptual", "protocol_against": "digits-narrow"},
+            "protocol_curves",
+        ),
+    ),
+    "cost": (
+        "protocol-cost",
+        {"options": {"cost": "ms", "against": "digits-narrow"}},
+        (
+            "protocol",
+            {"protocol_view": "cost", "protocol_cost": "ms", "protocol_against": "digits-narrow"},
+            "protocol_front",
+        ),
+    ),
+    "difference": (
+        "compare-difference",
+        {"options": {"against": "digits-narrow"}},
+        ("protocol", {"protocol_view": "compare", "protocol_against": "digits-narrow"}, "difference_digits-narrow"),
+    ),
+    "shared map": (
+        "compare-map",
+        {},
+        ("protocol", {"protocol_view": "compare", "protocol_against": "digits-narrow"}, "map_of_digits"),
+    ),
+    "rate": ("triage-scores", {"options": {"rate": "10"}}, ("triage", {"triage_rate": "10"}, "triage_histogram")),
+    "keeps": (
+        "triage-scores",
+        {"options": {"keeps": "discovery"}},
+        ("triage", {"triage_by": "discovery"}, "triage_histogram"),
+    ),
+    "preset": (
+        "triage-scores",
+        {"detector": ["CFS-dec(1x1)"]},
+        ("triage", {"detector": "CFS-dec(1x1)"}, "triage_histogram"),
+    ),
+    "cells": ("map-detectors", {"detector": ["down0.res0@9", "up2.res0@3"]}, ("map", {"cells": "1.112"}, "detectors")),
+    "cells on the map": (
+        "map-heatmap",
+        {"detector": ["down0.res0@9", "up2.res0@3"]},
+        ("map", {"cells": "1.112"}, "map"),
+    ),
+    "value": (
+        "image-map",
+        {"options": {"value": "ratio"}},
+        ("image", {**_IMAGE, "image_value": "ratio"}, "map_of_image"),
+    ),
+    "colour": (
+        "images-scatter",
+        {"options": {"colour": "contrast"}},
+        ("images", {"images_colour": "contrast"}, "images_scatter"),
+    ),
+    "lab": (
+        "lab-curve",
+        {"options": {"d": "16", "rho": "0.3", "pattern": "neighbours", "along": "share", "seed": "3"}},
+        (
+            "lab",
+            {"lab_d": "16", "lab_rho": "0.3", "lab_pattern": "neighbours", "lab_along": "share", "lab_seed": "3"},
+            "lab_curve",
+        ),
+    ),
+    "lab of two": (
+        "lab-combinations",
+        {"options": {"shift_e": "2", "spread": "1.5"}},
+        ("lab", {"lab": "pair", "lab_shift_e": "2", "lab_spread": "1.5"}, "lab_pair_dots"),
+    ),
+    "score": (
+        "images-scatter",
+        {"options": {"colour": "score", "sets": "letters, flipped", "taps": "up1.res2"}},
+        ("images", {"images_colour": "score", "images_sets": "1.2", "images_taps": "22"}, "images_scatter"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_option_gives_what_the_page_shows(case, digits):
+    figure, told, (page, query, key) = CASES[case]
+    figures, missing = catalogue.make_figures(digits, [figure], choose(digits, ood="letters", **told))
+    assert not missing
+    default, _ = catalogue.make_figures(digits, [figure], choose(digits, ood="letters"))
+    if told and default:
+        assert figures[figure].chart.to_json() != default[figure].chart.to_json()
+    app = open_page(page, run="digits", ood="letters", **query)
+    assert_page_shows(app, key, figures[figure])
+
+
+def test_an_image_is_found_by_id_and_by_name_in_either_set(digits):
+    for role, name in (("ood", "letters"), ("id_test", None)):
+        image = digits.images(role, name).iloc[7]
+        address = {"role": role, "set": name or digits.id_test.name, "image": image["image_id"]}
+        app = open_page("image", run="digits", ood="letters", **address)
+        for told in ({"image": image["image_id"]}, {"image": image["name"]}, {"image": image["name"], "role": role}):
+            figures, _ = catalogue.make_figures(digits, ["image-map"], choose(digits, ood="letters", options=told))
+            assert_page_shows(app, "map_of_image", figures["image-map"])
+
+
+def test_the_order_of_channels(digits):
+    app = open_page("separation", run="digits", ood="letters", separation_view="channels")
+    app.session_state["separation_order"] = "contribution"
+    told = choose(digits, ood="letters", options={"order": "contribution"})
+    figures, _ = catalogue.make_figures(digits, ["separation-channels"], told)
+    assert_page_shows(app.run(), "separation_channels", figures["separation-channels"])
+
+
+@pytest.mark.parametrize(
+    ("figure", "chart"), [("probe-encoder-score", "encoder_score"), ("probe-decoder-z", "decoder_z")]
+)
+def test_the_probe_looks_at_what_its_page_does(figure, chart, digits):
+    names = [digits.images(*which)["name"].iloc[row] for which, row in ((("id_test",), 11), (("ood", "letters"), 99))]
+    told = choose(digits, ood="letters", lam=1, options={"a": names[0], "b": names[1], "noise": "7"})
+    figures, missing = catalogue.make_figures(digits, [figure], told)
+    assert not missing
+    app = open_page("probe", run="digits", ood="letters", probe_a="11", probe_b="99", probe_lam="1", probe_draw="7")
+    app.session_state["probe_charts"] = True
+    shown = {each.proto.id.rsplit("-", 1)[-1]: each.proto for each in app.run().get("plotly_chart")}[f"probe_{chart}"]
+    figure = figures[figure]
+    assert shown.alt == figure.alt and json.loads(shown.config)["toImageButtonOptions"]["filename"] == figure.stem
+    assert json.loads(shown.spec)["data"] == json.loads(figure.chart.to_json())["data"]
+
+
+def test_the_probe_opens_with_the_typical_images_of_both_sets(digits):
+    default, _ = catalogue.make_figures(digits, ["probe-decoder-score"], choose(digits, ood="letters"))
+    app = open_page("probe", run="digits", ood="letters")
+    chosen = {key: int(app.session_state[f"probe_{key}"]) for key in "ab"}
+    names = {"a": digits.images("id_test")["image_id"], "b": digits.images("ood", "letters")["image_id"]}
+    options = {key: names[key].iloc[chosen[key]] for key in "ab"}
+    same, _ = catalogue.make_figures(digits, ["probe-decoder-score"], choose(digits, ood="letters", options=options))
+    assert default["probe-decoder-score"].alt == same["probe-decoder-score"].alt
+
+
+def test_every_option_is_tried():
+    told = {key for _, choices, _ in CASES.values() for key in choices.get("options", {})}
+    told |= {"image", "role", "order", "a", "b", "noise"}
+    kinds = [kind for page, kinds in catalogue.PAGES.items() if page != "lab" for kind in kinds.values()]
+    known = {option.name for kind in kinds for option in kind.options}
+    assert known - told == {"method", "neighbors", "min_dist"}  # of UMAP, which takes half a minute: tests of embedding
+
+
+def test_what_needs_another_exploration_says_how_to_name_one_and_is_no_part_of_all(digits):
+    _, missing = catalogue.make_figures(digits, ["compare-difference"])
+    assert "`--set against=NAME` names one" in missing["compare-difference"]
+    assert not {"compare-map", "compare-difference"} & set(catalogue.named())

@@ -1,0 +1,64 @@
+"""The triage figure holds the histograms and the threshold of the stored scores, and is what the page shows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from page_steps import open_page
+from same_as_page import assert_page_shows
+
+from cfs_explore.figures.choices import choose
+from cfs_explore.figures.triage import KINDS
+
+
+@pytest.fixture(scope="module")
+def letters(digits):
+    return choose(digits, ood="letters")
+
+
+def make(run, choices):
+    return KINDS["triage-scores"].make(run, choices, "light")
+
+
+def by_cells(run, cells, *which):
+    values = run.scores(*which).astype(float).mean(axis=1)
+    return values.reshape(len(values), -1)[:, list(cells)].mean(axis=1)
+
+
+def test_histograms_and_threshold_are_those_of_the_stored_scores(digits, letters):
+    figure = make(digits, letters)
+    id_scores, ood = by_cells(digits, letters.cells, "id_test"), by_cells(digits, letters.cells, "ood", "letters")
+    edges = [*figure.rows["left"], figure.rows["right"].iloc[-1]]
+    for column, values in (("id", id_scores), ("ood", ood)):
+        inside = np.clip(values, edges[0], edges[-1])
+        np.testing.assert_allclose(figure.rows[column], np.histogram(inside, edges)[0] / len(values), atol=1e-9)
+    threshold = np.sort(id_scores)[-21]  # p = 21 / 422 for an image just above it
+    assert figure.chart.layout.shapes[0].x0 == pytest.approx(threshold)
+    assert f"{(ood > threshold).sum()} images above it" in figure.alt
+    assert figure.caption == (
+        "Scores by CFS(1x2) of ID-test (solid) and letters (dashed), mean of 5 draws; n = 421 ID, 250 OOD; "
+        f"threshold {threshold:.3f} for a false-alarm rate of 5 %."
+    )
+    assert figure.stem == "digits-letters-triage"
+
+
+def test_the_page_shows_this_figure(digits, choices):
+    assert_page_shows(open_page("triage", run="digits"), "triage_histogram", make(digits, choices))
+
+
+@pytest.mark.parametrize(
+    ("cells", "name"), [((30,), "down0.res0 @ λ 7.0"), ((30, 31), "mean of 2 cells"), (None, "CFS-dec(1x1)")]
+)
+def test_the_detector_is_called_what_it_is(digits, letters, cells, name):
+    table = digits.table("detectors").drop_duplicates("name").set_index("name")
+    cells = cells or tuple(int(i) for i in table["cell_indices"]["CFS-dec(1x1)"])
+    assert f"Scores by {name} of ID-test" in make(digits, replace(letters, cells=cells)).caption
+
+
+def test_a_rate_below_the_smallest_p_value_has_no_threshold(digits):
+    figure = make(digits, choose(digits, ood="letters", options={"rate": "0.1"}))  # the smallest is 1 / 422
+    assert "no threshold for a false-alarm rate of 0.1 %" in figure.caption and not figure.chart.layout.shapes
+
+
+def test_a_map_alone_is_enough(bare):
+    assert "images above it" in make(bare, choose(bare)).alt
