@@ -26,8 +26,10 @@ _WORDS = (
         "The kind of images that the backbone was trained on. ID-train fits the statistics; ID-test, other images of "
         "the same kind, is scored.",
     ),
-    Word("OOD, out-of-distribution", "Any other kind of images: what a detector is to tell from ID."),
-    Word("backbone", "The trained diffusion network whose inside is read. It is frozen: nothing here changes it."),
+    Word("OOD, out-of-distribution", "Any other kind of images, which a detector should tell from ID."),
+    Word(
+        "backbone", "The trained diffusion network whose activations are read. It is frozen: nothing here changes it."
+    ),
     Word(
         "noise level",
         "How much noise the backbone's input carries, written as its log-SNR λ: high is clean, low is noisy.",
@@ -35,14 +37,14 @@ _WORDS = (
     ),
     Word(
         "log-SNR λ",
-        "ln(a²/b²) of the input a x₀ + b e, the image x₀ mixed with noise e. At λ = 0 both weigh alike; 5 more is 12 "
-        "times less noise beside the image.",
+        "ln(a²/b²) of the input a x₀ + b e, the image x₀ mixed with noise e. At λ = 0 both have equal weight; at λ = 5 "
+        "the noise has a 12th of the image's weight.",
         1,
     ),
     Word(
         "draw",
-        "One sample of the noise e. Scores are averaged over several draws, so that they hang less on chance; a draw "
-        "is the same at every level and tap.",
+        "One sample of the noise e. Scores are averaged over several draws, so that they depend less on chance; a "
+        "draw is the same at every level and tap.",
     ),
     Word(
         "tap",
@@ -51,11 +53,11 @@ _WORDS = (
     Word(
         "encoder and decoder",
         "The two halves of the network: the encoder shrinks the image to a small grid of numbers, the decoder turns "
-        "that back into an image of the noise.",
+        "that back into an estimate of the noise.",
     ),
     Word(
         "channel",
-        "One of the grids of numbers that a block puts out; each answers to a pattern of its own.",
+        "One of the grids of numbers in a block's output; each responds to a pattern of its own.",
     ),
     Word(
         "snapshot",
@@ -74,8 +76,8 @@ _WORDS = (
     ),
     Word(
         "diagonal head",
-        "The rule that makes a slot score of a snapshot. It knows a mean and a variance per number and ignores how the "
-        "numbers move together: of their covariance, only the diagonal.",
+        "The rule that turns a snapshot into a slot score. It uses the mean and the variance of each feature and "
+        "ignores correlations: of the covariance matrix, only the diagonal.",
         3,
     ),
     Word(
@@ -85,7 +87,11 @@ _WORDS = (
         4,
     ),
     Word("AUROC", "Chance that a random OOD image scores higher than a random ID image; 0.5 = no signal, 1 = perfect."),
-    Word("AUPR", "Average precision: how clean the list of images is, sorted from the highest score down."),
+    Word(
+        "AUPR",
+        "Average precision: for each OOD image, the share of OOD images among all that score at least as high, "
+        "averaged; 1 = perfect.",
+    ),
     Word("FPR95", "Share of ID images flagged when 95 % of the OOD images are caught; lower is better."),
     Word(
         "95 % interval",
@@ -97,35 +103,39 @@ _WORDS = (
         "Of a best cell: picked on one half of the images and judged on the other. The largest of many numbers, judged "
         "on the images that chose it, is too good.",
     ),
-    Word("D²", "Squared distance of the ID and the OOD mean in standard deviations; larger separates better.", 5),
+    Word(
+        "D²",
+        "Squared distance between the ID and the OOD mean score, in standard deviations; larger separates better.",
+        5,
+    ),
     Word("gain", "What one score adds to D² when the other is known; never below 0.", 6),
     Word(
         "adjusted AUROC",
-        "AUROC of one score among images that the other score finds alike; 0.5 adds nothing.",
+        "AUROC of one score among images with a similar other score; at 0.5 it adds nothing.",
         8,
     ),
     Word(
         "mean shift and variance change",
-        "The two parts of Δ, the OOD mean score minus the ID mean score: features that lie elsewhere, and features "
+        "The two parts of Δ, the OOD mean score minus the ID mean score: features whose mean moves, and features "
         "that vary more or less.",
         10,
     ),
     Word(
         "effective dimension",
-        "How many independent features would fluctuate as these correlated ones do.",
+        "The number of independent features whose score would vary as much as that of these correlated ones.",
         11,
     ),
     Word(
         "ICC",
-        "Intraclass correlation: the share of the variance that is the image's own; the rest is the noise draw's. 1 is "
-        "perfect, 0 is nothing.",
+        "Intraclass correlation: the share of the variance that is the image's own; the rest comes from the noise "
+        "draw. 1 is perfect, 0 is noise alone.",
         14,
     ),
     Word("plateau", "The neighbouring noise levels at which a tap's AUROC is within 0.01 of its highest."),
     Word(
         "control",
         "The same measurement with something taken away: an untrained copy of the network, re-encoded images, or plain "
-        "image statistics. What a control can do, training did not bring.",
+        "image statistics. What a control achieves, too, does not come from what was taken away.",
         18,
     ),
     Word("excess", "AUROC of the trained backbone minus that of a control.", 18),
@@ -135,10 +145,10 @@ _WORDS = (
     ),
     Word(
         "conformal p-value",
-        "One plus the number of ID-test images that score as high, divided by one plus their number. An ID image gets "
-        "a p-value of at most α with a chance of at most α.",
+        "One plus the number of ID-test images that score at least as high, divided by one plus their number. "
+        "An ID image gets a p-value of at most α with a chance of at most α.",
     ),
-    Word("percentile", "The share of ID-test images that score lower."),
+    Word("percentile", "The percentage of ID-test images that score lower; ties count half."),
 )
 
 #: Term -> its entry, in the order in which a reader meets them.

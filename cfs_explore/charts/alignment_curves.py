@@ -15,7 +15,7 @@ from cfs_explore.wording import counted
 
 #: kind -> title of the axis.
 KINDS = {
-    "score_norm": "E|ε̂|²/dim:<br>0 predicts nothing, 1 is exact",
+    "score_norm": "E|ε̂|²/dim:<br>0: no noise predicted, 1: all of its size",
     "perceptual": "mean 1 − SSIM<br>of x<sub>λ</sub>/a against x₀",
 }
 _HEIGHT = 380
@@ -132,7 +132,7 @@ def _points(rows: pd.DataFrame, x: str, y: str, symbol: str, size: int, name: st
         marker={"symbol": symbol, "size": size, "color": colour, "line": {"width": 1.5, "color": colour}},
         hovertext=[
             f"<b>{name}</b><br>requested λ {format_value(row.requested, 2)}, aligned λ {format_value(row.lam, 2)}"
-            + ("" if row.reachable else "<br>this backbone never has the reference's value")
+            + ("" if row.reachable else "<br>this backbone never reaches the reference's value")
             for row in rows.itertuples()
         ],
         hovertemplate="%{hovertext}<extra></extra>",

@@ -78,7 +78,7 @@ def _line(curve: pd.DataFrame) -> go.Scatter:
     return go.Scatter(
         x=curve["lam"].tolist(),
         y=curve["auroc"].tolist(),
-        name="AUROC, mean of the draws",
+        name="AUROC of the mean over draws",
         mode="lines+markers",
         line={"color": ROLE_COLOURS["id"], "width": 2.5},
         marker={"size": 8, "color": ROLE_COLOURS["id"]},

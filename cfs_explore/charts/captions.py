@@ -22,7 +22,7 @@ def map_caption(
     ood: str | None = None,
     settings: Mapping[str, object] | None = None,
 ) -> str:
-    """Caption of ``auroc_map_chart``; ``settings`` (e.g. {'backbone': ...}) are told in order."""
+    """Caption of ``auroc_map_chart``; ``settings`` (e.g. {'backbone': ...}) follow in order."""
     style = metric_style(metric)
     grid = map_grid(frame, metric)
     parts = [
@@ -71,13 +71,13 @@ def detectors_caption(sizes: str, settings: Mapping[str, object] | None = None) 
         "AUROC of each detector",
         "95 % CI",
         sizes,
-        "#F = backbone forwards per image (in brackets: counting early stops)",
+        "#F = backbone forwards per image (in brackets: effective, as a forward stops after the last tap)",
     ]
     return _sentence(parts, settings)
 
 
 def sample_sizes(frame: pd.DataFrame) -> str:
-    """'n = 500 ID, 400 OOD', or the range when cells differ; with the number of groups where a table tells it."""
+    """'n = 500 ID, 400 OOD', or the range when cells differ; with the number of groups where a table has it."""
     parts = [set_size(frame, side, side.upper()) for side in ("id", "ood")]
     shared = frame.get("shared_groups")
     both = f" ({_range(shared)} groups with both)" if shared is not None and (shared > 0).any() else ""

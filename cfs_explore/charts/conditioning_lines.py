@@ -12,7 +12,7 @@ from cfs_explore.charts.noise_lines import band, faint
 from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
 
 PUBLISHED = "published"
-X_TITLE = "Told minus true log-SNR (too noisy → too clean)"
+X_TITLE = "Conditioning minus true log-SNR (too noisy → too clean)"
 _HEIGHT = 360
 #: Group -> (colour, dash, symbol, place beside the others in the column of the published conditioning).
 _STYLES = {
@@ -83,9 +83,9 @@ def _summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _hover(row: Mapping) -> str:
-    told = "told the truth" if row["offset"] == 0 else "told as published"
+    told = "true conditioning" if row["offset"] == 0 else "conditioning as published"
     if row["variant"] != PUBLISHED and row["offset"]:
-        told = f"told λ {'+' if row['offset'] > 0 else '−'} {abs(row['offset']):g}"
+        told = f"conditioning λ {'+' if row['offset'] > 0 else '−'} {abs(row['offset']):g}"
     return (
         f"<b>{_NAMES[row['group']]}</b>, {told}<br>median loss {format_value(row['median'])}<br>"
         f"10th to 90th percentile {format_value(row['low'])} to {format_value(row['high'])}<br>"

@@ -38,7 +38,7 @@ POLICIES = {
         "ID-chosen tap, λ = {lam}",
         "diamond",
         ROLE_COLOURS["id"],
-        "decoder tap of sparse_ed_id: of four candidates the most repeatable on ID-train images",
+        "decoder tap that sparse_ed_id picks: the most repeatable of four candidates on ID-train images",
     ),
     "icc": PolicyStyle(
         "Highest ICC",

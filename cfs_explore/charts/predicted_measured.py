@@ -88,7 +88,7 @@ def _add_lines(fig: go.Figure, low: float, ink: str, muted: str, grid: str) -> N
         go.Scatter(
             x=[max(low, 0.0), 1],
             y=[max(low, 0.0), 1],
-            name="Prediction is right",
+            name="Measured = predicted",
             mode="lines",
             line={"color": ink, "width": 1.5, "dash": "dash"},
             hoverinfo="skip",

@@ -54,7 +54,7 @@ def proxy_dots_chart(rows: pd.DataFrame, left_out: Collection[str] = (), theme: 
     place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 7}
     texts = [{**place, "y": k, "text": _text(row, left_out), "bgcolor": colours.page} for k, row in records]
     fig.update_layout(annotations=texts)
-    fig.update_xaxes(range=[low, 1.01], title_text="AUROC of ID images against the proxies", fixedrange=True)
+    fig.update_xaxes(range=[low, 1.01], title_text="AUROC of the proxies against ID images", fixedrange=True)
     fig.update_yaxes(range=[len(rows) - 0.6, -0.75], visible=False, fixedrange=True)
     return fig
 

@@ -57,7 +57,7 @@ def reencoding_chart(excess: pd.DataFrame, theme: str = "light") -> go.Figure:
                 )
             )
     axis = {"range": [low, 1.02], "tickformat": ".2~f", "fixedrange": True, "showgrid": True}
-    fig.update_xaxes(title_text="AUROC of the images as they are", **axis)
+    fig.update_xaxes(title_text="AUROC of the original images", **axis)
     fig.update_yaxes(title_text="AUROC after re-encoding", **axis)
     return fig
 
@@ -65,6 +65,6 @@ def reencoding_chart(excess: pd.DataFrame, theme: str = "light") -> go.Figure:
 def _hover(row) -> str:
     return (
         f"<b>{short_tap_name(row.tap)} @ λ {format_value(row.lam, 1)}</b><br>"
-        f"as they are {format_value(row.trained)}<br>re-encoded {format_value(row.control_auroc)}<br>"
+        f"original {format_value(row.trained)}<br>re-encoded {format_value(row.control_auroc)}<br>"
         f"loss {format_estimate(row.excess, row.lo, row.hi)}"
     )

@@ -52,7 +52,7 @@ def regret_dots_chart(rows: pd.DataFrame, lam: str, theme: str = "light") -> go.
         ],
     )
     fig.update_xaxes(
-        range=[low, high], title_text="AUROC lost to the best cell, 95 % interval", nticks=6, fixedrange=True
+        range=[low, high], title_text="AUROC lost against the best cell, 95 % interval", nticks=6, fixedrange=True
     )
     fig.update_yaxes(range=[len(rows) - 0.6, -0.75], visible=False, fixedrange=True)
     return fig

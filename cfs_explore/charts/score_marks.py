@@ -1,4 +1,4 @@
-"""Where single images stand among the ID test images: their scores as lines on a histogram."""
+"""Where single images stand among the ID-test images: their scores as lines on a histogram."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def score_marks_chart(bins: pd.DataFrame, marks: pd.DataFrame, theme: str = "lig
     histogram = go.Scatter(
         x=[edges[0], *edges, edges[-1]],
         y=[0, *heights, heights[-1], 0],
-        name="ID test images",
+        name="ID-test images",
         mode="lines",
         line={"shape": "hv", "color": ROLE_COLOURS["control"], "width": 1},
         fill="tozeroy",

@@ -31,8 +31,8 @@ class Panel:
 
 
 PANELS = (
-    Panel("spearman", "spearman_lo", "spearman_hi", "Rank correlation<br>with the own map"),
-    Panel("cost_of_moving", "cost_of_moving_lo", "cost_of_moving_hi", "AUROC lost by the<br>moved best cell"),
+    Panel("spearman", "spearman_lo", "spearman_hi", "Rank correlation<br>with the run's map"),
+    Panel("cost_of_moving", "cost_of_moving_lo", "cost_of_moving_hi", "AUROC lost by the<br>variant's best cell"),
     Panel("cfs_auroc", "cfs_lo", "cfs_hi", "CFS(1x2) AUROC<br>(open: CFS-dec)"),
 )
 _COLUMNS = (

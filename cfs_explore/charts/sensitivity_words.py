@@ -37,13 +37,13 @@ def panel_hover(row: Mapping, value: str) -> str:
         told = format_estimate(row["cost_of_moving"], row["cost_of_moving_lo"], row["cost_of_moving_hi"])
         return (
             f"{name}best cell: {short_tap_name(row['best_tap'])} @ λ {format_value(row['best_requested'], 1)}<br>"
-            f"own best: {short_tap_name(row['baseline_tap'])} @ λ {format_value(row['baseline_requested'], 1)}<br>"
+            f"run's best: {short_tap_name(row['baseline_tap'])} @ λ {format_value(row['baseline_requested'], 1)}<br>"
             f"moved by {format_value(row['moved_levels'], 0)} levels, {format_value(row['moved_depth'], 2)} in depth"
-            f"<br>loses {told} in the own map"
+            f"<br>AUROC lost in the run's map {told}"
         )
     beyond = format_estimate(row["cfs_minus_dec"], row["cfs_minus_dec_lo"], row["cfs_minus_dec_hi"])
     return (
         f"{name}CFS(1x2) {format_estimate(row['cfs_auroc'], row['cfs_lo'], row['cfs_hi'])}<br>"
         f"CFS-dec(1x1) {format_value(row['dec_auroc'])}<br>difference {beyond}<br>"
-        f"beats {100 * row['cfs_place']:.0f} % of its map's cells (own map: {100 * row['baseline_place']:.0f} %)"
+        f"beats {100 * row['cfs_place']:.0f} % of its map's cells (run's map: {100 * row['baseline_place']:.0f} %)"
     )

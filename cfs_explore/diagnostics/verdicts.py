@@ -39,8 +39,8 @@ class Verdicts(NamedTuple):
         about = f"{chance:.0f}" if chance >= 10 else f"{chance:.1f}"
         none = f"; {saturated} more are no evidence (both AUROCs near 1) or were not measured" if saturated else ""
         return (
-            f"Of {judged:,} {what}, chance alone would make about {about} {firm}; {self.firm.sum():,} are, of which "
-            f"{self.survives.sum():,} survive at a false-discovery rate of {100 * FALSE_DISCOVERIES:.0f} % "
+            f"Of {judged:,} {what}, about {about} would be {firm} by chance alone; {self.firm.sum():,} are, and "
+            f"{self.survives.sum():,} of these survive at a false-discovery rate of {100 * FALSE_DISCOVERIES:.0f} % "
             f"(Benjamini-Hochberg){none}."
         )
 

@@ -39,17 +39,16 @@ def scores(run: Run, choices: Choices, theme: str) -> Figure:
     thresholds = {"encoder": row["threshold_e"], "decoder": row["threshold_d"], "average": row["threshold_avg"]}
     axes = ", logarithmic axes" if log else ""
     if choices.scale == "ln s" and not log:
-        axes = "; linear axes, since a score that is not above 0 has no logarithm"
+        axes = "; linear axes, since some scores are not above 0"
     return Figure(
         score_scatter_chart(points, thresholds, labels, names=names, theme=theme, log=log),
         points,
         f"Slot scores, OOD: {ood}; {counts(run, row, ood)}; at λ {_lam(run, choices)}, "
-        f"mean of {counted(run.draws, 'draw')}{axes}. Grey curves: equal plain "
-        "average; solid: its threshold. Beyond a threshold, which 95 % of the ID images stay below, an image is called "
-        "OOD.",
-        f"{pair.short[1]} against {pair.short[0]} score. Of {row['n_ood']} OOD images both catch "
-        f"{row['caught_both']}, only {pair.short[0]} {row['caught_encoder']}, only {pair.short[1]} "
-        f"{row['caught_decoder']}, neither {row['caught_neither']}.",
+        f"mean of {counted(run.draws, 'noise draw')}{axes}. Grey curves: equal plain average; solid: its threshold. "
+        "Thresholds are the 95 % quantiles of the ID scores; an image above one is flagged as OOD.",
+        f"{pair.short[1]} against {pair.short[0]} score. Of {row['n_ood']} OOD images, {row['caught_both']} are caught "
+        f"by both, {row['caught_encoder']} by {pair.short[0]} alone, {row['caught_decoder']} by {pair.short[1]} alone "
+        f"and {row['caught_neither']} by neither.",
         _stem(run, choices, pair, "scores"),
     )
 
@@ -70,9 +69,9 @@ def levels(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         gain_curve_chart(frame, labels, theme, choices.level),
         frame,
-        f"Gain in D² (6) on {scale}; 95 % bands (bootstrap of {RESAMPLES:,} resamples) start at 0 where the "
-        f"direction is uncertain; OOD: {ood}; {counts(run, sizes, ood)}; mean of "
-        f"{counted(run.draws, 'draw')}.",
+        f"Gain in D² (6) on {scale}; 95 % bootstrap bands ({RESAMPLES:,} resamples), which start at 0 where the sign "
+        f"of the shift is uncertain; OOD: {ood}; {counts(run, sizes, ood)}; mean of "
+        f"{counted(run.draws, 'noise draw')}.",
         "; ".join(f"{labels[role]}: gain {here[f'gain_{role[0]}']:.2f} at the chosen level" for role in labels),
         _stem(run, choices, pair, "gains"),
     )
@@ -101,9 +100,9 @@ def pairs(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         pair_matrix_chart(rows, run.taps, theme, names),
         rows.sort_values("gain", ascending=False),
-        f"AUROC of the average of two taps' scores minus that of the better one alone, at λ {_lam(run, choices)}, "
+        f"AUROC of the average of two taps' scores minus that of the better tap alone, at λ {_lam(run, choices)}, "
         f"{len(rows):,} pairs; 0: no gain; OOD: {ood}; {counts(run, rows, ood)}; "
-        f"mean of {counted(run.draws, 'draw')}. The largest of many gains is biased upwards. The chosen "
+        f"mean of {counted(run.draws, 'noise draw')}. The largest of many gains is biased upwards. The chosen "
         "pair is outlined.",
         f"Gains of {len(rows)} pairs run from {rows['gain'].min():.3f} to {best['gain']:.3f}, the largest for "
         f"{short_tap_name(best['tap_a'])} and {short_tap_name(best['tap_b'])}.",
@@ -127,10 +126,9 @@ def sets(run: Run, choices: Choices, theme: str) -> Figure:
         set_gains_chart(rows, theme),
         rows,
         f"AUROC of the plain average of {first} (encoder) and {second} (decoder), the published CFS(1x2) pair, "
-        f"minus that of the better one alone, at λ {_lam(run, choices)}; paired CI; "
-        f"{counts(run, rows)}. Circle: the decoder is better "
-        "alone; square: the encoder; diamond: neither. * survives: "
-        f"{found.told('gains and losses')}",
+        f"minus that of the better tap alone, at λ {_lam(run, choices)}; paired 95 % CI; {counts(run, rows)}. Better "
+        "tap alone: the decoder (circle), the encoder (square), neither (diamond). * marks those that survive: "
+        f"{found.told('gains and losses', 'clear of 0')}",
         "; ".join(f"{row['ood']}: {row['auroc_gain']:+.3f}" for row in rows.to_dict("records")),
         file_stem(run, "complementarity", "sets", f"level{choices.level}"),
     )
@@ -156,6 +154,6 @@ KINDS = {
     "complementarity-levels": Kind(
         "What each of two taps adds to the other, over noise levels", levels, (*_PAIR, "scale")
     ),
-    "complementarity-pairs": Kind("What averaging any two taps is worth", pairs, _PAIR),
-    "complementarity-sets": Kind("What the published average gains on every OOD set", sets, ("level",)),
+    "complementarity-pairs": Kind("Gain of averaging any two taps", pairs, _PAIR),
+    "complementarity-sets": Kind("Gain of the published average on every OOD set", sets, ("level",)),
 }

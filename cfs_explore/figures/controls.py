@@ -20,6 +20,7 @@ from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.options import Option
 from cfs_explore.store import Run
+from cfs_explore.wording import counted
 
 #: Control with a map of its own -> what it is called.
 CONTROLS = {"untrained": "Untrained copies", "re-encoded": "Re-encoded images"}
@@ -63,7 +64,8 @@ def excess_map(run: Run, choices: Choices, theme: str) -> Figure:
     cells = stage_rows(run, "excess", ood=ood, control=control, draws=draws)
     seeds = stage_rows(run, "controls", ood=ood)["seed"].nunique()
     against = f"the mean of {seeds} untrained copies" if control == "untrained" else "itself on re-encoded images"
-    told = "one noise draw on both sides" if draws == 1 else f"{draws} noise draws averaged, control: one"
+    told = "one noise draw on both sides" if draws == 1 else f"mean of {draws} noise draws, control: one"
+    spread = ", which counts the spread of the copies," if seeds > 1 and control == "untrained" else ""
     found = _verdicts(cells)
     cells = cells.assign(survives=found.survives)
     first = ["tap", "lam", "excess", "lo", "hi", "p", "survives", "trained", "control_auroc", "seed_sd"]
@@ -71,7 +73,7 @@ def excess_map(run: Run, choices: Choices, theme: str) -> Figure:
         excess_map_chart(cells, theme),
         cells[first + [name for name in cells if name not in first]],
         f"AUROC of the trained backbone minus that of {against}, cell by cell; OOD: {ood}; {counts(run, cells, ood)}; "
-        f"{told}; diagonal head. Above 0: the trained backbone does better. Ring: the cell's 95 % interval "
+        f"{told}; diagonal head. Above 0: the trained backbone does better. Ring: the paired 95 % interval{spread} "
         f"includes 0. {found.told('cells', 'clear of 0')}",
         excess_alt(cells, CONTROLS[control].lower()),
         file_stem(run, ood, "excess", control),
@@ -83,13 +85,13 @@ def comparison(run: Run, choices: Choices, theme: str) -> Figure:
     ood, best = choices.ood, stage_rows(run, "best_excess", ood=choices.ood)
     rows = _comparison_rows(run, ood, best, draws_of(run, choices))
     pair = rows[rows["kind"] == "preset"]
-    published = f"CFS(1x2): the published pair as on the map's page, {counts(run, pair, ood)}. " if len(pair) else ""
+    published = f"CFS(1x2): the published pair as on the map page, {counts(run, pair, ood)}. " if len(pair) else ""
     return Figure(
         control_dots_chart(rows, theme),
         rows.drop(columns="kind"),
-        "Every best one is picked on one half of the images and judged on the other (mean over 500 halvings, "
-        f"95 % CI); {counts(run, best, ood)}; one noise draw unless stated. {published}Dashed: the trained best cell; "
-        "dotted, where in view: chance.",
+        "Each best cell or statistic is picked on one half of the images and judged on the other (mean over 500 random "
+        f"halvings, 95 % CI); {counts(run, best, ood)}; one noise draw unless stated. {published}Dashed: the trained "
+        "best cell; dotted, where in view: chance.",
         "; ".join(f"{row['name']}: AUROC {row['auroc']:.3f}" for row in rows.to_dict("records")),
         file_stem(run, ood, "controls"),
     )
@@ -109,7 +111,8 @@ def statistics(run: Run, choices: Choices, theme: str) -> Figure:
         control_dots_chart(rows, theme),
         table[["statistic", "auroc", "lo", "hi", "n_id", "n_ood", "note"]],
         "AUROC of plain statistics of the prepared images, each scored by its squared z-score against ID-train; "
-        f"OOD: {ood}; {counts(run, table, ood)}; 95 % CI. Below 0.5: closer to the ID mean than ID images.",
+        f"OOD: {ood}; {counts(run, table, ood)}; 95 % CI. Below 0.5: OOD images lie closer to the ID-train mean "
+        "than ID-test images do.",
         "; ".join(f"{row.name}: AUROC {row.auroc:.3f}" for row in rows[["name", "auroc"]].itertuples(index=False)),
         file_stem(run, ood, "statistics"),
     )
@@ -123,8 +126,8 @@ def reencoding(run: Run, choices: Choices, theme: str) -> Figure:
         reencoding_chart(cells, theme),
         cells[["tap", "lam", "trained", "control_auroc", "excess", "lo", "hi", "p", "n_id", "n_ood"]],
         f"Each point is a cell; OOD: {ood}; {counts(run, cells, ood)}; one noise draw on both sides. Re-encoded: all "
-        "images, ID-train included, shrunk to 3/4 and back (bilinear), then JPEG at quality 85; statistics fitted "
-        f"again. {found.told('cells', 'clear of no change')}",
+        "images, ID-train included, shrunk to 3/4 and back (bilinear), then JPEG at quality 85; the head is fitted "
+        f"again. {found.told('cells', 'clear of the diagonal')}",
         f"AUROC after re-encoding against before, {len(cells)} cells; median loss {cells['excess'].median():.3f}.",
         file_stem(run, ood, "reencoding"),
     )
@@ -136,16 +139,12 @@ def seed_spread(run: Run, choices: Choices, theme: str) -> Figure:
     copies = stage_rows(run, "controls", ood=ood, control="untrained")
     spread = copies.groupby(["level", "tap_index"])["auroc"].std()
     trained, shown = (frame[frame["level"] == level] for frame in (run.auroc_map(ood), copies))
-    several = (
-        f"; over all cells the SD over seeds is {format_value(spread.median())} in the median"
-        if spread.notna().any()
-        else ""
-    )
+    several = f"; median SD over seeds, all cells: {format_value(spread.median())}" if spread.notna().any() else ""
     return Figure(
         seed_spread_chart(trained, shown, theme),
         shown[["seed", "tap", "lam", "auroc", "lo", "hi", "n_id", "n_ood"]],
         f"AUROC of {shown['seed'].nunique()} untrained copies (one noise draw) and of the trained backbone as in the "
-        f"map ({run.draws} averaged), at λ = {format_value(run.levels[level].lam, 1)}; OOD: {ood}; "
+        f"map (mean of {counted(run.draws, 'draw')}), at λ = {format_value(run.levels[level].lam, 1)}; OOD: {ood}; "
         f"{counts(run, shown, ood)}; bars: 95 % CI{several}. Dotted: chance.",
         f"AUROC along {trained['tap'].nunique()} taps: trained {trained['auroc'].min():.2f} to "
         f"{trained['auroc'].max():.2f}, untrained {shown['auroc'].min():.2f} to {shown['auroc'].max():.2f}.",
@@ -204,13 +203,13 @@ def _sizes(row: Mapping) -> dict[str, int]:
 _SET = ("ood",)
 KINDS = {
     "controls-excess": Kind(
-        "What the trained backbone adds to untrained copies, over the map", excess_map, _SET, (CONTROL, ON_TRAINED_SIDE)
+        "Excess AUROC of the trained backbone over a control", excess_map, _SET, (CONTROL, ON_TRAINED_SIDE)
     ),
     "controls-comparison": Kind(
-        "The backbone and its controls, best against best", comparison, _SET, (ON_TRAINED_SIDE,)
+        "The backbone and its controls, best cell against best cell", comparison, _SET, (ON_TRAINED_SIDE,)
     ),
-    "controls-statistics": Kind("How well plain image statistics do", statistics, _SET),
-    "controls-reencoding": Kind("AUROC of every cell after re-encoding against before", reencoding, _SET),
+    "controls-statistics": Kind("AUROC of plain image statistics", statistics, _SET),
+    "controls-reencoding": Kind("AUROC of every cell before and after re-encoding", reencoding, _SET),
     "controls-seeds": Kind(
         "Untrained copies of several seeds along the taps of a level", seed_spread, ("ood", "level")
     ),

@@ -123,14 +123,14 @@ def over_cells(run: Run, choices: Choices, theme: str) -> Figure:
     who = "other ID-test" if image.role == "id_test" else "ID-test"
     high = cells.loc[cells["percentile"].idxmax()]
     reading = (
-        "Share of them that score lower, in percent (equal ones count half); 50: the middle"
+        "Colour: the percentage of them that score lower (ties count half)"
         if value == "percentile"
-        else "Its score divided by their median, on a logarithmic scale; 1: the same"
+        else "Colour: its score divided by their median, on a logarithmic scale"
     )
     return Figure(
         image_map_chart(cells, value, choices.cell, theme),
         cells.drop(columns="n_ood"),
-        f"{image.file} of {image.name}: its slot scores, mean of {counted(run.draws, 'draw')}, beside those of "
+        f"{image.file} of {image.name}: its slot scores, mean of {counted(run.draws, 'noise draw')}, among those of "
         f"{counted(int(cells['n_id'].iloc[0]), f'{who} image')}. {reading}.",
         f"Map of one image over {len(cells)} cells: percentile within ID-test from "
         f"{cells['percentile'].min():.0f} to {high['percentile']:.0f}, the highest for "
@@ -145,8 +145,8 @@ def detectors(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         image_scores_chart(rows, "id" if image.role == "id_test" else "ood", theme),
         rows.assign(draws=[" ".join(f"{draw:.6g}" for draw in draws) for draws in rows["draws"]]),
-        f"Diamond: {image.file} of {image.name}, mean of {counted(run.draws, 'draw')}; rings: single draws. Bars: the "
-        f"middle 50 % and 90 % of n = {rows['n_id'].iloc[0]} ID-test images. p: conformal p-value.",
+        f"Diamond: {image.file} of {image.name}, mean of {counted(run.draws, 'noise draw')}; rings: single draws. "
+        f"Bars: the middle 50 % and 90 % of n = {rows['n_id'].iloc[0]} ID-test images. p: conformal p-value.",
         "; ".join(f"{row['name']}: percentile {row['percentile']:.1f}" for row in rows.to_dict("records")),
         file_stem(run, image.name, image.image_id, "detectors"),
     )
@@ -165,7 +165,7 @@ def features(run: Run, choices: Choices, theme: str) -> Figure:
         image_features_chart(table, _TOP, theme),
         table.sort_values("square", ascending=False),
         f"{image.file} of {image.name}, {cell_label(run, choices.cell)}: the {min(_TOP, half)} channels of each "
-        f"pooling that lie farthest from ID-train, of {half}; z-scores of the first draw, whose score is "
+        f"pooling that lie farthest from ID-train, of {half}; z-scores of the first noise draw, whose score is "
         f"{format_value(table['square'].mean())}. The channels' means carry {parts['mean']:.0f} % of it, their "
         f"standard deviations {parts['std']:.0f} %.",
         f"z-scores of {len(table)} features; the farthest is channel {first['channel']}'s {pooled}, "

@@ -26,8 +26,8 @@ METHODS = {"pca": "PCA", "umap": "UMAP"}
 NATIVE = {"width": "native width in pixels", "height": "native height in pixels"}
 #: Column -> what the choice of colours and the colour bar call it.
 COLOURS = {"dataset": "set", "label": "label", "score": "score", **{key: key for key in STATISTICS}, **NATIVE}
-METHOD = Option("method", "pca", "how many features become two coordinates", tuple(METHODS))
-COLOUR = Option("colour", "dataset", "what the points' colour says; score: of the detector", tuple(COLOURS))
+METHOD = Option("method", "pca", "projection of the features to two coordinates", tuple(METHODS))
+COLOUR = Option("colour", "dataset", "what colours the points; score: of the detector", tuple(COLOURS))
 TAPS = Option("taps", "", "comma-separated taps whose snapshots were kept (default: the published pair)")
 SETS = Option("sets", "", "comma-separated OOD sets (default: the OOD set)")
 NEIGHBORS = Option("neighbors", "15", "of UMAP")
@@ -138,10 +138,10 @@ def _caption(run: Run, points: pd.DataFrame, settings: Settings, colouring: Colo
     if settings.method == "umap":
         how = f"UMAP ({settings.neighbors} neighbours, min_dist {settings.min_dist:g}, seed {settings.seed})"
     low, high = COLOUR_PERCENTILES
-    ends = f" Colours end at the {low}nd and {high}th percentile." if colouring.is_number else ""
+    ends = f" Colour scale ends at the {low}nd and {high}th percentile." if colouring.is_number else ""
     return (
-        f"Snapshots of {taps} at λ {lam}, first draw, standardised by ID-train; {how} fitted on ID-test, OOD placed "
-        f"among it; {sizes}.{ends}"
+        f"Snapshots of {taps} at λ {lam}, first noise draw, standardised by ID-train; {how} fitted on ID-test, "
+        f"OOD images projected into it; {sizes}.{ends}"
     )
 
 

@@ -58,10 +58,10 @@ def _option(setting: Setting) -> Option:
     return Option(setting.key.removeprefix("lab_"), value_text(setting.default), setting.label, tuple(setting.texts))
 
 
-SEED = Option("seed", "0", "of the simulated scores")
-TAP_CURVE = Option("along", TAP_ALONG, "which setting moves", tuple(each.name for each in TAP_SETTINGS if each.curve))
+SEED = Option("seed", "0", "seed of the simulated scores")
+TAP_CURVE = Option("along", TAP_ALONG, "which setting varies", tuple(each.name for each in TAP_SETTINGS if each.curve))
 PAIR_CURVE = Option(
-    "across", PAIR_ALONG, "which setting moves", tuple(each.name for each in PAIR_SETTINGS if each.curve)
+    "across", PAIR_ALONG, "which setting varies", tuple(each.name for each in PAIR_SETTINGS if each.curve)
 )
 
 
@@ -122,7 +122,7 @@ def tap_auroc(run: Run | None, choices: Choices, theme: str) -> Figure:
     ]
     if tap.shift and tap.shifted < tap.channels:
         alone = auroc(*sample.subset(tap.shifted).scores)
-        name = "Measured, the shifted features alone"
+        name = "Measured, shifted features alone"
         rows.append({"name": name, "kind": "measured", "auroc": alone.value, "lo": alone.lo, "hi": alone.hi})
     marks = pd.DataFrame(rows).assign(series="")
     return Figure(
@@ -143,10 +143,10 @@ def tap_along(run: Run | None, choices: Choices, theme: str) -> Figure:
     return Figure(
         tap_curve_chart(curve, along.name, now, along.label, theme),
         curve,
-        f"Vertical line: the slider ({along.write(now)}). Measured with 95 % CI, n = {IMAGES:,} ID, "
+        f"Vertical line: current setting ({along.write(now)}). Measured with 95 % CI, n = {IMAGES:,} ID, "
         f"{IMAGES:,} OOD, the same random numbers at every point, seed {_seed(choices)}; "
         f"{told(TAP_SETTINGS, asdict(tap), along.name)}.",
-        f"AUROC, its prediction and its bound while {along.label} moves; now {along.write(now)}.",
+        f"AUROC, its prediction and its bound as {along.label} varies; now {along.write(now)}.",
         f"lab-auroc-{along.name}",
     )
 
@@ -169,7 +169,8 @@ def pair_scores(run: Run | None, choices: Choices, theme: str) -> Figure:
         pair_scatter_chart(images, clouds, {name: weights[name] for name in ("average", "best")}, theme),
         images,
         f"{_POINTS} of {IMAGES:,} simulated images of each kind, seed {_seed(choices)}; ellipses at 2 standard "
-        "deviations; arrow: δ. Cuts: where the plain average and the best weighting part the classes.",
+        "deviations; arrow: δ. Cuts: decision boundaries of the plain average and of the best weighting, halfway "
+        "between the means.",
         "Decoder score against encoder score of simulated ID and OOD images, with the cuts of the plain "
         "average and of the best weighting.",
         "lab-two-scores",
@@ -208,10 +209,9 @@ def pair_along(run: Run | None, choices: Choices, theme: str) -> Figure:
     return Figure(
         pair_curve_chart(curve, along.name, now, along.label, theme),
         curve,
-        f"Vertical line: the slider ({along.write(now)}). Exact for normal scores. Shaded: the plain average "
+        f"Vertical line: current setting ({along.write(now)}). Exact for normal scores. Shaded: the plain average "
         f"is worse than the better tap alone; {told(PAIR_SETTINGS, asdict(pair), along.name)}.",
-        f"AUROC of encoder, decoder, plain average and best weighting while {along.label} moves; "
-        f"now {along.write(now)}.",
+        f"AUROC of encoder, decoder, plain average and best weighting as {along.label} varies; now {along.write(now)}.",
         f"lab-combinations-{along.name}",
     )
 
@@ -220,10 +220,10 @@ _OF_TAP, _OF_PAIR = ((*map(_option, settings), SEED) for settings in (TAP_SETTIN
 KINDS = {
     "lab-scores": Kind("Simulated scores of one tap", tap_scores, options=_OF_TAP),
     "lab-auroc": Kind("AUROC of simulated scores: bound, predicted, measured", tap_auroc, options=_OF_TAP),
-    "lab-curve": Kind("AUROC of one simulated tap as one setting moves", tap_along, options=(*_OF_TAP, TAP_CURVE)),
+    "lab-curve": Kind("AUROC of one simulated tap as one setting varies", tap_along, options=(*_OF_TAP, TAP_CURVE)),
     "lab-two-scores": Kind("Simulated scores of two taps", pair_scores, options=_OF_PAIR),
-    "lab-combinations": Kind("AUROC of each way to make one score of two", pair_combinations, options=_OF_PAIR),
+    "lab-combinations": Kind("AUROC of each way to combine two scores", pair_combinations, options=_OF_PAIR),
     "lab-two-curve": Kind(
-        "AUROC of each way to make one score of two as one setting moves", pair_along, options=(*_OF_PAIR, PAIR_CURVE)
+        "AUROC of each way to combine two scores as one setting varies", pair_along, options=(*_OF_PAIR, PAIR_CURVE)
     ),
 }

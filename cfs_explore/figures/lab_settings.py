@@ -65,7 +65,7 @@ TAP_SLIDERS = (
         "Features d",
         [1, 2, 4, 8, 16, 32, 64, 128, 256],
         64,
-        "How many numbers a tap gives per image; the score is the mean of their squared z-scores.",
+        "Features per image at the tap; the score is the mean of their squared z-scores.",
     ),
     Setting(
         "correlation",
@@ -73,7 +73,7 @@ TAP_SLIDERS = (
         "Correlation ρ",
         steps(0, 0.95, 0.05),
         0.1,
-        "0: every feature fluctuates by itself. Near 1: all say the same.",
+        "0: the features are uncorrelated. Near 1: all carry the same information.",
     ),
     Setting(
         "shift",
@@ -81,7 +81,7 @@ TAP_SLIDERS = (
         "Mean shift",
         steps(0, 3, 0.1),
         0.5,
-        "By how many ID standard deviations the mean of each shifted feature moves.",
+        "Shift of the mean of each shifted feature, in ID standard deviations.",
         write=lambda value: f"{value:g} SD",
     ),
     Setting(
@@ -90,7 +90,7 @@ TAP_SLIDERS = (
         "Features shifted",
         [0.02, 0.05, *steps(0.1, 1, 0.1)],
         1.0,
-        "Share of the features that are shifted at all (at least one is).",
+        "Share of the features whose mean is shifted (at least one).",
         write=lambda value: f"{100 * value:g} %",
     ),
     Setting(
@@ -99,7 +99,7 @@ TAP_SLIDERS = (
         "Variance, OOD / ID",
         steps(0.5, 2, 0.1),
         1.0,
-        "How much more (above 1) or less each feature varies among OOD images.",
+        "Variance of each feature among OOD images, relative to ID images.",
         write=lambda value: f"× {value:g}",
     ),
 )
@@ -109,7 +109,7 @@ PATTERN = Setting(
     "Correlated are",
     ["equal", "neighbours"],
     "equal",
-    "All pairs of features alike, or neighbouring features most: ρ to the power of their distance.",
+    "The same correlation for all pairs of features, or ρ to the power of their distance: neighbours most.",
     write={"equal": "all pairs", "neighbours": "neighbours"}.get,
     curve=False,
 )
@@ -124,7 +124,7 @@ PAIR_SLIDERS = (
         "Encoder shift",
         steps(0, 3, 0.1),
         1.2,
-        "How much higher the encoder tap scores OOD images on average.",
+        "Mean encoder score of OOD images minus that of ID images.",
     ),
     Setting(
         "shift_d",
@@ -132,7 +132,7 @@ PAIR_SLIDERS = (
         "Decoder shift",
         steps(0, 3, 0.1),
         1.2,
-        "How much higher the decoder tap scores OOD images on average.",
+        "Mean decoder score of OOD images minus that of ID images.",
     ),
     Setting(
         "sd_e",
@@ -156,7 +156,7 @@ PAIR_SLIDERS = (
         "Correlation r",
         steps(-0.9, 0.9, 0.1),
         0.3,
-        "Within a class: do images that the encoder scores high for no good reason get a high decoder score too?",
+        "Correlation of encoder and decoder score within a class: do images with a high one have a high other one?",
         write=lambda value: format_value(value, 1),
     ),
 )
@@ -166,7 +166,7 @@ SPREAD = Setting(
     "Variance, OOD / ID",
     steps(0.5, 3, 0.5),
     1.0,
-    "How much more (above 1) or less both scores vary among OOD images.",
+    "Variance of both scores among OOD images, relative to ID images.",
     write=lambda value: f"× {value:g}",
 )
 PAIR_SETTINGS = (*PAIR_SLIDERS, SPREAD)

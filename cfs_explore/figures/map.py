@@ -61,8 +61,8 @@ def all_sets(run: Run, choices: Choices, theme: str) -> Figure:
         small_multiples_chart(frames, metric, theme, best=texts, selected=choices.ood),
         _telling_first(rows, metric),
         small_multiples_caption(frames, metric).split(";")[0]
-        + f"; {counts(run, rows)}. Below each name: the best cell's AUROC, honest split-half "
-        "value with 95 % CI.",
+        + f"; {counts(run, rows)}. Below each name: AUROC of the best cell, picked on one "
+        "half of the images and judged on the other, with 95 % CI.",
         f"Small {METRICS[metric]} maps of {len(frames)} OOD sets: {', '.join(frames)}.",
         file_stem(run, "all", metric),
     )
@@ -159,7 +159,7 @@ def cell_roc(run: Run, choices: Choices, theme: str) -> Figure:
 def _sizes_and_settings(run: Run, choices: Choices) -> tuple[str, dict[str, str]]:
     """What a figure of one cell is of, for its caption."""
     sizes = pd.Series({"n_id": run.id_test.count, "n_ood": run.entry("ood", choices.ood).count})
-    settings = {"cell": cell_label(run, choices.cell), "OOD:": choices.ood, "mean of": counted(run.draws, "draw")}
+    settings = {"cell": cell_label(run, choices.cell), "OOD:": choices.ood, "mean of": counted(run.draws, "noise draw")}
     return counts(run, sizes, choices.ood), settings
 
 
@@ -189,9 +189,7 @@ def _outline_open_cell(figure: go.Figure, cell: int) -> None:
 KINDS = {
     "map-heatmap": Kind("Where the signal lives: tap × noise level", heatmap, ("ood", "metric", "cells", "cell")),
     "map-sets": Kind("Small maps of every OOD set", all_sets, ("ood", "metric")),
-    "map-detectors": Kind(
-        "A composed detector beside the published ones and the best cell", detectors, ("ood", "cells")
-    ),
+    "map-detectors": Kind("A composed detector, the published ones and the best cell", detectors, ("ood", "cells")),
     "map-histogram": Kind("Scores of one cell", cell_scores, ("ood", "cell")),
     "map-roc": Kind("ROC curve of one cell", cell_roc, ("ood", "cell")),
 }

@@ -17,7 +17,7 @@ from cfs_explore.store import Run
 
 #: Why a cell has no features, and what to run.
 NOT_KEPT = (
-    "This needs the cell's snapshots, and they were not kept. Name its tap under `keep` in the spec (and its λ as "
+    "This needs the cell's snapshots, which were not kept. Name its tap under `keep` in the spec (and its λ as "
     "`keep_level`) and run again."
 )
 

@@ -33,12 +33,12 @@ def ranking(run: Run, choices: Choices, theme: str) -> Figure:
     if cells["predicted"].isna().all():
         raise NotMeasuredError(f"Every kind of proxy is left out for this set, since it was made that way: {without}.")
     rho = format_estimate(first["spearman"], first["spearman_lo"], first["spearman_hi"])
-    exception = f"; without {without}, since the set was made that way" if without else ""
+    exception = f"; without {without}, the way this set was made" if without else ""
     return Figure(
         proxy_scatter_chart(cells, len(run.taps), _marks(run, losses), choices.cell, theme),
         cells[["tap", "lam", "region", "predicted", "auroc", "lo", "hi", "left_out", "n_proxy", "n_id", "n_ood"]],
-        f"Each point is a cell, {len(cells)} in all; Spearman {rho}: 95 % interval over images, not over cells, which "
-        f"depend on each other. Proxies of {first['n_proxy']} ID-train images, one draw{exception}; OOD: {ood}, "
+        f"Each point is a cell, {len(cells)} in all; Spearman {rho}, 95 % interval over images (Fisher z, bootstrap), "
+        f"for these cells only. Proxies of {first['n_proxy']} ID-train images, one noise draw{exception}; OOD: {ood}, "
         f"{counts(run, first, ood)}. Dotted: chance.",
         f"Measured AUROC for {ood} against that predicted from proxies, {len(cells)} cells; Spearman {rho}.",
         file_stem(run, ood, "proxies"),
@@ -53,9 +53,9 @@ def losses_of_set(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         regret_dots_chart(losses, published_lam(run), theme),
         losses.drop(columns=["ood", "best_level"]),
-        f"Best cell: AUROC {best} on these very images: a naive maximum, so that every loss is overestimated. Paired "
-        f"95 % intervals; OOD: {ood}, {counts(run, first, ood)}.",
-        "AUROC lost to the best cell: "
+        f"Best cell: AUROC {best} on the same images. This naive maximum overestimates every loss. Paired 95 % "
+        f"intervals; OOD: {ood}, {counts(run, first, ood)}.",
+        "AUROC lost against the best cell: "
         + "; ".join(f"{row.policy} {format_value(row.regret)}" for row in losses.itertuples()),
         file_stem(run, ood, "regret"),
     )
@@ -73,9 +73,9 @@ def losses_of_all(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         regret_grid_chart(regret, run.ood_names, published_lam(run), theme, choices.ood),
         regret.assign(ood=regret["ood"].replace("", "mean of the sets")),
-        "AUROC lost to each set's best cell, paired 95 % intervals (last row: of the mean over these sets, "
-        f"whose images count as independent but for groups); {counts(run, of_sets)}. The best cell is a naive "
-        "maximum: losses are overestimated, alike for all policies. "
+        "AUROC lost against each set's best cell, paired 95 % intervals (last row: mean over these sets, images "
+        f"independent except within groups); {counts(run, of_sets)}. The best cell is a naive maximum, which "
+        "overestimates the losses of all policies alike. "
         f"{found.told('losses', 'clear of 0')}",
         f"AUROC lost by {regret['policy'].nunique()} policies on {len(run.ood_names)} OOD sets; least on average: "
         f"{best}.",
@@ -91,8 +91,9 @@ def proxies(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         proxy_dots_chart(rows, without, theme),
         rows,
-        f"ID-train images against their proxies, n = {rows['n'].iloc[0]} each, one draw; 95 % intervals, an "
-        "image and its proxy counting as one group. The originals were part of the fit.",
+        f"AUROC of proxies against the ID-train images they are made from, n = {rows['n'].iloc[0]} each, one noise "
+        "draw; 95 % intervals count an image and its proxy as one group. The head was fitted on images that include "
+        "the originals.",
         "; ".join(f"{row.proxy}: AUROC {format_estimate(row.auroc, row.lo, row.hi)}" for row in rows.itertuples()),
         file_stem(run, f"proxies-of-cell-{choices.cell}"),
     )
@@ -106,10 +107,9 @@ def ablation(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         ablation_grid_chart(rows, theme),
         rows.drop(columns="ood"),
-        f"AUROC of CFS(K × L) with a single noise draw: mean ± SD over {first['draws']} draws; the hover has the "
-        "interval. Levels: those nearest to the main one. λ ± 0.5: all levels moved, statistics fitted again "
-        f"there. Splits: statistics of {first['n_train']} ID-train images; OOD: {ood}; scores: "
-        f"{counts(run, first, ood)}.",
+        f"AUROC of CFS(K × L) with a single noise draw: mean ± SD over {first['draws']} draws; hover for the 95 % "
+        "interval over images. Levels: those nearest to the main one. λ ± 0.5: all levels moved, head fitted again. "
+        f"Head fitted on {first['n_train']} ID-train images; OOD: {ood}; {counts(run, first, ood)}.",
         f"AUROC by number of levels, taps and shift of lambda, from {measured.min():.3f} to {measured.max():.3f} "
         "without a shift.",
         file_stem(run, ood, "ablation"),
@@ -129,8 +129,8 @@ def _marks(run: Run, losses: pd.DataFrame) -> dict[str, int]:
 _SET, _CELL = ("ood",), ("ood", "cell")
 KINDS = {
     "prediction-ranking": Kind("Measured AUROC of every cell against that predicted from proxies", ranking, _CELL),
-    "prediction-losses": Kind("What each choice of a cell loses on an OOD set", losses_of_set, _SET),
-    "prediction-losses-all": Kind("What each choice of a cell loses on all OOD sets", losses_of_all, _SET),
-    "prediction-proxies": Kind("What the proxies say of a cell", proxies, _CELL),
+    "prediction-losses": Kind("AUROC lost by each way of choosing a cell, one OOD set", losses_of_set, _SET),
+    "prediction-losses-all": Kind("AUROC lost by each way of choosing a cell, all OOD sets", losses_of_all, _SET),
+    "prediction-proxies": Kind("AUROC of a cell on each kind of proxy", proxies, _CELL),
     "prediction-ablation": Kind("AUROC by number of levels and taps", ablation, _SET),
 }

@@ -26,6 +26,7 @@ from cfs_explore.figures.needs import Kind, NotMeasuredError
 from cfs_explore.figures.options import Option, read_whole_number
 from cfs_explore.headlines.probe import format_score
 from cfs_explore.store import Run
+from cfs_explore.wording import counted
 
 if TYPE_CHECKING:
     from cfs_explore.probe.inputs import ProbeImage
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 DRAWS = 20
 IMAGE_A = Option("a", "", "id or name of an ID-test image (default: the one of median score)")
 IMAGE_B = Option("b", "", "id or name of an image of the OOD set (default: the one of median score)")
-NOISE = Option("noise", "0", "which noise draw; the run's own come first")
+NOISE = Option("noise", "0", "number of the noise draw; the run's own come first")
 
 _BINS = 40
 #: Image -> role.
@@ -58,9 +59,10 @@ def id_bins(run: Run, level: int, tap: int) -> tuple[pd.DataFrame, bool]:
 
 
 def scores_caption(run: Run, reference: Level) -> str:
-    """What slot scores are shown among: the ID test images at a measured level."""
+    """What slot scores are shown among: the ID-test images at a measured level."""
     return (
-        f"Slot scores of single draws. Grey: {run.id_test.count:,} ID test images × {run.draws} draws at "
+        f"Slot scores of single noise draws. Grey: {run.id_test.count:,} ID-test images × "
+        f"{counted(run.draws, 'draw')} at "
         f"λ = {format_value(reference.lam, 2)}."
     )
 
@@ -91,7 +93,7 @@ def scores(run: Run, view: TapView, level: int, roles: Mapping[str, str], theme:
         score_marks_chart(bins, images, theme, log=log),
         images[["image", "score"]],
         scores_caption(run, run.levels[level]),
-        f"Slot scores {', '.join(texts)} on the histogram of {run.id_test.count} ID test images at "
+        f"Slot scores {', '.join(texts)} on the histogram of {run.id_test.count} ID-test images at "
         f"{short_tap_name(tap.name)}.",
         file_stem(run, "probe", tap.name, "score"),
     )

@@ -27,10 +27,10 @@ def sensitivity(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         sensitivity_dots_chart(rows, theme),
         rows[[*first, *rows.columns.drop(first)]],
-        f"Every variant on the same images, statistics fitted at its own levels; OOD: {ood}; "
-        f"{counts(run, rows, ood)}; one noise draw. Rank correlation: Spearman over "
-        "the cells in reach, bootstrap over images. Lost by moving: AUROC in the run's own map, paired; both "
-        "cells are picked on the images that judge them.",
+        f"All variants on the same images, head fitted at each one's levels; OOD: {ood}; {counts(run, rows, ood)}; one "
+        "noise draw. Rank correlation: Spearman over the cells in reach, 95 % bootstrap over images. AUROC lost: in "
+        "the run's own map, its best cell minus the variant's best cell, paired 95 % interval; both cells are picked "
+        "on the images that judge them.",
         "; ".join(
             f"{variant_label(row.variant)}: rank correlation {row.spearman:.2f}"
             for row in rows.itertuples()
@@ -51,8 +51,8 @@ def maps(run: Run, choices: Choices, theme: str) -> Figure:
         pd.concat([frame.assign(variant=name) for name, frame in frames.items()])[
             ["variant", "tap", "requested", "lam", "auroc", "auroc_lo", "auroc_hi", "n_id", "n_ood"]
         ],
-        "AUROC; columns: taps in order of execution, rows: levels from clean (top) to noisy, each where its variant "
-        f"puts it; one colour scale; OOD: {ood}; {counts(run, cells, ood)}; one noise draw.{_out_of_reach(levels)}",
+        "AUROC; columns: taps in order of execution, rows: levels from clean (top) to noisy, as each variant places "
+        f"them; one colour scale; OOD: {ood}; {counts(run, cells, ood)}; one noise draw.{_out_of_reach(levels)}",
         "; ".join(
             f"{name}: AUROC {frame['auroc'].min():.2f} to {frame['auroc'].max():.2f}" for name, frame in frames.items()
         ),
@@ -82,10 +82,10 @@ def _out_of_reach(levels: pd.DataFrame) -> str:
     if missed.empty:
         return ""
     told = ", ".join(f"{variant_label(name)} {count}" for name, count in missed.items())
-    return f" Levels out of the backbone's reach, shown at its nearest and left out of the correlation: {told}."
+    return f" Levels out of the backbone's reach, shown at the nearest and left out of the correlation: {told}."
 
 
 KINDS = {
-    "protocol-sensitivity": Kind("How much the map hangs on its alignment", sensitivity, ("ood",)),
+    "protocol-sensitivity": Kind("How much the map depends on its alignment", sensitivity, ("ood",)),
     "protocol-alignments": Kind("The map under each alignment", maps, ("ood",)),
 }

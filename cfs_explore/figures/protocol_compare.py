@@ -37,7 +37,7 @@ def difference(run: Run, choices: Choices, theme: str) -> Figure:
     """
     ood, beside = choices.ood, others(choices)
     if not beside:
-        raise NotMeasuredError(f"It needs another exploration beside {run.name}: `--set against=NAME` names one.")
+        raise NotMeasuredError(f"This needs another exploration beside {run.name}: `--set against=NAME` names one.")
     frames = [run.derived(compare, other, ood) for other in beside]
     second, cells = beside[0], frames[0]
     if cells.empty:
@@ -49,7 +49,7 @@ def difference(run: Run, choices: Choices, theme: str) -> Figure:
     found = verdicts(cells["difference"], cells["lo"], cells["hi"], arms=(cells["auroc_a"], cells["auroc_b"]))
     cells = cells.assign(survives=found.survives)
     sizes = row[["n_id_a", "n_ood_a"]].set_axis(["n_id", "n_ood"])
-    same = "the same images on both sides, paired" if row["paired"] else "different images, intervals joined"
+    same = "the same images on both sides, paired" if row["paired"] else "different images, the two intervals combined"
     return Figure(
         difference_map_chart(cells, theme, reach=reach),
         cells[[*_TELLING, *cells.columns.drop(_TELLING)]],
@@ -63,6 +63,6 @@ def difference(run: Run, choices: Choices, theme: str) -> Figure:
 
 
 KINDS = {
-    "compare-map": Kind("The map on the scale from 0 to 1 that explorations share", side_map, ("ood",)),
+    "compare-map": Kind("The map on a colour scale from 0 to 1, shared by explorations", side_map, ("ood",)),
     "compare-difference": Kind("Where two explorations' maps differ", difference, ("ood", "beside"), (AGAINST,)),
 }

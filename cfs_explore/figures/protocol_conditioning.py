@@ -17,7 +17,7 @@ from cfs_explore.figures.options import Option
 from cfs_explore.figures.protocol_tables import conditioning_summary, loss_verdicts, with_regions
 from cfs_explore.store import Run
 
-TOLD = Option("told", "", "the wrong level: such as 'lam + 2' (default: as the page)")
+TOLD = Option("told", "", "the wrong conditioning, such as 'lam + 2' (default: as on the page)")
 
 
 def variants(table: pd.DataFrame) -> list[str]:
@@ -26,7 +26,7 @@ def variants(table: pd.DataFrame) -> list[str]:
 
 
 def told_label(name: str) -> str:
-    """'2 too clean' for "lam + 2": the network is told a cleaner level than it sees."""
+    """'2 too clean' for "lam + 2": the network is conditioned on a cleaner level than it sees."""
     if name == PUBLISHED:
         return "As published"
     _, sign, size = name.split()
@@ -49,13 +49,14 @@ def loss_map(run: Run, choices: Choices, theme: str) -> Figure:
     found = loss_verdicts(cells)
     texts = [_hover(row, run.taps[row.tap_index]) for row in cells.itertuples()]
     reach = shared_reach(rows["loss"])
+    wrong = told_label(told).lower() + ("" if told == PUBLISHED else " (log-SNR)")
     return Figure(
         signed_map_chart(cells, "loss", texts, "AUROC lost", reach, theme, higher_is_better=False),
         cells[["tap", "lam", "told_lam", "loss", "loss_lo", "loss_hi", "auroc", "n_id", "n_ood"]],
-        f"AUROC told the truth minus AUROC told {told_label(told).lower()}, cell by cell; OOD: {ood}; "
-        f"{counts(run, cells, ood)}; one noise draw; ID-train told the same, statistics fitted again. Above 0: the "
-        f"wrong level costs. Ring: the paired 95 % interval includes 0. {found.told('cells', 'clear of 0')}",
-        f"Loss of AUROC when told {told_label(told).lower()}: {cells['loss'].min():.3f} to {cells['loss'].max():.3f}, "
+        f"AUROC with true conditioning minus AUROC with conditioning {wrong}, cell by cell; OOD: {ood}; "
+        f"{counts(run, cells, ood)}; one noise draw; ID-train conditioned alike, head fitted again. Above 0: wrong "
+        f"conditioning costs AUROC. Ring: the paired 95 % interval includes 0. {found.told('cells', 'clear of 0')}",
+        f"Loss of AUROC with conditioning {wrong}: {cells['loss'].min():.3f} to {cells['loss'].max():.3f}, "
         f"median {cells['loss'].median():.3f}.",
         file_stem(run, ood, "told", told),
     )
@@ -69,7 +70,7 @@ def loss_by_offset(run: Run, choices: Choices, theme: str) -> Figure:
         conditioning_lines_chart(rows, theme),
         summary,
         f"Median over the cells of a region, band from their 10th to 90th percentile; OOD: {ood}; "
-        f"{counts(run, rows, ood)}. Told levels beyond the backbone's ends fall on its ends.",
+        f"{counts(run, rows, ood)}. Conditioning beyond the backbone's range is set to its end.",
         "; ".join(
             f"{told_label(row.variant)}, {row.region}: median loss {row.median:.3f}"
             for row in summary.itertuples()
@@ -80,10 +81,10 @@ def loss_by_offset(run: Run, choices: Choices, theme: str) -> Figure:
 
 
 def _hover(row, tap: Tap) -> str:
-    told = "" if pd.isna(row.told_lam) else f", told λ {format_value(row.told_lam, 1)}"
+    told = "" if pd.isna(row.told_lam) else f", conditioned on λ {format_value(row.told_lam, 1)}"
     return (
         f"<b>{short_tap_name(tap.name)}</b> ({tap.region})<br>sees λ {format_value(row.lam, 1)}{told}<br>"
-        f"loses {format_estimate(row.loss, row.loss_lo, row.loss_hi)}<br>AUROC {format_value(row.auroc)} left"
+        f"AUROC lost {format_estimate(row.loss, row.loss_lo, row.loss_hi)}<br>left {format_value(row.auroc)}"
     )
 
 
@@ -102,6 +103,6 @@ def _tidy(run: Run, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 KINDS = {
-    "protocol-told": Kind("What every cell loses when the network is told a wrong level", loss_map, ("ood",), (TOLD,)),
-    "protocol-conditioning": Kind("What is lost by how wrong the told level is", loss_by_offset, ("ood",)),
+    "protocol-told": Kind("AUROC lost by every cell under wrong conditioning", loss_map, ("ood",), (TOLD,)),
+    "protocol-conditioning": Kind("AUROC lost by the error of the conditioning", loss_by_offset, ("ood",)),
 }

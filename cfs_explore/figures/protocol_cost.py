@@ -36,15 +36,16 @@ def cost_front(run: Run, choices: Choices, theme: str) -> Figure:
     table = priced(run, ood)
     front = honest_front(table, cost)
     fronts = {other.name: honest_front(priced(other, ood), cost) for other in others(choices)}
+    several = f" and with all {run.draws}" if run.draws > 1 else ""
     against = f" Dashed: the front of {', '.join(fronts)}." if fronts else ""
     return Figure(
         cost_front_chart(table, front, cost, theme, others=fronts),
         table[[*_TELLING, *table.columns.drop(_TELLING)]],
-        f"Every cell and the published detectors, with one draw and all {run.draws}; OOD: {ood}; "
-        f"{counts(run, table, ood)}, half of them to pick the front, half for the "
-        f"AUROC shown (95 % CI).{against}",
+        f"Every cell and the published detectors, with one noise draw{several}; OOD: {ood}; {counts(run, table, ood)}: "
+        f"one half picks the front, the other gives the AUROC shown (95 % CI).{against}",
         f"AUROC against {COSTS[cost]}; the front has {len(front)} detectors, from "
-        f"{front['judged_auroc'].iloc[0]:.2f} for the cheapest to {front['judged_auroc'].iloc[-1]:.2f} for the dearest."
+        f"{front['judged_auroc'].iloc[0]:.2f} for the cheapest to {front['judged_auroc'].iloc[-1]:.2f} for the most "
+        "expensive."
         if len(front)
         else "No detector has a cost.",
         file_stem(run, ood, "cost"),

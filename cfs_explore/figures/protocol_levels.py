@@ -39,13 +39,13 @@ def curves(run: Run, choices: Choices, theme: str) -> Figure:
         tables[other.name if other.name not in tables else other.path.name] = curve_of(other)
     circles = ""
     if requests is not None:
-        circles = f" Circles: a level of {ordered[0].name} (open) and where {run.name} is as high."
+        circles = f" Circles: levels of {ordered[0].name} (open) and those of {run.name} with the same value (filled)."
     return Figure(
         alignment_curves_chart(tables, kind, requests, theme=theme),
         pd.concat([curve.assign(exploration=name) for name, curve in tables.items()]),
-        f"{CURVES[kind]} on {table['n'].iloc[0]} ID-train images, one noise draw each; bands: 95 % over images."
+        f"{CURVES[kind]} on {table['n'].iloc[0]} ID-train images, one noise draw each; 95 % bands over images."
         f"{circles}",
-        f"{CURVES[kind]} of {len(tables)} explorations along the noise, {table[kind].min():.2f} to "
+        f"{CURVES[kind]} of {counted(len(tables), 'exploration')} over log-SNR, {table[kind].min():.2f} to "
         f"{table[kind].max():.2f} for {run.name}.",
         file_stem(run, kind.replace("_", "-")),
     )
@@ -102,6 +102,6 @@ def _shown(run: Run, ood: str, table: pd.DataFrame) -> pd.DataFrame:
 
 
 KINDS = {
-    "protocol-curves": Kind("Score magnitude or visible change along the noise", curves, ("beside",), (CURVE, AGAINST)),
+    "protocol-curves": Kind("Score magnitude or visible change over log-SNR", curves, ("beside",), (CURVE, AGAINST)),
     "protocol-pictures": Kind("What the network sees at each level", pictures, ("ood",)),
 }

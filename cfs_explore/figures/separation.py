@@ -24,6 +24,7 @@ from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError, stage_ro
 from cfs_explore.figures.options import Option
 from cfs_explore.headlines.separation import coverage
 from cfs_explore.store import Run
+from cfs_explore.wording import counted
 
 ORDERS = {"channel": "In the backbone's order", "contribution": "Largest first"}
 ORDER = Option("order", "channel", "order of the channels", tuple(ORDERS))
@@ -37,7 +38,7 @@ def predicted(run: Run, choices: Choices, theme: str) -> Figure:
         predicted_measured_chart(cells, len(run.taps), choices.cell, theme),
         cells[first + [name for name in cells if name not in first]],
         f"Each point is a cell (tap × noise level), {len(cells)} in all; OOD: {ood}; "
-        f"{counts(run, cells, ood)}; {cells['draws'].iloc[0]} draws averaged; the prediction lies in the measured "
+        f"{counts(run, cells, ood)}; {_draws(cells.iloc[0])}; the prediction lies in the measured "
         f"95 % interval in {100 * coverage(cells):.0f} % of the cells. Grey: below the bound, where no cell can "
         "lie.",
         f"Measured against predicted AUROC of {len(cells)} cells for {ood}; mean absolute difference "
@@ -53,9 +54,8 @@ def delta_parts(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         delta_parts_chart(cell, theme),
         cell[names].to_frame().T,
-        f"Mean score of OOD minus that of ID images, and its parts; {_of(run, cell)}, {cell['draws']} draws "
-        "averaged. 95 % intervals: Welch's t for Δ; for the parts a conservative one that holds however the channels "
-        "hang together.",
+        f"Mean score of OOD minus that of ID images, and its parts; {_of(run, cell)}; {_draws(cell)}. 95 % intervals: "
+        "Welch's t for Δ; for the parts conservative, valid for any correlation of the features.",
         f"Mean shift {cell['mean_shift']:.3f} and variance change {cell['variance_change']:.3f} sum to "
         f"{cell['delta']:.3f}.",
         _stem(run, cell, "parts"),
@@ -72,8 +72,8 @@ def mean_share(run: Run, choices: Choices, theme: str) -> Figure:
         auroc_map_chart(cells, "mean_share", [choices.cell], theme),
         cells[["tap", "lam", "mean_share", "mean_shift", "variance_change", "delta", "delta_lo", "delta_hi"]],
         f"Share of the mean shift in |mean shift| + |variance change|; OOD: {ood}; "
-        f"{counts(run, cells.iloc[choices.cell], ood)}. Above 0.5: OOD features lie elsewhere on average; below: they "
-        "spread more, or less, than ID ones.",
+        f"{counts(run, cells.iloc[choices.cell], ood)}. Above 0.5: mostly the means of the features "
+        "differ; below: mostly their variances.",
         f"Map of the mean shift's share in Δ, from {cells['mean_share'].min():.2f} to {cells['mean_share'].max():.2f}.",
         file_stem(run, ood, "separation", "share"),
     )
@@ -89,8 +89,8 @@ def along_taps(run: Run, choices: Choices, theme: str) -> Figure:
         tap_parts_chart(level, int(chosen["tap_index"]), theme),
         level[["tap", "lam", *names]],
         f"Δ and its parts at λ = {format_value(chosen['lam'], 1)}, divided by √(Var_ID + Var_OOD): Φ of the sum is the "
-        f"predicted AUROC. OOD: {ood}; {counts(run, chosen, ood)}; Δ with Welch's 95 % interval. A part below zero "
-        "works against the other.",
+        f"predicted AUROC. OOD: {ood}; {counts(run, chosen, ood)}; Δ with Welch's 95 % interval. A part below 0 "
+        "lowers the mean OOD score.",
         f"Mean shift and variance change of {len(level)} taps at λ = {chosen['lam']:.1f}.",
         file_stem(run, ood, "separation", "taps"),
     )
@@ -127,7 +127,7 @@ def channels(run: Run, choices: Choices, theme: str) -> Figure:
         table.sort_values("contribution", ascending=False),
         f"What each feature adds to Δ = {format_value(chosen['delta'])}: the channels' means add "
         f"{format_value(by_pooling['mean'])}, their standard deviations {format_value(by_pooling['std'])}. "
-        f"{_of(run, chosen)}, {chosen['draws']} draws; exact for these.",
+        f"{_of(run, chosen)}; {_draws(chosen)}; an exact sum over these images.",
         f"Contributions of {len(table)} features to Δ, from {table['contribution'].min():.4f} to "
         f"{table['contribution'].max():.4f}.",
         _stem(run, chosen, "channels"),
@@ -146,8 +146,8 @@ def sparsity(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         sparsity_chart(curve, ratio, theme),
         curve,
-        f"Features sorted by |c|, {len(curve)} in all; {_of(run, chosen)}. Participation ratio "
-        f"{format_value(ratio, 1)}: as many would carry Δ if they shared it equally.",
+        f"{len(curve)} features sorted by |c|, c their contribution to Δ; {_of(run, chosen)}. Participation ratio "
+        f"{format_value(ratio, 1)}: the effective number of features that contribute.",
         f"Cumulative share of the sorted contributions; participation ratio {ratio:.1f} of {len(curve)}.",
         _stem(run, chosen, "sparsity"),
     )
@@ -162,7 +162,7 @@ def top_channels(run: Run, choices: Choices, theme: str) -> Figure:
         top_channels_chart(rows, theme),
         rows,
         "AUROC of the score restricted to the features that raise Δ most, ranked on one half of the images and scored "
-        "on the other (mean over 10 random splits, both ways; 95 %); first draw; "
+        "on the other (mean over 10 random splits, both ways; 95 % intervals); first noise draw; "
         f"{_of(run, rows.iloc[0])}.",
         "; ".join(f"top {row.k}: AUROC {row.auroc:.3f}" for row in rows.itertuples()),
         _stem(run, rows.iloc[0], "top-channels"),
@@ -177,8 +177,8 @@ def heads(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         head_dots_chart(rows, theme),
         rows,
-        "Heads fitted on this cell's ID-train features alone, first draw; 95 % intervals. Against the diagonal: "
-        "the paired difference on the same images, the price of ignoring correlations. "
+        "Heads fitted on this cell's ID-train features alone, first noise draw; 95 % intervals. Against the diagonal: "
+        "the paired difference on the same images; above 0, the diagonal head misses something. "
         f"{_of(run, rows.iloc[0])}.",
         "; ".join(f"{row.head}: AUROC {row.auroc:.3f}" for row in rows.itertuples()),
         _stem(run, rows.iloc[0], "heads"),
@@ -221,6 +221,10 @@ def _of(run: Run, row: pd.Series) -> str:
     return f"{cell_label(run, _index(run, row))}; OOD: {row['ood']}; {counts(run, row, row['ood'])}"
 
 
+def _draws(row: pd.Series) -> str:
+    return f"mean of {counted(int(row['draws']), 'noise draw')}"
+
+
 def _stem(run: Run, row: pd.Series, what: str) -> str:
     return file_stem(run, row["ood"], f"cell{_index(run, row)}", what)
 
@@ -233,6 +237,6 @@ KINDS = {
     "separation-taps": Kind("Δ and its parts along the taps of a level", along_taps, _CELL),
     "separation-channels": Kind("What each feature of a cell adds to Δ", channels, _CELL, (ORDER,)),
     "separation-sparsity": Kind("How few features carry a cell's Δ", sparsity, _CELL),
-    "separation-top-channels": Kind("How well the strongest features do alone", top_channels, _CELL),
+    "separation-top-channels": Kind("AUROC of the strongest features alone", top_channels, _CELL),
     "separation-heads": Kind("The diagonal score against other heads", heads, _CELL),
 }

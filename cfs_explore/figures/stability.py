@@ -30,11 +30,11 @@ PARTS = {
     "drift": ("Whole", "Squared drift, in units of v"),
     "own": ("The image's own", "Own squared drift, in units of v"),
 }
-MEASURE = Option("measure", "icc_features", "what survives", tuple(MEASURES))
+MEASURE = Option("measure", "icc_features", "which measure of reliability", tuple(MEASURES))
 PART = Option("part", "drift", "the whole drift, or each image's own", tuple(PARTS))
 ONE_DRAW = (
-    "This map was measured with one noise draw per image, and how much survives shows only between draws. Set "
-    "`draws: 5` in its spec and measure it again."
+    "This map was measured with one noise draw per image; reliability needs at least two. Set `draws: 5` in its spec "
+    "and measure it again."
 )
 
 
@@ -47,7 +47,7 @@ def survival(run: Run, choices: Choices, theme: str) -> Figure:
     _, label, method = MEASURES[measure]
     if rows[measure].isna().all():
         raise NotMeasuredError(
-            "Nothing varies between these images, or there is one image only: there is no reliability to show."
+            "Nothing varies between these images, or there is only one image: there is no reliability to show."
         )
     rows = rows.assign(value=rows[measure], lo=rows[f"{measure}_lo"], hi=rows[f"{measure}_hi"])
     row = rows[rows["tap"] == chosen].iloc[0]
@@ -79,9 +79,9 @@ def auroc_along_noise(run: Run, choices: Choices, theme: str) -> Figure:
     possible = None if plateau.possible_start is None else (plateau.possible_start, plateau.possible_stop)
     sizes = pd.Series({"n_id": run.id_test.count, "n_ood": run.entry("ood", ood).count})
     peak = frame.iloc[plateau.peak]
-    spread = f"{run.draws} noise draws; bars: lowest to highest AUROC of a single draw"
+    spread = f"scores averaged over {run.draws} noise draws; bars: lowest to highest AUROC of a single draw"
     if run.draws < 2:
-        spread = "one noise draw, so that the spread over draws is not known"
+        spread = "one noise draw: the spread over draws is unknown"
     return Figure(
         auroc_curve_chart(frame, (plateau.start, plateau.stop), possible, theme),
         frame,
@@ -96,7 +96,7 @@ def local_law(run: Run, choices: Choices, theme: str) -> Figure:
     """Variance within an image over the noise amplitude, of the chosen tap and the pair of CFS(1x2) (15)."""
     law, chosen = stage_rows(run, "local_law"), _tap(run, choices)
     if not (law.loc[law["tap"] == chosen, "within"] > 0).any():
-        raise NotMeasuredError("The chosen tap does not respond to the noise at all: there is no growth to show.")
+        raise NotMeasuredError("The chosen tap does not respond to the noise: there is no growth to show.")
     roles = _roles(run, chosen)
     row = law[law["tap"] == chosen].iloc[0]
     shown = law[law["tap"].isin(list(roles))]
@@ -105,8 +105,8 @@ def local_law(run: Run, choices: Choices, theme: str) -> Figure:
         local_law_chart(shown, roles, theme),
         shown,
         f"{short_tap_name(chosen)}: slope {slope} for λ ≥ {format_value(row['slope_lam'], 1)}; variance in units of "
-        f"ID-train's v at the map's cleanest level; {id_count(run, row['n_id'])}, {row['draws']} draws, bootstrap "
-        "over images or their groups.",
+        f"ID-train's v at the map's cleanest level; {id_count(run, row['n_id'])}, {row['draws']} noise draws; 95 % "
+        "bootstrap over images or their groups.",
         f"Variance within an image over the noise amplitude, both logarithmic. {short_tap_name(chosen)} grows with "
         f"slope {slope}; the law has 1.",
         file_stem(run, short_tap_name(chosen), "local-law"),
@@ -120,13 +120,13 @@ def drift_by_cause(run: Run, choices: Choices, theme: str) -> Figure:
     lo, hi = ("lo", "hi") if part == "drift" else ("own_lo", "own_hi")
     rows = rows[["lam", "cause"]].assign(value=rows[part], lo=rows[lo], hi=rows[hi], n_id=rows["n_id"])
     if not (rows["value"] > 0).any():
-        raise NotMeasuredError("Nothing moves the chosen tap, or there is one image only: there is no drift to show.")
+        raise NotMeasuredError("Nothing moves the chosen tap, or there is only one image: there is no drift to show.")
     last = rows[rows["lam"] == rows["lam"].min()].set_index("cause")["value"]
     return Figure(
         drift_lines_chart(rows, PARTS[part][1], theme),
         rows,
-        f"{short_tap_name(chosen)}, against the clean image under the cleanest conditioning; "
-        f"{id_count(run, rows['n_id'].iloc[0])}, first draw; 95 % bands, normal on the logarithm.",
+        f"{short_tap_name(chosen)}, relative to the clean image under the cleanest conditioning; "
+        f"{id_count(run, rows['n_id'].iloc[0])}, first noise draw; 95 % bands, normal on the logarithm.",
         f"Squared drift of {short_tap_name(chosen)} over the noise levels by cause; at the noisiest, noise alone gives "
         f"{last['noise']:.3g}, conditioning alone {last['conditioning']:.3g}, both {last['both']:.3g}.",
         file_stem(run, short_tap_name(chosen), "drift"),
@@ -147,9 +147,9 @@ def radius(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         tap_radius_chart(taps, chosen, theme),
         taps,
-        f"Above: slope of the local law over λ ≥ {format_value(row['slope_lam'], 1)}. Below: stability radius; lowest "
-        f"marks: below the cleanest level measured, {row['smallest']:.2g}. {id_count(run, row['n_id'])}, "
-        f"{row['draws']} draws; bootstrap 95 % intervals.",
+        f"Above: slope of the local law over λ ≥ {format_value(row['slope_lam'], 1)}. Below: stability radius (b/a); "
+        f"lowest marks: smaller than that of the cleanest level measured, {row['smallest']:.2g}. "
+        f"{id_count(run, row['n_id'])}, {row['draws']} noise draws; 95 % bootstrap intervals.",
         f"Slope and stability radius of {len(taps)} taps; {short_tap_name(chosen)} has slope "
         f"{format_estimate(row['slope'], row['slope_lo'], row['slope_hi'])} and radius {row['radius']:.2g}.",
         file_stem(run, "stability-radius"),
@@ -169,9 +169,9 @@ def _tap(run: Run, choices: Choices) -> str:
 
 
 KINDS = {
-    "stability-survival": Kind("How much of every tap's snapshots survives the noise", survival, ("cell",), (MEASURE,)),
-    "stability-auroc": Kind("AUROC of a tap along the noise, and its plateau", auroc_along_noise, ("ood", "cell")),
-    "stability-law": Kind("How the noise grows inside a tap: the local law", local_law, ("cell",)),
+    "stability-survival": Kind("Reliability of every tap's snapshots under noise", survival, ("cell",), (MEASURE,)),
+    "stability-auroc": Kind("AUROC of a tap over noise levels, and its plateau", auroc_along_noise, ("ood", "cell")),
+    "stability-law": Kind("How a tap's response grows with the noise: the local law", local_law, ("cell",)),
     "stability-drift": Kind("What moves a tap's snapshots: noise or conditioning", drift_by_cause, ("cell",), (PART,)),
     "stability-radius": Kind("Slope of the local law and stability radius of every tap", radius, ("cell",)),
 }

@@ -25,7 +25,7 @@ from cfs_explore.wording import counted
 DEFAULT_RATE = 5.0
 RULES = {"alarm": "False-alarm rate", "discovery": "False discovery rate"}
 RATE = Option("rate", f"{DEFAULT_RATE:g}", "expected rate in percent")
-KEEPS = Option("keeps", "alarm", "what the threshold keeps: the false-alarm or the false discovery rate", tuple(RULES))
+KEEPS = Option("keeps", "alarm", "which rate the threshold controls: false-alarm or false discovery rate", tuple(RULES))
 
 
 class Found(NamedTuple):
@@ -79,7 +79,7 @@ def scores(run: Run, choices: Choices, theme: str) -> Figure:
         ),
         bins,
         f"Scores by {found.detector} of ID-test (solid) and {found.ood} (dashed), "
-        f"mean of {counted(run.draws, 'draw')}; "
+        f"mean of {counted(run.draws, 'noise draw')}; "
         f"{counts(run, sizes, found.ood)}; {threshold}.",
         f"Score histograms of {found.rule.n_id} ID-test and {len(ood_scores)} OOD images ({found.ood}); {threshold}, "
         f"{counted(int(found.table['flagged'].sum()), 'image')} above it.",
@@ -89,7 +89,7 @@ def scores(run: Run, choices: Choices, theme: str) -> Figure:
 
 KINDS = {
     "triage-scores": Kind(
-        "Scores of an OOD set and ID-test, with the threshold that keeps a rate",
+        "Scores of an OOD set and of ID-test, with the threshold for an error rate",
         scores,
         ("ood", "cells"),
         (RATE, KEEPS),

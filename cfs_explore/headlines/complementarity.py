@@ -33,12 +33,12 @@ def _average(row: Mapping, encoder: str, decoder: str) -> str:
     if max(row["auroc_e"], row["auroc_d"]) == 1:
         return f"{better} alone already separates every image: nothing is left for {other} to add"
     if max(row["auroc_e"], row["auroc_d"]) > SATURATED and row["auroc_avg"] > SATURATED:
-        return f"{better} alone already separates nearly every image: what {other} adds is **no evidence**"
+        return f"{better} alone already separates nearly every image: a comparison with {other} is **no evidence**"
     if lo > 0:
         return f"{other} adds **{format_estimate(value, lo, hi)}** AUROC to {better} (paired)"
     if hi < 0:
         cost = format_estimate(-value, -hi, -lo)
-        return f"averaging {other} in **costs {cost}** AUROC against {better} alone (paired)"
+        return f"averaging in {other} **costs {cost}** AUROC compared with {better} alone (paired)"
     sign = "+" if value > 0 else ""
     return (
         f"averaging {encoder} and {decoder} is not clearly better or worse than {better} alone: "
@@ -52,11 +52,11 @@ def _adjusted(row: Mapping, encoder: str, decoder: str) -> str:
     if row["auroc_e"] == 1:
         return "."
     if not math.isfinite(value):
-        return f". To {encoder}, no OOD image is like an ID image, so that nothing is left for {decoder} to tell apart."
+        return f". No OOD image scores like an ID image in {encoder}, so nothing is left for {decoder} to tell apart."
     estimate = f"AUROC **{format_estimate(value, lo, hi)}**"
-    alike = f"among images that {encoder} finds alike, {decoder}"
+    alike = f"among images that {encoder} scores alike, {decoder}"
     if lo > 0.5:
         return f"; {alike} still tells OOD from ID ({estimate})."
     if hi < 0.5:
         return f"; {alike} scores OOD **lower** than ID ({estimate})."
-    return f"; {alike} tells nothing apart for certain ({estimate})."
+    return f"; {alike} does not clearly tell OOD from ID ({estimate})."

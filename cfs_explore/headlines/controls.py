@@ -58,7 +58,7 @@ def _against_statistics(row: Mapping | None) -> str:
     value = f"**{format_estimate(row['auroc'], row['auroc_lo'], row['auroc_hi'])}**"
     name = _STATISTICS[row["control"]]
     if min(row["trained"], row["auroc"]) > SATURATED:
-        return f"; {name} {value}, as good as all: **no evidence** for the backbone"
+        return f"; {name} {value}, so the backbone's AUROC is **no evidence** of what it learned"
     if row["hi"] < 0:
         return f"; {name} {value}, **more** than the trained backbone"
     if row["lo"] > 0:

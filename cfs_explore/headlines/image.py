@@ -20,9 +20,9 @@ def image_headline(name: str, count: int, cells: int, p_value: float, percentile
     top = f"it is in the top 1 % of ID-test in **{count or 'none'} of {cells}** cells"
     p = f"(p = {format_value(p_value)})"
     if p_value <= _UNUSUAL:
-        text = f"**{name}** **stands out**: {top}, more than chance {p}."
+        text = f"**{name}** **stands out**: {top}, unusual for an ID image {p}."
     elif count:
-        text = f"**{name}** looks **ordinary**: {top}, no more than chance {p}."
+        text = f"**{name}** looks **ordinary**: {top}, not unusual for an ID image {p}."
     else:
         text = f"**{name}** looks **ordinary**: {top}."
     if not percentiles:

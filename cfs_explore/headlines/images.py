@@ -27,7 +27,7 @@ def images_headline(sets: Mapping[str, Mixed], id_name: str) -> str:
         id_name: of the ID set.
     """
     if not sets:
-        return f"**{id_name}** alone: choose an OOD set to see whether its images lie among them."
+        return f"Only **{id_name}** is shown: choose an OOD set to see whether its images lie among the ID images."
     if len(sets) <= 2:
         return " ".join(_sentence(name, mixed) for name, mixed in sets.items())
     order = sorted(sets, key=lambda name: sets[name].share - sets[name].chance)
@@ -42,11 +42,11 @@ def _sentence(name: str, mixed: Mixed) -> str:
     if mixed.lo > mixed.chance:
         verdict = f"more than {chance}: they lie **scattered among** the ID images"
     elif mixed.hi >= mixed.chance:
-        verdict = f"no other than {chance}: they mix **like ID images**"
+        verdict = f"not distinguishable from {chance}: they may **mix like ID images**"
     elif mixed.hi < mixed.chance / 2:
-        verdict = f"against {chance}: they keep **to themselves**"
+        verdict = f"less than half of {chance}: they lie **apart**"
     else:
-        verdict = f"against {chance}: they mix **in part** with the ID images"
+        verdict = f"less than {chance}: they mix **in part** with the ID images"
     share = format_estimate(mixed.share, mixed.lo, mixed.hi)
     subject = f"the share of its {mixed.n_ood:,} images whose nearest neighbour is an ID image"
     return f"**{name}**: {subject} is **{share}**, {verdict}."

@@ -28,29 +28,29 @@ def one_tap_headline(moments: Mapping, point: Mapping) -> str:
     direction = "higher" if delta > 0 else "**lower**"
     text = f"OOD images score {format_value(abs(delta))} {direction} on average{_origin(moments)}, and {spread}"
     if delta < 0:
-        return f"{text}: AUROC {measured}, {_against_chance(point)}. The bound says nothing when Δ is negative."
+        return f"{text}: AUROC {measured}, {_against_chance(point)}. The bound does not apply when Δ is negative."
     outcome = f"AUROC is **{measured}**, predicted {format_value(point['prediction'])}"
     if point["lo"] <= 0.5 <= point["hi"]:
-        outcome += ", which this sample cannot tell from chance"
-    return f"{text}: {outcome}; whatever the distributions, at least {format_value(point['bound'])}."
+        outcome += ", not distinguishable from chance in this sample"
+    return f"{text}: {outcome}; the bound, which holds for any distributions, is {format_value(point['bound'])}."
 
 
 def _origin(moments: Mapping) -> str:
     """Which part of (10) Delta comes from."""
     shift, change = moments["mean_shift"], moments["variance_change"]
     if abs(change) < _ROUNDING:
-        return ", all of it by the **mean shift**"
+        return ", all of it from the **mean shift**"
     if abs(shift) < _ROUNDING:
-        return ", all of it by the **change of variance**"
+        return ", all of it from the **variance change**"
     if (shift > 0) != (change > 0):
-        return f" (mean shift {format_value(shift)}, against {format_value(change)} by the change of variance)"
-    return f" ({100 * shift / (shift + change):.0f} % by the mean shift, the rest by the change of variance)"
+        return f" (mean shift {format_value(shift)}, variance change {format_value(change)})"
+    return f" ({100 * shift / (shift + change):.0f} % from the mean shift, the rest from the variance change)"
 
 
 def _against_chance(point: Mapping) -> str:
     if point["lo"] <= 0.5 <= point["hi"]:
-        return "no different from chance in this sample"
-    return "above chance all the same" if point["lo"] > 0.5 else "below chance"
+        return "not distinguishable from chance in this sample"
+    return "above chance nevertheless" if point["lo"] > 0.5 else "below chance"
 
 
 def two_taps_headline(exact: Mapping, detectors: Mapping[str, Mapping], difference: Mapping) -> str:
@@ -62,7 +62,7 @@ def two_taps_headline(exact: Mapping, detectors: Mapping[str, Mapping], differen
         difference: measured AUROC of the average minus that of the better tap: name of the tap, value, lo, hi.
     """
     if exact["d2"] < _ROUNDING:
-        return "Neither tap carries a signal: every combination is a guess, and AUROC is 0.5."
+        return "Neither tap carries a signal in its mean: every weighting has an AUROC of 0.5."
     average, best, alone = (
         format_estimate(*(detectors[name][key] for key in ("auroc", "lo", "hi")))
         for name in ("average", "best", difference["name"])
@@ -72,9 +72,9 @@ def two_taps_headline(exact: Mapping, detectors: Mapping[str, Mapping], differen
     same = math.isclose(exact["auroc_average"], exact["alone"], abs_tol=1e-6)
     tap = difference["name"]
     if same:
-        return f"Averaging changes nothing: AUROC {average} against {alone} of the {tap} alone; {realised}."
+        return f"Averaging changes nothing: AUROC {average} against {alone} for the {tap} alone; {realised}."
     verb = "hurts" if exact["hurts"] else "helps"
-    text = f"Averaging **{verb}**: AUROC {average} against {alone} of the {tap} alone (difference {change}"
+    text = f"Averaging **{verb}**: AUROC {average} against {alone} for the {tap} alone (difference {change}"
     if difference["lo"] <= 0 <= difference["hi"]:
         text += ", too small for this sample to show"
     return f"{text}); {realised}, and the best weighting reaches {best}."

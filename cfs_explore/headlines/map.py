@@ -24,11 +24,10 @@ def map_headline(ood: str, best: pd.DataFrame, levels: Sequence[Level], taps: Se
     tap, level = taps[int(row["cell_index"]) % len(taps)], levels[int(row["cell_index"]) // len(taps)]
     value = format_estimate(row["honest"], row["honest_lo"], row["honest_hi"])
     if row["honest_lo"] <= 0.5:
-        return f"For **{ood}**, no single cell tells OOD from ID with confidence: the best has AUROC {value}."
+        return f"For **{ood}**, no single cell clearly tells OOD from ID: the best has AUROC {value}."
     return (
         f"For **{ood}**, the signal is strongest in the **{tap.region}** ({short_tap_name(tap.name)}) at "
-        f"**λ = {level.lam:.1f}**: the best cell has AUROC **{value}**, picked on one half of the images and judged "
-        "on the other."
+        f"**λ = {level.lam:.1f}**: the best cell picked on one half of the images has AUROC **{value}** on the other."
     )
 
 

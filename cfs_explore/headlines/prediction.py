@@ -26,7 +26,7 @@ def _ranks(ood: str, ranking: Mapping) -> str:
         return f"Proxies made from ID images cannot rank the cells for **{ood}**"
     estimate = f"Spearman **{format_estimate(value, lo, hi)}**"
     if not math.isfinite(lo):
-        return f"Proxies made from ID images order the cells for **{ood}** with {estimate}"
+        return f"Proxies made from ID images rank the cells for **{ood}** with {estimate}"
     if lo > 0:
         return f"Proxies made from ID images **rank the cells** for **{ood}** with {estimate}"
     if hi < 0:
@@ -40,8 +40,8 @@ def _costs(policies: Mapping[str, Mapping], lam: str) -> str:
     if proxy is None and fixed is None:
         return "."
     if proxy is None:
-        return f"; the fixed choice λ = {lam} {fixed} to the best cell."
-    text = f"; the cell that they choose {proxy} to the best cell"
+        return f"; against the best cell, the fixed choice λ = {lam} {fixed}."
+    text = f"; against the best cell, the cell they choose {proxy}"
     return f"{text}." if fixed is None else f"{text}, the fixed choice λ = {lam} {fixed}."
 
 
@@ -53,5 +53,5 @@ def _loss(row: Mapping | None) -> str | None:
         return "loses **nothing**"
     estimate = format_estimate(row["regret"], row["regret_lo"], row["regret_hi"])
     if row["regret_lo"] <= 0:
-        return f"loses **nothing that the data can tell** ({estimate} AUROC)"
+        return f"loses **nothing beyond chance** ({estimate} AUROC)"
     return f"loses **{estimate}** AUROC"

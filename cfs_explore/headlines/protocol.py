@@ -38,8 +38,8 @@ def levels_headline(name: str, table: pd.DataFrame, reach: tuple[float, float], 
     missed = int((table["error"].abs() > REACH_TOLERANCE).sum())
     if missed:
         return (
-            f"**{name}** misses **{missed} of {len(table)}** requested levels, λ = "
-            f"{format_value(largest['requested'], 1)} by {format_value(abs(largest['error']), 2)}; {ends}."
+            f"**{name}** misses **{missed} of {len(table)}** requested levels (worst: λ = "
+            f"{format_value(largest['requested'], 1)}, off by {format_value(abs(largest['error']), 2)}); {ends}."
         )
     return (
         f"**{name}** meets all {len(table)} requested levels to within **{format_value(abs(largest['error']), 3)}** in "
@@ -48,7 +48,7 @@ def levels_headline(name: str, table: pd.DataFrame, reach: tuple[float, float], 
 
 
 def alignment_headline(ood: str, rows: pd.DataFrame, names: Mapping[str, str]) -> str:
-    """How much the map hangs on where its levels stand.
+    """How much the map depends on where its levels stand.
 
     Args:
         ood: name of the OOD set.
@@ -58,24 +58,24 @@ def alignment_headline(ood: str, rows: pd.DataFrame, names: Mapping[str, str]) -
     others = rows[rows["variant"] != rows["baseline"]]
     known = others[others["spearman"].notna()]
     if known.empty:
-        return f"The maps of **{ood}** are constant, so that their order cannot be compared."
+        return f"The maps of **{ood}** are constant: they have no order to compare."
     worst = known.loc[known["spearman"].idxmin()]
     value = format_estimate(worst["spearman"], worst["spearman_lo"], worst["spearman_hi"])
     if worst["spearman"] >= _SAME_ORDER:
-        text = f"the map of **{ood}** keeps its order of cells wherever its levels are put: rank correlation at least "
+        text = f"the map of **{ood}** keeps its order of cells under every alignment tried: lowest rank correlation "
         text += f"**{value}** ({names[worst['variant']]})"
     else:
-        text = f"the map of **{ood}** hangs most on **{names[worst['variant']]}**: its order of cells has rank "
-        text += f"correlation **{value}** with the run's own"
+        text = f"the map of **{ood}** depends most on its alignment under **{names[worst['variant']]}**: rank "
+        text += f"correlation **{value}** with the run's own order of cells"
     tried = int(others["cost_of_moving"].notna().sum())
     moved = others[(others["cost_of_moving_lo"] > 0) & (others["baseline_auroc"] <= SATURATED)]
     if moved.empty:
-        return f"{text[0].upper()}{text[1:]}; no best cell that another alignment picks is worse beyond chance."
+        return f"{text[0].upper()}{text[1:]}; no alignment picks a best cell that is worse beyond chance."
     dear = moved.loc[moved["cost_of_moving"].idxmax()]
     cost = format_estimate(dear["cost_of_moving"], dear["cost_of_moving_lo"], dear["cost_of_moving_hi"])
     return (
-        f"{text[0].upper()}{text[1:]}; the best cell moves at a cost of up to **{cost}** AUROC, beyond chance for "
-        f"{len(moved)} of {tried} alignments (chance alone: {0.025 * tried:.1f})."
+        f"{text[0].upper()}{text[1:]}; picking the best cell under another alignment costs up to **{cost}** AUROC, "
+        f"beyond chance for {len(moved)} of {tried} alignments (chance alone: {0.025 * tried:.1f})."
     )
 
 
@@ -90,16 +90,16 @@ def conditioning_headline(ood: str, summary: pd.DataFrame) -> str:
     told = summary if told.empty else told
     worst = told.loc[told["median"].idxmax()]
     what = (
-        "by the published conditioning"
+        "with the published conditioning"
         if math.isnan(worst["offset"])
-        else f"a level {abs(worst['offset']):g} too {'clean' if worst['offset'] > 0 else 'noisy'}"
+        else f"conditioned on a level {abs(worst['offset']):g} too {'clean' if worst['offset'] > 0 else 'noisy'}"
     )
     if worst["median"] <= 0:
-        return f"For **{ood}**, no wrong level that the network was told costs the median cell of a region any AUROC."
+        return f"For **{ood}**, wrong conditioning costs the median cell of no region any AUROC."
     return (
-        f"For **{ood}**, the network told {what} loses a median of **{format_value(worst['median'])}** AUROC in the "
-        f"{worst['region']}, the costliest of the wrong levels measured; {100 * worst['worse']:.0f} % of those cells "
-        f"lose beyond chance, {100 * worst['better']:.0f} % gain (chance alone: 2.5 % each); "
+        f"For **{ood}**, the network {what} loses a median of **{format_value(worst['median'])}** AUROC in the "
+        f"{worst['region']}, the costliest of the wrong conditionings measured; {100 * worst['worse']:.0f} % of those "
+        f"cells lose beyond chance, {100 * worst['better']:.0f} % gain (chance alone: 2.5 % each); "
         f"{100 * worst['survive']:.0f} % survive at a false-discovery rate of 5 %."
     )
 
@@ -113,7 +113,7 @@ def cost_headline(ood: str, front: pd.DataFrame, table: pd.DataFrame) -> str:
         table: of ``protocol_tables.cost_table``.
     """
     if front.empty:
-        return f"No detector of **{ood}** has both a cost and an AUROC."
+        return f"No detector for **{ood}** has both a cost and an AUROC."
     best = front.loc[front["judged_auroc"].idxmax()]
     enough = front[front["judged_auroc"] >= best["judged_auroc"] - _NEARLY].iloc[0]
     value = format_estimate(enough["judged_auroc"], enough["judged_lo"], enough["judged_hi"])

@@ -29,7 +29,7 @@ def separation_headline(cells: pd.DataFrame, chosen: Mapping, where: str) -> str
 def _over_all(cells: pd.DataFrame) -> str:
     miss = (cells["predicted"] - cells["auroc"]).abs().dropna()
     if miss.empty:
-        return "Without a second image in each set, scores have no variance to predict an AUROC from."
+        return "With fewer than two images in a set, there is no variance to predict an AUROC from."
     text = (
         f"Over {len(miss)} cells, the AUROC predicted from means and variances misses the measured one by "
         f"**{format_value(miss.mean())}** on average"
@@ -37,11 +37,9 @@ def _over_all(cells: pd.DataFrame) -> str:
     applies = cells["bound"].notna()
     below = int((cells["auroc"] < cells["bound"] - _ROUNDING).sum())
     if not applies.any():
-        return f"{text}; the bound says nothing, since no cell scores OOD higher on average."
+        return f"{text}; the bound does not apply, since no cell scores OOD higher on average."
     if below:
-        return (
-            f"{text}; **{below}** of {applies.sum()} cells lie **below the bound**, which no data can: look into them."
-        )
+        return f"{text}; **{below}** of {applies.sum()} cells lie **below the bound**, which is impossible: check them."
     if applies.all():
         return f"{text}, and no cell falls below the bound."
     return f"{text}, and none of the {applies.sum()} cells to which the bound applies (Δ > 0) falls below it."
@@ -56,7 +54,7 @@ def _of_one(cell: Mapping, where: str) -> str:
         if cell["lo"] <= 0.5:
             return f"{text}."
         auroc = format_estimate(cell["auroc"], cell["lo"], cell["hi"])
-        return f"{text}; its AUROC of {auroc} comes from the scores' **shape**, not their mean."
+        return f"{text}; its AUROC of {auroc} may come from the **shape** of the score distributions."
     if cell["delta"] < 0:
         return f"**{where}** scores OOD **lower** than ID: {delta}, {_parts(cell)}."
     return f"**{where}** {_separates_by(cell, delta)}."
@@ -68,7 +66,7 @@ def _separates_by(cell: Mapping, delta: str) -> str:
     strong, weak = sorted(names, key=lambda part: -cell[part])
     share = f"{100 * cell[strong] / cell['delta']:.0f} % of {delta}"
     if cell[f"{strong}_lo"] <= 0:
-        return f"separates, but by mean shift or by variance cannot be told: {delta}, {_parts(cell)}"
+        return f"separates, but whether by mean shift or by variance is unclear: {delta}, {_parts(cell)}"
     if cell[f"{weak}_hi"] < 0:
         loss = "fall in variance" if weak == "variance_change" else "mean that moves closer"
         return f"separates by **{names[strong]}**, less a {loss}: {delta}, {_parts(cell)}"

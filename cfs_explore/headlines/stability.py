@@ -64,16 +64,17 @@ def stability_headline(tap: str, survival: Survival | None, curve: Curve) -> str
 
 def _survives(tap: str, survival: Survival | None) -> str:
     if survival is None:
-        return f"How much of the features of **{tap}** survives the noise has not been computed"
+        return f"The reliability of **{tap}** under noise has not been computed"
     where = f"At **λ = {format_value(survival.lam, 1)}**"
     if not math.isfinite(survival.icc):
         return f"{where}, the features of **{tap}** do not vary at all"
-    counts = f"{survival.counts}, {survival.draws} draws"
+    counts = f"{survival.counts}, {survival.draws} noise draws"
     value = f"ICC {format_estimate(survival.icc, survival.lo, survival.hi)}, {counts}"
     if not math.isfinite(survival.lo):
-        return f"{where}, too few images say how much of the features of **{tap}** is the image's own ({value})"
+        unknown = f"how much of the feature variance of **{tap}** is the image's own"
+        return f"{where}, there are too few images to say {unknown} ({value})"
     if survival.lo <= 0:
-        return f"{where}, nothing of the features of **{tap}** is demonstrably the image's own ({value})"
+        return f"{where}, no part of the feature variance of **{tap}** is demonstrably the image's own ({value})"
     return f"{where}, **{_percent(survival.icc)}** of the feature variance of **{tap}** is the image's own ({value})"
 
 
@@ -90,7 +91,7 @@ def _plateau(curve: Curve) -> str:
         return f"its AUROC for **{curve.ood}** at the only level measured is {value}"
     if curve.lo <= 0.5:
         return (
-            f"its AUROC for **{curve.ood}** is not above chance with confidence at any level (highest: {value} at "
+            f"its AUROC for **{curve.ood}** is not clearly above chance at any level (highest: {value} at "
             f"λ = {format_value(curve.lam, 1)})"
         )
     if curve.on_plateau == 1:

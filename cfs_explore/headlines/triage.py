@@ -54,7 +54,7 @@ def triage_headline(found: Flagged, by: str) -> str:
         return f"{start} flags {share}, **more** than the {chance} expected if all were ID."
     if found.count < found.expected_lo:
         return f"{start} flags {share}, **fewer** than the {chance} expected if all were ID."
-    return f"{start} flags {share}, **no more** than chance: {chance} are expected if all were ID."
+    return f"{start} flags {share}, **no more** than expected by chance if all were ID: {chance}."
 
 
 def _discoveries(found: Flagged, share: str) -> str:
@@ -62,9 +62,7 @@ def _discoveries(found: Flagged, share: str) -> str:
     if not found.count:
         return f"{start} **none of {found.n}** images of **{found.ood}**."
     among = format_value(found.rate * found.count, 1)
-    return (
-        f"{start} {share}; of what is flagged so, on average at most that share (here {among} images) is ID after all."
-    )
+    return f"{start} {share}. On average, at most that share of the flagged images (here {among}) is ID."
 
 
 def alarms_text(mean: float, lo: float, hi: float) -> str:

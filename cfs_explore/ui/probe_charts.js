@@ -34,7 +34,7 @@ function drawMarks({ marks, tap, images }, seen, { edges, shares }) {
   });
   marks.replaceChildren(...parts);
   const said = images.map((image, i) => `${image.letter} ${seen.said[i][0]}, ${seen.said[i][1]}`);
-  name(marks, `Slot scores on the histogram of the ID test images: ${said.join("; ")}`);
+  name(marks, `Slot scores on the histogram of the ID-test images: ${said.join("; ")}`);
 }
 
 /** z-scores as bars, a row per pooling; the scale is the smallest of 3, 4, 6, 8, 12, ... that holds them all. */

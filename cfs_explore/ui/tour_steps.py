@@ -46,7 +46,7 @@ STEPS = (
         {"ood": facts.LETTERS, "metric": "auroc", "click": "open", "cell": "{start_cell}"},
         "A network that was trained on the digits 0 to 6 is shown letters. On the large map, every column is a tap and "
         "every row a noise level: click the cell {cell}.",
-        "The strongest cell has AUROC {auroc}, beside the map: a random letter scores higher than a random digit in "
+        "The strongest cell has AUROC {auroc} (beside the map): a random letter scores higher than a random digit in "
         "{pairs} of 100 pairs. In the bottom row, where the network gets almost nothing but noise, no cell has more "
         "than {noisiest_auroc}; 0.5 is chance.",
         {
@@ -70,11 +70,10 @@ STEPS = (
             "probe_encoder": "{encoder}",
             "probe_decoder": "{decoder}",
         },
-        "Move the slider **Noise level λ, from noisy to clean** to the left until it stands at λ = {noisy}; the arrow "
-        "keys do it, too. Then move it back to the tick 5.",
-        "A noise level says how much of the image and how much noise is mixed: {a} and {b} at the tick 5, where you "
-        "hardly see it; {noisy_a} and {noisy_b} at λ = {noisy}. There, compare the network's guesses: it has only ever "
-        "learned digits.",
+        "Move the slider **Noise level λ, from noisy to clean** to the left, by mouse or arrow keys, until it stands "
+        "at λ = {noisy}. Then move it back to the tick 5.",
+        "A noise level sets the weights of image and noise: {a} and {b} at the tick 5, where you hardly see the noise; "
+        "{noisy_a} and {noisy_b} at λ = {noisy}. There, compare the network's guesses: it was trained on digits only.",
         {"noise level": "noise level", "λ": "log-SNR λ"},
         facts.on_noise,
     ),
@@ -95,7 +94,7 @@ STEPS = (
         "the slider **Noise draw**.",
         "Of each of the {channels} channels only the mean and the standard deviation are kept: {features} numbers, the "
         "snapshot. Their mean squared z-score is the slot score: {digit_score} for a typical digit, {letter_score} "
-        "for a typical letter. A new draw changes the noise alone, and these numbers little.",
+        "for a typical letter. Another draw changes only the noise, and these numbers little.",
         {
             "snapshot": "snapshot",
             "channel": "channel",
@@ -120,8 +119,8 @@ STEPS = (
         "Point at a few letters (orange), and click one in the middle of the digits: its nearest digits appear beside "
         "the picture.",
         "In two dimensions the letters lie among the digits. In all {features} dimensions of the snapshots they do "
-        "not: only {share} of them have a digit for nearest neighbour, where a random mix would give {chance}. A "
-        "picture of points can hide what a score finds.",
+        "not: only {share} of them have a digit as nearest neighbour, against {chance} in a random mix. A scatter plot "
+        "can hide what a score finds.",
         {"snapshots": "snapshot"},
         facts.on_images,
     ),
@@ -130,11 +129,11 @@ STEPS = (
         "Separation",
         "Why a diagonal score",
         {"ood": facts.LETTERS, "cell": "{cell}", "separation_view": "cells"},
-        "Read the bars at the right: what lifts the letters' mean score by Δ = {delta}. Then choose **Heads** under "
-        "**Look closer**.",
+        "Read the bars at the right: they show what raises the letters' mean score by Δ = {delta}. Then choose "
+        "**Heads** under **Look closer**.",
         "A mean of squared z-scores can rise for two reasons only: a mean shift ({shift}) and a variance change "
         "({variance}). It needs no more than a mean and a variance per number. Its price: k-nearest neighbours, which "
-        "see how the numbers move together, reach AUROC {knn} here, the diagonal {diagonal}.",
+        "also use how the numbers vary together, reach AUROC {knn} here, the diagonal {diagonal}.",
         {
             "mean shift": "mean shift and variance change",
             "z-scores": "z-score",
@@ -156,9 +155,9 @@ STEPS = (
             "comp_caught": "decoder",
         },
         "Compare the AUROCs under **Each alone, and together**. Then choose **Images** under **Look closer**.",
-        "The encoder has AUROC {encoder}, the decoder {decoder}. Among letters and digits that the encoder finds "
-        "alike, the decoder still reaches {adjusted}: it knows something else, and catches {caught} letters alone. "
-        "And yet the plain average of both has {average}, less than the decoder.",
+        "The encoder has AUROC {encoder}, the decoder {decoder}. Among letters and digits that the encoder scores "
+        "alike, the decoder still reaches {adjusted}: it adds information, and it alone catches {caught} letters. "
+        "Yet the plain average of both has {average}, less than the decoder.",
         {"encoder": "encoder and decoder", "AUROC": "AUROC", "alike": "adjusted AUROC", "plain average": "CFS(1x2)"},
         facts.on_complementarity,
     ),
@@ -169,9 +168,9 @@ STEPS = (
         {"lab": "pair"},
         "Press **Averaging hurts**. Then move the slider **Decoder shift** from {start} to the right until the "
         "headline says that averaging helps.",
-        "Simulated scores, so that the truth is known. With the encoder's shift at {encoder_shift} and correlation "
-        "{correlation}, the average beats the encoder alone from a decoder shift of {pays} on (7). Below that, "
-        "the weak decoder has more weight than it deserves.",
+        "These scores are simulated, so the truth is known. With the encoder's shift at {encoder_shift} and "
+        "correlation {correlation}, the average beats the encoder alone from a decoder shift of {pays} on (7). Below "
+        "that, the weak decoder has more weight than it deserves.",
         {"encoder": "encoder and decoder"},
         facts.on_lab,
     ),
@@ -184,7 +183,7 @@ STEPS = (
         "**What it is worth**.",
         "At λ = {lam}, {icc} of the variance of its snapshots is the image's own (ICC); at λ = {noisy} it is "
         "{noisy_icc}, the rest is the noise draw's. Still, its AUROC is highest at λ = {peak}: {peak_auroc} against "
-        "{auroc}. Low noise is dependable, not always best.",
+        "{auroc}. Low noise is reliable, not always best.",
         {"λ": "log-SNR λ", "ICC": "ICC", "AUROC": "AUROC", "draw": "draw"},
         facts.on_stability,
     ),
@@ -199,8 +198,8 @@ STEPS = (
             "controls_view": "statistics",
         },
         "Read the dots under **Best against best** for inverted digits. Then set **OOD set** to letters.",
-        "Inverted digits: the trained network has AUROC {easy_trained}, but so have untrained copies "
-        "({easy_untrained}) and a single image statistic ({easy_statistic}). That map says nothing of what was "
+        "Inverted digits: the trained network has AUROC {easy_trained}, but untrained copies "
+        "reach {easy_untrained} and a single image statistic {easy_statistic}. That map says nothing about what was "
         "learned. Letters: {trained} trained against {untrained} untrained, an excess of {excess}.",
         {"untrained copies": "control", "excess": "excess"},
         facts.on_controls,
@@ -218,9 +217,9 @@ STEPS = (
         },
         "Someone hands you {of} pictures: which are not digits? Move the slider **False-alarm rate, expected** from "
         "{rate} % to {low_rate} %.",
-        "At {rate} %, {many} of {of} are flagged, where {expected} would be if all were digits; at {low_rate} %, "
-        "{few}. Digits alone set the threshold, by conformal p-values: fewer false alarms cost catches. The table "
-        "below can be saved.",
+        "At {rate} %, {many} of {of} are flagged; {expected} would be expected if all were digits. At {low_rate} %, "
+        "{few}. Digits alone set the threshold, by conformal p-values; fewer false alarms mean fewer catches. You can "
+        "save the table below.",
         {"false alarms": "false-alarm rate", "conformal p-values": "conformal p-value"},
         facts.on_triage,
     ),
@@ -238,8 +237,8 @@ STEPS = (
         "This is the letter with the highest score. Look at its map, then choose other letters under **Image** until "
         "the headline calls one ordinary.",
         "It is in the top 1 % of ID-test in {count} of {cells} cells; p = {p} says how rare that is among {n} digits. "
-        "Letters that look like digits get through: no detector catches all. With **New exploration** the next map is "
-        "of your own images.",
+        "Letters that look like digits get through: no detector catches all. With **New exploration**, you map "
+        "your own images.",
         {"ID-test": "ID, in-distribution", "cells": "cell", "p": "conformal p-value"},
         facts.on_image,
     ),

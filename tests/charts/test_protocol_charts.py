@@ -116,7 +116,7 @@ def test_curves_have_bands_and_the_page_s_exploration_first(theme):
     band = next(trace for trace in fig.data if trace.fill == "toself")
     assert max(band.y) == pytest.approx(curve()["score_norm"].max() + 1.96 * 0.01, abs=1e-4)
     high, low = fig.layout.xaxis.range
-    assert high > 9 and low < -8 and "0 predicts nothing" in fig.layout.yaxis.title.text
+    assert high > 9 and low < -8 and "0: no noise predicted" in fig.layout.yaxis.title.text
 
 
 def test_aligned_levels_join_the_two_curves():

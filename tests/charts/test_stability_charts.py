@@ -99,7 +99,7 @@ def test_auroc_curve_has_both_bands_and_its_plateau(curve, theme):
     fig = auroc_curve_chart(curve, (1, 2), (0, 2), theme)
     assert fig.layout.template == template(theme)
     names = [t.name for t in fig.data]
-    assert names[:3] == ["95 % interval", "Single draws, lowest to highest", "AUROC, mean of the draws"]
+    assert names[:3] == ["95 % interval", "Single draws, lowest to highest", "AUROC of the mean over draws"]
     draws = fig.data[1]
     np.testing.assert_allclose(np.array(draws.y) + draws.error_y.array, curve["draw_hi"])
     np.testing.assert_allclose(np.array(draws.y) - draws.error_y.array, curve["draw_lo"])
@@ -184,7 +184,7 @@ def said(survival=SURVIVAL, curve=CURVE, **changes):
 def test_headline_says_both_halves():
     text = said()
     assert "At **λ = 5.0**, **93 %** of the feature variance of **up1.res2 (decoder)** is the image's own" in text
-    assert "(ICC 0.930 [0.920, 0.940], n = 421 ID-test images, 5 draws)" in text
+    assert "(ICC 0.930 [0.920, 0.940], n = 421 ID-test images, 5 noise draws)" in text
     assert "its AUROC for **letters** stays within 0.01 of its maximum, 0.900 [0.880, 0.920]" in text
     assert text.endswith("from **λ = 3.0 to \u22121.0**.")
 
@@ -197,7 +197,7 @@ def test_headline_says_both_halves():
         (Survival(5, 0.5, np.nan, np.nan, "n = 2 ID-test images", 5), "too few images"),
         (
             Survival(5, 0.05, -0.02, 0.12, "n = 421 ID-test images", 5),
-            "nothing of the features of **up1.res2 (decoder)** is demonstrably",
+            "no part of the feature variance of **up1.res2 (decoder)** is demonstrably",
         ),
         (Survival(5, 0.9984, 0.998, 0.999, "n = 421 ID-test images", 5), "more than 99 %"),
         (Survival(5, 1.0, 1.0, 1.0, "n = 421 ID-test images", 5), "100 %"),
@@ -211,7 +211,7 @@ def test_headline_of_what_survives(survival, words):
     ("changes", "words"),
     [
         ({"levels": 1, "on_plateau": 1}, "at the only level measured is 0.900"),
-        ({"peak": 0.52, "lo": 0.48, "hi": 0.56}, "not above chance with confidence at any level"),
+        ({"peak": 0.52, "lo": 0.48, "hi": 0.56}, "not clearly above chance at any level"),
         ({"on_plateau": 1}, "peaks at **λ = 1.0** with 0.900"),
         ({"on_plateau": 8}, "at every level measured"),
     ],

@@ -92,7 +92,7 @@ def test_scores_are_the_mean_over_draws_with_the_stages_thresholds(digits, lette
     row = stage.loc["ln s", letters.level]
     assert drawn["95 % of ID: encoder"].x[0] == pytest.approx(row["threshold_e"], rel=1e-6)
     assert drawn["95 % of ID: decoder"].y[0] == pytest.approx(row["threshold_d"], rel=1e-6)
-    assert f"both catch {row['caught_both']}, only down1.res1 {row['caught_encoder']}" in figure.alt
+    assert f"{row['caught_both']} are caught by both, {row['caught_encoder']} by down1.res1 alone" in figure.alt
     linear = make("complementarity-scores", digits, replace(letters, scale="s")).figure
     assert figure.chart.layout.xaxis.type == "log" and linear.layout.xaxis.type != "log"
 

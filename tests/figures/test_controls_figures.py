@@ -70,7 +70,7 @@ def test_excess_map_over_re_encoded_images_with_all_draws(digits, excess):
     trained, control = (cells[name].to_numpy() for name in ("trained", "control_auroc"))
     assert cells_of(figure.chart.data[0]).ravel() == pytest.approx(trained - control)
     assert "itself on re-encoded images" in figure.caption
-    assert "5 noise draws averaged, control: one" in figure.caption
+    assert "mean of 5 noise draws, control: one" in figure.caption
     assert figure.stem == "digits-letters-excess-re-encoded"
 
 

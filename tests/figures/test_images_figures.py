@@ -76,8 +76,8 @@ def test_words(figure):
     assert figure.stem == "digits-letters-images-pca"
     assert "421 digits 0-6, 250 letters" in figure.alt
     assert figure.caption == (
-        "Snapshots of down1.res1, up1.res2 at λ 5.0, first draw, standardised by ID-train; PCA fitted on ID-test, OOD "
-        "placed among it; n = 421 ID, 250 OOD (letters)."
+        "Snapshots of down1.res1, up1.res2 at λ 5.0, first noise draw, standardised by ID-train; PCA fitted on "
+        "ID-test, OOD images projected into it; n = 421 ID, 250 OOD (letters)."
     )
 
 

@@ -93,7 +93,7 @@ def test_shifted_features_alone_have_a_row_of_their_own(digits, choices):
     rows = KINDS["lab-auroc"].make(digits, told, "light").rows
     sample = sample_tap(SimulatedTap(channels=8, correlation=0.1, shift=2.0, share=0.2), 1_000, 3)
     alone = [(part[:2] ** 2).mean(axis=0) for part in (sample.id, sample.ood)]
-    assert rows["name"].iloc[-1] == "Measured, the shifted features alone"
+    assert rows["name"].iloc[-1] == "Measured, shifted features alone"
     assert rows["auroc"].iloc[-1] == pytest.approx(auroc_of(*alone))
 
 
@@ -103,7 +103,7 @@ def test_the_curve_runs_along_the_mean_shift(figures, tap_scores):
     assert list(measured.x) == pytest.approx(np.arange(31) / 10)
     assert measured.y[5] == pytest.approx(auroc_of(*tap_scores))
     assert figure.stem == "lab-auroc-shift"
-    assert "the slider (0.5 SD)" in figure.caption and "n = 1,000 ID" in figure.caption
+    assert "current setting (0.5 SD)" in figure.caption and "n = 1,000 ID" in figure.caption
     assert figure.caption.endswith(
         "Features d 64, Correlation ρ 0.1, Features shifted 100 %, Variance, OOD / ID × 1, Correlated are all pairs."
     )

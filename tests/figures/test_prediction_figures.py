@@ -27,7 +27,7 @@ SAID = {
     "prediction-losses": "OOD: letters, n = 421 ID, 250 OOD",
     "prediction-losses-all": "n = 421 ID, 250 OOD",
     "prediction-proxies": "n = 250 each",
-    "prediction-ablation": "OOD: letters; scores: n = 250 ID, 250 OOD",
+    "prediction-ablation": "OOD: letters; n = 250 ID, 250 OOD",
 }
 
 

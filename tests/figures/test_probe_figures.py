@@ -44,7 +44,7 @@ def test_scores_stand_on_the_histogram(digits):
     assert [line.x[0] for line in lines] == pytest.approx([0.9, 23.46]) and list(histogram.y[1:-2]) == bins[
         "id"
     ].tolist()
-    assert "421 ID test images × 5 draws" in figure.caption and f"λ = {level.lam:.2f}" in figure.caption
+    assert "421 ID-test images × 5 draws" in figure.caption and f"λ = {level.lam:.2f}" in figure.caption
     assert figure.alt.startswith("Slot scores A 0.900, B 23.5 on the histogram of 421")
     assert figure.rows["image"].tolist() == ["A", "B"] and figure.rows["score"].tolist() == pytest.approx([0.9, 23.46])
     assert figure.stem == f"digits-probe-{tap.name}-score"

@@ -143,7 +143,10 @@ def test_the_loss_is_the_truth_minus_the_level_most_too_clean(digits, letters, c
     figure, aurocs = make("protocol-told", digits, letters), conditioning["auroc"]
     expected = (aurocs["matched"] - aurocs["lam + 2"]).unstack()[[tap.name for tap in digits.taps]]
     assert np.allclose(without_gaps(figure.chart.data[0].z), expected)
-    assert "AUROC told 2 too clean" in figure.caption and figure.stem == "digits-letters-told-lam-+-2"
+    assert (
+        "AUROC with conditioning 2 too clean (log-SNR)" in figure.caption
+        and figure.stem == "digits-letters-told-lam-+-2"
+    )
 
 
 def test_lines_are_medians_over_a_regions_cells(digits, letters, conditioning):

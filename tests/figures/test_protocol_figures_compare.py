@@ -72,7 +72,9 @@ def test_the_reference_comes_first_and_its_levels_are_marked(digits, third):
     run = aligned(LEVELS)
     figure = make("protocol-curves", run, third, digits)
     assert drawn(figure) == [run.name, digits.name, "bare"]  # a second one of the name goes by its folder
-    assert figure.caption.endswith(f" Circles: a level of {digits.name} (open) and where {run.name} is as high.")
+    assert figure.caption.endswith(
+        f" Circles: levels of {digits.name} (open) and those of {run.name} with the same value (filled)."
+    )
     assert set(figure.rows["exploration"]) == {run.name, digits.name, "bare"}
     marks = next(each for each in figure.chart.data if each.name == "Requested")
     of_digits = curve(digits).sort_values("lam")

@@ -160,5 +160,5 @@ def test_kept_cells_show_their_rows(kind, table, digits, letters):
 
 
 def test_a_cell_whose_snapshots_were_not_kept_has_no_heads(digits):
-    with pytest.raises(NotMeasuredError, match="needs the cell's snapshots, and they were not kept"):
+    with pytest.raises(NotMeasuredError, match="needs the cell's snapshots, which were not kept"):
         make("separation-heads", digits, choose(digits, ood="letters", lam=digits.levels[0].lam, tap="conv_in"))

@@ -46,7 +46,7 @@ def test_every_figure_is_whole_and_says_of_what(kind, digits, others):
     assert not re.search(r"\s", figure.stem) and figure.stem.startswith("digits-")
     told = {
         "stability-survival": "n = 421 ID-test images, 5 noise draws",
-        "stability-auroc": "mid.res0; OOD: letters; n = 421 ID, 250 OOD; 5 noise draws",
+        "stability-auroc": "mid.res0; OOD: letters; n = 421 ID, 250 OOD; scores averaged over 5 noise draws",
     }
     assert told.get(kind, "n = 128 ID-test images") in figure.caption
 
@@ -73,7 +73,7 @@ def test_survival_of_another_measure(digits):
 def test_auroc_is_the_maps_and_its_bars_are_the_single_draws(digits, others):
     figure = make("stability-auroc", digits, others)
     cells = digits.auroc_map(OOD).query("tap == @TAP")
-    assert trace(figure, "mean of the draws").y == pytest.approx(cells["auroc"].tolist(), abs=1e-6)
+    assert trace(figure, "mean over draws").y == pytest.approx(cells["auroc"].tolist(), abs=1e-6)
     assert figure.rows[["lo", "hi"]].to_numpy() == pytest.approx(cells[["lo", "hi"]].to_numpy(), abs=1e-6)
     level, position = 5, [tap.name for tap in digits.taps].index(TAP)
     of_id, of_ood = (digits.scores(*which)[:, :, level, position] for which in (("id_test",), ("ood", OOD)))

@@ -36,7 +36,7 @@ def test_histograms_and_threshold_are_those_of_the_stored_scores(digits, letters
     assert figure.chart.layout.shapes[0].x0 == pytest.approx(threshold)
     assert f"{(ood > threshold).sum()} images above it" in figure.alt
     assert figure.caption == (
-        "Scores by CFS(1x2) of ID-test (solid) and letters (dashed), mean of 5 draws; n = 421 ID, 250 OOD; "
+        "Scores by CFS(1x2) of ID-test (solid) and letters (dashed), mean of 5 noise draws; n = 421 ID, 250 OOD; "
         f"threshold {threshold:.3f} for a false-alarm rate of 5 %."
     )
     assert figure.stem == "digits-letters-triage"

@@ -10,7 +10,7 @@ MANY = ("complementarity-sets", "controls-excess", "controls-reencoding", "predi
 @pytest.mark.parametrize("kind", MANY)
 def test_many_verdicts_are_told_with_chance(digits, choices, kind):
     figure = make_figures(digits, [kind], choices)[0][kind]
-    assert "chance alone would make about" in figure.caption and "survive at a false-discovery rate" in figure.caption
+    assert "by chance alone" in figure.caption and "survive at a false-discovery rate" in figure.caption
 
 
 def test_sets_that_survive_are_marked(digits, choices):

@@ -13,9 +13,9 @@ def mixing(share, lo, hi, chance=0.6):
 @pytest.mark.parametrize(
     ("mixed", "says"),
     [
-        (mixing(0.1, 0.05, 0.15), "against 0.600 in a random mix: they keep **to themselves**"),
-        (mixing(0.45, 0.4, 0.5), "against 0.600 in a random mix: they mix **in part**"),
-        (mixing(0.55, 0.5, 0.62), "no other than 0.600 in a random mix: they mix **like ID images**"),
+        (mixing(0.1, 0.05, 0.15), "less than half of 0.600 in a random mix: they lie **apart**"),
+        (mixing(0.45, 0.4, 0.5), "less than 0.600 in a random mix: they mix **in part**"),
+        (mixing(0.55, 0.5, 0.62), "not distinguishable from 0.600 in a random mix: they may **mix like ID images**"),
         (mixing(0.8, 0.7, 0.9), "more than 0.600 in a random mix: they lie **scattered among**"),
     ],
 )
@@ -42,4 +42,4 @@ def test_chance_depends_on_the_sizes_and_decides_the_order():
 
 
 def test_id_alone():
-    assert images_headline({}, "digits").startswith("**digits** alone: choose an OOD set")
+    assert images_headline({}, "digits").startswith("Only **digits** is shown: choose an OOD set")

@@ -14,19 +14,19 @@ def changed(base: dict, **changes) -> dict:
 
 def test_a_mean_shift_with_its_prediction_and_bound():
     text = one_tap_headline(SHIFT, POINT)
-    assert "score 0.250 higher on average, all of it by the **mean shift**" in text
+    assert "score 0.250 higher on average, all of it from the **mean shift**" in text
     assert "**39.3** independent features" in text
     assert "AUROC is **0.697 [0.674, 0.720]**, predicted 0.705" in text
-    assert text.endswith("at least 0.224.")
+    assert text.endswith("the bound, which holds for any distributions, is 0.224.")
     assert "chance" not in text
 
 
 @pytest.mark.parametrize(
     ("shift", "change", "words"),
     [
-        (0.0, 0.3, "all of it by the **change of variance**"),
-        (0.1, 0.3, "(25 % by the mean shift, the rest by the change of variance)"),
-        (0.5, -0.2, "(mean shift 0.500, against −0.200 by the change of variance)"),
+        (0.0, 0.3, "all of it from the **variance change**"),
+        (0.1, 0.3, "(25 % from the mean shift, the rest from the variance change)"),
+        (0.5, -0.2, "(mean shift 0.500, variance change −0.200)"),
     ],
 )
 def test_where_delta_comes_from(shift, change, words):
@@ -40,14 +40,14 @@ def test_a_single_effective_feature_is_singular():
 
 def test_a_sample_that_shows_nothing():
     text = one_tap_headline(SHIFT, changed(POINT, lo=0.49, hi=0.52, auroc=0.505))
-    assert "this sample cannot tell from chance" in text
+    assert "not distinguishable from chance in this sample" in text
 
 
 def test_lower_scores_have_no_bound():
     moments = changed(SHIFT, delta=-0.2, mean_shift=0.0, variance_change=-0.2)
     text = one_tap_headline(moments, changed(POINT, bound=float("nan"), auroc=0.3, lo=0.28, hi=0.32))
     assert "score 0.200 **lower**" in text
-    assert "below chance. The bound says nothing when Δ is negative." in text
+    assert "below chance. The bound does not apply when Δ is negative." in text
     assert "n/a" not in text
 
 
@@ -55,7 +55,7 @@ def test_equal_means():
     moments = changed(SHIFT, delta=0.0, mean_shift=0.0)
     point = changed(POINT, bound=float("nan"), auroc=0.5, lo=0.48, hi=0.52)
     assert "same mean score (Δ = 0)" in one_tap_headline(moments, point)
-    assert "no different from chance in this sample" in one_tap_headline(moments, point)
+    assert "not distinguishable from chance in this sample" in one_tap_headline(moments, point)
 
 
 EXACT = {"d2": 2.0, "d2_avg": 1.0, "hurts": True, "alone": 0.8, "auroc_average": 0.76}
@@ -69,7 +69,7 @@ DIFFERENCE = {"name": "encoder", "value": -0.05, "lo": -0.06, "hi": -0.04}
 def test_averaging_hurts():
     text = two_taps_headline(EXACT, DETECTORS, DIFFERENCE)
     assert text.startswith(
-        "Averaging **hurts**: AUROC 0.750 [0.730, 0.770] against 0.800 [0.780, 0.820] of the encoder"
+        "Averaging **hurts**: AUROC 0.750 [0.730, 0.770] against 0.800 [0.780, 0.820] for the encoder"
     )
     assert "(difference −0.050 [−0.060, −0.040]);" in text
     assert "realises **50 %**" in text

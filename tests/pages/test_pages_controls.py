@@ -105,7 +105,7 @@ def test_controls_change_the_map_and_the_address(small):
     pd.testing.assert_series_equal(
         shown()["excess"], excess.query("control == 're-encoded' and draws == 2")["excess"], check_index=False
     )
-    assert "2 noise draws averaged, control: one" in texts(app)
+    assert "mean of 2 noise draws, control: one" in texts(app)
     told = {key: np.atleast_1d(app.query_params[key])[0] for key in ("controls_against", "controls_draws")}
     assert told == {"controls_against": "re-encoded", "controls_draws": "map"}
 

@@ -135,7 +135,7 @@ def test_a_large_set_is_searched_by_text_first(digits, monkeypatch):
 @pytest.mark.parametrize("value", ["percentile", "ratio"])
 def test_both_readings_of_the_map(digits, value):
     app = opened(digits, "ood", "noisy", 0, image_value=value)
-    said = {"percentile": "Share of them that score lower", "ratio": "divided by their median"}
+    said = {"percentile": "percentage of them that score lower", "ratio": "divided by their median"}
     assert said[value] in texts(app)
     assert app.session_state["image_value"] == value
 

@@ -133,7 +133,7 @@ def test_a_set_that_is_not_shown_leaves_the_gallery(digits):
     assert {item["set"] for item in grid(app)["items"]} == {"digits 0-6", "noisy"}
     app.multiselect(key="images_sets").set_value([]).run()
     assert [item["set"] for item in grid(app)["items"]] == ["digits 0-6"]
-    assert "alone: choose an OOD set" in texts(app)
+    assert "is shown: choose an OOD set" in texts(app)
     app = select(app, [digits.entry("ood", "letters").start])
     assert "None of the selected images is in the sets that are shown" in texts(app)
     app.button(key="images_all").click().run()

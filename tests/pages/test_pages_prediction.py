@@ -55,7 +55,7 @@ def test_the_sentence_has_the_tables_numbers(runs):
     assert format_estimate(row["spearman"], row["spearman_lo"], row["spearman_hi"]) in app.markdown[0].value
     losses = run.table("regret").query("ood == 'bright'").set_index("policy")
     assert format_value(losses.loc["fixed", "regret"]) in app.markdown[0].value
-    assert "without colour, since the set was made that way" in texts(app)
+    assert "without colour, the way this set was made" in texts(app)
 
 
 @pytest.mark.parametrize("view", ["sets", "proxies", "ablation"])

@@ -117,7 +117,7 @@ def test_cells_without_snapshots_say_what_to_run_and_lead_to_those_that_have_the
 def test_one_image_is_told_in_place(runs, view):
     app = open_page("separation", run="all", ood="single", separation_view=view)
     text = texts(app)
-    assert "Without a second image" in text and "at least two images in each set" in text
+    assert "With fewer than two images in a set" in text and "at least two images in each set" in text
     if view == "channels":
         assert "at least four images" in text
 

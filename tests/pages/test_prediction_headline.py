@@ -24,9 +24,9 @@ def said(rank, **policies):
 def test_a_good_ranking_and_its_price():
     text = said((0.71, 0.62, 0.78), proxy=loss(0.02, 0.01, 0.03), fixed=loss(0.12, 0.1, 0.14))
     assert text == (
-        "Proxies made from ID images rank the cells for letters with Spearman 0.710 [0.620, 0.780]; the cell that they "
-        "choose loses 0.020 [0.010, 0.030] AUROC to the best cell, the fixed choice λ = 5.0 loses 0.120 [0.100, 0.140] "
-        "AUROC."
+        "Proxies made from ID images rank the cells for letters with Spearman 0.710 [0.620, 0.780]; against the best "
+        "cell, the cell they choose loses 0.020 [0.010, 0.030] AUROC, the fixed choice λ = 5.0 loses 0.120 [0.100, "
+        "0.140] AUROC."
     )
 
 
@@ -36,7 +36,7 @@ def test_a_good_ranking_and_its_price():
         ((0.2, -0.1, 0.5), "do not rank the cells for letters beyond chance: Spearman 0.200 [−0.100, 0.500]"),
         ((0.2, 0.0, 0.4), "do not rank the cells"),
         ((-0.4, -0.6, -0.1), "the wrong way round: Spearman −0.400"),
-        ((1.0, NAN, NAN), "order the cells for letters with Spearman 1.000"),
+        ((1.0, NAN, NAN), "rank the cells for letters with Spearman 1.000"),
         ((NAN, NAN, NAN), "cannot rank the cells for letters"),
     ],
 )
@@ -47,9 +47,9 @@ def test_rankings(rank, wording):
 @pytest.mark.parametrize(
     ("row", "wording"),
     [
-        (loss(0.0, 0.0, 0.0), "choose loses nothing to the best cell"),
-        (loss(0.0, -0.01, 0.01), "nothing that the data can tell (0.000 [−0.010, 0.010] AUROC)"),
-        (loss(0.004, 0.0, 0.01), "nothing that the data can tell"),
+        (loss(0.0, 0.0, 0.0), "against the best cell, the cell they choose loses nothing."),
+        (loss(0.0, -0.01, 0.01), "nothing beyond chance (0.000 [−0.010, 0.010] AUROC)"),
+        (loss(0.004, 0.0, 0.01), "nothing beyond chance"),
         (loss(0.2, NAN, NAN), "loses 0.200 AUROC"),
     ],
 )
@@ -63,5 +63,5 @@ def test_policies_without_a_cell():
         "Proxies made from ID images cannot rank the cells for letters."
     )
     text = said((NAN, NAN, NAN), proxy=none, fixed=loss(0.1, 0.05, 0.2))
-    assert text.endswith("; the fixed choice λ = 5.0 loses 0.100 [0.050, 0.200] AUROC to the best cell.")
+    assert text.endswith("; against the best cell, the fixed choice λ = 5.0 loses 0.100 [0.050, 0.200] AUROC.")
     assert "fixed" not in said((0.7, 0.6, 0.8), proxy=loss(0.1, 0.05, 0.2), fixed=none)

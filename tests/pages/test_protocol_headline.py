@@ -56,7 +56,7 @@ def difference(*values, half=0.01):
             "logsnr",
             "**A** meets all 2 requested levels to within **0.200** in log-SNR (worst at λ = 5.0)",
         ),
-        ((0.01, -0.6, 0.7), "logsnr", "**A** misses **2 of 3** requested levels, λ = 1.0 by 0.70"),
+        ((0.01, -0.6, 0.7), "logsnr", "**A** misses **2 of 3** requested levels (worst: λ = 1.0, off by 0.70)"),
         ((0.1, -0.6, 0.7), "perceptual", "its 3 levels aligned by perceptual, a median of **0.60** in log-SNR away"),
     ],
 )
@@ -67,8 +67,8 @@ def test_levels(errors, alignment, told):
 
 def test_a_map_that_hangs_on_its_alignment():
     text = alignment_headline("letters", variants(0.7, 0.05, 0.03), NAMES)
-    assert "hangs most on **uniform time**" in text and "**0.700 [0.660, 0.705]**" in text
-    assert "at a cost of up to **0.050 [0.030, 0.070]** AUROC" in text
+    assert "depends most on its alignment under **uniform time**" in text and "**0.700 [0.660, 0.705]**" in text
+    assert "costs up to **0.050 [0.030, 0.070]** AUROC" in text
     assert text.endswith("beyond chance for 1 of 2 alignments (chance alone: 0.1).")
     full = alignment_headline("letters", variants(0.7, 0.05, 0.03).assign(baseline_auroc=1.0), NAMES)
     assert "worse beyond chance" in full
@@ -77,7 +77,7 @@ def test_a_map_that_hangs_on_its_alignment():
 def test_a_map_that_does_not():
     text = alignment_headline("letters", variants(0.98, 0.01, -0.01), NAMES)
     assert text.startswith("The map of **letters** keeps its order") and "(uniform time)" in text
-    assert text.endswith("no best cell that another alignment picks is worse beyond chance.")
+    assert text.endswith("no alignment picks a best cell that is worse beyond chance.")
 
 
 def test_constant_maps():
@@ -85,7 +85,12 @@ def test_constant_maps():
 
 
 @pytest.mark.parametrize(
-    ("offset", "told"), [(2.0, "told a level 2 too clean"), (-1.0, "told a level 1 too noisy"), (math.nan, "published")]
+    ("offset", "told"),
+    [
+        (2.0, "conditioned on a level 2 too clean"),
+        (-1.0, "conditioned on a level 1 too noisy"),
+        (math.nan, "published"),
+    ],
 )
 def test_what_a_wrong_level_costs(offset, told):
     text = conditioning_headline("letters", summary(encoder={1.0: 0.0}, decoder={offset: 0.02}, middle={1.0: 0.5}))
@@ -94,7 +99,9 @@ def test_what_a_wrong_level_costs(offset, told):
 
 
 def test_a_wrong_level_that_costs_nothing():
-    assert "no wrong level" in conditioning_headline("letters", summary(encoder={1.0: 0.0}, decoder={1.0: -0.1}))
+    assert "wrong conditioning costs the median cell of no region any AUROC" in conditioning_headline(
+        "letters", summary(encoder={1.0: 0.0}, decoder={1.0: -0.1})
+    )
 
 
 def test_the_cheapest_that_is_nearly_as_good():
@@ -111,7 +118,7 @@ def test_the_cheapest_that_is_nearly_as_good():
     assert text.endswith(
         "the best pair, CFS(1x2) at 5, has 0.700 [0.680, 0.720] for 0.1 effective forwards per image (1 ms)."
     )
-    assert cost_headline("letters", rows.iloc[:0], rows) == "No detector of **letters** has both a cost and an AUROC."
+    assert cost_headline("letters", rows.iloc[:0], rows) == "No detector for **letters** has both a cost and an AUROC."
 
 
 def test_who_is_ahead():

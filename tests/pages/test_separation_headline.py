@@ -39,10 +39,10 @@ def headline(*cells) -> str:
         (cell(-0.02, 0.8), "by **variance**: Δ = 0.780 [0.680, 0.880], of which the mean shift, −0.020"),
         (cell(0.9, -0.3), "by **mean shift**, less a fall in variance: Δ = 0.600 [0.500, 0.700], mean shift 0.900"),
         (cell(-0.3, 0.9), "by **variance**, less a mean that moves closer: Δ = 0.600"),
-        (cell(0.3, 0.2, part=0.4), "separates, but by mean shift or by variance cannot be told: Δ = 0.500"),
+        (cell(0.3, 0.2, part=0.4), "separates, but whether by mean shift or by variance is unclear: Δ = 0.500"),
         (cell(-0.4, -0.2), "scores OOD **lower** than ID: Δ = −0.600"),
         (cell(0.02, 0.01, lo=0.45), "does not raise the mean score beyond chance: Δ = 0.030 [−0.070, 0.130]."),
-        (cell(0.02, 0.01), "its AUROC of 0.800 [0.750, 0.850] comes from the scores' **shape**"),
+        (cell(0.02, 0.01), "its AUROC of 0.800 [0.750, 0.850] may come from the **shape**"),
         (cell(0.5, 0.1, half=math.nan), "Δ = 0.600 has no interval"),
     ],
 )
@@ -57,8 +57,8 @@ def test_all_cells():
     assert "no cell falls below the bound." in headline(good, good)
     assert "none of the 1 cells to which the bound applies" in headline(good, good | {"bound": math.nan})
     assert "**1** of 2 cells lie **below the bound**" in headline(good, good | {"bound": 0.9})
-    assert "the bound says nothing" in headline(good | {"bound": math.nan})
-    assert "Without a second image" in headline(good | {"predicted": math.nan, "bound": math.nan})
+    assert "the bound does not apply" in headline(good | {"bound": math.nan})
+    assert "With fewer than two images in a set" in headline(good | {"predicted": math.nan, "bound": math.nan})
     assert "**0.060** on average" in headline(good, good | {"predicted": 0.7}, good | {"predicted": math.nan})
 
 

@@ -17,16 +17,16 @@ def flagged(count, rate=0.05, threshold=2.0) -> Flagged:
     [
         (flagged(96), "alarm", "**96 of 250** images of **letters**, **more** than the **12.4 [5, 22]** expected"),
         (flagged(23), "alarm", "**more** than the **12.4 [5, 22]**"),
-        (flagged(22), "alarm", "**no more** than chance: **12.4 [5, 22]** are expected"),
-        (flagged(5), "alarm", "**no more** than chance"),
+        (flagged(22), "alarm", "**no more** than expected by chance if all were ID: **12.4 [5, 22]**."),
+        (flagged(5), "alarm", "**no more** than expected by chance"),
         (flagged(4), "alarm", "**fewer** than the **12.4 [5, 22]**"),
         (
             flagged(0, 0.001, math.inf),
             "alarm",
             "can flag **no image**: 421 ID-test images give no p-value below 0.24 %",
         ),
-        (flagged(40, 0.1), "discovery", "flags **40 of 250** images of **letters**; of what is flagged so, on average"),
-        (flagged(40, 0.1), "discovery", "(here 4.0 images) is ID after all"),
+        (flagged(40, 0.1), "discovery", "flags **40 of 250** images of **letters**. On average, at most that share"),
+        (flagged(40, 0.1), "discovery", "of the flagged images (here 4.0) is ID."),
         (flagged(0, 0.1, math.inf), "discovery", "flags **none of 250** images of **letters**."),
     ],
 )
@@ -53,10 +53,10 @@ def test_percent_has_two_digits_that_count():
         (
             153,
             0.021,
-            "**A** **stands out**: it is in the top 1 % of ID-test in **153 of 232** cells, more than chance (p =",
+            "**A** **stands out**: it is in the top 1 % of ID-test in **153 of 232** cells, unusual for an ID image",
         ),
         (153, 0.05, "**stands out**"),
-        (153, 0.051, "**A** looks **ordinary**: it is in the top 1 % of ID-test in **153 of 232** cells, no more than"),
+        (153, 0.051, "**A** looks **ordinary**: it is in the top 1 % of ID-test in **153 of 232** cells, not unusual"),
         (0, 1.0, "**A** looks **ordinary**: it is in the top 1 % of ID-test in **none of 232** cells."),
     ],
 )
