@@ -27,7 +27,7 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     but lam differs: where the map's own statistics rest on more ID-train images than that, shift 0 is measured and
     fitted again too, instead of being taken from the map. Splits are the map's: statistics of ID-train, scores of
     ID-test and of the OOD set, at most ``ABLATION_IMAGES`` images each, evenly spaced.
-    Without the published taps in the map the sets of taps are "all" alone. Columns: ``studies.ablation``.
+    Without the published taps in the map the sets of taps are "all" alone.
     """
     run = study.run
     lams, kept = [level.lam for level in run.levels], run.manifest.kept["level"]
