@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cfs_explore.studies.columns import Column
 
@@ -12,8 +12,7 @@ CURVE_LOWEST = -8.0
 ALL_SETS = ("id_train", "id_test", "ood")
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """One Parquet file of a run.
 
     Attributes:
@@ -31,8 +30,7 @@ class Table:
         return [column.name for column in self.columns]
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """What decides a diagnostic's cost: images of each set, levels and draws of the map, the reachable log-SNRs.
 
     Attributes:
@@ -62,8 +60,7 @@ def no_forwards(counts: Counts) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One diagnostic, a stage of a run that follows its map.
 
     Attributes:

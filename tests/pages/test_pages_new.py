@@ -1,7 +1,5 @@
 """The form of a new exploration: what it asks for, what it writes."""
 
-from dataclasses import replace
-
 import pytest
 import streamlit as st
 from form_steps import choose_id, picture, set_draws, upload
@@ -104,7 +102,7 @@ def captions(app) -> list[str]:
 
 def test_three_choices_state_their_cost_and_are_in_the_estimate(runs):
     app = choose_letters(open_page("new"))
-    counts = replace(open_run(BUNDLES / "digits").counts, ood=(LETTERS,), draws=1)
+    counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1)
     forwards = sum(stage.forwards(counts) for stage in DIAGNOSTICS.values())
     choice = app.radio(key="new_diagnostics")
     assert (choice.options, choice.value) == (["Map", "Standard", "Everything"], "standard")
@@ -124,7 +122,7 @@ def test_stages_without_images_on_this_machine_are_left_out_of_the_time(runs, mo
     gone = [Absent(role, name, True, "torchvision's CIFAR10", False) for role, name in [("id_test", "digits <0-6>")]]
     monkeypatch.setattr(data, "absent", lambda run: gone)
     app = choose_letters(open_page("new"))
-    counts = replace(open_run(BUNDLES / "digits").counts, ood=(LETTERS,), draws=1)
+    counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1)
     forwards = DIAGNOSTICS["prediction"].forwards(counts)  # the only one that needs ID-train alone
     assert (
         f": {forwards:,} forwards more, about {format_seconds(forwards * 0.01)}. Without stability, "
