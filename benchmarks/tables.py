@@ -15,10 +15,12 @@ import numpy as np
 
 from cfs_explore.extraction import Extractor
 from cfs_explore.locations import BUNDLES
+from cfs_explore.pipeline.diagnose import compute_of
 from cfs_explore.pipeline.progress import Progress
-from cfs_explore.pipeline.stages import COMPUTE, Study
+from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.tables import write_tables
 from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
 
 GOAL = 20.0
 
@@ -52,7 +54,8 @@ def main() -> None:
         write_tables(copy, run.manifest, Progress())
         total += (spent := time.perf_counter() - since)
         print(f"{'map':16} {spent:6.2f} s")
-        for name, compute in COMPUTE.items():
+        for name, diagnostic in DIAGNOSTICS.items():
+            compute = compute_of(diagnostic)
             study.progress.start(name, 1, "")
             compute(study)  # what the forwards leave behind is kept
             since = time.perf_counter()

@@ -13,8 +13,8 @@ from typing import Any
 
 from cfs_explore import fetching
 from cfs_explore.pictures import fetch_command, how_to_get, is_here, source_of
-from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
+from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.wording import listed
 
 
@@ -55,7 +55,7 @@ def absent_sets(run: Run) -> list[Absent]:
 
 def needed(names: Sequence[str], absent: Sequence[Absent]) -> list[Absent]:
     """Those of the absent sets whose images these stages read."""
-    stages = [STAGES[name] for name in names]
+    stages = [DIAGNOSTICS[name] for name in names]
     return [each for each in absent if any(each.role in s.reads or (s.shows and each.shown) for s in stages)]
 
 

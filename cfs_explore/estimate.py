@@ -49,7 +49,7 @@ def estimate_run(
         image_shape: (C, H, W).
         sets: image sets, including ID-train and ID-test.
         seconds_per_forward: of a full forward.
-        diagnostic_forwards: of the stages that follow the map (``stages.Stage.forwards``).
+        diagnostic_forwards: of the stages that follow the map (``studies.Diagnostic.forwards``).
     """
     forwards = new_images * levels * draws
     width = sum(2 * t.channels for t in taps)

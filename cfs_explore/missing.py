@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cfs_explore.estimate import format_seconds
-from cfs_explore.stages import STAGES
 from cfs_explore.store import LEFT_OUT, Run
+from cfs_explore.studies import DIAGNOSTICS
 
 
 def missing_stages(run: Run) -> list[str]:
     """Names of the stages that were never tried on this run, in their order."""
-    return [name for name in STAGES if name not in run.manifest.stages]
+    return [name for name in DIAGNOSTICS if name not in run.manifest.stages]
 
 
 def count_forwards(run: Run, names: Sequence[str]) -> int:
     """Backbone forwards that these stages need."""
-    return sum(STAGES[name].forwards(run.counts) for name in names)
+    return sum(DIAGNOSTICS[name].forwards(run.counts) for name in names)
 
 
 def time_of(run: Run, names: Sequence[str], seconds_per_forward: float | None = None) -> str:

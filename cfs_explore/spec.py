@@ -12,7 +12,8 @@ import yaml
 from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
 from cfs_explore.spec_files import explain, read_yaml, resolve_paths
-from cfs_explore.stages import PROXIES, STAGES, WORDS, named_stages
+from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
+from cfs_explore.studies.prediction import PROXIES
 
 #: Levels of a run.
 MAX_LEVELS = 1_000
@@ -169,7 +170,7 @@ class RunSpec(_Strict):
         batch_size: forwards per batch; chosen by device when absent.
         shard_size: images per atomic step; chosen from the size of the snapshots when absent.
         diagnostics: stages that follow the map: "map" (none), "standard" (those that need no forwards), "all", or names
-            out of ``stages.STAGES``.
+            out of ``studies.DIAGNOSTICS``.
         description: shown on the first page.
     """
 
@@ -191,7 +192,7 @@ class RunSpec(_Strict):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     batch_size: int | None = pydantic.Field(default=None, gt=0)
     shard_size: int | None = pydantic.Field(default=None, gt=0)
-    diagnostics: Literal[tuple(WORDS)] | list[Literal[tuple(STAGES)]] = "standard"
+    diagnostics: Literal[tuple(WORDS)] | list[Literal[tuple(DIAGNOSTICS)]] = "standard"
     description: str = ""
 
     @pydantic.field_validator("ood")

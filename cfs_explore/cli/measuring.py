@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cfs_explore.cli.progress import progress_bar
 from cfs_explore.errors import SpecError
-from cfs_explore.stages import STAGES, WORDS, named_stages
+from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
 
 
 def add(commands) -> None:
@@ -31,7 +31,7 @@ def add(commands) -> None:
     diagnose.add_argument("run", help="a run directory, or a bundle's name")
     diagnose.add_argument(
         "--stages",
-        help=f"{', '.join(WORDS)}, or comma-separated out of {', '.join(STAGES)} (default: those of the spec). "
+        help=f"{', '.join(WORDS)}, or comma-separated out of {', '.join(DIAGNOSTICS)} (default: those of the spec). "
         "standard: those without forwards, which take seconds",
     )
     diagnose.add_argument("--device", help="torch device of the stages that need forwards")

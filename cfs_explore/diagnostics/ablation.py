@@ -39,9 +39,7 @@ def ablation_table(
         groups: of the images; None where each is alone.
 
     Returns:
-        levels (K), taps (which), n_taps; auroc, the mean over draws of the AUROC of a single draw; sd, its standard
-        deviation over draws (NaN for one draw); lo, hi, DeLong's interval of that mean over images; draws, n_id,
-        n_ood.
+        Columns of the table ``ablation`` (``studies.ablation``) from levels to n_ood.
 
     Raises:
         ScoreError: shapes that do not match, an empty set of cells, NaN or infinity.

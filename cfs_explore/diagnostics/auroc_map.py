@@ -33,10 +33,7 @@ def auroc_map(
         level: confidence of all intervals (theory 27).
 
     Returns:
-        L x T rows, levels outermost: level, tap_index (positions); tap, region, depth, resolution, lam,
-        requested; auroc, auroc_lo, auroc_hi; draw_sd, the standard deviation of the AUROC of the
-        single draws (NaN for one draw); aupr, aupr_lo, aupr_hi (OOD positive); aupr_id (ID positive); fpr95,
-        fpr95_lo, fpr95_hi; n_id, n_ood, draws.
+        L x T rows, levels outermost: the table ``auroc_map`` (``studies.every_map``) up to draws.
 
     Raises:
         ScoreError: shapes that do not match, NaN or infinity.
@@ -60,7 +57,7 @@ def auroc_map(
 
 
 def cell_columns(levels: Sequence[Level], taps: Sequence[Tap]) -> pd.DataFrame:
-    """Where each cell is, one row per cell, levels outermost: level, tap, tap_index, region, depth, ..., requested."""
+    """Where each cell is, one row per cell, levels outermost: ``studies.columns.CELL``."""
     return pd.DataFrame(
         [
             {

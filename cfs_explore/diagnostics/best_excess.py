@@ -56,8 +56,8 @@ def best_excess(
         repeats, seed: of the splits.
 
     Returns:
-        A row per control: control; trained, trained_lo, trained_hi; auroc, auroc_lo, auroc_hi (of the control); excess,
-        lo, hi, p. All NaN with fewer than 4 images or groups in a class, too few to choose on one half.
+        A row per control, the columns of ``best_excess`` (``studies.controls``) from control to p. All NaN with fewer
+        than 4 images or groups in a class, too few to choose on one half.
 
     Raises:
         ScoreError: an empty pool, other images, NaN or infinity.

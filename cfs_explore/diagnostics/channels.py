@@ -127,7 +127,8 @@ def top_channel_auroc(
         repeats: number of splits. seed: of the splits.
 
     Returns:
-        k, auroc, lo, hi, n_id, n_ood; NaN where either set has fewer than 4 images or groups.
+        Columns of ``top_channels`` (``studies.separation``) from k on; NaN where either set has fewer than 4 images or
+        groups.
 
     Raises:
         ScoreError: shapes that do not match, NaN or infinity.

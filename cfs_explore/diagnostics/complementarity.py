@@ -59,13 +59,8 @@ def complementarity(
 
     Returns:
         Two rows per pair, scale "s" and "ln s" (D2 and its like all NaN in the second where a score is not
-        positive): pair (position), scale, and the columns of ``joint_separability``. Then the numbers that do
-        not depend on the scale, repeated: auroc_e, auroc_d, auroc_avg (of s_e + s_d) and auroc_gain (auroc_avg
-        minus the larger of the two, paired DeLong), each with _lo and _hi; auroc_gain_p; better ("encoder" or
-        "decoder"); adjusted_d (AUROC of the decoder given the encoder) and adjusted_e with _lo and _hi, and the
-        images compared (_n_id, _n_ood); the columns of ``conditional_information``; threshold_e, threshold_d,
-        threshold_avg (of (s_e + s_d) / 2), which 95 % of the ID images do not exceed; caught_both,
-        caught_encoder, caught_decoder, caught_neither (OOD images); n_id, n_ood.
+        positive): pair (position), then the columns of ``complementarity`` (``studies.complementarity``) from scale
+        on.
 
     Raises:
         ScoreError: shapes that do not match, an empty class, NaN or infinity.

@@ -60,9 +60,7 @@ def detector_summary(
             T taps. groups: of the images; None where each is alone.
 
     Returns:
-        auroc, lo, hi; aupr, aupr_lo, aupr_hi (OOD positive); fpr95, fpr95_lo, fpr95_hi; n_id, n_ood; cells,
-        levels (how many), draws; forwards (#F = distinct levels x draws); effective (#F counting early
-        stops).
+        Columns of ``detectors`` (``studies.every_map``) from auroc to effective.
 
     Raises:
         ScoreError: as for ``compose``, or another number of taps.

@@ -22,8 +22,8 @@ def conditioning_loss(
         groups: of the images; None where each is alone.
 
     Returns:
-        A row per cell, level-major: level, tap_index; auroc, lo, hi (DeLong); loss, loss_lo, loss_hi (paired DeLong;
-        0 with certainty where both rank all images alike); n_id, n_ood.
+        A row per cell, level-major: level and tap_index, then numbers and sizes of ``conditioning``
+        (``studies.conditioning``). A loss is 0 with certainty where both rank all images alike.
 
     Raises:
         ScoreError: shapes that do not match; NaN or infinity.

@@ -36,9 +36,8 @@ def drift_table(
         levels: the L levels. taps: the T taps. groups: of the images (theory 28).
 
     Returns:
-        L x T x 3 rows: level, lam, requested, tap, tap_index, region, depth, cause, drift, lo, hi; own, own_lo,
-        own_hi, unbiased (n - 1); n_id. The limits are normal on the logarithm of the mean over images; where nothing
-        moves they are 0, and for one image own and all limits are NaN.
+        L x T x 3 rows: the table ``drift`` (``studies.stability``), own unbiased (n - 1). The limits are normal on the
+        logarithm of the mean over images; where nothing moves they are 0, and for one image own and all limits are NaN.
 
     Raises:
         ScoreError: another shape, no image, NaN or infinity.

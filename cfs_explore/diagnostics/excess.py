@@ -76,8 +76,8 @@ def auroc_excess(
         level: confidence of the intervals.
 
     Returns:
-        One row per cell: trained, control_auroc (mean over the copies), seed_sd (standard deviation over the copies,
-        NaN for one), excess, lo, hi, p (two-sided, of "no excess"). A single copy counts as not random.
+        One row per cell, the columns of ``excess`` (``studies.controls``) from trained to p. A single copy counts as
+        not random.
 
     Raises:
         ScoreError: no copy, or shapes that do not match; NaN or infinity.

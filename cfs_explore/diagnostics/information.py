@@ -47,8 +47,7 @@ def conditional_information(
         seed: of the folds.
 
     Returns:
-        One row per pair: bits_d (of the decoder given the encoder), bits_e, each with _lo and _hi; loss_e,
-        loss_d, the log-loss of a score alone in bits: what it leaves open, from 0 to about 1.
+        One row per pair, the columns of ``complementarity`` (``studies.complementarity``) from bits_d to loss_d.
 
     Raises:
         ScoreError: shapes that do not match, an empty class, NaN or infinity.

@@ -99,10 +99,8 @@ def joint_separability(
         groups: of the images, which are drawn together; None where each is alone.
 
     Returns:
-        One row per pair: d2, d2_e, d2_d, gain_d (of the decoder given the encoder), gain_e, d2_avg, realised
-        (d2_avg / d2), shift_d, shift_e (signed roots of the gains), each with _lo and _hi; avg_beats_e, avg_beats_d
-        (d2_avg above d2_e, d2_d; missing where unknown). NaN where a class has one image or a
-        score is constant or a copy of the other.
+        One row per pair, the columns of ``complementarity`` (``studies.complementarity``) from d2 to avg_beats_d. NaN
+        where a class has one image or a score is constant or a copy of the other.
 
     Raises:
         ScoreError: shapes that do not match, an empty class, NaN or infinity.

@@ -43,12 +43,8 @@ def local_law(
         resamples, seed: of the bootstrap over images.
 
     Returns:
-        L x T rows, levels outermost: lam, b, b_over_a; tap, tap_index, region, depth; within with limits (W in units
-        of v); icc with limits; local_slope with limits (of ln W against ln b^2 from the next cleaner level; NaN at
-        the cleanest); n_id, draws; and, the same in all rows of a tap, slope with limits (least squares over the
-        levels with lam >= ``SMALL_NOISE_LAM``, the cleanest ``FEWEST`` at least), slope_lam (the noisiest of them),
-        radius with limits (b/a; the largest measured up to which all local slopes lie in ``SLOPES`` and all ICC reach
-        ``RELIABLE``; 0 where already the cleanest do not) and radius_end, whether that is the noisiest level measured.
+        L x T rows, levels outermost: the table ``local_law`` (``studies.stability``). A slope rests on the levels with
+        lam >= ``SMALL_NOISE_LAM``, the cleanest ``FEWEST`` at least; a radius on ``SLOPES`` and ``RELIABLE``.
 
     Raises:
         ScoreError: shapes that do not match, fewer than two draws, no image, NaN or infinity.

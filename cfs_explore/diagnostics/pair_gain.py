@@ -48,9 +48,8 @@ def pair_gain(id_scores: np.ndarray, ood_scores: np.ndarray, taps: Sequence[Tap]
         id_scores: (T, n_id), slot scores of the T taps. ood_scores: (T, n_ood). taps: the T taps, in order.
 
     Returns:
-        T (T - 1) / 2 rows, tap_a before tap_b in the order of the taps: tap_a, tap_b (names); auroc of
-        s_a + s_b; best_single, the larger AUROC of the two alone; gain = auroc - best_single; straddles: one
-        is before the bottleneck and the other after; n_id, n_ood.
+        T (T - 1) / 2 rows, tap_a before tap_b in the order of the taps: the columns of ``pair_gain``
+        (``studies.complementarity``) from tap_a on.
 
     Raises:
         ScoreError: shapes that do not match, an empty class, NaN or infinity.

@@ -40,9 +40,7 @@ def proxy_table(
         levels: the L levels. taps: the T taps. groups: of the originals; None where each is alone.
 
     Returns:
-        proxy, level, lam, tap, tap_index, region; delta, var_id, var_proxy (of the scores over images, dividing by
-        n - 1; NaN for one image); predicted, the normal prediction (13); auroc, lo, hi, measured on the proxies with
-        its interval, an image and its proxy being one group (theory 28); n, images on each side.
+        The table ``proxies`` (``studies.prediction``). Variances divide by n - 1; NaN for one image.
 
     Raises:
         ScoreError: shapes that do not match, NaN or infinity.

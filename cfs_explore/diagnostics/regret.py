@@ -54,11 +54,9 @@ def regret_table(
         groups: of the ID images, and of the OOD images of all sets one after the other; None where each is alone.
 
     Returns:
-        ood, policy; level, lam, tap of the chosen cell (missing for a mean over cells); auroc, lo, hi (DeLong);
-        best_auroc, best_level, best_lam, best_tap; regret, regret_lo, regret_hi (paired DeLong; a chosen cell that
-        is the best has 0 and no interval to speak of); n_id, n_ood; note, why a policy chose nothing. The rows whose
-        ood is ``ALL_SETS`` are means over the sets: n_ood sums them, and a policy that chose nothing for one set has
-        no mean.
+        The table ``regret`` (``studies.prediction``). A chosen cell that is the best has regret 0 and no interval to
+        speak of. The rows whose ood is ``ALL_SETS`` are means over the sets; a policy that chose nothing for one set
+        has none.
 
     Raises:
         ScoreError: shapes that do not match, NaN or infinity.

@@ -69,11 +69,8 @@ def sensitivity(
         groups: of the images; None where each is alone.
 
     Returns:
-        spearman (``map_agreement``, with _lo, _hi), cells (how many it rests on); best_level, best_tap (positions),
-        best_auroc (naive maximum); the same of the baseline; moved_levels, moved_depth; cost_of_moving, the baseline's
-        best AUROC minus that of the variant's best cell in the baseline's map, with _lo, _hi (paired DeLong);
-        cfs_auroc, cfs_lo, cfs_hi; dec_auroc; cfs_minus_dec with _lo, _hi (paired DeLong); cfs_place and
-        baseline_place, the share of a map's single cells with lower AUROC than its CFS(1x2); n_id, n_ood.
+        The numbers of the table ``sensitivity`` (``studies.alignment``); of the best cells best_level and best_tap,
+        baseline_level and baseline_tap are positions.
 
     Raises:
         ScoreError: shapes that do not match; NaN or infinity.

@@ -45,13 +45,9 @@ def separation_table(
         groups: of the images of ID-test and the OOD set; None where each is alone.
 
     Returns:
-        L x T rows, levels outermost: level, tap_index (positions), tap, region, depth, resolution, lam, requested;
-        delta, delta_lo, delta_hi (Welch's t over images); mean_shift and variance_change (10), each with _lo, _hi
-        (conservative: see ``_mean_shift_half``); var_id, var_ood (of the score averaged over draws, over images,
-        n - 1); predicted (13); bound (12; NaN unless delta > 0); auroc, lo, hi (DeLong); participation_ratio; d;
-        d_eff, var_gauss (11); var_ratio, var_ratio_lo, var_ratio_hi: measured variance of the single-draw ID score
-        over images and draws against var_gauss (its interval counts images, and takes var_gauss as known);
-        n_id, n_ood, draws. NaN where a set has one image, or the scores do not vary.
+        L x T rows, levels outermost: the columns of ``separation`` (``studies.separation``) but ``ood``. Variances
+        divide by n - 1; the interval of var_ratio takes var_gauss as known. NaN where a set has one image, or the
+        scores do not vary.
 
     Raises:
         ScoreError: shapes that do not match, NaN or infinity.

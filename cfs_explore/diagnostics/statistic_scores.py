@@ -44,7 +44,7 @@ def statistic_scores(
 def statistic_table(
     train: pd.DataFrame, test: pd.DataFrame, ood: pd.DataFrame, groups: Groups | None = None
 ) -> pd.DataFrame:
-    """A row per statistic and one for all together: statistic, auroc, lo, hi (DeLong), n_id, n_ood, note.
+    """The table ``image_statistics`` (``studies.controls``) but ``ood``: a row per statistic, and one for all together.
 
     Those that ``statistic_scores`` leaves out have NaN and say so in ``note``; ``groups`` are of the images of ``test``
     and ``ood``.

@@ -12,8 +12,8 @@ from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure
 from cfs_explore.figures.options import Option
 from cfs_explore.missing import cost_of
-from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
+from cfs_explore.studies import writer_of
 
 #: Why a cell has no features, and what to run.
 NOT_KEPT = (
@@ -49,7 +49,7 @@ def stage_rows(run: Run, name: str, **of: object) -> pd.DataFrame:
     Raises:
         NotMeasuredError: the run has no such table, or no such rows in it.
     """
-    stage = next(stage for stage in STAGES.values() if name in stage.tables)
+    stage = writer_of(name)
     entry = run.manifest.stages.get(stage.name)
     if entry is not None and entry.state == "skipped":
         raise NotMeasuredError(f"{stage.title} could not be computed: {entry.why}")

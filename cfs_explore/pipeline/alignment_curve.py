@@ -14,7 +14,7 @@ from cfs_explore.contracts import Level
 from cfs_explore.corruption import corrupt, keyed_noise
 from cfs_explore.diagnostics.ssim import ssim
 from cfs_explore.extraction import arithmetic
-from cfs_explore.stages import ALIGNMENT_IMAGES, curve_lams
+from cfs_explore.studies.levels import ALIGNMENT_IMAGES, curve_lams
 
 __all__ = ["ALIGNMENT_IMAGES", "AlignmentProbe", "alignment_curve", "curve_levels"]
 
@@ -124,10 +124,8 @@ def alignment_curve(
     Arguments as for ``AlignmentProbe``.
 
     Returns:
-        A row per level of ``curve_levels``: lam (achieved), native; score_norm, E |eps_hat|^2 / E |e|^2, which is
-        E |eps_hat|^2 / dim without the noise's own spread (0 for a network that predicts nothing, 1 for a perfect one);
-        perceptual, mean 1 - SSIM(x0, x_lam / a) between decoded images in [-1, 1] (not clipped); the standard errors of
-        both over images, score_norm_se and perceptual_se; n.
+        A row per level of ``curve_levels``: the table ``alignment_curves`` (``studies.levels``). score_norm is
+        E |eps_hat|^2 / dim without the noise's own spread; images of perceptual are in [-1, 1], not clipped.
     """
     probe = AlignmentProbe(
         backbone, images, ids, seed, batch_size=batch_size, precision=precision, after_batch=after_batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,11 +11,11 @@ import pandas as pd
 
 from cfs_explore.errors import CFSError, DamageError, RunCancelled, SpecError
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
-from cfs_explore.pipeline.stages import COMPUTE, Study
-from cfs_explore.stages import STAGES, WORDS, named_stages
+from cfs_explore.pipeline.stages import Study
 from cfs_explore.store import Run, StageEntry, open_run, write_json, write_table
 from cfs_explore.store.digests import file_digests
 from cfs_explore.store.files import remove
+from cfs_explore.studies import DIAGNOSTICS, WORDS, Diagnostic, named_stages
 
 
 def diagnose(
@@ -30,7 +31,7 @@ def diagnose(
 
     Args:
         run: a finished run or bundle, or its directory.
-        stages: a word of ``stages.WORDS``, or names out of ``stages.STAGES``; None means those of the run's spec.
+        stages: a word of ``studies.WORDS``, or names of ``studies.DIAGNOSTICS``; None means those of the run's spec.
         fresh: compute stages again that are done.
         device: torch device of stages that need forwards.
         report: called with each ProgressEvent.
@@ -51,10 +52,10 @@ def run_stages(study: Study, stages: str | Sequence[str] | None = None, *, fresh
     if isinstance(stages, str):
         stages = named_stages(stages) if stages in WORDS else [stages]
     names = study.spec.stages if stages is None else list(stages)
-    unknown = sorted(set(names) - set(STAGES))
+    unknown = sorted(set(names) - set(DIAGNOSTICS))
     if unknown:
-        raise SpecError(f"There is no stage {', '.join(unknown)}. The stages are {', '.join(STAGES)}.")
-    for name in STAGES:
+        raise SpecError(f"There is no stage {', '.join(unknown)}. The stages are {', '.join(DIAGNOSTICS)}.")
+    for name in DIAGNOSTICS:
         entry = study.run.manifest.stages.get(name)
         if name in names and (fresh or entry is None or entry.state == "skipped"):
             study.run = _run_stage(study, name, fresh)
@@ -63,16 +64,22 @@ def run_stages(study: Study, stages: str | Sequence[str] | None = None, *, fresh
     return study.run
 
 
+def compute_of(diagnostic: Diagnostic) -> Callable[[Study], dict[str, pd.DataFrame]]:
+    """What computes its tables, loaded now."""
+    module, function = diagnostic.compute.split(":")
+    return getattr(importlib.import_module(module), function)
+
+
 def _run_stage(study: Study, name: str, fresh: bool) -> Run:
     """One stage: its tables, then its entry in the manifest."""
-    run, stage = study.run, STAGES[name]
+    run, stage = study.run, DIAGNOSTICS[name]
     forwards = stage.forwards(run.counts)
     if fresh:
         remove(run.path / "work" / "diagnose" / name)
     study.progress.start(stage.title.lower(), forwards, "forwards" if forwards else "")
     since = time.monotonic()
     try:
-        tables, entry = COMPUTE[name](study), {"state": "done"}
+        tables, entry = compute_of(stage)(study), {"state": "done"}
     except (RunCancelled, DamageError):
         raise
     except CFSError as error:  # what the data does not allow; the other stages go on
@@ -83,7 +90,7 @@ def _run_stage(study: Study, name: str, fresh: bool) -> Run:
 
 def _write_stage(run: Run, name: str, tables: Mapping[str, pd.DataFrame], entry: StageEntry) -> None:
     """Replace the tables of a stage, then say so; in between the manifest says that the stage is not done."""
-    files = {f"tables/{table}.parquet": tables.get(table) for table in STAGES[name].tables}
+    files = {f"tables/{table}.parquet": tables.get(table) for table in DIAGNOSTICS[name].table_names}
     before = {
         "stages": {other: told for other, told in run.manifest.stages.items() if other != name},
         "files": {file: told for file, told in run.manifest.files.items() if file not in files},

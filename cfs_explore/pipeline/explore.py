@@ -21,8 +21,8 @@ from cfs_explore.pipeline.shards import close_pairs, measure_shards, stored_mome
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.scoring import Moments
 from cfs_explore.spec import RunSpec
-from cfs_explore.stages import with_forwards
 from cfs_explore.store import Run, open_run, write_aside
+from cfs_explore.studies import with_forwards
 
 #: So often is a run gone through when its files are damaged while it runs.
 _ATTEMPTS = 3

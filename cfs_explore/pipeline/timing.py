@@ -41,8 +41,7 @@ def time_taps(
         before_repeat: called before every round; may raise ``RunCancelled``.
 
     Returns:
-        A row per tap, and one for the whole forward, whose tap is "": tap, depth; ms per image, the median over
-        repeats, with ms_lo and ms_hi (10th and 90th percentile); repeats, batch, device.
+        The table ``cost`` (``studies.levels``).
     """
     before_repeat = before_repeat or (lambda: None)
     backbone.module.to(memory_format=torch.channels_last)  # as in a run

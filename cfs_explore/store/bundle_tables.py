@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from cfs_explore.errors import RunError
 from cfs_explore.store.files import BAD_TABLE, write_table
 from cfs_explore.store.manifest import Manifest
 from cfs_explore.store.table_check import check_content, check_domains, fits_kind, table_kind
-from cfs_explore.store.table_columns import BASE_TABLES, IMAGE_COLUMNS, TABLE_COLUMNS
+from cfs_explore.studies import BASE_TABLES, IMAGES, TABLES
+from cfs_explore.studies.columns import Column
 
 MAX_ROWS, MAX_COLUMNS, MAX_ROW_GROUPS = 5_000_000, 200, 10_000
 _LONGEST_TEXT, _LONGEST_LIST = 4_096, 10_000
@@ -41,10 +43,10 @@ def check_tables(run: Path, manifest: Manifest) -> None:
     """
     _check_images(run / "images.parquet", manifest)
     frames = {}
-    for name in TABLE_COLUMNS:
+    for name, table in TABLES.items():
         path = run / "tables" / f"{name}.parquet"
         if path.is_file():
-            frames[name] = _read(path, f"tables/{name}.parquet", TABLE_COLUMNS[name])
+            frames[name] = _read(path, f"tables/{name}.parquet", table.columns)
             check_domains(f"tables/{name}.parquet", frames[name], manifest)
             write_table(path, frames[name])
         elif name in BASE_TABLES:
@@ -56,7 +58,7 @@ def check_tables(run: Path, manifest: Manifest) -> None:
 
 
 def _check_images(path: Path, manifest: Manifest) -> None:
-    frame = _read(path, "images.parquet", IMAGE_COLUMNS)
+    frame = _read(path, "images.parquet", IMAGES.columns)
     total = sum(entry.count for entry in manifest.sets)
     if len(frame) != total:
         raise RunError(f"images.parquet has {len(frame):,} rows; the sets of manifest.json count {total:,} images.")
@@ -76,7 +78,7 @@ def _check_images(path: Path, manifest: Manifest) -> None:
     write_table(path, frame)
 
 
-def _read(path: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
+def _read(path: Path, name: str, columns: Sequence[Column]) -> pd.DataFrame:
     """A table with just the columns that it should have; nothing of the file but plain values is used."""
     try:
         with pq.ParquetFile(path, read_dictionary=_texts(path, name), arrow_extensions_enabled=False) as file:
@@ -86,13 +88,12 @@ def _read(path: Path, name: str, columns: dict[str, str]) -> pd.DataFrame:
     except BAD_TABLE as error:
         raise RunError(f"{name} is not a readable Parquet file ({error!s:.200}). It is damaged.") from error
     found = {}
-    for kind, listed in columns.items():
-        for word in listed.split():
-            column = word.rstrip("?*")
-            if column in table.column_names:
-                found[column] = _as_series(table.column(column), kind, "?" in word, f"{name}, {column}")
-            elif len(table) and "*" not in word:
-                raise RunError(f"{name} has no column {column}.")
+    for column in columns:
+        if column.name in table.column_names:
+            where = f"{name}, {column.name}"
+            found[column.name] = _as_series(table.column(column.name), column.kind, column.gaps, where)
+        elif len(table) and not column.optional:
+            raise RunError(f"{name} has no column {column.name}.")
     order = [column for column in table.column_names if column in found]
     return pd.DataFrame({column: found[column] for column in order})
 

@@ -21,7 +21,8 @@ from cfs_explore.store.files import BAD_TABLE, BAD_ZARR, read_table
 from cfs_explore.store.image_rows import read_image_rows
 from cfs_explore.store.manifest import Manifest
 from cfs_explore.store.table_check import check_columns, check_content, check_domains
-from cfs_explore.store.table_columns import BASE_TABLES, IMAGE_COLUMNS, TABLE_COLUMNS
+from cfs_explore.studies import BASE_TABLES, IMAGES, TABLES
+from cfs_explore.studies.columns import Column
 
 
 def read_rows(run: Path, manifest: Manifest, name: str, rows: slice, *rest: slice) -> np.ndarray:
@@ -100,7 +101,7 @@ def read_run_table(run: Path, manifest: Manifest, name: str) -> pd.DataFrame:
         raise RunError(
             f"{manifest.name} has no table {name} ({run / file}): it was not computed, or by an older version."
         )
-    return _read(run, manifest, file, TABLE_COLUMNS.get(name, {}))
+    return _read(run, manifest, file, TABLES[name].columns if name in TABLES else ())
 
 
 def read_images(run: Path, manifest: Manifest, columns: Sequence[str]) -> pd.DataFrame:
@@ -109,7 +110,7 @@ def read_images(run: Path, manifest: Manifest, columns: Sequence[str]) -> pd.Dat
     Raises:
         RunError: it is damaged, naming the file.
     """
-    frame = _read(run, manifest, "images.parquet", IMAGE_COLUMNS, list(columns))
+    frame = _read(run, manifest, "images.parquet", IMAGES.columns, list(columns))
     total = sum(entry.count for entry in manifest.sets)
     if len(frame) != total:
         raise damaged(run, manifest, "images.parquet", f"it has {len(frame):,} rows for {total:,} images")
@@ -119,7 +120,7 @@ def read_images(run: Path, manifest: Manifest, columns: Sequence[str]) -> pd.Dat
 
 
 def _read(
-    run: Path, manifest: Manifest, file: str, columns: dict[str, str], only: list[str] | None = None
+    run: Path, manifest: Manifest, file: str, columns: Sequence[Column], only: list[str] | None = None
 ) -> pd.DataFrame:
     check_file(run, manifest, file)
     try:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cfs_explore.errors import DamageError
-from cfs_explore.stages import STAGES
 from cfs_explore.store.manifest import Manifest
+from cfs_explore.studies import writer_of
 
 #: Name within the run directory -> bytes, and blake2b of the content (16 bytes, hexadecimal).
 Digests = dict[str, tuple[int, str]]
@@ -82,9 +82,9 @@ def _reason(run: Path, error: OSError) -> str:
 
 
 def _remedy(run: Path, name: str) -> str:
-    stage = next((s.name for s in STAGES.values() if name in {f"tables/{table}.parquet" for table in s.tables}), None)
-    if stage is not None:
-        return f"`cfs-explore diagnose {run} --stages {stage} --fresh` computes it again."
+    writer = writer_of(Path(name).stem) if Path(name).parent == Path("tables") else None
+    if writer is not None:
+        return f"`cfs-explore diagnose {run} --stages {writer.name} --fresh` computes it again."
     return (
         f"`cfs-explore run {run} --fresh` measures everything again; an exploration that came with the project or "
         "from a zip is best taken from there again."

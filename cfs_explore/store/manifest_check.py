@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cfs_explore.contracts import REGIONS, Level, Tap
-from cfs_explore.stages import STAGES
+from cfs_explore.studies import DIAGNOSTICS
 
 if TYPE_CHECKING:
     import pydantic
@@ -131,7 +131,7 @@ def _check_choices(manifest: Manifest, levels: Sequence[Level], taps: Sequence[T
         ("kept.taps", known and len(set(kept)) == len(kept), "taps of the run, each once"),
         ("presets", set(manifest.presets) <= {"sparse_ed", "sparse_ed_id"}, "sparse_ed and sparse_ed_id"),
         ("presets", all(len(pair) == 2 and set(pair) <= names for pair in pairs), "an encoder and a decoder tap each"),
-        ("stages", set(manifest.stages) <= set(STAGES), ", ".join(STAGES)),
+        ("stages", set(manifest.stages) <= set(DIAGNOSTICS), ", ".join(DIAGNOSTICS)),
         ("stages.seconds", all(map(math.isfinite, seconds)), "numbers"),
     ]
 

@@ -13,11 +13,11 @@ import pandas as pd
 
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.errors import RunError
-from cfs_explore.stages import Counts
 from cfs_explore.store.array_files import MOMENT_KEYS
 from cfs_explore.store.checked import read_images, read_rows, read_run_table
 from cfs_explore.store.digests import damaged
 from cfs_explore.store.manifest import Manifest, SetEntry
+from cfs_explore.studies import Counts
 
 
 class Run:

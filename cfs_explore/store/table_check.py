@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pyarrow as pa
 from cfs_explore.contracts import REGIONS, ROLES
 from cfs_explore.errors import RunError
 from cfs_explore.store.manifest import Manifest
+from cfs_explore.studies.columns import Column
 
 _TAP_COLUMNS = ("tap", "tap_a", "tap_b", "encoder", "decoder", "best_tap", "baseline_tap")
 _LEVEL_COLUMNS = ("level", "best_level")
@@ -19,7 +20,7 @@ _SHARES, _OF_SHARES = ("auroc", "aupr", "fpr95", "naive", "honest"), ("auroc_map
 
 
 def check_columns(
-    name: str, schema: pa.Schema, frame: pd.DataFrame, columns: Mapping[str, str], only: Iterable[str] | None = None
+    name: str, schema: pa.Schema, frame: pd.DataFrame, columns: Sequence[Column], only: Iterable[str] | None = None
 ) -> None:
     """The columns that a table must have, each of its kind, with values missing only where they may.
 
@@ -27,27 +28,25 @@ def check_columns(
         name: of the file, for errors.
         schema: as the file tells it.
         frame: what was read of it.
-        columns: kind -> columns, as in ``table_columns``.
+        columns: of the table, as ``studies`` has them.
         only: the columns that were read; None: all.
 
     Raises:
         RunError: naming the column.
     """
     wanted = None if only is None else set(only)
-    for kind, listed in columns.items():
-        for word in listed.split():
-            column = word.rstrip("?*")
-            if wanted is not None and column not in wanted:
-                continue
-            if column not in frame.columns or column not in schema.names:
-                if len(frame) and "*" not in word:
-                    raise RunError(f"{name} has no column {column}.")
-                continue
-            told = schema.field(column).type
-            if len(frame) and not fits_kind(told, kind) and not (kind == "i" and _is_whole(told, frame[column])):
-                raise RunError(f"{name}, {column}: wrong type ({told}).")
-            if kind != "f" and "?" not in word and frame[column].isna().any():
-                raise RunError(f"{name}, {column}: values are missing.")
+    for column in columns:
+        if wanted is not None and column.name not in wanted:
+            continue
+        if column.name not in frame.columns or column.name not in schema.names:
+            if len(frame) and not column.optional:
+                raise RunError(f"{name} has no column {column.name}.")
+            continue
+        told, values = schema.field(column.name).type, frame[column.name]
+        if len(frame) and not fits_kind(told, column.kind) and not (column.kind == "i" and _is_whole(told, values)):
+            raise RunError(f"{name}, {column.name}: wrong type ({told}).")
+        if column.kind != "f" and not column.gaps and values.isna().any():
+            raise RunError(f"{name}, {column.name}: values are missing.")
 
 
 def fits_kind(told: pa.DataType, kind: str) -> bool:

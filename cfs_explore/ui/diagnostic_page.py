@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
+from cfs_explore.studies import writer_of
 from cfs_explore.ui import state
 from cfs_explore.ui.missing_stage import show_missing, show_skipped
 
@@ -39,7 +39,7 @@ def stage_table(run: Run, name: str, *, everything: bool = True) -> pd.DataFrame
         name: of the table.
         everything: offer all that is missing, too; once on a page.
     """
-    stage = next(stage for stage in STAGES.values() if name in stage.tables)
+    stage = writer_of(name)
     entry = run.manifest.stages.get(stage.name)
     if entry is not None and entry.state == "skipped":
         show_skipped(run, stage)

@@ -12,8 +12,8 @@ from cfs_explore import bundles, jobs
 from cfs_explore.errors import CFSError
 from cfs_explore.estimate import format_bytes
 from cfs_explore.locations import program
-from cfs_explore.stages import STAGES
 from cfs_explore.store import Run
+from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.ui import access, data, navigation
 from cfs_explore.ui.explorations_rows import Row, plain, size_of
 from cfs_explore.ui.protocol_view import MOST_OTHERS
@@ -64,7 +64,7 @@ def _describe(run: Run) -> None:
     manifest = run.manifest
     if manifest.description:
         st.markdown(escape(plain(manifest.description)))
-    done = [STAGES[name].title for name, entry in manifest.stages.items() if entry.state == "done"]
+    done = [DIAGNOSTICS[name].title for name, entry in manifest.stages.items() if entry.state == "done"]
     st.caption(
         f"{counted(len(run.taps), 'tap')} × {counted(len(run.levels), 'noise level')} × {counted(run.draws, 'draw')} · "
         f"ID: {escape(run.id_test.name)} · OOD: {escape(', '.join(run.ood_names))} · "

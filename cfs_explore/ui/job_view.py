@@ -13,9 +13,9 @@ from cfs_explore.errors import CFSError
 from cfs_explore.estimate import format_bytes, format_seconds
 from cfs_explore.locations import runs_root
 from cfs_explore.spec import RunSpec
-from cfs_explore.stages import STAGES, with_forwards
 from cfs_explore.store import open_run
 from cfs_explore.store.growing import growing_map
+from cfs_explore.studies import DIAGNOSTICS, with_forwards
 from cfs_explore.ui import growing_view, navigation
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.sidebar import escape
@@ -28,7 +28,7 @@ _STAGES = {
     "measuring": "Measuring",
     "saving": "Saving",
     "tabulating": "Computing the map",
-    **{stage.title.lower(): f"Diagnostics: {stage.title}" for stage in STAGES.values()},
+    **{stage.title.lower(): f"Diagnostics: {stage.title}" for stage in DIAGNOSTICS.values()},
 }
 
 

@@ -13,14 +13,14 @@ from cfs_explore.errors import CFSError
 from cfs_explore.locations import program, runs_root
 from cfs_explore.missing import cost_of, missing_stages, time_of
 from cfs_explore.spec import RunSpec
-from cfs_explore.stages import STAGES, Stage
 from cfs_explore.store import Run
+from cfs_explore.studies import DIAGNOSTICS, Diagnostic
 from cfs_explore.ui import data
 from cfs_explore.ui.backbone_facts import LOADING, inspect_backbone
 from cfs_explore.ui.sidebar import escape
 
 
-def show_skipped(run: Run, stage: Stage) -> None:
+def show_skipped(run: Run, stage: Diagnostic) -> None:
     """A stage that was tried and could not be computed: why, and how to try it again."""
     st.info(f"{stage.title} could not be computed: {escape(run.manifest.stages[stage.name].why)}", icon=_ICON)
     if _is_visitors(run) and not _at_work(run, stage):
@@ -29,7 +29,7 @@ def show_skipped(run: Run, stage: Stage) -> None:
             _button(run, "Try again", stage, [stage.name], None)
 
 
-def show_missing(run: Run, stage: Stage, *, everything: bool = True) -> None:
+def show_missing(run: Run, stage: Diagnostic, *, everything: bool = True) -> None:
     """A stage that was not tried.
 
     Args:
@@ -73,8 +73,6 @@ def show_missing(run: Run, stage: Stage, *, everything: bool = True) -> None:
 
 
 _ICON = ":material/info:"
-#: Stage -> page that shows it, where that is not of its name.
-_PAGES = {"ablation": "prediction", "levels": "protocol", "alignment": "protocol", "conditioning": "protocol"}
 _COST_HELP = (
     "One forward is one picture at one noise level through the backbone. The time is reckoned from the speed at which "
     "this exploration's map was measured, or else from a few forwards on this server."
@@ -101,7 +99,7 @@ def _is_visitors(run: Run) -> bool:
     return run.path.parent == runs_root()
 
 
-def _at_work(run: Run, stage: Stage) -> bool:
+def _at_work(run: Run, stage: Diagnostic) -> bool:
     """Whether a worker is at the run; the page then says so, and leads to it."""
     try:
         status = jobs.read_status(run.path)
@@ -116,12 +114,12 @@ def _at_work(run: Run, stage: Stage) -> bool:
     return True
 
 
-def _job(run: Run, stage: Stage) -> dict[str, str]:
+def _job(run: Run, stage: Diagnostic) -> dict[str, str]:
     """The address of the job's page, which leads back to the stage's page in the end (``navigation.after_job``)."""
-    return {"job": run.path.name, "back": _PAGES.get(stage.name, stage.name)}
+    return {"job": run.path.name, "back": stage.page}
 
 
-def _button(run: Run, label: str, stage: Stage, names: Sequence[str], speed: float | None) -> None:
+def _button(run: Run, label: str, stage: Diagnostic, names: Sequence[str], speed: float | None) -> None:
     """Start a job that computes these stages, in the place of ``stage``."""
     several = len(names) > 1
     key, kind = ("compute_everything", "secondary") if several else (f"compute_{stage.name}", "primary")
@@ -138,7 +136,7 @@ def _in_brackets(run: Run, names: Sequence[str], speed: float | None) -> str:
 def _speed(run: Run) -> float | None:
     """Seconds per forward where the run does not say; None where it does, or nobody can tell."""
     if run.manifest.seconds_per_forward is not None or not any(
-        STAGES[n].forwards(run.counts) for n in missing_stages(run)
+        DIAGNOSTICS[n].forwards(run.counts) for n in missing_stages(run)
     ):
         return None
     try:

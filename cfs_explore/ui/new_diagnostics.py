@@ -10,8 +10,8 @@ from cfs_explore.absent import Absent, computable, needed
 from cfs_explore.contracts import Tap
 from cfs_explore.estimate import format_seconds, forward_seconds
 from cfs_explore.spec import IdSpec, RunSpec
-from cfs_explore.stages import STAGES, STANDARD, Counts, named_stages
 from cfs_explore.store import Run
+from cfs_explore.studies import DIAGNOSTICS, STANDARD, Counts, named_stages
 from cfs_explore.ui import data
 from cfs_explore.ui.new_backbone import BackboneChoice
 from cfs_explore.ui.new_images import SetChoice
@@ -25,14 +25,14 @@ _CHOICES = {"map": "Map", "standard": "Standard", "all": "Everything"}
 
 
 def _titles(words: Sequence[str]) -> str:
-    return listed([STAGES[name].title.lower() for name in words])
+    return listed([DIAGNOSTICS[name].title.lower() for name in words])
 
 
 #: What each choice adds to the one before it.
 _ADDS = {
     "map": "The map and nothing else",
     "standard": f"Also {_titles(STANDARD)}",
-    "all": f"Also {_titles([name for name in STAGES if name not in STANDARD])}",
+    "all": f"Also {_titles([name for name in DIAGNOSTICS if name not in STANDARD])}",
 }
 
 
@@ -73,7 +73,7 @@ def diagnostic_forwards(counts: Counts | None, absent: Sequence[Absent], diagnos
         diagnostics: as a spec says it.
     """
     names = computable(named_stages(diagnostics or chosen_diagnostics()), absent)
-    return 0 if counts is None else sum(STAGES[name].forwards(counts) for name in names)
+    return 0 if counts is None else sum(DIAGNOSTICS[name].forwards(counts) for name in names)
 
 
 def choose_diagnostics(

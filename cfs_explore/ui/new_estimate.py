@@ -11,7 +11,7 @@ from cfs_explore import jobs
 from cfs_explore.absent import Absent
 from cfs_explore.errors import CFSError
 from cfs_explore.estimate import Estimate, estimate_run, format_bytes, format_seconds
-from cfs_explore.stages import Counts
+from cfs_explore.studies import Counts
 from cfs_explore.ui import background
 from cfs_explore.ui.backbone_facts import inspecting
 from cfs_explore.ui.new_backbone import BackboneChoice

@@ -12,7 +12,7 @@ from cfs_explore.cli import main
 from cfs_explore.errors import SourceError
 from cfs_explore.images import open_source
 from cfs_explore.pipeline import explore
-from cfs_explore.stages import STAGES, STANDARD
+from cfs_explore.studies import DIAGNOSTICS, STANDARD
 
 WITHOUT_FORWARDS = list(STANDARD)
 
@@ -48,14 +48,14 @@ def sources(run, train, ood) -> None:
 
 def test_with_all_images_here_every_stage_can_be_computed(run):
     assert absent_sets(run) == []
-    assert computable(list(STAGES), []) == list(STAGES) and explain(run, []) == ""
+    assert computable(list(DIAGNOSTICS), []) == list(DIAGNOSTICS) and explain(run, []) == ""
 
 
 def test_pictures_that_were_deleted_leave_out_the_stages_that_read_them(run, places, tmp_path):
     sources(run, str(places["id"]), str(tmp_path / "gone"))
     absent = absent_sets(run)
     assert [(each.role, each.name, each.fetched) for each in absent] == [("ood", "bright", False)]
-    assert computable(list(STAGES), absent) == [*WITHOUT_FORWARDS, "stability", "prediction"]
+    assert computable(list(DIAGNOSTICS), absent) == [*WITHOUT_FORWARDS, "stability", "prediction"]
     assert needed(["stability"], absent) == [] and needed(["controls"], absent) == absent
     told = explain(run, absent)
     assert told.startswith("The images of bright are not on this machine any more. Put the files back")
@@ -70,7 +70,7 @@ def test_public_sets_are_fetched_by_the_owner_and_told_with_the_command(run, pla
         ("id_train", "torchvision's CIFAR10", True),
         ("id_test", "torchvision's CIFAR10", True),
     ]
-    assert computable(list(STAGES), absent) == list(STAGES)
+    assert computable(list(DIAGNOSTICS), absent) == list(DIAGNOSTICS)
     told = explain(run, absent)
     assert told.startswith(
         "Not on this machine: the images of ramps from torchvision's CIFAR10. They are fetched first"

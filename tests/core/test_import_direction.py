@@ -24,14 +24,14 @@ ALLOWED: dict[str, set[str]] = {
     "plain_yaml": set(),
     **dict.fromkeys(LEAVES, BASE),
     "images": BASE | {"colour", "fetching", "bounded_reads"},
-    "store": BASE | {"stages", "colour", "bounded_reads"},
+    "store": BASE | {"studies", "colour", "bounded_reads"},
     "levels": BASE,
     "locations": BASE,
     "settings": BASE,
     "fetching": BASE | {"locations", "settings"},
     "download": BASE | {"fetching"},
     "csv_export": set(),
-    "stages": set(),
+    "studies": BASE,
     "headlines": BASE | {"charts", "levels"},
     "corruption": BASE | {"levels"},
     "backbones": BASE | {"levels", "families", "fetching", "download", "bounded_reads"} | {"plain_yaml"},
@@ -39,35 +39,47 @@ ALLOWED: dict[str, set[str]] = {
     "extraction": BASE | {"backbones", "corruption", "side_by_side", "taps"},
     "scoring": BASE | {"heads"},
     "spec_files": BASE | {"plain_yaml"},
-    "spec": BASE | {"levels", "spec_files", "stages"},
+    "spec": BASE | {"levels", "spec_files", "studies"},
     "estimate": BASE,
-    "missing": BASE | {"estimate", "stages", "store"},
+    "missing": BASE | {"estimate", "studies", "store"},
     "pictures": BASE | {"images", "locations", "spec", "store"},
-    "absent": BASE | {"fetching", "locations", "pictures", "stages", "store"},
+    "absent": BASE | {"fetching", "locations", "pictures", "studies", "store"},
     "probe": BASE
     | {"locations", "spec", "images", "pictures", "taps", "store", "corruption", "backbones", "extraction", "scoring"}
     | {"pipeline"},
     "embedding": BASE | {"store", "diagnostics"},
     "figures": BASE
-    | {"levels", "locations", "stages", "store", "diagnostics", "charts", "headlines", "embedding"}
+    | {"levels", "locations", "studies", "store", "diagnostics", "charts", "headlines", "embedding"}
     | {"images", "bundles", "probe", "missing", "csv_export"},
     "reports": BASE | {"store", "diagnostics", "charts", "figures", "images", "plain_yaml", "csv_export"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
     "train": BASE | {"images", "spec_files", "backbones", "store"},
     "pipeline": BASE
-    | {"levels", "spec", "stages", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
+    | {"levels", "spec", "studies", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
     | {"colour", "corruption", "backbones", "extraction", "scoring"},
-    "jobs": BASE | {"spec", "stages", "locations", "settings", "estimate", "store", "pipeline"},
+    "jobs": BASE | {"spec", "studies", "locations", "settings", "estimate", "store", "pipeline"},
     "bundles": BASE | {"jobs", "locations", "settings", "spec", "spec_files", "store", "plain_yaml"},
     "cli": BASE
-    | {"spec", "stages", "absent", "missing", "locations", "store", "pipeline", "jobs", "backbones", "inspect", "train"}
+    | {
+        "spec",
+        "studies",
+        "absent",
+        "missing",
+        "locations",
+        "store",
+        "pipeline",
+        "jobs",
+        "backbones",
+        "inspect",
+        "train",
+    }
     | {"reports", "bundles", "pictures", "charts", "headlines", "figures", "ui", "csv_export"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs; the probe alone runs a network.
     "ui": BASE
     | {
         "levels",
         "spec",
-        "stages",
+        "studies",
         "locations",
         "settings",
         "fetching",

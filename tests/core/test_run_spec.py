@@ -8,7 +8,7 @@ from cfs_explore.errors import CFSError, SpecError
 from cfs_explore.levels import DEFAULT_LAMS
 from cfs_explore.reports import image_set
 from cfs_explore.spec import RunSpec
-from cfs_explore.stages import STAGES, WORDS, Counts
+from cfs_explore.studies import DIAGNOSTICS, WORDS, Counts
 
 MINIMAL = {
     "name": "a run",
@@ -47,7 +47,7 @@ def test_defaults():
         ({"diagnostics": "standard"}, ["complementarity", "separation"]),
         ({"diagnostics": "map"}, []),
         ({"diagnostics": []}, []),
-        ({"diagnostics": "all"}, list(STAGES)),
+        ({"diagnostics": "all"}, list(DIAGNOSTICS)),
         ({"diagnostics": ["levels", "separation"]}, ["separation", "levels"]),
     ],
 )
@@ -57,7 +57,7 @@ def test_diagnostics_by_a_word_or_by_their_names(asked, stages):
 
 def test_the_standard_diagnostics_need_no_forwards():
     counts = Counts(1000, 500, (300, 200), 8, 5, highest=9.0)
-    assert {name for name, stage in STAGES.items() if stage.forwards(counts) == 0} == set(WORDS["standard"])
+    assert {name for name, stage in DIAGNOSTICS.items() if stage.forwards(counts) == 0} == set(WORDS["standard"])
 
 
 @pytest.mark.parametrize("content", [MINIMAL, FULL])

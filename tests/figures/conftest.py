@@ -9,8 +9,8 @@ import pytest
 
 from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.locations import BUNDLES
-from cfs_explore.stages import STAGES
 from cfs_explore.store import Run, open_run
+from cfs_explore.studies import DIAGNOSTICS
 
 sys.path.append(str(Path(__file__).parents[1] / "pages"))
 
@@ -38,7 +38,7 @@ def bare(tmp_path_factory) -> Run:
     """A run whose map was measured and nothing else."""
     folder = tmp_path_factory.mktemp("bare") / "bare"
     shutil.copytree(BUNDLES / "digits-narrow", folder)
-    for name in (name for stage in STAGES.values() for name in stage.tables):
+    for name in (name for stage in DIAGNOSTICS.values() for name in stage.table_names):
         (folder / "tables" / f"{name}.parquet").unlink(missing_ok=True)
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"stages": {}}))

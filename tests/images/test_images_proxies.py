@@ -6,7 +6,7 @@ import pytest
 from cfs_explore.images import BUILTIN_SETS
 from cfs_explore.images.proxies import PROXIES, made_by, make_proxy
 from cfs_explore.images.transforms import TRANSFORMS
-from cfs_explore.stages import PROXIES as KINDS
+from cfs_explore.studies.prediction import PROXIES as KINDS
 
 
 def some_images(n=9, channels=1, height=16, width=16, seed=0):

@@ -9,11 +9,12 @@ import pytest
 from page_steps import open_page, texts
 from PIL import Image
 
-from cfs_explore import stages
 from cfs_explore.charts import format_estimate
 from cfs_explore.diagnostics import CONSEQUENCE
 from cfs_explore.images import open_source
 from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.studies import controls as declared
 from cfs_explore.ui import data
 
 
@@ -46,7 +47,7 @@ def runs(tmp_path_factory, tiny, tiny_folder, write_images):
     patch = pytest.MonkeyPatch()
     module = importlib.import_module("cfs_explore.pipeline.explore")
     patch.setattr(module, "load_backbone", lambda *_, **__: tiny)
-    patch.setattr(stages, "UNTRAINED_SEEDS", (1, 2))
+    patch.setattr(declared, "UNTRAINED_SEEDS", (1, 2))
     run_stages(Study(explore(spec, folder / "small", device="cpu"), Progress(), backbone=tiny), ["controls"])
     patch.undo()
     return folder
@@ -148,7 +149,7 @@ def test_without_the_stage_the_page_says_what_to_run(small, tmp_path, monkeypatc
     shutil.copytree(small.path, tmp_path / "bare")
     manifest = json.loads((tmp_path / "bare" / "manifest.json").read_text()) | {"stages": {}, "files": {}}
     (tmp_path / "bare" / "manifest.json").write_text(json.dumps(manifest))
-    for name in stages.STAGES["controls"].tables:
+    for name in DIAGNOSTICS["controls"].table_names:
         (tmp_path / "bare" / "tables" / f"{name}.parquet").unlink()
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
     app = open_page("controls", run="bare")

@@ -13,7 +13,7 @@ from cfs_explore import jobs
 from cfs_explore.errors import RunError
 from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import RunSpec
-from cfs_explore.stages import STAGES
+from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.ui import job_view
 
 
@@ -188,7 +188,7 @@ def test_diagnostics_that_run_are_named_and_the_map_can_be_opened(run, no_timers
 
 
 def test_every_stage_has_a_name_on_the_page():
-    assert {stage.title.lower() for stage in STAGES.values()} < set(job_view._STAGES)
+    assert {stage.title.lower() for stage in DIAGNOSTICS.values()} < set(job_view._STAGES)
 
 
 def test_a_job_that_stopped_in_its_diagnostics_offers_the_map(run):

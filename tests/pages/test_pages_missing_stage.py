@@ -10,8 +10,8 @@ from page_steps import button, open_page, texts
 from cfs_explore import jobs
 from cfs_explore.estimate import format_seconds
 from cfs_explore.pipeline import explore
-from cfs_explore.stages import STAGES
 from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.ui import data
 
 #: Page of the app, its address -> the stages that it misses, in the order of the page.
@@ -51,7 +51,7 @@ def change(run, **fields) -> None:
 
 
 def about(run, names, speed) -> str:
-    return f"about {format_seconds(sum(STAGES[name].forwards(run.counts) for name in names) * speed)}"
+    return f"about {format_seconds(sum(DIAGNOSTICS[name].forwards(run.counts) for name in names) * speed)}"
 
 
 @pytest.mark.parametrize(("page", "query", "stages"), PAGES)
@@ -60,20 +60,21 @@ def test_its_place_says_what_it_answers_and_what_it_costs(run, page, query, stag
     app = open_page(page, run="mine", **query)
     said = texts(app)
     for name in stages:
-        stage, forwards = STAGES[name], STAGES[name].forwards(run.counts)
+        stage, forwards = DIAGNOSTICS[name], DIAGNOSTICS[name].forwards(run.counts)
         assert said.count(f"made without the stage {stage.title}.") == 1
         assert stage.question[1:] in said
         cost = f"{forwards:,} forwards, {about(run, [name], 0.5)}" if forwards else "no forwards, a few seconds"
         assert f"It takes {cost}." in said
     labels = [each.label for each in app.button if each.label.startswith("Compute")]
     ways = [
-        f"Compute it ({about(run, [n], 0.5) if STAGES[n].forwards(run.counts) else 'a few seconds'})" for n in stages
+        f"Compute it ({about(run, [n], 0.5) if DIAGNOSTICS[n].forwards(run.counts) else 'a few seconds'})"
+        for n in stages
     ]
-    ways.insert(1, f"Compute everything that is missing ({about(run, STAGES, 0.5)})")
+    ways.insert(1, f"Compute everything that is missing ({about(run, DIAGNOSTICS, 0.5)})")
     assert labels == ways
 
 
-@pytest.mark.parametrize(("label", "asked"), [("Compute it", ["controls"]), ("Compute everything", list(STAGES))])
+@pytest.mark.parametrize(("label", "asked"), [("Compute it", ["controls"]), ("Compute everything", list(DIAGNOSTICS))])
 def test_one_click_starts_it_and_the_jobs_address_knows_the_way_back(run, label, asked):
     app = open_page("controls", run="mine")
     next(each for each in app.button if each.label.startswith(label)).click().run()

@@ -1,7 +1,5 @@
 """The form of a new exploration: what it asks for, what it writes."""
 
-from dataclasses import replace
-
 import pytest
 import streamlit as st
 from form_steps import choose_id, picture, set_draws, upload
@@ -12,8 +10,8 @@ from cfs_explore.absent import Absent
 from cfs_explore.estimate import format_seconds
 from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import RunSpec
-from cfs_explore.stages import STAGES
 from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.ui import background, data, new_backbone, new_estimate
 
 LETTERS = 400
@@ -104,8 +102,8 @@ def captions(app) -> list[str]:
 
 def test_three_choices_state_their_cost_and_are_in_the_estimate(runs):
     app = choose_letters(open_page("new"))
-    counts = replace(open_run(BUNDLES / "digits").counts, ood=(LETTERS,), draws=1)
-    forwards = sum(stage.forwards(counts) for stage in STAGES.values())
+    counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1)
+    forwards = sum(stage.forwards(counts) for stage in DIAGNOSTICS.values())
     choice = app.radio(key="new_diagnostics")
     assert (choice.options, choice.value) == (["Map", "Standard", "Everything"], "standard")
     own = f"{LETTERS * 8:,} forwards, about {format_seconds(LETTERS * 8 * 0.01)}"
@@ -124,8 +122,8 @@ def test_stages_without_images_on_this_machine_are_left_out_of_the_time(runs, mo
     gone = [Absent(role, name, True, "torchvision's CIFAR10", False) for role, name in [("id_test", "digits <0-6>")]]
     monkeypatch.setattr(data, "absent", lambda run: gone)
     app = choose_letters(open_page("new"))
-    counts = replace(open_run(BUNDLES / "digits").counts, ood=(LETTERS,), draws=1)
-    forwards = STAGES["prediction"].forwards(counts)  # the only one that needs ID-train alone
+    counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1)
+    forwards = DIAGNOSTICS["prediction"].forwards(counts)  # the only one that needs ID-train alone
     assert (
         f": {forwards:,} forwards more, about {format_seconds(forwards * 0.01)}. Without stability, "
         in captions(app)[2]
@@ -148,7 +146,7 @@ def test_a_choice_of_diagnostics_outlives_costs_that_change(runs):
     app.multiselect(key="new_levels_digits").set_value([5.0]).run()
     button(app, "Start").click().run()
     (started,) = runs.glob("*/started")
-    assert RunSpec.parse(started.parent / "spec.yaml").stages == list(STAGES)
+    assert RunSpec.parse(started.parent / "spec.yaml").stages == list(DIAGNOSTICS)
 
 
 @pytest.mark.parametrize("chosen", [None, "map", "all"])

@@ -7,7 +7,7 @@ from page_steps import open_page, texts
 from cfs_explore.charts import format_estimate
 from cfs_explore.charts.theme import format_value
 from cfs_explore.pipeline import explore
-from cfs_explore.stages import PROXIES
+from cfs_explore.studies.prediction import PROXIES
 from cfs_explore.ui import data
 from cfs_explore.ui.prediction_details import _decoded
 

@@ -11,8 +11,10 @@ from cfs_explore.diagnostics import auroc, compose
 from cfs_explore.pipeline import explore
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study, ablation
-from cfs_explore.stages import ABLATION_SHIFTS, STAGES
 from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.studies import ablation as declared
+from cfs_explore.studies.ablation import ABLATION_SHIFTS
 
 
 def study_of(run, folder, backbone):
@@ -30,13 +32,13 @@ def study(finished, tmp_path, tiny):
 def test_tables_cost_and_resuming(study, forwards):
     run = study.run
     (table,) = ablation.compute(study).values()
-    assert sum(forwards) == STAGES["ablation"].forwards(run.counts)
+    assert sum(forwards) == DIAGNOSTICS["ablation"].forwards(run.counts)
     assert set(table["levels"]) == {1, 2} and set(table["shift"]) == set(ABLATION_SHIFTS)
     assert list(table["taps"].unique()) == ["decoder", "encoder", "pair", "four", "all"]
     assert len(table) == len(run.ood_names) * 3 * 2 * 5
     assert not table.duplicated(["ood", "shift", "levels", "taps"]).any()
     pd.testing.assert_frame_equal(ablation.compute(study)["ablation"], table)
-    assert sum(forwards) == STAGES["ablation"].forwards(run.counts)
+    assert sum(forwards) == DIAGNOSTICS["ablation"].forwards(run.counts)
 
 
 def test_without_a_shift_it_is_the_maps_detectors(study):
@@ -69,19 +71,15 @@ def test_shifts_are_measured_where_they_say(study, monkeypatch):
 
 
 def test_more_id_train_images_than_the_ablation_takes(study, monkeypatch, forwards):
-    import cfs_explore.stages as stages
-
-    for module in (stages, ablation):
+    for module in (declared, ablation):
         monkeypatch.setattr(module, "ABLATION_TRAIN", 8)
     table = ablation.compute(study)["ablation"]
     assert set(table["n_train"]) == {8}
-    assert sum(forwards) == STAGES["ablation"].forwards(study.run.counts)
+    assert sum(forwards) == DIAGNOSTICS["ablation"].forwards(study.run.counts)
 
 
 def test_sets_larger_than_the_ablation_takes(study, monkeypatch):
-    import cfs_explore.stages as stages
-
-    for module in (stages, ablation):
+    for module in (declared, ablation):
         monkeypatch.setattr(module, "ABLATION_IMAGES", 4)
     table = ablation.compute(study)["ablation"]
     assert set(table["n_id"]) == set(table["n_ood"]) == {4}

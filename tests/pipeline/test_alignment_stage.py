@@ -14,10 +14,10 @@ from cfs_explore.pipeline.diagnose import run_stages
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.scoring import Moments
-from cfs_explore.stages import STAGES
 from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
 
-TABLES = STAGES["alignment"].tables
+TABLES = DIAGNOSTICS["alignment"].table_names
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_levels_of_every_variant(run, tiny):
 
 
 def test_the_stage_ends_at_the_announced_forwards(run):
-    expected = STAGES["alignment"].forwards(run.counts)
+    expected = DIAGNOSTICS["alignment"].forwards(run.counts)
     images = run.counts.train + sum(run.counts.scored)
     assert expected == images * len(run.levels) * 4
     assert run.events[-1].done == run.events[-1].total == expected
@@ -117,7 +117,7 @@ def test_aligned_to_a_copy_of_itself_nothing_moves(copy_run, tiny, tmp_path):
     same = run.table("sensitivity").query("variant == 'perceptual'")
     np.testing.assert_allclose(same["spearman"], 1, atol=1e-6)
     last = [event for event in events if event.stage == "alignment"][-1]
-    assert last.done == last.total == STAGES["alignment"].forwards(run.counts)
+    assert last.done == last.total == DIAGNOSTICS["alignment"].forwards(run.counts)
 
 
 def test_a_reference_without_curves_says_what_to_run(copy_run, tiny):
@@ -128,11 +128,11 @@ def test_a_reference_without_curves_says_what_to_run(copy_run, tiny):
 
 
 def test_a_stopped_stage_goes_on_where_it_stopped(copy_run, tiny, run, forwards):
-    copy, limit = copy_run(), STAGES["alignment"].forwards(run.counts) // 2
+    copy, limit = copy_run(), DIAGNOSTICS["alignment"].forwards(run.counts) // 2
     with pytest.raises(RunCancelled):
         run_stages(Study(copy, Progress(cancelled=lambda: sum(forwards) > limit), backbone=tiny), ["alignment"])
     again = run_stages(Study(open_run(copy.path), Progress(), backbone=tiny), ["alignment"])
-    assert sum(forwards) < STAGES["alignment"].forwards(run.counts) * 1.3  # at most one set measured twice
+    assert sum(forwards) < DIAGNOSTICS["alignment"].forwards(run.counts) * 1.3  # at most one set measured twice
     for name in TABLES:
         pd.testing.assert_frame_equal(again.table(name), run.table(name))
 

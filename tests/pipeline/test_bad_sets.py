@@ -6,7 +6,7 @@ from PIL import Image
 
 from cfs_explore.errors import SourceError
 from cfs_explore.pipeline import explore
-from cfs_explore.stages import STANDARD
+from cfs_explore.studies import STANDARD
 
 
 def noise(seed, *shape):

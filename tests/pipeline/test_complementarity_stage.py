@@ -7,7 +7,7 @@ from cfs_explore.diagnostics import COMPLEMENTARITY_COLUMNS, PAIR_COLUMNS, auroc
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.stages.complementarity import compute
-from cfs_explore.stages import STAGES
+from cfs_explore.studies import DIAGNOSTICS
 
 
 def tables_of(run):
@@ -22,7 +22,7 @@ def tables(finished):
 
 
 def test_tables_are_those_of_the_stage_and_complete(finished, tables):
-    assert tuple(tables) == STAGES["complementarity"].tables
+    assert tuple(tables) == DIAGNOSTICS["complementarity"].table_names
     rows, pairs = tables["complementarity"], tables["pair_gain"]
     keys = ["ood", "level", "preset", "scale"]
     assert len(rows) == 3 * 2 * len(finished.manifest.presets) * 2 and not rows.duplicated(keys).any()

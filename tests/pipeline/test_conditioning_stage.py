@@ -12,8 +12,8 @@ from cfs_explore.pipeline.diagnose import run_stages
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.scoring import Moments
-from cfs_explore.stages import STAGES
 from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
 
 VARIANTS = ["matched", "lam - 2", "lam - 1", "lam + 1", "lam + 2"]
 
@@ -46,7 +46,7 @@ def test_a_row_for_every_variant_set_and_cell(run):
 
 def test_the_stage_ends_at_the_announced_forwards(run):
     images = run.counts.train + sum(run.counts.scored)
-    expected = STAGES["conditioning"].forwards(run.counts)
+    expected = DIAGNOSTICS["conditioning"].forwards(run.counts)
     assert expected == images * len(run.levels) * 6  # with room for a published conditioning
     assert run.events[-1].done == run.events[-1].total == expected
 
@@ -109,7 +109,7 @@ def test_a_network_that_ignores_its_conditioning_loses_exactly_nothing(copy_run,
     published = table[table["variant"] == "published"]
     assert published["told_lam"].isna().all() and published["offset"].isna().all()
     last = [event for event in events if event.stage == "conditioning"][-1]
-    assert last.done == last.total == STAGES["conditioning"].forwards(run.counts)
+    assert last.done == last.total == DIAGNOSTICS["conditioning"].forwards(run.counts)
 
 
 def test_a_run_that_is_told_wrong_levels_is_no_baseline(copy_run, tiny):
@@ -120,9 +120,9 @@ def test_a_run_that_is_told_wrong_levels_is_no_baseline(copy_run, tiny):
 
 
 def test_a_stopped_stage_goes_on_where_it_stopped(copy_run, tiny, run, forwards):
-    copy, limit = copy_run(), STAGES["conditioning"].forwards(run.counts) // 2
+    copy, limit = copy_run(), DIAGNOSTICS["conditioning"].forwards(run.counts) // 2
     with pytest.raises(RunCancelled):
         run_stages(Study(copy, Progress(cancelled=lambda: sum(forwards) > limit), backbone=tiny), ["conditioning"])
     again = run_stages(Study(open_run(copy.path), Progress(), backbone=tiny), ["conditioning"])
-    assert sum(forwards) < STAGES["conditioning"].forwards(run.counts) * 1.1  # at most one set measured twice
+    assert sum(forwards) < DIAGNOSTICS["conditioning"].forwards(run.counts) * 1.1  # at most one set measured twice
     pd.testing.assert_frame_equal(again.table("conditioning"), run.table("conditioning"))

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore import stages
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import CONSEQUENCE, auroc, compose
 from cfs_explore.errors import RunCancelled
@@ -17,14 +16,16 @@ from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.scoring import Moments
 from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.studies import controls as declared
 
 
 @pytest.fixture(scope="module")
 def _few():
     patch = pytest.MonkeyPatch()
-    patch.setattr(stages, "UNTRAINED_SEEDS", (1, 2))
-    patch.setattr(stages, "CONTROL_TRAIN", 12)
-    patch.setattr(stages, "CONTROL_IMAGES", 8)
+    patch.setattr(declared, "UNTRAINED_SEEDS", (1, 2))
+    patch.setattr(declared, "CONTROL_TRAIN", 12)
+    patch.setattr(declared, "CONTROL_IMAGES", 8)
     yield
     patch.undo()
 
@@ -93,7 +94,7 @@ def study(run, tiny):
 
 def test_cost_is_what_was_announced(run):
     expected = 3 * (12 + 8 + 8 + 5 + 8) * len(run.levels)
-    assert stages.STAGES["controls"].forwards(run.counts) == expected
+    assert DIAGNOSTICS["controls"].forwards(run.counts) == expected
     assert run.events[-1].done == run.events[-1].total == expected
 
 
@@ -154,8 +155,8 @@ def test_a_killed_stage_goes_on_where_it_stopped(copy_run, tiny, run, every_forw
 @pytest.mark.usefixtures("_few")
 def test_a_copy_with_the_trained_weights_has_no_excess(copy_run, tiny, monkeypatch):
     """The tiny network IS its untrained copy of seed 0; only the draws behind the ID statistics differ."""
-    monkeypatch.setattr(stages, "UNTRAINED_SEEDS", (0,))
-    monkeypatch.setattr(stages, "CONTROL_TRAIN", 100)
+    monkeypatch.setattr(declared, "UNTRAINED_SEEDS", (0,))
+    monkeypatch.setattr(declared, "CONTROL_TRAIN", 100)
     run = run_stages(Study(copy_run(), Progress(), backbone=tiny), ["controls"])
     excess = run.table("excess").query("control == 'untrained' and draws == 1")
     assert excess["excess"].abs().median() < 0.02 and (excess["lo"] <= 0).mean() > 0.9

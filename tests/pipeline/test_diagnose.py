@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from cfs_explore.pipeline import diagnose, explore
-from cfs_explore.stages import STAGES
+from cfs_explore.studies import DIAGNOSTICS
 
-TABLES = [table for stage in STAGES.values() for table in stage.tables]
+TABLES = [table for stage in DIAGNOSTICS.values() for table in stage.table_names]
 #: Measured times, which no two attempts share.
 TIMES = ["ms", "ms_lo", "ms_hi", "repeats"]
 
@@ -26,7 +26,9 @@ def uninterrupted(whole_spec, tmp_path_factory):
 
 
 def test_a_new_run_has_every_table(uninterrupted):
-    assert {name: entry.state for name, entry in uninterrupted.manifest.stages.items()} == dict.fromkeys(STAGES, "done")
+    assert {name: entry.state for name, entry in uninterrupted.manifest.stages.items()} == dict.fromkeys(
+        DIAGNOSTICS, "done"
+    )
     for table in TABLES:
         assert len(uninterrupted.table(table).columns) > 3, table
     assert not (uninterrupted.path / "work").exists()
@@ -36,7 +38,7 @@ def test_a_new_run_has_every_table(uninterrupted):
     "stage", ["stability", "prediction", "controls", "ablation", "levels", "alignment", "conditioning"]
 )
 def test_killed_in_a_stage(whole_spec, uninterrupted, tmp_path, stage):
-    title, seen = STAGES[stage].title.lower(), 0
+    title, seen = DIAGNOSTICS[stage].title.lower(), 0
 
     def report(event):
         nonlocal seen
@@ -48,14 +50,14 @@ def test_killed_in_a_stage(whole_spec, uninterrupted, tmp_path, stage):
         explore(whole_spec, tmp_path, device="cpu", report=report)
     assert (tmp_path / "manifest.json").exists()  # the map can be looked at already
     run = explore(whole_spec, tmp_path, device="cpu")
-    assert set(run.manifest.stages) == set(STAGES)
+    assert set(run.manifest.stages) == set(DIAGNOSTICS)
     for table in TABLES:
         pair = (each.table(table).drop(columns=TIMES, errors="ignore") for each in (run, uninterrupted))
         pd.testing.assert_frame_equal(*pair, check_exact=False, rtol=1e-6)
 
 
 def test_fresh_computes_again_and_gives_the_same(uninterrupted):
-    before = {name: uninterrupted.table(name) for name in STAGES["separation"].tables}
+    before = {name: uninterrupted.table(name) for name in DIAGNOSTICS["separation"].table_names}
     again = diagnose(uninterrupted, ["separation"], fresh=True, device="cpu")
     for name, table in before.items():
         pd.testing.assert_frame_equal(again.table(name), table)

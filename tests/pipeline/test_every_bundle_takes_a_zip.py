@@ -6,8 +6,8 @@ import yaml
 from cfs_explore.cli import main
 from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import RunSpec
-from cfs_explore.stages import STANDARD
 from cfs_explore.store import open_run
+from cfs_explore.studies import STANDARD
 
 NAMES = sorted(path.parent.name for path in BUNDLES.glob("*/manifest.json"))
 

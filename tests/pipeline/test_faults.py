@@ -19,9 +19,9 @@ from cfs_explore.jobs import status as status_module
 from cfs_explore.locations import runs_root
 from cfs_explore.pipeline import diagnose, explore
 from cfs_explore.spec import RunSpec
-from cfs_explore.stages import STAGES
 from cfs_explore.store import Manifest, files, open_run
 from cfs_explore.store.digests import file_digests
+from cfs_explore.studies import DIAGNOSTICS
 
 
 class Killed(BaseException):
@@ -78,7 +78,11 @@ def diagnosed(finished, tmp_path_factory):
     [
         (stage, moment)
         for stage in ("separation", "complementarity", "stability")
-        for moment in (f"{STAGES[stage].tables[0]}.parquet", f"{STAGES[stage].tables[-1]}.parquet", "manifest.json")
+        for moment in (
+            f"{DIAGNOSTICS[stage].table_names[0]}.parquet",
+            f"{DIAGNOSTICS[stage].table_names[-1]}.parquet",
+            "manifest.json",
+        )
     ],
 )
 def test_killed_in_a_stage(stage, moment, fresh, finished, diagnosed, tmp_path, kill_before):
@@ -92,7 +96,7 @@ def test_killed_in_a_stage(stage, moment, fresh, finished, diagnosed, tmp_path, 
     open_run(run).table("auroc_map")
     again = diagnose(run, stage)
     assert again.manifest.stages[stage].state == "done" and again.manifest.files == file_digests(run)
-    for table in STAGES[stage].tables:
+    for table in DIAGNOSTICS[stage].table_names:
         pd.testing.assert_frame_equal(again.table(table), diagnosed.table(table))
 
 

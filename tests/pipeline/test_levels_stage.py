@@ -17,8 +17,9 @@ from cfs_explore.pipeline.diagnose import run_stages
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.timing import time_taps
-from cfs_explore.stages import STAGES, curve_lams
 from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.studies.levels import curve_lams
 
 TABLES = ("alignment_curves", "level_pictures")
 
@@ -100,7 +101,7 @@ def run(copy_run, tiny):
 
 def test_the_stage_ends_at_the_announced_forwards(run):
     assert run.manifest.stages["levels"].state == "done"
-    expected = STAGES["levels"].forwards(run.counts)
+    expected = DIAGNOSTICS["levels"].forwards(run.counts)
     assert run.events[-1].done == run.events[-1].total == expected
     assert [event.done for event in run.events] == sorted(event.done for event in run.events)
 
@@ -154,7 +155,7 @@ def test_a_forward_stops_after_the_timed_tap(tiny):
 
 
 def test_a_stopped_stage_goes_on_where_it_stopped(copy_run, tiny, run, forwards):
-    copy, limit = copy_run(), STAGES["levels"].forwards(run.counts) // 2
+    copy, limit = copy_run(), DIAGNOSTICS["levels"].forwards(run.counts) // 2
     with pytest.raises(RunCancelled):
         run_stages(Study(copy, Progress(cancelled=lambda: sum(forwards) > limit), backbone=tiny), ["levels"])
     before = len(list((copy.path / "work" / "diagnose" / "levels").glob("curve-*.npz")))

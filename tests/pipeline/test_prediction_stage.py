@@ -16,8 +16,9 @@ from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.stages.prediction import choices, compute, left_out
 from cfs_explore.scoring import Moments
 from cfs_explore.spec import ImageSet
-from cfs_explore.stages import PROXIES, STAGES
 from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.studies.prediction import PROXIES
 
 POLICIES = {"proxy", "fixed", "sparse_ed_id", "icc", "leave_one_out", "random"}
 
@@ -44,8 +45,8 @@ def test_tables_and_cost(computed):
     study, tables, forwards = computed
     run = study.run
     cells, sets = len(run.levels) * len(run.taps), len(run.ood_names)
-    assert set(tables) == set(STAGES["prediction"].tables)
-    assert forwards == STAGES["prediction"].forwards(run.counts)
+    assert set(tables) == set(DIAGNOSTICS["prediction"].table_names)
+    assert forwards == DIAGNOSTICS["prediction"].forwards(run.counts)
     assert len(tables["proxies"]) == len(PROXIES) * cells
     assert len(tables["prediction"]) == sets * cells
     assert len(tables["regret"]) == (sets + 1) * len(POLICIES)

@@ -12,8 +12,9 @@ from cfs_explore.pipeline import explore
 from cfs_explore.pipeline.diagnose import diagnose
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study
-from cfs_explore.pipeline.stages.separation import HEAD_COLUMNS, TOP_COLUMNS, cell_heads, compute, separation
+from cfs_explore.pipeline.stages.separation import cell_heads, compute, separation
 from cfs_explore.store import open_run
+from cfs_explore.studies.separation import CELL_HEADS, TOP_CHANNELS
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_the_effective_dimension_is_there_and_possible(tables):
 def test_kept_cells_have_top_channels_and_heads(finished, tables):
     taps, level = finished.manifest.kept["taps"], finished.manifest.kept["level"]
     top, own = tables["top_channels"], tables["cell_heads"]
-    assert list(top) == list(TOP_COLUMNS) and list(own) == list(HEAD_COLUMNS)
+    assert list(top) == TOP_CHANNELS.column_names and list(own) == CELL_HEADS.column_names
     assert set(top["tap"]) == set(own["tap"]) == set(taps)
     assert (top["level"] == level).all() and (own["lam"] == finished.levels[level].lam).all()
     assert len(own) == len(finished.ood_names) * len(taps) * len(heads.REGISTRY)
@@ -76,8 +77,8 @@ def test_a_run_without_kept_snapshots_has_empty_tables_with_their_columns(quick_
     copy = shutil.copytree(quick_run.path, tmp_path / "run")
     run = diagnose(copy, ["separation"])
     assert run.manifest.stages["separation"].state == "done"
-    assert list(run.table("top_channels")) == list(TOP_COLUMNS) and run.table("top_channels").empty
-    assert list(run.table("cell_heads")) == list(HEAD_COLUMNS) and run.table("cell_heads").empty
+    assert list(run.table("top_channels")) == TOP_CHANNELS.column_names and run.table("top_channels").empty
+    assert list(run.table("cell_heads")) == CELL_HEADS.column_names and run.table("cell_heads").empty
     assert run.table("separation")["auroc"].notna().all()
 
 

@@ -15,8 +15,9 @@ from cfs_explore.extraction import Extractor
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.stages.stability import compute
-from cfs_explore.stages import LOCAL_DRAWS, STAGES
 from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.studies.stability import LOCAL_DRAWS
 
 
 @pytest.fixture
@@ -47,13 +48,13 @@ def reference_variance(run):
 def test_tables_cost_and_resuming(study, forwards):
     run = study.run
     tables = compute(study)
-    assert set(tables) == set(STAGES["stability"].tables)
-    assert sum(forwards) == STAGES["stability"].forwards(run.counts)
+    assert set(tables) == set(DIAGNOSTICS["stability"].table_names)
+    assert sum(forwards) == DIAGNOSTICS["stability"].forwards(run.counts)
     cells = len(run.taps) * len(run.levels)
     assert len(tables["stability"]) == cells * (1 + len(run.ood_names))
     assert len(tables["drift"]) == 3 * cells
     again = compute(study)
-    assert sum(forwards) == STAGES["stability"].forwards(run.counts)
+    assert sum(forwards) == DIAGNOSTICS["stability"].forwards(run.counts)
     for name, table in tables.items():
         pd.testing.assert_frame_equal(table, again[name])
 

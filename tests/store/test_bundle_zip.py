@@ -20,7 +20,7 @@ from cfs_explore.spec import RunSpec
 from cfs_explore.store import open_run
 from cfs_explore.store.bundle import read_zip, write_zip
 from cfs_explore.store.digests import file_digests
-from cfs_explore.store.table_columns import IMAGE_COLUMNS, TABLE_COLUMNS
+from cfs_explore.studies import IMAGES, TABLES
 
 
 def assert_same(left, right) -> None:
@@ -51,10 +51,9 @@ def test_a_bundle_comes_back_as_it_was(name, runs, tmp_path):
     assert came == told.model_copy(update={"spec": came.spec, "files": file_digests(run)})
     assert RunSpec(**came.spec) == RunSpec(**told.spec)
     written = pd.read_parquet(BUNDLES / name / "images.parquet").columns
-    asked = [word for words in IMAGE_COLUMNS.values() for word in words.split()]
-    needed = {word.rstrip("?") for word in asked if not word.endswith("*")}
-    assert needed <= set(written) <= {word.rstrip("?*") for word in asked}
-    assert {p.stem for p in (run / "tables").iterdir()} == set(TABLE_COLUMNS)
+    needed = {column.name for column in IMAGES.columns if not column.optional}
+    assert needed <= set(written) <= set(IMAGES.column_names)
+    assert {p.stem for p in (run / "tables").iterdir()} == set(TABLES)
     assert (run / "backbone" / "unet" / "diffusion_pytorch_model.safetensors").is_file()
     assert not (run / "status.json").exists() and not (run / "train.yaml").exists()
 

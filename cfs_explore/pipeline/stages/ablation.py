@@ -8,24 +8,26 @@ import pandas as pd
 from cfs_explore.contracts import Level
 from cfs_explore.diagnostics.ablation import ablation_table, nested_levels
 from cfs_explore.pipeline.stages.study import Study
-from cfs_explore.stages import ABLATION_IMAGES, ABLATION_LEVELS, ABLATION_SHIFTS, ABLATION_TRAIN, ablation_shifts
 from cfs_explore.store import Run, evenly_spaced
+from cfs_explore.studies.ablation import (
+    ABLATION_IMAGES,
+    ABLATION_LEVELS,
+    ABLATION_SHIFTS,
+    ABLATION_TRAIN,
+    ablation_shifts,
+)
 from cfs_explore.taps.policies import structural_order
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """``ablation``: a row per OOD set, shift, number of levels and set of taps.
+    """The table of ``studies.ablation``.
 
     A shift moves every level by that much log-SNR, to the nearest one that the backbone has, and fits the statistics
     again there, on at most ``ABLATION_TRAIN`` ID-train images. All shifts rest on the same images, so that nothing
     but lam differs: where the map's own statistics rest on more ID-train images than that, shift 0 is measured and
     fitted again too, instead of being taken from the map. Splits are the map's: statistics of ID-train, scores of
     ID-test and of the OOD set, at most ``ABLATION_IMAGES`` images each, evenly spaced.
-
-    Returns:
-        ood, shift (log-SNR); lams (achieved, by falling lam, separated by commas); then the columns of
-        ``ablation_table``; n_train. Taps: "decoder", "encoder" (those of the published detector), "pair" (both),
-        "four" (the next candidate of each side besides), "all"; without the published taps in the map "all" alone.
+    Without the published taps in the map the sets of taps are "all" alone.
     """
     run = study.run
     lams, kept = [level.lam for level in run.levels], run.manifest.kept["level"]

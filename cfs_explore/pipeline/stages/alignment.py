@@ -20,7 +20,7 @@ from cfs_explore.levels import ALIGNMENTS, MAIN_LAM, RELATIVE_ALIGNMENTS
 from cfs_explore.pipeline.match import reference_curve
 from cfs_explore.pipeline.stages.levels import alignment_curves
 from cfs_explore.pipeline.stages.study import Study
-from cfs_explore.stages import VARIANT_IMAGES, VARIANT_SHIFTS, VARIANT_TRAIN
+from cfs_explore.studies.alignment import VARIANT_IMAGES, VARIANT_SHIFTS, VARIANT_TRAIN
 
 #: A level further than this from where its variant wants it counts as out of reach, in log-SNR.
 MISS = 0.25
@@ -42,14 +42,7 @@ class Variant:
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """``alignment_levels``, ``alignment_maps`` and ``sensitivity``.
-
-    Returns:
-        alignment_levels: variant, index (of the run's level), requested, lam, native, a, b, reachable.
-        alignment_maps: variant, ood, index, requested, lam, tap, auroc, lo, hi, n_id, n_ood.
-        sensitivity: variant, baseline, ood, then the columns of ``diagnostics.sensitivity`` with best_tap,
-        best_requested, best_lam, baseline_tap, baseline_requested and baseline_lam instead of positions.
-    """
+    """The tables of ``studies.alignment``."""
     every = variants(study)
     scores = {variant.name: _measure(study, k, variant) for k, variant in enumerate(every)}
     tables: dict[str, list[pd.DataFrame]] = {"alignment_levels": [], "alignment_maps": [], "sensitivity": []}

@@ -5,20 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cfs_explore.diagnostics import COMPLEMENTARITY_COLUMNS, PAIR_COLUMNS, Groups, complementarity, pair_gain
+from cfs_explore.diagnostics import Groups, complementarity, pair_gain
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.store import Run
+from cfs_explore.studies.complementarity import COMPLEMENTARITY
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """The preset pairs at every level, and every pair of taps at every level.
-
-    Returns:
-        complementarity: two rows (scale "s", "ln s") per OOD set, level and preset pair: ood, level, lam, preset,
-        encoder, decoder, then the columns of ``diagnostics.complementarity`` but ``pair``; no rows for a run
-        without presets.
-        pair_gain: ood, level, lam, then the columns of ``diagnostics.pair_gain``; no rows for a single tap.
-    """
+    """The tables of ``studies.complementarity``: the preset pairs, and every pair of taps, at every level."""
     run = study.run
     in_distribution = tap_scores(run, "id_test")
     tables: dict[str, list[pd.DataFrame]] = {"complementarity": [], "pair_gain": []}
@@ -30,11 +24,7 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
             pairs = pair_gain(in_distribution[k], scores[k], run.taps)
             tables["pair_gain"].append(pairs.assign(ood=ood, level=k, lam=level.lam))
         study.progress.advance(0, ood)
-    columns = {
-        "complementarity": ["ood", "level", "lam", "preset", "encoder", "decoder", *COMPLEMENTARITY_COLUMNS[1:]],
-        "pair_gain": ["ood", "level", "lam", *PAIR_COLUMNS],
-    }
-    return {name: _joined(parts, columns[name]) for name, parts in tables.items()}
+    return {table.name: _joined(tables[table.name], table.column_names) for table in COMPLEMENTARITY.tables}
 
 
 def tap_scores(run: Run, role: str, name: str | None = None) -> np.ndarray:

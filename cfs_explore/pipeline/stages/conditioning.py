@@ -17,7 +17,8 @@ from cfs_explore.contracts import Level
 from cfs_explore.diagnostics import conditioning_loss
 from cfs_explore.errors import CFSError
 from cfs_explore.pipeline.stages.study import Study
-from cfs_explore.stages import CONDITIONING_IMAGES, CONDITIONING_TRAIN, OFFSETS, STAGES
+from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.studies.conditioning import CONDITIONING_IMAGES, CONDITIONING_TRAIN, OFFSETS
 
 _MATCHED, _PUBLISHED = "matched", "published"
 
@@ -40,11 +41,7 @@ class Variant:
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """``conditioning``: a row per variant, OOD set and cell.
-
-    Returns:
-        variant, offset, ood, level (position), lam, told_lam (NaN for "published"), tap; then the columns of
-        ``conditioning_loss`` but ``tap_index``.
+    """The table of ``studies.conditioning``.
 
     Raises:
         CFSError: for a run whose own network is not told the truth.
@@ -58,7 +55,7 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     every = _variants(study)
     scores = {variant.name: _measure(study, k, variant) for k, variant in enumerate(every)}
     # The published conditioning is counted beforehand, when it is not known yet whether the backbone has one.
-    per_variant = STAGES["conditioning"].forwards(study.run.counts) // (len(OFFSETS) + 2)
+    per_variant = DIAGNOSTICS["conditioning"].forwards(study.run.counts) // (len(OFFSETS) + 2)
     study.progress.advance(per_variant * (len(OFFSETS) + 2 - len(every)), "")
     parts = []
     for variant in every:

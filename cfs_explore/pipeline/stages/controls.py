@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cfs_explore import stages
 from cfs_explore.backbones import Backbone
 from cfs_explore.diagnostics import (
     STATISTICS_TOGETHER,
@@ -29,6 +28,7 @@ from cfs_explore.diagnostics.groups import independent
 from cfs_explore.images.reencode import reencode
 from cfs_explore.images.statistics import image_statistics
 from cfs_explore.pipeline.stages.study import Sample, Study
+from cfs_explore.studies import controls as declared
 
 #: ID scores and OOD scores, (cells, images) each, level-major.
 Rows = tuple[np.ndarray, np.ndarray]
@@ -54,7 +54,7 @@ class ControlMap:
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """Tables of the stage: controls, excess, best_excess, image_statistics."""
+    """The tables of ``studies.controls``."""
     run = study.run
     statistics = {name: _statistics(study, name) for name in ("id_train", _TEST, *run.ood_names)}
     maps = list(_control_maps(study))
@@ -78,13 +78,13 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
 def _sample(study: Study, name: str) -> Sample:
     """The images of "id_train", "id_test" or an OOD set that the controls use."""
     if name == "id_train":
-        return study.sample(name, limit=stages.CONTROL_TRAIN)
+        return study.sample(name, limit=declared.CONTROL_TRAIN)
     which = (name, None) if name == _TEST else ("ood", name)
-    return study.sample(*which, limit=stages.CONTROL_IMAGES)
+    return study.sample(*which, limit=declared.CONTROL_IMAGES)
 
 
 def _groups(study: Study, ood: str) -> Groups | None:
-    return study.groups(stages.CONTROL_IMAGES, ood)
+    return study.groups(declared.CONTROL_IMAGES, ood)
 
 
 def _key(study: Study, name: str) -> str:
@@ -101,7 +101,7 @@ def _statistics(study: Study, name: str) -> pd.DataFrame:
 
 
 def _control_maps(study: Study) -> Iterator[ControlMap]:
-    for seed in stages.UNTRAINED_SEEDS:
+    for seed in declared.UNTRAINED_SEEDS:
         copy = study.backbone.untrained(seed)
         yield ControlMap("untrained", seed, _measure(study, f"untrained-{seed}", backbone=copy))
     yield ControlMap("re-encoded", None, _measure(study, "re-encoded", change=reencode))

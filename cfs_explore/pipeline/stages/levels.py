@@ -15,14 +15,15 @@ from cfs_explore.levels import MAIN_LAM
 from cfs_explore.pipeline.alignment_curve import AlignmentProbe, curve_levels
 from cfs_explore.pipeline.stages.study import Sample, Study
 from cfs_explore.pipeline.timing import time_taps
-from cfs_explore.stages import ALIGNMENT_IMAGES, OOD_PICTURES, PICTURES, STAGES
+from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.studies.levels import ALIGNMENT_IMAGES, LEVEL_PICTURES, OOD_PICTURES, PICTURES
 
 #: Longest side of a stored picture, in pixels.
 _SIDE = 128
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """``alignment_curves`` (see ``alignment_curve``), ``level_pictures`` and ``cost`` (see ``time_taps``)."""
+    """The tables of ``studies.levels``."""
     return {
         "alignment_curves": alignment_curves(study),
         "level_pictures": _pictures(study),
@@ -55,18 +56,13 @@ def alignment_curves(study: Study, *, counted: bool = True) -> pd.DataFrame:
         kept = study.kept(f"levels/curve-{level.native:.9g}", len(sample) * counted, compute)
         rows.append({name: value.item() for name, value in kept.items()})
     if counted:  # levels of the grid that fall on one native level were counted twice
-        planned = STAGES["levels"].forwards(study.run.counts)
+        planned = DIAGNOSTICS["levels"].forwards(study.run.counts)
         study.progress.advance(planned - len(sample) * len(rows), "")
     return pd.DataFrame(rows).astype({"n": int})
 
 
 def _pictures(study: Study) -> pd.DataFrame:
-    """x_lam at every level of the map, by the map's first draw, as pictures; none of sets without thumbnails.
-
-    Returns:
-        role, dataset, image_id, level (position; -1 is the clean image), png: decode(x_lam / sqrt(a^2 + b^2)), clipped
-        to [-1, 1], as a PNG file with sides of at most ``_SIDE``.
-    """
+    """``level_pictures``: sides of at most ``_SIDE``, by the map's first draw; none of sets without thumbnails."""
     study.progress.advance(0, "pictures of the levels")
     sets = [("id_test", None, PICTURES), *(("ood", name, OOD_PICTURES) for name in study.run.ood_names)]
     rows = []
@@ -80,7 +76,7 @@ def _pictures(study: Study) -> pd.DataFrame:
                 rows.append(
                     facts | {"image_id": image_id, "level": k, "png": thumbnail(picture.transpose(1, 2, 0), _SIDE)}
                 )
-    return pd.DataFrame(rows, columns=["role", "dataset", "image_id", "level", "png"])
+    return pd.DataFrame(rows, columns=LEVEL_PICTURES.column_names)
 
 
 @torch.inference_mode()

@@ -26,20 +26,16 @@ from cfs_explore.images.proxies import PROXIES, made_by, make_proxy
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.scoring import Moments
 from cfs_explore.spec import ImageSet
-from cfs_explore.stages import PROXY_IMAGES
 from cfs_explore.store import Run, evenly_spaced
+from cfs_explore.studies.prediction import PROXY_IMAGES
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """Tables of the stage.
+    """The tables of ``studies.prediction``.
 
     The proxies and the originals that they are compared with are both of ID-train, never of ID-test or a real OOD
     set; the same images were part of the fit that scores them, which makes them look a little more ID than ID-test
     does. With one draw and against the stored statistics.
-
-    Returns:
-        ``proxies``: a row per kind and cell, see ``proxy_table``. ``prediction``: a row per OOD set and cell, see
-        ``prediction_table``. ``regret``: a row per OOD set and policy, and their means, see ``regret_table``.
 
     Raises:
         RunError: when there are fewer than two ID-train images.
@@ -99,9 +95,7 @@ def prediction_table(
         groups: of the images of ``rows``.
 
     Returns:
-        level, lam, tap, tap_index, region; predicted, the mean over the allowed proxies (NaN where none is); auroc,
-        lo, hi (DeLong), those of the map; left_out, kinds separated by commas; spearman, spearman_lo, spearman_hi
-        of the set (``rank_estimate``), the same in each row; n_proxy (images of a proxy), n_id, n_ood.
+        Columns of ``prediction`` (``studies.prediction``) but ``ood``.
     """
     allowed = [kind for kind in resampled if kind not in without]
     table = cell_columns(run.levels, run.taps)[["level", "lam", "tap", "tap_index", "region"]]

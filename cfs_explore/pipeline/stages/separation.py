@@ -14,19 +14,15 @@ from cfs_explore.errors import CFSError, RunError
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.pipeline.tables import head_scores
 from cfs_explore.store import Run
+from cfs_explore.studies import Table
+from cfs_explore.studies.separation import CELL_HEADS, TOP_CHANNELS
 
-#: Columns of the tables of the kept cells, which are empty where a run kept none.
-TOP_COLUMNS = ("ood", "tap", "level", "lam", "k", "auroc", "lo", "hi", "n_id", "n_ood")
-HEAD_COLUMNS = (
-    *("ood", "tap", "level", "lam", "head", "auroc", "lo", "hi"),
-    *("difference", "difference_lo", "difference_hi", "note", "n_id", "n_ood"),
-)
+#: Columns of a head's row that are NaN where it could not be fitted.
+_HEAD_NUMBERS = ("auroc", "lo", "hi", "difference", "difference_lo", "difference_hi")
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """Tables of the stage: ``separation``, a row per OOD set and cell; ``top_channels`` and ``cell_heads``, of the
-    cells whose snapshots were kept (no rows where none were).
-    """
+    """The tables of ``studies.separation``; those of the kept cells have no rows where none were kept."""
     run = study.run
     return {
         "separation": separation(run),
@@ -70,7 +66,7 @@ def top_channels(run: Run, seed: int) -> pd.DataFrame:
             snapshots, groups = run.snapshots(tap, "ood", ood), Groups.of(*run.group_names(ood))
             table = top_channel_auroc(id_test, snapshots, mean[c], v[c], groups=groups, seed=seed)
             parts.append(table.assign(ood=ood, tap=tap, level=k, lam=run.levels[k].lam))
-    return _stacked(parts, TOP_COLUMNS)
+    return _stacked(parts, TOP_CHANNELS)
 
 
 def cell_heads(run: Run) -> pd.DataFrame:
@@ -90,7 +86,7 @@ def cell_heads(run: Run) -> pd.DataFrame:
             rows = [_head_row(scores, name, which, groups) | {"note": notes[name]} for name in heads.REGISTRY]
             sizes = {"n_id": len(sets["id_test",]), "n_ood": len(sets[which])}
             parts.append(pd.DataFrame(rows).assign(ood=which[1], tap=tap, level=k, lam=run.levels[k].lam, **sizes))
-    return _stacked(parts, HEAD_COLUMNS)
+    return _stacked(parts, CELL_HEADS)
 
 
 def _fit_and_score(train: np.ndarray, sets: dict) -> tuple[dict[str, dict], dict[str, str]]:
@@ -107,7 +103,7 @@ def _fit_and_score(train: np.ndarray, sets: dict) -> tuple[dict[str, dict], dict
 
 def _head_row(scores: dict[str, dict], name: str, which: tuple[str, str], groups: Groups | None) -> dict:
     """AUROC of one head and its difference from the diagonal head; NaN where there is none."""
-    row = {"head": name, **dict.fromkeys(HEAD_COLUMNS[5:11], np.nan)}
+    row = {"head": name, **dict.fromkeys(_HEAD_NUMBERS, np.nan)}
     if name not in scores:
         return row
     own = scores[name]["id_test",], scores[name][which]
@@ -138,5 +134,6 @@ def _level_of(moments: dict[str, np.ndarray], k: int) -> dict[str, np.ndarray]:
     return {key: values if key == "count" else values[k : k + 1] for key, values in moments.items()}
 
 
-def _stacked(parts: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
-    return pd.concat(parts, ignore_index=True)[list(columns)] if parts else pd.DataFrame(columns=list(columns))
+def _stacked(parts: list[pd.DataFrame], table: Table) -> pd.DataFrame:
+    columns = table.column_names
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

@@ -15,12 +15,12 @@ from cfs_explore.diagnostics.rank_agreement import rank_agreement
 from cfs_explore.diagnostics.reliability import feature_reliability, score_reliability
 from cfs_explore.extraction import feature_columns
 from cfs_explore.pipeline.stages.study import Sample, Study
-from cfs_explore.stages import LOCAL_DRAWS, LOCAL_IMAGES, local_lams
 from cfs_explore.store import Run
+from cfs_explore.studies.stability import LOCAL_DRAWS, LOCAL_IMAGES, local_lams
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
-    """``stability`` (theory 14), ``local_law`` (15) and ``drift`` (16)."""
+    """The tables of ``studies.stability``."""
     sample = study.sample("id_test", limit=LOCAL_IMAGES)
     return {
         "stability": stability_table(study.run),
@@ -30,13 +30,7 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
 
 
 def stability_table(run: Run) -> pd.DataFrame:
-    """Reliability of snapshots and scores in every cell, for ID-test and each OOD set.
-
-    Returns:
-        set, role; level, lam, requested, tap, tap_index, region, depth, resolution; icc_features, icc_scores and
-        spearman, each with _lo and _hi (F, jackknife and influence function); n (images of the set), draws. With one
-        draw the nine numbers are NaN.
-    """
+    """Reliability of snapshots and scores in every cell, for ID-test and each OOD set (theory 14)."""
     train, columns = run.moments("id_train"), feature_columns(run.taps)
     variance = np.maximum(train["m2"] / train["count"], VARIANCE_FLOOR)
     cells = pd.DataFrame(

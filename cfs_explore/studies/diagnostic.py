@@ -1,0 +1,90 @@
+"""What a diagnostic is: what it answers, which tables it writes, what it costs, what computes and what shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cfs_explore.studies.columns import Column
+
+#: Lowest log-SNR of the alignment curves (or the backbone's own lowest).
+CURVE_LOWEST = -8.0
+ALL_SETS = ("id_train", "id_test", "ood")
+
+
+class Table(NamedTuple):
+    """One Parquet file of a run.
+
+    Attributes:
+        name: of ``tables/{name}.parquet``.
+        row: what one row is.
+        columns: what they must hold; files may have them in another order.
+    """
+
+    name: str
+    row: str
+    columns: tuple[Column, ...]
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+
+class Counts(NamedTuple):
+    """What decides a diagnostic's cost: images of each set, levels and draws of the map, the reachable log-SNRs.
+
+    Attributes:
+        reference: whether there is another run to align to.
+    """
+
+    train: int
+    test: int
+    ood: tuple[int, ...]
+    levels: int
+    draws: int
+    highest: float
+    lowest: float = CURVE_LOWEST
+    reference: bool = False
+
+    @property
+    def scored(self) -> tuple[int, ...]:
+        return (self.test, *self.ood)
+
+    def measured(self, train: int, scored: int) -> int:
+        """Images of all sets, of ID-train and of each scored set at most so many."""
+        return min(self.train, train) + sum(min(n, scored) for n in self.scored)
+
+
+def no_forwards(counts: Counts) -> int:
+    """Of a diagnostic that reads only what the map left."""
+    return 0
+
+
+class Diagnostic(NamedTuple):
+    """One diagnostic, a stage of a run that follows its map.
+
+    Attributes:
+        name: in specs and on the command line.
+        title: what a person reads.
+        question: what it answers.
+        tables: that it writes.
+        compute: "module:function", which takes a ``pipeline.stages.Study`` and returns the tables by name.
+        page: of the app, which shows it.
+        forwards: backbone forwards that it needs beyond the map's.
+        reads: roles of the sets whose images it reads again.
+        shows: whether it also reads images of every set whose pictures the run may hold.
+    """
+
+    name: str
+    title: str
+    question: str
+    tables: tuple[Table, ...]
+    compute: str
+    page: str
+    forwards: Callable[[Counts], int] = no_forwards
+    reads: tuple[str, ...] = ()
+    shows: bool = False
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        return tuple(table.name for table in self.tables)
