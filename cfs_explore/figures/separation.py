@@ -16,13 +16,14 @@ from cfs_explore.charts import (
     top_channels_chart,
 )
 from cfs_explore.charts.theme import format_value
-from cfs_explore.diagnostics import channel_contributions, participation_ratio, sparsity_curve, tap_columns
+from cfs_explore.diagnostics import channel_contributions, participation_ratio, sparsity_curve
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.options import Option
 from cfs_explore.headlines.separation import coverage
+from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
 
 ORDERS = {"channel": "In the backbone's order", "contribution": "Largest first"}
@@ -99,12 +100,10 @@ def along_taps(run: Run, choices: Choices, theme: str) -> Figure:
 def channel_table(run: Run, choices: Choices) -> pd.DataFrame:
     """A cell's features: channel, pooling (mean, std), contribution c_j and its two parts (theory 10)."""
     level, tap = divmod(choices.cell, len(run.taps))
-    columns = tap_columns(run.taps)[run.taps[tap].name]
+    columns = feature_columns(run.taps)[run.taps[tap].name]
     width = columns.stop - columns.start
-    moments = [
-        {key: values if key == "count" else values[level : level + 1, columns] for key, values in which.items()}
-        for which in (run.moments("id_train"), run.moments("id_test"), run.moments("ood", choices.ood))
-    ]
+    sets = (("id_train",), ("id_test",), ("ood", choices.ood))
+    moments = [run.moments(*which).at(level, columns) for which in sets]
     parts = channel_contributions(*moments, {"cell": slice(0, width)})
     channels = np.arange(width // 2)
     return pd.DataFrame(

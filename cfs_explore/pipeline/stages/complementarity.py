@@ -20,10 +20,10 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
         pair_gain: ood, level, lam, then the columns of ``diagnostics.pair_gain``; no rows for a single tap.
     """
     run = study.run
-    in_distribution = tap_scores(run, "id_test")
+    in_distribution = run.mean_scores("id_test")
     tables: dict[str, list[pd.DataFrame]] = {"complementarity": [], "pair_gain": []}
     for ood in run.ood_names:
-        scores = tap_scores(run, "ood", ood)
+        scores = run.mean_scores("ood", ood)
         if run.manifest.presets:
             tables["complementarity"].append(_preset_pairs(run, in_distribution, scores, ood))
         for k, level in enumerate(run.levels):
@@ -35,14 +35,6 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
         "pair_gain": ["ood", "level", "lam", *PAIR_COLUMNS],
     }
     return {name: _joined(parts, columns[name]) for name, parts in tables.items()}
-
-
-def tap_scores(run: Run, role: str, name: str | None = None) -> np.ndarray:
-    """Slot scores averaged over draws, float64 (level, tap, image)."""
-    scores = np.empty((len(run.levels), len(run.taps), run.entry(role, name).count))
-    for k in range(len(run.levels)):  # level by level: all draws at once would be large
-        scores[k] = run.scores(role, name, level=k)[:, :, 0].mean(axis=1, dtype=np.float64).T
-    return scores
 
 
 def _preset_pairs(run: Run, in_distribution: np.ndarray, scores: np.ndarray, ood: str) -> pd.DataFrame:
