@@ -30,6 +30,12 @@ class Contributions(NamedTuple):
         return self.mean_shift + self.variance_change
 
 
+def pooled_features(width: int) -> dict[str, np.ndarray]:
+    """What the 2C features of a tap are (theory 2): channel (position) and pooling ("mean" or "std"), (2C,) each."""
+    channels = np.arange(width // 2)
+    return {"channel": np.tile(channels, 2), "pooling": np.repeat(["mean", "std"], len(channels))}
+
+
 def channel_contributions(
     train: Moments, id_test: Moments, ood: Moments, columns: Mapping[str, slice]
 ) -> Contributions:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from cfs_explore.contracts import Cell, Level, Tap
 from cfs_explore.diagnostics.auroc_map import cell_columns
+from cfs_explore.diagnostics.channels import pooled_features
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, require_finite, score_maps
 from cfs_explore.diagnostics.compose import compose
 from cfs_explore.diagnostics.conformal import conformal_p_values, id_percentiles
@@ -147,12 +148,10 @@ def feature_profile(snapshot: np.ndarray, mean: np.ndarray, variance: np.ndarray
     if not (variance > 0).all():
         raise ScoreError("variance must be positive: floor it as the diagonal head does.")
     z = (values - mean) / np.sqrt(variance)
-    channels = np.arange(values.size // 2)
     total = float((z**2).sum())
     return pd.DataFrame(
         {
-            "channel": np.tile(channels, 2),
-            "pooling": np.repeat(["mean", "std"], len(channels)),
+            **pooled_features(values.size),
             "value": values,
             "z": z,
             "square": z**2,

@@ -17,6 +17,7 @@ from cfs_explore.charts import (
 )
 from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import channel_contributions, participation_ratio, sparsity_curve
+from cfs_explore.diagnostics.channels import pooled_features
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.figure import Figure, counts, file_stem
@@ -105,11 +106,9 @@ def channel_table(run: Run, choices: Choices) -> pd.DataFrame:
     sets = (("id_train",), ("id_test",), ("ood", choices.ood))
     moments = [run.moments(*which).at(level, columns) for which in sets]
     parts = channel_contributions(*moments, {"cell": slice(0, width)})
-    channels = np.arange(width // 2)
     return pd.DataFrame(
         {
-            "channel": np.tile(channels, 2),
-            "pooling": np.repeat(["mean", "std"], len(channels)),
+            **pooled_features(width),
             "contribution": parts.total[0],
             "mean_shift": parts.mean_shift[0],
             "variance_change": parts.variance_change[0],
