@@ -174,7 +174,7 @@ def _facts(run: Run) -> dict:
 def _arrays(run: Run) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
     sets = [(entry.role, entry.name) for entry in run.manifest.sets]
     scores = [run.scores(*key) for key in sets if key[0] != "id_train"]
-    moments = [value for key in sets for value in map(np.asarray, run.moments(*key).values())]
+    moments = [value for key in sets for value in map(np.asarray, run.moments(*key).to_arrays().values())]
     return scores, moments, [run.snapshots(tap, *key) for tap in run.manifest.kept["taps"] for key in sets]
 
 

@@ -1,4 +1,4 @@
-"""Keyed noise and the corruption x_lam = a x0 + b e (theory 1, section 2)."""
+"""Images as the theory's x0, keyed noise, and the corruption x_lam = a x0 + b e (theory 1, section 2)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,23 @@ import numpy as np
 
 from cfs_explore.contracts import pixel_id
 
-#: float32 keeps k / 127.5 - 1 so closely, in steps of k.
+#: float32 keeps ``to_signed`` of a byte so closely, in steps of bytes.
 _BYTE_TOLERANCE = 1e-4
+
+
+def to_signed(pixels: np.ndarray) -> np.ndarray:
+    """x0 in [-1, 1] of bytes: k / 127.5 - 1, uint8 of any shape -> float32 of the same shape."""
+    return pixels.astype(np.float32) / 127.5 - 1.0
+
+
+def to_bytes(x: np.ndarray) -> np.ndarray:
+    """The inverse of ``to_signed``: floats of any shape, clipped to [-1, 1] and rounded -> uint8 of the same shape."""
+    return np.rint(_byte_scale(x.clip(-1.0, 1.0))).astype(np.uint8)
+
+
+def _byte_scale(x: np.ndarray) -> np.ndarray:
+    """[-1, 1] -> [0, 255], not rounded, dtype as given."""
+    return (x + 1.0) * 127.5
 
 
 def keyed_noise(ids: Sequence[str], draws: int, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
@@ -39,14 +54,14 @@ def keyed_noise(ids: Sequence[str], draws: int, shape: tuple[int, ...], seed: in
 def array_ids(images: np.ndarray) -> list[str]:
     """Content-derived ids for images that come as an array (n, C, H, W) in [-1, 1].
 
-    An image of bytes, x = k / 127.5 - 1 with k in 0..255, has the id that it has in a run as (H, W, C) at this very
-    size. Any other has the digest of its own numbers.
+    An image of bytes (``to_signed``) has the id that it has in a run as (H, W, C) at this very size. Any other has the
+    digest of its own numbers.
     """
     return [_array_id(image) for image in images]
 
 
 def _array_id(image: np.ndarray) -> str:
-    levels = (image.astype(np.float64) + 1.0) * 127.5
+    levels = _byte_scale(image.astype(np.float64))
     pixels = np.rint(levels)
     close = np.abs(levels - pixels).max(initial=0.0) <= _BYTE_TOLERANCE  # False for NaN
     if not close or pixels.min(initial=0) < 0 or pixels.max(initial=0) > 255:

@@ -12,6 +12,7 @@ from cfs_explore.backbones.base import Backbone, as_images, per_image
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.corruption import array_ids, corrupt, keyed_noise
 from cfs_explore.errors import BackboneError, CFSError, TapError
+from cfs_explore.scoring import feature_columns
 from cfs_explore.side_by_side import lanes, side_by_side
 from cfs_explore.taps.capture import capture
 
@@ -258,15 +259,6 @@ def select_taps(taps: Sequence[Tap], names: Sequence[str] | None) -> list[Tap]:
             f"{', '.join(t.name for t in taps)}."
         )
     return [t for t in taps if t.name in set(names)]
-
-
-def feature_columns(taps: Sequence[Tap]) -> dict[str, slice]:
-    """Where each tap's 2C features stand on the concatenated feature axis."""
-    columns, start = {}, 0
-    for tap in taps:
-        columns[tap.name] = slice(start, start + 2 * tap.channels)
-        start += 2 * tap.channels
-    return columns
 
 
 @contextlib.contextmanager

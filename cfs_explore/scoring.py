@@ -1,16 +1,19 @@
-"""The second loop: snapshots x diagonal statistics -> slot scores (theory 3), and mergeable moments."""
+"""The second loop: snapshots x diagonal statistics -> slot scores (theory 3), and mergeable moments.
+
+Also the arithmetic that every reader of them shares: variance with its floor, features cut per tap, mean over draws.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from cfs_explore.contracts import VARIANCE_FLOOR
+from cfs_explore.contracts import VARIANCE_FLOOR, Tap
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Moments:
     """Count, mean and sums of squares of snapshots, mergeable without loss (Chan et al. 1979).
 
@@ -64,10 +67,50 @@ class Moments:
         """The inverse of ``to_arrays``; other arrays are left alone."""
         return cls(int(arrays["count"]), arrays["mean"], arrays["m2"], arrays["m2_within"])
 
+    def at(self, levels: int | Sequence[int], features: slice | np.ndarray = slice(None)) -> Moments:
+        """The same samples at one level or some of them, and of some features; the axes stay (level, feature)."""
+        levels = np.atleast_1d(levels)
+        return Moments(self.count, *(part[levels][:, features] for part in (self.mean, self.m2, self.m2_within)))
+
     @property
     def variance(self) -> np.ndarray:
-        """Population variance, floored at 1e-6 (section 2), float64 (level, feature)."""
+        """v of theory (3): population variance, floored at ``VARIANCE_FLOOR``, float64 (level, feature)."""
         return np.maximum(self.m2 / self.count, VARIANCE_FLOOR)
+
+    @property
+    def m2_between(self) -> np.ndarray:
+        """What ``m2_within`` leaves of ``m2``: draws x squared deviations of the images' means, summed (theory 14).
+
+        Rounding may leave that of a dead feature just below 0: it is 0 then.
+        """
+        return np.maximum(self.m2 - self.m2_within, 0.0)
+
+
+def feature_columns(taps: Sequence[Tap]) -> dict[str, slice]:
+    """Tap -> its slice of the feature axis: C means, then C standard deviations (theory 2)."""
+    edges = np.cumsum([0, *(2 * tap.channels for tap in taps)]).tolist()
+    return {tap.name: slice(*pair) for tap, *pair in zip(taps, edges[:-1], edges[1:], strict=True)}
+
+
+def sum_per_tap(values: np.ndarray, columns: Mapping[str, slice]) -> np.ndarray:
+    """Sums over each tap's features, (..., feature) -> (..., tap), dtype as given."""
+    return np.stack([values[..., part].sum(axis=-1) for part in columns.values()], axis=-1)
+
+
+def mean_per_tap(values: np.ndarray, columns: Mapping[str, slice]) -> np.ndarray:
+    """Averages over each tap's features, (..., feature) -> (..., tap), dtype as given."""
+    return np.stack([values[..., part].mean(axis=-1) for part in columns.values()], axis=-1)
+
+
+def mean_over_draws(scores: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+    """Scores averaged over the noise draws (theory 3), (image, draw, ...) -> (image, ...).
+
+    Args:
+        scores: float32, as a run stores them.
+        dtype: of the sum and the result. float64 wherever numbers follow; float32 where scores are kept or shown as
+            such: the score table, the median image of a set, and what a run's detectors and best cells are made of.
+    """
+    return scores.mean(axis=1, dtype=dtype)
 
 
 def slot_scores(block: np.ndarray, moments: Moments, columns: Mapping[str, slice]) -> np.ndarray:

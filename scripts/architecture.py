@@ -1,6 +1,6 @@
 """Draws the README's picture of the architecture from the imports of the sources: `python scripts/architecture.py`.
 
-A box is a room of `cfs_explore` (a folder or a file of its own), as wide as it has code; it stands above every room that
+A box is a room of `cfs_explore` (a folder or a file of its own), as wide as it has code; it stands above all rooms that
 it imports. A line goes to each imported room that is not reached by way of another one.
 """
 

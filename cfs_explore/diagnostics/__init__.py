@@ -15,7 +15,6 @@ from cfs_explore.diagnostics.channels import (
     channel_contributions,
     participation_ratio,
     sparsity_curve,
-    tap_columns,
     top_channel_auroc,
 )
 from cfs_explore.diagnostics.checks import ScoreError
@@ -169,7 +168,6 @@ __all__ = [
     "statistic_scores",
     "statistic_table",
     "straddle_share",
-    "tap_columns",
     "tap_curve",
     "tap_moments",
     "tap_summary",

@@ -7,13 +7,12 @@ its variance follows from theirs: no correlation between the scores has to be mo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 
 from cfs_explore.diagnostics.checks import ScoreError, require_level
 from cfs_explore.diagnostics.groups import Groups, independent, mean_variance, variance_of_means
-from cfs_explore.diagnostics.intervals import auroc_interval
+from cfs_explore.diagnostics.intervals import auroc_interval, z_of
 from cfs_explore.diagnostics.metrics import Estimate
 
 
@@ -70,5 +69,5 @@ def mean_over_sets(
         total = sum(map(len, ood_placements))
         shares = [(part - part.mean()) * (total / (sets * len(part))) for part in ood_placements]
         var = float(groups.variance(of_id, np.concatenate(shares)[None])[0])
-    half = NormalDist().inv_cdf(0.5 + level / 2) * float(np.sqrt(var)) if var > 0 else float("nan")
+    half = z_of(level) * float(np.sqrt(var)) if var > 0 else float("nan")
     return Estimate(value, value - half, value + half)

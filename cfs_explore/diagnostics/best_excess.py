@@ -111,14 +111,9 @@ def _variances(trained: Pool, own: Picked, copies: list[Pool], picked: list[Pick
     """Of the trained side, of the control and of their difference, (3, 1)."""
 
     def judge(place: tuple[int, int], half: Half) -> list[np.ndarray]:
-        mine = _placed(trained, own.cell[place], half)
-        others = [_placed(pool, each.cell[place], half) for pool, each in zip(copies, picked, strict=True)]
+        mine = Placed.of_picked(*trained, own.cell[place], half)
+        others = [Placed.of_picked(*pool, each.cell[place], half) for pool, each in zip(copies, picked, strict=True)]
         theirs = Placed.mean(others)
         return [mine.judged.var, theirs.judged.var, mine.minus(theirs).judged.var]
 
     return judging_variances(splits, judge)
-
-
-def _placed(pool: Pool, cell: int, half: Half) -> Placed:
-    """Placements of one cell among the images that judge."""
-    return Placed.of(pool[0][None, cell, half.id], pool[1][None, cell, half.ood], half.groups)

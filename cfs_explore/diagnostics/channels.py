@@ -1,23 +1,22 @@
 """What each channel feature adds to the difference of the mean scores (theory 10), and how few of them carry it.
 
-Moments are mappings with ``count`` (samples: images x draws), ``mean`` and ``m2`` (summed squared deviations),
-float64 (level, feature), as ``store.Run.moments`` reads them; the feature axis is cut per tap by ``columns``.
+Moments are (level, feature), as ``store.Run.moments`` reads them; the feature axis is cut per tap by ``columns``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from cfs_explore.contracts import VARIANCE_FLOOR, Tap
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level
 from cfs_explore.diagnostics.delong import delong
 from cfs_explore.diagnostics.groups import Groups, independent, taken
 from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.splits import FEWEST
+from cfs_explore.scoring import Moments
 
 
 class Contributions(NamedTuple):
@@ -31,22 +30,14 @@ class Contributions(NamedTuple):
         return self.mean_shift + self.variance_change
 
 
-def tap_columns(taps: Sequence[Tap]) -> dict[str, slice]:
-    """Tap -> its slice of the feature axis: C means, then C standard deviations (theory 2)."""
-    edges = np.cumsum([0, *(2 * tap.channels for tap in taps)]).tolist()
-    return {tap.name: slice(*pair) for tap, *pair in zip(taps, edges[:-1], edges[1:], strict=True)}
-
-
-def variance(moments: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The diagonal head's v: population variance of ID-train features, floored (theory 3), (level, feature)."""
-    return np.maximum(moments["m2"] / moments["count"], VARIANCE_FLOOR)
+def pooled_features(width: int) -> dict[str, np.ndarray]:
+    """What the 2C features of a tap are (theory 2): channel (position) and pooling ("mean" or "std"), (2C,) each."""
+    channels = np.arange(width // 2)
+    return {"channel": np.tile(channels, 2), "pooling": np.repeat(["mean", "std"], len(channels))}
 
 
 def channel_contributions(
-    train: Mapping[str, np.ndarray],
-    id_test: Mapping[str, np.ndarray],
-    ood: Mapping[str, np.ndarray],
-    columns: Mapping[str, slice],
+    train: Moments, id_test: Moments, ood: Moments, columns: Mapping[str, slice]
 ) -> Contributions:
     """c_j of every feature at every level (theory 10).
 
@@ -62,10 +53,9 @@ def channel_contributions(
         ScoreError: moments of different shapes, not finite, or columns that do not cover the features.
     """
     _check_moments(train, id_test, ood, columns)
-    v = variance(train)
-    m0, m = id_test["mean"], ood["mean"]
-    shift = (m - m0) * (m + m0 - 2 * train["mean"]) / v  # (m - mu)^2 - (m0 - mu)^2 without cancellation
-    change = (ood["m2"] / ood["count"] - id_test["m2"] / id_test["count"]) / v
+    v, m0, m = train.variance, id_test.mean, ood.mean
+    shift = (m - m0) * (m + m0 - 2 * train.mean) / v  # (m - mu)^2 - (m0 - mu)^2 without cancellation
+    change = (ood.m2 / ood.count - id_test.m2 / id_test.count) / v
     for part in (shift, change):
         for c in columns.values():
             part[:, c] /= c.stop - c.start
@@ -197,18 +187,18 @@ def _squares(
     return squares[0], squares[1]
 
 
-def _check_moments(train: Mapping, id_test: Mapping, ood: Mapping, columns: Mapping[str, slice]) -> None:
-    shape = np.shape(train["mean"])
+def _check_moments(train: Moments, id_test: Moments, ood: Moments, columns: Mapping[str, slice]) -> None:
+    shape = train.mean.shape
     for name, moments in (("train", train), ("id_test", id_test), ("ood", ood)):
-        if len(shape) != 2 or np.shape(moments["mean"]) != shape or np.shape(moments["m2"]) != shape:
+        if len(shape) != 2 or moments.mean.shape != shape or moments.m2.shape != shape:
             raise ScoreError(
                 "Moments must have mean and m2 of one shape (level, feature). "
-                f"Got {np.shape(moments['mean'])} for {name} and {shape} for train."
+                f"Got {moments.mean.shape} for {name} and {shape} for train."
             )
-        if moments["count"] < 1:
+        if moments.count < 1:
             raise ScoreError(f"The moments of {name} rest on no sample.")
-        require_finite(moments["mean"], f"The means of {name}")
-        require_finite(moments["m2"], f"The squared deviations of {name}")
+        require_finite(moments.mean, f"The means of {name}")
+        require_finite(moments.m2, f"The squared deviations of {name}")
     starts, stops = [c.start for c in columns.values()], [c.stop for c in columns.values()]
     if [*starts, shape[1]] != [0, *stops]:
         raise ScoreError(

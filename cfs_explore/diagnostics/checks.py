@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cfs_explore.errors import CFSError
+from cfs_explore.scoring import mean_over_draws
 
 
 class ScoreError(CFSError, ValueError):
@@ -58,7 +59,7 @@ def cell_rows(scores: np.ndarray) -> np.ndarray:
     n, _, levels, taps = scores.shape
     rows = np.empty((levels, taps, n))
     for k in range(levels):  # level by level: the whole map twice in float64 would be large
-        rows[k] = scores[:, :, k].mean(axis=1, dtype=np.float64).T
+        rows[k] = mean_over_draws(scores[:, :, k]).T
     return rows.reshape(-1, n)
 
 

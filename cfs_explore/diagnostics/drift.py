@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ import pandas as pd
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level
 from cfs_explore.diagnostics.groups import Members, standard_error
+from cfs_explore.diagnostics.intervals import z_of
 
 #: What changes against the clean image at the cleanest conditioning.
 CAUSES = ("noise", "conditioning", "both")
@@ -85,5 +85,5 @@ def _mean_interval(
         return mean, unknown, unknown.copy()
     error = standard_error(values, groups)
     relative = np.divide(error, mean, out=np.zeros(mean.shape), where=mean > 0)
-    factor = np.exp(NormalDist().inv_cdf(0.5 + level / 2) * relative)
+    factor = np.exp(z_of(level) * relative)
     return mean, mean / factor, mean * factor

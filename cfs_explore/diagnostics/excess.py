@@ -18,6 +18,7 @@ from cfs_explore.diagnostics.checks import ScoreError, require_level, score_rows
 from cfs_explore.diagnostics.delong import DeLong, placements
 from cfs_explore.diagnostics.groups import Groups, independent, variance_of_means
 from cfs_explore.diagnostics.intervals import auroc_limits, find_root, mover_limits
+from cfs_explore.diagnostics.splits import Half
 
 #: p-values below that of this normal quantile are not told apart.
 _LARGEST_Z = 12.0
@@ -34,6 +35,11 @@ class Placed(NamedTuple):
     def of(cls, id_rows: np.ndarray, ood_rows: np.ndarray, groups: Groups | None = None) -> Placed:
         """Of scores (cells, n_id) and (cells, n_ood), higher = more OOD."""
         return cls(*placements(id_rows, ood_rows), groups)
+
+    @classmethod
+    def of_picked(cls, id_rows: np.ndarray, ood_rows: np.ndarray, cell: int, half: Half) -> Placed:
+        """Of one cell of scores as for ``of``, among the images of the half that judges it (theory 3)."""
+        return cls.of(id_rows[None, cell, half.id], ood_rows[None, cell, half.ood], half.groups)
 
     @classmethod
     def mean(cls, copies: list[Placed]) -> Placed:

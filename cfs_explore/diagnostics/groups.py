@@ -267,5 +267,9 @@ def variance_of_means(id_values: np.ndarray, ood_values: np.ndarray, groups: Gro
 
 def mean_variance(values: np.ndarray) -> np.ndarray:
     """Variance of each row's mean, of independent images; NaN for a single value."""
-    size = values.shape[1]
-    return np.var(values, axis=1, ddof=1) / size if size > 1 else np.full(len(values), np.nan)
+    return sample_variance(values) / values.shape[1]
+
+
+def sample_variance(values: np.ndarray) -> np.ndarray:
+    """Variance of each row (rows, n) with n - 1; NaN for a single value."""
+    return np.var(values, axis=1, ddof=1) if values.shape[1] > 1 else np.full(len(values), np.nan)

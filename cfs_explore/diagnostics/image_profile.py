@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.contracts import Cell, Level, Tap
+from cfs_explore.diagnostics.auroc_map import cell_columns
+from cfs_explore.diagnostics.channels import pooled_features
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, require_finite, score_maps
 from cfs_explore.diagnostics.compose import compose
 from cfs_explore.diagnostics.conformal import conformal_p_values, id_percentiles
@@ -65,22 +67,8 @@ def cell_profile(
     reference, scores = cell_rows(others), cell_rows(image)[:, 0]
     draws = image[0].reshape(len(image[0]), -1).astype(np.float64)
     medians = np.median(reference, axis=1)
-    frame = pd.DataFrame(
-        [
-            {
-                "level": k,
-                "lam": level.lam,
-                "requested": level.requested,
-                "tap": tap.name,
-                "tap_index": t,
-                "region": tap.region,
-                "depth": tap.depth,
-                "resolution": tap.resolution,
-            }
-            for k, level in enumerate(levels)
-            for t, tap in enumerate(taps)
-        ]
-    )
+    order = ["level", "lam", "requested", "tap", "tap_index", "region", "depth", "resolution"]
+    frame = cell_columns(levels, taps)[order]
     below, equal = ((compare(reference, scores[:, None])).sum(axis=1) for compare in (np.less, np.equal))
     return frame.assign(
         score=scores,
@@ -160,12 +148,10 @@ def feature_profile(snapshot: np.ndarray, mean: np.ndarray, variance: np.ndarray
     if not (variance > 0).all():
         raise ScoreError("variance must be positive: floor it as the diagonal head does.")
     z = (values - mean) / np.sqrt(variance)
-    channels = np.arange(values.size // 2)
     total = float((z**2).sum())
     return pd.DataFrame(
         {
-            "channel": np.tile(channels, 2),
-            "pooling": np.repeat(["mean", "std"], len(channels)),
+            **pooled_features(values.size),
             "value": values,
             "z": z,
             "square": z**2,

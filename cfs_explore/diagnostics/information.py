@@ -10,6 +10,7 @@ import pandas as pd
 
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level, score_rows
 from cfs_explore.diagnostics.groups import Groups, independent, variance_of_means
+from cfs_explore.diagnostics.intervals import z_of
 
 FOLDS = 5
 #: Knots of the restricted cubic splines, as shares of the images (Harrell 2015, table 2.3).
@@ -185,4 +186,4 @@ def _class_mean(
     parts = values[:, ~is_ood], values[:, is_ood]
     mean = sum(part.mean(axis=1) for part in parts) / 2
     var = variance_of_means(*parts, groups) / 4
-    return mean, NormalDist().inv_cdf((1 + level) / 2) * np.sqrt(var)
+    return mean, z_of(level) * np.sqrt(var)

@@ -133,8 +133,7 @@ def honest_range(
     best, mirrored = pick_best(id_rows, ood_rows, splits), pick_best(-id_rows, -ood_rows, splits)
 
     def judge(place: tuple[int, int], half: Half) -> list[np.ndarray]:
-        levels = (each.cell[place] for each in (best, mirrored))
-        sides = [Placed.of(id_rows[None, k, half.id], ood_rows[None, k, half.ood], half.groups) for k in levels]
+        sides = [Placed.of_picked(id_rows, ood_rows, each.cell[place], half) for each in (best, mirrored)]
         return [side.judged.var for side in (*sides, sides[0].minus(sides[1]))]
 
     variances = judging_variances(splits, judge)  # of the best, of the worst, of their difference

@@ -7,7 +7,6 @@ ranking is judged by its Spearman correlation with the measured AUROC over all c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,8 @@ from cfs_explore.diagnostics.auroc_map import cell_columns
 from cfs_explore.diagnostics.bootstrap import resample_counts
 from cfs_explore.diagnostics.checks import cell_rows, require_level, score_maps
 from cfs_explore.diagnostics.delong import delong, placements
-from cfs_explore.diagnostics.groups import Groups, Members, set_weights, weights
-from cfs_explore.diagnostics.intervals import auroc_interval
+from cfs_explore.diagnostics.groups import Groups, Members, sample_variance, set_weights, weights
+from cfs_explore.diagnostics.intervals import auroc_interval, z_of
 from cfs_explore.diagnostics.metrics import Estimate
 from cfs_explore.diagnostics.predicted_auroc import normal_prediction
 
@@ -50,7 +49,7 @@ def proxy_table(
     for kind, scores in proxy_scores.items():
         id_rows, proxy_rows = (cell_rows(values) for values in score_maps(id_scores, scores))
         delta = proxy_rows.mean(axis=1) - id_rows.mean(axis=1)
-        var_id, var_proxy = _sample_variance(id_rows), _sample_variance(proxy_rows)
+        var_id, var_proxy = sample_variance(id_rows), sample_variance(proxy_rows)
         pairs = np.arange(id_rows.shape[1]) if groups is None else groups.codes
         count = len(pairs) if groups is None else groups.count
         value, var = delong(id_rows, proxy_rows, Groups(pairs, pairs))
@@ -153,7 +152,7 @@ def rank_estimate(
     again = np.clip(again[np.isfinite(again)], -1 + 1e-9, 1 - 1e-9)
     if not abs(value) < 1 - 1e-9 or len(again) < 2:
         return unknown._replace(value=value)
-    half = NormalDist().inv_cdf(0.5 + level / 2) * np.arctanh(again).std(ddof=1)
+    half = z_of(level) * np.arctanh(again).std(ddof=1)
     return Estimate(value, float(np.tanh(np.arctanh(value) - half)), float(np.tanh(np.arctanh(value) + half)))
 
 
@@ -164,7 +163,3 @@ def _weighted(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nda
     mean = weights.T @ rows.T / n
     square = weights.T @ np.square(rows).T / n
     return mean + centre[:, 0], np.maximum(square - mean**2, 0.0) * (n / (n - 1))
-
-
-def _sample_variance(rows: np.ndarray) -> np.ndarray:
-    return rows.var(axis=1, ddof=1) if rows.shape[1] > 1 else np.full(len(rows), np.nan)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
 from cfs_explore.diagnostics.checks import require_level
 from cfs_explore.diagnostics.groups import Members, standard_error
+from cfs_explore.diagnostics.intervals import z_of
 from cfs_explore.diagnostics.parallel import thread_map
 from cfs_explore.diagnostics.reliability import score_draws
 
@@ -40,7 +40,7 @@ def rank_agreement(scores: np.ndarray, level: float = 0.95, groups: Members | No
         return RankAgreement(*(np.full(shape, np.nan) for _ in range(3)))
     cells = np.ascontiguousarray(scores.reshape(n, draws, -1).transpose(2, 1, 0))  # (cell, draw, image)
     value, error = np.array(thread_map(lambda cell: _agreement(cell, groups), cells)).T
-    z = NormalDist().inv_cdf(0.5 + level / 2)
+    z = z_of(level)
     with np.errstate(divide="ignore", invalid="ignore"):
         half = z * error / (1 - value**2)
         lo, hi = np.tanh(np.arctanh(value) - half), np.tanh(np.arctanh(value) + half)

@@ -14,6 +14,7 @@ import numpy as np
 
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level
 from cfs_explore.diagnostics.groups import Members
+from cfs_explore.scoring import Moments, sum_per_tap
 
 
 class Reliability(NamedTuple):
@@ -63,7 +64,7 @@ def icc_interval(
 
 
 def feature_reliability(
-    moments: Mapping[str, np.ndarray],
+    moments: Moments,
     variance: np.ndarray,
     columns: Mapping[str, slice],
     draws: int,
@@ -73,21 +74,17 @@ def feature_reliability(
     """ICC of the whitened snapshots of each tap, (L, T) each, with the limits of ``icc_interval``.
 
     Args:
-        moments: count (images x draws), m2 and m2_within (L, feature) of one set, as a run stores them.
-        variance: v of ID-train, floored, (L, feature).
+        moments: of one set, (L, feature). variance: of ID-train, floored, (L, feature).
         columns: tap -> slice of the feature axis, in tap order.
         draws: M.
         groups: of the images (theory 28).
     """
-    images = int(moments["count"]) // draws
+    images = moments.count // draws
     shape = (len(variance), len(columns))
     if draws < 2 or images < 2:
         return Reliability(*(np.full(shape, np.nan) for _ in range(3)))
-    # Rounding may leave a between-image sum of a dead feature just below 0.
-    between = np.maximum(moments["m2"] - moments["m2_within"], 0) / variance
-    within = moments["m2_within"] / variance
-    msb = np.stack([between[:, part].sum(axis=1) for part in columns.values()], axis=1) / (images - 1)
-    msw = np.stack([within[:, part].sum(axis=1) for part in columns.values()], axis=1) / (images * (draws - 1))
+    msb = sum_per_tap(moments.m2_between / variance, columns) / (images - 1)
+    msw = sum_per_tap(moments.m2_within / variance, columns) / (images * (draws - 1))
     return Reliability(icc(msb, msw, draws), *icc_interval(msb, msw, images, draws, level, groups))
 
 

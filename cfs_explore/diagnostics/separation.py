@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.diagnostics.auroc_map import cell_columns
-from cfs_explore.diagnostics.channels import (
-    Contributions,
-    channel_contributions,
-    participation_ratio,
-    tap_columns,
-    variance,
-)
+from cfs_explore.diagnostics.channels import Contributions, channel_contributions, participation_ratio
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, score_maps
 from cfs_explore.diagnostics.delong import delong
-from cfs_explore.diagnostics.groups import Groups, Members, independent, mean_variance, variance_of_means
-from cfs_explore.diagnostics.intervals import auroc_interval
+from cfs_explore.diagnostics.groups import (
+    Groups,
+    Members,
+    independent,
+    mean_variance,
+    sample_variance,
+    variance_of_means,
+)
+from cfs_explore.diagnostics.intervals import auroc_interval, z_of
 from cfs_explore.diagnostics.predicted_auroc import cantelli_bound, normal_prediction
+from cfs_explore.scoring import Moments, feature_columns, mean_per_tap, sum_per_tap
 
-_Z = NormalDist().inv_cdf(0.975)
+_Z = z_of(0.95)
 
 
 def separation_table(
-    moments: tuple[Mapping, Mapping, Mapping],
+    moments: tuple[Moments, Moments, Moments],
     scores: tuple[np.ndarray, np.ndarray],
     levels: Sequence[Level],
     taps: Sequence[Tap],
@@ -37,8 +38,7 @@ def separation_table(
     """One row per cell of one OOD set; every interval is a 95 % one.
 
     Args:
-        moments: of ID-train, ID-test and the OOD set: count, mean, m2, m2_within as ``Run.moments`` gives them,
-            (level, feature), at these levels and taps.
+        moments: of ID-train, ID-test and the OOD set, (level, feature), at these levels and taps.
         scores: slot scores of ID-test and the OOD set, (image, draw, level, tap).
         levels, taps: the L levels and T taps.
         pair_squares: sums (level, tap) and number of pairs of ID-test (``Run.pair_squares``); None where unknown.
@@ -58,11 +58,11 @@ def separation_table(
         raise ScoreError(
             f"The scores have {id_scores.shape[2:]} levels and taps. Got {len(levels)} levels and {len(taps)} taps."
         )
-    columns = tap_columns(taps)
+    columns = feature_columns(taps)
     parts = channel_contributions(train, id_test, ood, columns)
-    shift, change = (_per_tap(part, columns).ravel() for part in parts)
+    shift, change = (sum_per_tap(part, columns).ravel() for part in parts)
     id_rows, ood_rows = cell_rows(id_scores), cell_rows(ood_scores)
-    var_id, var_ood = (_sample_variance(rows) for rows in (id_rows, ood_rows))
+    var_id, var_ood = (sample_variance(rows) for rows in (id_rows, ood_rows))
     n_id, n_ood = id_rows.shape[1], ood_rows.shape[1]
     delta = shift + change
     apart = independent(groups, n_id, n_ood)
@@ -117,7 +117,7 @@ def effective_dimension(
 
 
 def _fluctuation(
-    train: Mapping,
+    train: Moments,
     id_scores: np.ndarray,
     columns: Mapping[str, slice],
     pair_squares: tuple[np.ndarray, int] | None,
@@ -128,7 +128,7 @@ def _fluctuation(
     sums, pairs = pair_squares if pair_squares is not None else (np.full(shape, np.nan), 0)
     if np.shape(sums) != shape:
         raise ScoreError(f"pair_squares must have sums of shape {shape} (level, tap). Got {np.shape(sums)} instead.")
-    trace = _per_tap(train["m2"] / train["count"] / variance(train), columns)
+    trace = sum_per_tap(train.m2 / train.count / train.variance, columns)
     d = np.array([c.stop - c.start for c in columns.values()])
     dimension, expected = effective_dimension(sums, pairs, trace, d)
     measured, error = (np.empty(shape) for _ in range(2))
@@ -152,7 +152,7 @@ def _fluctuation(
 
 
 def _mean_shift_half(
-    train: Mapping, id_test: Mapping, ood: Mapping, counts: tuple[float, float], columns: Mapping[str, slice]
+    train: Moments, id_test: Moments, ood: Moments, counts: tuple[float, float], columns: Mapping[str, slice]
 ) -> np.ndarray:
     """Half-width of an interval of the mean shift that holds for any correlation of the features, (level, tap).
 
@@ -161,14 +161,13 @@ def _mean_shift_half(
     (draws of one image are no further images; ``counts`` has groups as if their images were all alike). The sets are
     independent; mu and v are taken as known.
     """
-    v, halves = variance(train), []
+    v, halves = train.variance, []
     for moments, n in zip((id_test, ood), counts, strict=True):
         if n < 2:
             return np.full((len(v), len(columns)), np.nan)
-        between = np.maximum(moments["m2"] - moments["m2_within"], 0.0) / moments["count"]  # variance of image means
-        reach = _Z * np.sqrt(between / (n - 1))
-        change = (2 * np.abs(moments["mean"] - train["mean"]) * reach + reach**2) / v
-        halves.append(_per_tap(change, columns) / [c.stop - c.start for c in columns.values()])
+        reach = _Z * np.sqrt(moments.m2_between / moments.count / (n - 1))  # of the variance of image means
+        change = (2 * np.abs(moments.mean - train.mean) * reach + reach**2) / v
+        halves.append(mean_per_tap(change, columns))
     return np.hypot(*halves)
 
 
@@ -191,16 +190,6 @@ def _welch_half(id_rows: np.ndarray, ood_rows: np.ndarray, groups: Groups | None
 
 def _interval(name: str, value: np.ndarray, half: np.ndarray) -> dict[str, np.ndarray]:
     return {name: value, f"{name}_lo": value - half, f"{name}_hi": value + half}
-
-
-def _sample_variance(rows: np.ndarray) -> np.ndarray:
-    """Variance with n - 1 over the last axis; NaN for a single image."""
-    return rows.var(axis=-1, ddof=1) if rows.shape[-1] > 1 else np.full(rows.shape[:-1], np.nan)
-
-
-def _per_tap(values: np.ndarray, columns: Mapping[str, slice]) -> np.ndarray:
-    """Sum over each tap's features, (level, tap)."""
-    return np.stack([values[:, c].sum(axis=1) for c in columns.values()], axis=1)
 
 
 def _participation(parts: Contributions, columns: Mapping[str, slice]) -> np.ndarray:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -22,13 +21,14 @@ import pandas as pd
 from cfs_explore.diagnostics.channels import channel_contributions
 from cfs_explore.diagnostics.checks import ScoreError
 from cfs_explore.diagnostics.delong import delong
-from cfs_explore.diagnostics.intervals import auroc_interval
+from cfs_explore.diagnostics.intervals import auroc_interval, z_of
 from cfs_explore.diagnostics.predicted_auroc import cantelli_bound, normal_prediction
+from cfs_explore.scoring import Moments
 
 #: How features hang together: all pairs alike, or the less the farther apart (rho^|i - j|).
 PATTERNS = ("equal", "neighbours")
 
-_Z = NormalDist().inv_cdf(0.975)
+_Z = z_of(0.95)
 
 
 @dataclass(frozen=True)
@@ -240,11 +240,12 @@ def _parts(sample: TapSample) -> tuple[float, float]:
     """Mean shift and variance change (10) of the sample, as the separation page computes them."""
     n = sample.id.shape[1]
     means = [features.mean(axis=1) for features in sample]
+    nothing = np.zeros_like(means[0])[None]
     id_test, ood = (
-        {"count": n, "mean": mean[None], "m2": np.square(features - mean[:, None]).sum(axis=1)[None]}
+        Moments(n, mean[None], np.square(features - mean[:, None]).sum(axis=1)[None], nothing)  # one draw each
         for features, mean in zip(sample, means, strict=True)
     )
-    train = {"count": 1, "mean": np.zeros_like(id_test["mean"]), "m2": np.ones_like(id_test["mean"])}
+    train = Moments(1, nothing, np.ones_like(nothing), nothing)
     parts = channel_contributions(train, id_test, ood, {"tap": slice(0, len(sample.id))})
     return float(parts.mean_shift.sum()), float(parts.variance_change.sum())
 

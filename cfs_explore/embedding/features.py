@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cfs_explore.diagnostics import tap_columns
-from cfs_explore.diagnostics.channels import variance
 from cfs_explore.embedding.errors import EmbeddingError
+from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
 
 
@@ -30,10 +29,9 @@ def snapshot_features(run: Run, taps: Sequence[str], role: str, name: str | None
     """
     if not taps or len(set(taps)) != len(taps):
         raise EmbeddingError(f"Name at least one kept tap, each once. Got {list(taps)} instead.")
-    moments = run.moments("id_train")
-    level = run.manifest.kept["level"]
-    mean, spread = moments["mean"][level], np.sqrt(variance(moments)[level])
-    columns = tap_columns(run.taps)
+    train = run.moments("id_train").at(run.manifest.kept["level"])
+    mean, spread = train.mean[0], np.sqrt(train.variance[0])
+    columns = feature_columns(run.taps)
     blocks = []
     for tap in taps:
         block = run.snapshots(tap, role, name)

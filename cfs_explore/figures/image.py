@@ -14,15 +14,14 @@ from cfs_explore.diagnostics import (
     detector_profile,
     exceedance,
     feature_profile,
-    tap_columns,
 )
-from cfs_explore.diagnostics.channels import variance
 from cfs_explore.errors import RunError
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import as_cells, cell_label, preset_cells
 from cfs_explore.figures.figure import Figure, file_stem
 from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError
 from cfs_explore.figures.options import Option
+from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
 
@@ -112,9 +111,9 @@ def _feature_table(run: Run, image: Image, cell: int) -> pd.DataFrame:
     """The pooled features of a kept cell (``feature_profile``), first draw, by the moments of ID-train."""
     level, tap = divmod(cell, len(run.taps))
     name = run.taps[tap].name
-    columns, train = tap_columns(run.taps)[name], run.moments("id_train")
+    train = run.moments("id_train").at(level, feature_columns(run.taps)[name])
     snapshot = run.snapshots(name, image.role, image.name)[image.row]
-    return feature_profile(snapshot, train["mean"][level, columns], variance(train)[level, columns])
+    return feature_profile(snapshot, train.mean[0], train.variance[0])
 
 
 def over_cells(run: Run, choices: Choices, theme: str) -> Figure:

@@ -11,6 +11,7 @@ from cfs_explore.charts import short_tap_name
 from cfs_explore.diagnostics import SCALES, SIDES, Groups, complementarity, joint_separability
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.needs import NotMeasuredError
+from cfs_explore.scoring import mean_over_draws
 from cfs_explore.store import Run
 
 ONE_TAP = "This exploration measured a single tap: there is no pair to compare."
@@ -66,7 +67,7 @@ def pair_gains(run: Run, choices: Choices) -> pd.DataFrame:
 def _scores(run: Run, ood: str, pair: tuple[int, int], levels: slice) -> list[np.ndarray]:
     """Averaged over draws, float64 (level, image), four times as of ``pair_scores``."""
     sets = (run.scores(*which)[:, :, levels, list(pair)] for which in (("id_test",), ("ood", ood)))
-    return [side for scores in sets for side in scores.mean(axis=1, dtype=np.float64).transpose(2, 1, 0)]
+    return [side for scores in sets for side in mean_over_draws(scores).transpose(2, 1, 0)]
 
 
 def _numbers(run: Run, ood: str, pair: tuple[int, int], level: int) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from cfs_explore.figures.figure import Figure, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError
 from cfs_explore.figures.options import Option, read_whole_number
 from cfs_explore.headlines.probe import format_score
+from cfs_explore.scoring import mean_over_draws
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
 
@@ -115,7 +116,7 @@ def z_scores(run: Run, view: TapView, level: int, roles: Mapping[str, str], them
 
 def typical(run: Run, role: str, name: str | None, level: int, tap: int) -> int:
     """Position of the image whose score in a cell is the median of its set."""
-    means = run.scores(role, name)[:, :, level, tap].mean(axis=1)
+    means = mean_over_draws(run.scores(role, name)[:, :, level, tap], np.float32)
     return int(np.argsort(means, kind="stable")[(len(means) - 1) // 2])
 
 

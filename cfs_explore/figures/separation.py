@@ -16,13 +16,15 @@ from cfs_explore.charts import (
     top_channels_chart,
 )
 from cfs_explore.charts.theme import format_value
-from cfs_explore.diagnostics import channel_contributions, participation_ratio, sparsity_curve, tap_columns
+from cfs_explore.diagnostics import channel_contributions, participation_ratio, sparsity_curve
+from cfs_explore.diagnostics.channels import pooled_features
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.options import Option
 from cfs_explore.headlines.separation import coverage
+from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
 
@@ -99,18 +101,14 @@ def along_taps(run: Run, choices: Choices, theme: str) -> Figure:
 def channel_table(run: Run, choices: Choices) -> pd.DataFrame:
     """A cell's features: channel, pooling (mean, std), contribution c_j and its two parts (theory 10)."""
     level, tap = divmod(choices.cell, len(run.taps))
-    columns = tap_columns(run.taps)[run.taps[tap].name]
+    columns = feature_columns(run.taps)[run.taps[tap].name]
     width = columns.stop - columns.start
-    moments = [
-        {key: values if key == "count" else values[level : level + 1, columns] for key, values in which.items()}
-        for which in (run.moments("id_train"), run.moments("id_test"), run.moments("ood", choices.ood))
-    ]
+    sets = (("id_train",), ("id_test",), ("ood", choices.ood))
+    moments = [run.moments(*which).at(level, columns) for which in sets]
     parts = channel_contributions(*moments, {"cell": slice(0, width)})
-    channels = np.arange(width // 2)
     return pd.DataFrame(
         {
-            "channel": np.tile(channels, 2),
-            "pooling": np.repeat(["mean", "std"], len(channels)),
+            **pooled_features(width),
             "contribution": parts.total[0],
             "mean_shift": parts.mean_shift[0],
             "variance_change": parts.variance_change[0],

@@ -11,6 +11,7 @@ import pandas as pd
 
 from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Level
+from cfs_explore.corruption import to_signed
 from cfs_explore.diagnostics import aligned_lams
 from cfs_explore.errors import RunError
 from cfs_explore.levels import RELATIVE_ALIGNMENTS
@@ -52,7 +53,7 @@ def match_relative_levels(
     if own is None:
         inputs, ids = train.inputs(), train.rows(["image_id"])["image_id"].to_numpy()
         rows = np.unique(np.linspace(0, len(ids) - 1, ALIGNMENT_IMAGES).round().astype(int))
-        images = inputs[rows].astype(np.float32) / 127.5 - 1.0
+        images = to_signed(inputs[rows])
         own = alignment_curve(backbone, images, ids[rows].tolist(), spec.seed)
         write_table(path, own)
     wanted = reference_curve(spec)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cfs_explore.corruption import keyed_noise
+from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.extraction import Extractor
 from cfs_explore.locations import runs_root
 from cfs_explore.settings import read_settings
@@ -73,7 +73,7 @@ class Measurement:
                 self.after_reuse(self.forwards(len(ids)))
                 return block, True
         batch_size = self.extractor.batch_size
-        x0 = pixels.astype(np.float32) / 127.5 - 1.0
+        x0 = to_signed(pixels)
         noise = keyed_noise(ids, self.draws, self.extractor.backbone.input_shape, self.seed)
         block = self.extractor(x0, noise)
         if key is not None and self.extractor.batch_size == batch_size:  # it shrinks when memory runs out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cfs_explore.contracts import ROLES
-from cfs_explore.corruption import keyed_noise
+from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.diagnostics import delong
 from cfs_explore.extraction import PRECISIONS, Extractor
 from cfs_explore.pipeline.plan import Plan
@@ -52,6 +52,6 @@ def bf16_auroc_change(extractors: dict[str, Extractor], sets: dict[str, SetWork]
 
 
 def _block(extractor: Extractor, work: SetWork, seed: int) -> np.ndarray:
-    inputs = work.inputs()[:CHECK_IMAGES].astype(np.float32) / 127.5 - 1.0
+    inputs = to_signed(work.inputs()[:CHECK_IMAGES])
     ids = work.rows(["image_id"])["image_id"].tolist()[: len(inputs)]
     return extractor(inputs, keyed_noise(ids, 1, extractor.backbone.input_shape, seed))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Level
-from cfs_explore.corruption import keyed_noise
+from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.errors import TapError
 from cfs_explore.extraction import Extractor, select_taps
 from cfs_explore.store import SetWork
@@ -31,7 +29,7 @@ def find_presets(backbone: Backbone, level: Level, train: SetWork, seed: int) ->
         structural = choose_taps(taps)
     except TapError:
         return {}
-    inputs = train.inputs()[:PROBE_IMAGES].astype(np.float32) / 127.5 - 1.0
+    inputs = to_signed(train.inputs()[:PROBE_IMAGES])
     ids = train.rows(["image_id"])["image_id"].tolist()[: len(inputs)]
     probe = Extractor(backbone, [level], select_taps(taps, candidates(taps)))
     block = probe(inputs, keyed_noise(ids, PROBE_DRAWS, backbone.input_shape, seed))

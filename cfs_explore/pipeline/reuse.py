@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfs_explore.contracts import Tap
-from cfs_explore.extraction import feature_columns
 from cfs_explore.images.prepare import COLUMNS
 from cfs_explore.locations import absolute, absolute_source, locate_run
 from cfs_explore.pipeline.prepare import PlannedSet
+from cfs_explore.scoring import feature_columns
 from cfs_explore.spec import IdSpec, RunSpec
 from cfs_explore.store import Run, SetWork, write_table
 from cfs_explore.store.files import remove
@@ -109,9 +109,7 @@ def adopt(base: Run, planned: PlannedSet, plan: Plan) -> None:
     t = np.array([names.index(tap.name) for tap in plan.taps])
     columns = feature_columns(base.taps)
     f = np.concatenate([np.arange(columns[tap.name].start, columns[tap.name].stop) for tap in plan.taps])
-    stored = base.moments(planned.role)
-    moments = {"base": np.array(base.digest), "count": stored["count"]}
-    moments |= {key: stored[key][k][:, f] for key in ("mean", "m2", "m2_within")}
+    moments = {"base": np.array(base.digest)} | base.moments(planned.role).at(k, f).to_arrays()
     if planned.role == "id_test":
         squares, pairs = base.pair_squares()
         moments |= {"pair_squares": squares[k][:, t], "pairs": np.int64(pairs)}

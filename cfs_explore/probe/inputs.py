@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cfs_explore import pictures
+from cfs_explore.corruption import to_signed
 from cfs_explore.errors import SourceError
 from cfs_explore.images import to_input
 from cfs_explore.images.decode import decode
@@ -34,7 +35,7 @@ class ProbeImage:
     @property
     def x0(self) -> np.ndarray:
         """float32 (C, H, W) in [-1, 1]."""
-        return self.pixels.astype(np.float32) / 127.5 - 1.0
+        return to_signed(self.pixels)
 
 
 def stored_image(run: Run, entry: SetEntry, row: Mapping, *, search: bool = True) -> ProbeImage:

@@ -11,9 +11,9 @@ import torch
 
 from cfs_explore.backbones.base import Backbone
 from cfs_explore.contracts import Level, Tap
-from cfs_explore.corruption import corrupt, keyed_noise
+from cfs_explore.corruption import corrupt, keyed_noise, to_bytes
 from cfs_explore.errors import BackboneError
-from cfs_explore.extraction import arithmetic, feature_columns, select_taps
+from cfs_explore.extraction import arithmetic, select_taps
 from cfs_explore.locations import absolute
 from cfs_explore.pipeline import Progress
 from cfs_explore.pipeline.match import told_levels
@@ -21,7 +21,7 @@ from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.probe.inputs import ProbeImage
 from cfs_explore.probe.levels import nearest, probe_lams
 from cfs_explore.probe.seen import Seen, TapView
-from cfs_explore.scoring import Moments, slot_scores
+from cfs_explore.scoring import feature_columns, slot_scores
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
 from cfs_explore.taps.capture import capture
@@ -43,7 +43,7 @@ class Probe:
     def __init__(self, run: Run, backbone: Backbone, spec: RunSpec):
         self.run, self.backbone, self.spec = run, backbone, spec
         self.levels = probe_lams(backbone.reach, run.levels)
-        self.reference = Moments.from_arrays(run.moments("id_train"))
+        self.reference = run.moments("id_train")
         self._columns = feature_columns(run.taps)
         on_gpu = backbone.device.type == "cuda"
         self._precision = run.manifest.precision if on_gpu else "fp32"  # CPUs are slow in bf16
@@ -118,16 +118,11 @@ class Probe:
 
     def _picture(self, x: torch.Tensor) -> np.ndarray:
         """uint8 (n, C, H, W) of what is in the network's space."""
-        return np.rint((_array(self.backbone.decode(x)).clip(-1, 1) + 1) * 127.5).astype(np.uint8)
+        return to_bytes(_array(self.backbone.decode(x)))
 
     def _view(self, tap: Tap, activation: torch.Tensor, position: int) -> TapView:
         snapshot = pool(activation).cpu().numpy()
-        columns = self._columns[tap.name]
-        at = Moments(
-            self.reference.count,
-            *(v[position : position + 1, columns] for v in (self.reference.mean, self.reference.m2)),
-            self.reference.m2_within[position : position + 1, columns],
-        )
+        at = self.reference.at(position, self._columns[tap.name])
         score = slot_scores(snapshot[None, None], at, {tap.name: slice(None)})[:, 0, 0, 0]
         z = (snapshot - at.mean[0]) / np.sqrt(at.variance[0])
         return TapView(tap, snapshot, z, score, _maps(activation, tap.resolution))

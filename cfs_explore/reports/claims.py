@@ -109,7 +109,7 @@ def _all_of_set(run: Run, ood: str) -> list[_Row]:
 
 
 def _of_set(run: Run, ood: str) -> Iterator[_Row]:
-    id_scores, ood_scores = _mean_scores(run, "id_test"), _mean_scores(run, "ood", ood)
+    id_scores, ood_scores = run.mean_scores("id_test"), run.mean_scores("ood", ood)
     counts = {"n_id": id_scores.shape[-1], "n_ood": ood_scores.shape[-1]}
     groups = Groups.of(*run.group_names(ood))
     encoder, decoder = ([tap.name for tap in run.taps].index(name) for name in run.manifest.presets["sparse_ed"])
@@ -220,12 +220,6 @@ def _judged(
 
 def _missing(why: str) -> _Row:
     return {"value": math.nan, "lo": math.nan, "hi": math.nan, "verdict": "missing", "note": why, "p": math.nan}
-
-
-def _mean_scores(run: Run, role: str, name: str | None = None) -> np.ndarray:
-    """Slot scores averaged over draws, float64 (level, tap, image)."""
-    levels = range(len(run.levels))
-    return np.stack([run.scores(role, name, level=k)[:, :, 0].mean(axis=1, dtype=np.float64).T for k in levels])
 
 
 def _flat(scores: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.errors import RunError
+from cfs_explore.scoring import mean_over_draws
 from cfs_explore.store.checked import read_rows, read_run_table
 from cfs_explore.store.manifest import Manifest, SetEntry
 
@@ -104,5 +105,5 @@ def _cell_scores(run: Path, manifest: Manifest, entry: SetEntry, cells: list[int
     for start in range(entry.score_start, end, step):
         block = read_rows(run, manifest, "scores.zarr", slice(start, min(start + step, end)))
         flat = block.reshape(*block.shape[:2], -1)[..., cells]  # (image, draw, cell)
-        parts.append(flat.mean(axis=1, dtype=np.float64))
+        parts.append(mean_over_draws(flat))
     return np.concatenate(parts)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.errors import RunError
+from cfs_explore.scoring import Moments, mean_over_draws
 from cfs_explore.store.array_files import MOMENT_KEYS
 from cfs_explore.store.checked import read_images, read_rows, read_run_table
 from cfs_explore.store.digests import damaged
@@ -87,6 +88,13 @@ class Run:
         levels = slice(None) if level is None else slice(level, level + 1)
         return read_rows(self.path, self.manifest, "scores.zarr", rows, slice(None), levels)
 
+    def mean_scores(self, role: str, name: str | None = None) -> np.ndarray:
+        """Slot scores averaged over draws, float64 (level, tap, image)."""
+        found = np.empty((len(self.levels), len(self.taps), self.entry(role, name).count))
+        for k in range(len(self.levels)):  # level by level: all draws at once would be large
+            found[k] = mean_over_draws(self.scores(role, name, level=k)[:, :, 0]).T
+        return found
+
     def score_table(self) -> pd.DataFrame:
         """One row per scored image: dataset, role, image_id, name, label, and a column per cell, "tap @ lam"."""
         columns = [f"{tap.name} @ {level.lam:.4g}" for level in self.levels for tap in self.taps]
@@ -95,7 +103,7 @@ class Run:
             if entry.score_start < 0:
                 continue
             facts = self.images(entry.role, entry.name, columns=("image_id", "name", "label"))
-            values = self.scores(entry.role, entry.name).mean(axis=1).reshape(entry.count, -1)
+            values = mean_over_draws(self.scores(entry.role, entry.name), np.float32).reshape(entry.count, -1)
             cells = pd.DataFrame(values, columns=columns)
             parts.append(pd.concat([facts.assign(dataset=entry.name, role=entry.role), cells], axis=1))
         return pd.concat(parts, ignore_index=True)
@@ -139,8 +147,8 @@ class Run:
         groups[test] = [of_original.get(image_id) for image_id in ids[test]]
         return [groups[entry.start : entry.start + entry.count] for entry in self.manifest.sets]
 
-    def moments(self, role: str, name: str | None = None) -> dict[str, np.ndarray]:
-        """count, and mean, m2, m2_within of shape (level, feature), float64."""
+    def moments(self, role: str, name: str | None = None) -> Moments:
+        """Of a set's snapshots, float64 (level, feature)."""
         index = self.manifest.sets.index(self.entry(role, name))
         row = slice(index, index + 1)
         found = {key: self._moments_array(key, row)[0] for key in ("count", *MOMENT_KEYS)}
@@ -148,7 +156,7 @@ class Run:
         if not found["count"] or found["count"] % images:
             why = f"it counts {found['count']:,} samples, no whole number of draws of {images:,} images"
             raise damaged(self.path, self.manifest, "moments.zarr/count", why)
-        return found | {"count": np.int64(found["count"])}
+        return Moments.from_arrays(found)
 
     def pair_squares(self) -> tuple[np.ndarray, int]:
         """Summed squared inner products of ID-test's whitened snapshots (level, tap), and their number (theory 11)."""

@@ -7,6 +7,7 @@ import torch
 from tqdm import trange
 
 from cfs_explore import images
+from cfs_explore.corruption import to_signed
 from cfs_explore.errors import SourceError
 
 
@@ -31,7 +32,7 @@ def load_images(data: str | dict, shape: tuple[int, int, int]) -> torch.Tensor:
 
 def draw_batch(data: torch.Tensor, size: int, generator: torch.Generator, *, flip: bool) -> torch.Tensor:
     """Images drawn with replacement, in [-1, 1], float32 (size, C, H, W); with ``flip``, half of them mirrored."""
-    x0 = data[torch.randint(len(data), (size,), generator=generator)].float() / 127.5 - 1.0
+    x0 = torch.from_numpy(to_signed(data[torch.randint(len(data), (size,), generator=generator)].numpy()))
     if flip:
         mirrored = torch.rand(size, 1, 1, 1, generator=generator) < 0.5
         x0 = torch.where(mirrored, x0.flip(-1), x0)

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from cfs_explore.backbones import Backbone
+from cfs_explore.corruption import to_bytes
 
 _ROWS, _COLUMNS, _STEPS = 4, 8, 40
 #: The last level: less noise than a step of 8 bits.
@@ -37,7 +38,7 @@ def draw_samples(backbone: Backbone, count: int, *, steps: int = _STEPS, seed: i
         eps = backbone.predict_eps(x, now)
         x0 = ((x - now.b * eps) / now.a).clamp(-1, 1)
         x = x0 if then is None else then.a * x0 + then.b * (x - now.a * x0) / now.b
-    return ((x.float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    return to_bytes(x.float().cpu().numpy())
 
 
 def write_samples(backbone: Backbone, path: Path) -> None:

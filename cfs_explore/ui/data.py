@@ -17,6 +17,7 @@ from cfs_explore.bundles import names_places
 from cfs_explore.errors import CFSError, RunError
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pictures import find_pictures
+from cfs_explore.scoring import Moments
 from cfs_explore.store import Run, find_runs
 from cfs_explore.store.growing import is_growing
 from cfs_explore.ui import ownership
@@ -98,7 +99,7 @@ class PageRun(Run):
         whole = _scores(self, role, name)
         return whole if level is None else whole[:, :, level : level + 1]
 
-    def moments(self, role: str, name: str | None = None) -> dict[str, np.ndarray]:
+    def moments(self, role: str, name: str | None = None) -> Moments:
         return _moments(self, role, name)
 
     def derived(self, make: Callable[..., Any], *arguments: Hashable) -> Any:
@@ -125,8 +126,11 @@ def _scores(run: PageRun, role: str, name: str | None) -> np.ndarray:
 
 
 @kept(max_entries=32)
-def _moments(run: PageRun, role: str, name: str | None) -> dict[str, np.ndarray]:
-    return {key: _shared(values) for key, values in Run.moments(run, role, name).items()}
+def _moments(run: PageRun, role: str, name: str | None) -> Moments:
+    moments = Run.moments(run, role, name)
+    for values in (moments.mean, moments.m2, moments.m2_within):
+        _shared(values)
+    return moments
 
 
 @kept(max_entries=512)

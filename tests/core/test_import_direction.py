@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "cfs_explore"
-BASE = {"contracts", "errors", "wording"}
+BASE = {"contracts", "errors", "wording", "scoring"}
 LEAVES = ("images", "taps", "store", "heads", "diagnostics", "charts")
 HEAVY = {"backbones", "corruption", "extraction", "side_by_side", "pipeline", "probe", "train", "inspect"}
 
@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "backbones": BASE | {"levels", "families", "fetching", "download", "bounded_reads"} | {"plain_yaml"},
     "side_by_side": set(),
     "extraction": BASE | {"backbones", "corruption", "side_by_side", "taps"},
-    "scoring": BASE | {"heads"},
+    "scoring": {"contracts"},
     "spec_files": BASE | {"plain_yaml"},
     "spec": BASE | {"levels", "spec_files", "studies"},
     "estimate": BASE,
@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "pictures": BASE | {"images", "locations", "spec", "store"},
     "absent": BASE | {"fetching", "locations", "pictures", "studies", "store"},
     "probe": BASE
-    | {"locations", "spec", "images", "pictures", "taps", "store", "corruption", "backbones", "extraction", "scoring"}
+    | {"locations", "spec", "images", "pictures", "taps", "store", "corruption", "backbones", "extraction"}
     | {"pipeline"},
     "embedding": BASE | {"store", "diagnostics"},
     "figures": BASE
@@ -53,10 +53,10 @@ ALLOWED: dict[str, set[str]] = {
     | {"images", "bundles", "probe", "missing", "csv_export"},
     "reports": BASE | {"store", "diagnostics", "charts", "figures", "images", "plain_yaml", "csv_export"},
     "inspect": BASE | {"levels", "backbones", "extraction"},
-    "train": BASE | {"images", "spec_files", "backbones", "store"},
+    "train": BASE | {"images", "spec_files", "backbones", "corruption", "store"},
     "pipeline": BASE
     | {"levels", "spec", "studies", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
-    | {"colour", "corruption", "backbones", "extraction", "scoring"},
+    | {"colour", "corruption", "backbones", "extraction"},
     "jobs": BASE | {"spec", "studies", "locations", "settings", "estimate", "store", "pipeline"},
     "bundles": BASE | {"jobs", "locations", "settings", "spec", "spec_files", "store", "plain_yaml"},
     "cli": BASE

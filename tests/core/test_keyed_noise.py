@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from cfs_explore.corruption import array_ids, corrupt, keyed_noise
+from cfs_explore.corruption import array_ids, corrupt, keyed_noise, to_bytes, to_signed
 
 SHAPE = (1, 4, 4)
 
@@ -53,3 +53,17 @@ def test_ids_of_arrays_come_from_content():
 
 def test_corruption_is_theory_1():
     np.testing.assert_allclose(corrupt(np.array([0.5, -1.0]), np.array([2.0, 1.0]), 0.8, 0.6), [1.6, -0.2])
+
+
+def test_bytes_become_signed_floats_and_come_back():
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    signed = to_signed(pixels)
+    assert signed.dtype == np.float32 and signed.shape == pixels.shape
+    assert (signed.min(), signed.max()) == (-1, 1)
+    np.testing.assert_allclose(signed.ravel(), [k / 127.5 - 1 for k in range(256)], atol=1e-7)
+    back = to_bytes(signed)
+    assert back.dtype == np.uint8 and np.array_equal(back, pixels)
+
+
+def test_what_is_out_of_range_becomes_black_or_white():
+    assert to_bytes(np.array([-7.0, -1.001, 0.9, 1.2, 300.0], np.float32)).tolist() == [0, 0, 242, 255, 255]

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from cfs_explore.scoring import Moments, slot_scores
+from cfs_explore.contracts import Tap
+from cfs_explore.scoring import (
+    Moments,
+    feature_columns,
+    mean_over_draws,
+    mean_per_tap,
+    slot_scores,
+    sum_per_tap,
+)
 
 COLUMNS = {"first": slice(0, 4), "second": slice(4, 10)}
 
@@ -42,6 +50,56 @@ def test_one_draw_has_no_within_image_spread():
     moments = Moments.of(snapshots(draws=1))
     assert np.all(moments.m2_within == 0)
     assert np.all(moments.m2 > 0)
+
+
+def test_what_lies_between_images_is_what_the_draws_leave():
+    block = snapshots()
+    moments, of_image = Moments.of(block), block.astype(np.float64).mean(axis=1)
+    between = 3 * np.square(of_image - of_image.mean(axis=1, keepdims=True)).sum(axis=1)
+    np.testing.assert_allclose(moments.m2_between, between, rtol=1e-6)
+    rounded = Moments(6, np.zeros((1, 1)), np.full((1, 1), 1.0), np.full((1, 1), 1.0 + 1e-12))
+    assert rounded.m2_between == 0
+
+
+@pytest.mark.parametrize("features", [slice(4, 10), np.array([7, 0, 3])])
+@pytest.mark.parametrize(("levels", "kept"), [(1, [1]), ([2, 0], [2, 0])])
+def test_a_cut_is_the_moments_of_the_cut_snapshots(levels, kept, features):
+    block = snapshots(levels=3)
+    cut, again = Moments.of(block).at(levels, features), Moments.of(block[kept][..., features])
+    assert cut.count == again.count and cut.mean.shape == again.mean.shape
+    for name in ("mean", "m2", "m2_within"):
+        np.testing.assert_allclose(getattr(cut, name), getattr(again, name), rtol=1e-12)
+    assert Moments.of(block).at(levels).mean.shape == (len(kept), 10)
+
+
+def test_arrays_give_the_moments_back():
+    moments = Moments.of(snapshots())
+    again = Moments.from_arrays(moments.to_arrays() | {"shards": np.int64(3)})
+    assert again.count == moments.count and isinstance(again.count, int)
+    assert all(np.array_equal(again.to_arrays()[key], values) for key, values in moments.to_arrays().items())
+
+
+def test_columns_follow_the_taps():
+    taps = [Tap("a", "encoder", 0.1, 8, 3), Tap("b", "decoder", 0.2, 8, 2)]
+    assert feature_columns(taps) == {"a": slice(0, 6), "b": slice(6, 10)}
+
+
+@pytest.mark.parametrize("shape", [(10,), (3, 10), (2, 3, 10)])
+def test_sums_and_averages_per_tap(shape):
+    values = np.random.default_rng(0).normal(size=shape)
+    sums, means = sum_per_tap(values, COLUMNS), mean_per_tap(values, COLUMNS)
+    assert sums.shape == means.shape == (*shape[:-1], 2)
+    np.testing.assert_allclose(sums[..., 1], sum(values[..., j] for j in range(4, 10)), rtol=1e-12)
+    assert np.array_equal(means, sums / [4, 6])
+
+
+def test_the_mean_over_draws_is_summed_in_float64_unless_told():
+    scores = np.array(
+        [[[1.0], [2.0**-24], [2.0**-24]]], np.float32
+    )  # (image, draw, cell); float32 loses the small ones
+    assert mean_over_draws(scores).dtype == np.float64 and mean_over_draws(scores).shape == (1, 1)
+    assert mean_over_draws(scores)[0, 0] == (1 + 2.0**-23) / 3
+    assert mean_over_draws(scores, np.float32)[0, 0] == np.float32(1) / np.float32(3)
 
 
 def test_variance_is_floored():

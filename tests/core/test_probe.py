@@ -101,7 +101,7 @@ def test_z_scores_are_against_id_train_at_the_nearest_measured_level(run, probe,
     moments = run.moments("id_train")
     start = sum(2 * tap.channels for tap in run.taps[: [t.name for t in run.taps].index(DECODER)])
     part = slice(start, start + 128)
-    mean, variance = moments["mean"][2, part], moments["m2"][2, part] / moments["count"]
+    mean, variance = moments.mean[2, part], moments.m2[2, part] / moments.count
     view = got.taps[DECODER]
     expected = (view.snapshot - mean) / np.sqrt(np.maximum(variance, 1e-6))
     np.testing.assert_allclose(view.z, expected, rtol=1e-5, atol=1e-5)

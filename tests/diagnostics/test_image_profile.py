@@ -11,9 +11,9 @@ from cfs_explore.diagnostics import (
     detector_profile,
     exceedance,
     feature_profile,
-    tap_columns,
 )
 from cfs_explore.locations import BUNDLES
+from cfs_explore.scoring import feature_columns
 from cfs_explore.store import open_run
 
 LEVELS = [Level(lam, lam + 0.01, 0.9, 0.1, 3.0) for lam in (5.0, -1.0)]
@@ -126,9 +126,9 @@ def test_features_sum_to_the_stored_slot_score():
     level, train = run.manifest.kept["level"], run.moments("id_train")
     names = [tap.name for tap in run.taps]
     for tap in run.manifest.kept["taps"]:
-        columns = tap_columns(run.taps)[tap]
-        mean = train["mean"][level, columns]
-        variance = np.maximum(train["m2"][level, columns] / train["count"], VARIANCE_FLOOR)
+        columns = feature_columns(run.taps)[tap]
+        mean = train.mean[level, columns]
+        variance = np.maximum(train.m2[level, columns] / train.count, VARIANCE_FLOOR)
         stored = run.scores("ood", "letters")[:, 0, level, names.index(tap)]
         for i, snapshot in enumerate(run.snapshots(tap, "ood", "letters")[:20]):
             table = feature_profile(snapshot, mean, variance)

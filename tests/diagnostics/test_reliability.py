@@ -56,7 +56,7 @@ def test_features_against_a_slow_anova_of_the_whitened_snapshots():
     block = rng.normal(size=(2, 3, 17, 5)).astype(np.float32) + rng.normal(size=(2, 1, 17, 5)).astype(np.float32)
     variance = rng.uniform(0.5, 3, size=(2, 5))
     columns = {"one": slice(0, 2), "two": slice(2, 5)}
-    moments = Moments.of(block[:, :, :9]).merge(Moments.of(block[:, :, 9:])).to_arrays()
+    moments = Moments.of(block[:, :, :9]).merge(Moments.of(block[:, :, 9:]))
     got = feature_reliability(moments, variance, columns, draws=3)
     for k, (t, part) in itertools.product(range(2), enumerate(columns.values())):
         squares = [anova(block[k, :, :, j].T / np.sqrt(variance[k, j])) for j in range(5)[part]]
@@ -72,7 +72,7 @@ def test_known_variance_components_are_found():
     block = random_effects(rng, 4000, 5, np.array([9.0, 1, 0.1]), np.array([1.0, 1, 0.1]), (3,)).transpose(1, 0, 2)[
         None
     ]
-    found = feature_reliability(Moments.of(block).to_arrays(), np.ones((1, 3)), {"all": slice(0, 3)}, 5)
+    found = feature_reliability(Moments.of(block), np.ones((1, 3)), {"all": slice(0, 3)}, 5)
     assert found.icc[0, 0] == pytest.approx(10.1 / 12.2, abs=0.01)
 
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_known_is_missing():
     for few in (scores[:, :1], scores[:1]):
         assert np.isnan(score_reliability(few)).all()
         assert np.isnan(rank_agreement(few)).all()
-    moments = Moments.of(np.random.default_rng(7).normal(size=(1, 1, 6, 4))).to_arrays()
+    moments = Moments.of(np.random.default_rng(7).normal(size=(1, 1, 6, 4)))
     assert np.isnan(feature_reliability(moments, np.ones((1, 4)), {"t": slice(0, 4)}, 1)).all()
     assert np.isnan(score_reliability(np.ones((5, 2, 1, 1)))).all()
     assert np.isnan(rank_agreement(np.ones((5, 2, 1, 1)))).all()
@@ -140,8 +140,8 @@ def test_dead_features_weigh_nothing_and_equal_draws_are_certain():
     dead = np.concatenate([block, np.full((1, 4, 30, 2), 7.0)], axis=-1)
     variance = np.concatenate([np.ones((1, 3)), np.full((1, 2), 1e-6)], axis=1)
     columns = {"all": slice(0, 5), "dead": slice(3, 5)}
-    got = feature_reliability(Moments.of(dead).to_arrays(), variance, columns, 4)
-    alone = feature_reliability(Moments.of(block).to_arrays(), np.ones((1, 3)), {"all": slice(0, 3)}, 4)
+    got = feature_reliability(Moments.of(dead), variance, columns, 4)
+    alone = feature_reliability(Moments.of(block), np.ones((1, 3)), {"all": slice(0, 3)}, 4)
     assert got.icc[0, 0] == pytest.approx(alone.icc[0, 0])
     assert np.isnan(got.icc[0, 1])
     same = np.repeat(np.arange(6.0).reshape(6, 1, 1, 1), 3, axis=1)
@@ -204,7 +204,7 @@ def test_with_one_image_in_each_group_nothing_changes():
     alone = Members(rng.permutation(30))
     for measure in (score_reliability, rank_agreement):
         np.testing.assert_allclose(measure(values, groups=alone), measure(values), rtol=1e-9)
-    moments = Moments.of(values[:, :, 0].transpose(1, 0, 2)[None].astype(np.float32)).to_arrays()
+    moments = Moments.of(values[:, :, 0].transpose(1, 0, 2)[None].astype(np.float32))
     given = moments, np.ones((1, 2)), {"t": slice(0, 2)}, 4
     np.testing.assert_allclose(feature_reliability(*given, groups=alone), feature_reliability(*given))
 

@@ -1,16 +1,18 @@
 """The decomposition of Delta is exact on any data, and each cell's numbers are what they claim to be."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from cfs_explore.contracts import VARIANCE_FLOOR, Level, Tap
-from cfs_explore.diagnostics import ScoreError, channel_contributions, separation_table, tap_columns
+from cfs_explore.diagnostics import ScoreError, channel_contributions, separation_table
 from cfs_explore.diagnostics.separation import effective_dimension
-from cfs_explore.scoring import Moments, pair_squares, slot_scores
+from cfs_explore.scoring import Moments, feature_columns, pair_squares, slot_scores
 
 TAPS = [Tap("a", "encoder", 0.3, 8, 3), Tap("b", "decoder", 0.8, 8, 5)]
 LEVELS = [Level(lam, lam, 0.9, 0.4, 0.0) for lam in (5.0, -1.0)]
-COLUMNS = tap_columns(TAPS)
+COLUMNS = feature_columns(TAPS)
 WIDTH = 16
 
 
@@ -22,24 +24,20 @@ def heavy_tailed(rng, n, draws=3, shift=0.0, scale=1.0, levels=2) -> np.ndarray:
     return shift + scale * ((shared + 0.3 * noise) @ mixing) + np.arange(WIDTH)
 
 
-def moments_of(block) -> dict:
-    return Moments.of(block).to_arrays()
-
-
-def float64_scores(block, train: dict) -> np.ndarray:
+def float64_scores(block, train: Moments) -> np.ndarray:
     """Slot scores (image, draw, level, tap) in float64: (3) as it is written."""
-    v = np.maximum(train["m2"] / train["count"], VARIANCE_FLOOR)
+    v = np.maximum(train.m2 / train.count, VARIANCE_FLOOR)
     scores = np.empty((block.shape[2], block.shape[1], len(block), len(TAPS)))
     for k, m, i in np.ndindex(block.shape[:3]):
         for t, c in enumerate(COLUMNS.values()):
-            scores[i, m, k, t] = np.mean((block[k, m, i, c] - train["mean"][k, c]) ** 2 / v[k, c])
+            scores[i, m, k, t] = np.mean((block[k, m, i, c] - train.mean[k, c]) ** 2 / v[k, c])
     return scores
 
 
 def table_of(train, id_test, ood, **options):
-    reference = moments_of(train)
+    reference = Moments.of(train)
     scores = [float64_scores(block, reference) for block in (id_test, ood)]
-    moments = (reference, moments_of(id_test), moments_of(ood))
+    moments = (reference, Moments.of(id_test), Moments.of(ood))
     return separation_table(moments, scores, LEVELS, TAPS, **options), scores
 
 
@@ -69,7 +67,7 @@ def test_contributions_sum_to_delta_and_name_the_channel():
     rng = np.random.default_rng(3)
     train, id_test, ood = (heavy_tailed(rng, n) for n in (50, 30, 20))
     ood[..., COLUMNS["b"].start + 2] += 40
-    parts = channel_contributions(*map(moments_of, (train, id_test, ood)), COLUMNS)
+    parts = channel_contributions(*map(Moments.of, (train, id_test, ood)), COLUMNS)
     table, _ = table_of(train, id_test, ood)
     sums = [parts.total[k, c].sum() for k in range(2) for c in COLUMNS.values()]
     np.testing.assert_allclose(sums, table["delta"], rtol=1e-12)
@@ -133,7 +131,7 @@ def test_measured_variance_against_the_gaussian_one():
             train, test = (z / np.sqrt(rng.chisquare(10, size=(1, 1, z.shape[2], 1)) / 8) for z in (train, test))
         reference = Moments.of(train)
         scores = slot_scores(test, reference, columns), slot_scores(ood, reference, columns)
-        moments = tuple(moments_of(z) for z in (train, test, ood))
+        moments = tuple(Moments.of(z) for z in (train, test, ood))
         table = separation_table(moments, scores, levels, taps, pair_squares(test, reference, columns))
         rows[name] = table.iloc[0]
     assert rows["gaussian"].var_ratio_lo < 1 < rows["gaussian"].var_ratio_hi
@@ -149,7 +147,7 @@ def test_dead_features_count_neither_as_signal_nor_as_dimensions():
     block = block.astype(np.float32)
     reference, columns = Moments.of(block), {"x": slice(0, 12)}
     scores = slot_scores(block, reference, columns)
-    moments = (moments_of(block),) * 3
+    moments = (Moments.of(block),) * 3
     taps = [Tap("x", "middle", 0.5, 8, 6)]
     row = separation_table(moments, (scores, scores), LEVELS[:1], taps, pair_squares(block, reference, columns)).iloc[0]
     assert row.d_eff == pytest.approx(6, rel=0.05)
@@ -170,15 +168,15 @@ def test_intervals_cover_and_the_mean_shift_one_holds_under_full_correlation():
     """Features that all move as one are the worst case of the conservative interval; Delta's is the usual one."""
     taps, levels = [Tap("x", "decoder", 0.5, 8, 3)], LEVELS[:1]
     rng = np.random.default_rng(8)
-    reference = {"count": 1, "mean": np.zeros((1, 6)), "m2": np.ones((1, 6)), "m2_within": np.zeros((1, 6))}
-    v, columns, hits = Moments.from_arrays(reference), {"x": slice(0, 6)}, np.zeros(2)
+    reference = Moments(1, np.zeros((1, 6)), np.ones((1, 6)), np.zeros((1, 6)))
+    columns, hits = {"x": slice(0, 6)}, np.zeros(2)
     for _ in range(200):
         id_z, ood_z = (
             np.repeat(rng.normal(shift, scale, size=(1, 1, n, 1)), 6, axis=3).astype(np.float32)
             for shift, scale, n in ((0, 1, 80), (0.8, 1.3, 60))
         )
-        scores = tuple(slot_scores(z, v, columns) for z in (id_z, ood_z))
-        row = separation_table((reference, moments_of(id_z), moments_of(ood_z)), scores, levels, taps).iloc[0]
+        scores = tuple(slot_scores(z, reference, columns) for z in (id_z, ood_z))
+        row = separation_table((reference, Moments.of(id_z), Moments.of(ood_z)), scores, levels, taps).iloc[0]
         hits += [row.mean_shift_lo <= 0.64 <= row.mean_shift_hi, row.delta_lo <= 1.33 <= row.delta_hi]
     assert hits[0] / 200 >= 0.93
     assert 0.88 <= hits[1] / 200 <= 0.99
@@ -202,15 +200,17 @@ def test_identical_scores_say_nothing_and_do_not_fail():
 def test_arguments_that_do_not_fit():
     rng = np.random.default_rng(10)
     block = heavy_tailed(rng, 10)
-    reference = moments_of(block)
+    reference = Moments.of(block)
     scores = float64_scores(block, reference)
     with pytest.raises(ScoreError, match="1 levels"):
         separation_table((reference,) * 3, (scores, scores), LEVELS[:1], TAPS)
     with pytest.raises(ScoreError, match="one shape"):
-        channel_contributions(reference, moments_of(block[:1]), reference, COLUMNS)
+        channel_contributions(reference, Moments.of(block[:1]), reference, COLUMNS)
     with pytest.raises(ScoreError, match="one slice per tap"):
         channel_contributions(reference, reference, reference, {"a": slice(0, 6)})
     with pytest.raises(ScoreError, match="pair_squares"):
         separation_table((reference,) * 3, (scores, scores), LEVELS, TAPS, (np.ones((1, 2)), 3))
     with pytest.raises(ScoreError, match="finite"):
-        channel_contributions(reference, reference, reference | {"mean": reference["mean"] * np.nan}, COLUMNS)
+        channel_contributions(
+            reference, reference, dataclasses.replace(reference, mean=reference.mean * np.nan), COLUMNS
+        )

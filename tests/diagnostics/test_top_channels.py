@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 
-from cfs_explore.contracts import Tap
 from cfs_explore.diagnostics import (
     ScoreError,
     auroc,
     participation_ratio,
     sparsity_curve,
-    tap_columns,
     top_channel_auroc,
 )
 
@@ -117,8 +115,3 @@ def test_sparsity_curve_adds_the_largest_first():
     assert curve["share"].tolist() == [0.625, 0.875, 1, 1]
     assert curve["contribution"].tolist() == [-5, 2, 1, 0]
     assert sparsity_curve(np.zeros(3))["share"].isna().all()
-
-
-def test_columns_follow_the_taps():
-    taps = [Tap("a", "encoder", 0.1, 8, 3), Tap("b", "decoder", 0.2, 8, 2)]
-    assert tap_columns(taps) == {"a": slice(0, 6), "b": slice(6, 10)}

@@ -94,9 +94,9 @@ def test_features_are_the_farthest_of_the_stored_snapshot(digits, letters):
     level, tap = divmod(letters.cell, len(digits.taps))
     start, width = sum(2 * each.channels for each in digits.taps[:tap]), 2 * digits.taps[tap].channels
     moments = digits.moments("id_train")
-    mean, m2 = (moments[key][level, start : start + width] for key in ("mean", "m2"))
+    mean, m2 = (values[level, start : start + width] for values in (moments.mean, moments.m2))
     snapshot = digits.snapshots(digits.taps[tap].name, "ood", "letters")[0]
-    z = (snapshot - mean) / np.sqrt(m2 / moments["count"])
+    z = (snapshot - mean) / np.sqrt(m2 / moments.count)
     for trace, part in zip(figure.chart.data, np.split(z, 2), strict=True):
         np.testing.assert_allclose(trace.x, part[np.argsort(-np.abs(part))][:8], rtol=1e-4)
     assert len(figure.rows) == width and figure.rows["square"].is_monotonic_decreasing

@@ -39,8 +39,8 @@ def features_of(run, *which):
         if tap.name in run.manifest.presets["sparse_ed"]:
             start = sum(2 * each.channels for each in run.taps[:position])
             at = slice(start, start + 2 * tap.channels)
-            spread = np.sqrt(moments["m2"][level, at] / moments["count"])
-            z = (run.snapshots(tap.name, *which) - moments["mean"][level, at]) / spread
+            spread = np.sqrt(moments.m2[level, at] / moments.count)
+            z = (run.snapshots(tap.name, *which) - moments.mean[level, at]) / spread
             blocks.append(z / np.sqrt(2 * z.shape[1]))
     return np.concatenate(blocks, axis=1)
 

@@ -81,8 +81,8 @@ def contributions(digits, letters):
     start = sum(2 * each.channels for each in digits.taps[:tap])
     columns = slice(start, start + 2 * digits.taps[tap].channels)
     moments = [digits.moments(*which) for which in (("id_train",), ("id_test",), ("ood", "letters"))]
-    means = [each["mean"][level, columns] for each in moments]
-    variances = [each["m2"][level, columns] / each["count"] for each in moments]
+    means = [each.mean[level, columns] for each in moments]
+    variances = [each.m2[level, columns] / each.count for each in moments]
     shift = (means[2] - means[0]) ** 2 - (means[1] - means[0]) ** 2
     return (shift + variances[2] - variances[1]) / variances[0] / len(shift)
 

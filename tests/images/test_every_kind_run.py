@@ -76,8 +76,8 @@ def test_the_run_is_that_of_the_folder(kind, folders, of_folder, measure, tmp_pa
     for which, count in ((("id_train",), 16), (("id_test",), 8), (("ood", "bright"), 9)):
         ids = [each.images(*which)["image_id"].tolist() for each in (run, of_folder)]
         assert ids[0] == ids[1] and len(set(ids[0])) == count
-        for key, values in of_folder.moments(*which).items():
-            np.testing.assert_array_equal(run.moments(*which)[key], values)
+        for key, values in of_folder.moments(*which).to_arrays().items():
+            np.testing.assert_array_equal(run.moments(*which).to_arrays()[key], values)
     for which in (("id_test",), ("ood", "bright")):
         np.testing.assert_array_equal(run.scores(*which), of_folder.scores(*which))
     pd.testing.assert_frame_equal(run.table("auroc_map"), of_folder.table("auroc_map"), check_exact=True)

@@ -48,7 +48,7 @@ def test_what_pages_share_cannot_be_changed():
     with pytest.raises(ValueError, match="read-only"):
         run.scores("id_test")[0] = 0
     with pytest.raises(ValueError, match="read-only"):
-        run.moments("id_test")["mean"][0] = 0
+        run.moments("id_test").mean[0] = 0
 
 
 def test_what_is_derived_from_a_run_is_kept_by_function_and_arguments():

@@ -96,7 +96,7 @@ def test_channel_table_sums_to_delta_and_tells_poolings_apart(runs):
         assert (table["pooling"].value_counts() == tap.channels).all()
         assert table["contribution"].sum() == pytest.approx(row.delta, rel=1e-9)
         assert table["mean_shift"].sum() == pytest.approx(row.mean_shift, rel=1e-9)
-    means = run.moments("ood", "bright")["mean"][1] - run.moments("id_test")["mean"][1]
+    means = run.moments("ood", "bright").mean[1] - run.moments("id_test").mean[1]
     moved = np.abs(means[-2 * tap.channels : -tap.channels]).argmax()
     assert table[table["pooling"] == "mean"].iloc[moved]["channel"] == moved
 

@@ -133,7 +133,7 @@ def _letters_by_digits(run) -> float:
         zip([tap.name for tap in run.taps], np.cumsum([0, *(2 * tap.channels for tap in run.taps)]), strict=False)
     )
     for tap in (ENCODER, DECODER):
-        v = moments["m2"][2, start[tap] : start[tap] + 128] / moments["count"]
+        v = moments.m2[2, start[tap] : start[tap] + 128] / moments.count
         for role, name in (("id_test", None), ("ood", "letters")):
             features[role].append(run.snapshots(tap, role, name).astype(float) / np.sqrt(v))
     of_id, letters = (np.concatenate(features[role], axis=1) for role in ("id_test", "ood"))

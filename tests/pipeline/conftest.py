@@ -87,7 +87,7 @@ def assert_same_tables():
             pd.read_parquet(left.path / "images.parquet"), pd.read_parquet(right.path / "images.parquet")
         )
         for entry in left.manifest.sets:
-            pair = [run.moments(entry.role, entry.name) for run in (left, right)]
+            pair = [run.moments(entry.role, entry.name).to_arrays() for run in (left, right)]
             for key in ("count", "mean", "m2", "m2_within"):
                 np.testing.assert_allclose(pair[0][key], pair[1][key], rtol=rtol, atol=rtol)
             if entry.score_start >= 0:

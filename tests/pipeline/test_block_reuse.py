@@ -58,7 +58,7 @@ def assert_same_arrays(left, right, names):
     """Equal to the last bit: scores, moments, kept snapshots; tables but for the sets' names."""
     for role, here, there in names:
         assert left.snapshots("conv_in", role, here).tobytes() == right.snapshots("conv_in", role, there).tobytes()
-        stored = [run.moments(role, name) for run, name in ((left, here), (right, there))]
+        stored = [run.moments(role, name).to_arrays() for run, name in ((left, here), (right, there))]
         assert all(np.array_equal(stored[0][key], stored[1][key]) for key in ("count", "mean", "m2", "m2_within"))
         if role != "id_train":
             assert left.scores(role, here).tobytes() == right.scores(role, there).tobytes()

@@ -47,7 +47,7 @@ def test_other_numbers_have_ids_of_their_own(pixels):
 
 def test_its_scores_are_the_runs(finished, snapshots):
     stored = finished.moments("id_train")
-    means, variances = stored["mean"], stored["m2"] / stored["count"]
+    means, variances = stored.mean, stored.m2 / stored.count
     scores = finished.scores("ood", "bright")  # (image, draw, level, tap)
     start = 0
     for t, tap in enumerate(finished.taps):

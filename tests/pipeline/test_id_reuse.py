@@ -47,7 +47,7 @@ def test_a_part_of_the_stored_cells(finished, spec, new_ood, forwards, tmp_path,
     assert sum(forwards) == 6
     told = {s.role: s.samples for s in run.manifest.sets}
     assert told == {"id_train": 48, "id_test": 24, "ood": 6}  # what the moments are of: two draws were stored
-    assert all(run.moments(role)["count"] == samples for role, samples in told.items())
+    assert all(run.moments(role).count == samples for role, samples in told.items())
     bundles.export(run.path, tmp_path / "run.zip")
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "imported"))
     assert open_run(bundles.import_zip(tmp_path / "run.zip", trusted=True)).manifest.sets == run.manifest.sets
@@ -56,13 +56,11 @@ def test_a_part_of_the_stored_cells(finished, spec, new_ood, forwards, tmp_path,
     assert np.array_equal(run.scores("id_test"), finished.scores("id_test")[:, :1, 1:2][..., t])
     for k, c in ((0, slice(0, 32)), (1, slice(32, 48))):
         columns = finished_columns(finished)[names[t[k]]]
-        np.testing.assert_array_equal(
-            run.moments("id_train")["mean"][0, c], finished.moments("id_train")["mean"][1, columns]
-        )
+        np.testing.assert_array_equal(run.moments("id_train").mean[0, c], finished.moments("id_train").mean[1, columns])
 
 
 def finished_columns(run):
-    from cfs_explore.extraction import feature_columns
+    from cfs_explore.scoring import feature_columns
 
     return feature_columns(run.taps)
 

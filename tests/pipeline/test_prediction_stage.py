@@ -14,7 +14,6 @@ from cfs_explore.pipeline import explore
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.stages.prediction import choices, compute, left_out
-from cfs_explore.scoring import Moments
 from cfs_explore.spec import ImageSet
 from cfs_explore.store import open_run
 from cfs_explore.studies import DIAGNOSTICS
@@ -64,7 +63,7 @@ def test_a_proxy_is_measured_as_the_map_is(computed):
     study, tables, _ = computed
     run, sample = study.run, study.sample("id_train")
     blurred = sample.altered(lambda pixels: make_proxy("blur", pixels, sample.ids, study.spec.seed))
-    moments, (columns, k) = Moments.from_arrays(run.moments("id_train")), (slice(0, 2 * run.taps[0].channels), 1)
+    moments, (columns, k) = run.moments("id_train"), (slice(0, 2 * run.taps[0].channels), 1)
     scores = []
     for which in (sample, blurred):
         block = np.concatenate([b[k, 0, :, columns] for _, b in study.blocks(which, run.levels)]).astype(float)

@@ -94,7 +94,7 @@ def test_moments_and_scores_by_hand(finished, tiny, by_hand):
         start = columns.stop
         reference = Moments.of(snaps[tap.name][:, :, rows])
         stored = finished.moments("id_train")
-        np.testing.assert_allclose(stored["mean"][:, columns], reference.mean, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(stored.mean[:, columns], reference.mean, rtol=1e-4, atol=1e-5)
         for name in ("bright", "letters"):
             z = snaps_of(by_hand, name, tap.name)
             s = ((z - reference.mean[:, None, None]) ** 2 / reference.variance[:, None, None]).mean(axis=-1)

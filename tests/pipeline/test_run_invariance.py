@@ -23,7 +23,7 @@ def test_batches_and_shards(spec, finished, explore_into, assert_same_tables, ba
             left, right = (r.scores(entry.role, entry.name) for r in (run, finished))
             np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-6)
         left, right = (r.moments(entry.role, entry.name) for r in (run, finished))
-        np.testing.assert_allclose(left["mean"], right["mean"], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(left.mean, right.mean, rtol=1e-5, atol=1e-6)
     left, right = (r.table("auroc_map")["auroc"] for r in (run, finished))
     np.testing.assert_allclose(left, right, atol=1e-12)
 

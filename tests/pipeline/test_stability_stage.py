@@ -42,7 +42,7 @@ def study(finished, copy, tiny):
 
 def reference_variance(run):
     train = run.moments("id_train")
-    return np.maximum(train["m2"][0] / train["count"], VARIANCE_FLOOR)
+    return np.maximum(train.m2[0] / train.count, VARIANCE_FLOOR)
 
 
 def test_tables_cost_and_resuming(study, forwards):
@@ -78,7 +78,7 @@ def test_stability_is_the_icc_of_each_sets_own_snapshots(study, tiny):
     z = Extractor(tiny, [run.levels[level]], [tap])(sample.pixels.astype(np.float32) / 127.5 - 1, noise)[0]
     train, start = run.moments("id_train"), sum(2 * each.channels for each in run.taps[:3])
     part = slice(start, start + 2 * tap.channels)
-    z = z / np.sqrt(np.maximum(train["m2"][level, part] / train["count"], VARIANCE_FLOOR))
+    z = z / np.sqrt(np.maximum(train.m2[level, part] / train.count, VARIANCE_FLOOR))
     msb = run.draws * z.mean(axis=0).var(axis=0, ddof=1).sum()
     row = table[(table["set"] == "folder") & (table["level"] == level) & (table["tap"] == tap.name)].iloc[0]
     assert row["icc_features"] == pytest.approx(icc(msb, z.var(axis=0, ddof=1).mean(axis=0).sum(), run.draws), rel=1e-3)

@@ -10,7 +10,6 @@ from cfs_explore.errors import BackboneError, SourceError
 from cfs_explore.pipeline import explore
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Sample, Study
-from cfs_explore.scoring import Moments
 from cfs_explore.store import open_run
 
 
@@ -36,7 +35,7 @@ def _begun(monkeypatch):
 def test_a_study_repeats_the_map(study, finished):
     """Images read again from their sources, with the keyed noise, give the stored statistics and scores."""
     train, test = study.sample("id_train"), study.sample("id_test")
-    stored = Moments.from_arrays(finished.moments("id_train"))
+    stored = finished.moments("id_train")
     again = study.statistics("test/train", train, finished.levels, draws=2)
     assert again.count == stored.count
     np.testing.assert_allclose(again.mean, stored.mean, rtol=1e-4, atol=1e-5)

@@ -31,8 +31,8 @@ def assert_same(left, right) -> None:
     ours, theirs = open_run(left), open_run(right)
     for entry in ours.manifest.sets:
         which = entry.role, entry.name
-        for key, values in ours.moments(*which).items():
-            np.testing.assert_array_equal(values, theirs.moments(*which)[key])
+        for key, values in ours.moments(*which).to_arrays().items():
+            np.testing.assert_array_equal(values, theirs.moments(*which).to_arrays()[key])
         if entry.score_start >= 0:
             np.testing.assert_array_equal(ours.scores(*which), theirs.scores(*which))
         for tap in ours.manifest.kept["taps"]:

@@ -78,7 +78,7 @@ def read_all(run) -> list:
     found += [run.table("auroc_map"), run.table("detectors"), *run.pair_squares()]
     for entry in run.manifest.sets:
         which = entry.role, entry.name
-        found += [run.images(*which), *run.moments(*which).values()]
+        found += [run.images(*which), *run.moments(*which).to_arrays().values()]
         found += [run.scores(*which)] if entry.score_start >= 0 else []
         found += [run.snapshots(tap, *which) for tap in run.manifest.kept["taps"]]
     return found

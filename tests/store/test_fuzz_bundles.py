@@ -145,7 +145,7 @@ def read_all(run) -> None:
     for entry in run.manifest.sets:
         which = entry.role, entry.name
         assert len(run.images(*which, columns=("name", "label", "thumbnail"))) == entry.count
-        assert np.isfinite(run.moments(*which)["m2"]).all()
+        assert np.isfinite(run.moments(*which).m2).all()
         if entry.score_start >= 0:
             assert np.isfinite(run.scores(*which)).all()
         for tap in run.manifest.kept["taps"]:

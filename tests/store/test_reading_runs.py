@@ -74,7 +74,7 @@ def test_images_moments_and_snapshots_of_each_set(run):
         assert "thumbnail" not in run.images(role, name)
         assert list(run.images(role, name, columns=["thumbnail"]).columns) == ["thumbnail"]
         moments = run.moments(role, name)
-        assert moments["count"] == 3 * count and moments["mean"].shape == (2, 6) and np.all(moments["m2"] == i + 0.5)
+        assert moments.count == 3 * count and moments.mean.shape == (2, 6) and np.all(moments.m2 == i + 0.5)
         expected = np.arange(count)[:, None] * [1.0, 10.0] + i
         assert np.array_equal(run.snapshots("late", role, name), expected)
 

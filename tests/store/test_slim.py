@@ -34,7 +34,7 @@ def test_it_says_what_it_freed(tiny_run, slim_run):
 def test_scores_moments_and_tables_stay(tiny_run, slim_run):
     before, after = open_run(tiny_run), open_run(slim_run[0])
     assert np.array_equal(before.scores("ood", "bright"), after.scores("ood", "bright"))
-    assert np.array_equal(before.moments("id_train")["mean"], after.moments("id_train")["mean"])
+    assert np.array_equal(before.moments("id_train").mean, after.moments("id_train").mean)
     for path in (tiny_run / "tables").iterdir():
         pd.testing.assert_frame_equal(before.table(path.stem), after.table(path.stem))
     assert len(after.table("heads")) > 0

@@ -14,10 +14,10 @@ from cfs_explore.studies.complementarity import COMPLEMENTARITY
 def compute(study: Study) -> dict[str, pd.DataFrame]:
     """The tables of ``studies.complementarity``: the preset pairs, and every pair of taps, at every level."""
     run = study.run
-    in_distribution = tap_scores(run, "id_test")
+    in_distribution = run.mean_scores("id_test")
     tables: dict[str, list[pd.DataFrame]] = {"complementarity": [], "pair_gain": []}
     for ood in run.ood_names:
-        scores = tap_scores(run, "ood", ood)
+        scores = run.mean_scores("ood", ood)
         if run.manifest.presets:
             tables["complementarity"].append(_preset_pairs(run, in_distribution, scores, ood))
         for k, level in enumerate(run.levels):
@@ -25,14 +25,6 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
             tables["pair_gain"].append(pairs.assign(ood=ood, level=k, lam=level.lam))
         study.progress.advance(0, ood)
     return {table.name: _joined(tables[table.name], table.column_names) for table in COMPLEMENTARITY.tables}
-
-
-def tap_scores(run: Run, role: str, name: str | None = None) -> np.ndarray:
-    """Slot scores averaged over draws, float64 (level, tap, image)."""
-    scores = np.empty((len(run.levels), len(run.taps), run.entry(role, name).count))
-    for k in range(len(run.levels)):  # level by level: all draws at once would be large
-        scores[k] = run.scores(role, name, level=k)[:, :, 0].mean(axis=1, dtype=np.float64).T
-    return scores
 
 
 def _preset_pairs(run: Run, in_distribution: np.ndarray, scores: np.ndarray, ood: str) -> pd.DataFrame:

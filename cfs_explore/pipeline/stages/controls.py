@@ -23,11 +23,13 @@ from cfs_explore.diagnostics import (
     statistic_scores,
     statistic_table,
 )
+from cfs_explore.diagnostics.auroc_map import cell_columns
 from cfs_explore.diagnostics.checks import cell_rows
 from cfs_explore.diagnostics.groups import independent
 from cfs_explore.images.reencode import reencode
 from cfs_explore.images.statistics import image_statistics
 from cfs_explore.pipeline.stages.study import Sample, Study
+from cfs_explore.scoring import mean_over_draws
 from cfs_explore.studies import controls as declared
 
 #: ID scores and OOD scores, (cells, images) each, level-major.
@@ -136,28 +138,14 @@ def _trained(study: Study, name: str) -> dict[int, np.ndarray]:
     mean, first = (np.empty((len(study.run.levels), len(study.run.taps), len(rows))) for _ in range(2))
     for k in range(len(study.run.levels)):
         scores = study.run.scores(role, ood, level=k)[rows, :, 0]  # (image, draw, tap)
-        mean[k], first[k] = scores.mean(axis=1, dtype=np.float64).T, scores[:, 0].T
+        mean[k], first[k] = mean_over_draws(scores).T, scores[:, 0].T
     return {draws: scores.reshape(-1, len(rows)) for draws, scores in {1: first, study.run.draws: mean}.items()}
 
 
 def _cells(study: Study) -> pd.DataFrame:
     """What the tables say of each cell, level-major."""
-    return pd.DataFrame(
-        [
-            {
-                "level": k,
-                "lam": level.lam,
-                "requested": level.requested,
-                "tap_index": t,
-                "tap": tap.name,
-                "region": tap.region,
-                "depth": tap.depth,
-                "resolution": tap.resolution,
-            }
-            for k, level in enumerate(study.run.levels)
-            for t, tap in enumerate(study.run.taps)
-        ]
-    )
+    order = ["level", "lam", "requested", "tap_index", "tap", "region", "depth", "resolution"]
+    return cell_columns(study.run.levels, study.run.taps)[order]
 
 
 def _map_table(study: Study, control_map: ControlMap, ood: str) -> pd.DataFrame:

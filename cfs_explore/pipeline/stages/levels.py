@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from cfs_explore.contracts import Level
-from cfs_explore.corruption import corrupt, keyed_noise
+from cfs_explore.corruption import corrupt, keyed_noise, to_bytes, to_signed
 from cfs_explore.images.preprocess import thumbnail
 from cfs_explore.levels import MAIN_LAM
 from cfs_explore.pipeline.alignment_curve import AlignmentProbe, curve_levels
@@ -40,7 +40,7 @@ def alignment_curves(study: Study, *, counted: bool = True) -> pd.DataFrame:
     sample = study.sample("id_train", limit=ALIGNMENT_IMAGES)
     probe = AlignmentProbe(
         study.backbone,
-        sample.pixels.astype(np.float32) / 127.5 - 1.0,
+        to_signed(sample.pixels),
         sample.ids,
         study.spec.seed,
         batch_size=study.spec.batch_size,
@@ -84,13 +84,12 @@ def _shown(study: Study, sample: Sample) -> Iterator[tuple[int, np.ndarray]]:
     """Position of a level, -1 for none, and uint8 pictures (n, C, H, W)."""
     yield -1, sample.pixels
     backbone = study.backbone
-    images = torch.from_numpy(sample.pixels.astype(np.float32) / 127.5 - 1.0).to(backbone.device)
+    images = torch.from_numpy(to_signed(sample.pixels)).to(backbone.device)
     noise = keyed_noise(sample.ids, 1, backbone.input_shape, study.spec.seed)[0]
     x0, noise = backbone.encode(images), torch.from_numpy(noise).to(backbone.device)
     for k, level in enumerate(study.run.levels):
         x = corrupt(x0, noise, level.a, level.b) / float(np.hypot(level.a, level.b))
-        picture = backbone.decode(x).float().clamp(-1.0, 1.0).cpu().numpy()
-        yield k, np.rint((picture + 1.0) * 127.5).astype(np.uint8)
+        yield k, to_bytes(backbone.decode(x).float().cpu().numpy())
 
 
 def _cost(study: Study) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cfs_explore.contracts import VARIANCE_FLOOR
 from cfs_explore.diagnostics.auroc_map import cell_columns
 from cfs_explore.diagnostics.bootstrap import SD_RESAMPLES
 from cfs_explore.diagnostics.checks import cell_rows
@@ -21,10 +20,9 @@ from cfs_explore.diagnostics.proxy_prediction import (
 from cfs_explore.diagnostics.regret import ANY_CELL, leave_one_out, regret_table
 from cfs_explore.diagnostics.reliability import feature_reliability
 from cfs_explore.errors import RunError
-from cfs_explore.extraction import feature_columns
 from cfs_explore.images.proxies import PROXIES, made_by, make_proxy
 from cfs_explore.pipeline.stages.study import Study
-from cfs_explore.scoring import Moments
+from cfs_explore.scoring import feature_columns
 from cfs_explore.spec import ImageSet
 from cfs_explore.store import Run, evenly_spaced
 from cfs_explore.studies.prediction import PROXY_IMAGES
@@ -64,7 +62,7 @@ def proxy_scores_of(study: Study) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     run, seed = study.run, study.spec.seed
     if run.entry("id_train").count < 2:
         raise RunError("Proxies need at least two ID-train images: a single one has no spread.")
-    sample, reference = study.sample("id_train", limit=PROXY_IMAGES), Moments.from_arrays(run.moments("id_train"))
+    sample, reference = study.sample("id_train", limit=PROXY_IMAGES), run.moments("id_train")
     originals = study.scores("prediction/originals", sample, run.levels, reference)
     proxies = {}
     for kind in PROXIES:
@@ -151,8 +149,6 @@ def _decoder_cell(run: Run, policy: str) -> int | str:
 
 def _most_reliable(run: Run) -> int | str:
     """The cell whose snapshots of ID-test depend least on the noise draw (theory 14)."""
-    train = run.moments("id_train")
-    variance = np.maximum(train["m2"] / train["count"], VARIANCE_FLOOR)
-    columns = feature_columns(run.taps)
-    icc = feature_reliability(run.moments("id_test"), variance, columns, run.draws).icc.ravel()
+    variance = run.moments("id_train").variance
+    icc = feature_reliability(run.moments("id_test"), variance, feature_columns(run.taps), run.draws).icc.ravel()
     return int(np.nanargmax(icc)) if np.isfinite(icc).any() else "reliability needs at least two noise draws"

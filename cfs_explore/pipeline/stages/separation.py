@@ -7,12 +7,13 @@ import pandas as pd
 
 from cfs_explore import heads
 from cfs_explore.diagnostics import Groups, auroc, paired_auroc_difference
-from cfs_explore.diagnostics.channels import tap_columns, top_channel_auroc, variance
+from cfs_explore.diagnostics.channels import top_channel_auroc
 from cfs_explore.diagnostics.checks import ScoreError
 from cfs_explore.diagnostics.separation import separation_table
 from cfs_explore.errors import CFSError, RunError
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.pipeline.tables import head_scores
+from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
 from cfs_explore.studies import Table
 from cfs_explore.studies.separation import CELL_HEADS, TOP_CHANNELS
@@ -38,7 +39,7 @@ def separation(run: Run) -> pd.DataFrame:
     groups = {which: Groups.of(*run.group_names(which[1])) for which in _ood_sets(run)}
     parts = []
     for k, level in enumerate(run.levels):
-        at = {which: _level_of(values, k) for which, values in moments.items()}
+        at = {which: values.at(k) for which, values in moments.items()}
         id_scores = run.scores("id_test", level=k)
         for which in _ood_sets(run):
             table = separation_table(
@@ -57,8 +58,9 @@ def separation(run: Run) -> pd.DataFrame:
 
 def top_channels(run: Run, seed: int) -> pd.DataFrame:
     """``top_channel_auroc`` of every OOD set at the kept cells, on first-draw snapshots."""
-    train, k, parts = run.moments("id_train"), run.manifest.kept["level"], []
-    mean, v, columns = train["mean"][k], variance(train)[k], tap_columns(run.taps)
+    k, parts, columns = run.manifest.kept["level"], [], feature_columns(run.taps)
+    train = run.moments("id_train").at(k)
+    mean, v = train.mean[0], train.variance[0]
     for tap in run.manifest.kept["taps"]:
         id_test = run.snapshots(tap, "id_test")
         for _, ood in _ood_sets(run):
@@ -127,11 +129,6 @@ def _pair_squares(run: Run) -> tuple[np.ndarray, int] | None:
 
 def _ood_sets(run: Run) -> list[tuple[str, str]]:
     return [("ood", name) for name in run.ood_names]
-
-
-def _level_of(moments: dict[str, np.ndarray], k: int) -> dict[str, np.ndarray]:
-    """The same moments at one level, (1, feature)."""
-    return {key: values if key == "count" else values[k : k + 1] for key, values in moments.items()}
 
 
 def _stacked(parts: list[pd.DataFrame], table: Table) -> pd.DataFrame:

@@ -7,14 +7,15 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from cfs_explore.contracts import VARIANCE_FLOOR, Level
+from cfs_explore.contracts import Level
+from cfs_explore.diagnostics.auroc_map import cell_columns
 from cfs_explore.diagnostics.drift import CAUSES, drift_table
 from cfs_explore.diagnostics.groups import Members, members
 from cfs_explore.diagnostics.local_law import local_law
 from cfs_explore.diagnostics.rank_agreement import rank_agreement
 from cfs_explore.diagnostics.reliability import feature_reliability, score_reliability
-from cfs_explore.extraction import feature_columns
 from cfs_explore.pipeline.stages.study import Sample, Study
+from cfs_explore.scoring import feature_columns, mean_per_tap
 from cfs_explore.store import Run
 from cfs_explore.studies.stability import LOCAL_DRAWS, LOCAL_IMAGES, local_lams
 
@@ -31,16 +32,9 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
 
 def stability_table(run: Run) -> pd.DataFrame:
     """Reliability of snapshots and scores in every cell, for ID-test and each OOD set (theory 14)."""
-    train, columns = run.moments("id_train"), feature_columns(run.taps)
-    variance = np.maximum(train["m2"] / train["count"], VARIANCE_FLOOR)
-    cells = pd.DataFrame(
-        [
-            {"level": k, "lam": level.lam, "requested": level.requested}
-            | {"tap": tap.name, "tap_index": t, "region": tap.region, "depth": tap.depth, "resolution": tap.resolution}
-            for k, level in enumerate(run.levels)
-            for t, tap in enumerate(run.taps)
-        ]
-    )
+    variance, columns = run.moments("id_train").variance, feature_columns(run.taps)
+    order = ["level", "lam", "requested", "tap", "tap_index", "region", "depth", "resolution"]
+    cells = cell_columns(run.levels, run.taps)[order]
     parts = []
     for entry in run.manifest.sets:
         if entry.role == "id_train":
@@ -94,9 +88,9 @@ def _spread(study: Study, sample: Sample, level: Level) -> dict[str, np.ndarray]
         for _, block in study.blocks(sample, [level], draws=LOCAL_DRAWS):
             z = block[0].astype(np.float64)  # (draw, image, feature)
             means.append(z.mean(axis=0))
-            within.append(_per_tap(np.square(z - means[-1]).sum(axis=0) / variance, columns))
+            within.append(mean_per_tap(np.square(z - means[-1]).sum(axis=0) / variance, columns))
         of_image = np.concatenate(means)
-        between = _per_tap(np.square(of_image - of_image.mean(axis=0)) / variance, columns)
+        between = mean_per_tap(np.square(of_image - of_image.mean(axis=0)) / variance, columns)
         return {"between": between, "within": np.concatenate(within)}
 
     return study.kept(f"stability/local-{level.native:.9g}", len(sample) * LOCAL_DRAWS, compute)
@@ -142,8 +136,8 @@ def _drift_at(study: Study, sample: Sample, reference: np.ndarray, level: Level)
         moved = np.zeros((len(sample), len(CAUSES), reference.shape[1]))  # (image, cause, feature)
         for part, block in study.blocks(sample, corrupted, conditioning=told):
             moved[part, known] = (block[:, 0].astype(np.float64) - reference[part]).transpose(1, 0, 2)
-        squares = _per_tap(np.square(moved) / variance, columns)
-        return {"squares": squares, "own": _per_tap(np.square(moved - moved.mean(axis=0)) / variance, columns)}
+        squares = mean_per_tap(np.square(moved) / variance, columns)
+        return {"squares": squares, "own": mean_per_tap(np.square(moved - moved.mean(axis=0)) / variance, columns)}
 
     return study.kept(f"stability/drift-{level.native:.9g}", len(sample) * len(corrupted), compute)
 
@@ -155,10 +149,4 @@ def _clean(level: Level) -> Level:
 
 def _reference_variance(run: Run) -> np.ndarray:
     """ID-train's variance at the map's cleanest level, floored, (feature,)."""
-    train = run.moments("id_train")
-    return np.maximum(train["m2"][0] / train["count"], VARIANCE_FLOOR)
-
-
-def _per_tap(values: np.ndarray, columns: dict[str, slice]) -> np.ndarray:
-    """Averages over each tap's features, (..., feature) -> (..., tap)."""
-    return np.stack([values[..., part].mean(axis=-1) for part in columns.values()], axis=-1)
+    return run.moments("id_train").at(0).variance[0]

@@ -11,16 +11,16 @@ import numpy as np
 
 from cfs_explore.backbones import Backbone, load_backbone
 from cfs_explore.contracts import Level, Tap
-from cfs_explore.corruption import keyed_noise
+from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.diagnostics import Groups
 from cfs_explore.errors import BackboneError, SourceError
-from cfs_explore.extraction import Extractor, feature_columns
+from cfs_explore.extraction import Extractor
 from cfs_explore.pipeline import reuse
 from cfs_explore.pipeline.match import as_conditioned, told_levels
 from cfs_explore.pipeline.measure import block_size
 from cfs_explore.pipeline.prepare import plan_sets, prepare_sets
 from cfs_explore.pipeline.progress import Progress
-from cfs_explore.scoring import Moments, slot_scores
+from cfs_explore.scoring import Moments, feature_columns, slot_scores
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run, evenly_spaced
 from cfs_explore.store.files import BAD_ARRAYS, load_arrays, save_arrays
@@ -178,7 +178,7 @@ class Study:
         size = block_size(extractor, draws)
         for start in range(0, len(sample), size):
             part = slice(start, start + size)
-            x0 = sample.pixels[part].astype(np.float32) / 127.5 - 1.0
+            x0 = to_signed(sample.pixels[part])
             yield (
                 part,
                 extractor(x0, keyed_noise(sample.ids[part], draws, extractor.backbone.input_shape, self.spec.seed)),
