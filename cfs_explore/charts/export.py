@@ -31,6 +31,8 @@ PRINT_SCALE = 300 / 96
 _PX_PER_INCH = 96.0
 _PX_PER_POINT = _PX_PER_INCH / 72
 _MM = {"mm": 1.0, "cm": 10.0, "in": 25.4}
+#: Room for a strip's colour bar, at its right.
+_STRIP_BAR_PX = 60.0
 #: Room for the line under a small map's name, in the app's type.
 _PANEL_PX = 150
 
@@ -78,9 +80,11 @@ def to_publication(
     cells_as_shapes(spec)
     margin = {side: value * ratio for side, value in layout.get("margin", {}).items()}
     width_px = to_pixels(width)
+    margin["autoexpand"] = False  # legend and colour bar have their room
     layout.update(template=look, paper_bgcolor="#FFFFFF", margin=margin, width=width_px, autosize=False)
     meta = layout.get("meta") or {}
     if meta.get("kind") == "strip":
+        margin["r"] = _STRIP_BAR_PX
         layout["height"] = _fit_strip(layout, meta, width_px, ratio)
     else:
         small = font_pt * _PX_PER_POINT * 12 / 13

@@ -76,7 +76,8 @@ def lay_out(page: Page) -> None:
     _y_labels(page)
     row_lines, cell_px = _notes(page)
     above, under = _x_labels(page)
-    margin["t"] = _PAD + max(_legend(page), above, _heads(page))
+    heads = max(above, _heads(page))
+    margin["t"] = _PAD + heads + _legend(page)
     margin["b"] = max(under, _PAD)
     tall = _colour_bar(page) if below else 0.0
     margin["b"] += tall
@@ -86,6 +87,8 @@ def lay_out(page: Page) -> None:
             _thin(page, axis, plot, turned=True)
     if below:
         _hang_bar(page, plot, tall)
+    if "legend" in page.layout:
+        page.layout["legend"]["y"] = 1 + heads / plot
     page.layout["height"] = float(round(plot + margin["t"] + margin["b"]))
 
 
@@ -274,6 +277,7 @@ def _legend(page: Page) -> float:
     if page.layout.get("showlegend") is False or not entries:
         return 0.0
     for trace in entries:
+        trace.pop("legendgroup", None)  # groups stand apart, and on paper nothing is switched off
         trace["name"] = wrapped(trace["name"], page.small, page.width - _KEY_PX - 2 * _LEGEND_EDGE)
     widths = [printed_px(trace["name"], page.small) + _PAD for trace in entries]
     left, room = page.layout["margin"]["l"] - _PAD, page.width - page.layout["margin"]["r"] - _PAD

@@ -52,7 +52,8 @@ def read_page(content: bytes) -> PrintedPage:
     """The only page of a PDF."""
     with pdfplumber.open(io.BytesIO(content)) as document:
         (page,) = document.pages
-        fills = {tuple(rect["non_stroking_color"] or ()) for rect in page.rects}
+        colours = {tuple(rect["non_stroking_color"] or ()) for rect in page.rects}
+        fills = {colour for colour in colours if all(isinstance(part, float | int) for part in colour)}
         return PrintedPage(float(page.width), float(page.height), _texts(page.chars), _loose_fonts(page), fills)
 
 
