@@ -63,7 +63,7 @@ class Page:
         return [note for note in self.layout.get("annotations", []) if note.get("text")]
 
     def type_of(self, item: dict, key: str = "font") -> float:
-        """Type of an annotation, or of an axis' ticks."""
+        """Type of an annotation, or of the ticks ("tickfont") of an axis."""
         return (item.get(key) or {}).get("size", self.small)
 
 
@@ -276,8 +276,9 @@ def _legend(page: Page) -> float:
     entries = [trace for trace in page.data if trace.get("name") and trace.get("showlegend") is not False]
     if page.layout.get("showlegend") is False or not entries:
         return 0.0
-    for trace in entries:
+    for trace in page.data:
         trace.pop("legendgroup", None)  # groups stand apart, and on paper nothing is switched off
+    for trace in entries:
         trace["name"] = wrapped(trace["name"], page.small, page.width - _KEY_PX - 2 * _LEGEND_EDGE)
     widths = [printed_px(trace["name"], page.small) + _PAD for trace in entries]
     left, room = page.layout["margin"]["l"] - _PAD, page.width - page.layout["margin"]["r"] - _PAD
