@@ -25,6 +25,10 @@ NO_BROWSER = (
     "to the program. Without it, the camera button above each figure saves an SVG from your own browser."
 )
 
+#: kaleido prints with margins of 0.1 in on a page of the figure's size: the browser would shrink the figure to the
+#: width that is left and cut it at the bottom.
+_WHOLE_PAGE = "<style>@page { margin: 0 } #kaleido-image { display: block }</style>"
+
 
 def has_browser() -> bool:
     """Whether a Chrome or Chromium is installed, as kaleido looks for one; none is started."""
@@ -72,7 +76,9 @@ class Renderer:
             threading.Thread(target=self._loop.run_forever, name="figure-export", daemon=True).start()
         try:
             # No MathJax: kaleido would fetch it from the network, and the figures have no formulas.
-            browser = self._wait(_build(kaleido.Kaleido), TIME_LIMIT)
+            page = kaleido.PageGenerator(mathjax=False)
+            page.header += _WHOLE_PAGE
+            browser = self._wait(_build(kaleido.Kaleido, page), TIME_LIMIT)
         except ChromeNotFoundError as error:
             raise FigureExportError(NO_BROWSER) from error
         self._kaleido = browser
@@ -93,8 +99,8 @@ class Renderer:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
 
 
-async def _build(make: Any) -> Any:
-    return make(mathjax=False, timeout=TIME_LIMIT)
+async def _build(make: Any, page: Any) -> Any:
+    return make(page_generator=page, timeout=TIME_LIMIT)
 
 
 RENDERER = Renderer()

@@ -10,8 +10,9 @@ from cfs_explore.charts.browser import RENDERER
 from cfs_explore.charts.errors import FigureExportError
 from cfs_explore.charts.grey import grey_spec, without_hue
 from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.print_layout import SMALLEST_PX, Page, lay_out
 from cfs_explore.charts.small_multiples import strip_layout
-from cfs_explore.charts.theme import BASE_FONT_PX, PALETTES, PRINT_FONT, template, text_px
+from cfs_explore.charts.theme import BASE_FONT_PX, PALETTES, PRINT_FONT, template
 from cfs_explore.charts.vector_cells import cells_as_shapes
 
 #: Widths that journals and conferences ask for.
@@ -30,10 +31,8 @@ PRINT_SCALE = 300 / 96
 _PX_PER_INCH = 96.0
 _PX_PER_POINT = _PX_PER_INCH / 72
 _MM = {"mm": 1.0, "cm": 10.0, "in": 25.4}
-#: Journals accept no smaller type.
-_SMALLEST_PX = 6 * _PX_PER_POINT
-#: Below this a map's colour bar goes under it.
-_NARROW_PX = 420
+#: Room for a strip's colour bar, at its right.
+_STRIP_BAR_PX = 60.0
 #: Room for the line under a small map's name, in the app's type.
 _PANEL_PX = 150
 
@@ -63,9 +62,9 @@ def to_publication(
 ) -> go.Figure:
     """A copy of ``fig`` for print: fixed size, white page, light theme, ``font_pt`` type, no click layer.
 
-    The height follows from the figure's kind when it is not given (square-ish cells for maps). Heatmap cells
-    become shapes, so that SVG and PDF hold no bitmap. Type shrinks with the column where it must, never below
-    6 pt. ``grey`` makes a figure for a greyscale printer (``to_grey``).
+    ``print_layout`` places the labels and, when it is not given, chooses the height, so that the data have half of
+    the page. Heatmap cells become shapes, so that SVG and PDF hold no bitmap. Type shrinks with the column where it
+    must, never below 6 pt. ``grey`` makes a figure for a greyscale printer (``to_grey``).
     """
     ratio = font_pt * _PX_PER_POINT / BASE_FONT_PX
     spec = _recoloured(fig.to_dict())
@@ -81,21 +80,18 @@ def to_publication(
     cells_as_shapes(spec)
     margin = {side: value * ratio for side, value in layout.get("margin", {}).items()}
     width_px = to_pixels(width)
-    layout.update(
-        template=look,
-        paper_bgcolor="#FFFFFF",
-        margin=margin,
-        width=width_px,
-        autosize=False,
-    )
+    margin["autoexpand"] = False  # legend and colour bar have their room
+    layout.update(template=look, paper_bgcolor="#FFFFFF", margin=margin, width=width_px, autosize=False)
     meta = layout.get("meta") or {}
-    if meta.get("kind") == "map":
-        natural = _fit_map(layout, meta, width_px, font_pt)
-    elif meta.get("kind") == "strip":
-        natural = _fit_strip(layout, meta, width_px, ratio)
+    if meta.get("kind") == "strip":
+        margin["r"] = _STRIP_BAR_PX
+        layout["height"] = _fit_strip(layout, meta, width_px, ratio)
     else:
-        natural = _natural_height(layout, meta, width_px, ratio)
-    layout["height"] = natural if height is None else to_pixels(height)
+        small = font_pt * _PX_PER_POINT * 12 / 13
+        rows_px = ratio * layout.get("height", 0.0) - margin["t"] - margin["b"]
+        lay_out(Page(spec["data"], layout, width_px, small, rows_px))
+    if height is not None:
+        layout["height"] = to_pixels(height)
     return go.Figure(spec)
 
 
@@ -135,7 +131,7 @@ def _scaled(node: object, ratio: float) -> object:
 
     def scale(key: str, value: object) -> object:
         if key == "font.size":
-            return max(_SMALLEST_PX, value * ratio)
+            return max(SMALLEST_PX, value * ratio)
         return value * ratio if key in ("xshift", "yshift", "marker.size") else value
 
     return _walk(node, scale)
@@ -150,15 +146,6 @@ def _walk(node: object, change, key: str = "") -> object:
     return change(key, node)
 
 
-def _natural_height(layout: dict, meta: dict, width_px: float, ratio: float) -> float:
-    margin = layout["margin"]
-    if meta.get("kind") == "rows":
-        return layout["height"] * ratio
-    if meta.get("kind") == "square":
-        return min(width_px - margin["l"] - margin["r"], 320.0) + margin["t"] + margin["b"]
-    return min(0.62 * width_px, 320.0)
-
-
 def _fit_strip(layout: dict, meta: dict, width_px: float, ratio: float) -> float:
     """As many panels beside each other as their titles allow; returns the height."""
     columns = max(1, int((width_px - layout["margin"]["r"]) // (_PANEL_PX * ratio)))
@@ -166,45 +153,3 @@ def _fit_strip(layout: dict, meta: dict, width_px: float, ratio: float) -> float
     for axis in arranged.keys() - {"height"}:
         layout[axis].update(arranged[axis])
     return arranged["height"]
-
-
-def _fit_map(layout: dict, meta: dict, width_px: float, font_pt: float) -> float:
-    """Fit tick type and colour bar to the column; returns the height that makes cells about square."""
-    margin = layout["margin"]
-    narrow = width_px < _NARROW_PX and layout["coloraxis"].get("showscale", True)
-    if narrow:
-        margin["r"] = 10.0
-    cell = (width_px - margin["l"] - margin["r"]) / meta["span"]
-    tick_px = min(font_pt * _PX_PER_POINT * 12 / 13, max(_SMALLEST_PX, 0.9 * cell))
-    for axis in ("xaxis", "yaxis"):
-        layout[axis].setdefault("tickfont", {})["size"] = tick_px
-    if narrow:
-        longest = max(text_px(text, tick_px) for text in layout["xaxis"]["ticktext"])
-        layout["xaxis"]["tickangle"] = -90
-        title_px = font_pt * _PX_PER_POINT * 12 / 13
-        margin["b"] = longest + 2.2 * title_px + 3 * tick_px
-        _bar_below(layout, tick_px, title_px)
-    row = max(cell, 1.25 * tick_px)
-    return margin["t"] + margin["b"] + row * meta["rows"]
-
-
-def _bar_below(layout: dict, tick_px: float, title_px: float) -> None:
-    """Colour bar along the lower edge, its title at its left."""
-    bar = layout["coloraxis"]["colorbar"]
-    title = bar.pop("title")["text"]
-    bar.update(orientation="h", thickness=6, len=0.5, x=1, xanchor="right", xpad=0, ypad=0)
-    bar.update(yref="container", y=0.01, yanchor="bottom", tickfont={"size": tick_px})
-    layout["annotations"] = [
-        *layout.get("annotations", []),
-        {
-            "text": title,
-            "x": 0.46,
-            "xref": "paper",
-            "xanchor": "right",
-            "y": 0,
-            "yref": "paper",
-            "yanchor": "bottom",
-            "yshift": -layout["margin"]["b"] + 0.7 * tick_px,
-            "font": {"size": title_px},
-        },
-    ]
