@@ -9,7 +9,7 @@ from cfs_explore.charts import format_estimate, short_tap_name
 from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import SimulatedPair, alarm, compose, false_alarms, pair_curve
 from cfs_explore.figures.cells import cell_names
-from cfs_explore.figures.choices import choose
+from cfs_explore.figures.choices import choose, default_cells
 from cfs_explore.figures.detector import as_cells, cell_label
 from cfs_explore.figures.image import IMAGE, profile
 from cfs_explore.figures.lab_settings import PAIR_SETTINGS
@@ -19,7 +19,6 @@ from cfs_explore.headlines.triage import alarms_text
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.store import Run
 from cfs_explore.ui import data, images_points, lab_pair
-from cfs_explore.ui.detector_choice import default_cells
 
 #: The OOD set that the tour follows, and the one that anything tells apart.
 LETTERS, EASY = "letters", "inverted"
