@@ -163,7 +163,7 @@ def join_names(names: Iterable[str]) -> str:
 
 def split_names(text: str) -> list[str]:
     """The inverse of ``join_names``, each name once; blanks around a name do not count."""
-    parts = next(csv.reader([text], skipinitialspace=True), [])
+    parts = next(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True), [])
     return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 

@@ -66,7 +66,8 @@ FIRST, SECOND = (
 
 def show(run: Run) -> None:
     """The whole page for one run."""
-    choosing.restore(OOD, run)
+    for control in (OOD, complementarity_details.LOOK, complementarity_details.CAUGHT):
+        choosing.restore(control, run)
     _page(run)
 
 

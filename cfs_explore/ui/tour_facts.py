@@ -127,9 +127,9 @@ def on_complementarity(run: Run) -> dict[str, str]:
 def on_lab(run: Run) -> dict[str, str]:
     """Where the average begins to beat the encoder in the lab's preset; of the formulas, not of the exploration."""
     preset = next(each for each in lab_pair.PRESETS if each.label == "Averaging hurts")
-    pair = SimulatedPair(**{each.name: preset.values.get(each.name, each.default) for each in PAIR_SETTINGS})
-    shift = next(each for each in PAIR_SETTINGS if each.name == "shift_d")
-    curve = pair_curve(pair, "shift_d", shift.options)
+    pair = SimulatedPair(**{each.field: preset.values.get(each.field, each.default) for each in PAIR_SETTINGS})
+    shift = next(each for each in PAIR_SETTINGS if each.field == "shift_d")
+    curve = pair_curve(pair, "shift_d", list(shift.values))
     pays = curve[curve["auroc_average"] > curve["auroc_encoder"]]
     return {
         "start": shift.write(pair.shift_d),
