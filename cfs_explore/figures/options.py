@@ -129,6 +129,10 @@ class Several(Control):
 
     drawn: str = "many"
 
+    def opening(self, run: Run | None = None) -> list[Value]:
+        """What pages open with; none, without a default."""
+        return [] if self.default is None else super().opening(run)
+
     def one(self, value: Value, run: Run | None = None) -> str:
         """A single value: what the widget calls it."""
         return self.labels(run)[value]
@@ -157,8 +161,8 @@ def value_text(value: Value) -> str:
 def join_names(names: Iterable[str]) -> str:
     """Names in one text, comma-separated; one with a comma in quotation marks."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(names)
-    return text.getvalue()
+    csv.writer(text, lineterminator="\r\n").writerow(names)  # the ends of lines that it knows are quoted in names
+    return text.getvalue().removesuffix("\r\n")
 
 
 def split_names(text: str) -> list[str]:

@@ -36,7 +36,7 @@ def test_every_value_is_read_as_it_is_written(control, digits):
 @pytest.mark.parametrize("control", [OOD, METRIC, CELL, CELLS, SETS, TAPS, TOLD, NOISE, CONTROLS["triage_by"]])
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_the_run_does_not_have_is_answered_with_what_it_has(control, text, digits):
-    if isinstance(control, Several) and not text:
+    if isinstance(control, Several) and not split_names(text):
         assert control.read(text, digits) == []
         return
     with pytest.raises(RunError):
@@ -111,12 +111,12 @@ def test_an_image_of_the_probe_may_be_told_by_its_position(digits):
 def test_a_choice_on_a_page_that_was_drawn_again_reaches_the_address():
     app = open_page("lab").run()
     app.select_slider(key="lab_d").set_value(16).run()
-    assert app.query_params["lab_d"] == ["16"] and app.query_params["lab_along"] == ["channels"]
+    assert app.query_params["lab_d"] == "16" and app.query_params["lab_along"] == "channels"
 
 
 def test_the_sets_stand_in_the_address_by_name_and_come_back(digits):
     app = open_page("images", run="digits", ood="letters", images_sets="1.2")
     app.multiselect(key="images_sets").set_value([1, 6]).run()
-    assert app.query_params["images_sets"] == [join_names(digits.ood_names[i] for i in (1, 6))]
-    again = open_page("images", run="digits", images_sets=app.query_params["images_sets"][0])
+    assert app.query_params["images_sets"] == "letters,noisy"
+    again = open_page("images", run="digits", images_sets=app.query_params["images_sets"])
     assert again.multiselect(key="images_sets").value == [1, 6] and "letters" in texts(again)
