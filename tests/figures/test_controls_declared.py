@@ -2,6 +2,7 @@
 
 import pytest
 from page_steps import open_page, texts
+from streamlit.testing.v1 import AppTest
 
 from cfs_explore.errors import RunError
 from cfs_explore.figures import catalogue
@@ -108,10 +109,27 @@ def test_an_image_of_the_probe_may_be_told_by_its_position(digits):
     assert now["probe-encoder-score"].alt == old["probe-encoder-score"].alt
 
 
-def test_a_choice_on_a_page_that_was_drawn_again_reaches_the_address():
-    app = open_page("lab").run()
-    app.select_slider(key="lab_d").set_value(16).run()
-    assert app.query_params["lab_d"] == "16" and app.query_params["lab_along"] == "channels"
+def _page():
+    import streamlit as st
+
+    from cfs_explore.figures.options import Control
+    from cfs_explore.ui import choosing
+
+    st.session_state["arrived"] = "letter" not in st.session_state
+    choosing.choose(Control("letter", "Letter", {"a": "A", "b": "B", "c": "C"}))
+
+
+def test_a_choice_reaches_the_address_and_the_address_the_page():
+    app = AppTest.from_function(_page).run().run()
+    assert app.session_state["letter"] == "a" and "letter" not in app.query_params
+    for letter in ("b", "a"):
+        app.segmented_control(key="letter").set_value(letter).run()
+        assert app.query_params["letter"] == letter
+    for text, letter in (("c", "c"), ("<b>", "a"), ("b", "b")):
+        app.query_params["letter"] = text
+        assert app.run().session_state["letter"] == letter
+    del app.query_params["letter"]
+    assert app.run().session_state["letter"] == "a"
 
 
 def test_the_sets_stand_in_the_address_by_name_and_come_back(digits):
