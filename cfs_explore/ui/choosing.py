@@ -1,4 +1,8 @@
-"""Any control on a page: what the address says, its widget, and the address again."""
+"""Any control on a page: what the address says, its widget, and the address again.
+
+Streamlit's own ``bind="query-params"`` (1.67) is not used: it puts the widget's labels into the address instead of the
+values, and drops what it cannot read, so that links of older versions would open another view.
+"""
 
 from __future__ import annotations
 
