@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from cfs_explore.errors import RunError
@@ -61,7 +60,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an option of a figure, as `figures --list` tells them; can be told several times",
+        help="an option of a figure, as `figures --list` and the app's addresses tell them; can be told several times",
     )
 
 
@@ -75,7 +74,8 @@ def _figures(options: argparse.Namespace) -> None:
             for name, kind in kinds.items():
                 print(f"  {name:32} {kind.title}")
                 for option in kind.options:
-                    print(f"      --set {option.name + '=' + _values(option.values):40} {option.help}")
+                    means = ": ".join(filter(None, (option.title, option.written)))
+                    print(f"      --set {option.name + '=' + option.told():48} {means}")
         return
     figures = _made(options)
     if not has_browser():
@@ -83,11 +83,6 @@ def _figures(options: argparse.Namespace) -> None:
     formats = [part.strip() for part in options.format.split(",")]
     for path in folder.write(figures, options.out, formats=formats, width=options.width, grey=options.grey):
         print(f"Saved: {path}", flush=True)
-
-
-def _values(values: Sequence[str]) -> str:
-    """'a | b', or of many the ends; '...' where they depend on the run."""
-    return " | ".join(values if len(values) < 7 else [*values[:2], "...", values[-1]]) or "..."
 
 
 def _report(options: argparse.Namespace) -> None:

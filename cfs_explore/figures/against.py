@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.options import Option
+from cfs_explore.figures.options import Several, split_names
 from cfs_explore.locations import locate_run
 from cfs_explore.store import Run, open_run
 
-AGAINST = Option("against", "", "other explorations: comma-separated run directories or bundles' names (default: none)")
+#: More would not fit beside each other.
+MOST_OTHERS = 2
+AGAINST = Several(
+    "protocol_against",
+    "Compare with",
+    help=f"Up to {MOST_OTHERS} other explorations, of other backbones, say, on the same image sets.",
+    width=380,
+    written="run directories or bundles' names, comma-separated",
+    former=("against",),
+)
 
 
 def others(choices: Choices) -> list[Run]:
@@ -18,5 +27,4 @@ def others(choices: Choices) -> list[Run]:
     """
     if choices.beside:
         return list(choices.beside)
-    names = [name.strip() for name in AGAINST.of(choices.options).split(",")]
-    return [open_run(locate_run(name)) for name in names if name]
+    return [open_run(locate_run(name)) for name in split_names(AGAINST.said(choices.options) or "")]

@@ -5,17 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pandas as pd
-
 from cfs_explore.contracts import Tap
 from cfs_explore.diagnostics import SIDES
 from cfs_explore.errors import RunError
 from cfs_explore.figures.cells import find_cell, find_level, find_tap
 from cfs_explore.figures.detector import preset_cells
+from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
 
 METRICS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR95"}
 SCALES = ("ln s", "s")
+OOD = Control(
+    "ood",
+    "OOD set",
+    lambda run: {name: name for name in run.ood_names},
+    help="Out-of-distribution images, to be told apart from the in-distribution test set.",
+    drawn="select",
+    width=240,
+)
+METRIC = Control(
+    "metric",
+    "Metric",
+    METRICS,
+    help="AUROC: 0.5 is chance. AUPR: average precision, OOD positive. FPR95: ID images wrongly flagged when 95 % of "
+    "the OOD images are caught; lower is better.",
+)
+SCALE = Control(
+    "comp_scale",
+    "Scale",
+    {scale: scale for scale in SCALES},
+    help="Scores s are right-skewed; their logarithms are closer to normal, which the separability D² assumes. AUROCs, "
+    "bits and images caught are the same on both scales.",
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +99,7 @@ def choose(
     _one_of("metric", metric, list(METRICS))
     _one_of("scale", scale, list(SCALES))
     cells = _cells(run, detector)
-    cell_level, cell_tap = divmod(default_cells(run.table("detectors"))[-1], len(run.taps))
+    cell_level, cell_tap = default_cell(run)
     level = run.manifest.kept["level"]
     if cell is not None:
         if (lam, tap) != (None, None):
@@ -96,9 +117,14 @@ def choose(
     )
 
 
-def default_cells(detectors: pd.DataFrame) -> list[int]:
-    """The CFS(1x2) preset as cell indices, of a run's table ``detectors``; the first cell where it has no preset."""
-    return preset_cells(detectors).get("CFS(1x2)", [0])
+def default_cells(run: Run) -> list[int]:
+    """The CFS(1x2) preset as cell indices; the first cell of a run that has no preset."""
+    return preset_cells(run.table("detectors")).get("CFS(1x2)", [0])
+
+
+def default_cell(run: Run) -> tuple[int, int]:
+    """Positions of the level and the tap that pages open with."""
+    return divmod(default_cells(run)[-1], len(run.taps))
 
 
 def default_pair(run: Run) -> tuple[str, str]:
@@ -120,7 +146,7 @@ def _cells(run: Run, detector: Sequence[str]) -> list[int]:
     """The detector's cell indices."""
     detectors = run.table("detectors")
     if not detector:
-        return default_cells(detectors)
+        return default_cells(run)
     presets = preset_cells(detectors)
     if len(detector) == 1 and detector[0] in presets:
         return presets[detector[0]]

@@ -18,7 +18,7 @@ from cfs_explore.diagnostics.verdicts import Verdicts, verdicts
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
-from cfs_explore.figures.options import Option
+from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
 
@@ -26,8 +26,24 @@ from cfs_explore.wording import counted
 CONTROLS = {"untrained": "Untrained copies", "re-encoded": "Re-encoded images"}
 #: The controls have one draw; averaging more on the trained side alone would count as the backbone's merit.
 DRAWS = {"one": "One, like the controls", "map": "All, as in the map"}
-CONTROL = Option("control", "untrained", "what is subtracted from the trained backbone", tuple(CONTROLS))
-ON_TRAINED_SIDE = Option("draws", "one", "noise draws averaged on the trained side: one, or the map's", tuple(DRAWS))
+CONTROL = Control(
+    "controls_against",
+    "Trained backbone minus",
+    CONTROLS,
+    help="Untrained copies: the same network with random weights. What they can do, training did not bring. "
+    "Re-encoded images: the trained network after all images went through the same resizing and JPEG. What is "
+    "lost then may have been codec or resolution, not content.",
+    former=("control",),
+)
+ON_TRAINED_SIDE = Control(
+    "controls_draws",
+    "Noise draws on the trained side",
+    DRAWS,
+    help="The map averages all noise draws of an image, which alone raises AUROC where noise is strong; the controls "
+    "have one, the first of them. One draw on both sides is the fair comparison.",
+    drawn="radio",
+    former=("draws",),
+)
 #: Image statistic -> what it is called.
 STATISTIC_NAMES = {
     "mean": "Brightness",

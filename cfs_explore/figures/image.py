@@ -20,15 +20,23 @@ from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import as_cells, cell_label, preset_cells
 from cfs_explore.figures.figure import Figure, file_stem
 from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError
-from cfs_explore.figures.options import Option
+from cfs_explore.figures.options import Control
 from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
 
-IMAGE = Option("image", "", "id or name of an image of the OOD set or of ID-test (default: the set's first)")
-ROLE = Option("role", "ood", "set in which the image is looked for first", ("ood", "id_test"))
+IMAGE = Control("image", "Image of the OOD set or of ID-test (default: the set's first)", written="id or name")
+ROLE = Control("role", "Set in which the image is looked for first", {"ood": "OOD", "id_test": "ID-test"})
 VALUES = {"percentile": "Percentile", "ratio": "Score ÷ ID median"}
-VALUE = Option("value", "percentile", "what the map shows", tuple(VALUES))
+VALUE = Control(
+    "image_value",
+    "The map shows",
+    VALUES,
+    help="Percentile: the share of ID-test images that score lower in the same cell, so that cells compare. "
+    "Score ÷ ID median: how many times the ordinary score it is; cells whose ID scores vary much show large "
+    "ratios too.",
+    former=("value",),
+)
 #: Channels of each pooling that are drawn.
 _TOP = 8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,12 @@ from cfs_explore.charts.embedding_scatter import COLOUR_PERCENTILES
 from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import compose
 from cfs_explore.embedding import Settings, coordinates
-from cfs_explore.errors import CFSError, RunError
+from cfs_explore.errors import CFSError
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import as_cells, detector_name
 from cfs_explore.figures.figure import Figure, counts, file_stem, id_count
 from cfs_explore.figures.needs import Kind, NotMeasuredError
-from cfs_explore.figures.options import Option, read_number, read_whole_number
+from cfs_explore.figures.options import Control, Several
 from cfs_explore.images.statistics import STATISTICS
 from cfs_explore.images.thumbnail_statistics import thumbnail_statistics
 from cfs_explore.store import Run
@@ -26,12 +27,6 @@ METHODS = {"pca": "PCA", "umap": "UMAP"}
 NATIVE = {"width": "native width in pixels", "height": "native height in pixels"}
 #: Column -> what the choice of colours and the colour bar call it.
 COLOURS = {"dataset": "set", "label": "label", "score": "score", **{key: key for key in STATISTICS}, **NATIVE}
-METHOD = Option("method", "pca", "projection of the features to two coordinates", tuple(METHODS))
-COLOUR = Option("colour", "dataset", "what colours the points; score: of the detector", tuple(COLOURS))
-TAPS = Option("taps", "", "comma-separated taps whose snapshots were kept (default: the published pair)")
-SETS = Option("sets", "", "comma-separated OOD sets (default: the OOD set)")
-NEIGHBORS = Option("neighbors", "15", "of UMAP")
-MIN_DIST = Option("min_dist", "0.1", "of UMAP: how close points may come")
 #: What to do where a run keeps no snapshots.
 HOW_TO_KEEP = (
     "Name taps under `keep` in the spec (`sparse_ed` for the published pair, or names; their λ as `keep_level`) and "
@@ -39,11 +34,85 @@ HOW_TO_KEEP = (
 )
 
 
-def default_taps(run: Run) -> list[str]:
-    """The kept taps of the published pair; else the first that was kept; in order of execution."""
+def default_taps(run: Run) -> list[int]:
+    """Positions of the kept taps of the published pair; else of the first that was kept; in order of execution."""
     kept = run.manifest.kept["taps"]
     pair = [tap for tap in run.manifest.presets.get("sparse_ed", []) if tap in kept]
-    return [tap.name for tap in run.taps if tap.name in (pair or kept[:1])]
+    return [place for place, tap in enumerate(run.taps) if tap.name in (pair or kept[:1])]
+
+
+def _kept_taps(run: Run) -> dict[int, str]:
+    kept = run.manifest.kept["taps"]
+    return {place: short_tap_name(tap.name) for place, tap in enumerate(run.taps) if tap.name in kept}
+
+
+@dataclass(frozen=True)
+class KeptTaps(Several):
+    """Taps whose snapshots were kept, by their short or full names."""
+
+    def find(self, text: str, run: Run | None = None) -> int:
+        """The inverse of ``one``."""
+        return super().find(next((short_tap_name(tap.name) for tap in run.taps if tap.name == text), text), run)
+
+
+METHOD = Control(
+    "images_method",
+    "Method",
+    METHODS,
+    help="PCA: the two directions in which ID images vary most; quick, and distances keep their meaning. UMAP: "
+    "keeps neighbours together; shows clusters, but its distances and densities mean nothing.",
+    former=("method",),
+)
+COLOUR = Control(
+    "images_colour",
+    "Colour",
+    {key: words.capitalize() for key, words in COLOURS.items()},
+    help="Set: blue circles are ID. Score: of the detector under More. The others are plain statistics of the "
+    "pixels, for what the picture may owe to them.",
+    drawn="select",
+    width=140,
+    former=("colour",),
+)
+TAPS = KeptTaps(
+    "images_taps",
+    "Taps",
+    _kept_taps,
+    default_taps,
+    "Whose kept snapshots are compared. Several are put beside each other, each with the same weight, as in the score "
+    "CFS(1×L).",
+    width=280,
+    written="taps whose snapshots were kept, comma-separated",
+    former=("taps",),
+)
+SETS = Several(
+    "images_sets",
+    "OOD sets",
+    lambda run: dict(enumerate(run.ood_names)),
+    help="Shown beside the in-distribution test images, on which the picture is fitted.",
+    width=260,
+    written="OOD sets, comma-separated",
+    former=("sets",),
+)
+NEIGHBORS = Control(
+    "images_neighbors",
+    "UMAP: neighbours",
+    {count: str(count) for count in (5, 15, 30, 60, 120)},
+    15,
+    "Few: fine structure and many islands. Many: the coarse shape.",
+    drawn="slider",
+    between=(2, 1000),
+    former=("neighbors",),
+)
+MIN_DIST = Control(
+    "images_min_dist",
+    "UMAP: least distance",
+    {distance: str(distance) for distance in (0.0, 0.1, 0.3, 0.8)},
+    0.1,
+    "How close points may come in the picture (min_dist).",
+    drawn="slider",
+    between=(0.0, 0.99),
+    former=("min_dist",),
+)
 
 
 def colour_title(colour: str, detector: str) -> str:
@@ -149,9 +218,9 @@ def scatter(run: Run, choices: Choices, theme: str) -> Figure:
     """ID-test and OOD images as points by their snapshots."""
     if not default_taps(run):
         raise NotMeasuredError(f"This reads snapshots, and {run.name} keeps none. {HOW_TO_KEEP}.")
-    settings, oods = _settings(run, choices), _listed(SETS, choices) or [choices.ood]
-    for name in oods:
-        run.entry("ood", name)
+    settings, oods = _settings(run, choices), [choices.ood]
+    if (sets := SETS.said(choices.options)) is not None:
+        oods = [run.ood_names[place] for place in SETS.read(sets, run)]
     try:
         places = coordinates(run, settings, oods, keep=False)
     except CFSError as error:
@@ -165,22 +234,13 @@ def scatter(run: Run, choices: Choices, theme: str) -> Figure:
 
 
 def _settings(run: Run, choices: Choices) -> Settings:
-    known = {word: tap.name for tap in run.taps for word in (tap.name, short_tap_name(tap.name))}
-    asked = _listed(TAPS, choices)
-    if any(known.get(name) not in run.manifest.kept["taps"] for name in asked):
-        kept = ", ".join(map(short_tap_name, run.manifest.kept["taps"]))
-        raise RunError(f"The option 'taps' must name taps whose snapshots {run.name} keeps: {kept}.")
-    names = {known[name] for name in asked} or set(default_taps(run))
+    places = sorted(TAPS.read(TAPS.of(choices.options, run), run))
     return Settings(
-        tuple(tap.name for tap in run.taps if tap.name in names),
+        tuple(run.taps[place].name for place in places),
         METHOD.of(choices.options),
-        read_whole_number(NEIGHBORS, choices.options, 2, 1000),
-        read_number(MIN_DIST, choices.options, 0, 0.99),
+        NEIGHBORS.number(choices.options),
+        MIN_DIST.number(choices.options),
     )
-
-
-def _listed(option: Option, choices: Choices) -> list[str]:
-    return list(dict.fromkeys(part.strip() for part in option.of(choices.options).split(",") if part.strip()))
 
 
 KINDS = {

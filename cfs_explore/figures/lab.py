@@ -35,39 +35,26 @@ from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure
 from cfs_explore.figures.lab_settings import (
     IMAGES,
-    PAIR_ALONG,
+    PAIR_CURVE,
     PAIR_SETTINGS,
-    SEEDS,
+    SEED,
     TAP_ALONG,
+    TAP_CURVE,
     TAP_SETTINGS,
     Setting,
-    Value,
     told,
-    value_text,
 )
 from cfs_explore.figures.needs import Kind
-from cfs_explore.figures.options import Option, read_whole_number
+from cfs_explore.figures.options import Control, Value
 from cfs_explore.store import Run
 
 #: Images of each kind that the scatter shows; more would hide each other.
 _POINTS = 300
 
 
-def _option(setting: Setting) -> Option:
-    """A slider as an option; its name is the slider's key in the address, without the page's name."""
-    return Option(setting.key.removeprefix("lab_"), value_text(setting.default), setting.label, tuple(setting.texts))
-
-
-SEED = Option("seed", "0", "seed of the simulated scores")
-TAP_CURVE = Option("along", TAP_ALONG, "which setting varies", tuple(each.name for each in TAP_SETTINGS if each.curve))
-PAIR_CURVE = Option(
-    "across", PAIR_ALONG, "which setting varies", tuple(each.name for each in PAIR_SETTINGS if each.curve)
-)
-
-
-def in_hand(option: Option, settings: Sequence[Setting], choices: Choices) -> Setting:
+def in_hand(curve: Control, settings: Sequence[Setting], choices: Choices) -> Setting:
     """The setting that moves along a curve."""
-    return next(setting for setting in settings if setting.name == option.of(choices.options))
+    return next(setting for setting in settings if setting.field == curve.of(choices.options))
 
 
 def drawn_tap(choices: Choices) -> tuple[SimulatedTap, TapSample, Mapping[str, float]]:
@@ -90,11 +77,11 @@ def drawn_pair(choices: Choices) -> tuple[SimulatedPair, tuple[np.ndarray, np.nd
 
 
 def _values(settings: Sequence[Setting], choices: Choices) -> dict[str, Value]:
-    return {setting.name: setting.texts[_option(setting).of(choices.options)] for setting in settings}
+    return {setting.field: setting.read(setting.of(choices.options)) for setting in settings}
 
 
 def _seed(choices: Choices) -> int:
-    return read_whole_number(SEED, choices.options, 0, SEEDS - 1)
+    return SEED.number(choices.options)
 
 
 def tap_scores(run: Run | None, choices: Choices, theme: str) -> Figure:
@@ -138,16 +125,16 @@ def tap_auroc(run: Run | None, choices: Choices, theme: str) -> Figure:
 def tap_along(run: Run | None, choices: Choices, theme: str) -> Figure:
     """AUROC while one setting of the tap moves."""
     (tap, _, _), along = drawn_tap(choices), in_hand(TAP_CURVE, TAP_SETTINGS, choices)
-    curve = tap_curve(tap, along.name, along.options, IMAGES, _seed(choices))
-    now = getattr(tap, along.name)
+    curve = tap_curve(tap, along.field, list(along.values), IMAGES, _seed(choices))
+    now = getattr(tap, along.field)
     return Figure(
-        tap_curve_chart(curve, along.name, now, along.label, theme),
+        tap_curve_chart(curve, along.field, now, along.title, theme),
         curve,
-        f"Vertical line: current setting ({along.write(now)}). Measured with 95 % CI, n = {IMAGES:,} ID, "
+        f"Vertical line: current setting ({along.values[now]}). Measured with 95 % CI, n = {IMAGES:,} ID, "
         f"{IMAGES:,} OOD, the same random numbers at every point, seed {_seed(choices)}; "
-        f"{told(TAP_SETTINGS, asdict(tap), along.name)}.",
-        f"AUROC, its prediction and its bound as {along.label} varies; now {along.write(now)}.",
-        f"lab-auroc-{along.name}",
+        f"{told(TAP_SETTINGS, asdict(tap), along.field)}.",
+        f"AUROC, its prediction and its bound as {along.title} varies; now {along.values[now]}.",
+        f"lab-auroc-{along.field}",
     )
 
 
@@ -204,19 +191,20 @@ def pair_combinations(run: Run | None, choices: Choices, theme: str) -> Figure:
 def pair_along(run: Run | None, choices: Choices, theme: str) -> Figure:
     """AUROC of each combination while one setting of the pair moves."""
     (pair, _), along = drawn_pair(choices), in_hand(PAIR_CURVE, PAIR_SETTINGS, choices)
-    curve = pair_curve(pair, along.name, along.options)
-    now = getattr(pair, along.name)
+    curve = pair_curve(pair, along.field, list(along.values))
+    now = getattr(pair, along.field)
     return Figure(
-        pair_curve_chart(curve, along.name, now, along.label, theme),
+        pair_curve_chart(curve, along.field, now, along.title, theme),
         curve,
-        f"Vertical line: current setting ({along.write(now)}). Exact for normal scores. Shaded: the plain average "
-        f"is worse than the better tap alone; {told(PAIR_SETTINGS, asdict(pair), along.name)}.",
-        f"AUROC of encoder, decoder, plain average and best weighting as {along.label} varies; now {along.write(now)}.",
-        f"lab-combinations-{along.name}",
+        f"Vertical line: current setting ({along.values[now]}). Exact for normal scores. Shaded: the plain average "
+        f"is worse than the better tap alone; {told(PAIR_SETTINGS, asdict(pair), along.field)}.",
+        f"AUROC of encoder, decoder, plain average and best weighting as {along.title} varies; "
+        f"now {along.values[now]}.",
+        f"lab-combinations-{along.field}",
     )
 
 
-_OF_TAP, _OF_PAIR = ((*map(_option, settings), SEED) for settings in (TAP_SETTINGS, PAIR_SETTINGS))
+_OF_TAP, _OF_PAIR = ((*settings, SEED) for settings in (TAP_SETTINGS, PAIR_SETTINGS))
 KINDS = {
     "lab-scores": Kind("Simulated scores of one tap", tap_scores, options=_OF_TAP),
     "lab-auroc": Kind("AUROC of simulated scores: bound, predicted, measured", tap_auroc, options=_OF_TAP),

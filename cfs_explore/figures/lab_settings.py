@@ -3,44 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cfs_explore.charts.theme import format_value
-
-Value = float | str
+from cfs_explore.figures.options import Control, Value, value_text
 
 #: Images of each kind, and seeds to choose from.
 IMAGES = 1_000
 SEEDS = 1_000
+SEED = Control("lab_seed", "Seed of the simulated scores", default=0, between=(0, SEEDS - 1), former=("seed",))
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(Control):
     """One slider.
 
     Attributes:
-        name: field of ``SimulatedTap`` or ``SimulatedPair``.
-        key: in the session and the address.
-        label, help: what a person reads.
-        options: values that it can take, numbers rising or words.
-        default: at the start.
-        write: value -> what the slider shows.
+        field: of ``SimulatedTap`` or ``SimulatedPair``.
         curve: whether there is a curve over it.
     """
 
-    name: str
-    key: str
-    label: str
-    options: Sequence[Value]
-    default: Value
-    help: str
-    write: Callable[[Value], str] = field(default=lambda value: f"{value:g}")
+    drawn: str = "slider"
+    width: int | None = 150
+    field: str = ""
     curve: bool = True
 
-    @property
-    def texts(self) -> dict[str, Value]:
-        """Each value by its text."""
-        return {value_text(value): value for value in self.options}
+
+def _setting(
+    field: str,
+    word: str,
+    title: str,
+    values: Sequence[Value],
+    default: Value,
+    help: str,
+    write: Callable[[Value], str] = value_text,
+    curve: bool = True,
+) -> Setting:
+    """A slider over ``values``, told as ``lab_<word>``; ``write`` gives what it shows."""
+    labels = {value: write(value) for value in values}
+    return Setting(f"lab_{word}", title, labels, default, help, former=(word,), field=field, curve=curve)
+
+
+def _in_hand(word: str, settings: Sequence[Setting], first: str) -> Control:
+    """Which setting moves along a curve: the slider that was moved last."""
+    titles = {setting.field: setting.title for setting in settings if setting.curve}
+    return Control(f"lab_{word}", "Which setting moves", titles, first, former=(word,))
 
 
 def steps(low: float, high: float, step: float) -> list[float]:
@@ -48,54 +55,49 @@ def steps(low: float, high: float, step: float) -> list[float]:
     return [round(low + i * step, 6) for i in range(round((high - low) / step) + 1)]
 
 
-def value_text(value: Value) -> str:
-    """A value as the address and the command line have it."""
-    return value if isinstance(value, str) else f"{value:g}"
-
-
 def told(settings: Sequence[Setting], values: Mapping[str, Value], but: str = "") -> str:
     """Where every setting stands, for a caption."""
-    return ", ".join(f"{s.label} {s.write(values[s.name])}" for s in settings if s.name != but)
+    return ", ".join(f"{s.title} {s.values[values[s.field]]}" for s in settings if s.field != but)
 
 
 TAP_SLIDERS = (
-    Setting(
+    _setting(
         "channels",
-        "lab_d",
+        "d",
         "Features d",
         [1, 2, 4, 8, 16, 32, 64, 128, 256],
         64,
         "Features per image at the tap; the score is the mean of their squared z-scores.",
     ),
-    Setting(
+    _setting(
         "correlation",
-        "lab_rho",
+        "rho",
         "Correlation ρ",
         steps(0, 0.95, 0.05),
         0.1,
         "0: the features are uncorrelated. Near 1: all carry the same information.",
     ),
-    Setting(
+    _setting(
         "shift",
-        "lab_shift",
+        "shift",
         "Mean shift",
         steps(0, 3, 0.1),
         0.5,
         "Shift of the mean of each shifted feature, in ID standard deviations.",
         write=lambda value: f"{value:g} SD",
     ),
-    Setting(
+    _setting(
         "share",
-        "lab_share",
+        "share",
         "Features shifted",
         [0.02, 0.05, *steps(0.1, 1, 0.1)],
         1.0,
         "Share of the features whose mean is shifted (at least one).",
         write=lambda value: f"{100 * value:g} %",
     ),
-    Setting(
+    _setting(
         "variance_ratio",
-        "lab_ratio",
+        "ratio",
         "Variance, OOD / ID",
         steps(0.5, 2, 0.1),
         1.0,
@@ -103,9 +105,9 @@ TAP_SLIDERS = (
         write=lambda value: f"× {value:g}",
     ),
 )
-PATTERN = Setting(
+PATTERN = _setting(
     "pattern",
-    "lab_pattern",
+    "pattern",
     "Correlated are",
     ["equal", "neighbours"],
     "equal",
@@ -116,43 +118,44 @@ PATTERN = Setting(
 TAP_SETTINGS = (*TAP_SLIDERS, PATTERN)
 #: The setting in hand at the start.
 TAP_ALONG = "shift"
+TAP_CURVE = _in_hand("along", TAP_SETTINGS, TAP_ALONG)
 
 PAIR_SLIDERS = (
-    Setting(
+    _setting(
         "shift_e",
-        "lab_shift_e",
+        "shift_e",
         "Encoder shift",
         steps(0, 3, 0.1),
         1.2,
         "Mean encoder score of OOD images minus that of ID images.",
     ),
-    Setting(
+    _setting(
         "shift_d",
-        "lab_shift_d",
+        "shift_d",
         "Decoder shift",
         steps(0, 3, 0.1),
         1.2,
         "Mean decoder score of OOD images minus that of ID images.",
     ),
-    Setting(
+    _setting(
         "sd_e",
-        "lab_sd_e",
+        "sd_e",
         "Encoder spread",
         steps(0.2, 3, 0.1),
         1.0,
         "Standard deviation of the encoder score over ID images.",
     ),
-    Setting(
+    _setting(
         "sd_d",
-        "lab_sd_d",
+        "sd_d",
         "Decoder spread",
         steps(0.2, 3, 0.1),
         1.0,
         "Standard deviation of the decoder score over ID images.",
     ),
-    Setting(
+    _setting(
         "correlation",
-        "lab_r",
+        "r",
         "Correlation r",
         steps(-0.9, 0.9, 0.1),
         0.3,
@@ -160,9 +163,9 @@ PAIR_SLIDERS = (
         write=lambda value: format_value(value, 1),
     ),
 )
-SPREAD = Setting(
+SPREAD = _setting(
     "variance_ratio",
-    "lab_spread",
+    "spread",
     "Variance, OOD / ID",
     steps(0.5, 3, 0.5),
     1.0,
@@ -171,3 +174,4 @@ SPREAD = Setting(
 )
 PAIR_SETTINGS = (*PAIR_SLIDERS, SPREAD)
 PAIR_ALONG = "correlation"
+PAIR_CURVE = _in_hand("across", PAIR_SETTINGS, PAIR_ALONG)

@@ -10,7 +10,7 @@ import pandas as pd
 from cfs_explore.errors import RunError
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure
-from cfs_explore.figures.options import Option
+from cfs_explore.figures.options import Control
 from cfs_explore.missing import cost_of
 from cfs_explore.store import Run
 from cfs_explore.studies import writer_of
@@ -40,7 +40,7 @@ class Kind:
     title: str
     make: Callable[[Run, Choices, str], Figure]
     of: tuple[str, ...] = ()
-    options: tuple[Option, ...] = ()
+    options: tuple[Control, ...] = ()
 
 
 def stage_rows(run: Run, name: str, **of: object) -> pd.DataFrame:

@@ -1,73 +1,195 @@
-"""What one page's control sets for its figures alone, by a name that command line and Python can tell."""
+"""Controls: what a visitor or a command line can choose, each declared once, beside the figures that read it.
+
+A control's name is its key in the session and the address and its option after ``--set``, with the same texts for its
+values; ``ui.choosing`` draws it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 from cfs_explore.errors import RunError
+from cfs_explore.store import Run
+
+Value = str | int | float
+Of = TypeVar("Of")
+#: What may depend on the run.
+PerRun = Of | Callable[[Run], Of]
 
 
 @dataclass(frozen=True)
-class Option:
-    """One control.
+class Control:
+    """One choice.
 
     Attributes:
-        name: as it is told.
-        default: what the page opens with.
-        help: one line.
-        values: that it can have; empty where they depend on the run, and the figure says which there are.
+        name: in the session, in the address and after ``--set``.
+        title: what is chosen; above its widget, and what ``figures --list`` says.
+        values: that it can have -> what the widget calls them; empty where any text will do.
+        default: what pages and figures open with; without, the first value, or "" where there are none.
+        help: on hover, as Markdown.
+        drawn: its widget; "many" chooses several of the values.
+        width: of the widget in pixels; without, the widget's own.
+        between: the ends of the numbers that the command line can tell besides the values; whole where both are.
+        written: how a value is told after ``--set`` where the values depend on the run.
+        former: names by which older versions knew it after ``--set``, and which still do.
     """
 
     name: str
-    default: str
-    help: str
-    values: tuple[str, ...] = ()
+    title: str
+    values: PerRun[Mapping[Value, str]] = ()
+    default: PerRun[Value | None] = None
+    help: str | None = None
+    drawn: Literal["segmented", "select", "radio", "slider", "many"] = "segmented"
+    width: int | None = None
+    between: tuple[float, float] | None = None
+    written: str = ""
+    former: tuple[str, ...] = ()
 
-    def of(self, told: Mapping[str, str]) -> str:
-        """The value among those told, or the default."""
-        return told.get(self.name, self.default)
+    def labels(self, run: Run | None = None) -> dict[Value, str]:
+        """The values of a run -> what the widget calls them."""
+        return dict(self.values(run) if callable(self.values) else self.values)
+
+    def opening(self, run: Run | None = None) -> Value:
+        """What pages open with."""
+        if self.default is None:
+            return next(iter(self.labels(run)), "")
+        return self.default(run) if callable(self.default) else self.default
+
+    def one(self, value: Value, run: Run | None = None) -> str:
+        """A value as the address and the command line have it."""
+        return value_text(value)
+
+    def find(self, text: str, run: Run | None = None) -> Value:
+        """The inverse of ``one``; numbers may be written otherwise.
+
+        Raises:
+            RunError: naming the values that there are.
+        """
+        known = self.labels(run)
+        if not self.values:
+            return self.number({self.name: text}) if self.between else text
+        for same in (lambda value: self.one(value, run) == text, lambda value: _same_number(value, text)):
+            for value in filter(same, known):
+                return value
+        of = f" for {run.name}" if run and callable(self.values) else ""
+        allowed = ", ".join(self.one(value, run) for value in known)
+        raise RunError(f"The option '{self.name}' must be one of {allowed}{of}. Got {text!r} instead.")
+
+    def write(self, value: Value, run: Run | None = None) -> str:
+        """What is chosen, as the address and the command line have it."""
+        return self.one(value, run)
+
+    def read(self, text: str, run: Run | None = None) -> Value:
+        """The inverse of ``write``; RunError as of ``find``."""
+        return self.find(text, run)
+
+    def said(self, told: Mapping[str, str]) -> str | None:
+        """The text among those told, under any of its names; None where it is not among them."""
+        return next((told.get(name) for name in (self.name, *self.former) if told.get(name)), None)
+
+    def of(self, told: Mapping[str, str], run: Run | None = None) -> str:
+        """The same; the default's where it is not among them."""
+        said = self.said(told)
+        return self.write(self.opening(run), run) if said is None else said
+
+    def number(self, told: Mapping[str, str], between: tuple[float, float] | None = None) -> float:
+        """The number that is told, between the control's ends or, where they depend on the run, these.
+
+        Raises:
+            RunError: it is none.
+        """
+        text, (low, high) = self.of(told), between or self.between
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise RunError(f"The option '{self.name}' must be a number from {low:g} to {high:g}. Got {text!r} instead.")
+        if not (isinstance(low, int) and isinstance(high, int)):
+            return number
+        if number != int(number):
+            raise RunError(f"The option '{self.name}' must be a whole number. Got {text!r} instead.")
+        return int(number)
+
+    def told(self) -> str:
+        """What can be told after ``--set``: 'a | b', or of many values the ends; '...' where ``written`` says it."""
+        if self.between:
+            return "{:g} to {:g}".format(*self.between)
+        texts = [] if callable(self.values) else [self.write(value) for value in self.labels()]
+        return " | ".join(texts if len(texts) < 7 else [*texts[:2], "...", texts[-1]]) or "..."
 
 
-def check(told: Mapping[str, str], known: Iterable[Option]) -> None:
-    """Whether each of these is an option of the figures, with a value that it can have.
+@dataclass(frozen=True)
+class Several(Control):
+    """A choice of several values, each told by what the widget calls it; older links told positions: '24.36'."""
+
+    drawn: str = "many"
+
+    def opening(self, run: Run | None = None) -> list[Value]:
+        """What pages open with; none, without a default."""
+        return [] if self.default is None else super().opening(run)
+
+    def one(self, value: Value, run: Run | None = None) -> str:
+        """A single value: what the widget calls it."""
+        return self.labels(run)[value]
+
+    def write(self, value: Sequence[Value], run: Run | None = None) -> str:
+        """'letters,noisy'; 'none' for none."""
+        return join_names(self.one(each, run) for each in value) or "none"
+
+    def read(self, text: str, run: Run | None = None) -> list[Value]:
+        """The inverse of ``write``."""
+        if text == "none":
+            return []
+        try:
+            return list(dict.fromkeys(self.find(name, run) for name in split_names(text)))
+        except RunError:
+            if not text.replace(".", "").isdigit():
+                raise
+        return list(dict.fromkeys(self.find(number, run) for number in text.split(".") if number))
+
+
+def value_text(value: Value) -> str:
+    """A number as short as it is told apart, a word as it is."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Names in one text, comma-separated; one with a comma in quotation marks."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(names)  # the ends of lines that it knows are quoted in names
+    return text.getvalue().removesuffix("\r\n")
+
+
+def split_names(text: str) -> list[str]:
+    """The inverse of ``join_names``, each name once; blanks around a name do not count."""
+    parts = next(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True), [])
+    return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def check(told: Mapping[str, str], known: Iterable[Control]) -> None:
+    """Whether each of these is a control of the figures, with a value that it can have.
 
     Raises:
         RunError: naming those that there are.
     """
-    options = {option.name: option for option in known}
-    for name, value in told.items():
-        if name not in options:
-            have = f"They have: {', '.join(options)}." if options else "They have none."
+    controls = {control.name: control for control in known}
+    names = {name: control for control in controls.values() for name in (*control.former, control.name)}
+    for name, text in told.items():
+        if name not in names:
+            have = f"They have: {', '.join(controls)}." if controls else "They have none."
             raise RunError(f"The figures asked for have no option {name!r}. {have}")
-        allowed = options[name].values
-        if allowed and value not in allowed:
-            raise RunError(f"The option '{name}' must be one of {', '.join(allowed)}. Got {value!r} instead.")
+        control = names[name]
+        if control.values and not callable(control.values) and not control.between:
+            control.read(text)
 
 
-def read_whole_number(option: Option, told: Mapping[str, str], low: int, high: int) -> int:
-    """An option's value as a whole number between two ends.
-
-    Raises:
-        RunError: it is none.
-    """
-    number = read_number(option, told, low, high)
-    if number != int(number):
-        raise RunError(f"The option '{option.name}' must be a whole number. Got {option.of(told)!r} instead.")
-    return int(number)
-
-
-def read_number(option: Option, told: Mapping[str, str], low: float, high: float) -> float:
-    """An option's value as a number between two ends.
-
-    Raises:
-        RunError: it is none.
-    """
-    value = option.of(told)
+def _same_number(value: Value, text: str) -> bool:
     try:
-        number = float(value)
+        return not isinstance(value, str) and float(text) == value
     except ValueError:
-        number = float("nan")
-    if not low <= number <= high:
-        raise RunError(f"The option '{option.name}' must be a number from {low:g} to {high:g}. Got {value!r} instead.")
-    return number
+        return False

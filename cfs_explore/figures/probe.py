@@ -20,10 +20,10 @@ from cfs_explore.charts.z_bars import z_bars_chart
 from cfs_explore.contracts import Level
 from cfs_explore.diagnostics import histogram
 from cfs_explore.errors import CFSError, RunError
-from cfs_explore.figures.choices import Choices, default_cells
+from cfs_explore.figures.choices import Choices, default_cell
 from cfs_explore.figures.figure import Figure, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError
-from cfs_explore.figures.options import Option, read_whole_number
+from cfs_explore.figures.options import Control
 from cfs_explore.headlines.probe import format_score
 from cfs_explore.scoring import mean_over_draws
 from cfs_explore.store import Run
@@ -36,9 +36,17 @@ if TYPE_CHECKING:
 
 #: Draws that can be looked at, the run's own first; where a run has more, all of its own.
 DRAWS = 20
-IMAGE_A = Option("a", "", "id or name of an ID-test image (default: the one of median score)")
-IMAGE_B = Option("b", "", "id or name of an image of the OOD set (default: the one of median score)")
-NOISE = Option("noise", "0", "number of the noise draw; the run's own come first")
+_WHICH = "id, name or position"
+IMAGE_A = Control("probe_a", "Image of ID-test (default: the one of median score)", written=_WHICH, former=("a",))
+IMAGE_B = Control("probe_b", "Image of the OOD set (default: the one of median score)", written=_WHICH, former=("b",))
+NOISE = Control(
+    "probe_draw",
+    "Noise draw; the run's own come first",
+    lambda run: {draw: str(draw) for draw in range(draws(run))},
+    default=0,
+    written="0 to 19, or to as many as the run has",
+    former=("noise",),
+)
 
 _BINS = 40
 #: Image -> role.
@@ -120,17 +128,18 @@ def typical(run: Run, role: str, name: str | None, level: int, tap: int) -> int:
     return int(np.argsort(means, kind="stable")[(len(means) - 1) // 2])
 
 
-def _find(run: Run, role: str, name: str | None, option: Option, choices: Choices) -> ProbeImage:
+def _find(run: Run, role: str, name: str | None, option: Control, choices: Choices) -> ProbeImage:
     """The image that is named, or the typical one; with the pixels that the run measured."""
     from cfs_explore.probe.inputs import stored_image
 
     entry, asked = run.entry(role, name), option.of(choices.options)
     rows = run.images(role, name, columns=("image_id", "name", "label", "thumbnail"))
     fits = (rows["image_id"] == asked) | (rows["name"] == asked)
+    if not fits.any() and asked.isascii() and asked.isdigit():  # as the page's address tells it
+        fits = pd.Series(range(len(rows))) == int(asked)
     if asked and not fits.any():
         raise RunError(f"{entry.name} has no image with the id or name {asked!r}.")
-    level, tap = divmod(default_cells(run.table("detectors"))[-1], len(run.taps))
-    position = fits.to_numpy().argmax() if asked else typical(run, role, name, level, tap)
+    position = fits.to_numpy().argmax() if asked else typical(run, role, name, *default_cell(run))
     try:
         return stored_image(run, entry, rows.iloc[position])
     except CFSError as error:
@@ -141,7 +150,7 @@ def _seen(run: Run, choices: Choices, theme: str, *, make: Callable[..., Figure]
     """The figure of what one of the pair's taps makes of both images at the level, in the run's backbone."""
     if not names_places(run.path):
         raise NotMeasuredError(f"{run.name} was imported: its backbone is where it was made.")
-    draw = read_whole_number(NOISE, choices.options, 0, draws(run) - 1)
+    draw = NOISE.number(choices.options, (0, draws(run) - 1))
     images = [_find(run, "id_test", None, IMAGE_A, choices), _find(run, "ood", choices.ood, IMAGE_B, choices)]
     try:
         probe = _open(run)

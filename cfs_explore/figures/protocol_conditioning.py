@@ -9,15 +9,12 @@ from cfs_explore.charts.conditioning_lines import PUBLISHED, conditioning_lines_
 from cfs_explore.charts.signed_map import shared_reach, signed_map_chart
 from cfs_explore.charts.theme import format_value
 from cfs_explore.contracts import Tap
-from cfs_explore.errors import RunError
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, stage_rows
-from cfs_explore.figures.options import Option
+from cfs_explore.figures.options import Control
 from cfs_explore.figures.protocol_tables import conditioning_summary, loss_verdicts, with_regions
 from cfs_explore.store import Run
-
-TOLD = Option("told", "", "the wrong conditioning, such as 'lam + 2' (default: as on the page)")
 
 
 def variants(table: pd.DataFrame) -> list[str]:
@@ -33,6 +30,23 @@ def told_label(name: str) -> str:
     return f"{size} too {'clean' if sign == '+' else 'noisy'}"
 
 
+def _told_labels(run: Run) -> dict[str, str]:
+    known = variants(run.table("conditioning")) if run.has_table("conditioning") else []
+    return {name: told_label(name) for name in known}
+
+
+TOLD = Control(
+    "protocol_told",
+    "The network is told a level",
+    _told_labels,
+    lambda run: next(reversed(_told_labels(run)), ""),
+    "In log-SNR, beside the level that it sees. As published: what the code of the paper tells it, where that differs "
+    "for this backbone.",
+    written="such as 'lam + 2'",
+    former=("told",),
+)
+
+
 def losses(run: Run, choices: Choices) -> pd.DataFrame:
     """The OOD set's rows of the table ``conditioning``, with the taps' regions."""
     return with_regions(run, stage_rows(run, "conditioning", ood=choices.ood))
@@ -41,10 +55,7 @@ def losses(run: Run, choices: Choices) -> pd.DataFrame:
 def loss_map(run: Run, choices: Choices, theme: str) -> Figure:
     """What every cell loses when the network is told one wrong level."""
     ood, rows = choices.ood, losses(run, choices)
-    known = variants(rows)
-    told = TOLD.of(choices.options) or known[-1]
-    if told not in known:
-        raise RunError(f"The option 'told' must be one of {', '.join(known)} for {run.name}. Got {told!r} instead.")
+    told = TOLD.read(TOLD.of(choices.options, run), run)
     cells = _tidy(run, rows[rows["variant"] == told])
     found = loss_verdicts(cells)
     texts = [_hover(row, run.taps[row.tap_index]) for row in cells.itertuples()]

@@ -10,12 +10,21 @@ from cfs_explore.figures.against import AGAINST, others
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, stage_rows
-from cfs_explore.figures.options import Option
+from cfs_explore.figures.options import Control
 from cfs_explore.figures.protocol_tables import cost_table
 from cfs_explore.store import Run
 
 COSTS = {"ms": "Measured time", "effective": "Effective #F", "forwards": "#F"}
-COST = Option("cost", "effective", "the axis: milliseconds, effective forwards or forwards per image", tuple(COSTS))
+COST = Control(
+    "protocol_cost",
+    "Cost",
+    COSTS,
+    "effective",
+    "#F: backbone forwards per image, levels × draws. Effective #F: counts each forward only up to the last tap that "
+    "is read, by floating-point work. Measured time: milliseconds per image on the machine that made the exploration; "
+    "compare it between explorations only if that was the same one.",
+    former=("cost",),
+)
 _TELLING = ["detector", "kind", "draws", "forwards", "effective", "ms", "judged_auroc", "judged_lo", "judged_hi"]
 
 

@@ -11,13 +11,21 @@ from cfs_explore.figures.against import AGAINST, others
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
-from cfs_explore.figures.options import Option
+from cfs_explore.figures.options import Control
 from cfs_explore.locations import locate_run
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
 
 CURVES = {"score_norm": "Score magnitude", "perceptual": "Visible change"}
-CURVE = Option("curve", "score_norm", "what levels can be aligned by", tuple(CURVES))
+CURVE = Control(
+    "protocol_curve",
+    "Aligned by",
+    CURVES,
+    help="Score magnitude: how much of the noise the network's estimate holds, on average; it tells at which "
+    "levels two networks work equally hard. Visible change: one minus the structural similarity (SSIM) of an image "
+    "with itself under noise; it matters between resolutions and in latent space.",
+    former=("curve",),
+)
 #: ID images that are pictured beside the OOD set's.
 _ID_PICTURES = 2
 

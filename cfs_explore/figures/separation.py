@@ -22,14 +22,20 @@ from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError, stage_rows
-from cfs_explore.figures.options import Option
+from cfs_explore.figures.options import Control
 from cfs_explore.headlines.separation import coverage
 from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
 
 ORDERS = {"channel": "In the backbone's order", "contribution": "Largest first"}
-ORDER = Option("order", "channel", "order of the channels", tuple(ORDERS))
+ORDER = Control(
+    "separation_order",
+    "Channels",
+    ORDERS,
+    help="A channel stands at the same place in both rows; largest first goes by the sum of its two bars.",
+    former=("order",),
+)
 
 
 def predicted(run: Run, choices: Choices, theme: str) -> Figure:

@@ -16,7 +16,7 @@ from cfs_explore.diagnostics.auroc_curve import AurocCurve, auroc_curve
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, counts, file_stem, id_count
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
-from cfs_explore.figures.options import Option
+from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
 
 #: Column of the table ``stability`` -> (what it is called, y axis, how its interval is computed)
@@ -30,8 +30,16 @@ PARTS = {
     "drift": ("Whole", "Squared drift, in units of v"),
     "own": ("The image's own", "Own squared drift, in units of v"),
 }
-MEASURE = Option("measure", "icc_features", "which measure of reliability", tuple(MEASURES))
-PART = Option("part", "drift", "the whole drift, or each image's own", tuple(PARTS))
+MEASURE = Control(
+    "stability_measure",
+    "What survives",
+    {name: words[0] for name, words in MEASURES.items()},
+    help="ICC (intraclass correlation): the share of the variance that is the image's own; the rest is the "
+    "noise draw's. Of the features (the pooled activations) or of the scores made of them. Spearman: whether "
+    "two noise draws put the images into the same order. 1 is perfect, 0 is nothing.",
+    former=("measure",),
+)
+PART = Control("stability_part", "Drift", {name: words[0] for name, words in PARTS.items()}, former=("part",))
 ONE_DRAW = (
     "This map was measured with one noise draw per image; reliability needs at least two. Set `draws: 5` in its spec "
     "and measure it again."

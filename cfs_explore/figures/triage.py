@@ -16,16 +16,30 @@ from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import as_cells, detector_name
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind
-from cfs_explore.figures.options import Option, read_number
+from cfs_explore.figures.options import Control
 from cfs_explore.headlines.triage import percent
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
 
-#: In percent.
-DEFAULT_RATE = 5.0
 RULES = {"alarm": "False-alarm rate", "discovery": "False discovery rate"}
-RATE = Option("rate", f"{DEFAULT_RATE:g}", "expected rate in percent")
-KEEPS = Option("keeps", "alarm", "which rate the threshold controls: false-alarm or false discovery rate", tuple(RULES))
+_RATES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)
+RATE = Control(
+    "triage_rate",
+    "Expected rate in percent",
+    {rate: f"{rate:g} %" for rate in _RATES},
+    5.0,
+    drawn="slider",
+    width=320,
+    between=(0.1, 20.0),
+    former=("rate",),
+)
+KEEPS = Control(
+    "triage_by",
+    "The threshold keeps",
+    {rule: f"the {words.lower()}" for rule, words in RULES.items()},
+    drawn="radio",
+    former=("keeps",),
+)
 
 
 class Found(NamedTuple):
@@ -43,7 +57,7 @@ class Found(NamedTuple):
 
 def find(run: Run, choices: Choices) -> Found:
     """Scores, p-values and threshold of one OOD set by the detector."""
-    rate, by = read_number(RATE, choices.options, 0.1, 20) / 100, KEEPS.of(choices.options)
+    rate, by = RATE.number(choices.options) / 100, KEEPS.of(choices.options)
     cells = as_cells(run, choices.cells)
     id_scores, scores = (compose(run.scores(*which), cells) for which in (("id_test", None), ("ood", choices.ood)))
     id_groups, groups = map(members, run.group_names(choices.ood))

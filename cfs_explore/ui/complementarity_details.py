@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -9,17 +11,29 @@ from cfs_explore.charts.theme import format_estimate
 from cfs_explore.diagnostics import GROUPS, Catches, Groups, StraddleShare, catches
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.complementarity import pair_rows, straddling
+from cfs_explore.figures.options import Control
 from cfs_explore.figures.pair import Pair, pair_scores
 from cfs_explore.store import Run
-from cfs_explore.ui import data, diagnostic_page, state
+from cfs_explore.ui import choosing, data, diagnostic_page
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.gallery import show_absence, show_gallery
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import counted
 
-VIEWS = {"levels": "Over noise levels", "pairs": "All pairs", "images": "Images", "sets": "OOD sets"}
+LOOK = Control(
+    "comp_view",
+    "Look closer",
+    {"levels": "Over noise levels", "pairs": "All pairs", "images": "Images", "sets": "OOD sets"},
+    help="Over noise levels: what each adds to the other at every level. All pairs: what averaging any two taps is "
+    "worth. Images: which OOD images each of the two catches. OOD sets: the published pair on every set.",
+)
 #: Who catches an image, in the order in which the choice shows them.
-CAUGHT = ("decoder", "encoder", "both", "neither")
+CAUGHT = Control(
+    "comp_caught",
+    "OOD images caught by",
+    {group: group for group in ("decoder", "encoder", "both", "neither")},
+    help="An image is caught when its score is above the threshold that 95 % of the ID images stay below.",
+)
 _SHOWN = 24
 #: The top 5 % of the pairs may tie with further ones up to this share.
 _TIED = 0.1
@@ -104,16 +118,8 @@ def _images(run: Run, view: Choices, pair: Pair) -> None:
     id_e, id_d, ood_e, ood_d = pair_scores(run, view)
     found = catches(id_e, id_d, ood_e, ood_d, groups=Groups.of(*run.group_names(ood)))
     labels = _group_labels(pair)
-    st.segmented_control(
-        "OOD images caught by",
-        list(CAUGHT),
-        key="comp_caught",
-        format_func=lambda group: f"{labels[group]}: {found.count[GROUPS.index(group)]}",
-        required=True,
-        help="An image is caught when its score is above the threshold that 95 % of the ID images stay below.",
-    )
-    group = st.session_state["comp_caught"]
-    state.remember(comp_caught=group)
+    counted_labels = {group: f"{labels[group]}: {found.count[GROUPS.index(group)]}" for group in CAUGHT.values}
+    group = choosing.choose(replace(CAUGHT, values=counted_labels), run)
     st.markdown(_counts_text(found, labels))
     rows = np.flatnonzero(found.group == GROUPS.index(group))
     if rows.size == 0:
@@ -140,7 +146,7 @@ def _counts_text(found: Catches, labels: dict[str, str]) -> str:
     """Shares of the groups with their Wilson intervals."""
     n = found.group.size
     shares = []
-    for group in CAUGHT:
+    for group in CAUGHT.values:
         k = GROUPS.index(group)
         estimate = format_estimate(found.count[k] / n, found.lo[k], found.hi[k])
         shares.append(f"{escape(labels[group])} **{estimate}**")

@@ -8,14 +8,16 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.charts import format_estimate, short_tap_name
+from cfs_explore.charts import format_estimate
 from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics.bootstrap import RESAMPLES, standing_decimals
-from cfs_explore.figures.choices import SCALES, Choices, choose, default_pair, tap_order
+from cfs_explore.figures.choices import OOD, SCALE, Choices, choose, default_pair, tap_order
+from cfs_explore.figures.options import Control
 from cfs_explore.figures.pair import ONE_TAP, SAME_TAP, Pair, pair_numbers, pair_of
+from cfs_explore.figures.places import level_control, tap_labels
 from cfs_explore.headlines.complementarity import complementarity_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import complementarity_details, diagnostic_page, state
+from cfs_explore.ui import choosing, complementarity_details, diagnostic_page
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
@@ -39,23 +41,34 @@ _FORMULAS = {
 }
 
 
+LEVEL = level_control("comp_level", 110)
+
+
+def _tap_control(name: str, title: str, place: int) -> Control:
+    """The first or the second of the pair, its own side of the bottleneck listed first."""
+    return Control(
+        name,
+        title,
+        lambda run: tap_labels(tap_order(run.taps, 2 * place - 1)),
+        lambda run: default_pair(run)[place],
+        "Where inside the backbone the activations are read. The published detector CFS(1x2) averages one encoder and "
+        "one decoder tap; any two can be compared here.",
+        "select",
+        200,
+    )
+
+
+FIRST, SECOND = (
+    _tap_control("comp_first", "First tap (encoder)", 0),
+    _tap_control("comp_second", "Second tap (decoder)", 1),
+)
+
+
 def show(run: Run) -> None:
     """The whole page for one run."""
-    _restore(run)
+    for control in (OOD, complementarity_details.LOOK, complementarity_details.CAUGHT):
+        choosing.restore(control, run)
     _page(run)
-
-
-def _restore(run: Run) -> None:
-    """Bring the view back from the URL; what does not fit this run falls back to its defaults."""
-    names = [tap.name for tap in run.taps]
-    first, second = default_pair(run)
-    diagnostic_page.restore_ood(run)
-    state.restore("comp_level", run.manifest.kept["level"], range(len(run.levels)), parse=int)
-    state.restore("comp_first", first, names)
-    state.restore("comp_second", second, names)
-    state.restore("comp_scale", "ln s", SCALES)
-    state.restore("comp_view", "levels", list(complementarity_details.VIEWS))
-    state.restore("comp_caught", "decoder", list(complementarity_details.CAUGHT))
 
 
 @fragment
@@ -83,16 +96,7 @@ def _page(run: Run) -> None:
         show_figure("complementarity-scores", run, view, key="comp_scatter")
     with right:
         _panel(view.scale, pair, rows)
-    st.segmented_control(
-        "Look closer",
-        list(complementarity_details.VIEWS),
-        key="comp_view",
-        format_func=complementarity_details.VIEWS.get,
-        required=True,
-        help="Over noise levels: what each adds to the other at every level. All pairs: what averaging any two taps is "
-        "worth. Images: which OOD images each of the two catches. OOD sets: the published pair on every set.",
-    )
-    state.remember(comp_view=st.session_state["comp_view"])
+    choosing.choose(complementarity_details.LOOK, run)
     complementarity_details.show(run, view, pair)
     diagnostic_page.formulas(_FORMULAS, lab="Two scores and their correlation, to play with")
 
@@ -100,40 +104,9 @@ def _page(run: Run) -> None:
 def _controls(run: Run) -> Choices:
     """OOD set, level, the two taps and the scale."""
     index = {tap.name: position for position, tap in enumerate(run.taps)}
-    regions = {tap.name: tap.region for tap in run.taps}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        ood = diagnostic_page.ood_control(run)
-        level = st.selectbox(
-            "Noise level",
-            range(len(run.levels)),
-            key="comp_level",
-            format_func=lambda k: f"λ = {format_value(run.levels[k].lam, 1)}",
-            width=110,
-            help="Log-SNR λ of the noise that the backbone's input carries: high is clean, low is noisy.",
-        )
-        taps = []
-        for key, label, side in (("comp_first", "First tap (encoder)", -1), ("comp_second", "Second tap (decoder)", 1)):
-            taps.append(
-                st.selectbox(
-                    label,
-                    [tap.name for tap in tap_order(run.taps, side)],
-                    key=key,
-                    format_func=lambda name: f"{short_tap_name(name)} ({regions[name]})",
-                    width=200,
-                    help="Where inside the backbone the activations are read. The published detector CFS(1x2) averages "
-                    "one encoder and one decoder tap; any two can be compared here.",
-                )
-            )
-        scale = st.segmented_control(
-            "Scale",
-            SCALES,
-            key="comp_scale",
-            required=True,
-            help="Scores s are right-skewed; their logarithms are closer to normal, which the separability D² assumes. "
-            "AUROCs, bits and images caught are the same on both scales.",
-        )
-    state.remember(comp_level=level, comp_first=taps[0], comp_second=taps[1], comp_scale=scale)
-    return replace(choose(run), ood=ood, level=level, pair=tuple(index[tap] for tap in taps), scale=scale)
+        ood, level, first, second, scale = choosing.choose_all(run, OOD, LEVEL, FIRST, SECOND, SCALE)
+    return replace(choose(run), ood=ood, level=level, pair=(index[first], index[second]), scale=scale)
 
 
 def _panel(scale: str, pair: Pair, rows: pd.DataFrame) -> None:

@@ -13,19 +13,28 @@ from cfs_explore.diagnostics import DIFFERENCE_COLUMNS, difference_warning, set_
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.controls import STATISTIC_NAMES, reencoded_cells
 from cfs_explore.figures.needs import stage_rows
+from cfs_explore.figures.options import Control
+from cfs_explore.figures.places import level_control
 from cfs_explore.images.statistics import STATISTICS
 from cfs_explore.store import Run
-from cfs_explore.ui import data, state
+from cfs_explore.ui import choosing, data
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 
-VIEWS = {"statistics": "Image statistics", "reencoding": "Re-encoding", "seeds": "Seeds"}
+LOOK = Control(
+    "controls_view",
+    "Look closer",
+    {"statistics": "Image statistics", "reencoding": "Re-encoding", "seeds": "Seeds"},
+    help="Image statistics: which of them gives the set away without any network. Re-encoding: what one codec and "
+    "one resizing for all images leaves. Seeds: how much an untrained copy's map hangs on its random weights.",
+)
+LEVEL = level_control("controls_level", 160)
 #: Format of the built-in sets, which are drawn at their size.
 _DRAWN = "drawn"
 
 
 def show(run: Run, view: Choices, look: str) -> None:
-    """One of ``VIEWS``."""
+    """One of the values of ``LOOK``."""
     {"statistics": _statistics, "reencoding": _reencoding, "seeds": _seeds}[look](run, view)
 
 
@@ -91,14 +100,5 @@ def _reencoding(run: Run, view: Choices) -> None:
 
 
 def _seeds(run: Run, view: Choices) -> None:
-    st.selectbox(
-        "Noise level",
-        range(len(run.levels)),
-        key="controls_level",
-        format_func=lambda k: f"λ = {format_value(run.levels[k].lam, 1)}",
-        width=160,
-        help="Log-SNR λ of the noise that the backbone's input carries: high is clean, low is noisy.",
-    )
-    level = st.session_state["controls_level"]
-    state.remember(controls_level=level)
+    level = choosing.choose(LEVEL, run)
     show_figure("controls-seeds", run, replace(view, level=level), key="controls_seeds")

@@ -7,11 +7,11 @@ from dataclasses import replace
 import streamlit as st
 
 from cfs_explore.figures import controls as figures
-from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.choices import OOD, Choices, choose
 from cfs_explore.figures.needs import stage_rows
 from cfs_explore.headlines.controls import controls_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import controls_details, diagnostic_page, state
+from cfs_explore.ui import choosing, controls_details, diagnostic_page
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
@@ -30,11 +30,7 @@ _FORMULAS = {
 
 def show(run: Run) -> None:
     """The whole page for one run."""
-    diagnostic_page.restore_ood(run)
-    state.restore("controls_against", figures.CONTROL.default, figures.CONTROL.values)
-    state.restore("controls_draws", figures.ON_TRAINED_SIDE.default, figures.ON_TRAINED_SIDE.values)
-    state.restore("controls_view", "statistics", list(controls_details.VIEWS))
-    state.restore("controls_level", run.manifest.kept["level"], range(len(run.levels)), parse=int)
+    choosing.restore(OOD, run)
     _page(run)
 
 
@@ -54,44 +50,18 @@ def _page(run: Run) -> None:
     with right:
         st.header("Best against best", anchor=False)
         show_figure("controls-comparison", run, view, key="controls_dots")
-    st.segmented_control(
-        "Look closer",
-        list(controls_details.VIEWS),
-        key="controls_view",
-        format_func=controls_details.VIEWS.get,
-        required=True,
-        help="Image statistics: which of them gives the set away without any network. Re-encoding: what one codec and "
-        "one resizing for all images leaves. Seeds: how much an untrained copy's map hangs on its random weights.",
-    )
-    state.remember(controls_view=st.session_state["controls_view"])
-    controls_details.show(run, view, st.session_state["controls_view"])
+    controls_details.show(run, view, choosing.choose(controls_details.LOOK, run))
     diagnostic_page.formulas(_FORMULAS)
 
 
 def _controls(run: Run) -> Choices:
     """OOD set, control, and under More the draws of the trained side."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        ood = diagnostic_page.ood_control(run)
-        control = st.segmented_control(
-            "Trained backbone minus",
-            list(figures.CONTROLS),
-            key="controls_against",
-            format_func=figures.CONTROLS.get,
-            required=True,
-            help="Untrained copies: the same network with random weights. What they can do, training did not bring. "
-            "Re-encoded images: the trained network after all images went through the same resizing and JPEG. What is "
-            "lost then may have been codec or resolution, not content.",
-        )
+        ood, control = choosing.choose_all(run, OOD, figures.CONTROL)
+        draws = choosing.restore(figures.ON_TRAINED_SIDE)
         if run.draws > 1:
             with st.popover("More"):
-                st.radio(
-                    "Noise draws on the trained side",
-                    list(figures.DRAWS),
-                    key="controls_draws",
-                    format_func=figures.DRAWS.get,
-                    help=f"The map averages {run.draws} noise draws per image, which alone raises AUROC where noise is "
-                    "strong; the controls have one, the first of them. One draw on both sides is the fair comparison.",
-                )
-    options = {figures.CONTROL.name: control, figures.ON_TRAINED_SIDE.name: st.session_state["controls_draws"]}
-    state.remember(controls_against=control, controls_draws=st.session_state["controls_draws"])
+                draws = choosing.draw(figures.ON_TRAINED_SIDE)
+    choosing.remember(run, figures.ON_TRAINED_SIDE)
+    options = {figures.CONTROL.name: control, figures.ON_TRAINED_SIDE.name: draws}
     return replace(choose(run), ood=ood, options=options)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cfs_explore.figures import choices, detector
+from cfs_explore.figures import detector
 from cfs_explore.figures.detector import cell_label
+from cfs_explore.figures.options import Control
+from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.store import Run
-from cfs_explore.ui import open_cells, state
+from cfs_explore.ui import choosing, open_cells
 from cfs_explore.ui.cell_choice import choose_level_and_tap
 
 #: Key of the session and the address.
 KEY = "detector"
 COMPOSED, SINGLE = "composed", "cell"
-_LABELS = {COMPOSED: "Composed cells", SINGLE: "A single cell"}
 
 
 def preset_cells(run: Run) -> dict[str, list[int]]:
@@ -21,50 +22,39 @@ def preset_cells(run: Run) -> dict[str, list[int]]:
     return detector.preset_cells(run.table("detectors"))
 
 
-def default_cells(run: Run) -> list[int]:
-    """What pages open with: the published pair, or the first cell."""
-    return choices.default_cells(run.table("detectors"))
+DETECTOR = Control(
+    KEY,
+    "Detector",
+    lambda run: {**{name: name for name in preset_cells(run)}, COMPOSED: "Composed cells", SINGLE: "A single cell"},
+    help="What scores the images. CFS(1x2): the published pair of an encoder and a decoder tap; CFS-dec(1x1): its "
+    "decoder tap alone. Composed: the cells chosen on the map page. A single cell: one tap at one noise level.",
+    drawn="select",
+    width=200,
+)
 
 
 def restore(run: Run) -> None:
     """Bring the detector back from the address: the map's composed cells and open cell are shared with that page."""
-    options = [*preset_cells(run), COMPOSED, SINGLE]
-    state.restore(KEY, options[0], options)
+    choosing.restore(DETECTOR, run)
     open_cells.restore(run)
 
 
 def remember(run: Run) -> None:
     """Write the detector into the address, and what it is made of where that was chosen."""
-    chosen = st.session_state[KEY]
-    made_of = {SINGLE: ("cell",), COMPOSED: ("cells",)}.get(chosen, ())
-    state.remember(**{KEY: chosen}, **open_cells.written(run, *made_of))
+    made_of = {SINGLE: (CELL,), COMPOSED: (CELLS,)}.get(st.session_state[KEY], ())
+    choosing.remember(run, DETECTOR, *made_of)
 
 
 def control(run: Run) -> None:
     """Let the visitor choose the detector."""
-    st.selectbox(
-        "Detector",
-        [*preset_cells(run), COMPOSED, SINGLE],
-        key=KEY,
-        format_func=lambda name: _LABELS.get(name, name),
-        width=200,
-        help="What scores the images. CFS(1x2): the published pair of an encoder and a decoder tap; CFS-dec(1x1): its "
-        "decoder tap alone. Composed: the cells chosen on the map page. A single cell: one tap at one noise level.",
-    )
+    choosing.draw(DETECTOR, run)
 
 
 def cells_control(run: Run) -> None:
     """The cells of a composed detector, or the level and the tap of a single one; nothing for a preset."""
     chosen = st.session_state[KEY]
     if chosen == COMPOSED:
-        st.multiselect(
-            "Cells whose slot scores are averaged",
-            range(len(run.levels) * len(run.taps)),
-            key="cells",
-            format_func=lambda index: cell_label(run, index),
-            placeholder="Search here, or click cells on the map page",
-            help="The plain mean of the slot scores of these cells; the map page shows them as a map to click.",
-        )
+        open_cells.choose_cells(run)
     elif chosen == SINGLE:
         with st.container(horizontal=True):
             choose_level_and_tap(run, "detector")

@@ -1,4 +1,4 @@
-"""What the diagnostic pages share: the choice of an OOD set, a stage's table or why it is not there, formulas."""
+"""What the diagnostic pages share: a stage's table or why it is not there, formulas."""
 
 from __future__ import annotations
 
@@ -9,26 +9,7 @@ import streamlit as st
 
 from cfs_explore.store import Run
 from cfs_explore.studies import writer_of
-from cfs_explore.ui import state
 from cfs_explore.ui.missing_stage import show_missing, show_skipped
-
-
-def restore_ood(run: Run) -> str:
-    """The OOD set of the address, shared by all pages; call before ``ood_control``."""
-    return state.restore("ood", run.ood_names[0], run.ood_names)
-
-
-def ood_control(run: Run) -> str:
-    """Let the visitor choose the OOD set."""
-    chosen = st.selectbox(
-        "OOD set",
-        run.ood_names,
-        key="ood",
-        width=240,
-        help="Images to be told apart from the in-distribution test set.",
-    )
-    state.remember(ood=chosen)
-    return chosen
 
 
 def stage_table(run: Run, name: str, *, everything: bool = True) -> pd.DataFrame | None:

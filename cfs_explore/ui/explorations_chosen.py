@@ -11,12 +11,12 @@ import streamlit as st
 from cfs_explore import bundles, jobs
 from cfs_explore.errors import CFSError
 from cfs_explore.estimate import format_bytes
+from cfs_explore.figures.against import MOST_OTHERS
 from cfs_explore.locations import program
 from cfs_explore.store import Run
 from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.ui import access, data, navigation
 from cfs_explore.ui.explorations_rows import Row, plain, size_of
-from cfs_explore.ui.protocol_view import MOST_OTHERS
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import counted
 

@@ -42,7 +42,7 @@ def show_figure(name: str, run: Run | None, view: Choices, *, key: str, **option
         Whether it is there.
     """
     kind = KINDS[name]
-    of = (*(getattr(view, field) for field in kind.of), *(option.of(view.options) for option in kind.options))
+    of = (*(getattr(view, field) for field in kind.of), *(option.of(view.options, run) for option in kind.options))
     theme = state.figure_theme()
     make = functools.partial(kind.make, run, view, theme)
     try:

@@ -11,9 +11,10 @@ from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.figures.detector import PRESETS, cell_label
 from cfs_explore.figures.image import Image
 from cfs_explore.figures.needs import NotMeasuredError
+from cfs_explore.figures.places import CELL
 from cfs_explore.headlines.image import image_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import data, image_data, open_cells, state
+from cfs_explore.ui import choosing, data, image_data, open_cells, state
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import picked, show_figure
@@ -44,7 +45,6 @@ def _restore(run: Run) -> None:
     images = list(image_data.names(run, role, name))
     state.restore("image", images[0], images)
     open_cells.restore(run)
-    state.restore("image_value", figures.VALUE.default, figures.VALUE.values)
 
 
 @fragment
@@ -54,7 +54,7 @@ def _page(run: Run) -> None:
     headline = st.empty()
     view = _controls(run)
     image = figures.find(run, view)
-    state.remember(role=image.role, set=image.name, image=image.image_id, **open_cells.written(run, "cell"))
+    state.remember(role=image.role, set=image.name, image=image.image_id, cell=CELL.write(view.cell, run))
     try:
         found = figures.profile(run, view)
     except NotMeasuredError as why:
@@ -137,19 +137,8 @@ def _open_image(image_id: str) -> None:
 
 def _map(run: Run, view: Choices) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(
-            "The map shows",
-            list(figures.VALUES),
-            key="image_value",
-            format_func=figures.VALUES.get,
-            required=True,
-            help="Percentile: the share of ID-test images that score lower in the same cell, so that cells compare. "
-            "Score ÷ ID median: how many times the ordinary score it is; cells whose ID scores vary much show large "
-            "ratios too.",
-        )
+        value = choosing.choose(figures.VALUE)
         choose_cell(run)
-    value = st.session_state["image_value"]
-    state.remember(image_value=value)
     show_figure(
         "image-map",
         run,

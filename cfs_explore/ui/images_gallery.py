@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore.store import Run
-from cfs_explore.ui import detector_choice, images_points
+from cfs_explore.ui import choosing, detector_choice, images_points
 from cfs_explore.ui.gallery import show_absence
 from cfs_explore.ui.images_browser import OnPick, picture_grid
 from cfs_explore.ui.sidebar import escape
@@ -61,15 +61,7 @@ def _heading(run: Run, points: pd.DataFrame, shown: pd.DataFrame) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(what, anchor=False, width="stretch")
-        st.segmented_control(
-            "Order",
-            list(images_points.ORDERS),
-            key="images_order",
-            format_func=images_points.ORDERS.get,
-            required=True,
-            on_change=first_page,
-            label_visibility="collapsed",
-        )
+        choosing.draw(images_points.ORDER, on_change=first_page, label_visibility="collapsed")
         st.button("Show all", key="images_all", icon=":material/deselect:", on_click=_show_all, disabled=not selected)
         st.download_button(
             "CSV",

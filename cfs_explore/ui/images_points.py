@@ -22,13 +22,14 @@ from cfs_explore.embedding import (
     snapshot_features,
 )
 from cfs_explore.figures import images as figures
+from cfs_explore.figures.options import Control
 from cfs_explore.images.statistics import STATISTICS
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.gallery import has_pictures
 
 CSV_COLUMNS = ("image_id", "set", "name", "label", "score")
-ORDERS = {"high": "Highest score first", "low": "Lowest score first"}
+ORDER = Control("images_order", "Order", {"high": "Highest score first", "low": "Lowest score first"})
 
 
 def points(run: Run, settings: Settings, oods: Sequence[str], cells: Sequence[int], colour: str) -> pd.DataFrame:

@@ -13,13 +13,12 @@ from cfs_explore.diagnostics import joint_separability, pair_curve, pair_detecto
 from cfs_explore.diagnostics.bootstrap import standing_decimals
 from cfs_explore.figures import lab as figures
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.lab_settings import IMAGES, PAIR_ALONG, PAIR_SETTINGS, PAIR_SLIDERS, SPREAD
+from cfs_explore.figures.lab_settings import IMAGES, PAIR_ALONG, PAIR_CURVE, PAIR_SETTINGS, PAIR_SLIDERS, SPREAD
 from cfs_explore.headlines.lab import two_taps_headline
 from cfs_explore.ui import lab_settings
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.lab_settings import Preset
 
-ALONG = "lab_across"
 _RESAMPLES = 400
 PRESETS = (
     Preset(
@@ -55,18 +54,18 @@ PRESETS = (
 
 def show() -> None:
     """Controls, headline, and each formula beside its picture."""
-    lab_settings.restore(PAIR_SETTINGS, ALONG, PAIR_ALONG)
+    lab_settings.restore(PAIR_SETTINGS, PAIR_CURVE)
     headline = st.empty()
-    lab_settings.presets(PRESETS, PAIR_SETTINGS, ALONG)
-    lab_settings.sliders(PAIR_SLIDERS, ALONG, (SPREAD,))
-    view = lab_settings.chosen(PAIR_SETTINGS, ALONG)
+    lab_settings.presets(PRESETS, PAIR_SETTINGS, PAIR_CURVE)
+    lab_settings.sliders(PAIR_SLIDERS, PAIR_CURVE, (SPREAD,))
+    view = lab_settings.chosen(PAIR_SETTINGS, PAIR_CURVE)
     pair, scores = figures.drawn_pair(view)
     exact = pair_curve(pair, PAIR_ALONG, [getattr(pair, PAIR_ALONG)]).iloc[0].to_dict()
     headline.markdown(_headline(exact, pair_detectors(pair, *scores), scores))
     _clouds(view, scores, exact)
     _combinations(view, exact)
-    along = figures.in_hand(figures.PAIR_CURVE, PAIR_SETTINGS, view)
-    st.header(f"AUROC along the slider in hand: {along.label}", anchor=False)
+    along = figures.in_hand(PAIR_CURVE, PAIR_SETTINGS, view)
+    st.header(f"AUROC along the slider in hand: {along.title}", anchor=False)
     show_figure("lab-two-curve", None, view, key="lab_pair_curve", hint="Move another slider to see its curve.")
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.lab_settings import SEEDS, Setting, Value, value_text
-from cfs_explore.ui import state
-
-_SEEDS = range(SEEDS)
+from cfs_explore.figures.lab_settings import SEED, SEEDS, Setting
+from cfs_explore.figures.options import Control, Value
+from cfs_explore.ui import choosing
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Preset:
 
     Attributes:
         label: of its button.
-        values: name of a setting -> value.
+        values: field of a setting -> value.
         along: the setting whose curve shows it.
         look: what to look at, as Markdown.
     """
@@ -31,53 +30,42 @@ class Preset:
     look: str
 
 
-def restore(settings: Sequence[Setting], along_key: str, along: str) -> None:
+def restore(settings: Sequence[Setting], along: Control) -> None:
     """Bring the sliders, the seed and the slider in hand back from the address."""
-    for setting in settings:
-        state.restore(setting.key, setting.default, setting.options, parse=setting.texts.get, write=value_text)
-    state.restore(along_key, along, [setting.name for setting in settings if setting.curve])
-    state.restore("lab_seed", 0, _SEEDS, parse=int)
+    for control in (*settings, along, SEED):
+        choosing.restore(control)
 
 
-def chosen(settings: Sequence[Setting], along_key: str) -> Choices:
+def chosen(settings: Sequence[Setting], along: Control) -> Choices:
     """Where sliders, seed and slider in hand stand, for the figures; the address learns it."""
-    told = {setting.key: value_text(st.session_state[setting.key]) for setting in settings}
-    told |= {key: str(st.session_state[key]) for key in (along_key, "lab_seed")}
-    state.remember(**told)
-    options = {key.removeprefix("lab_"): text for key, text in told.items()}
+    controls = (*settings, along, SEED)
+    choosing.remember(None, *controls)
+    options = {each.name: each.write(st.session_state[each.name]) for each in controls}
     return Choices(ood="", cell=0, level=0, pair=(0, 0), cells=(), options=options)
 
 
 def values_of(settings: Sequence[Setting]) -> dict[str, Value]:
-    """Name of each setting -> where it stands."""
-    return {setting.name: st.session_state[setting.key] for setting in settings}
+    """Field of each setting -> where it stands."""
+    return {setting.field: st.session_state[setting.name] for setting in settings}
 
 
-def sliders(settings: Sequence[Setting], along_key: str, more: Sequence[Setting] = ()) -> None:
+def sliders(settings: Sequence[Setting], along: Control, more: Sequence[Setting] = ()) -> None:
     """The sliders in one row, those of ``more`` behind a button; the one moved last is the slider in hand."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         for setting in settings:
-            _slider(setting, along_key)
+            _slider(setting, along)
         with st.popover("More", icon=":material/tune:"):
             for setting in more:
-                _slider(setting, along_key)
+                _slider(setting, along)
 
 
-def _slider(setting: Setting, along_key: str) -> None:
-    st.select_slider(
-        setting.label,
-        setting.options,
-        key=setting.key,
-        format_func=setting.write,
-        help=setting.help,
-        on_change=_take_in_hand if setting.curve else None,
-        args=(along_key, setting.name),
-        width=150,
-    )
+def _slider(setting: Setting, along: Control) -> None:
+    on_change = _take_in_hand if setting.curve else None
+    choosing.draw(setting, on_change=on_change, args=(along, setting.field))
 
 
-def _take_in_hand(along_key: str, name: str) -> None:
-    st.session_state[along_key] = name
+def _take_in_hand(along: Control, field: str) -> None:
+    st.session_state[along.name] = field
 
 
 def draw_again() -> None:
@@ -91,10 +79,10 @@ def draw_again() -> None:
 
 
 def _next_seed() -> None:
-    st.session_state["lab_seed"] = (st.session_state["lab_seed"] + 1) % len(_SEEDS)
+    st.session_state[SEED.name] = (st.session_state[SEED.name] + 1) % SEEDS
 
 
-def presets(offered: Sequence[Preset], settings: Sequence[Setting], along_key: str) -> None:
+def presets(offered: Sequence[Preset], settings: Sequence[Setting], along: Control) -> None:
     """A button for each preset, and what to look at while the sliders stand at one."""
     now, shown = values_of(settings), None
     with st.container(horizontal=True, gap="small"):
@@ -106,18 +94,18 @@ def presets(offered: Sequence[Preset], settings: Sequence[Setting], along_key: s
                 key=f"lab_preset_{preset.label}",
                 type="primary" if here else "secondary",
                 on_click=_apply,
-                args=(preset, settings, along_key),
+                args=(preset, settings, along),
             )
     if shown:
         st.info(shown.look, icon=":material/visibility:")
 
 
 def _filled(preset: Preset, settings: Sequence[Setting]) -> dict[str, Value]:
-    return {setting.name: preset.values.get(setting.name, setting.default) for setting in settings}
+    return {setting.field: preset.values.get(setting.field, setting.default) for setting in settings}
 
 
-def _apply(preset: Preset, settings: Sequence[Setting], along_key: str) -> None:
+def _apply(preset: Preset, settings: Sequence[Setting], along: Control) -> None:
     values = _filled(preset, settings)
     for setting in settings:
-        st.session_state[setting.key] = values[setting.name]
-    st.session_state[along_key] = preset.along
+        st.session_state[setting.name] = values[setting.field]
+    st.session_state[along.name] = preset.along

@@ -10,13 +10,12 @@ from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import tap_moments, tap_summary
 from cfs_explore.figures import lab as figures
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.lab_settings import IMAGES, PATTERN, TAP_ALONG, TAP_SETTINGS, TAP_SLIDERS
+from cfs_explore.figures.lab_settings import IMAGES, PATTERN, TAP_CURVE, TAP_SETTINGS, TAP_SLIDERS
 from cfs_explore.headlines.lab import one_tap_headline
 from cfs_explore.ui import lab_settings
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.lab_settings import Preset
 
-ALONG = "lab_along"
 PRESETS = (
     Preset(
         "Only the variance changes",
@@ -51,18 +50,18 @@ PRESETS = (
 
 def show() -> None:
     """Controls, headline, and each formula beside its picture."""
-    lab_settings.restore(TAP_SETTINGS, ALONG, TAP_ALONG)
+    lab_settings.restore(TAP_SETTINGS, TAP_CURVE)
     headline = st.empty()
-    lab_settings.presets(PRESETS, TAP_SETTINGS, ALONG)
-    lab_settings.sliders(TAP_SLIDERS, ALONG, (PATTERN,))
-    view = lab_settings.chosen(TAP_SETTINGS, ALONG)
+    lab_settings.presets(PRESETS, TAP_SETTINGS, TAP_CURVE)
+    lab_settings.sliders(TAP_SLIDERS, TAP_CURVE, (PATTERN,))
+    view = lab_settings.chosen(TAP_SETTINGS, TAP_CURVE)
     tap, sample, point = figures.drawn_tap(view)
     moments = tap_moments(tap)
     headline.markdown(one_tap_headline(moments._asdict(), point))
     _distributions(view, tap_summary(tap, sample))
     _dots(view, moments.delta)
-    along = figures.in_hand(figures.TAP_CURVE, TAP_SETTINGS, view)
-    st.header(f"AUROC along the slider in hand: {along.label}", anchor=False)
+    along = figures.in_hand(TAP_CURVE, TAP_SETTINGS, view)
+    st.header(f"AUROC along the slider in hand: {along.title}", anchor=False)
     show_figure("lab-curve", None, view, key="lab_curve", hint="Move another slider to see its curve.")
     _link("pages/prediction.py", "See whether such predictions choose a good cell")
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cfs_explore.ui import lab_pair, lab_settings, lab_tap, state
+from cfs_explore.figures.options import Control
+from cfs_explore.ui import choosing, lab_pair, lab_settings, lab_tap
 from cfs_explore.ui.damage import fragment
 
-EXPERIMENTS = {"tap": "One tap", "pair": "Two taps"}
+EXPERIMENT = Control(
+    "lab",
+    "Experiment",
+    {"tap": "One tap", "pair": "Two taps"},
+    help="One tap: from features to a score, its distributions and its AUROC. Two taps: an encoder and a "
+    "decoder score, and when averaging them hurts.",
+)
 
 
 def show() -> None:
     """The whole page; it needs no exploration."""
-    state.restore("lab", "tap", list(EXPERIMENTS))
     _page()
 
 
@@ -20,18 +26,9 @@ def show() -> None:
 def _page() -> None:
     st.title("What do the formulas do?", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(
-            "Experiment",
-            list(EXPERIMENTS),
-            key="lab",
-            format_func=EXPERIMENTS.get,
-            required=True,
-            help="One tap: from features to a score, its distributions and its AUROC. Two taps: an encoder and a "
-            "decoder score, and when averaging them hurts.",
-        )
+        experiment = choosing.choose(EXPERIMENT)
         lab_settings.draw_again()
-    state.remember(lab=st.session_state["lab"])
-    if st.session_state["lab"] == "tap":
+    if experiment == "tap":
         lab_tap.show()
     else:
         lab_pair.show()

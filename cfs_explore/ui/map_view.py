@@ -8,18 +8,25 @@ from dataclasses import replace
 import streamlit as st
 
 from cfs_explore.csv_export import to_csv
-from cfs_explore.figures.choices import METRICS, Choices, choose
+from cfs_explore.figures.choices import METRIC, OOD, Choices, choose
+from cfs_explore.figures.options import Control
+from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.headlines.map import map_headline
 from cfs_explore.reports import html
 from cfs_explore.store import Run
-from cfs_explore.ui import composer, data, open_cells, state
+from cfs_explore.ui import choosing, composer, data, open_cells
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.cell_panel import show_composable_cell
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
 
-CLICKS = {"open": "opens a cell", "compose": "composes a detector"}
+CLICK = Control(
+    "click",
+    "A click on the map",
+    {"open": "opens a cell", "compose": "composes a detector"},
+    help="Opening shows the cell beside the map. Composing also puts it into the detector below, or takes it out.",
+)
 
 
 def show(run: Run) -> None:
@@ -30,18 +37,10 @@ def show(run: Run) -> None:
 
 def _restore(run: Run) -> None:
     """Bring the view back from the URL; what does not fit this run falls back to its defaults."""
-    state.restore("ood", run.ood_names[0], run.ood_names)
-    state.restore("metric", "auroc", list(METRICS))
-    state.restore("click", "open", list(CLICKS))
+    for control in (OOD, METRIC, CLICK):
+        choosing.restore(control, run)
     open_cells.restore(run)
-    _remember(run, "ood", "metric", "click", "cell", "cells")
-
-
-def _remember(run: Run, *keys: str) -> None:
-    """Write parts of the view into the address."""
-    of_cells = [key for key in keys if key in ("cell", "cells")]
-    others = {key: st.session_state[key] for key in keys if key not in of_cells}
-    state.remember(**others, **open_cells.written(run, *of_cells))
+    choosing.remember(run, OOD, METRIC, CLICK, CELL, CELLS)
 
 
 @fragment
@@ -52,7 +51,7 @@ def _page(run: Run) -> None:
     st.markdown(map_headline(st.session_state["ood"], best, run.levels, run.taps))
     _warn_of_alike(run, st.session_state["ood"])
     _controls(run)
-    _remember(run, "ood", "metric")
+    choosing.remember(run, OOD, METRIC)
     if len(run.ood_names) > 1 and st.session_state["all_sets"]:
         show_figure(
             "map-sets",
@@ -75,7 +74,7 @@ def _view(run: Run) -> Choices:
 def _map_and_cell(run: Run) -> None:
     """What a click on a cell draws again, and no more: the map, its cell and the composer."""
     view = _view(run)
-    _remember(run, "cell", "cells", "click")
+    choosing.remember(run, CELL, CELLS, CLICK)
     left, right = st.container(key="map_and_cell").columns([5, 3], gap="large")
     with left:
         _map(run, view)
@@ -97,22 +96,8 @@ def _warn_of_alike(run: Run, ood: str) -> None:
 
 def _controls(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
-            "OOD set",
-            run.ood_names,
-            key="ood",
-            width=240,
-            help="Out-of-distribution images that the map tells apart from the in-distribution test set.",
-        )
-        st.segmented_control(
-            "Metric",
-            list(METRICS),
-            key="metric",
-            format_func=METRICS.get,
-            required=True,
-            help="AUROC: 0.5 is chance. AUPR: average precision, OOD positive. FPR95: ID images wrongly flagged when "
-            "95 % of the OOD images are caught; lower is better.",
-        )
+        choosing.draw(OOD, run)
+        choosing.draw(METRIC, run)
         if len(run.ood_names) > 1:
             st.toggle(
                 "All OOD sets", key="all_sets", value=True, help="Small maps of every OOD set; click one to open it."
@@ -123,15 +108,7 @@ def _controls(run: Run) -> None:
 
 def _map(run: Run, view: Choices) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(
-            "A click on the map",
-            list(CLICKS),
-            key="click",
-            format_func=CLICKS.get,
-            required=True,
-            help="Opening shows the cell beside the map. Composing also puts it into the detector below, or takes it "
-            "out.",
-        )
+        choosing.draw(CLICK, run)
         choose_cell(run)
     show_figure("map-heatmap", run, view, key="map", on_select=lambda: _pick_cells(run))
 

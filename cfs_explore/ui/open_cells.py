@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-
 import streamlit as st
 
-from cfs_explore.errors import RunError
-from cfs_explore.figures.cells import cell_names, find_cell
+from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import default_cells
+from cfs_explore.figures.options import split_names
+from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.store import Run
-from cfs_explore.ui import state
+from cfs_explore.ui import choosing
 from cfs_explore.ui.sidebar import escape
-
-_NONE = "none"
 
 
 def restore(run: Run) -> None:
@@ -22,17 +18,10 @@ def restore(run: Run) -> None:
 
     Cells of the exploration that was shown before stay where this one has cells of these names; else the page says so.
     """
-    names, default = cell_names(run), default_cells(run.table("detectors"))
+    names, default = cell_names(run), default_cells(run)
     _carry_over(run, names, default)
-    state.restore("cell", default[-1], range(len(names)), parse=partial(_read, run), write=names.__getitem__)
-    state.restore("cells", default, parse=partial(_read_all, run), write=partial(_write_all, names))
-
-
-def written(run: Run, *keys: str) -> dict[str, str]:
-    """ "cell" or "cells" as the address says them; for ``state.remember``."""
-    names = cell_names(run)
-    writes: dict[str, Callable[..., str]] = {"cell": names.__getitem__, "cells": partial(_write_all, names)}
-    return {key: writes[key](st.session_state[key]) for key in keys}
+    for control in (CELL, CELLS):
+        choosing.restore(control, run)
 
 
 def _carry_over(run: Run, names: list[str], default: list[int]) -> None:
@@ -49,7 +38,7 @@ def _carry_over(run: Run, names: list[str], default: list[int]) -> None:
         if chosen != former:
             called = [known[index] for index in chosen]
             now = [names.index(name) for name in called if name in names] or (now if called else [])
-            told = st.query_params.get(key, "").split(",")
+            told = split_names(st.query_params.get(key, ""))
             lost += [name for name in called if name not in names and not set(told) <= set(names)]
         st.session_state[key] = now[0] if key == "cell" else list(now)
     if lost:
@@ -59,20 +48,7 @@ def _carry_over(run: Run, names: list[str], default: list[int]) -> None:
         )
 
 
-def _read(run: Run, text: str) -> int:
-    try:
-        return find_cell(run, text)
-    except RunError as error:
-        raise ValueError(text) from error
-
-
-def _read_all(run: Run, text: str) -> list[int]:
-    """Cells of an address: 'up1.res1@5,down0.res0@5', or '24.36' as older versions wrote."""
-    if text == _NONE:
-        return []
-    parts = text.split("." if text.replace(".", "").isdigit() else ",")
-    return list(dict.fromkeys(_read(run, part) for part in parts if part))
-
-
-def _write_all(names: Sequence[str], cells: Sequence[int]) -> str:
-    return ",".join(names[index] for index in cells) or _NONE
+def choose_cells(run: Run) -> list[int]:
+    """Chips of the composed cells, which can be searched here, too."""
+    cells = choosing.draw(CELLS, run, placeholder="Search here, or click cells on the map")
+    return [int(index) for index in cells]

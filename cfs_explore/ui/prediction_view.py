@@ -9,19 +9,27 @@ import streamlit as st
 
 from cfs_explore.charts import format_estimate
 from cfs_explore.charts.theme import format_value
-from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.choices import OOD, Choices, choose
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.needs import stage_rows
+from cfs_explore.figures.options import Control
+from cfs_explore.figures.places import CELL
 from cfs_explore.figures.prediction import published_lam
 from cfs_explore.headlines.prediction import prediction_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, open_cells, prediction_details, state
+from cfs_explore.ui import choosing, diagnostic_page, open_cells, prediction_details
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
 
-VIEWS = {"sets": "All OOD sets", "proxies": "Proxies", "ablation": "Ablation"}
+LOOK = Control(
+    "prediction_view",
+    "Look closer",
+    {"sets": "All OOD sets", "proxies": "Proxies", "ablation": "Ablation"},
+    help="All OOD sets: what each policy loses on each. Proxies: what they look like, and what they say of the "
+    "open cell. Ablation: AUROC by number of levels and taps, and with every level moved by half a unit of λ.",
+)
 _FORMULAS = {
     "**Prediction** (13) of a cell's AUROC against a proxy P, from means and variances of its scores; a cell's "
     "prediction (17) is the mean over the proxies that count for the OOD set:": r"\Phi\left(\frac{E_P[s]-E_{ID}[s]}"
@@ -38,9 +46,7 @@ _FORMULAS = {
 
 def show(run: Run) -> None:
     """The whole page for one run."""
-    diagnostic_page.restore_ood(run)
     open_cells.restore(run)
-    state.restore("prediction_view", "sets", list(VIEWS))
     _page(run)
 
 
@@ -51,7 +57,7 @@ def _page(run: Run) -> None:
     measured = diagnostic_page.stage_table(run, "prediction") is not None
     headline = st.empty()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        ood = diagnostic_page.ood_control(run)
+        ood = choosing.choose(OOD, run)
     view = replace(choose(run), ood=ood, cell=st.session_state["cell"])
     if measured:
         cells, losses = (stage_rows(run, name, ood=ood) for name in ("prediction", "regret"))
@@ -70,19 +76,10 @@ def _page(run: Run) -> None:
 def _closer(run: Run, view: Choices, measured: bool) -> None:
     """All sets, the proxies or the ablation; the last alone where the stage is missing."""
     if not measured:
-        st.header(VIEWS["ablation"], anchor=False)
+        st.header(LOOK.values["ablation"], anchor=False)
         prediction_details.ablation(run, view, everything=False)
         return
-    look = st.segmented_control(
-        "Look closer",
-        list(VIEWS),
-        key="prediction_view",
-        format_func=VIEWS.get,
-        required=True,
-        help="All OOD sets: what each policy loses on each. Proxies: what they look like, and what they say of the "
-        "open cell. Ablation: AUROC by number of levels and taps, and with every level moved by half a unit of λ.",
-    )
-    state.remember(prediction_view=look)
+    look = choosing.choose(LOOK, run)
     if look == "sets":
         prediction_details.all_sets(run, view)
     elif look == "proxies":
@@ -102,7 +99,7 @@ def _scatter(run: Run, view: Choices) -> None:
         hint="Click a point to open its cell.",
         on_select=_pick,
     ):
-        state.remember(**open_cells.written(run, "cell"))
+        choosing.remember(run, CELL)
         with above:
             choose_cell(run)
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import streamlit as st
 
 from cfs_explore.errors import CFSError
+from cfs_explore.figures.choices import OOD
 from cfs_explore.figures.probe import typical
 from cfs_explore.probe.inputs import ProbeImage, given_image
 from cfs_explore.store import Run
-from cfs_explore.ui import data, diagnostic_page, probe_data, state, uploads
+from cfs_explore.ui import choosing, data, probe_data, state, uploads
 from cfs_explore.ui.gallery import has_pictures, show_absence
 from cfs_explore.ui.sidebar import escape
 
@@ -38,7 +39,7 @@ class Shown:
 
 def restore(run: Run, level: int, tap: int) -> None:
     """Bring the choice back from the address; by default the images of median score at this level and tap."""
-    ood = diagnostic_page.restore_ood(run)
+    ood = choosing.restore(OOD, run)
     if st.query_params.get("ood", run.ood_names[0]) == ood:  # the address says it, and with it which image
         st.session_state["probe_ood"] = ood
     for key, role, name in (("probe_a", "id_test", None), ("probe_b", "ood", ood)):
@@ -65,7 +66,7 @@ def choose(run: Run, row: st.delta_generator.DeltaGenerator) -> list[Shown]:
 def _ood_control(run: Run) -> str:
     """As on the other pages; a set that is chosen here starts at its first image."""
     before = st.session_state.get("probe_ood")
-    chosen = diagnostic_page.ood_control(run)
+    chosen = choosing.choose(OOD, run)
     st.session_state["probe_ood"] = chosen
     if before not in (None, chosen) or st.session_state["probe_b"] >= run.entry("ood", chosen).count:
         st.session_state["probe_b"] = 0

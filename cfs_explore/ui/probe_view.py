@@ -9,23 +9,20 @@ import streamlit as st
 from cfs_explore.charts import short_tap_name
 from cfs_explore.errors import CFSError
 from cfs_explore.figures import probe as figures
-from cfs_explore.figures.choices import default_pair
+from cfs_explore.figures.choices import default_cell, default_pair
+from cfs_explore.figures.options import Control
+from cfs_explore.figures.places import tap_labels
 from cfs_explore.headlines.probe import probe_headline
 from cfs_explore.levels import MAIN_LAM
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.probe.seen import Seen
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, probe_data, probe_film, probe_images, state
+from cfs_explore.ui import choosing, diagnostic_page, probe_data, probe_film, probe_images, state
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.detector_choice import default_cells
 from cfs_explore.ui.figure import show_made
 from cfs_explore.ui.probe_images import Shown
 from cfs_explore.ui.sidebar import escape
 
-_SIDES = {
-    "probe_encoder": ("Encoder tap", ("input", "encoder")),
-    "probe_decoder": ("Decoder tap", ("decoder", "output")),
-}
 _FORMULAS = {
     "**What the network gets** (1), at log-SNR λ = ln(a²/b²); e is the noise draw, keyed by seed, image and draw as "
     "the run's:": r"x_\lambda = a\,x_0 + b\,e",
@@ -37,6 +34,28 @@ _FORMULAS = {
 }
 
 
+def _lams(run: Run) -> dict[float, str]:
+    return {lam: f"{lam:g}" for lam in probe_lams(run.manifest.backbone.reach, run.levels)}
+
+
+def _tap_control(place: int, title: str, regions: Sequence[str]) -> Control:
+    """The encoder's or the decoder's tap: those of these regions; all where there is none."""
+    return Control(
+        f"probe_{title.split()[0].lower()}",
+        title,
+        lambda run: tap_labels([tap for tap in run.taps if tap.region in regions] or run.taps),
+        lambda run: default_pair(run)[place],
+        "Where inside the backbone the activations are read; in order of execution.",
+        "select",
+    )
+
+
+#: Slid in the browser, as the draw is.
+LAM = Control("probe_lam", "Noise level", _lams, lambda run: min(_lams(run), key=lambda lam: abs(lam - MAIN_LAM)))
+ENCODER = _tap_control(0, "Encoder tap", ("input", "encoder"))
+DECODER = _tap_control(1, "Decoder tap", ("decoder", "output"))
+
+
 def show(run: Run) -> None:
     """The whole page for one run."""
     probe_data.begin(run)
@@ -46,24 +65,9 @@ def show(run: Run) -> None:
 
 def _restore(run: Run) -> None:
     """Bring the view back from the URL; an uploaded image is not part of it."""
-    lams = list(probe_lams(run.manifest.backbone.reach, run.levels))
-    main = min(lams, key=lambda lam: abs(lam - MAIN_LAM))
-    state.restore("probe_lam", main, lams, parse=float, write=_lam_text)
-    state.restore("probe_draw", 0, range(figures.draws(run)), parse=int)
-    defaults = default_pair(run)
-    for (key, (_, regions)), default in zip(_SIDES.items(), defaults, strict=True):
-        state.restore(key, default, _options(run, regions))
-    level, tap = divmod(default_cells(run)[-1], len(run.taps))
-    probe_images.restore(run, level, tap)
-
-
-def _lam_text(lam: float) -> str:
-    return f"{lam:g}"
-
-
-def _options(run: Run, regions: Sequence[str]) -> list[str]:
-    """Names of the taps of these regions; all where there is none."""
-    return [tap.name for tap in run.taps if tap.region in regions] or [tap.name for tap in run.taps]
+    for control in (LAM, figures.NOISE, ENCODER, DECODER):
+        choosing.restore(control, run)
+    probe_images.restore(run, *default_cell(run))
 
 
 @fragment
@@ -90,7 +94,7 @@ def _look(run: Run, shown: list[Shown], taps: list[str], head: st.delta_generato
     """What follows from level and draw, which are slid in the browser and arrive here when they are let go."""
     headline = head.empty()
     lam, draw = st.session_state["probe_lam"], st.session_state["probe_draw"]
-    state.remember(probe_lam=_lam_text(lam), probe_draw=draw, **{key: st.session_state[key] for key in _SIDES})
+    choosing.remember(run, LAM, figures.NOISE, ENCODER, DECODER)
     images = [each.image for each in shown]
     film = probe_data.film(run, images, draw, taps).pack(
         lam, lambda done, total: headline.progress(done / total, f"Looking at level {done + 1} of {total}")
@@ -122,20 +126,8 @@ def _charts(run: Run, shown: Sequence[Shown], seen: Seen) -> None:
 def _taps(run: Run) -> list[str]:
     """Names of the chosen taps."""
     with st.popover("Taps", icon=":material/tune:"):
-        taps = [_tap_control(run, key) for key in _SIDES]
+        taps = [choosing.draw(control, run) for control in (ENCODER, DECODER)]
     return list(dict.fromkeys(taps))
-
-
-def _tap_control(run: Run, key: str) -> str:
-    label, regions = _SIDES[key]
-    known = {tap.name: tap for tap in run.taps}
-    return st.selectbox(
-        label,
-        _options(run, regions),
-        key=key,
-        format_func=lambda name: f"{short_tap_name(name)} ({known[name].region})",
-        help="Where inside the backbone the activations are read; in order of execution.",
-    )
 
 
 def _headline(run: Run, shown: Sequence[Shown], lam: float, frame: Mapping) -> str:

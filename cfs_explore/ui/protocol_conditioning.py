@@ -12,38 +12,16 @@ from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.protocol_tables import conditioning_summary
 from cfs_explore.headlines.protocol import conditioning_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, state
+from cfs_explore.ui import choosing, diagnostic_page
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
-
-
-def restore(run: Run) -> None:
-    """Bring the choice back from the address."""
-    names = _variants(run)
-    state.restore("protocol_told", names[-1] if names else "", names or [""])
-
-
-def _variants(run: Run) -> list[str]:
-    """What the network was told, the truth left out; none where the stage has not run."""
-    if not run.has_table("conditioning"):
-        return []
-    return figures.variants(run.table("conditioning"))
 
 
 def show(run: Run, view: Choices) -> str:
     """The view; returns its headline, "" where the stage has not run."""
     if diagnostic_page.stage_table(run, "conditioning") is None:
         return ""
-    told = st.segmented_control(
-        "The network is told a level",
-        _variants(run),
-        key="protocol_told",
-        format_func=figures.told_label,
-        required=True,
-        help="In log-SNR, beside the level that it sees. As published: what the code of the paper tells it, where that "
-        "differs for this backbone.",
-    )
-    state.remember(protocol_told=told)
+    told = choosing.choose(figures.TOLD, run)
     left, right = st.container(key="beside_conditioning").columns([5, 4], gap="large")
     with left:
         found = show_figure("protocol-told", run, replace(view, options={figures.TOLD.name: told}), key="protocol_loss")

@@ -13,7 +13,7 @@ from cfs_explore.figures import protocol_cost as figures
 from cfs_explore.figures.choices import Choices
 from cfs_explore.headlines.protocol import cost_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, state
+from cfs_explore.ui import choosing, diagnostic_page
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.protocol_compare import those_that
 from cfs_explore.ui.sidebar import escape
@@ -27,24 +27,9 @@ _COST_COLUMNS = {
 }
 
 
-def restore() -> None:
-    """Bring the choice back from the address."""
-    state.restore("protocol_cost", figures.COST.default, figures.COST.values)
-
-
 def show(run: Run, view: Choices) -> str:
     """The view; returns its headline, "" where the stage has not run."""
-    cost = st.segmented_control(
-        "Cost",
-        list(figures.COSTS),
-        key="protocol_cost",
-        format_func=figures.COSTS.get,
-        required=True,
-        help="#F: backbone forwards per image, levels × draws. Effective #F: counts each forward only up to the last "
-        "tap that is read, by floating-point work. Measured time: milliseconds per image on the machine that made the "
-        "exploration; compare it between explorations only if that was the same one.",
-    )
-    state.remember(protocol_cost=cost)
+    cost = choosing.choose(figures.COST)
     times = diagnostic_page.stage_table(run, "cost")
     if times is None:
         return ""

@@ -13,17 +13,12 @@ from cfs_explore.figures.protocol_tables import levels_table
 from cfs_explore.headlines.protocol import levels_headline
 from cfs_explore.levels import RELATIVE_ALIGNMENTS
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, state
+from cfs_explore.ui import choosing, diagnostic_page
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.protocol_compare import those_that
 from cfs_explore.ui.sidebar import escape
 
 _ROW_PX = 35
-
-
-def restore(run: Run) -> None:
-    """Bring the choices back from the address."""
-    state.restore("protocol_curve", figures.CURVE.default, figures.CURVE.values)
 
 
 def show(run: Run, view: Choices) -> str:
@@ -72,17 +67,7 @@ def _table(run: Run) -> None:
 
 def _curves(run: Run, view: Choices) -> None:
     """Expected score magnitude and visible change of the explorations, by which levels can be aligned instead."""
-    kind = st.segmented_control(
-        "Aligned by",
-        list(figures.CURVES),
-        key="protocol_curve",
-        format_func=figures.CURVES.get,
-        required=True,
-        help="Score magnitude: how much of the noise the network's estimate holds, on average; it tells at which "
-        "levels two networks work equally hard. Visible change: one minus the structural similarity (SSIM) of an image "
-        "with itself under noise; it matters between resolutions and in latent space.",
-    )
-    state.remember(protocol_curve=kind)
+    kind = choosing.choose(figures.CURVE)
     if diagnostic_page.stage_table(run, "alignment_curves") is None:
         return
     shown = replace(view, beside=those_that(view.beside, figures.curve_of), options={figures.CURVE.name: kind})

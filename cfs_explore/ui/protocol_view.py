@@ -9,9 +9,12 @@ from pathlib import Path
 import streamlit as st
 
 from cfs_explore.errors import CFSError
-from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.against import AGAINST, MOST_OTHERS
+from cfs_explore.figures.choices import OOD, Choices, choose
+from cfs_explore.figures.options import Control, join_names, split_names
 from cfs_explore.store import Run
 from cfs_explore.ui import (
+    choosing,
     data,
     diagnostic_page,
     protocol_alignment,
@@ -24,15 +27,20 @@ from cfs_explore.ui import (
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.sidebar import escape
 
-VIEWS = {
-    "levels": "Levels",
-    "alignment": "Alignment",
-    "conditioning": "Conditioning",
-    "cost": "Cost",
-    "compare": "Side by side",
-}
-#: More would not fit beside each other.
-MOST_OTHERS = 2
+LOOK = Control(
+    "protocol_view",
+    "Look at",
+    {
+        "levels": "Levels",
+        "alignment": "Alignment",
+        "conditioning": "Conditioning",
+        "cost": "Cost",
+        "compare": "Side by side",
+    },
+    help="Levels: which noise each level is, and what it looks like. Alignment: how the map changes when levels "
+    "are put elsewhere. Conditioning: what it loses when the network is told a wrong level. Cost: AUROC against "
+    "forwards and time. Side by side: two backbones at equal levels and equal cost.",
+)
 #: Given the run and what it is of, with the explorations beside it: draws it and returns its headline, "" for none.
 _SHOW: dict[str, Callable[[Run, Choices], str]] = {
     "levels": protocol_levels.show,
@@ -57,19 +65,14 @@ _FORMULAS = {
 
 def show(run: Run) -> None:
     """The whole page for one run."""
-    diagnostic_page.restore_ood(run)
-    state.restore("protocol_view", "levels", list(VIEWS))
     others = {name: path for name, path in data.explorations().items() if path != run.path}
     state.restore(
-        "protocol_against",
+        AGAINST.name,
         _default_others(run, others),
-        parse=lambda text: [name for name in text.split(",") if name in others],
-        write=",".join,
+        parse=lambda text: [name for name in split_names(text) if name in others],
+        write=join_names,
     )
-    st.session_state["protocol_against"] = [name for name in st.session_state["protocol_against"] if name in others]
-    protocol_levels.restore(run)
-    protocol_conditioning.restore(run)
-    protocol_cost.restore()
+    st.session_state[AGAINST.name] = [name for name in st.session_state[AGAINST.name] if name in others]
     _page(run, others)
 
 
@@ -93,7 +96,7 @@ def _page(run: Run, others: dict[str, Path]) -> None:
     st.title("What makes backbones comparable?", anchor=False)
     headline = st.empty()
     ood, view = _controls(run, others)
-    beside = _load(st.session_state["protocol_against"], others)
+    beside = _load(st.session_state[AGAINST.name], others)
     with st.container(key=f"view_of_{view}"):
         text = _SHOW[view](run, replace(choose(run, ood=ood), beside=beside))
     if text:
@@ -102,30 +105,13 @@ def _page(run: Run, others: dict[str, Path]) -> None:
 
 
 def _controls(run: Run, others: dict[str, Path]) -> tuple[str, str]:
-    view = st.segmented_control(
-        "Look at",
-        list(VIEWS),
-        key="protocol_view",
-        format_func=VIEWS.get,
-        required=True,
-        help="Levels: which noise each level is, and what it looks like. Alignment: how the map changes when levels "
-        "are put elsewhere. Conditioning: what it loses when the network is told a wrong level. Cost: AUROC against "
-        "forwards and time. Side by side: two backbones at equal levels and equal cost.",
-    )
+    view = choosing.choose(LOOK)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        ood = diagnostic_page.ood_control(run)
+        ood = choosing.choose(OOD, run)
         if view in ("levels", "cost", "compare"):
-            st.multiselect(
-                "Compare with",
-                list(others),
-                key="protocol_against",
-                format_func=lambda name: data.title(others[name]),
-                max_selections=MOST_OTHERS,
-                placeholder="Other explorations",
-                width=380,
-                help=f"Up to {MOST_OTHERS} other explorations, of other backbones, say, on the same image sets.",
-            )
-    state.remember(protocol_view=view, protocol_against=",".join(st.session_state["protocol_against"]))
+            known = replace(AGAINST, values={name: data.title(path) for name, path in others.items()})
+            choosing.draw(known, max_selections=MOST_OTHERS, placeholder="Other explorations")
+    state.remember(**{AGAINST.name: join_names(st.session_state[AGAINST.name])})
     return ood, view
 
 

@@ -10,8 +10,9 @@ import streamlit as st
 from cfs_explore.charts import short_tap_name
 from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.separation import ORDER, ORDERS, kept_rows
+from cfs_explore.figures.separation import ORDER, kept_rows
 from cfs_explore.store import Run
+from cfs_explore.ui import choosing
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 
@@ -47,15 +48,7 @@ def show(run: Run, view: Choices, look: str, choose: Callable[[int], None], pick
 
 
 def _channels(run: Run, view: Choices, choose: Callable[[int], None]) -> None:
-    order = st.segmented_control(
-        "Channels",
-        list(ORDERS),
-        key="separation_order",
-        default=ORDER.default,
-        required=True,
-        format_func=ORDERS.get,
-        help="A channel stands at the same place in both rows; largest first goes by the sum of its two bars.",
-    )
+    order = choosing.choose(ORDER, run)
     show_figure("separation-channels", run, replace(view, options={ORDER.name: order}), key="separation_channels")
     left, right = st.container(key="beside_sparsity").columns(2, gap="large")
     with left:

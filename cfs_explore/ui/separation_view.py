@@ -9,16 +9,24 @@ import streamlit as st
 
 from cfs_explore.charts import format_estimate, short_tap_name
 from cfs_explore.charts.theme import format_value
-from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.choices import OOD, Choices, choose
+from cfs_explore.figures.options import Control
+from cfs_explore.figures.places import CELL
 from cfs_explore.headlines.separation import separation_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, open_cells, separation_details, state
+from cfs_explore.ui import choosing, diagnostic_page, open_cells, separation_details
 from cfs_explore.ui.cell_choice import choose_level_and_tap
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
 
-VIEWS = {"cells": "Every cell", "channels": "Channels", "heads": "Heads"}
+LOOK = Control(
+    "separation_view",
+    "Look closer",
+    {"cells": "Every cell", "channels": "Channels", "heads": "Heads"},
+    help="Every cell: what Δ is made of, over the map and along the taps. Channels: which of the chosen cell's "
+    "channels carry it. Heads: what the diagonal score gives away by ignoring correlations.",
+)
 _FORMULAS = {
     "**Δ and its parts** (10), exact for the measured samples; μ and v are ID-train's, m and w the OOD set's, m⁰ and "
     "w⁰ ID-test's means and variances of the d features:": r"\Delta = \frac1d\sum_j\frac{(m_j-\mu_j)^2-(m^0_j-\mu_j)^2}"
@@ -34,15 +42,9 @@ _FORMULAS = {
 
 def show(run: Run) -> None:
     """The whole page for one run."""
-    _restore(run)
-    _page(run)
-
-
-def _restore(run: Run) -> None:
-    """Bring the view back from the URL; the cell is the map's."""
-    diagnostic_page.restore_ood(run)
+    choosing.restore(OOD, run)
     open_cells.restore(run)
-    state.restore("separation_view", "cells", list(VIEWS))
+    _page(run)
 
 
 @fragment
@@ -52,7 +54,6 @@ def _page(run: Run) -> None:
     table = diagnostic_page.stage_table(run, "separation")
     if table is None:
         return
-    ood, index = st.session_state["ood"], st.session_state["cell"]
     headline = st.empty()
     ood, index = _controls(run)
     cells = table[table["ood"] == ood]
@@ -71,17 +72,9 @@ def _page(run: Run) -> None:
         )
     with right:
         _cell_panel(run, view, chosen)
-    st.segmented_control(
-        "Look closer",
-        list(VIEWS),
-        key="separation_view",
-        format_func=VIEWS.get,
-        required=True,
-        help="Every cell: what Δ is made of, over the map and along the taps. Channels: which of the chosen cell's "
-        "channels carry it. Heads: what the diagonal score gives away by ignoring correlations.",
-    )
-    state.remember(separation_view=st.session_state["separation_view"], **open_cells.written(run, "cell"))
-    separation_details.show(run, view, st.session_state["separation_view"], _choose, _pick)
+    look = choosing.choose(LOOK, run)
+    choosing.remember(run, CELL)
+    separation_details.show(run, view, look, _choose, _pick)
     diagnostic_page.formulas(_FORMULAS, lab="See mean shift, variance and correlation at work")
 
 
@@ -93,7 +86,7 @@ def where(cell: pd.Series) -> str:
 def _controls(run: Run) -> tuple[str, int]:
     """OOD set, level and tap; the two last are the cell."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        ood = diagnostic_page.ood_control(run)
+        ood = choosing.choose(OOD, run)
         choose_level_and_tap(run, "separation")
     return ood, st.session_state["cell"]
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import streamlit as st
 
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.stability import PART, PARTS
+from cfs_explore.figures.stability import PART
 from cfs_explore.store import Run
-from cfs_explore.ui import state
+from cfs_explore.ui import choosing
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import picked, show_figure
 
@@ -51,10 +51,7 @@ def _drift(run: Run, view: Choices) -> None:
         "snapshot. The whole drift includes what all images share, which the statistics of each level take up; the "
         "image's own part does not.",
     )
-    part = st.segmented_control(
-        "Drift", list(PARTS), key="stability_part", format_func=lambda name: PARTS[name][0], required=True
-    )
-    state.remember(stability_part=part)
+    part = choosing.choose(PART, run)
     show_figure("stability-drift", run, replace(view, options={PART.name: part}), key="stability_drift")
 
 

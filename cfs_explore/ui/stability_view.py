@@ -8,13 +8,15 @@ import streamlit as st
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.diagnostics.auroc_curve import AurocCurve
-from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.choices import OOD, Choices, choose
 from cfs_explore.figures.figure import id_count
 from cfs_explore.figures.needs import NotMeasuredError, stage_rows
-from cfs_explore.figures.stability import MEASURE, MEASURES, PART, tap_curve
+from cfs_explore.figures.options import Control
+from cfs_explore.figures.places import tap_labels
+from cfs_explore.figures.stability import MEASURE, tap_curve
 from cfs_explore.headlines.stability import Curve, Survival, stability_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import diagnostic_page, stability_causes, state
+from cfs_explore.ui import choosing, diagnostic_page, stability_causes
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
@@ -37,11 +39,6 @@ _FORMULAS = {
 
 def show(run: Run) -> None:
     """The whole page for one run."""
-    names = [tap.name for tap in run.taps]
-    diagnostic_page.restore_ood(run)
-    state.restore("stability_tap", _default_tap(run), names)
-    state.restore("stability_measure", MEASURE.default, MEASURE.values)
-    state.restore("stability_part", PART.default, PART.values)
     _page(run)
 
 
@@ -52,6 +49,18 @@ def _default_tap(run: Run) -> str:
     return next(
         (name for name in pair[1:] if name in {tap.name for tap in run.taps}), (decoder or [run.taps[-1].name])[-1]
     )
+
+
+TAP = Control(
+    "stability_tap",
+    "Tap",
+    lambda run: tap_labels(run.taps),
+    _default_tap,
+    "Where inside the backbone the activations are read; in order of execution. A click on a line or a dot chooses its "
+    "tap, too.",
+    "select",
+    260,
+)
 
 
 @fragment
@@ -78,30 +87,10 @@ def _page(run: Run) -> None:
 
 def _controls(run: Run) -> Choices:
     """OOD set, tap, and what survives."""
-    regions = {tap.name: tap.region for tap in run.taps}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        ood = diagnostic_page.ood_control(run)
-        chosen = st.selectbox(
-            "Tap",
-            list(regions),
-            key="stability_tap",
-            format_func=lambda name: f"{short_tap_name(name)} ({regions[name]})",
-            width=260,
-            help="Where inside the backbone the activations are read; in order of execution. A click on a line or a "
-            "dot chooses its tap, too.",
-        )
-        measure = st.segmented_control(
-            "What survives",
-            list(MEASURES),
-            key="stability_measure",
-            format_func=lambda name: MEASURES[name][0],
-            required=True,
-            help="ICC (intraclass correlation): the share of the variance that is the image's own; the rest is the "
-            "noise draw's. Of the features (the pooled activations) or of the scores made of them. Spearman: whether "
-            "two noise draws put the images into the same order. 1 is perfect, 0 is nothing.",
-        )
-    state.remember(stability_tap=chosen, stability_measure=measure)
-    return replace(choose(run), ood=ood, cell=list(regions).index(chosen), options={MEASURE.name: measure})
+        ood, tap, measure = choosing.choose_all(run, OOD, TAP, MEASURE)
+    index = next(place for place, each in enumerate(run.taps) if each.name == tap)
+    return replace(choose(run), ood=ood, cell=index, options={MEASURE.name: measure})
 
 
 def _tap_words(run: Run, view: Choices) -> str:

@@ -54,8 +54,8 @@ def restore(
     if arrived or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value  # on arrival also what is there already: it is the former page's widget's
     said = text is not None and _parsed(text, None, parse) == value  # perhaps in the words of an older version
-    told = said or (text is None and (value == default or left_open))
-    known[key], view[key] = text, write(value) if told else None
+    told = said or (text is None and value == default)
+    known[key], view[key] = text, write(value) if told else view.get(key) if left_open else None
     return value
 
 
@@ -91,13 +91,3 @@ def _parsed(text: str | None, default: Value | None, parse: Callable[[str], Valu
         return parse(text)
     except ValueError:
         return default
-
-
-def parse_indices(text: str) -> list[int]:
-    """Positions in a list, of a query value such as '24.36', each once."""
-    return [] if text == "none" else list(dict.fromkeys(int(part) for part in text.split(".") if part))
-
-
-def format_indices(indices: Sequence[int]) -> str:
-    """The inverse of ``parse_indices``."""
-    return ".".join(map(str, indices)) or "none"

@@ -9,7 +9,7 @@ from cfs_explore.charts import format_estimate, short_tap_name
 from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import SimulatedPair, alarm, compose, false_alarms, pair_curve
 from cfs_explore.figures.cells import cell_names
-from cfs_explore.figures.choices import choose
+from cfs_explore.figures.choices import choose, default_cells
 from cfs_explore.figures.detector import as_cells, cell_label
 from cfs_explore.figures.image import IMAGE, profile
 from cfs_explore.figures.lab_settings import PAIR_SETTINGS
@@ -19,7 +19,6 @@ from cfs_explore.headlines.triage import alarms_text
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.store import Run
 from cfs_explore.ui import data, images_points, lab_pair
-from cfs_explore.ui.detector_choice import default_cells
 
 #: The OOD set that the tour follows, and the one that anything tells apart.
 LETTERS, EASY = "letters", "inverted"
@@ -128,9 +127,9 @@ def on_complementarity(run: Run) -> dict[str, str]:
 def on_lab(run: Run) -> dict[str, str]:
     """Where the average begins to beat the encoder in the lab's preset; of the formulas, not of the exploration."""
     preset = next(each for each in lab_pair.PRESETS if each.label == "Averaging hurts")
-    pair = SimulatedPair(**{each.name: preset.values.get(each.name, each.default) for each in PAIR_SETTINGS})
-    shift = next(each for each in PAIR_SETTINGS if each.name == "shift_d")
-    curve = pair_curve(pair, "shift_d", shift.options)
+    pair = SimulatedPair(**{each.field: preset.values.get(each.field, each.default) for each in PAIR_SETTINGS})
+    shift = next(each for each in PAIR_SETTINGS if each.field == "shift_d")
+    curve = pair_curve(pair, "shift_d", list(shift.values))
     pays = curve[curve["auroc_average"] > curve["auroc_encoder"]]
     return {
         "start": shift.write(pair.shift_d),

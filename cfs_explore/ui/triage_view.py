@@ -9,19 +9,17 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore.charts.theme import format_value
-from cfs_explore.figures.choices import choose
+from cfs_explore.figures.choices import OOD, choose
 from cfs_explore.figures.detector import PRESETS
-from cfs_explore.figures.triage import DEFAULT_RATE, KEEPS, RATE, RULES, Found, find
+from cfs_explore.figures.triage import KEEPS, RATE, RULES, Found, find
 from cfs_explore.headlines.triage import Flagged, alarms_text, percent, triage_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import data, detector_choice, diagnostic_page, state, triage_images
+from cfs_explore.ui import choosing, data, detector_choice, diagnostic_page, triage_images
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import counted
 
-#: Rates of the slider, in percent.
-RATES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)
 _RATE_HELP = {
     "alarm": "The share of ID images that would be flagged, on average. The threshold comes from the ID-test scores "
     "alone, so the rate holds for new images like ID-test, whatever their distribution. It does not hold for other ID "
@@ -52,21 +50,9 @@ _FORMULAS = {
 
 def show(run: Run) -> None:
     """The whole page for one run."""
-    _restore(run)
-    _page(run)
-
-
-def _restore(run: Run) -> None:
-    """Bring the view back from the URL."""
-    diagnostic_page.restore_ood(run)
     detector_choice.restore(run)
-    state.restore("triage_rate", DEFAULT_RATE, RATES, parse=float, write=_rate_text)
-    state.restore("triage_by", KEEPS.default, KEEPS.values)
     triage_images.restore()
-
-
-def _rate_text(rate: float) -> str:
-    return f"{rate:g}"
+    _page(run)
 
 
 @fragment
@@ -74,15 +60,14 @@ def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Which images stand out?", anchor=False)
     headline = st.empty()
-    ood = _controls(run)
-    rate, by = _rate_text(st.session_state["triage_rate"]), st.session_state["triage_by"]
+    ood, rate, by = _controls(run)
     detector_choice.remember(run)
-    state.remember(triage_rate=rate, triage_by=by)
+    choosing.remember(run, RATE, KEEPS)
     cells = detector_choice.cell_indices(run)
     if not cells:
         st.info("Choose at least one cell to compose a detector.", icon=":material/info:")
         return
-    view = replace(choose(run), ood=ood, cells=tuple(cells), options={RATE.name: rate, KEEPS.name: by})
+    view = replace(choose(run), ood=ood, cells=tuple(cells), options={RATE.name: RATE.write(rate), KEEPS.name: by})
     found = find(run, view)
     headline.markdown(triage_headline(_numbers(found), by))
     left, right = st.container(key="beside_triage").columns([5, 4], gap="large")
@@ -95,29 +80,19 @@ def _page(run: Run) -> None:
     diagnostic_page.formulas(_FORMULAS)
 
 
-def _controls(run: Run) -> str:
-    by = st.session_state["triage_by"]
+def _controls(run: Run) -> tuple[str, float, str]:
+    """OOD set, rate and what the threshold keeps; the detector is its own module's."""
+    by = choosing.restore(KEEPS)
+    choosing.restore(RATE)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        ood = diagnostic_page.ood_control(run)
+        ood = choosing.choose(OOD, run)
         detector_choice.control(run)
-        st.select_slider(
-            f"{RULES[by]}, expected",
-            RATES,
-            key="triage_rate",
-            format_func=lambda rate: f"{rate:g} %",
-            width=320,
-            help=_RATE_HELP[by],
-        )
+        rate = choosing.draw(replace(RATE, title=f"{RULES[by]}, expected", help=_RATE_HELP[by]))
         with st.popover("More", icon=":material/tune:"):
-            st.radio(
-                "The threshold keeps",
-                list(RULES),
-                key="triage_by",
-                format_func={"alarm": "the false-alarm rate", "discovery": "the false discovery rate"}.get,
-                captions=["of all ID images, the share flagged", "of the flagged images, the share that is ID"],
-            )
+            captions = ["of all ID images, the share flagged", "of the flagged images, the share that is ID"]
+            choosing.draw(KEEPS, captions=captions)
     detector_choice.cells_control(run)
-    return ood
+    return ood, rate, by
 
 
 def _numbers(found: Found) -> Flagged:

@@ -39,6 +39,25 @@ def test_back_undoes_a_choice_and_leaves_the_page(page, address, digits):
     assert page.locator("h1").inner_text() == "CFS Explore"
 
 
+def test_back_and_forward_follow_controls_that_a_hostile_address_left_at_their_defaults(page, address):
+    page.goto(f"{address}/controls?run=digits&ood=letters&controls_against=evil&controls_view=seeds&controls_level=99")
+    app_browser.settle(page)
+    chosen = page.get_by_role("radio", checked=True)
+    assert {"Untrained copies", "Seeds"} <= set(chosen.all_inner_texts())
+    for label, told in (("Re-encoded images", {"controls_against": "re-encoded"}), ("Re-encoding", None)):
+        page.get_by_role("radio", name=label, exact=True).click()
+        wait_for_query(page, **(told or {"controls_view": "reencoding"}))
+        app_browser.settle(page)
+    go_back(page)
+    assert query(page)["controls_view"] == "seeds" and "Seeds" in chosen.all_inner_texts()
+    go_back(page)
+    assert "Untrained copies" in chosen.all_inner_texts()
+    page.go_forward()
+    page.wait_for_timeout(300)
+    app_browser.settle(page)
+    assert query(page)["controls_against"] == "re-encoded" and "Re-encoded images" in chosen.all_inner_texts()
+
+
 def test_another_page_does_not_lose_the_view(page, address, digits):
     page.goto(f"{address}/map?ood=noisy&metric=fpr95&cells=7.8&cell=99")
     app_browser.settle(page)

@@ -51,4 +51,4 @@ def test_a_figure_reads_no_choice_that_it_does_not_name(name, digits):
     with contextlib.suppress(NotMeasuredError, ScoreError):
         kind.make(digits, watched, "light")
     assert Watched.read - {"options"} <= set(kind.of)
-    assert options.asked <= {option.name for option in kind.options}
+    assert options.asked <= {name for option in kind.options for name in (option.name, *option.former)}

@@ -81,18 +81,27 @@ def test_without_a_browser_a_page_that_saves_an_svg_is_written(digits, tmp_path,
         (["--ood", "leters"], "no ood set leters"),
         (["--what", "separation-parts", "--width", "wide"], "number with mm, cm, in or px"),
         (["--what", "separation-parts", "--format", "eps"], "must be one of"),
-        (["--what", "controls-excess", "--set", "control=none"], "'control' must be one of untrained, re-encoded. Got"),
-        (["--what", "controls-excess", "--set", "curve=none"], "no option 'curve'. They have: control, draws."),
+        (
+            ["--what", "controls-excess", "--set", "control=none"],
+            "'controls_against' must be one of untrained, re-encoded. Got",
+        ),
+        (
+            ["--what", "controls-excess", "--set", "curve=none"],
+            "no option 'curve'. They have: controls_against, controls_draws.",
+        ),
         (["--what", "controls-seeds", "--set", "curve=none"], "no option 'curve'. They have none."),
         (["--what", "controls-excess", "--set", "control"], "--set takes NAME=VALUE. Got 'control'"),
-        (["--what", "triage-scores", "--set", "rate=many"], "'rate' must be a number from 0.1 to 20. Got 'many'"),
-        (["--what", "protocol-told", "--set", "told=lam"], "'told' must be one of lam - 2, "),
-        (["--what", "lab-scores", "--set", "seed=1.9"], "'seed' must be a whole number. Got '1.9'"),
-        (["--what", "images-scatter", "--set", "sets=nobody"], "no ood set nobody"),
+        (
+            ["--what", "triage-scores", "--set", "rate=many"],
+            "'triage_rate' must be a number from 0.1 to 20. Got 'many'",
+        ),
+        (["--what", "protocol-told", "--set", "told=lam"], "'protocol_told' must be one of lam - 2, "),
+        (["--what", "lab-scores", "--set", "seed=1.9"], "'lab_seed' must be a whole number. Got '1.9'"),
+        (["--what", "images-scatter", "--set", "sets=nobody"], "'images_sets' must be one of digits 7-9, "),
         (["--what", "image-map", "--set", "image=nobody"], "has an image with the id or name 'nobody'"),
         (["--what", "probe-decoder-z", "--set", "a=nobody"], "digits 0-6 has no image with the id or name 'nobody'"),
-        (["--what", "probe-decoder-z", "--set", "noise=20"], "'noise' must be a number from 0 to 19. Got '20'"),
-        (["--what", "images-scatter", "--set", "taps=up9"], "'taps' must name taps whose snapshots Digits keeps: "),
+        (["--what", "probe-decoder-z", "--set", "noise=20"], "'probe_draw' must be a number from 0 to 19. Got '20'"),
+        (["--what", "images-scatter", "--set", "taps=up9"], "'images_taps' must be one of "),
         (["--what", "compare-difference", "--set", "against=nothing"], "no finished run 'nothing'"),
         (
             ["--what", "map-detectors", "--detector", "CFS"],
@@ -113,5 +122,5 @@ def test_the_list_has_every_figure_under_its_page(capsys):
     lines = capsys.readouterr().out.splitlines()
     names = [line.split()[0] for line in lines if re.match("  [a-z]", line)]
     assert names == list(catalogue.KINDS) and "map" in lines
-    assert re.search(r"--set control=untrained \| re-encoded +what is subtracted", "\n".join(lines))
+    assert re.search(r"--set controls_against=untrained \| re-encoded +Trained backbone minus", "\n".join(lines))
     assert all(name.startswith(f"{page}-") for page, kinds in catalogue.PAGES.items() for name in kinds)

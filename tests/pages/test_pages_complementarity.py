@@ -154,7 +154,7 @@ def test_sets_show_every_ood_set(runs):
     assert rows["ood"].tolist() == ["bright", "single"]
 
 
-@pytest.mark.parametrize("view", complementarity_details.VIEWS)
+@pytest.mark.parametrize("view", complementarity_details.LOOK.values)
 def test_one_ood_image_says_what_it_cannot_show(view):
     app = open_page("complementarity", run="all", ood="single", comp_view=view)
     assert "too few images to compare" in app.markdown[0].value
@@ -163,7 +163,7 @@ def test_one_ood_image_says_what_it_cannot_show(view):
         assert "at least two images" in plain(app)
 
 
-@pytest.mark.parametrize("view", complementarity_details.VIEWS)
+@pytest.mark.parametrize("view", complementarity_details.LOOK.values)
 def test_a_run_without_encoder_taps_compares_what_it_has(view):
     app = open_page("complementarity", run="middle", comp_view=view)
     assert "no encoder-decoder pair of the published kind" in plain(app)

@@ -39,7 +39,7 @@ def test_numbers_are_those_of_the_settings():
     assert f"at least {format_value(point.bound)}" in said
     row = tap_summary(tap, sample_tap(tap, IMAGES, 4)).iloc[0]
     assert f"| Δ | {format_value(tap_moments(tap).delta)} | {format_estimate(row.measured, row.lo, row.hi)} |" in said
-    assert len(frame_with(app, "prediction")) == len(TAP_SLIDERS[2].options)
+    assert len(frame_with(app, "prediction")) == len(TAP_SLIDERS[2].values)
 
 
 def test_a_slider_moves_the_page_and_becomes_the_one_in_hand():
@@ -49,7 +49,7 @@ def test_a_slider_moves_the_page_and_becomes_the_one_in_hand():
     assert not app.exception
     assert app.markdown[0].value != before
     assert "slider in hand: Correlation" in texts(app)
-    assert frame_with(app, "prediction")["correlation"].tolist() == TAP_SLIDERS[1].options
+    assert frame_with(app, "prediction")["correlation"].tolist() == list(TAP_SLIDERS[1].values)
     assert app.query_params["lab_rho"] in ("0.6", ["0.6"])
     assert app.query_params["lab_along"] in ("correlation", ["correlation"])
 
@@ -60,7 +60,7 @@ def test_presets_of_one_tap(preset):
     button(app, preset.label).click().run()
     assert not app.exception
     tap = SimulatedTap(**{"correlation": 0.1, **preset.values})
-    assert {setting.name: shown(app, setting.key) for setting in TAP_SLIDERS} == {
+    assert {setting.field: shown(app, setting.name) for setting in TAP_SLIDERS} == {
         name: getattr(tap, name) for name in ("channels", "correlation", "shift", "share", "variance_ratio")
     }
     assert shown(app, "lab_pattern") == "equal"
