@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfs_explore.contracts import Tap
-from cfs_explore.extraction import feature_columns
 from cfs_explore.images.prepare import COLUMNS
 from cfs_explore.locations import absolute, absolute_source, locate_run
 from cfs_explore.pipeline.prepare import PlannedSet
+from cfs_explore.readings.snapshots import feature_columns
 from cfs_explore.spec import IdSpec, RunSpec
 from cfs_explore.store import Run, SetWork, write_table
 from cfs_explore.store.files import remove

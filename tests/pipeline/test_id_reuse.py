@@ -62,7 +62,7 @@ def test_a_part_of_the_stored_cells(finished, spec, new_ood, forwards, tmp_path,
 
 
 def finished_columns(run):
-    from cfs_explore.extraction import feature_columns
+    from cfs_explore.readings.snapshots import feature_columns
 
     return feature_columns(run.taps)
 

@@ -32,6 +32,7 @@ class Predictor:
         import torch
 
         self._clean, self._share, self.device = torch.from_numpy(images), share, torch.device("cpu")
+        self.module = torch.nn.Identity()
         self._schedule = ContinuousVE(0.01, 20.0)
         self.reach, self.match = self._schedule.reach, self._schedule.match
         self._done = 0
@@ -42,7 +43,9 @@ class Predictor:
     def decode(self, x):
         return x
 
-    def predict_eps(self, x, level):
+    def predict_eps(self, x, levels):
+        level = levels[0]
+        assert set(levels) == {level} and len(levels) == len(x)
         part = self._clean[self._done % len(self._clean) :][: len(x)]
         self._done += len(x)
         return self._share * (x - level.a * part) / level.b

@@ -21,9 +21,9 @@ from cfs_explore.diagnostics.proxy_prediction import (
 from cfs_explore.diagnostics.regret import ANY_CELL, leave_one_out, regret_table
 from cfs_explore.diagnostics.reliability import feature_reliability
 from cfs_explore.errors import RunError
-from cfs_explore.extraction import feature_columns
 from cfs_explore.images.proxies import PROXIES, made_by, make_proxy
 from cfs_explore.pipeline.stages.study import Study
+from cfs_explore.readings.snapshots import feature_columns
 from cfs_explore.scoring import Moments
 from cfs_explore.spec import ImageSet
 from cfs_explore.stages import PROXY_IMAGES

@@ -13,8 +13,8 @@ from cfs_explore.diagnostics.groups import Members, members
 from cfs_explore.diagnostics.local_law import local_law
 from cfs_explore.diagnostics.rank_agreement import rank_agreement
 from cfs_explore.diagnostics.reliability import feature_reliability, score_reliability
-from cfs_explore.extraction import feature_columns
 from cfs_explore.pipeline.stages.study import Sample, Study
+from cfs_explore.readings.snapshots import feature_columns
 from cfs_explore.stages import LOCAL_DRAWS, LOCAL_IMAGES, local_lams
 from cfs_explore.store import Run
 
