@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cfs_explore.backbones.base import Backbone
 from cfs_explore.contracts import Level
@@ -63,8 +64,6 @@ class Reader:
         self.batch_size = batch_size or DEFAULT_BATCH.get(backbone.device.type, 64)
         self.precision = precision
         self._after_batch = after_batch or (lambda done: None)
-        #: Forward-mode derivatives need tensors outside inference mode, and torch has them on one thread at a time.
-        self._mode = torch.no_grad if reading.cost.jvps else torch.inference_mode
         backbone.module.to(memory_format=torch.channels_last)  # convolutions are faster so, on CPUs too
 
     def __call__(self, x0: np.ndarray, noise: np.ndarray, ids: Sequence[str] | None = None) -> np.ndarray:
@@ -102,6 +101,7 @@ class Reader:
 
         start = 0
         while start < rows:
+            # torch has forward-mode derivatives on one thread at a time
             at_once = 1 if self.reading.cost.jvps else lanes(self.batch_size, self.backbone.device)
             try:
                 with contextlib.closing(side_by_side(forward, start, rows, self.batch_size, at_once)) as parts:
@@ -117,6 +117,17 @@ class Reader:
                 self._shrink(error)
         out = np.empty((0, self.width), dtype=np.float32) if out is None else out
         return out.reshape(*shape, self.width)
+
+    @contextlib.contextmanager
+    def _mode(self) -> Iterator[None]:
+        """Forward-mode derivatives need tensors outside inference mode, and attention that is not fused."""
+        with contextlib.ExitStack() as stack:
+            if self.reading.cost.jvps:
+                stack.enter_context(torch.no_grad())
+                stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            else:
+                stack.enter_context(torch.inference_mode())
+            yield
 
     def _on_device(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.backbone.device)

@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "backbones": BASE | {"levels", "families", "fetching", "download", "bounded_reads"} | {"plain_yaml"},
     "readings": BASE | {"backbones", "corruption", "taps"},
     "scoring": BASE | {"heads"},
+    "detectors": BASE | {"backbones", "readings", "taps", "heads", "scoring", "store", "diagnostics"},
     "spec_files": BASE | {"plain_yaml"},
     "spec": BASE | {"levels", "spec_files", "stages"},
     "estimate": BASE,
@@ -49,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "embedding": BASE | {"store", "diagnostics"},
     "figures": BASE
     | {"levels", "locations", "stages", "store", "diagnostics", "charts", "headlines", "embedding"}
-    | {"images", "bundles", "probe", "missing", "csv_export"},
+    | {"images", "bundles", "probe", "missing", "csv_export", "detectors"},
     "reports": BASE | {"store", "diagnostics", "charts", "figures", "images", "plain_yaml", "csv_export"},
     "inspect": BASE | {"levels", "backbones", "readings"},
     "train": BASE | {"images", "spec_files", "backbones", "store"},
