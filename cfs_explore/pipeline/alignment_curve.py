@@ -58,7 +58,9 @@ class AlignmentProbe:
     ):
         self._backbone, self._images, self._ids, self._seed = backbone, images, list(ids), seed
         batch_size = min(batch_size or _BATCH, _BATCH)
-        self._options = {"batch_size": batch_size, "precision": precision, "after_batch": after_batch}
+        # With the network's layout as it is: another one would change the last bits of curves that are stored.
+        layout = {"channels_last": False}
+        self._options = layout | {"batch_size": batch_size, "precision": precision, "after_batch": after_batch}
 
     def point(self, level: Level) -> dict[str, float]:
         """One row of ``alignment_curve``."""

@@ -35,6 +35,7 @@ class Reader:
         batch_size: rows at a time; on a CPU its cores share them. Halved, for good, when memory runs out.
         precision: "fp32" (no TF32), or "bf16" autocast.
         after_batch: called with the number of forwards just done; may raise ``RunCancelled``.
+        channels_last: convolutions are faster so, on CPUs too; False leaves the network's layout in memory as it is.
         conditioning: the level that the network is told at each of the reading's levels; None tells it the true one.
 
     Attributes:
@@ -50,6 +51,7 @@ class Reader:
         batch_size: int | None = None,
         precision: str = "fp32",
         after_batch: Callable[[int], None] | None = None,
+        channels_last: bool = True,
         conditioning: Sequence[Level] | None = None,
     ):
         if precision not in PRECISIONS:
@@ -64,7 +66,9 @@ class Reader:
         self.batch_size = batch_size or DEFAULT_BATCH.get(backbone.device.type, 64)
         self.precision = precision
         self._after_batch = after_batch or (lambda done: None)
-        backbone.module.to(memory_format=torch.channels_last)  # convolutions are faster so, on CPUs too
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
+        if channels_last:
+            backbone.module.to(memory_format=torch.channels_last)
 
     def __call__(self, x0: np.ndarray, noise: np.ndarray, ids: Sequence[str] | None = None) -> np.ndarray:
         """The reading of a block of images.
@@ -140,6 +144,7 @@ class Reader:
             *(torch.from_numpy(index).to(clean.device) for index in (i, m)),
             levels=[self.levels[j] for j in k],
             told=[self.conditioning[j] for j in k],
+            layout=self._layout,
             keys=None if ids is None else [(ids[image], int(draw)) for image, draw in zip(i, m, strict=True)],
         )
         with self._mode():

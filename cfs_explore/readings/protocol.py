@@ -24,6 +24,7 @@ class Batch:
         images, draws: positions of the rows in these, int64 (B,) on the device.
         levels: of the corruption, one a row.
         told: the level that the network is told, one a row.
+        layout: in memory, of ``x``.
         keys: image id and draw of each row, which key any further noise; None where the images have no ids.
     """
 
@@ -33,6 +34,7 @@ class Batch:
     draws: torch.Tensor
     levels: Sequence[Level]
     told: Sequence[Level]
+    layout: torch.memory_format
     keys: Sequence[tuple[str, int]] | None = None
 
     @property
@@ -47,9 +49,9 @@ class Batch:
 
     @functools.cached_property
     def x(self) -> torch.Tensor:
-        """x_lam = a x0 + b e (theory 1), (B, *input_shape), channels last."""
+        """x_lam = a x0 + b e (theory 1), (B, *input_shape)."""
         a, b = (as_images(per_image(self.levels, name, self.images)) for name in ("a", "b"))
-        return corrupt(self.x0, self.noise, a, b).contiguous(memory_format=torch.channels_last)
+        return corrupt(self.x0, self.noise, a, b).contiguous(memory_format=self.layout)
 
 
 class Reading(Protocol):

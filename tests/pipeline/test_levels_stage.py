@@ -32,7 +32,6 @@ class Predictor:
         import torch
 
         self._clean, self._share, self.device = torch.from_numpy(images), share, torch.device("cpu")
-        self.module = torch.nn.Identity()
         self._schedule = ContinuousVE(0.01, 20.0)
         self.reach, self.match = self._schedule.reach, self._schedule.match
         self._done = 0
