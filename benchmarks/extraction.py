@@ -14,9 +14,10 @@ import torch
 
 from cfs_explore.backbones import load_backbone
 from cfs_explore.corruption import keyed_noise
-from cfs_explore.extraction import Extractor, select_taps
 from cfs_explore.levels import DEFAULT_LAMS, MAIN_LAM
 from cfs_explore.locations import BUNDLES
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots, select_taps
 from cfs_explore.scoring import Moments, slot_scores
 from cfs_explore.taps.policies import choose_taps
 
@@ -80,13 +81,13 @@ def scored(backbone, lams: list[float], taps: list) -> Callable[[], None]:
     """What a run does for one batch of images: noise, forwards with pooling, moments, slot scores."""
     images = _images(backbone)
     ids = [str(i) for i in range(BATCH)]
-    extractor = Extractor(backbone, [backbone.match(lam) for lam in lams], taps, batch_size=BATCH)
-    reference = Moments.of(extractor(images, keyed_noise(ids, 1, images.shape[1:])))
+    reader = Reader(backbone, TapSnapshots([backbone.match(lam) for lam in lams], taps), batch_size=BATCH)
+    reference = Moments.of(reader(images, keyed_noise(ids, 1, images.shape[1:])))
 
     def run() -> None:
-        block = extractor(images, keyed_noise(ids, 1, images.shape[1:]))
+        block = reader(images, keyed_noise(ids, 1, images.shape[1:]))
         Moments.of(block)
-        slot_scores(block, reference, extractor.columns)
+        slot_scores(block, reference, reader.columns)
 
     return run
 

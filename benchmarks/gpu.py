@@ -22,9 +22,10 @@ from diffusers import DDPMScheduler, UNet2DModel
 from cfs_explore import explore
 from cfs_explore.backbones import Backbone, load_backbone
 from cfs_explore.corruption import keyed_noise
-from cfs_explore.extraction import Extractor
 from cfs_explore.levels import DEFAULT_LAMS
 from cfs_explore.locations import BUNDLES
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.scoring import Moments, slot_scores
 from cfs_explore.spec import RunSpec
 
@@ -74,8 +75,8 @@ def compare_speed(backbone: Backbone, batch: int) -> None:
     level = backbone.match(DEFAULT_LAMS[2])
     images = np.random.default_rng(0).uniform(-1, 1, (batch, *backbone.image_shape)).astype(np.float32)
     ids = [str(i) for i in range(batch)]
-    extractor = Extractor(backbone, [level], backbone.taps(), batch_size=batch, precision="bf16")
-    reference = Moments.of(extractor(images, keyed_noise(ids, 1, images.shape[1:])))
+    reader = Reader(backbone, TapSnapshots([level], backbone.taps()), batch_size=batch, precision="bf16")
+    reference = Moments.of(reader(images, keyed_noise(ids, 1, images.shape[1:])))
     noise = keyed_noise(ids, 1, images.shape[1:])
     x = torch.from_numpy(images).to(backbone.device)
 
@@ -84,12 +85,12 @@ def compare_speed(backbone: Backbone, batch: int) -> None:
             backbone.forward(x, level)
 
     def extraction() -> None:
-        extractor(images, noise)
+        reader(images, noise)
 
     def whole() -> None:
-        block = extractor(images, keyed_noise(ids, 1, images.shape[1:]))
+        block = reader(images, keyed_noise(ids, 1, images.shape[1:]))
         Moments.of(block)
-        slot_scores(block, reference, extractor.columns)
+        slot_scores(block, reference, reader.columns)
 
     cases = {"bare": bare, "extraction": extraction, "whole": whole}
     times: dict[str, list[float]] = {name: [] for name in cases}

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cfs_explore.extraction import Extractor
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline.diagnose import compute_of
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.tables import write_tables
+from cfs_explore.readings.loop import Reader
 from cfs_explore.store import open_run
 from cfs_explore.studies import DIAGNOSTICS
 
@@ -31,15 +31,15 @@ class RandomFeatures:
     def __init__(self):
         self.rng = np.random.default_rng(0)
 
-    def __call__(self, extractor: Extractor, x0: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        shape = (len(extractor.levels), *noise.shape[:2], extractor.width)
+    def __call__(self, reader: Reader, x0: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        shape = (len(reader.levels), *noise.shape[:2], reader.width)
         return self.rng.standard_normal(shape, dtype=np.float32)
 
 
 def main() -> None:
     """Print the seconds of each group of tables and their sum."""
     random = RandomFeatures()
-    Extractor.__call__ = lambda extractor, x0, noise: random(extractor, x0, noise)
+    Reader.__call__ = lambda reader, x0, noise, ids=None: random(reader, x0, noise)
     total = 0.0
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree(BUNDLES / "digits", Path(folder) / "digits"))

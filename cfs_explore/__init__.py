@@ -8,10 +8,11 @@
     run.auroc_map("letters")                              # DataFrame: tap, lam, auroc, lo, hi, n_id, n_ood
     figures, missing = cfs.make_figures(run, ["map"])     # the pages' figures; figures["map-heatmap"].chart, .rows
 
-Rooms: ``levels`` and ``corruption`` (what is put in), ``backbones`` and ``taps`` (what is read), ``extraction`` and
-``scoring`` (the two loops), ``heads``, ``diagnostics``, ``charts``, ``images``, ``store`` (leaves), ``pipeline`` (a
-whole run, then the ``stages`` that diagnose it), ``jobs`` and ``cli`` (ways to start one), ``figures`` (charts with
-their words and data), ``reports`` (text and HTML), ``headlines`` and ``ui`` (what pages say and share).
+Rooms: ``levels`` and ``corruption`` (what is put in), ``backbones`` and ``taps`` (where one can look), ``readings`` and
+``scoring`` (the two loops), ``detectors`` (readings and a head under one name), ``heads``, ``diagnostics``, ``charts``,
+``images``, ``store`` (leaves), ``pipeline`` (a whole run, then the ``stages`` that diagnose it), ``jobs`` and ``cli``
+(ways to start one), ``figures`` (charts with their words and data), ``reports`` (text and HTML), ``headlines`` and
+``ui`` (what pages say and share).
 
 Importing the package is light: torch and diffusers load when a function needs them.
 """
@@ -22,7 +23,7 @@ _WHERE = {
     "choose": "cfs_explore.figures.choices",
     "diagnose": "cfs_explore.pipeline",
     "explore": "cfs_explore.pipeline",
-    "extract": "cfs_explore.extraction",
+    "extract": "cfs_explore.readings.extract",
     "load_backbone": "cfs_explore.backbones",
     "make_figures": "cfs_explore.figures.catalogue",
     "open_run": "cfs_explore.store",
@@ -30,6 +31,7 @@ _WHERE = {
 #: Older name -> name.
 _RENAMED = {"make_plates": "make_figures"}
 _MODULES = {
+    "detectors": "cfs_explore.detectors",
     "heads": "cfs_explore.heads",
     "metrics": "cfs_explore.diagnostics.metrics",
 }

@@ -83,3 +83,25 @@ class Cell:
 
     level: int
     tap: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Work on one image (theory 19).
+
+    Attributes:
+        forwards: #F.
+        jvps: #J, Jacobian-vector products.
+        effective: forwards, each counted only up to the last tap that is read (theory 1).
+    """
+
+    forwards: int
+    jvps: int
+    effective: float
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.forwards + other.forwards, self.jvps + other.jvps, self.effective + other.effective)
+
+    def times(self, count: int) -> Cost:
+        """Of so many rows."""
+        return Cost(count * self.forwards, count * self.jvps, count * self.effective)

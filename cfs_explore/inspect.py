@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from cfs_explore.backbones import Backbone
-from cfs_explore.extraction import DEFAULT_BATCH, Extractor
 from cfs_explore.levels import MAIN_LAM
+from cfs_explore.readings.loop import DEFAULT_BATCH, Reader
+from cfs_explore.readings.snapshots import TapSnapshots
 
 #: The batch that is timed grows until it takes so long; and so long altogether, unless two batches take longer.
 _LONG_BATCH_SECONDS, _LONG_SECONDS = 2.0, 6.0
@@ -52,10 +53,10 @@ def seconds_per_forward(backbone: Backbone) -> float:
     cores are shared, a small batch takes as long as a large one, so that its size grows as far as the time allows.
     """
     batch = DEFAULT_BATCH.get(backbone.device.type, 64)
-    extractor = Extractor(backbone, [backbone.match(MAIN_LAM)], backbone.taps(), batch_size=batch)
+    reader = Reader(backbone, TapSnapshots([backbone.match(MAIN_LAM)], backbone.taps()), batch_size=batch)
     fastest, n, begun = math.inf, 2, time.perf_counter()
     for turn in range(6):
-        seconds = _time_batch(extractor, n)
+        seconds = _time_batch(reader, n)
         if turn:
             fastest = min(fastest, seconds / n)
         if turn > 1 and time.perf_counter() - begun > _LONG_SECONDS:
@@ -67,12 +68,12 @@ def seconds_per_forward(backbone: Backbone) -> float:
     return fastest
 
 
-def _time_batch(extractor: Extractor, n: int) -> float:
+def _time_batch(reader: Reader, n: int) -> float:
     """Seconds that ``n`` images take."""
-    backbone = extractor.backbone
+    backbone = reader.backbone
     images = np.zeros((n, *backbone.image_shape), dtype=np.float32)
     start = time.perf_counter()
-    extractor(images, np.zeros((1, n, *backbone.input_shape), dtype=np.float32))
+    reader(images, np.zeros((1, n, *backbone.input_shape), dtype=np.float32))
     if backbone.device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cfs_explore.contracts import Cell, Tap
+from cfs_explore.contracts import Cell, Cost, Tap
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, score_maps
 from cfs_explore.diagnostics.groups import Groups
 from cfs_explore.diagnostics.metrics import aupr, auroc, fpr95
@@ -44,6 +44,12 @@ def effective_forwards(cells: Sequence[Cell], taps: Sequence[Tap], draws: int) -
     return draws * sum(deepest.values())
 
 
+def cells_cost(cells: Sequence[Cell], taps: Sequence[Tap], draws: int) -> Cost:
+    """Cost per image (theory 19): #F = distinct levels x draws."""
+    levels = len({cell.level for cell in cells})
+    return Cost(levels * draws, 0, effective_forwards(cells, taps, draws))
+
+
 def detector_summary(
     id_scores: np.ndarray,
     ood_scores: np.ndarray,
@@ -76,15 +82,15 @@ def detector_summary(
     for name, metric in (("aupr", aupr), ("fpr95", fpr95)):
         estimate = metric(*samples, level=level, groups=groups)
         row |= {name: estimate.value, f"{name}_lo": estimate.lo, f"{name}_hi": estimate.hi}
-    levels = len({cell.level for cell in cells})
+    cost = cells_cost(cells, taps, draws)
     return row | {
         "n_id": len(id_scores),
         "n_ood": len(ood_scores),
         "cells": len(cells),
-        "levels": levels,
+        "levels": len({cell.level for cell in cells}),
         "draws": draws,
-        "forwards": levels * draws,
-        "effective": effective_forwards(cells, taps, draws),
+        "forwards": cost.forwards,
+        "effective": cost.effective,
     }
 
 

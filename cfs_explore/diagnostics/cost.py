@@ -11,7 +11,7 @@ import pandas as pd
 from cfs_explore.contracts import Cell, Tap
 from cfs_explore.diagnostics.ablation import nested_levels
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, score_maps
-from cfs_explore.diagnostics.compose import effective_forwards
+from cfs_explore.diagnostics.compose import cells_cost
 from cfs_explore.diagnostics.delong import delong
 from cfs_explore.diagnostics.groups import Groups, independent, taken
 from cfs_explore.diagnostics.intervals import auroc_interval
@@ -132,15 +132,15 @@ def _candidates(
 
 
 def _priced(each: Candidate, taps: Sequence[Tap], times: Sequence[float], draws: int) -> dict[str, str | float]:
-    levels = sorted({cell.level for cell in each.cells})
+    levels, cost = sorted({cell.level for cell in each.cells}), cells_cost(each.cells, taps, draws)
     return {
         "detector": each.detector,
         "kind": each.kind,
         "levels": ",".join(map(str, levels)),
         "taps": ",".join(map(str, sorted({cell.tap for cell in each.cells}))),
         "draws": draws,
-        "forwards": len(levels) * draws,
-        "effective": effective_forwards(each.cells, taps, draws),
+        "forwards": cost.forwards,
+        "effective": cost.effective,
         "ms": measured_ms(each.cells, times, draws),
     }
 

@@ -12,11 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cfs_explore.contracts import Cell, Level, Tap
+from cfs_explore.contracts import Level, Tap
 from cfs_explore.diagnostics.auroc_map import cell_columns
 from cfs_explore.diagnostics.channels import pooled_features
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, require_finite, score_maps
-from cfs_explore.diagnostics.compose import compose
 from cfs_explore.diagnostics.conformal import conformal_p_values, id_percentiles
 
 #: Shares times image counts are whole numbers up to this.
@@ -102,23 +101,26 @@ def exceedance(
     return Exceedance(int(counts[-1]), len(pooled), float((counts >= counts[-1]).mean()))
 
 
-def detector_profile(
-    id_scores: np.ndarray, image_scores: np.ndarray, cells: Sequence[Cell], own: int | None = None
-) -> dict:
-    """The image's score by a detector made of cells (theory 4), among ID-test.
+def detector_profile(id_scores: np.ndarray, score: float, draws: np.ndarray, own: int | None = None) -> dict:
+    """The image's score by a detector, among ID-test.
 
-    Args: as for ``cell_profile``; cells: as for ``compose``.
+    Args:
+        id_scores: of ID-test, mean over draws, (n,).
+        score: of the image, mean over draws.
+        draws: its score in each draw, (draw,).
+        own: the image's row in ID-test, where it is one of them.
 
     Returns:
         score, draws (list of the score of each draw), percentile, p_value, the columns of ``QUANTILES``, n_id.
     """
-    others, image = _others(id_scores, image_scores, own)
-    reference, score = compose(others, cells), compose(image, cells)
+    reference, sample = np.asarray(id_scores), np.array([score])
+    if own is not None:
+        reference = np.delete(reference, own)
     return {
-        "score": float(score[0]),
-        "draws": [float(compose(image[:, m : m + 1], cells)[0]) for m in range(image.shape[1])],
-        "percentile": float(id_percentiles(reference, score)[0]),
-        "p_value": float(conformal_p_values(reference, score)[0]),
+        "score": float(score),
+        "draws": [float(value) for value in draws],
+        "percentile": float(id_percentiles(reference, sample)[0]),
+        "p_value": float(conformal_p_values(reference, sample)[0]),
         **{name: float(np.quantile(reference, q)) for name, q in QUANTILES.items()},
         "n_id": len(reference),
     }

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.charts.theme import format_value
-from cfs_explore.contracts import Cell
+from cfs_explore.detectors.stored import StoredDetector, cells_detector, stored_detectors
 from cfs_explore.store import Run
 
 PRESETS = ("CFS(1x2)", "CFS-dec(1x1)")
@@ -20,9 +20,14 @@ def preset_cells(detectors: pd.DataFrame) -> dict[str, list[int]]:
     return {row["name"]: [int(i) for i in row["cell_indices"]] for row in rows.to_dict("records")}
 
 
-def as_cells(run: Run, indices: Sequence[int]) -> list[Cell]:
-    """Cell indices (level * taps + tap) as cells."""
-    return [Cell(*divmod(index, len(run.taps))) for index in indices]
+def presets(run: Run) -> dict[str, StoredDetector]:
+    """The published detectors that a run has, by name."""
+    return {name: found for name, found in stored_detectors(run).items() if name in PRESETS}
+
+
+def detector_of(run: Run, indices: Sequence[int]) -> StoredDetector:
+    """The detector of these cells, called as people say it."""
+    return cells_detector(run, indices, detector_name(run, indices))
 
 
 def cell_label(run: Run, index: int) -> str:

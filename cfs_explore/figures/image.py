@@ -8,6 +8,7 @@ import pandas as pd
 
 from cfs_explore.charts import image_features_chart, image_map_chart, image_scores_chart, short_tap_name
 from cfs_explore.charts.theme import format_value
+from cfs_explore.detectors.stored import StoredDetector, cells_detector
 from cfs_explore.diagnostics import (
     Exceedance,
     cell_profile,
@@ -17,7 +18,7 @@ from cfs_explore.diagnostics import (
 )
 from cfs_explore.errors import RunError
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.detector import as_cells, cell_label, preset_cells
+from cfs_explore.figures.detector import cell_label, presets
 from cfs_explore.figures.figure import Figure, file_stem
 from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError
 from cfs_explore.figures.options import Control
@@ -98,15 +99,21 @@ def _profile(run: Run, image: Image, cell: int) -> Profile:
         raise NotMeasuredError("ID-test has no other image to compare this one with.")
     id_scores = run.scores("id_test")
     scores = (id_scores if image.role == "id_test" else run.scores("ood", image.name))[image.row]
-    rows = [
-        {"name": name, **detector_profile(id_scores, scores, as_cells(run, cells), image.own)}
-        for name, cells in {**preset_cells(run.table("detectors")), cell_label(run, cell): [cell]}.items()
-    ]
+    detectors = [*presets(run).values(), cells_detector(run, [cell], cell_label(run, cell))]
+    rows = [{"name": detector.name, **_among_id_test(run, image, detector)} for detector in detectors]
     return Profile(
         cell_profile(id_scores, scores, run.levels, run.taps, image.own),
         pd.DataFrame(rows),
         exceedance(id_scores, scores, image.own),
     )
+
+
+def _among_id_test(run: Run, image: Image, detector: StoredDetector) -> dict:
+    """``diagnostics.detector_profile`` of a detector."""
+    which = (image.role, None if image.role == "id_test" else image.name)
+    draws = detector.draw_scores(run, *which, rows=[image.row])[0]
+    score = detector.scores(run, *which)[image.row]
+    return detector_profile(detector.scores(run, "id_test"), score, draws, image.own)
 
 
 def is_kept(run: Run, cell: int) -> bool:

@@ -11,11 +11,10 @@ import pandas as pd
 from cfs_explore.charts import Colouring, embedding_scatter_chart, short_tap_name
 from cfs_explore.charts.embedding_scatter import COLOUR_PERCENTILES
 from cfs_explore.charts.theme import format_value
-from cfs_explore.diagnostics import compose
 from cfs_explore.embedding import Settings, coordinates
 from cfs_explore.errors import CFSError
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.detector import as_cells, detector_name
+from cfs_explore.figures.detector import detector_name, detector_of
 from cfs_explore.figures.figure import Figure, counts, file_stem, id_count
 from cfs_explore.figures.needs import Kind, NotMeasuredError
 from cfs_explore.figures.options import Control, Several
@@ -147,7 +146,7 @@ def points(
     parts = []
     for role, name in places[["role", "dataset"]].drop_duplicates().itertuples(index=False):
         name = name if role == "ood" else None
-        rows, scores = run.entry(role, name), compose(run.scores(role, name), as_cells(run, cells))
+        rows, scores = run.entry(role, name), detector_of(run, cells).scores(run, role, name)
         part = run.derived(_names, role, name).assign(score=scores)
         part.insert(0, "row", rows.start + np.arange(rows.count))
         if colour not in ("dataset", *part):

@@ -10,10 +10,10 @@ import pandas as pd
 
 from cfs_explore.charts import score_histogram_chart
 from cfs_explore.charts.theme import format_value
-from cfs_explore.diagnostics import Alarm, Estimate, alarm, compose, discovery_rate, false_alarms, histogram, triage
+from cfs_explore.diagnostics import Alarm, Estimate, alarm, discovery_rate, false_alarms, histogram, triage
 from cfs_explore.diagnostics.groups import members
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.detector import as_cells, detector_name
+from cfs_explore.figures.detector import detector_of
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind
 from cfs_explore.figures.options import Control
@@ -58,8 +58,8 @@ class Found(NamedTuple):
 def find(run: Run, choices: Choices) -> Found:
     """Scores, p-values and threshold of one OOD set by the detector."""
     rate, by = RATE.number(choices.options) / 100, KEEPS.of(choices.options)
-    cells = as_cells(run, choices.cells)
-    id_scores, scores = (compose(run.scores(*which), cells) for which in (("id_test", None), ("ood", choices.ood)))
+    detector = detector_of(run, choices.cells)
+    id_scores, scores = (detector.scores(run, *which) for which in (("id_test", None), ("ood", choices.ood)))
     id_groups, groups = map(members, run.group_names(choices.ood))
     if by == "discovery":
         p_values = triage(id_scores, scores, math.inf, id_groups)["p_value"].to_numpy()
@@ -68,7 +68,7 @@ def find(run: Run, choices: Choices) -> Found:
         rule = alarm(id_scores, rate, groups=id_groups)
     table = triage(id_scores, scores, rule.threshold, id_groups)
     expected = false_alarms(len(scores), rule, groups=groups)
-    return Found(choices.ood, detector_name(run, choices.cells), rate, by, id_scores, table, rule, expected)
+    return Found(choices.ood, detector.name, rate, by, id_scores, table, rule, expected)
 
 
 def scores(run: Run, choices: Choices, theme: str) -> Figure:

@@ -13,13 +13,14 @@ from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Level
 from cfs_explore.corruption import corrupt, keyed_noise
 from cfs_explore.diagnostics.ssim import ssim
-from cfs_explore.extraction import arithmetic
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.noise_estimate import NoiseEstimate
 from cfs_explore.studies.levels import ALIGNMENT_IMAGES, curve_lams
 
 __all__ = ["ALIGNMENT_IMAGES", "AlignmentProbe", "alignment_curve", "curve_levels"]
 
-#: Forwards per batch at most, small enough for any machine that measured the map; images that an autoencoder takes.
-_BATCH, _CODED_AT_ONCE = 16, 8
+#: Forwards per batch at most, small enough for any machine that measured the map; images that are decoded at once.
+_BATCH, _DECODED_AT_ONCE = 16, 8
 
 
 def curve_levels(backbone: Backbone) -> list[Level]:
@@ -56,8 +57,10 @@ class AlignmentProbe:
         after_batch: Callable[[int], None] | None = None,
     ):
         self._backbone, self._images, self._ids, self._seed = backbone, images, list(ids), seed
-        self._batch_size = min(batch_size or _BATCH, _BATCH)
-        self._precision, self._after_batch = precision, after_batch or (lambda count: None)
+        batch_size = min(batch_size or _BATCH, _BATCH)
+        # With the network's layout as it is: another one would change the last bits of curves that are stored.
+        layout = {"channels_last": False}
+        self._options = layout | {"batch_size": batch_size, "precision": precision, "after_batch": after_batch}
 
     def point(self, level: Level) -> dict[str, float]:
         """One row of ``alignment_curve``."""
@@ -74,25 +77,20 @@ class AlignmentProbe:
             "n": len(self._ids),
         }
 
-    @torch.inference_mode()
     def _squares(self, level: Level) -> tuple[np.ndarray, np.ndarray]:
         """|eps_hat|^2 and |e|^2 of every image, float64 (n,) each."""
-        x, found = self._corrupted(level), []
-        for part in x.split(self._batch_size):
-            with arithmetic(x.device.type, self._precision):
-                estimate = self._backbone.predict_eps(part, level)
-            found.append(estimate.double().square().flatten(1).sum(dim=1).cpu())
-            self._after_batch(len(part))
-        return torch.cat(found).numpy(), self._noise.double().square().flatten(1).sum(dim=1).cpu().numpy()
+        squares = self._reader(level).read(self._x0, self._noise[None])[0, 0, :, 0]
+        return squares, self._noise.double().square().flatten(1).sum(dim=1).cpu().numpy()
+
+    def _reader(self, *levels: Level) -> Reader:
+        return Reader(self._backbone, NoiseEstimate(levels), **self._options)
 
     def _corrupted(self, level: Level) -> torch.Tensor:
         return corrupt(self._x0, self._noise, level.a, level.b)
 
     @functools.cached_property
-    @torch.inference_mode()
     def _x0(self) -> torch.Tensor:
-        images = torch.from_numpy(np.ascontiguousarray(self._images, dtype=np.float32)).to(self._backbone.device)
-        return torch.cat([self._backbone.encode(part) for part in images.split(_CODED_AT_ONCE)])
+        return self._reader().encode(np.asarray(self._images, dtype=np.float32))
 
     @functools.cached_property
     def _noise(self) -> torch.Tensor:
@@ -106,7 +104,7 @@ class AlignmentProbe:
     @torch.inference_mode()
     def _decoded(self, x: torch.Tensor) -> np.ndarray:
         """Pictures, float32 (n, *image_shape)."""
-        return torch.cat([self._backbone.decode(part).cpu() for part in x.split(_CODED_AT_ONCE)]).float().numpy()
+        return torch.cat([self._backbone.decode(part).cpu() for part in x.split(_DECODED_AT_ONCE)]).float().numpy()
 
 
 def alignment_curve(

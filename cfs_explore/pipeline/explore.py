@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cfs_explore.backbones import load_backbone
 from cfs_explore.errors import DamageError, RunError
-from cfs_explore.extraction import Extractor
 from cfs_explore.pipeline.diagnose import pending, run_stages
 from cfs_explore.pipeline.finish import finish
 from cfs_explore.pipeline.growth import Growth
@@ -19,6 +18,8 @@ from cfs_explore.pipeline.prepare import PlannedSet
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
 from cfs_explore.pipeline.shards import close_pairs, measure_shards, stored_moments
 from cfs_explore.pipeline.stages import Study
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.scoring import Moments
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run, open_run, write_aside
@@ -117,19 +118,18 @@ def _measure(
     def after_reuse(count: int) -> None:
         progress.advance(count, f"{progress.doing} (measured before)", reused=True)
 
-    extractor = Extractor(
+    reader = Reader(
         plan.backbone,
-        plan.levels,
-        plan.taps,
+        TapSnapshots(plan.levels, plan.taps),
         batch_size=spec.batch_size,
         precision=choose_precision(plan),
         after_batch=after_batch,
         conditioning=told_levels(spec, plan.backbone, plan.levels),
     )
-    kept = {tap: extractor.columns[tap] for tap in plan.kept}
-    size = spec.shard_size or shard_size(extractor, spec.draws)
+    kept = {tap: reader.columns[tap] for tap in plan.kept}
+    size = spec.shard_size or shard_size(reader, spec.draws)
     reuse = {"cache": open_cache(), "fresh": fresh, "after_reuse": after_reuse}
-    measurement = Measurement(extractor, spec.draws, spec.seed, size, plan.kept_level, kept, **reuse)
+    measurement = Measurement(reader, spec.draws, spec.seed, size, plan.kept_level, kept, **reuse)
     total = sum(measurement.forwards(s.work.count()) for s in plan.fresh)
     progress.start("measuring", total, "forwards", done=_forwards_done(plan, measurement))
     if plan.id_train in plan.fresh:

@@ -40,14 +40,14 @@ def finish(plan: Plan, measurement: Measurement, progress: Progress) -> Run:
     progress.start("saving", 1, "arrays")
     parts = measured_parts(plan)
     kept = {name: c.stop - c.start for name, c in measurement.kept.items()}
-    assemble(plan.out, parts, measurement.extractor.columns, kept)
+    assemble(plan.out, parts, measurement.reader.columns, kept)
     skipped = [s.work.skipped().assign(dataset=s.images.name, role=s.role) for s in plan.sets]
     write_table(plan.out / "tables" / "skipped.parquet", pd.concat(skipped, ignore_index=True))
     progress.advance(1, "")
     entries = [part.entry for part in parts]
     told = plan.warnings + _unmeasured(plan) + _conversions(plan) + duplicate_warnings(plan.sets) + _differences(plan)
     told += _groups(plan)
-    manifest = make_manifest(plan, entries, measurement.extractor.precision, told)
+    manifest = make_manifest(plan, entries, measurement.reader.precision, told)
     write_tables(plan.out, manifest, progress)
     progress.finish()
     timings = {stage: round(seconds, 2) for stage, seconds in progress.timings.items()}

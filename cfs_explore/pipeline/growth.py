@@ -68,7 +68,7 @@ class Growth:
     def _write(self, parts: list[Part]) -> Run:
         place = next_growing_map(self._plan.out)
         entries = [part.entry for part in parts]
-        manifest = make_manifest(self._plan, entries, self._measurement.extractor.precision, list(self._plan.warnings))
+        manifest = make_manifest(self._plan, entries, self._measurement.reader.precision, list(self._plan.warnings))
         with write_aside(place, flush=False) as partial:  # the next map replaces it in seconds
             partial.mkdir()
             assemble_scores(partial, parts, flush=False)

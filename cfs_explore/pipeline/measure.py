@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from cfs_explore.corruption import keyed_noise, to_signed
-from cfs_explore.extraction import Extractor
 from cfs_explore.locations import runs_root
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.settings import read_settings
 from cfs_explore.store.block_cache import BlockCache
 
@@ -31,7 +32,7 @@ class Measurement:
     """What is measured on every set of a run.
 
     Attributes:
-        extractor: backbone, levels and taps.
+        reader: of the taps' snapshots.
         draws, seed: of the keyed noise.
         shard_size: images per atomic step.
         kept_level: index of the level whose snapshots are stored.
@@ -42,7 +43,7 @@ class Measurement:
             ``RunCancelled``.
     """
 
-    extractor: Extractor
+    reader: Reader
     draws: int
     seed: int
     shard_size: int
@@ -53,7 +54,7 @@ class Measurement:
     after_reuse: Callable[[int], None] = lambda forwards: None
 
     def forwards(self, images: int) -> int:
-        return images * self.draws * len(self.extractor.levels)
+        return images * self.draws * len(self.reader.levels)
 
     def block(self, ids: Sequence[str], pixels: np.ndarray) -> tuple[np.ndarray, bool]:
         """Snapshots of a shard, and whether they came from the cache.
@@ -67,62 +68,61 @@ class Measurement:
         """
         key = None if self.cache is None else self._key(ids, pixels)
         if key is not None and not self.fresh:
-            shape = (len(self.extractor.levels), self.draws, len(ids), self.extractor.width)
+            shape = (len(self.reader.levels), self.draws, len(ids), self.reader.width)
             block = self.cache.get(key, shape)
             if block is not None:
                 self.after_reuse(self.forwards(len(ids)))
                 return block, True
-        batch_size = self.extractor.batch_size
+        batch_size = self.reader.batch_size
         x0 = to_signed(pixels)
-        noise = keyed_noise(ids, self.draws, self.extractor.backbone.input_shape, self.seed)
-        block = self.extractor(x0, noise)
-        if key is not None and self.extractor.batch_size == batch_size:  # it shrinks when memory runs out
+        noise = keyed_noise(ids, self.draws, self.reader.backbone.input_shape, self.seed)
+        block = self.reader(x0, noise)
+        if key is not None and self.reader.batch_size == batch_size:  # it shrinks when memory runs out
             self.cache.put(key, block)
         return block, False
 
     def _key(self, ids: Sequence[str], pixels: np.ndarray) -> str:
         """Digest of everything that decides the bits of a shard's snapshots."""
         digest = hashlib.blake2b(self._origin, digest_size=16)
-        digest.update(json.dumps([self.extractor.batch_size, list(ids), list(pixels.shape)]).encode())
+        digest.update(json.dumps([self.reader.batch_size, list(ids), list(pixels.shape)]).encode())
         digest.update(np.ascontiguousarray(pixels))
         return digest.hexdigest()
 
     @functools.cached_property
     def _origin(self) -> bytes:
         """What the blocks of this run have in common."""
-        extractor = self.extractor
-        backbone, device = extractor.backbone, extractor.backbone.device
+        reader = self.reader
+        backbone, device = reader.backbone, reader.backbone.device
         facts = {
             "version": _KEY_VERSION,
             "fingerprint": backbone.fingerprint,
-            "precision": extractor.precision,
+            "precision": reader.precision,
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
-            "levels": [[level.native, level.a, level.b] for level in extractor.levels],
-            "told": [level.native for level in extractor.conditioning],
-            "taps": [tap.name for tap in extractor.taps],
+            "levels": [[level.native, level.a, level.b] for level in reader.levels],
+            "told": [level.native for level in reader.conditioning],
+            "taps": list(reader.columns),
             "draws": self.draws,
             "seed": self.seed,
         }
-        return json.dumps(facts).encode() + _answer(extractor)
+        return json.dumps(facts).encode() + _answer(reader)
 
 
-def _answer(extractor: Extractor) -> bytes:
+def _answer(reader: Reader) -> bytes:
     """The snapshots of one fixed image at the first level.
 
     They tell apart what has the same fingerprint, such as networks of equal weights with other numbers of heads, and
     they change with the code of the noise, the pooling and the arithmetic.
     """
-    backbone = extractor.backbone
+    backbone = reader.backbone
     x0 = np.linspace(-1.0, 1.0, int(np.prod(backbone.image_shape)), dtype=np.float32)
-    alone = Extractor(
+    alone = Reader(
         backbone,
-        extractor.levels[:1],
-        extractor.taps,
+        TapSnapshots(reader.levels[:1], reader.reading.taps),
         batch_size=1,
-        precision=extractor.precision,
-        conditioning=extractor.conditioning[:1],
+        precision=reader.precision,
+        conditioning=reader.conditioning[:1],
     )
     return alone(x0.reshape(1, *backbone.image_shape), keyed_noise(["fixed"], 1, backbone.input_shape)).tobytes()
 
@@ -133,13 +133,13 @@ def open_cache() -> BlockCache | None:
     return BlockCache(runs_root() / ".cache", limit) if limit else None
 
 
-def block_size(extractor: Extractor, draws: int) -> int:
+def block_size(reader: Reader, draws: int) -> int:
     """Images whose snapshots take about ``BLOCK_BYTES``."""
-    per_image = len(extractor.levels) * draws * extractor.width * 4
+    per_image = len(reader.levels) * draws * reader.width * 4
     return int(np.clip(BLOCK_BYTES // per_image, 1, 512))
 
 
-def shard_size(extractor: Extractor, draws: int) -> int:
+def shard_size(reader: Reader, draws: int) -> int:
     """Images of a shard: about ``SHARD_FORWARDS``, at most a block."""
-    forwards = SHARD_FORWARDS.get(extractor.backbone.device.type, SHARD_FORWARDS["cpu"])
-    return min(max(1, forwards // (len(extractor.levels) * draws)), block_size(extractor, draws))
+    forwards = SHARD_FORWARDS.get(reader.backbone.device.type, SHARD_FORWARDS["cpu"])
+    return min(max(1, forwards // (len(reader.levels) * draws)), block_size(reader, draws))

@@ -10,11 +10,11 @@ import numpy as np
 from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.errors import TapError
-from cfs_explore.extraction import select_taps
 from cfs_explore.pipeline import match, reuse
 from cfs_explore.pipeline.prepare import PlannedSet, plan_sets, prepare_sets
 from cfs_explore.pipeline.presets import find_presets
 from cfs_explore.pipeline.progress import Progress
+from cfs_explore.readings.snapshots import select_taps
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
 from cfs_explore.taps.policies import POLICIES

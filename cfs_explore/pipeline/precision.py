@@ -7,8 +7,10 @@ import numpy as np
 from cfs_explore.contracts import ROLES
 from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.diagnostics import delong
-from cfs_explore.extraction import PRECISIONS, Extractor
 from cfs_explore.pipeline.plan import Plan
+from cfs_explore.readings.arithmetic import PRECISIONS
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.scoring import Moments, slot_scores
 from cfs_explore.store import SetWork
 
@@ -27,31 +29,32 @@ def choose_precision(plan: Plan) -> str:
     works = {s.role: s.work for s in plan.fresh}
     if plan.backbone.device.type != "cuda" or set(works) != set(ROLES):
         return "fp32"
-    extractors = {p: Extractor(plan.backbone, plan.levels, plan.taps, precision=p) for p in PRECISIONS}
-    return "bf16" if bf16_auroc_change(extractors, works, plan.spec.seed) <= TOLERANCE else "fp32"
+    snapshots = TapSnapshots(plan.levels, plan.taps)
+    readers = {p: Reader(plan.backbone, snapshots, precision=p) for p in PRECISIONS}
+    return "bf16" if bf16_auroc_change(readers, works, plan.spec.seed) <= TOLERANCE else "fp32"
 
 
-def bf16_auroc_change(extractors: dict[str, Extractor], sets: dict[str, SetWork], seed: int) -> float:
+def bf16_auroc_change(readers: dict[str, Reader], sets: dict[str, SetWork], seed: int) -> float:
     """Largest |AUROC(bf16) - AUROC(fp32)| over the cells, on the first images of each set.
 
     Args:
-        extractors: one each for "fp32" and "bf16", otherwise alike.
+        readers: one each for "fp32" and "bf16", otherwise alike.
         sets: prepared sets under "id_train", "id_test" and "ood".
         seed: of the noise.
     """
     aurocs = {}
-    for precision, extractor in extractors.items():
-        blocks = {role: _block(extractor, work, seed) for role, work in sets.items()}
+    for precision, reader in readers.items():
+        blocks = {role: _block(reader, work, seed) for role, work in sets.items()}
         moments = Moments.of(blocks["id_train"])
         cells = {
-            role: slot_scores(blocks[role], moments, extractor.columns).reshape(blocks[role].shape[2], -1).T
+            role: slot_scores(blocks[role], moments, reader.columns).reshape(blocks[role].shape[2], -1).T
             for role in ("id_test", "ood")
         }
         aurocs[precision], _ = delong(cells["id_test"], cells["ood"])
     return float(np.abs(aurocs["bf16"] - aurocs["fp32"]).max())
 
 
-def _block(extractor: Extractor, work: SetWork, seed: int) -> np.ndarray:
+def _block(reader: Reader, work: SetWork, seed: int) -> np.ndarray:
     inputs = to_signed(work.inputs()[:CHECK_IMAGES])
     ids = work.rows(["image_id"])["image_id"].tolist()[: len(inputs)]
-    return extractor(inputs, keyed_noise(ids, 1, extractor.backbone.input_shape, seed))
+    return reader(inputs, keyed_noise(ids, 1, reader.backbone.input_shape, seed))

@@ -6,7 +6,8 @@ from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Level
 from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.errors import TapError
-from cfs_explore.extraction import Extractor, select_taps
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots, select_taps
 from cfs_explore.store import SetWork
 from cfs_explore.taps.policies import candidates, choose_taps
 
@@ -31,7 +32,7 @@ def find_presets(backbone: Backbone, level: Level, train: SetWork, seed: int) ->
         return {}
     inputs = to_signed(train.inputs()[:PROBE_IMAGES])
     ids = train.rows(["image_id"])["image_id"].tolist()[: len(inputs)]
-    probe = Extractor(backbone, [level], select_taps(taps, candidates(taps)))
+    probe = Reader(backbone, TapSnapshots([level], select_taps(taps, candidates(taps))))
     block = probe(inputs, keyed_noise(ids, PROBE_DRAWS, backbone.input_shape, seed))
     features = {name: block[..., columns] for name, columns in probe.columns.items()}
     return {"sparse_ed": structural, "sparse_ed_id": choose_taps(taps, "sparse_ed_id", features=features)}

@@ -93,7 +93,7 @@ def _shard_arrays(
         for tap, columns in measurement.kept.items()
     }
     if reference is not None:
-        arrays["scores"] = slot_scores(block, reference, measurement.extractor.columns)
+        arrays["scores"] = slot_scores(block, reference, measurement.reader.columns)
     return arrays
 
 
@@ -145,10 +145,10 @@ def _pair_sums(
     """
     sums = {key: before.get(key, 0) for key in ("pair_squares", "pairs", "paired")}
     waiting, size = list(range(int(sums["paired"]), done)), measurement.shard_size
-    full = (len(waiting) + 1) * size > block_size(measurement.extractor, measurement.draws)
+    full = (len(waiting) + 1) * size > block_size(measurement.reader, measurement.draws)
     if last or full:
         parts = [*work.blocks(waiting if block is None else waiting[:-1]), *([] if block is None else [block])]
-        squares, pairs = pair_squares(np.concatenate(parts, axis=2), reference, measurement.extractor.columns)
+        squares, pairs = pair_squares(np.concatenate(parts, axis=2), reference, measurement.reader.columns)
         sums = {"pair_squares": sums["pair_squares"] + squares, "pairs": sums["pairs"] + pairs, "paired": done}
     elif block is not None:
         work.keep_block(done - 1, block)

@@ -11,7 +11,8 @@ import torch
 
 from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Level, Tap
-from cfs_explore.extraction import DEFAULT_BATCH, arithmetic
+from cfs_explore.readings.arithmetic import arithmetic
+from cfs_explore.readings.loop import DEFAULT_BATCH
 from cfs_explore.taps.capture import capture
 
 #: Images of a batch at most, repeats, and seconds that all of it may take, about.

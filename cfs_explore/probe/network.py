@@ -11,21 +11,21 @@ import torch
 
 from cfs_explore.backbones.base import Backbone
 from cfs_explore.contracts import Level, Tap
-from cfs_explore.corruption import corrupt, keyed_noise, to_bytes
+from cfs_explore.corruption import keyed_noise, to_bytes
 from cfs_explore.errors import BackboneError
-from cfs_explore.extraction import arithmetic, select_taps
 from cfs_explore.locations import absolute
 from cfs_explore.pipeline import Progress
 from cfs_explore.pipeline.match import told_levels
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.probe.inputs import ProbeImage
 from cfs_explore.probe.levels import nearest, probe_lams
+from cfs_explore.probe.look import Look
 from cfs_explore.probe.seen import Seen, TapView
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import select_taps
 from cfs_explore.scoring import feature_columns, slot_scores
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
-from cfs_explore.taps.capture import capture
-from cfs_explore.taps.pooling import pool
 
 #: A backbone with more weights answers too slowly on a CPU to be played with.
 MOST_WEIGHTS_ON_CPU = 300e6
@@ -48,7 +48,6 @@ class Probe:
         on_gpu = backbone.device.type == "cuda"
         self._precision = run.manifest.precision if on_gpu else "fp32"  # CPUs are slow in bf16
         self._lock = threading.Lock()
-        backbone.module.to(memory_format=torch.channels_last)
 
     @classmethod
     def open(cls, run: Run, *, device: str | None = None, fetch: bool = True) -> Probe:
@@ -89,43 +88,43 @@ class Probe:
         ids = [image.image_id for image in images]
         noise = keyed_noise(ids, draw + 1, self.backbone.input_shape, self.spec.seed)[draw]
         with self._lock:
-            x_lam, x0_hat, activations = self._forward(np.stack([i.x0 for i in images]), noise, level, chosen)
-            shown = [self._picture(v) for v in (x_lam / float(np.hypot(level.a, level.b)), x0_hat)]
+            parts = self._look(np.stack([i.x0 for i in images]), noise, level, chosen)
+            x_lam, x0_hat = parts["x_lam"], parts["x0_hat"]
+            shown = [self._picture(v) for v in (x_lam / np.float32(np.hypot(level.a, level.b)), x0_hat)]
         return Seen(
             images=tuple(images),
             level=level,
             position=position,
             draw=draw,
-            x_lam=_array(x_lam),
-            x0_hat=_array(x0_hat),
+            x_lam=x_lam,
+            x0_hat=x0_hat,
             x_lam_picture=shown[0],
             x0_hat_picture=shown[1],
-            taps={tap.name: self._view(tap, activations[tap.name], position) for tap in chosen},
+            taps={tap.name: self._view(tap, parts, position) for tap in chosen},
         )
 
-    def _forward(self, x0: np.ndarray, noise: np.ndarray, level: Level, taps: Sequence[Tap]):
-        """x_lam and x0_hat (n, *input_shape), and tap -> activation (n, C, H, W) or (n, tokens, C)."""
-        images, eps = (torch.from_numpy(v).to(self.backbone.device) for v in (x0, noise))
-        told = told_levels(self.spec, self.backbone, [level])[0]
-        names = [tap.name for tap in taps]
-        with arithmetic(self.backbone.device.type, self._precision):
-            clean = self.backbone.encode(images)
-            x_lam = corrupt(clean, eps, level.a, level.b).contiguous(memory_format=torch.channels_last)
-            module, activation = self.backbone.module, self.backbone.activation
-            with capture(module, names, activation, reduce=torch.clone, stop=False) as activations:
-                x0_hat = self.backbone.predict_x0(x_lam, told)
-        return x_lam, x0_hat, activations
+    def _look(self, x0: np.ndarray, noise: np.ndarray, level: Level, taps: Sequence[Tap]) -> dict[str, np.ndarray]:
+        """The parts of ``Look``, each in its own shape, (n, ...)."""
+        look = Look(level, taps, self.backbone.input_shape)
+        told = told_levels(self.spec, self.backbone, [level])
+        row = Reader(self.backbone, look, batch_size=len(x0), precision=self._precision, conditioning=told)
+        found = row(x0, noise[None])[0, 0]  # (n, width)
+        return {
+            name: np.ascontiguousarray(found[:, part]).reshape(len(x0), *look.shapes[name])
+            for name, part in look.columns.items()
+        }
 
-    def _picture(self, x: torch.Tensor) -> np.ndarray:
+    def _picture(self, x: np.ndarray) -> np.ndarray:
         """uint8 (n, C, H, W) of what is in the network's space."""
-        return to_bytes(_array(self.backbone.decode(x)))
+        decoded = self.backbone.decode(torch.from_numpy(x).to(self.backbone.device)).float().cpu().numpy()
+        return to_bytes(decoded)
 
-    def _view(self, tap: Tap, activation: torch.Tensor, position: int) -> TapView:
-        snapshot = pool(activation).cpu().numpy()
+    def _view(self, tap: Tap, parts: dict[str, np.ndarray], position: int) -> TapView:
+        snapshot = parts[f"snapshot {tap.name}"]
         at = self.reference.at(position, self._columns[tap.name])
         score = slot_scores(snapshot[None, None], at, {tap.name: slice(None)})[:, 0, 0, 0]
         z = (snapshot - at.mean[0]) / np.sqrt(at.variance[0])
-        return TapView(tap, snapshot, z, score, _maps(activation, tap.resolution))
+        return TapView(tap, snapshot, z, score, parts[f"maps {tap.name}"])
 
 
 def _check_effort(run: Run, device: str) -> None:
@@ -137,15 +136,3 @@ def _check_effort(run: Run, device: str) -> None:
             f"{backbone.name} {why}: on a CPU, each look would take many seconds. Start the app on a computer with a "
             "CUDA GPU, or choose an exploration with a smaller backbone."
         )
-
-
-def _array(values: torch.Tensor) -> np.ndarray:
-    return np.ascontiguousarray(values.float().cpu().numpy())
-
-
-def _maps(activation: torch.Tensor, side: int) -> np.ndarray:
-    """float32 (n, C, H, W); tokens (n, tokens, C) are laid out in rows of ``side``."""
-    if activation.ndim == 3:
-        n, tokens, channels = activation.shape
-        activation = activation.transpose(1, 2).reshape(n, channels, tokens // side, side)
-    return _array(activation)

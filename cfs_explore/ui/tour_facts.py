@@ -7,10 +7,10 @@ import pandas as pd
 
 from cfs_explore.charts import format_estimate, short_tap_name
 from cfs_explore.charts.theme import format_value
-from cfs_explore.diagnostics import SimulatedPair, alarm, compose, false_alarms, pair_curve
+from cfs_explore.diagnostics import SimulatedPair, alarm, false_alarms, pair_curve
 from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import choose, default_cells
-from cfs_explore.figures.detector import as_cells, cell_label
+from cfs_explore.figures.detector import cell_label, detector_of
 from cfs_explore.figures.image import IMAGE, profile
 from cfs_explore.figures.lab_settings import PAIR_SETTINGS
 from cfs_explore.figures.probe import typical
@@ -210,8 +210,7 @@ def on_image(run: Run) -> dict[str, str]:
 
 def _published(run: Run, role: str, name: str | None) -> np.ndarray:
     """Scores of a set by CFS(1x2), (n,)."""
-    cells = as_cells(run, default_cells(run))
-    return compose(run.scores(role, name), cells)
+    return detector_of(run, default_cells(run)).scores(run, role, name)
 
 
 def _row(run: Run, table: str, **where: object) -> pd.Series:

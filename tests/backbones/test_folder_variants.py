@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from cfs_explore.backbones import load_backbone
 from cfs_explore.cli import main
 from cfs_explore.errors import BackboneError
-from cfs_explore.extraction import Extractor
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots
 
 DDPM = {"_class_name": "DDPMScheduler"}
 STEM = "diffusion_pytorch_model"
@@ -161,7 +162,8 @@ def test_a_network_that_gives_nan_stops_at_its_first_batch(folder, tiny_images):
         backbone.module.conv_out.weight.fill_(1e38)
         backbone.module.conv_in.weight.mul_(1e30)
     batches = []
-    extractor = Extractor(backbone, [backbone.match(5.0)], backbone.taps(), batch_size=2, after_batch=batches.append)
+    snapshots = TapSnapshots([backbone.match(5.0)], backbone.taps())
+    reader = Reader(backbone, snapshots, batch_size=2, after_batch=batches.append)
     with pytest.raises(BackboneError, match=r"not finite \(NaN or infinity\) for \d of the 2 forwards.*at the tap"):
-        extractor(tiny_images[:8], np.zeros((1, 8, 1, 8, 8), np.float32))
+        reader(tiny_images[:8], np.zeros((1, 8, 1, 8, 8), np.float32))
     assert not batches

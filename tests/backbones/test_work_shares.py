@@ -13,7 +13,8 @@ from cfs_explore.backbones import load_backbone
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics.compose import detector_summary, effective_forwards
 from cfs_explore.diagnostics.cost import detector_costs
-from cfs_explore.extraction import Extractor
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.taps.capture import capture
 
 FAMILIES = ("improved-diffusion", "guided-diffusion", "edm_vp_ddpmpp", "edm_ve_ncsnpp", "score-sde", "unet2d")
@@ -97,9 +98,10 @@ def extracted(backbone, cells, taps, lams, draws: int, n: int) -> float:
     done, total = [], 0
     for k in sorted({cell.level for cell in cells}):
         chosen = [taps[cell.tap] for cell in cells if cell.level == k]
-        extractor = Extractor(backbone, [backbone.match(lams[k])], chosen, batch_size=3, after_batch=done.append)
+        reading = TapSnapshots([backbone.match(lams[k])], chosen)
+        reader = Reader(backbone, reading, batch_size=3, after_batch=done.append)
         with HandCount() as count:
-            extractor(images, noise)
+            reader(images, noise)
         total += count.total
     assert sum(done) == n * draws * len({cell.level for cell in cells})  # #F, for every image
     return total / n / work(backbone).total

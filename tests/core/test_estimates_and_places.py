@@ -152,7 +152,7 @@ def test_few_units_tell_no_speed():
 def test_a_backbone_is_timed_at_whole_batches_where_the_cores_are_shared(tiny, monkeypatch):
     """Two images take as long as a batch there: timed alone they would make every estimate 30 times too long."""
     sizes = []
-    monkeypatch.setattr(inspect, "_time_batch", lambda extractor, n: sizes.append(n) or 0.7)
+    monkeypatch.setattr(inspect, "_time_batch", lambda reader, n: sizes.append(n) or 0.7)
     assert inspect.seconds_per_forward(tiny) == pytest.approx(0.7 / max(sizes))
     assert sizes[0] == 2 and sizes[-1] == 64
 

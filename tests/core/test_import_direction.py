@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "cfs_explore"
 BASE = {"contracts", "errors", "wording", "scoring"}
 LEAVES = ("images", "taps", "store", "heads", "diagnostics", "charts")
-HEAVY = {"backbones", "corruption", "extraction", "side_by_side", "pipeline", "probe", "train", "inspect"}
+HEAVY = {"backbones", "corruption", "readings", "pipeline", "probe", "train", "inspect"}
 
 #: Room -> rooms that it may import, itself aside.
 ALLOWED: dict[str, set[str]] = {
@@ -35,9 +35,9 @@ ALLOWED: dict[str, set[str]] = {
     "headlines": BASE | {"charts", "levels"},
     "corruption": BASE | {"levels"},
     "backbones": BASE | {"levels", "families", "fetching", "download", "bounded_reads"} | {"plain_yaml"},
-    "side_by_side": set(),
-    "extraction": BASE | {"backbones", "corruption", "side_by_side", "taps"},
+    "readings": BASE | {"backbones", "corruption", "taps"},
     "scoring": {"contracts"},
+    "detectors": BASE | {"backbones", "readings", "taps", "heads", "store", "diagnostics"},
     "spec_files": BASE | {"plain_yaml"},
     "spec": BASE | {"levels", "spec_files", "studies"},
     "estimate": BASE,
@@ -45,18 +45,18 @@ ALLOWED: dict[str, set[str]] = {
     "pictures": BASE | {"images", "locations", "spec", "store"},
     "absent": BASE | {"fetching", "locations", "pictures", "studies", "store"},
     "probe": BASE
-    | {"locations", "spec", "images", "pictures", "taps", "store", "corruption", "backbones", "extraction"}
+    | {"locations", "spec", "images", "pictures", "taps", "store", "corruption", "backbones", "readings"}
     | {"pipeline"},
     "embedding": BASE | {"store", "diagnostics"},
     "figures": BASE
     | {"levels", "locations", "studies", "store", "diagnostics", "charts", "headlines", "embedding"}
-    | {"images", "bundles", "probe", "missing", "csv_export"},
+    | {"images", "bundles", "probe", "missing", "csv_export", "detectors"},
     "reports": BASE | {"store", "diagnostics", "charts", "figures", "images", "plain_yaml", "csv_export"},
-    "inspect": BASE | {"levels", "backbones", "extraction"},
+    "inspect": BASE | {"levels", "backbones", "readings"},
     "train": BASE | {"images", "spec_files", "backbones", "corruption", "store"},
     "pipeline": BASE
     | {"levels", "spec", "studies", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
-    | {"colour", "corruption", "backbones", "extraction"},
+    | {"colour", "corruption", "backbones", "readings"},
     "jobs": BASE | {"spec", "studies", "locations", "settings", "estimate", "store", "pipeline"},
     "bundles": BASE | {"jobs", "locations", "settings", "spec", "spec_files", "store", "plain_yaml"},
     "cli": BASE
@@ -183,7 +183,7 @@ def test_pages_and_the_router_stay_thin():
         ("cfs_explore.store.run", "def f():\n    from cfs_explore import pipeline"),
         ("cfs_explore.images.folder", "from ..backbones.base import Backbone"),
         ("cfs_explore.images.__init__", "from ..ui import state"),
-        ("cfs_explore.extraction", "import streamlit as st"),
+        ("cfs_explore.readings.loop", "import streamlit as st"),
         ("cfs_explore.pipeline.explore", "from cfs_explore.ui.state import x"),
         ("cfs_explore.levels", "import pages.map"),
         ("cfs_explore.ui.state", "from cfs_explore.pipeline.explore import explore"),

@@ -19,7 +19,18 @@ def test_the_package_itself_is_light():
 
 
 def test_rooms_that_read_and_show_do_without_torch():
-    rooms = ("diagnostics", "figures", "heads", "images", "images.prepare", "store", "levels", "spec", "scoring")
+    rooms = (
+        "diagnostics",
+        "figures",
+        "heads",
+        "images",
+        "images.prepare",
+        "store",
+        "levels",
+        "spec",
+        "scoring",
+        "detectors",
+    )
     rooms += ("jobs", "estimate", "locations", "taps.policies")
     statement = "import " + ", ".join(f"cfs_explore.{room}" for room in rooms)
     assert not loaded_by(statement) & {"torch", "diffusers", "streamlit", "sklearn"}
@@ -42,6 +53,6 @@ def test_public_names():
     for name in ("load_backbone", "extract", "explore", "open_run"):
         assert callable(getattr(cfs, name))
     assert callable(cfs.heads.Diagonal) and callable(cfs.metrics.auroc)
-    assert {"load_backbone", "extract", "explore", "open_run", "heads", "metrics"} <= set(cfs.__all__)
+    assert {"load_backbone", "extract", "explore", "open_run", "heads", "metrics", "detectors"} <= set(cfs.__all__)
     with pytest.raises(AttributeError, match="no attribute 'extrakt'"):
         cfs.extrakt  # noqa: B018 - the access is the test

@@ -6,7 +6,8 @@ import torch
 
 from cfs_explore.corruption import keyed_noise
 from cfs_explore.errors import CFSError, RunCancelled
-from cfs_explore.extraction import Extractor
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots
 
 CPU_MESSAGES = [
     "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to get 9",
@@ -35,14 +36,13 @@ def limited(tiny):
 
 @pytest.fixture
 def measure(tiny, tiny_images):
-    """Extract 11 images at two levels with a batch size; gives the block and the extractor."""
+    """Extract 11 images at two levels with a batch size; gives the block and the reader."""
 
     def run(batch_size, **options):
-        extractor = Extractor(
-            tiny, [tiny.match(5.0), tiny.match(0.0)], tiny.taps()[:5], batch_size=batch_size, **options
-        )
+        snapshots = TapSnapshots([tiny.match(5.0), tiny.match(0.0)], tiny.taps()[:5])
+        reader = Reader(tiny, snapshots, batch_size=batch_size, **options)
         noise = keyed_noise([str(i) for i in range(11)], 1, (1, 8, 8))
-        return extractor(tiny_images[:11], noise), extractor
+        return reader(tiny_images[:11], noise), reader
 
     return run
 
@@ -52,9 +52,9 @@ def test_halves_until_it_fits_and_loses_nothing(limited, measure, error):
     expected, _ = measure(64)
     done = []
     batches = limited(5, error)
-    block, extractor = measure(16, after_batch=done.append)
+    block, reader = measure(16, after_batch=done.append)
     np.testing.assert_allclose(block, expected, rtol=1e-4, atol=1e-5)
-    assert extractor.batch_size == 4  # 16, 8, 4: and it stays there
+    assert reader.batch_size == 4  # 16, 8, 4: and it stays there
     assert batches == done == [4, 4, 4, 4, 4, 2]
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from cfs_explore import side_by_side as side_by_side_module
 from cfs_explore.backbones import load_backbone
 from cfs_explore.corruption import keyed_noise
 from cfs_explore.errors import RunCancelled
-from cfs_explore.extraction import Extractor
-from cfs_explore.side_by_side import FEWEST, lanes, side_by_side
+from cfs_explore.readings import side_by_side as side_by_side_module
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.side_by_side import FEWEST, lanes, side_by_side
+from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.taps.capture import capture
 
 CPU = torch.device("cpu")
@@ -36,7 +37,8 @@ def _snapshots(backbone, **options):
     rng = np.random.default_rng(0)
     images = rng.uniform(-1, 1, (50, *backbone.image_shape)).astype(np.float32)
     noise = keyed_noise([str(i) for i in range(50)], 2, backbone.input_shape)
-    return Extractor(backbone, [backbone.match(0.0), backbone.match(2.0)], backbone.taps(), **options)(images, noise)
+    snapshots = TapSnapshots([backbone.match(0.0), backbone.match(2.0)], backbone.taps())
+    return Reader(backbone, snapshots, **options)(images, noise)
 
 
 def test_a_block_on_three_cores_is_that_of_one(backbone, three_cores):

@@ -55,18 +55,17 @@ def test_an_id_image_is_compared_with_the_others(scores):
     inside = cell_profile(id_scores, id_scores[own], LEVELS, TAPS, own)
     outside = cell_profile(np.delete(id_scores, own, axis=0), id_scores[own], LEVELS, TAPS)
     assert inside.equals(outside) and (inside["n_id"] == 29).all()
-    cells = [Cell(0, 1), Cell(1, 1)]
-    assert detector_profile(id_scores, id_scores[own], cells, own) == detector_profile(
-        np.delete(id_scores, own, axis=0), id_scores[own], cells
+    composed, draws = compose(id_scores, [Cell(0, 1), Cell(1, 1)]), np.arange(3.0)
+    assert detector_profile(composed, composed[own], draws, own) == detector_profile(
+        np.delete(composed, own), composed[own], draws
     )
 
 
 def test_a_detector(scores):
     id_scores, image = scores
     cells = [Cell(0, 1), Cell(1, 2)]
-    row = detector_profile(id_scores, image, cells)
-    reference = compose(id_scores, cells)
-    by_draw = (image[:, 0, 1] + image[:, 1, 2]) / 2
+    reference, by_draw = compose(id_scores, cells), (image[:, 0, 1] + image[:, 1, 2]) / 2
+    row = detector_profile(reference, by_draw.mean(), by_draw)
     assert row["draws"] == pytest.approx(by_draw.tolist()) and row["score"] == pytest.approx(by_draw.mean())
     assert row["p_value"] == pytest.approx(1 / 31) and row["percentile"] == 100 and row["n_id"] == 30
     assert row["id_median"] == pytest.approx(np.median(reference))

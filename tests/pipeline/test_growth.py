@@ -135,7 +135,7 @@ def test_pairs_do_not_depend_on_shards(small_shards, tmp_path):
 
 def test_pairs_within_full_blocks(small_shards, tmp_path, monkeypatch):
     """With blocks of five images, shards of two make blocks of four; the last one holds what is left."""
-    monkeypatch.setattr("cfs_explore.pipeline.shards.block_size", lambda extractor, draws: 5)
+    monkeypatch.setattr("cfs_explore.pipeline.shards.block_size", lambda reader, draws: 5)
     run = explore(small_shards, tmp_path / "run", device="cpu")
     assert run.pair_squares()[1] == 2 * 3 * (4 * 3)
     one = np.random.default_rng(0).normal(size=(1, 1, 3, 4)).astype(np.float32)

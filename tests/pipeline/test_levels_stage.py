@@ -43,7 +43,9 @@ class Predictor:
     def decode(self, x):
         return x
 
-    def predict_eps(self, x, level):
+    def predict_eps(self, x, levels):
+        level = levels[0]
+        assert set(levels) == {level} and len(levels) == len(x)
         part = self._clean[self._done % len(self._clean) :][: len(x)]
         self._done += len(x)
         return self._share * (x - level.a * part) / level.b

@@ -11,10 +11,11 @@ import torch
 from cfs_explore.contracts import VARIANCE_FLOOR
 from cfs_explore.corruption import keyed_noise
 from cfs_explore.diagnostics.reliability import icc
-from cfs_explore.extraction import Extractor
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.stages.stability import compute
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.store import open_run
 from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.studies.stability import LOCAL_DRAWS
@@ -75,7 +76,7 @@ def test_stability_is_the_icc_of_each_sets_own_snapshots(study, tiny):
     entry, tap, level = run.entry("ood", "folder"), run.taps[3], 1
     sample = study.sample("ood", "folder")
     noise = keyed_noise(sample.ids, run.draws, tiny.image_shape, study.spec.seed)
-    z = Extractor(tiny, [run.levels[level]], [tap])(sample.pixels.astype(np.float32) / 127.5 - 1, noise)[0]
+    z = Reader(tiny, TapSnapshots([run.levels[level]], [tap]))(sample.pixels.astype(np.float32) / 127.5 - 1, noise)[0]
     train, start = run.moments("id_train"), sum(2 * each.channels for each in run.taps[:3])
     part = slice(start, start + 2 * tap.channels)
     z = z / np.sqrt(np.maximum(train.m2[level, part] / train.count, VARIANCE_FLOOR))
@@ -91,7 +92,7 @@ def test_local_law_measures_what_direct_extraction_does(study, tiny):
     sample, lam = study.sample("id_test"), 3.0
     level = tiny.match(lam)
     noise = keyed_noise(sample.ids, LOCAL_DRAWS, tiny.image_shape, study.spec.seed)
-    z = Extractor(tiny, [level], run.taps)(sample.pixels.astype(np.float32) / 127.5 - 1, noise)[0]
+    z = Reader(tiny, TapSnapshots([level], run.taps))(sample.pixels.astype(np.float32) / 127.5 - 1, noise)[0]
     part = slice(0, 2 * run.taps[0].channels)
     within = (z.var(axis=0, ddof=1) / reference_variance(run))[:, part].mean()
     row = table[(table["lam"] == level.lam) & (table["tap_index"] == 0)].iloc[0]
@@ -112,7 +113,8 @@ def test_drift_keeps_its_causes_apart(study, tiny):
     clean = dataclasses.replace(cleanest, a=1.0, b=0.0)
 
     def snapshots(images, told):
-        return Extractor(tiny, [clean], run.taps, conditioning=[told])(images.numpy(), noise[None].numpy())[0, 0]
+        reader = Reader(tiny, TapSnapshots([clean], run.taps), conditioning=[told])
+        return reader(images.numpy(), noise[None].numpy())[0, 0]
 
     reference = snapshots(x0, cleanest)
     for cause, z in {

@@ -14,12 +14,13 @@ from cfs_explore.contracts import Level, Tap
 from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.diagnostics import Groups
 from cfs_explore.errors import BackboneError, SourceError
-from cfs_explore.extraction import Extractor
 from cfs_explore.pipeline import reuse
 from cfs_explore.pipeline.match import as_conditioned, told_levels
 from cfs_explore.pipeline.measure import block_size
 from cfs_explore.pipeline.prepare import plan_sets, prepare_sets
 from cfs_explore.pipeline.progress import Progress
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.scoring import Moments, feature_columns, slot_scores
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run, evenly_spaced
@@ -174,30 +175,29 @@ class Study:
         Yields:
             The part's slice of the sample, and float32 (level, draw, image, feature).
         """
-        extractor = self.extractor(levels, backbone=backbone, taps=taps, conditioning=conditioning)
-        size = block_size(extractor, draws)
+        reader = self.reader(levels, backbone=backbone, taps=taps, conditioning=conditioning)
+        size = block_size(reader, draws)
         for start in range(0, len(sample), size):
             part = slice(start, start + size)
             x0 = to_signed(sample.pixels[part])
             yield (
                 part,
-                extractor(x0, keyed_noise(sample.ids[part], draws, extractor.backbone.input_shape, self.spec.seed)),
+                reader(x0, keyed_noise(sample.ids[part], draws, reader.backbone.input_shape, self.spec.seed)),
             )
 
-    def extractor(
+    def reader(
         self,
         levels: Sequence[Level],
         *,
         backbone: Backbone | None = None,
         taps: Sequence[Tap] | None = None,
         conditioning: Sequence[Level] | None = None,
-    ) -> Extractor:
-        """An extractor with the run's precision and batch size that reports its forwards."""
+    ) -> Reader:
+        """A reader of snapshots with the run's precision and batch size that reports its forwards."""
         backbone = backbone or self.backbone
-        return Extractor(
+        return Reader(
             backbone,
-            levels,
-            self.run.taps if taps is None else taps,
+            TapSnapshots(levels, self.run.taps if taps is None else taps),
             batch_size=self.spec.batch_size,
             precision=self.run.manifest.precision,
             after_batch=lambda count: self.progress.advance(count, ""),

@@ -1,0 +1,58 @@
+"""Detectors: readings of a backbone and a head on them, under one name.
+
+    d = cfs.detectors.create("cfs_1x2", draws=5)          # or "cfs" with cells=[("up_blocks.1.resnets.1", 5.0)]
+    d.fit(d.read(backbone, id_train, seed=0))             # readings: float32 (draw, image, feature)
+    d.score(d.read(backbone, images, seed=0))             # (image,), higher = more OOD
+    d.cost(backbone)                                      # forwards, jvps, effective, per image
+
+A new detector is one file here that implements ``protocol.Detector``, and a line in ``_FACTORIES``. Importing this
+room is light: torch loads when a backbone is read.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+
+from cfs_explore.detectors.cells import CFS, HeadOnCells, composed
+from cfs_explore.detectors.protocol import Detector
+from cfs_explore.errors import CFSError
+from cfs_explore.heads import REGISTRY
+
+#: Every detector by name; options are keywords.
+_FACTORIES: dict[str, Callable[..., Detector]] = {
+    "cfs": composed,
+    "cfs_1x2": CFS,
+    "cfs_dec_1x1": functools.partial(CFS, sides=("decoder",)),
+    **{f"head_{head}": functools.partial(HeadOnCells, head) for head in REGISTRY},
+}
+
+__all__ = ["Detector", "create", "names"]
+
+
+def names() -> tuple[str, ...]:
+    """The names of all detectors."""
+    return tuple(_FACTORIES)
+
+
+def create(name: str, **options) -> Detector:
+    """A detector that is not fitted yet.
+
+    Args:
+        name: one of ``names()``.
+        options: of this detector, such as draws, lam, cells.
+
+    Raises:
+        CFSError: an unknown name or option, or one that is missing.
+    """
+    if name not in _FACTORIES:
+        raise CFSError(f"A detector must be one of {', '.join(_FACTORIES)}. Got {name!r} instead.")
+    signature = inspect.signature(_FACTORIES[name])
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        raise CFSError(f"{name}: {error}. Its options are: {', '.join(signature.parameters)}.") from error
+    detector = _FACTORIES[name](**options)
+    detector.name = name
+    return detector

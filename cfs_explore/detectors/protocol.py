@@ -1,0 +1,122 @@
+"""What every detector is, and how one reads images."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, Self
+
+import numpy as np
+
+from cfs_explore.contracts import Cost
+from cfs_explore.errors import CFSError
+
+if TYPE_CHECKING:
+    from cfs_explore.backbones.base import Backbone
+    from cfs_explore.readings.protocol import Reading
+
+
+class Detector(Protocol):
+    """Readings of a backbone, a model of ID-train's, and a score.
+
+    Attributes:
+        name: in the registry.
+        draws: noise draws per image.
+    """
+
+    name: str
+    draws: int
+
+    def readings(self, backbone: Backbone) -> Sequence[Reading]:
+        """What it reads of this backbone; they declare levels, forwards and Jacobian-vector products."""
+
+    def read(
+        self,
+        backbone: Backbone,
+        images: np.ndarray,
+        ids: Sequence[str] | None = None,
+        seed: int = 0,
+        noise: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Readings z of images, float32 (draw, image, feature)."""
+
+    def fit(self, z_train: np.ndarray) -> Self:
+        """Learn from ID-train readings (draw, image, feature)."""
+
+    def score(self, z: np.ndarray) -> np.ndarray:
+        """float64 (image,), higher = more OOD."""
+
+    def cost(self, backbone: Backbone) -> Cost:
+        """Per image, all draws (theory 19)."""
+
+
+class ReadingDetector:
+    """What detectors share: reading and cost follow from ``readings``.
+
+    Args:
+        draws: noise draws per image.
+
+    Attributes:
+        columns_: after ``read``: name -> slice of the feature axis, reading by reading and level by level.
+    """
+
+    name: str = ""
+
+    def __init__(self, draws: int = 1):
+        if draws < 1:
+            raise CFSError(f"draws must be at least 1. Got {draws} instead.")
+        self.draws = draws
+
+    def readings(self, backbone: Backbone) -> Sequence[Reading]:
+        raise NotImplementedError
+
+    def columns(self, backbone: Backbone) -> dict[str, slice]:
+        """Name, as in "up_blocks.1.resnets.1 @ 5", -> slice of the feature axis of z."""
+        found, start = {}, 0
+        for reading in self.readings(backbone):
+            for level in reading.levels:
+                for name, part in reading.columns.items():
+                    stop = start + part.stop - part.start
+                    found[f"{name} @ {level.requested:g}"], start = slice(start, stop), stop
+        return found
+
+    def read(
+        self,
+        backbone: Backbone,
+        images: np.ndarray,
+        ids: Sequence[str] | None = None,
+        seed: int = 0,
+        noise: np.ndarray | None = None,
+        *,
+        batch_size: int | None = None,
+        precision: str = "fp32",
+    ) -> np.ndarray:
+        """Readings of an array of images.
+
+        Args:
+            backbone: from ``load_backbone``.
+            images: float (n, *image_shape) in [-1, 1].
+            ids: that key the noise, with ``seed``; None derives them from the pixels, as ``cfs.extract`` does.
+            noise: given noise (draws, n, *input_shape) instead.
+            batch_size, precision: as for ``cfs.extract``.
+
+        Returns:
+            float32 (draw, image, feature).
+        """
+        from cfs_explore.readings.arrays import blocks
+        from cfs_explore.readings.loop import Reader
+
+        parts = []
+        for reading in self.readings(backbone):
+            reader = Reader(backbone, reading, batch_size=batch_size, precision=precision)
+            found = [block for _, block in blocks(reader, images, self.draws, seed, noise, ids)]
+            z = np.concatenate(found, axis=2).transpose(1, 2, 0, 3)  # (draw, image, level, feature)
+            parts.append(z.reshape(*z.shape[:2], -1).astype(np.float32))
+        self.columns_ = self.columns(backbone)
+        return np.concatenate(parts, axis=2)
+
+    def cost(self, backbone: Backbone) -> Cost:
+        """Per image, all draws (theory 19)."""
+        costs = [reading.cost.times(len(reading.levels) * self.draws) for reading in self.readings(backbone)]
+        return functools.reduce(operator.add, costs)
