@@ -15,6 +15,8 @@ from cfs_explore import bundles
 from cfs_explore.errors import CFSError
 from cfs_explore.store import open_run
 
+pytestmark = pytest.mark.slow
+
 ODD = st.one_of(
     st.none(),
     st.booleans(),
