@@ -20,7 +20,7 @@ app: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 10 --durations-min 5
 
 test-fast: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """Printed intervals cover the truth: simulations over AUROC, numbers of images, ties and groups (theory 27, 28).
 
-Nominal 95 %. A slow test, marked ``simulation``; the limits leave room for three standard errors of the simulation.
+Nominal 95 %. Marked ``simulation``; the limits leave room for three standard errors of the simulation.
 """
 
 import numpy as np
