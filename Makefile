@@ -1,21 +1,30 @@
 # make app: set up and open the app.  make test: set up and run the tests.  Both work again when run twice.
+# make test-fast: the tests of a daily round, without those that are marked browser, simulation or slow.
 # make app PORT=8600 ADDRESS=0.0.0.0: at this port, for the whole network.  By default for this computer only, at the
 # first free port from 8501 on.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that share the tests; each runs its networks on one thread.
+WORKERS ?= 2
+# Every process would compile its sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 FAMILIES := ddpm edm uvit
 PINS := --universal --python-version 3.11 --generate-hashes -q
 
-.PHONY: app test lint lock bundle cifar10 screenshots bench clean
+.PHONY: app test test-fast lint lock bundle cifar10 screenshots bench clean
 
 app: $(VENV)/.ready
 	$(BIN)/cfs-explore app $(if $(PORT),--port $(PORT)) $(if $(ADDRESS),--address $(ADDRESS))
 
 test: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations 10 --durations-min 5
+
+test-fast: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not browser and not simulation and not slow"
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) scripts/setup_env.py requirements.txt

@@ -107,7 +107,7 @@ def wait_for(url: str, seconds: float = 60, pause: float = 0.02) -> None:
             time.sleep(pause)
 
 
-def settle(page: Page, seconds: float = 60) -> None:
+def settle(page: Page, seconds: float = 120) -> None:
     """Until the page is drawn, and still is after two frames.
 
     Raises:

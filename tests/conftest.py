@@ -6,6 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
+# Small networks, and processes beside each other, are fastest on one thread; numpy and torch ask when they load.
+os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}  # numba tells its number to torch, too
+
 import numpy as np
 import pytest
 
@@ -25,17 +28,16 @@ TINY_UNET = {
 
 @pytest.fixture(scope="session", autouse=True)
 def _small_and_private(tmp_path_factory):
-    """Runs and locks of the tests stay in a temporary folder; small networks are fastest on one thread.
+    """Runs and locks of the tests stay in a temporary folder.
 
     No test takes what another one measured, or it could not tell whether measuring again gives the same.
     """
     patch = pytest.MonkeyPatch()
     patch.setenv("CFS_EXPLORE_RUNS", str(tmp_path_factory.mktemp("runs")))
     patch.setenv("CFS_EXPLORE_CACHE_GB", "0")
-    patch.setenv("OMP_NUM_THREADS", "1")
-    patch.setenv("NUMBA_NUM_THREADS", "1")  # numba tells its number to torch, too
     patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # cfs-explore by its name
     patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # processes that tests start import three times faster
+    patch.setattr(os, "fsync", lambda number: None)  # no test cuts the power; a third of a tiny run waits for the disk
     yield
     patch.undo()
 

@@ -38,7 +38,6 @@ def wait_for_query(page, **values: str) -> None:
     page.wait_for_function(
         "(want) => Object.entries(want).every(([k, v]) => new URLSearchParams(location.search).get(k) === v)",
         arg=values,
-        timeout=20_000,
     )
 
 

@@ -1,4 +1,4 @@
-"""One server and one headless browser for all browser tests; each test is a new visitor."""
+"""One server and one headless browser for all browser tests of a process; each test is a new visitor."""
 
 import io
 import zipfile
@@ -10,6 +10,9 @@ from PIL import Image, ImageDraw
 
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
+
+#: Milliseconds that a test waits where it names no others: the other core may be busy.
+PATIENCE = 90_000
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +27,9 @@ def address():
 @pytest.fixture(scope="session")
 def browser():
     import app_browser
+    from playwright.sync_api import expect
 
+    expect.set_options(timeout=PATIENCE)
     with app_browser.headless_browser() as found:
         yield found
 
@@ -36,6 +41,7 @@ def visitor(browser, address):
 
     def open_page(width: int = 1440, **options):
         pages.append(browser.new_page(viewport={"width": width, "height": 1000}, accept_downloads=True, **options))
+        pages[-1].set_default_timeout(PATIENCE)
         browser_steps.watch(pages[-1], strangers, failures)
         return pages[-1]
 

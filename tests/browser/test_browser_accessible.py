@@ -124,7 +124,7 @@ def test_a_popover_opens_serves_and_closes_by_the_keyboard(browser, address, nam
         if wanted.evaluate("(button) => button === document.activeElement"):
             break
     page.keyboard.press("Escape")
-    wanted.wait_for(state="hidden", timeout=30_000)
+    wanted.wait_for(state="hidden")
     assert opener.evaluate("(button) => button === document.activeElement")
     page.close()
 

@@ -79,7 +79,7 @@ def test_a_click_opens_a_map(page, address):
     open_list(page, address, words="narrow")
     click_row(page, 0)
     page.get_by_role("button", name="Open map").click()
-    page.get_by_role("heading", name="Where does the signal live?").wait_for(timeout=30_000)
+    page.get_by_role("heading", name="Where does the signal live?").wait_for()
     assert query(page)["run"] == "digits-narrow"
 
 
@@ -87,7 +87,7 @@ def test_two_ticks_compare(page, address):
     open_list(page, address, words="photo patches")
     for position in (0, 1):
         click_row(page, position, TICK)
-    page.get_by_role("heading", name="2 explorations").wait_for(timeout=30_000)
+    page.get_by_role("heading", name="2 explorations").wait_for()
     page.get_by_role("button", name="Compare side by side").click()
     page.get_by_role("heading", name=re.compile("minus")).wait_for(timeout=60_000)
     assert {query(page)["run"], query(page)["protocol_against"]} == {"digits", "digits-narrow"}
@@ -112,23 +112,23 @@ def test_download_import_rename_and_delete(page, address, tmp_path):
     menu(page, "rename")
     page.get_by_label("New name").fill("Taken over")
     page.get_by_role("button", name="Rename").last.click()
-    page.get_by_role("heading", name="Taken over").wait_for(timeout=30_000)
+    page.get_by_role("heading", name="Taken over").wait_for()
     page.goto(f"{address}/map?run={run}")
-    page.get_by_role("heading", name="Where does the signal live?").wait_for(timeout=30_000)
+    page.get_by_role("heading", name="Where does the signal live?").wait_for()
 
     open_list(page, address, words="taken over")
     click_row(page, 0)
     menu(page, "delete")
-    page.get_by_text("There is no way back").wait_for(timeout=30_000)
+    page.get_by_text("There is no way back").wait_for()
     page.get_by_role("button", name="Delete for good").click()
-    page.get_by_text("No exploration has all of these words").wait_for(timeout=30_000)
+    page.get_by_text("No exploration has all of these words").wait_for()
 
 
 def test_a_zip_of_something_else_is_refused(page, address, pictures):
     open_list(page, address)
     bring(page, pictures)
-    page.get_by_text("circles.zip was not imported").wait_for(timeout=30_000)
-    page.get_by_text("is no file of an exploration").wait_for(timeout=30_000)
+    page.get_by_text("circles.zip was not imported").wait_for()
+    page.get_by_text("is no file of an exploration").wait_for()
 
 
 def test_hostile_texts_do_nothing(page, address, packed, tmp_path):
@@ -151,7 +151,7 @@ def test_hostile_texts_do_nothing(page, address, packed, tmp_path):
     bring(page, path)
     page.get_by_role("heading", name="Digits (narrow network)").wait_for(timeout=60_000)
     run = shown_id(page)
-    page.get_by_text("<b>bold</b>").filter(visible=True).first.wait_for(timeout=30_000)  # not in the grid
+    page.get_by_text("<b>bold</b>").filter(visible=True).first.wait_for()  # not in the grid
     for place in ("explorations", "", "map", "protocol"):
         page.goto(f"{address}/{place}?run={run}")
         app_browser.settle(page)
@@ -167,17 +167,17 @@ def test_strangers_see_their_own(strangers, visitor, packed):
     open_list(first, strangers)
     bring(first, packed)
     first.get_by_role("heading", name="Digits (narrow network)").wait_for(timeout=60_000)
-    first.get_by_text("only you see yours").wait_for(timeout=30_000)
+    first.get_by_text("only you see yours").wait_for()
     app_browser.settle(first)
     run, kept = shown_id(first), first.url
     bundled = len(find_runs(BUNDLES))
     assert run in query(first)["mine"].split(".")
-    first.get_by_text("its backbone and images are not on this server").wait_for(timeout=30_000)
+    first.get_by_text("its backbone and images are not on this server").wait_for()
 
     open_list(second, strangers)
-    second.get_by_text(f"{bundled} explorations").wait_for(timeout=30_000)
+    second.get_by_text(f"{bundled} explorations").wait_for()
     second.goto(kept)
-    second.get_by_text(f"{bundled + 1} explorations").wait_for(timeout=30_000)
+    second.get_by_text(f"{bundled + 1} explorations").wait_for()
     second.goto(f"{strangers}/map?run=../{run}")
     app_browser.settle(second)
     assert query(second)["run"] == "digits"

@@ -64,7 +64,7 @@ def test_a_map_grows_is_clicked_and_kept(page, address, long_run):
     first = shown(page)
     x, y = app_browser.cell_position(page, "growing_map", 5 * 29 + 3)
     page.mouse.click(x, y)
-    page.get_by_role("heading", name=re.compile(r"down0.downsample.*-1\.0|.*−1\.0")).wait_for(timeout=30_000)
+    page.get_by_role("heading", name=re.compile(r"down0.downsample.*-1\.0|.*−1\.0")).wait_for()
     heading = page.get_by_role("heading", level=3).last.inner_text()
 
     page.evaluate(RECORD)
@@ -89,4 +89,4 @@ def test_a_map_grows_is_clicked_and_kept(page, address, long_run):
     kept = open_run(long_run)
     assert first < kept.entry("ood", "letters").count < 2000 and growing_map(long_run) is None
     page.get_by_text(re.compile(r"^\d+ warnings?$")).click()
-    page.get_by_text(re.compile("of 2,000 images were measured, drawn at random")).wait_for(timeout=30_000)
+    page.get_by_text(re.compile("of 2,000 images were measured, drawn at random")).wait_for()

@@ -35,7 +35,7 @@ def test_from_start_to_the_map(page, address):
     page.goto(address)
     app_browser.settle(page)
     page.get_by_role("button", name="Open the map").first.click()
-    page.get_by_role("heading", name="Where does the signal live?").wait_for(timeout=30_000)
+    page.get_by_role("heading", name="Where does the signal live?").wait_for()
     app_browser.settle(page)
     assert page.locator(".st-key-map .js-plotly-plot").count() == 1
 
@@ -47,7 +47,7 @@ def test_click_a_cell_then_compose(page, address, digits):
     page.mouse.click(*app_browser.cell_position(page, "map", first))
     names = cell_names(digits)
     wait_for_query(page, cell=names[first])
-    page.get_by_role("heading", name=cell_name(digits, first)).wait_for(timeout=30_000)
+    page.get_by_role("heading", name=cell_name(digits, first)).wait_for()
     app_browser.settle(page)
 
     page.get_by_role("radio", name="composes a detector").click()
@@ -83,7 +83,7 @@ def test_hover_tells_the_numbers(page, address, digits):
     app_browser.settle(page)
     index = 2 * 29 + 10
     page.mouse.move(*app_browser.cell_position(page, "map", index))
-    text = page.locator(".st-key-map .hoverlayer").text_content(timeout=10_000)
+    text = page.locator(".st-key-map .hoverlayer").text_content()
     row = digits.auroc_map("letters").iloc[index]
     for wanted in (f"{row.auroc:.3f}", f"{row.auroc_lo:.3f}", str(row.n_id), str(row.n_ood), row.tap, "4.99", "5"):
         assert wanted in text
@@ -114,7 +114,7 @@ def test_while_a_file_is_made_its_button_says_so_and_the_page_goes_on(page, addr
     button = page.get_by_role("button", name="PDF")
     with page.expect_download(timeout=60_000):
         button.click()
-        page.locator("[data-testid=stDownloadButton] button:disabled").wait_for(timeout=10_000)
+        page.locator("[data-testid=stDownloadButton] button:disabled").wait_for()
         said = page.evaluate(
             """() => getComputedStyle(
               document.querySelector('[data-testid=stDownloadButton] button:disabled'), '::after').content"""

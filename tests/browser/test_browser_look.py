@@ -37,14 +37,14 @@ def test_a_folder_with_classes_is_looked_at(visitor, address, pets, width, schem
     app_browser.settle(page)
     switch_to_folder(page)
     page.set_input_files("input[type=file]", pets)
-    page.get_by_text("pets · 23 images").wait_for(timeout=30_000)
+    page.get_by_text("pets · 23 images").wait_for()
     strip = page.locator(".cfs-strip img")
-    strip.first.wait_for(timeout=30_000)
+    strip.first.wait_for()
     assert strip.count() == 12 and all(image.get_attribute("alt") for image in strip.all())
-    page.get_by_text("pets differs from the ID set in codec (all JPEG").wait_for(timeout=30_000)  # unasked
+    page.get_by_text("pets differs from the ID set in codec (all JPEG").wait_for()  # unasked
     page.get_by_text("Name, number, details").click()
     sheet = page.locator(".cfs-sheet img")
-    sheet.first.wait_for(timeout=30_000)
+    sheet.first.wait_for()
     app_browser.settle(page)
     assert sheet.count() == 23 and all(
         image.get_attribute("alt").split("/")[0] in ("cat", "dog") for image in sheet.all()
@@ -62,14 +62,14 @@ def test_the_strip_scrolls_by_keys(visitor, address, pets):
     switch_to_folder(page)
     page.set_input_files("input[type=file]", pets)
     strip = page.locator(".cfs-strip")
-    strip.wait_for(timeout=30_000)
+    strip.wait_for()
     app_browser.settle(page)
     assert strip.get_attribute("aria-label") == "Some images of pets"
     strip.focus()
     assert page.evaluate("document.activeElement.className") == "cfs-strip"
     for _ in range(5):
         page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('.cfs-strip').scrollLeft > 0", timeout=10_000)
+    page.wait_for_function("document.querySelector('.cfs-strip').scrollLeft > 0")
 
 
 def test_a_photograph_from_a_phone_is_turned_and_warned_of(visitor, address, tmp_path):
@@ -84,9 +84,9 @@ def test_a_photograph_from_a_phone_is_turned_and_warned_of(visitor, address, tmp
     image = page.locator(".cfs-strip img")
     image.wait_for(timeout=60_000)
     assert image.evaluate("each => each.naturalHeight > each.naturalWidth")
-    page.get_by_text("A single picture: the map can only say where it ranks").wait_for(timeout=30_000)
-    page.get_by_text("far larger than the input (3000x4000 to 32x32)").wait_for(timeout=30_000)
-    page.get_by_text("its input is in colour like your pictures").wait_for(timeout=30_000)
+    page.get_by_text("A single picture: the map can only say where it ranks").wait_for()
+    page.get_by_text("far larger than the input (3000x4000 to 32x32)").wait_for()
+    page.get_by_text("its input is in colour like your pictures").wait_for()
     assert page.get_by_role("button", name="Start", exact=True).is_enabled()
 
 
@@ -94,17 +94,17 @@ def test_a_proposal_changes_with_the_pictures_until_the_visitor_chooses(visitor,
     page = visitor()
     page.goto(f"{address}/new?run=digits")
     app_browser.settle(page)
-    page.get_by_text("it is the backbone of the open exploration").wait_for(timeout=30_000)
+    page.get_by_text("it is the backbone of the open exploration").wait_for()
     page.set_input_files("input[type=file]", [*(pets / "cat").iterdir()])
-    page.get_by_text("since its input is in colour like your pictures").wait_for(timeout=30_000)
+    page.get_by_text("since its input is in colour like your pictures").wait_for()
     app_browser.settle(page)
     backbone = page.get_by_role("combobox", name="Backbone")
     assert backbone.input_value() == "cifar10-ddpm, 32×32 colour"
     backbone.click()
     page.get_by_text("digits-narrow, 16×16 grey").click()
-    page.get_by_text("Your pictures: colour to grey, 30x20 cut and scaled to 16x16.").wait_for(timeout=30_000)
+    page.get_by_text("Your pictures: colour to grey, 30x20 cut and scaled to 16x16.").wait_for()
     page.get_by_role("button", name="Take the proposed one").click()
-    page.get_by_text("since its input is in colour like your pictures").wait_for(timeout=30_000)
+    page.get_by_text("since its input is in colour like your pictures").wait_for()
     app_browser.settle(page)
     assert backbone.input_value() == "cifar10-ddpm, 32×32 colour"
 
@@ -118,12 +118,12 @@ def test_files_then_a_folder_are_two_sets(visitor, address, pets, tmp_path):
     page.goto(f"{address}/new")
     app_browser.settle(page)
     page.set_input_files("input[type=file]", tmp_path / "dots.zip")
-    page.get_by_text("A single picture: the map").wait_for(timeout=30_000)
+    page.get_by_text("A single picture: the map").wait_for()
     switch_to_folder(page)
     page.set_input_files("input[type=file]", pets)
-    page.get_by_text("pets · 23 images").wait_for(timeout=30_000)
+    page.get_by_text("pets · 23 images").wait_for()
     app_browser.settle(page)
     page.get_by_text("More", exact=True).click()
     assert page.get_by_role("textbox", name="Name of the exploration").input_value() == "pets + dots"
     page.get_by_role("button", name="Take out").click()
-    page.get_by_text("A single picture: the map").wait_for(state="detached", timeout=30_000)
+    page.get_by_text("A single picture: the map").wait_for(state="detached")

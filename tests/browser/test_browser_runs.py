@@ -30,7 +30,7 @@ def choose_diagnostics(page, label: str) -> None:
     choice = page.locator(".st-key-new_diagnostics").get_by_text(label, exact=True)
     if not choice.is_visible():
         page.locator("[data-testid=stMain] summary").filter(has_text="More").last.click()
-    choice.click(timeout=30_000)
+    choice.click()
     app_browser.settle(page)
 
 
@@ -38,7 +38,7 @@ def press_start(page) -> str:
     """Start; gives the address of the run."""
     page.locator(".cfs-strip img").first.wait_for(timeout=60_000)
     page.get_by_role("button", name="Start", exact=True).click()  # before the speed is known, too
-    page.wait_for_url("**/new?*job=*", timeout=30_000)
+    page.wait_for_url("**/new?*job=*")
     return page.url
 
 
@@ -51,12 +51,12 @@ def open_map(page) -> None:
     if not heading.is_visible():
         with contextlib.suppress(TimeoutError):  # it ended meanwhile
             button.click(timeout=5_000)
-    page.wait_for_url("**/map?*", timeout=30_000)
+    page.wait_for_url("**/map?*")
     heading.wait_for(timeout=60_000)
 
 
 def cancel(page) -> None:
-    page.get_by_role("button", name="Cancel").click(timeout=30_000)
+    page.get_by_role("button", name="Cancel").click()
     page.get_by_text("Cancelled. What was measured is kept.").wait_for(timeout=60_000)
 
 
@@ -67,7 +67,7 @@ def leave_nothing_running(page, job: str) -> None:
     heading, told = page.get_by_role("heading", name=MAP), page.get_by_text("Cancelled. What was measured is kept.")
     button.or_(heading).first.wait_for(timeout=60_000)
     if button.is_visible():
-        button.click(timeout=30_000)
+        button.click()
         told.or_(heading).first.wait_for(timeout=60_000)
 
 
@@ -75,17 +75,17 @@ def test_upload_run_and_reach_the_new_map(page, address, pictures):
     from playwright.sync_api import expect
 
     upload(page, address, pictures)
-    page.get_by_text("31 images, 1 file left out").wait_for(timeout=30_000)
+    page.get_by_text("31 images, 1 file left out").wait_for()
     page.get_by_text("More", exact=True).click()
     name = page.get_by_role("textbox", name="Name of the exploration")
-    expect(name).to_have_value("circles", timeout=30_000)
+    expect(name).to_have_value("circles")
     page.get_by_text("CFS(1x2): one encoder and one decoder tap").click()
     job = press_start(page)
     open_map(page)  # while the diagnostics go on
     app_browser.settle(page)
     assert query(page)["run"].startswith("circles-")
     page.get_by_text(re.compile(r"^\d+ warnings?$")).click()
-    page.get_by_text("circles/broken.png").wait_for(timeout=30_000)
+    page.get_by_text("circles/broken.png").wait_for()
 
     leave_nothing_running(page, job)
 
@@ -96,7 +96,7 @@ def test_leave_a_run_come_back_cancel_and_go_on(visitor, address, pictures):
     page.get_by_text(re.compile("About .* forwards")).wait_for(timeout=120_000)
     choose_diagnostics(page, "Everything")  # so that it does not end meanwhile
     job = press_start(page)
-    page.get_by_role("heading", name="circles").wait_for(timeout=30_000)
+    page.get_by_role("heading", name="circles").wait_for()
     page.get_by_text(PROGRESS).wait_for(timeout=120_000)
     page.goto("about:blank")
 
@@ -105,7 +105,7 @@ def test_leave_a_run_come_back_cancel_and_go_on(visitor, address, pictures):
     other.get_by_text(PROGRESS).wait_for(timeout=60_000)
     cancel(other)
     other.reload()
-    other.get_by_role("button", name="Go on").click(timeout=30_000)
+    other.get_by_role("button", name="Go on").click()
     open_map(other)
     app_browser.settle(other)
     assert query(other)["run"].startswith("circles-")
@@ -122,7 +122,7 @@ def test_a_missing_diagnostic_is_one_click_away_and_leads_back(page, address, pi
     page.get_by_text("made without the stage Separation").wait_for(timeout=60_000)
     page.get_by_role("button", name=re.compile("Compute everything that is missing")).wait_for()
     page.get_by_role("button", name="Compute it (a few seconds)").click()
-    page.wait_for_url("**/new?*job=*", timeout=30_000)
+    page.wait_for_url("**/new?*job=*")
     page.wait_for_url("**/separation?*", timeout=120_000)
     page.locator(".st-key-separation_scatter .main-svg").first.wait_for(timeout=60_000)
 
@@ -132,7 +132,7 @@ def test_files_that_are_no_images_are_named_and_stop_the_start(page, address, tm
     with zipfile.ZipFile(tmp_path / "notes.zip", "w") as archive:
         archive.writestr("readme.txt", "no picture")
     upload(page, address, tmp_path / "torn.zip", tmp_path / "notes.zip")
-    page.get_by_text("torn.zip is not a readable zip archive").wait_for(timeout=30_000)
-    page.get_by_text("no images in notes.zip").wait_for(timeout=30_000)
+    page.get_by_text("torn.zip is not a readable zip archive").wait_for()
+    page.get_by_text("no images in notes.zip").wait_for()
     assert ".uploads" not in page.locator("[data-testid=stMain]").inner_text()  # where the server keeps them
     assert page.get_by_role("button", name="Start", exact=True).is_disabled()

@@ -22,9 +22,7 @@ def region(page):
 
 def wait_for_step(page, number: int) -> None:
     wait_for_query(page, tour=str(number), run="digits")
-    page.get_by_role("heading", name=f"{STEPS[number - 1].title} · step {number} of {len(STEPS)}").wait_for(
-        timeout=30_000
-    )
+    page.get_by_role("heading", name=f"{STEPS[number - 1].title} · step {number} of {len(STEPS)}").wait_for()
     app_browser.settle(page, 180)  # the first visit of the probe loads the network
 
 
@@ -53,7 +51,7 @@ def test_the_keyboard_walks_through_every_step(page, address):
         if number < len(STEPS):
             press(page, "Next step")
     press(page, "Finish")
-    page.get_by_role("button", name="Take the tour").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Take the tour").wait_for()
     app_browser.settle(page)
     assert "tour" not in query(page) and region(page).count() == 0
 
@@ -75,19 +73,19 @@ def test_strolling_leaving_and_going_back_in_the_browser(page, address):
     page.goto(f"{address}/stability?run=digits&tour=8")
     wait_for_step(page, 8)
     page.get_by_role("link", name="Protocol", exact=True).click()
-    page.get_by_text("This step is on the page Stability.").wait_for(timeout=30_000)
+    page.get_by_text("This step is on the page Stability.").wait_for()
     app_browser.settle(page)
     press(page, "Go to this step")
     wait_for_step(page, 8)
     press(page, "Next step")
     wait_for_step(page, 9)
     page.go_back()  # Streamlit writes the next step's address on this page first, then opens that page
-    page.get_by_text("This step is on the page Controls.").wait_for(timeout=30_000)
+    page.get_by_text("This step is on the page Controls.").wait_for()
     app_browser.settle(page)
     page.go_back()
     wait_for_step(page, 8)
     press(page, "Leave")
-    region(page).wait_for(state="detached", timeout=30_000)
+    region(page).wait_for(state="detached")
     app_browser.settle(page)
     assert "tour" not in query(page)
     page.get_by_role("link", name="Start", exact=True).click()
@@ -100,10 +98,10 @@ def test_words_open_by_the_keyboard(page, address):
     wait_for_step(page, 10)
     assert region(page).locator("abbr").first.get_attribute("title").startswith("One plus the number")
     press(page, "Words")
-    page.get_by_text("In this step").wait_for(timeout=20_000)
+    page.get_by_text("In this step").wait_for()
     assert page.get_by_text("One plus the number of ID-test images that score at least as high").is_visible()
     page.keyboard.press("Escape")
-    page.get_by_text("In this step").wait_for(state="hidden", timeout=20_000)
+    page.get_by_text("In this step").wait_for(state="hidden")
 
 
 @pytest.mark.parametrize(("number", "scheme"), [(3, "light"), (9, "dark")])

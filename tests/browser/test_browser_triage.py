@@ -39,7 +39,7 @@ def shown(page) -> list[str]:
 
 
 def wait_for_heading(page, count: int) -> None:
-    page.get_by_role("heading", name=f"Flagged images ({count})", exact=True).wait_for(timeout=20_000)
+    page.get_by_role("heading", name=f"Flagged images ({count})", exact=True).wait_for()
     app_browser.settle(page)
 
 
@@ -56,7 +56,7 @@ def test_the_keyboard_moves_the_threshold_and_the_pictures_follow(page, address,
         assert 0 < len(expected) <= 30 and shown(page) == expected
     page.keyboard.press("Home")
     wait_for_query(page, triage_rate="0.1")
-    page.get_by_text("the smallest p-value is 1/422").wait_for(timeout=20_000)
+    page.get_by_text("the smallest p-value is 1/422").wait_for()
     app_browser.settle(page)
     assert shown(page) == []
 
@@ -83,7 +83,7 @@ def test_a_click_opens_the_image_and_the_keys_walk_on(page, address, digits):
     app_browser.settle(page)
     chosen = shown(page)[2]
     page.locator(".st-key-triage_flagged a").nth(2).click()
-    page.get_by_role("heading", name="What is unusual about this image?").wait_for(timeout=30_000)
+    page.get_by_role("heading", name="What is unusual about this image?").wait_for()
     app_browser.settle(page)
     rows = digits.images("ood", "letters")
     place = int((rows["image_id"] == chosen).argmax())
@@ -98,7 +98,7 @@ def test_a_click_opens_the_image_and_the_keys_walk_on(page, address, digits):
     wait_for_query(page, image=chosen, cell=cell_names(digits)[50])
     app_browser.settle(page)
     page.get_by_role("link", name="Triage of this set").click()
-    page.get_by_role("heading", name="Which images stand out?").wait_for(timeout=30_000)
+    page.get_by_role("heading", name="Which images stand out?").wait_for()
     app_browser.settle(page)
     assert query(page)["ood"] == "letters" and shown(page)[2] == chosen
 

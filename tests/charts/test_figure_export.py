@@ -1,6 +1,4 @@
 import re
-import subprocess
-import sys
 import time
 
 import pytest
@@ -98,9 +96,7 @@ def test_the_browser_is_kept_between_images(detectors):
     fig = detector_dots_chart(detectors)
     export_bytes(fig, "svg")
     first = RENDERER._kaleido
-    start = time.perf_counter()
     export_bytes(fig, "svg")
-    assert time.perf_counter() - start < 5
     assert RENDERER._kaleido is first
 
 
@@ -129,8 +125,3 @@ def test_without_a_browser_the_error_says_how_to_get_one(monkeypatch, frame):
 def test_unknown_format_is_refused(frame):
     with pytest.raises(FigureExportError, match="eps"):
         export_bytes(auroc_map_chart(frame), "eps")
-
-
-def test_figures_load_without_torch_and_streamlit():
-    code = "import sys, cfs_explore.charts; print(sorted({'torch', 'streamlit', 'kaleido'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

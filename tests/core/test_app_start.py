@@ -15,6 +15,8 @@ import pytest
 from cfs_explore.cli import main
 from cfs_explore.ui import server
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 OURS = ("-m", "cfs_explore", "app")
 STREAMLITS = ("-m", "streamlit", "run", str(PROJECT / "app.py"), "--server.headless", "false")

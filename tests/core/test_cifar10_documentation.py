@@ -9,6 +9,8 @@ from cfs_explore.locations import BUNDLES
 from cfs_explore.reports import claims
 from cfs_explore.store import open_run
 
+pytestmark = pytest.mark.slow
+
 TEXT = (Path(__file__).parents[2] / "docs" / "cifar10.md").read_text()
 PROSE = " ".join(TEXT.split())
 NAMES = sorted(path.parent.name for path in BUNDLES.glob("cifar10-*/manifest.json"))

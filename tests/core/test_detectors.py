@@ -13,7 +13,7 @@ from cfs_explore.errors import CFSError
 from cfs_explore.heads import REGISTRY
 from cfs_explore.locations import BUNDLES
 from cfs_explore.probe.inputs import stored_image
-from cfs_explore.scoring import Moments
+from cfs_explore.scoring import Moments, feature_columns
 from cfs_explore.store import open_run
 
 #: What "cfs" cannot do without.
@@ -40,11 +40,7 @@ def letters(run):
 
 def moments_of(run, backbone, detector) -> Moments:
     """The run's ID-train moments of the features that a detector reads, in its order."""
-    stored, places = Moments.from_arrays(run.moments("id_train")), {}
-    start = 0
-    for tap in run.taps:
-        places[tap.name] = slice(start, start + 2 * tap.channels)
-        start += 2 * tap.channels
+    stored, places = run.moments("id_train"), feature_columns(run.taps)
     requested = [level.requested for level in run.levels]
     parts = [
         (requested.index(float(lam)), places[tap])

@@ -8,6 +8,8 @@ import pytest
 
 from cfs_explore.locations import PROJECT
 
+pytestmark = pytest.mark.slow
+
 LESSON = (PROJECT / "docs" / "lesson.md").read_text()
 
 

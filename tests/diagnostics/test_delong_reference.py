@@ -12,6 +12,7 @@ from cfs_explore.diagnostics import (
     paired_auroc_difference,
     placements,
 )
+from cfs_explore.diagnostics.excess import Placed, paired_interval
 
 
 def slow_placements(id_row, ood_row):
@@ -152,13 +153,15 @@ def test_paired_difference_against_the_definition():
 def test_paired_false_positive_rate():
     """Two scores that are equally good: 5 % of the tests reject."""
     rng = np.random.default_rng(7)
-    rejected = []
-    for _ in range(600):
-        (id_a, id_b), (ood_a, ood_b) = correlated(rng, 90, 0.0), correlated(rng, 110, 0.8)
-        difference = paired_auroc_difference(id_a, ood_a, id_b, ood_b)
-        assert (difference.p_value < 0.05) == (not difference.lo <= 0 <= difference.hi)
-        rejected.append(difference.p_value < 0.05)
-    assert 0.025 <= np.mean(rejected) <= 0.075
+    samples = [(correlated(rng, 90, 0.0), correlated(rng, 110, 0.8)) for _ in range(600)]
+    ids, oods = (np.stack(part, axis=1) for part in zip(*samples, strict=True))  # (score, sample, image)
+    first, second = (Placed.of(*rows) for rows in zip(ids, oods, strict=True))
+    difference = first.minus(second).judged
+    lo, hi, p = paired_interval(first.judged, second.judged, difference.var, *first.independent)
+    assert ((p < 0.05) == ((lo > 0) | (hi < 0))).all()
+    assert 0.025 <= (p < 0.05).mean() <= 0.075
+    single = paired_auroc_difference(ids[0][0], oods[0][0], ids[1][0], oods[1][0])
+    assert single == pytest.approx((difference.auroc[0], lo[0], hi[0], p[0]), abs=1e-9)
 
 
 def test_paired_difference_without_variance():

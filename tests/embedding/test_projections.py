@@ -26,6 +26,7 @@ def test_pca_of_images_that_are_all_the_same_explains_nothing():
     assert np.allclose(found.fitted, 0) and found.explained == (0, 0)
 
 
+@pytest.mark.slow
 def test_umap_repeats_itself_and_places_others_one_by_one_set(clouds):
     first, second = project(clouds[0], UMAP), project(clouds[0], UMAP)
     assert np.array_equal(first.fitted, second.fitted)
@@ -37,6 +38,7 @@ def test_umap_repeats_itself_and_places_others_one_by_one_set(clouds):
     assert first.transform(clouds[1][:1]).shape == (1, 2)
 
 
+@pytest.mark.slow
 def test_umap_listens_to_its_settings(clouds):
     fitted = project(clouds[0], UMAP).fitted
     for other in (
@@ -47,6 +49,7 @@ def test_umap_listens_to_its_settings(clouds):
         assert not np.allclose(fitted, project(clouds[0], other).fitted)
 
 
+@pytest.mark.slow
 def test_umap_keeps_far_groups_apart():
     rng = np.random.default_rng(0)
     group = np.repeat([0, 1], 30)

@@ -62,6 +62,7 @@ def test_ood_images_move_no_id_image_and_no_other_set(digits, settings):
     assert np.array_equal(both[both["dataset"] == "letters"][["x", "y"]], one[one["dataset"] == "letters"][["x", "y"]])
 
 
+@pytest.mark.slow
 def test_umap_is_fitted_once_and_read_by_the_next_process(digits, fits):
     settings = Settings(tuple(digits.manifest.kept["taps"]), "umap")
     first = coordinates(digits, settings, ["letters"])

@@ -1,4 +1,4 @@
-"""The complementarity page's figures hold the tables' numbers, say of what, and are what the page shows."""
+"""The complementarity page's figures hold the tables' numbers and say of what."""
 
 import re
 from dataclasses import replace
@@ -6,8 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from altered_tables import with_columns
-from page_steps import open_page
-from same_as_page import assert_page_shows
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.figures.choices import choose
@@ -15,13 +13,6 @@ from cfs_explore.figures.complementarity import KINDS
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.store import open_run
 
-#: Kind -> the page's closer look and chart that show it.
-SHOWN = {
-    "complementarity-scores": ("images", "comp_scatter"),
-    "complementarity-levels": ("levels", "comp_levels"),
-    "complementarity-pairs": ("pairs", "comp_pairs"),
-    "complementarity-sets": ("sets", "comp_sets"),
-}
 FROM_TABLES = ("complementarity-pairs", "complementarity-sets")
 
 
@@ -61,24 +52,6 @@ def test_a_run_without_the_stage_says_what_to_run(kind, bare):
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in FROM_TABLES])
 def test_the_pair_is_compared_without_the_stage(kind, bare):
     assert len(make(kind, bare, choose(bare)).rows)
-
-
-@pytest.mark.parametrize("view", ["levels", "pairs", "images", "sets"])
-def test_the_page_shows_these_figures(view, digits, choices):
-    app = open_page("complementarity", run="digits", comp_view=view)
-    for kind, (where, key) in SHOWN.items():
-        if where == view:
-            assert_page_shows(app, key, make(kind, digits, choices))
-    assert set(SHOWN) == set(KINDS)
-
-
-def test_the_page_shows_the_figures_of_an_address(digits):
-    choices = choose(digits, ood="noisy", lam=1.0, pair=("conv_in", "mid.res0"), scale="s")
-    names = [digits.taps[position].name for position in choices.pair]
-    view = {"comp_level": str(choices.level), "comp_first": names[0], "comp_second": names[1], "comp_scale": "s"}
-    app = open_page("complementarity", run="digits", ood="noisy", comp_view="levels", **view)
-    for kind in ("complementarity-scores", "complementarity-levels"):
-        assert_page_shows(app, SHOWN[kind][1], make(kind, digits, choices))
 
 
 def test_scores_are_the_mean_over_draws_with_the_stages_thresholds(digits, letters, stage):

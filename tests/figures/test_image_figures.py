@@ -1,19 +1,14 @@
-"""The figures of one image hold its stored scores and snapshots, and are what the page shows."""
+"""The figures of one image hold its stored scores and snapshots."""
 
 import re
 
 import numpy as np
 import pytest
-from page_steps import open_page
-from same_as_page import assert_page_shows
 
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.image import KINDS, find
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.store import Run
-
-#: Kind -> the page's chart that shows it.
-SHOWN = {"image-map": "map_of_image", "image-detectors": "image_scores", "image-features": "image_features"}
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +37,6 @@ def test_every_figure_is_whole_and_names_the_image_in_its_file(kind, digits, let
     assert figure.stem.startswith(f"digits-letters-{first_id(digits, 'letters')}-")
     counts = f"of {digits.taps[letters.cell % 29].channels};" if kind == "image-features" else "421 ID-test images"
     assert counts in figure.caption
-
-
-def test_the_page_shows_these_figures(digits, choices):
-    app = open_page("image", run="digits")
-    for kind, key in SHOWN.items():
-        assert_page_shows(app, key, make(kind, digits, choices))
-    assert set(SHOWN) == set(KINDS)
 
 
 def test_the_map_holds_the_share_of_id_test_below(digits, letters, means):

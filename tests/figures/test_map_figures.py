@@ -1,26 +1,15 @@
-"""The map page's figures hold the tables' numbers, say of what, and are what the page shows."""
+"""The map page's figures hold the tables' numbers and say of what."""
 
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from page_steps import open_page
-from same_as_page import assert_page_shows
 
 from cfs_explore.charts import format_estimate
 from cfs_explore.figures import map as figures
 from cfs_explore.figures.choices import METRICS, choose
 from cfs_explore.figures.map import KINDS
-
-#: Kind -> the page's chart that shows it.
-SHOWN = {
-    "map-heatmap": "map",
-    "map-sets": "strip",
-    "map-detectors": "detectors",
-    "map-histogram": "cell_histogram",
-    "map-roc": "cell_roc",
-}
 
 
 @pytest.fixture(scope="module")
@@ -67,21 +56,6 @@ def test_every_figure_is_whole_and_says_of_what(kind, digits, letters):
 def test_a_map_alone_is_enough(kind, bare):
     figure = make(kind, bare, choose(bare))
     assert len(figure.rows) and figure.stem.startswith("bare-")
-
-
-def test_the_page_shows_these_figures(digits, choices):
-    app = open_page("map", run="digits")
-    for kind, key in SHOWN.items():
-        assert_page_shows(app, key, make(kind, digits, choices))
-    assert set(SHOWN) == set(KINDS)
-
-
-def test_the_page_shows_the_figures_of_an_address(digits):
-    of = {"ood": "noisy", "metric": "fpr95"}
-    app = open_page("map", run="digits", cell="30", cells="30.31.99", **of)
-    choices = replace(choose(digits, **of), cell=30, cells=(30, 31, 99))
-    for kind, key in SHOWN.items():
-        assert_page_shows(app, key, make(kind, digits, choices))
 
 
 @pytest.mark.parametrize("metric", METRICS)

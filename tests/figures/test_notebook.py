@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from cfs_explore import open_run
 from cfs_explore.charts import has_browser
@@ -20,6 +21,7 @@ def code_cells() -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
+@pytest.mark.slow
 def test_the_notebook_reproduces_the_figures_of_the_bundle(tmp_path):
     script = "\n".join(code_cells()) + "\nprint('END', figure.rows['auroc'].sum())\n"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)

@@ -9,6 +9,8 @@ from same_as_page import assert_page_shows
 from cfs_explore.figures import catalogue
 from cfs_explore.figures.choices import choose
 
+pytestmark = pytest.mark.slow
+
 _IMAGE = {"role": "ood", "set": "letters"}
 
 #: Figure, what is told, the page's address with the same, the chart's key.

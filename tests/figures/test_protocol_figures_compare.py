@@ -5,8 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from page_steps import open_page
-from same_as_page import assert_page_shows
 
 from cfs_explore.errors import RunError
 from cfs_explore.figures.catalogue import KINDS
@@ -143,17 +141,3 @@ def test_a_map_at_the_side_is_the_runs_own(narrow):
     shown = np.array(figure.chart.data[0].z, float)
     assert np.allclose(np.sort(shown[~np.isnan(shown)]), np.sort(narrow.auroc_map("letters")["auroc"]))
     assert "OOD: letters" in figure.caption and figure.stem == "digits-narrow-letters-map"
-
-
-def test_the_page_shows_these_figures(digits, narrow):
-    address = {"run": "digits", "ood": "letters", "protocol_against": "digits-narrow"}
-    app = open_page("protocol", protocol_view="compare", **address)
-    for run in (digits, narrow):
-        assert_page_shows(app, f"map_of_{run.path.name}", make("compare-map", run))
-    assert_page_shows(app, "difference_digits-narrow", make("compare-difference", digits, narrow))
-    for view, kind, key in (
-        ("levels", "protocol-curves", "protocol_curves"),
-        ("cost", "protocol-cost", "protocol_front"),
-    ):
-        app = open_page("protocol", protocol_view=view, **address)
-        assert_page_shows(app, key, make(kind, digits, narrow))

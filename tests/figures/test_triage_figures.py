@@ -1,11 +1,9 @@
-"""The triage figure holds the histograms and the threshold of the stored scores, and is what the page shows."""
+"""The triage figure holds the histograms and the threshold of the stored scores."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from page_steps import open_page
-from same_as_page import assert_page_shows
 
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.triage import KINDS
@@ -40,10 +38,6 @@ def test_histograms_and_threshold_are_those_of_the_stored_scores(digits, letters
         f"threshold {threshold:.3f} for a false-alarm rate of 5 %."
     )
     assert figure.stem == "digits-letters-triage"
-
-
-def test_the_page_shows_this_figure(digits, choices):
-    assert_page_shows(open_page("triage", run="digits"), "triage_histogram", make(digits, choices))
 
 
 @pytest.mark.parametrize(

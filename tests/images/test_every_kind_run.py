@@ -9,6 +9,8 @@ from image_kinds import KINDS, NEEDS, names_in, stacked
 
 from cfs_explore.pipeline import explore
 
+pytestmark = pytest.mark.slow
+
 
 def as_mnist(folder, out) -> dict:
     """A set that torchvision holds as an array."""

@@ -250,12 +250,12 @@ def test_what_is_wrong_inside_is_told(tmp_path, kind):
         rng = np.random.default_rng([SEED, case, list(KINDS).index(kind)])
         path = tmp_path / f"{case}.{kind}"
         path.write_bytes(makes(rng))
-        begun = time.monotonic()
+        begun = time.process_time()
         try:
             uses(path, rng)
         except Exception as error:
             raise AssertionError(f"case {case} of {kind}, seed {SEED}: {type(error).__name__}: {error}") from error
-        assert time.monotonic() - begun < 20, f"case {case} of {kind}"
+        assert time.process_time() - begun < 20, f"case {case} of {kind}"
         path.unlink()
 
 
@@ -286,7 +286,7 @@ def test_a_configuration_of_a_giant_is_refused_at_once(tmp_path, key):
     (home / "unet").mkdir(parents=True)
     (home / "unet" / "config.json").write_text(json.dumps(TINY_UNET | {"_class_name": "UNet2DModel", key: big[key]}))
     save_file(WEIGHTS, home / "unet" / "diffusion_pytorch_model.safetensors")
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(CFSError, match=r"config\.json"):
         load_backbone(home, device="cpu", schedule="ddpm-linear-1000")
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10

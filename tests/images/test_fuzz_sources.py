@@ -24,6 +24,8 @@ from watch import watched
 from cfs_explore.errors import CFSError, ImageError
 from cfs_explore.images import open_source
 
+pytestmark = pytest.mark.slow
+
 CODECS = {"png": "PNG", "jpg": "JPEG", "gif": "GIF", "bmp": "BMP", "tiff": "TIFF", "webp": "WEBP", "ppm": "PPM"}
 #: What headers lie with: sizes and counts that overflow, are negative, or are off by one.
 LIES = [0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1]

@@ -16,6 +16,8 @@ from cfs_explore.errors import SourceError
 from cfs_explore.images import open_source, unpacking
 from cfs_explore.images.decode import decode
 
+pytestmark = pytest.mark.slow
+
 GIB, PIECE = 2**30, 2**26
 PIECES = 160  # of 64 MiB: 10 GiB
 MEMBERS = 200_000

@@ -16,6 +16,8 @@ from cfs_explore.spec import RunSpec
 from cfs_explore.store import find_runs, open_run, write_json
 from cfs_explore.ui import explorations_chosen, explorations_rows
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<script>alert(1)</script> [link](http://example.org) ![i](http://example.org/i.png) \x07\x1b[31m\n# x"
 
 

@@ -13,6 +13,8 @@ from cfs_explore.locations import runs_root
 from cfs_explore.pipeline import explore
 from cfs_explore.pipeline.progress import Progress
 
+pytestmark = pytest.mark.slow
+
 #: Forwards that choose ``sparse_ed_id`` (24 images, two draws), which every run does anew.
 CHOICE = 24 * 2
 #: The forward that tells networks apart, of runs with a cache.

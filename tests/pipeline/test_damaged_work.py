@@ -10,6 +10,8 @@ from cfs_explore.pipeline import explore
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.store import SetWork
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(BaseException):
     """Stands for a kill."""

@@ -9,6 +9,8 @@ from cfs_explore.spec import RunSpec
 from cfs_explore.store import open_run
 from cfs_explore.studies import STANDARD
 
+pytestmark = pytest.mark.slow
+
 NAMES = sorted(path.parent.name for path in BUNDLES.glob("*/manifest.json"))
 
 

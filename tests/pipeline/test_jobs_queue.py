@@ -14,6 +14,8 @@ from cfs_explore.jobs import queue
 from cfs_explore.locations import runs_root
 from cfs_explore.spec import RunSpec
 
+pytestmark = pytest.mark.slow
+
 WORKER = """
 import sys, time
 from cfs_explore.jobs import queue

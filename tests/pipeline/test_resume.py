@@ -14,6 +14,8 @@ from cfs_explore.pipeline import explore
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import SetWork
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(BaseException):
     """Stands for a kill: nothing in the project may catch it."""

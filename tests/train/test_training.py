@@ -14,6 +14,8 @@ from cfs_explore.errors import SpecError
 from cfs_explore.train import TrainSpec, loop, train
 from cfs_explore.train.families import make_trainee
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = {"ddpm": "unet2d", "edm": "unet2d", "uvit": "u-vit"}
 
 
