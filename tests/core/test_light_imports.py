@@ -11,7 +11,7 @@ ROOMS = [
     ("cli contracts errors", HEAVY),
     ("diagnostics heads", ("torch", "sklearn", "scipy", "streamlit", "plotly")),
     (
-        "figures images images.prepare store levels spec scoring detectors jobs estimate locations taps.policies charts",
+        "charts detectors estimate figures images.prepare jobs levels locations scoring spec store taps.policies",
         ("torch", "diffusers", "streamlit", "sklearn", "kaleido"),
     ),
     ("embedding ui.images_view", ("torch", "sklearn", "umap", "numba")),
