@@ -1,7 +1,8 @@
 """Draws the README's picture of the architecture from the imports of the sources: `python scripts/architecture.py`.
 
 A box is a room of `cfs_explore` (a folder or a file of its own), as wide as it has code; it stands above all rooms that
-it imports. A line goes to each imported room that is not reached by way of another one.
+it imports. A line goes to each imported room that is not reached by way of another one; the lowest row has none, since
+many import it.
 """
 
 from __future__ import annotations
@@ -91,13 +92,13 @@ def draw() -> str:
         x = (_WIDTH - sum(widths) - _GAP * (len(layer) - 1)) / 2
         for room, width in zip(layer, widths, strict=True):
             place[room], x = x + width / 2, x + width + _GAP
-    height = _ROW * len(order) + 10
+    height = _ROW * len(order)
     level = {room: height - _ROW * (k + 1) for k, layer in enumerate(order) for room in layer}
     lines_drawn = [
         f'<path d="M{place[room]:.0f} {level[room] + _BOX} C{place[room]:.0f} {level[need] - 12} '
         f'{place[need]:.0f} {level[room] + _BOX + 12} {place[need]:.0f} {level[need]}"/>'
         for room, needs in sorted(edges.items())
-        for need in sorted(needs)
+        for need in sorted(needs - set(order[0]))
     ]
     boxes = [
         f'<rect x="{place[room] - _wide(room, lines[room]) / 2:.0f}" y="{level[room]}" rx="5" '

@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from urllib.parse import urlparse
 
-from cfs_explore import fetching
 from cfs_explore.backbones.weight_names import wanted_files
-from cfs_explore.download import download
 from cfs_explore.errors import BackboneError
+from cfs_explore.safe_io import fetching
+from cfs_explore.safe_io.download import download
 
 #: How the name of a file with weights by name ends, and of any checkpoint file.
 STATE_DICTS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".pt.tar", ".pth.tar", ".ckpt.tar")

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 from cfs_explore.backbones.restricted_values import Window
-from cfs_explore.bounded_reads import open_zip
+from cfs_explore.safe_io.bounded_reads import open_zip
 
 #: Values in values; networks nest about 5, and hashing takes the C stack of a thread at some 50,000 tuples.
 MOST = 20_000

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 import yaml
 
-from cfs_explore import plain_yaml
 from cfs_explore.errors import BackboneError
+from cfs_explore.safe_io import plain_yaml
 
 #: Settings that every checkpoint may have -> their type, and what is allowed.
 _OF_EVERY = dict.fromkeys(("family", "schedule", "preset", "vae", "weights"), (str, "a text")) | {

@@ -39,7 +39,7 @@ def _app(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from cfs_explore import bundles
+    from cfs_explore.explorations import bundles
     from cfs_explore.locations import locate_run
 
     bundles.export(locate_run(options.run), options.file, hide=options.hide_places)
@@ -47,7 +47,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _import(options: argparse.Namespace) -> None:
-    from cfs_explore import bundles
+    from cfs_explore.explorations import bundles
 
     print(f"Imported: {bundles.import_zip(options.file, trusted=True)}")
 

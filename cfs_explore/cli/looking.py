@@ -67,7 +67,7 @@ def _report_images(report: Callable, done: int, total: int) -> None:
 
 def _inspect(options: argparse.Namespace) -> None:
     from cfs_explore.backbones import load_backbone
-    from cfs_explore.inspect import describe_backbone
+    from cfs_explore.readings.inspect import describe_backbone
 
     choices = {key: getattr(options, key) for key in ("family", "schedule", "preset", "vae", "label", "weights")}
     backbone = load_backbone(options.path, device=options.device, **choices)
@@ -91,8 +91,8 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
+    from cfs_explore.explorations.pictures import fetch
     from cfs_explore.locations import locate_run
-    from cfs_explore.pictures import fetch
     from cfs_explore.store import open_run
 
     fetch(open_run(locate_run(options.run)), print)

@@ -76,7 +76,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _tell_left_out(path: Path) -> None:
     """A line about a run that was stopped early: how much it has, and how to measure all."""
-    from cfs_explore.missing import measured_of
+    from cfs_explore.explorations.missing import measured_of
     from cfs_explore.store import open_run
 
     found = measured_of(open_run(path))
@@ -125,8 +125,8 @@ def _named(stages: str) -> list[str]:
 
 def _tell_missing(path: Path) -> None:
     """Lines about the stages that this run lacks: their cost, and which of them lack images."""
-    from cfs_explore.absent import absent_sets, computable, explain, needed
-    from cfs_explore.missing import cost_of, missing_stages
+    from cfs_explore.explorations.absent import absent_sets, computable, explain, needed
+    from cfs_explore.explorations.missing import cost_of, missing_stages
     from cfs_explore.store import open_run
 
     run = open_run(path)

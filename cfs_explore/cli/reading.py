@@ -37,9 +37,9 @@ def _protocol(options: argparse.Namespace) -> None:
 
 
 def _claims(options: argparse.Namespace) -> None:
-    from cfs_explore.csv_export import to_csv
     from cfs_explore.locations import locate_run
     from cfs_explore.reports import claims
+    from cfs_explore.safe_io.csv_export import to_csv
     from cfs_explore.store import open_run
 
     run = open_run(locate_run(options.run))

@@ -8,9 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.captions import sample_sizes, set_size
-from cfs_explore.csv_export import to_csv
 from cfs_explore.diagnostics import Groups
 from cfs_explore.diagnostics.groups import independent, members
+from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run, evenly_spaced
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cfs_explore.errors import RunError
+from cfs_explore.explorations.missing import cost_of
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure
 from cfs_explore.figures.options import Control
-from cfs_explore.missing import cost_of
 from cfs_explore.store import Run
 from cfs_explore.studies import writer_of
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cfs_explore.bundles import names_places
 from cfs_explore.charts import short_tap_name
 from cfs_explore.charts.score_marks import score_marks_chart
 from cfs_explore.charts.theme import format_value
@@ -20,6 +19,7 @@ from cfs_explore.charts.z_bars import z_bars_chart
 from cfs_explore.contracts import Level
 from cfs_explore.diagnostics import histogram
 from cfs_explore.errors import CFSError, RunError
+from cfs_explore.explorations.bundles import names_places
 from cfs_explore.figures.choices import Choices, default_cell
 from cfs_explore.figures.figure import Figure, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from ..bounded_reads import TooManyMembersError
 from ..errors import ImageError, SourceError
+from ..safe_io.bounded_reads import TooManyMembersError
 from . import unpacking
 from .decode import MAX_ENCODED_BYTES, check_encoded_size
 from .encoded import EncodedSource

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .. import fetching
 from ..errors import ImageError, SourceError
-from ..fetching import reads_as_hub_id
+from ..safe_io import fetching
+from ..safe_io.fetching import reads_as_hub_id
 from .decode import decode
 from .encoded import EncodedSource
 from .folder import read_file

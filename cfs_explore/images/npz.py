@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..bounded_reads import open_zip
 from ..errors import SourceError
+from ..safe_io.bounded_reads import open_zip
 from .listing import printable
 from .unpacking import unpack
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SourceError
-from ..fetching import reads_as_hub_id
+from ..safe_io.fetching import reads_as_hub_id
 from .layouts import LAYOUTS
 
 #: Kind -> its options. 'builtin' has those of its set.

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from ..bounded_reads import BoundedReads
 from ..errors import ImageError, SourceError
+from ..safe_io.bounded_reads import BoundedReads
 from .archive import TOO_LARGE, ArchiveSource
 from .decode import MAX_ENCODED_BYTES
 from .listing import printable

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from .. import fetching
 from ..errors import ImageError, SourceError
+from ..safe_io import fetching
 from .decode import decode
 from .folder import read_file
 from .hub import INSTALL

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import charset_normalizer
 
-from ..bounded_reads import ENTRY, ENTRY_BYTES, DirectoryReads
+from ..safe_io.bounded_reads import ENTRY, ENTRY_BYTES, DirectoryReads
 
 _HEADER, _HEADER_SIZE = b"PK\x03\x04", 30
 _UTF8_FLAG, _UNICODE_PATH = 0x800, 0x7075

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cfs_explore.errors import RunError
-from cfs_explore.estimate import format_bytes
+from cfs_explore.jobs.estimate import format_bytes
 from cfs_explore.locations import disk_used, runs_root
 from cfs_explore.settings import read_settings
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cfs_explore import pictures
 from cfs_explore.corruption import to_signed
 from cfs_explore.errors import SourceError
+from cfs_explore.explorations import pictures
 from cfs_explore.images import to_input
 from cfs_explore.images.decode import decode
 from cfs_explore.images.record import Record

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from cfs_explore import images, plain_yaml
+from cfs_explore import images
 from cfs_explore.diagnostics import difference_warning, set_differences
 from cfs_explore.errors import SourceError
 from cfs_explore.images.contact_sheet import contact_sheet
@@ -15,6 +15,7 @@ from cfs_explore.images.survey import Survey, survey
 from cfs_explore.images.survey_overlap import compare, overlap_warning
 from cfs_explore.images.survey_text import summary
 from cfs_explore.images.survey_warnings import set_warnings
+from cfs_explore.safe_io import plain_yaml
 
 Steps = Callable[[int, int], None]
 

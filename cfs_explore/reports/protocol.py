@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cfs_explore.csv_export import to_csv
 from cfs_explore.diagnostics import honest_front
 from cfs_explore.errors import RunError
 from cfs_explore.figures import protocol_tables as numbers
+from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
 
 _FRONT = ["detector", "draws", "forwards", "effective", "ms", "judged_auroc", "judged_lo", "judged_hi"]

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from cfs_explore.bounded_reads import TooManyMembersError, open_zip
 from cfs_explore.errors import RunError
+from cfs_explore.safe_io.bounded_reads import TooManyMembersError, open_zip
 from cfs_explore.store.bundle_check import check_run
 from cfs_explore.store.files import remove, write_aside
 from cfs_explore.studies import TABLES

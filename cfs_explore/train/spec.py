@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pydantic
 
 from cfs_explore.errors import SpecError
-from cfs_explore.spec_files import explain, read_yaml
+from cfs_explore.spec.files import explain, read_yaml
 
 
 class TrainSpec(pydantic.BaseModel):

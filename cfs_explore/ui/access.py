@@ -6,8 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from cfs_explore import fetching
 from cfs_explore.errors import SettingsError
+from cfs_explore.safe_io import fetching
 from cfs_explore.settings import Settings, check_inside, read_settings
 from cfs_explore.ui.sidebar import escape
 

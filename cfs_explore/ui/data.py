@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.absent import Absent, absent_sets
-from cfs_explore.bundles import names_places
 from cfs_explore.errors import CFSError, RunError
+from cfs_explore.explorations.absent import Absent, absent_sets
+from cfs_explore.explorations.bundles import names_places
+from cfs_explore.explorations.pictures import find_pictures
 from cfs_explore.locations import BUNDLES
-from cfs_explore.pictures import find_pictures
 from cfs_explore.scoring import Moments
 from cfs_explore.store import Run, find_runs
 from cfs_explore.store.growing import is_growing

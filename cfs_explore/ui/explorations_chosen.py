@@ -8,10 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from cfs_explore import bundles, jobs
+from cfs_explore import jobs
 from cfs_explore.errors import CFSError
-from cfs_explore.estimate import format_bytes
+from cfs_explore.explorations import bundles
 from cfs_explore.figures.against import MOST_OTHERS
+from cfs_explore.jobs.estimate import format_bytes
 from cfs_explore.locations import program
 from cfs_explore.store import Run
 from cfs_explore.studies import DIAGNOSTICS

@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from cfs_explore import bundles, jobs
+from cfs_explore import jobs
 from cfs_explore.errors import CFSError
+from cfs_explore.explorations import bundles
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Manifest
 from cfs_explore.ui import data, ownership

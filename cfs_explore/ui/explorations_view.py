@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cfs_explore import bundles
 from cfs_explore.errors import CFSError
-from cfs_explore.estimate import format_bytes
+from cfs_explore.explorations import bundles
+from cfs_explore.jobs.estimate import format_bytes
 from cfs_explore.locations import runs_root
 from cfs_explore.ui import access, explorations_chosen, ownership, state, uploads
 from cfs_explore.ui.explorations_rows import Row, list_rows, size_of, table_of

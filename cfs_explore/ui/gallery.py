@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.pictures import fetch_command, how_to_get
+from cfs_explore.explorations.pictures import fetch_command, how_to_get
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.sidebar import escape

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.csv_export import to_csv
 from cfs_explore.errors import CFSError
+from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, image_link, images_points
 from cfs_explore.ui.images_browser import OnPick, picture_grid

@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from cfs_explore.csv_export import to_csv
 from cfs_explore.diagnostics import Groups
 from cfs_explore.embedding import (
     EmbeddingError,
@@ -24,6 +23,7 @@ from cfs_explore.embedding import (
 from cfs_explore.figures import images as figures
 from cfs_explore.figures.options import Control
 from cfs_explore.images.statistics import STATISTICS
+from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.gallery import has_pictures

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cfs_explore import jobs
 from cfs_explore.errors import CFSError
-from cfs_explore.estimate import format_bytes, format_seconds
+from cfs_explore.jobs.estimate import format_bytes, format_seconds
 from cfs_explore.locations import runs_root
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import open_run

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cfs_explore.csv_export import to_csv
 from cfs_explore.figures.choices import METRIC, OOD, Choices, choose
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.headlines.map import map_headline
 from cfs_explore.reports import html
+from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, composer, data, open_cells
 from cfs_explore.ui.cell_choice import choose_cell

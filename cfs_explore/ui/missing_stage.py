@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cfs_explore import bundles, jobs
-from cfs_explore.absent import computable, explain, needed
+from cfs_explore import jobs
 from cfs_explore.errors import CFSError
+from cfs_explore.explorations import bundles
+from cfs_explore.explorations.absent import computable, explain, needed
+from cfs_explore.explorations.missing import cost_of, missing_stages, time_of
 from cfs_explore.locations import program, runs_root
-from cfs_explore.missing import cost_of, missing_stages, time_of
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
 from cfs_explore.studies import DIAGNOSTICS, Diagnostic

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from cfs_explore.absent import Absent, computable, needed
 from cfs_explore.contracts import Tap
-from cfs_explore.estimate import format_seconds, forward_seconds
+from cfs_explore.explorations.absent import Absent, computable, needed
+from cfs_explore.jobs.estimate import format_seconds, forward_seconds
 from cfs_explore.spec import IdSpec, RunSpec
 from cfs_explore.store import Run
 from cfs_explore.studies import DIAGNOSTICS, STANDARD, Counts, named_stages

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from cfs_explore import jobs
-from cfs_explore.absent import Absent
 from cfs_explore.errors import CFSError
-from cfs_explore.estimate import Estimate, estimate_run, format_bytes, format_seconds
+from cfs_explore.explorations.absent import Absent
+from cfs_explore.jobs.estimate import Estimate, estimate_run, format_bytes, format_seconds
 from cfs_explore.studies import Counts
 from cfs_explore.ui import background
 from cfs_explore.ui.backbone_facts import inspecting

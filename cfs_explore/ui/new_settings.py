@@ -8,8 +8,8 @@ import streamlit as st
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.contracts import Tap
-from cfs_explore.estimate import format_seconds, forward_seconds
 from cfs_explore.images import RESIZE_POLICIES
+from cfs_explore.jobs.estimate import format_seconds, forward_seconds
 from cfs_explore.levels import DEFAULT_LAMS
 from cfs_explore.store import Run
 from cfs_explore.taps.policies import choose_taps

@@ -8,8 +8,8 @@ import streamlit as st
 
 from cfs_explore import images
 from cfs_explore.errors import CFSError, SourceError
-from cfs_explore.fetching import check_name, is_restricted, may_fetch, reads_as_hub_id
 from cfs_explore.images.reference import is_hub_id
+from cfs_explore.safe_io.fetching import check_name, is_restricted, may_fetch, reads_as_hub_id
 from cfs_explore.ui import access
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.ui.source_facts import Found, facts_of

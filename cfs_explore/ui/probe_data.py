@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from cfs_explore.bundles import names_places
 from cfs_explore.errors import BackboneError, CFSError
+from cfs_explore.explorations.bundles import names_places
 from cfs_explore.probe.film import Film
 from cfs_explore.probe.film import draws as frames_of_draws
 from cfs_explore.probe.inputs import ProbeImage, stored_image

@@ -6,7 +6,7 @@ import streamlit as st
 
 from cfs_explore.diagnostics import CONSEQUENCE
 from cfs_explore.errors import CFSError
-from cfs_explore.missing import measured_of
+from cfs_explore.explorations.missing import measured_of
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
 from cfs_explore.wording import counted

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 
 import streamlit as st
 
-from cfs_explore.glossary import GLOSSARY, Word
+from cfs_explore.headlines.glossary import GLOSSARY, Word
 from cfs_explore.ui.sidebar import escape
 
 _HEIGHT_PX = 320

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.csv_export import to_csv
+from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_link, state
 from cfs_explore.ui.gallery import show_absence, show_gallery

@@ -16,8 +16,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from cfs_explore.errors import RunError, SourceError
-from cfs_explore.estimate import format_bytes
 from cfs_explore.images.listing import IMAGE_EXTENSIONS, is_hidden
+from cfs_explore.jobs.estimate import format_bytes
 from cfs_explore.locations import runs_root
 from cfs_explore.ui import access
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import huggingface_hub
 import pytest
 
-from cfs_explore import fetching
 from cfs_explore.backbones.locate import locate
 from cfs_explore.backbones.weight_names import wanted_files
 from cfs_explore.errors import BackboneError
+from cfs_explore.safe_io import fetching
 
 STEM = "diffusion_pytorch_model"
 

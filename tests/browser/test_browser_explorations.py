@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from browser_steps import query
 
-from cfs_explore import bundles
+from cfs_explore.explorations import bundles
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import find_runs
 

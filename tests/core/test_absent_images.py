@@ -6,12 +6,12 @@ import urllib.error
 
 import pytest
 
-from cfs_explore import fetching
-from cfs_explore.absent import absent_sets, computable, explain, needed
 from cfs_explore.cli import main
 from cfs_explore.errors import SourceError
+from cfs_explore.explorations.absent import absent_sets, computable, explain, needed
 from cfs_explore.images import open_source
 from cfs_explore.pipeline import explore
+from cfs_explore.safe_io import fetching
 from cfs_explore.studies import DIAGNOSTICS, STANDARD
 
 WITHOUT_FORWARDS = list(STANDARD)
@@ -95,7 +95,7 @@ def test_a_server_that_may_not_fetch_offers_nothing(run, places, monkeypatch):
 
 def test_a_source_of_several_sets_is_looked_up_once(run, monkeypatch):
     asked = []
-    monkeypatch.setattr("cfs_explore.absent.is_here", lambda source: asked.append(source) or False)
+    monkeypatch.setattr("cfs_explore.explorations.absent.is_here", lambda source: asked.append(source) or False)
     plain = {"torchvision": "CIFAR10", "split": "test"}
     sources(run, plain, {"altered": "flipped", "of": plain})
     assert len(absent_sets(run)) == 3 and asked == [plain]

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore.csv_export import to_csv
 from cfs_explore.reports.protocol import write_csv
+from cfs_explore.safe_io.csv_export import to_csv
 
 PACKAGE = Path(__file__).parents[2] / "cfs_explore"
 HOSTILE = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\n=1", " =1", '=HYPERLINK("http://x","y")', "＝1+1", "-"]

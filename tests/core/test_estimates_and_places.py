@@ -4,12 +4,13 @@ import shutil
 
 import pytest
 
-from cfs_explore import inspect, locations
+from cfs_explore import locations
 from cfs_explore.errors import RunError
-from cfs_explore.estimate import estimate_run, format_bytes, format_seconds
-from cfs_explore.inspect import describe_backbone
+from cfs_explore.jobs.estimate import estimate_run, format_bytes, format_seconds
 from cfs_explore.locations import absolute, locate_run, portable, runs_root
 from cfs_explore.pipeline import explore, progress
+from cfs_explore.readings import inspect
+from cfs_explore.readings.inspect import describe_backbone
 from cfs_explore.store import open_run
 
 

@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import pytest
 from https_server import PEM, https_server
 
-from cfs_explore import download as downloads
-from cfs_explore import fetching
 from cfs_explore.backbones.locate import locate
-from cfs_explore.download import download, is_public
 from cfs_explore.errors import BackboneError, CFSError, FetchError
 from cfs_explore.images import open_source, torchvision_sets
 from cfs_explore.locations import disk_used, runs_root
+from cfs_explore.safe_io import download as downloads
+from cfs_explore.safe_io import fetching
+from cfs_explore.safe_io.download import download, is_public
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,12 @@
 """Imports point one way: which room may import which, read from the sources; and this check can fail."""
 
-import ast
-from pathlib import Path
-
+import architecture
 import pytest
+from architecture import PACKAGE, imported_names, module_name
 
-PACKAGE = Path(__file__).parents[2] / "cfs_explore"
 BASE = {"contracts", "errors", "wording", "scoring"}
 LEAVES = ("images", "taps", "store", "heads", "diagnostics", "charts")
-HEAVY = {"backbones", "corruption", "readings", "pipeline", "probe", "train", "inspect"}
+HEAVY = {"backbones", "corruption", "readings", "pipeline", "probe", "train"}
 
 #: Room -> rooms that it may import, itself aside.
 ALLOWED: dict[str, set[str]] = {
@@ -19,82 +17,42 @@ ALLOWED: dict[str, set[str]] = {
     "families": set(),
     "errors": set(),
     "wording": set(),
-    "glossary": set(),
-    "bounded_reads": set(),
-    "plain_yaml": set(),
     **dict.fromkeys(LEAVES, BASE),
-    "images": BASE | {"colour", "fetching", "bounded_reads"},
-    "store": BASE | {"studies", "colour", "bounded_reads"},
+    "images": BASE | {"colour", "safe_io"},
+    "store": BASE | {"studies", "colour", "safe_io"},
     "levels": BASE,
     "locations": BASE,
     "settings": BASE,
-    "fetching": BASE | {"locations", "settings"},
-    "download": BASE | {"fetching"},
-    "csv_export": set(),
     "studies": BASE,
+    "safe_io": BASE | {"locations", "settings"},
+    "explorations": BASE | {"images", "jobs", "locations", "settings", "safe_io", "spec", "studies", "store"},
     "headlines": BASE | {"charts", "levels"},
     "corruption": BASE | {"levels"},
-    "backbones": BASE | {"levels", "families", "fetching", "download", "bounded_reads"} | {"plain_yaml"},
-    "readings": BASE | {"backbones", "corruption", "taps"},
+    "backbones": BASE | {"levels", "families", "safe_io"},
+    "readings": BASE | {"levels", "backbones", "corruption", "taps"},
     "scoring": {"contracts"},
     "detectors": BASE | {"backbones", "readings", "taps", "heads", "store", "diagnostics"},
-    "spec_files": BASE | {"plain_yaml"},
-    "spec": BASE | {"levels", "spec_files", "studies"},
-    "estimate": BASE,
-    "missing": BASE | {"estimate", "studies", "store"},
-    "pictures": BASE | {"images", "locations", "spec", "store"},
-    "absent": BASE | {"fetching", "locations", "pictures", "studies", "store"},
+    "spec": BASE | {"levels", "safe_io", "studies"},
     "probe": BASE
-    | {"locations", "spec", "images", "pictures", "taps", "store", "corruption", "backbones", "readings"}
+    | {"locations", "spec", "images", "explorations", "taps", "store", "corruption", "backbones", "readings"}
     | {"pipeline"},
     "embedding": BASE | {"store", "diagnostics"},
     "figures": BASE
     | {"levels", "locations", "studies", "store", "diagnostics", "charts", "headlines", "embedding"}
-    | {"images", "bundles", "probe", "missing", "csv_export", "detectors"},
-    "reports": BASE | {"store", "diagnostics", "charts", "figures", "images", "plain_yaml", "csv_export"},
-    "inspect": BASE | {"levels", "backbones", "readings"},
-    "train": BASE | {"images", "spec_files", "backbones", "corruption", "store"},
+    | {"images", "explorations", "probe", "safe_io", "detectors"},
+    "reports": BASE | {"store", "diagnostics", "charts", "figures", "images", "safe_io"},
+    "train": BASE | {"images", "spec", "backbones", "corruption", "store"},
     "pipeline": BASE
     | {"levels", "spec", "studies", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
     | {"colour", "corruption", "backbones", "readings"},
-    "jobs": BASE | {"spec", "studies", "locations", "settings", "estimate", "store", "pipeline"},
-    "bundles": BASE | {"jobs", "locations", "settings", "spec", "spec_files", "store", "plain_yaml"},
+    "jobs": BASE | {"spec", "studies", "locations", "settings", "store", "pipeline"},
     "cli": BASE
-    | {
-        "spec",
-        "studies",
-        "absent",
-        "missing",
-        "locations",
-        "store",
-        "pipeline",
-        "jobs",
-        "backbones",
-        "inspect",
-        "train",
-    }
-    | {"reports", "bundles", "pictures", "charts", "headlines", "figures", "ui", "csv_export"},
+    | {"spec", "studies", "explorations", "locations", "store", "pipeline", "jobs", "backbones", "readings", "train"}
+    | {"reports", "charts", "headlines", "figures", "ui", "safe_io"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs; the probe alone runs a network.
     "ui": BASE
-    | {
-        "levels",
-        "spec",
-        "studies",
-        "locations",
-        "settings",
-        "fetching",
-        "csv_export",
-        "estimate",
-        "absent",
-        "missing",
-        "headlines",
-        "images",
-        "taps",
-        "store",
-        "heads",
-        "diagnostics",
-    }
-    | {"charts", "jobs", "families", "reports", "bundles", "pictures", "probe", "embedding", "glossary", "figures"},
+    | {"levels", "spec", "studies", "locations", "settings", "safe_io", "jobs", "explorations", "headlines", "images"}
+    | {"taps", "store", "heads", "diagnostics", "charts", "families", "reports", "probe", "embedding", "figures"},
 }
 #: Third-party packages that only these rooms may import.
 KEPT_IN = {
@@ -103,22 +61,6 @@ KEPT_IN = {
     "diffusers": {"backbones", "train"},
     "plotly": {"charts", "figures", "reports", "ui"},
 }
-
-
-def imported_names(source: str, module: str) -> list[str]:
-    """Every module that a source imports, at any depth of the code, with relative ones made absolute."""
-    package = module.split(".") if module.endswith("__init__") else module.split(".")[:-1]
-    if module.endswith("__init__"):
-        package = package[:-1]
-    names = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            home = package[: len(package) - node.level + 1] if node.level else []
-            base = ".".join([*home, *([node.module] if node.module else [])])
-            names += [f"{base}.{alias.name}" for alias in node.names]
-    return names
 
 
 def wrong_imports(source: str, module: str) -> list[str]:
@@ -134,10 +76,6 @@ def wrong_imports(source: str, module: str) -> list[str]:
         elif top in ("pages", "app") or (top in KEPT_IN and room not in KEPT_IN[top]):
             wrong.append(f"{module} imports {name}")
     return wrong
-
-
-def module_name(path: Path) -> str:
-    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
 
 
 def test_every_source_keeps_to_the_table():
@@ -209,3 +147,8 @@ def test_the_check_finds_a_forbidden_import(module, source):
 )
 def test_the_check_lets_allowed_imports_pass(module, source):
     assert wrong_imports(source, module) == []
+
+
+def test_the_picture_is_of_these_imports():
+    """`python scripts/architecture.py` draws it."""
+    assert architecture.PICTURE.read_text(encoding="utf-8") == architecture.draw()

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from cfs_explore import fetching
 from cfs_explore.errors import SourceError
+from cfs_explore.safe_io import fetching
 from cfs_explore.ui import access
 
 

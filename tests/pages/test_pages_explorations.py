@@ -9,7 +9,8 @@ import pytest
 from page_steps import button, open_page, texts
 from streamlit.testing.v1 import AppTest
 
-from cfs_explore import bundles, jobs
+from cfs_explore import jobs
+from cfs_explore.explorations import bundles
 from cfs_explore.figures.cells import cell_names
 from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import RunSpec

@@ -8,7 +8,7 @@ import pytest
 from page_steps import button, open_page, texts
 
 from cfs_explore import jobs
-from cfs_explore.estimate import format_seconds
+from cfs_explore.jobs.estimate import format_seconds
 from cfs_explore.pipeline import explore
 from cfs_explore.store import open_run
 from cfs_explore.studies import DIAGNOSTICS
@@ -171,7 +171,7 @@ def test_what_is_fetched_first_is_said_before_the_click(run, monkeypatch, tmp_pa
     app = open_page("controls", run="mine")
     assert "Not on this machine: the images of bright from torchvision's SVHN. They are fetched first" in texts(app)
     assert "`cfs-explore fetch mine`" in texts(app) and len(computing(app)) == 2
-    monkeypatch.setattr("cfs_explore.fetching.may_fetch", lambda name: False)
+    monkeypatch.setattr("cfs_explore.safe_io.fetching.may_fetch", lambda name: False)
     data.absent.clear()
     app = open_page("controls", run="mine")
     assert "`cfs-explore fetch mine`" in texts(app) and computing(app) == ["Compute what can be computed here"]

@@ -6,8 +6,8 @@ from form_steps import choose_id, picture, set_draws, upload
 from page_steps import button, open_page, texts
 
 from cfs_explore import jobs
-from cfs_explore.absent import Absent
-from cfs_explore.estimate import format_seconds
+from cfs_explore.explorations.absent import Absent
+from cfs_explore.jobs.estimate import format_seconds
 from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import open_run

@@ -11,8 +11,8 @@ import streamlit as st
 from page_steps import open_page, texts
 from PIL import Image
 
-from cfs_explore.bundles import MARK
 from cfs_explore.errors import BackboneError
+from cfs_explore.explorations.bundles import MARK
 from cfs_explore.headlines.probe import Scored, format_score, probe_headline, standing
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore

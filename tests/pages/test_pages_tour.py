@@ -10,7 +10,7 @@ from page_steps import button, open_page, texts
 from streamlit.runtime.pages_manager import PagesManager
 
 from cfs_explore.figures.cells import cell_names
-from cfs_explore.glossary import GLOSSARY
+from cfs_explore.headlines.glossary import GLOSSARY
 from cfs_explore.locations import BUNDLES, PROJECT
 from cfs_explore.store import open_run
 from cfs_explore.ui import data

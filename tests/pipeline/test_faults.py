@@ -12,8 +12,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from cfs_explore import bundles, jobs
+from cfs_explore import jobs
 from cfs_explore.errors import RunError
+from cfs_explore.explorations import bundles
 from cfs_explore.jobs import control, queue
 from cfs_explore.jobs import status as status_module
 from cfs_explore.locations import runs_root

@@ -7,7 +7,7 @@ import pytest
 from cfs_explore import jobs
 from cfs_explore.diagnostics import auroc_map
 from cfs_explore.errors import RunCancelled
-from cfs_explore.missing import measured_of
+from cfs_explore.explorations.missing import measured_of
 from cfs_explore.pipeline import diagnose, explore, growth
 from cfs_explore.scoring import Moments, pair_squares
 from cfs_explore.spec import RunSpec

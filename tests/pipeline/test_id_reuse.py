@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore import bundles
 from cfs_explore.errors import RunError
+from cfs_explore.explorations import bundles
 from cfs_explore.pipeline import explore, reuse
 from cfs_explore.store import open_run
 

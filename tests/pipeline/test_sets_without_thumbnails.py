@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore import bundles
 from cfs_explore.errors import RunError
+from cfs_explore.explorations import bundles
+from cfs_explore.explorations.pictures import fetch, find_pictures, how_to_get
 from cfs_explore.images import open_source, thumbnail
-from cfs_explore.pictures import fetch, find_pictures, how_to_get
 from cfs_explore.pipeline import explore
 from cfs_explore.store import open_run
 

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore import bundles, heads
+from cfs_explore import heads
+from cfs_explore.explorations import bundles
+from cfs_explore.explorations.pictures import find_pictures
 from cfs_explore.figures import catalogue
 from cfs_explore.figures.choices import choose
-from cfs_explore.pictures import find_pictures
 from cfs_explore.pipeline import diagnose, explore
 from cfs_explore.store import drop_snapshots, open_run
 

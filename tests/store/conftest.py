@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from cfs_explore import bundles
 from cfs_explore.errors import CFSError
+from cfs_explore.explorations import bundles
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from cfs_explore import bundles
+from cfs_explore.explorations import bundles
 from cfs_explore.store import bundle_tables, open_run
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore import bundles
+from cfs_explore.explorations import bundles
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
 from cfs_explore.store.bundle_numbers import check_numbers

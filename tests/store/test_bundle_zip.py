@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from cfs_explore import bundles, jobs
+from cfs_explore import jobs
 from cfs_explore.backbones.locate import locate
 from cfs_explore.errors import BackboneError, RunError, SpecError
+from cfs_explore.explorations import bundles
 from cfs_explore.locations import BUNDLES, runs_root
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import open_run

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore import bundles
 from cfs_explore.cli import main
 from cfs_explore.errors import CFSError, DamageError, RunError
+from cfs_explore.explorations import bundles
 from cfs_explore.store import Manifest, drop_snapshots, open_run, write_json
 from cfs_explore.store.digests import file_digests
 

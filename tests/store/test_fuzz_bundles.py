@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from watch import watched
 
-from cfs_explore import bundles
 from cfs_explore.errors import CFSError
+from cfs_explore.explorations import bundles
 from cfs_explore.store import open_run
 
 pytestmark = pytest.mark.slow

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore import bundles
 from cfs_explore.errors import CFSError
+from cfs_explore.explorations import bundles
 from cfs_explore.store import SetWork, open_run
 
 CASES, SEED = int(os.environ.get("FUZZ_CASES", "60")), int(os.environ.get("FUZZ_SEED", "0"))

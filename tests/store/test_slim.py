@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore import bundles
 from cfs_explore.cli import main
 from cfs_explore.errors import RunError
+from cfs_explore.explorations import bundles
 from cfs_explore.store import open_run
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cfs_explore.estimate import format_seconds
+from cfs_explore.jobs.estimate import format_seconds
 from cfs_explore.store import LEFT_OUT, Run
 from cfs_explore.studies import DIAGNOSTICS
 

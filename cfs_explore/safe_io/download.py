@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from tqdm import tqdm
 
 from cfs_explore.errors import FetchError
-from cfs_explore.fetching import check_address, check_size, is_restricted, most_bytes, plain_reason
+from cfs_explore.safe_io.fetching import check_address, check_size, is_restricted, most_bytes, plain_reason
 
 #: Without a byte for so long, a fetch ends.
 _PATIENCE_SECONDS = 60.0

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cfs_explore import fetching
-from cfs_explore.pictures import fetch_command, how_to_get, is_here, source_of
+from cfs_explore.explorations.pictures import fetch_command, how_to_get, is_here, source_of
+from cfs_explore.safe_io import fetching
 from cfs_explore.store import Run
 from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.wording import listed

@@ -11,8 +11,8 @@ from typing import Any
 import pydantic
 import yaml
 
-from cfs_explore import plain_yaml
 from cfs_explore.errors import SpecError
+from cfs_explore.safe_io import plain_yaml
 
 NAME_RULE = "allowed are 1 to 64 letters, digits, spaces and . + - ( ) _, with a letter or digit first"
 #: A spec with more values than this is a bomb.

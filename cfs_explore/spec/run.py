@@ -11,7 +11,7 @@ import yaml
 
 from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
-from cfs_explore.spec_files import explain, read_yaml, resolve_paths
+from cfs_explore.spec.files import explain, read_yaml, resolve_paths
 from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
 from cfs_explore.studies.prediction import PROXIES
 

@@ -17,12 +17,13 @@ from typing import Any, BinaryIO
 import pydantic
 import yaml
 
-from cfs_explore import jobs, plain_yaml
+from cfs_explore import jobs
 from cfs_explore.errors import RunError, SpecError
 from cfs_explore.locations import runs_root
+from cfs_explore.safe_io import plain_yaml
 from cfs_explore.settings import read_settings
 from cfs_explore.spec import LevelRange, RunSpec, SetName
-from cfs_explore.spec_files import NAME_RULE, explain
+from cfs_explore.spec.files import NAME_RULE, explain
 from cfs_explore.store.bundle import MAX_BYTES, read_zip, write_zip
 from cfs_explore.store.bundle_check import read_manifest
 from cfs_explore.store.digests import check_files
