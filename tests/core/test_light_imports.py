@@ -11,7 +11,7 @@ ROOMS = [
     ("cli contracts errors", HEAVY),
     ("diagnostics heads", ("torch", "sklearn", "scipy", "streamlit", "plotly")),
     (
-        "charts detectors explorations.bundles figures images.prepare jobs levels locations scoring spec store taps.policies",
+        "charts detectors explorations.bundles figures images.prepare jobs levels scoring spec store taps.policies",
         ("torch", "diffusers", "streamlit", "sklearn", "kaleido"),
     ),
     ("embedding ui.images_view", ("torch", "sklearn", "umap", "numba")),
