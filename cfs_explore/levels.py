@@ -82,7 +82,7 @@ class ContinuousVP:
     """Variance-preserving SDE with linear beta (Song et al. 2021).
 
     ln abar(t) = -(beta_min t + (beta_max - beta_min) t^2 / 2), a = sqrt(abar), b = sqrt(1 - abar).
-    The native coordinate is the time t in [t_min, 1]; any of them can be had.
+    The native coordinate is the time t in [t_min, 1], without steps.
     """
 
     beta_min: float

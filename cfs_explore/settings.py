@@ -1,7 +1,7 @@
 """What an administrator sets for everybody, through environment variables. Read anew at each call.
 
 CFS_EXPLORE_RUNS            folder of the runs (``locations.runs_root``)
-CFS_EXPLORE_PUBLIC          1: strangers use this server; 0: only its owner. Unset: told by the address that it serves
+CFS_EXPLORE_PUBLIC          1: strangers use this server; 0: only its owner. Unset: by the address that it serves
 CFS_EXPLORE_ROOTS           folders whose files visitors may name, separated as in PATH. Unset: all on the owner's own
                             machine, none on a public server
 CFS_EXPLORE_FETCH           1: visitors may name models and data sets, which this server fetches and keeps; 0: not.
@@ -93,7 +93,7 @@ def check_inside(path: str | Path, roots: tuple[Path, ...]) -> Path:
     Links are followed first, so that none leads out.
 
     Raises:
-        SourceError: it lies elsewhere; the message does not tell whether it exists.
+        SourceError: it lies elsewhere; the message does not say whether it exists.
     """
     try:
         real = Path(os.path.realpath(os.path.expanduser(path)))
@@ -126,10 +126,10 @@ def _fetch_list() -> tuple[str, ...] | None:
 
 
 def _flag(name: str) -> bool | None:
-    known, told = {"": None, "0": False, "1": True}, _text(name)
-    if told not in known:
-        raise SettingsError(f"{_PREFIX}{name} = {told!r}: allowed are 1, 0, or leave it out.")
-    return known[told]
+    values, text = {"": None, "0": False, "1": True}, _text(name)
+    if text not in values:
+        raise SettingsError(f"{_PREFIX}{name} = {text!r}: allowed are 1, 0, or leave it out.")
+    return values[text]
 
 
 def _number(name: str, unit: int) -> int | None:

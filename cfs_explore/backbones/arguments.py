@@ -1,4 +1,4 @@
-"""A network's constructor arguments: what weights tell, what a user adds by their original names, what contradicts."""
+"""A network's constructor arguments: those that its weights determine, and those that a user gives by their names."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def constructor_arguments(
     *,
     ignored: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """What the weights tell, with what they leave open from the settings, or else the preset, of a request.
+    """Arguments of a network: what its weights determine; the rest from the settings, or else the preset, of a request.
 
     Args:
         request: of the checkpoint.
-        found: argument -> its value as the weights tell it.
+        found: argument -> its value according to the weights.
         needed: arguments that leave no trace in the weights.
         presets: name -> arguments.
-        ignored: arguments that may stand in the settings and play no part.
+        ignored: arguments that the settings may hold and that have no effect.
 
     Raises:
         BackboneError: for an unknown preset or argument, one that contradicts the weights, and one that is missing.
     """
-    told: dict[str, Any] = {}
-    beside = {name: value for name, value in request.settings.items() if name not in ignored}
-    _check_known(request, beside, (*found, *needed))
+    settings: dict[str, Any] = {}
+    from_file = {name: value for name, value in request.settings.items() if name not in ignored}
+    _check_known(request, from_file, (*found, *needed))
     for given, where in (
         (_preset(request, presets), f"the preset {request.preset}"),
-        (beside, f"the settings beside {request.source.name}"),
+        (from_file, f"the settings beside {request.source.name}"),
     ):
         for name, value in given.items():
             if name in found and value != found[name]:
@@ -45,19 +45,19 @@ def constructor_arguments(
                     f"{name} is {value} in {where}, but the weights have {found[name]}. Correct it, or give the "
                     "weights that it belongs to."
                 )
-        told |= given
-    missing = [name for name in needed if name not in told]
+        settings |= given
+    missing = [name for name in needed if name not in settings]
     if missing:
         raise BackboneError(
-            f"The weights in {request.source} do not tell everything; missing: {', '.join(missing)}. Write them, by "
-            f"these names, in {request.source.with_suffix('.yaml').name} beside the file (`name: value` lines), or "
+            f"The weights in {request.source} do not determine everything; missing: {', '.join(missing)}. Write them, "
+            f"by these names, in {request.source.with_suffix('.yaml').name} beside the file (`name: value` lines), or "
             f"name the preset of a released checkpoint: {', '.join(presets)}."
         )
-    return dict(found) | {name: told[name] for name in needed}
+    return dict(found) | {name: settings[name] for name in needed}
 
 
 def check_axes(request: Request, shapes: Mapping[str, tuple[int, ...]], axes: Mapping[str, int], hint: str) -> None:
-    """Parameters that tell a network's size must be there, with so many axes, none of length zero.
+    """Check that the parameters that determine a network's size are there, with so many axes, none of length zero.
 
     Args:
         request: of the checkpoint.
@@ -93,13 +93,13 @@ def check_heads(heads: Any, width: int) -> int:
     return heads
 
 
-def class_to_tell(request: Request, rows: int | None, null: int | None = None) -> tuple[int | None, list[str]]:
-    """The row of a table of classes that every image is told, None where there are no classes, and notes.
+def chosen_class(request: Request, rows: int | None, null: int | None = None) -> tuple[int | None, list[str]]:
+    """The class that every image is conditioned on, as a row of the table (None where there are no classes), and notes.
 
     Args:
         request: whose label is taken, if it has one.
         rows: classes, the null class included; None or 0 for a network without classes.
-        null: the null class, told when no other is wanted; None where there is none.
+        null: the null class, taken when the request has no label; None where there is none.
 
     Raises:
         BackboneError: for a label outside the table, where one must be given, and where there are no classes.
@@ -110,7 +110,7 @@ def class_to_tell(request: Request, rows: int | None, null: int | None = None) -
         return None, []
     last = rows - 1 if null is None else rows - 2
     if request.label is None and null is not None:
-        return null, [f"Told the null class ({null}); `label` gives one of 0 to {last}."]
+        return null, [f"Conditioned on the null class ({null}); `label` gives one of 0 to {last}."]
     if isinstance(request.label, int) and 0 <= request.label < rows:
         return request.label, []
     if null is None:
@@ -120,8 +120,8 @@ def class_to_tell(request: Request, rows: int | None, null: int | None = None) -
     raise BackboneError(f"{request.source} {what}; got {request.label!r}.")
 
 
-def _check_known(request: Request, beside: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    for name in beside:
+def _check_known(request: Request, settings: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for name in settings:
         if name not in known:
             hint = difflib.get_close_matches(str(name), known, 1)
             raise BackboneError(

@@ -72,7 +72,7 @@ class Backbone(Protocol):
         """The same architecture and schedule with freshly drawn weights, on the same device (theory 18)."""
 
     def published(self) -> Backbone | None:
-        """The same network, told its level as the paper's own code tells it; None where that makes no difference."""
+        """The same network with its level embedded as by the paper's own code; None where that makes no difference."""
 
 
 def per_image(level: Level | Sequence[Level], attribute: str, x: torch.Tensor) -> torch.Tensor:

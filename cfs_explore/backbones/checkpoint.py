@@ -134,7 +134,7 @@ def load_strict(
 def misfits(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> str:
     """Which weights a network lacks, does not know, or has in another shape or kind of number; '' where all fit."""
     both = [(name, wanted[name], given[name]) for name in wanted if name in given]
-    told = [
+    problems = [
         _listed("missing", [name for name in wanted if name not in given]),
         _listed("unexpected", [name for name in given if name not in wanted]),
         _listed(
@@ -154,7 +154,7 @@ def misfits(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor
             ],
         ),
     ]
-    return "; ".join(filter(None, told))
+    return "; ".join(filter(None, problems))
 
 
 def build_on_meta(build, *arguments, **options) -> torch.nn.Module:
@@ -220,7 +220,7 @@ def _damaged(path: Path, error: Exception) -> str:
 
 
 def what_else_it_is(path: Path) -> str:
-    """What a file is that is no checkpoint at all; empty where its beginning does not tell."""
+    """What a file is that is no checkpoint at all; empty where its first bytes do not show it."""
     with path.open("rb") as file:
         start = file.read(256).lstrip()
     if not start:

@@ -66,7 +66,7 @@ def discrete(
     Args:
         alphas_cumprod: abar_t, (T,).
         prediction: "epsilon", "sample" or "v_prediction".
-        time_scale: the network is told t times this, as a float; None tells it the integer t.
+        time_scale: the network takes t times this, as a float; None: it takes the integer t.
     """
     readers = {
         "epsilon": lambda out, x, native, a, b: out,
@@ -102,7 +102,7 @@ def variance_exploding(sigma_min: float, sigma_max: float, *, unit_images: bool)
 
 
 def edm(sigma_min: float, sigma_max: float, sigma_data: float, *, sign: float = 1.0) -> Conditioning:
-    """EDM preconditioning around a raw network (Karras et al. 2022, table 1): scaled input, told ln(sigma) / 4."""
+    """EDM preconditioning of a raw network (Karras et al. 2022, table 1): scaled input, noise label ln(sigma) / 4."""
 
     def inputs(x: torch.Tensor, native: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return x / as_images((native**2 + sigma_data**2).sqrt()), 0.25 * native.log()
@@ -126,7 +126,7 @@ def denoiser(sigma_min: float, sigma_max: float) -> Conditioning:
 
 
 def flow(s_min: float, s_max: float, *, time_scale: float) -> Conditioning:
-    """Rectified flow: input (1 - s) x0 + s e, told s times ``time_scale``, output the velocity e - x0."""
+    """Rectified flow: input (1 - s) x0 + s e, time s times ``time_scale``, output the velocity e - x0."""
 
     def eps(out, x, native, a, b):
         return x + a * out

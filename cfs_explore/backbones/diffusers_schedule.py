@@ -40,7 +40,7 @@ def read_scheduler(config: dict, *, centers_input: bool) -> Conditioning:
 
     Raises:
         BackboneError: for a scheduler without ``alphas_cumprod`` and without a known sigma range, and for one whose
-            settings are of wrong types or make no noise levels.
+            settings have wrong types or give no noise levels.
     """
     steps = config.get("num_train_timesteps", 1)
     if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= _MOST_STEPS:
@@ -51,7 +51,7 @@ def read_scheduler(config: dict, *, centers_input: bool) -> Conditioning:
         return _read(config, centers_input)
     except UNFIT as error:
         raise BackboneError(
-            f"The scheduler config ({str(config.get('_class_name'))[:80]!r}) tells no noise levels: "
+            f"The scheduler config ({str(config.get('_class_name'))[:80]!r}) gives no noise levels: "
             f"{' '.join(str(error).split())[:300]}. Correct it, or name its schedule with `schedule`."
         ) from error
 

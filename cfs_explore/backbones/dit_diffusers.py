@@ -1,4 +1,4 @@
-"""diffusers ``DiTTransformer2DModel`` networks in latent space, told the null class unless another is wanted."""
+"""diffusers ``DiTTransformer2DModel`` networks in latent space, on the null class unless ``label`` is given."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from cfs_explore.backbones.arguments import class_to_tell
+from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.autoencoder import load_autoencoder
 from cfs_explore.backbones.diffusers_folder import find_model, folder_notes, load_model, read_json, scheduler_config
 from cfs_explore.backbones.diffusers_schedule import read_scheduler
@@ -15,7 +15,7 @@ from cfs_explore.backbones.request import Request
 
 _CLASS = "DiTTransformer2DModel"
 
-#: What the class was called when DiT's own weights were published, among other networks that this tells apart.
+#: What the class was called when DiT's own weights were published, beside other networks; this name distinguishes it.
 _FORMER_CLASS, _NORM = "Transformer2DModel", "ada_norm_zero"
 
 _THIRDS = ("encoder", "middle", "decoder")
@@ -41,7 +41,7 @@ def load(request: Request) -> Network:
     module, notes = load_model(getattr(diffusers, _CLASS), home, request.weights)
     config = module.config
     count = config.num_embeds_ada_norm
-    label, told = class_to_tell(request, count + 1, count)
+    label, label_notes = chosen_class(request, count + 1, count)
     shape = (config.in_channels, config.sample_size, config.sample_size)
     conditioning = read_scheduler(scheduler_config(request.source, home, request.schedule), centers_input=False)
 
@@ -59,7 +59,7 @@ def load(request: Request) -> Network:
         fresh=lambda: type(module).from_config(config),
         call=call,
         autoencoder=load_autoencoder(request.vae or home.parent, shape, request.device),
-        notes=(*folder_notes(request.source, home), *notes, _NOTE, *told),
+        notes=(*folder_notes(request.source, home), *notes, _NOTE, *label_notes),
         identity=(f"label {label}",),
     )
 

@@ -11,7 +11,7 @@ import torch
 from cfs_explore.backbones.arguments import (
     check_axes,
     check_heads,
-    class_to_tell,
+    chosen_class,
     constructor_arguments,
     count_blocks,
 )
@@ -25,9 +25,7 @@ from cfs_explore.errors import BackboneError
 
 _HINT = "It is incomplete, or a fork's changed network."
 _STEPS = 1000
-_NOTE = (
-    f"Read as DiT's noise prediction on the linear schedule of {_STEPS} steps; the weights do not tell (SiT's differ)."
-)
+_NOTE = f"Read as DiT's noise prediction on the linear schedule of {_STEPS} steps; weights do not show it (SiT's differ)."
 _THIRDS = ("encoder", "middle", "decoder")
 
 #: Size of the network -> width, blocks, attention heads (table 1 of the paper).
@@ -41,7 +39,7 @@ PRESETS |= {
     "DiT-XL/2-256x256": PRESETS["DiT-XL/2"] | {"input_size": 32, "num_classes": 1000, "learn_sigma": True},
     "DiT-XL/2-512x512": PRESETS["DiT-XL/2"] | {"input_size": 64, "num_classes": 1000, "learn_sigma": True},
 }
-#: Parameters that tell the size of the network, and how many axes they have.
+#: Parameters that determine the size of the network, and how many axes they have.
 _AXES = {
     "x_embedder.proj.weight": 4,
     "pos_embed": 3,
@@ -50,7 +48,7 @@ _AXES = {
     "y_embedder.embedding_table.weight": 2,
 }
 
-#: Arguments that leave no trace in the weights, and those that play no part or are read apart.
+#: Arguments that leave no trace in the weights, and those that are ignored or read elsewhere.
 _NEEDED, _IGNORED = ("num_heads",), ("class_dropout_prob", "diffusion_steps", "noise_schedule")
 
 
@@ -73,7 +71,7 @@ def load(request: Request) -> Network:
     checkpoint = read_checkpoint(request.source, request.weights)
     _check_schedule(request)
     architecture, null = read_architecture(checkpoint.shapes, request)
-    label, told = class_to_tell(request, architecture.label_rows, null)
+    label, label_notes = chosen_class(request, architecture.label_rows, null)
     if request.vae is None:
         raise BackboneError(
             f"{request.source} works on latents: give `vae`, the folder or hub id of its autoencoder; that of the "
@@ -92,16 +90,16 @@ def load(request: Request) -> Network:
         fresh=lambda: DiT(architecture),
         call=lambda network, x, t: network(x, t, torch.full((len(x),), label, device=x.device)),
         autoencoder=autoencoder,
-        notes=(*checkpoint.notes, _NOTE, *told),
+        notes=(*checkpoint.notes, _NOTE, *label_notes),
         identity=(repr(architecture), f"label {label}"),
     )
 
 
 def read_architecture(shapes: Mapping[str, tuple[int, ...]], request: Request) -> tuple[Architecture, int | None]:
-    """The network as the weights tell it, with what they leave open from the request, and its null class, if any.
+    """The network according to its weights, with the rest from the request, and its null class, if any.
 
     Raises:
-        BackboneError: as ``constructor_arguments``, and when parameters that tell its size are missing.
+        BackboneError: as ``constructor_arguments``, and when parameters that determine its size are missing.
     """
     check_axes(request, shapes, _AXES, _HINT)
     width, channels, patch, _ = shapes["x_embedder.proj.weight"]
@@ -144,15 +142,15 @@ def dit_sites(module: DiT) -> dict[str, tuple[str, str]]:
 def _classes(rows: int, request: Request) -> int:
     """Classes of a table of so many rows: the last is the null class, unless the request says that there is none."""
     dropout = request.settings.get("class_dropout_prob")
-    told = request.settings.get("num_classes", PRESETS.get(request.preset, {}).get("num_classes"))
-    has_null = told != rows if dropout is None else dropout != 0
+    classes = request.settings.get("num_classes", PRESETS.get(request.preset, {}).get("num_classes"))
+    has_null = classes != rows if dropout is None else dropout != 0
     return rows - 1 if has_null else rows
 
 
 def _check_schedule(request: Request) -> None:
-    told = request.settings.get("noise_schedule", "linear"), request.settings.get("diffusion_steps", _STEPS)
-    if told != ("linear", _STEPS) or request.schedule not in (None, "linear", "ddpm-linear-1000"):
+    schedule, steps = request.settings.get("noise_schedule", "linear"), request.settings.get("diffusion_steps", _STEPS)
+    if (schedule, steps) != ("linear", _STEPS) or request.schedule not in (None, "linear", "ddpm-linear-1000"):
         raise BackboneError(
             f"DiT is trained on the linear schedule of {_STEPS} steps; {request.source} is said to have another "
-            f"({request.schedule or told[0]}, {told[1]} steps). Leave it out."
+            f"({request.schedule or schedule}, {steps} steps). Leave it out."
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from cfs_explore.backbones.arguments import class_to_tell
+from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.base import as_images
 from cfs_explore.backbones.checkpoint import build_on_meta, load_strict
 from cfs_explore.backbones.conditioning import Conditioning, denoiser
@@ -32,7 +32,7 @@ def load(request: Request) -> Network:
     source = request.source
     snapshot = read_folder(source) if source.is_dir() else read_snapshot(source)
     module = load_strict(build_on_meta(build_network, snapshot.config, source), snapshot.tensors, source=source)
-    labels, told = _class_labels(module.label_dim, request)
+    labels, label_notes = _class_labels(module.label_dim, request)
 
     def call(network: torch.nn.Module, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         return network(x, sigma, None if labels is None else labels.to(x.device))
@@ -48,7 +48,7 @@ def load(request: Request) -> Network:
         fresh=lambda: build_network(snapshot.config, source),
         call=call,
         published=_scaled_twice(conditioning) if isinstance(module, VPPrecond) else None,
-        notes=(*snapshot.notes, *_notes(snapshot, module), *told),
+        notes=(*snapshot.notes, *_notes(snapshot, module), *label_notes),
         identity=() if labels is None else (f"label {request.label}",),
     )
 
@@ -98,9 +98,9 @@ def _scaled_twice(conditioning: Conditioning) -> Conditioning:
 def _class_labels(count: int, request: Request) -> tuple[torch.Tensor | None, list[str]]:
     """One-hot (1, count) of the wanted class; None for the null class, or where there are no classes; and notes."""
     if not count:
-        return class_to_tell(request, None)
+        return chosen_class(request, None)
     if request.label is None:
-        return None, [f"Told the null class; `label` gives one of 0 to {count - 1}."]
+        return None, [f"Conditioned on the null class; `label` gives one of 0 to {count - 1}."]
     if not isinstance(request.label, int) or not 0 <= request.label < count:
         raise BackboneError(
             f"{request.source} has {count} classes: label must be 0 to {count - 1}, or nothing for the null class; "

@@ -1,4 +1,4 @@
-"""diffusers flow-matching transformers in latent space: Stable Diffusion 3 and Flux, told the empty prompt."""
+"""diffusers flow-matching transformers in latent space: Stable Diffusion 3 and Flux, with the empty prompt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from cfs_explore.backbones.arguments import class_to_tell
+from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.autoencoder import load_autoencoder
 from cfs_explore.backbones.conditioning import Conditioning, flow
 from cfs_explore.backbones.diffusers_folder import find_model, folder_notes, load_model, read_json, scheduler_config
@@ -27,7 +27,7 @@ _PACKED = 2
 #: Steps of training where the scheduler does not say.
 _TRAIN_STEPS = 1000
 
-_GUIDED = "It is guidance-distilled, and told a guidance of 1: none."
+_GUIDED = "It is guidance-distilled, and runs at a guidance of 1: none."
 _THIRDS = ("encoder", "middle", "decoder")
 
 
@@ -46,22 +46,22 @@ def load(request: Request) -> Network:
     """
     import diffusers
 
-    class_to_tell(request, None)
+    chosen_class(request, None)
     kind = next(name for name in (_SD3, _FLUX) if find_model(request.source, name, request.weights) is not None)
     home = find_model(request.source, kind, request.weights)
     module, notes = load_model(getattr(diffusers, kind), home, request.weights)
     config = module.config
     if config.out_channels not in (None, config.in_channels):
         raise BackboneError(
-            f"{home} takes {config.in_channels} channels and gives {config.out_channels}: it is told an image besides "
-            "the prompt. Give a text-to-image network."
+            f"{home} takes {config.in_channels} channels and gives {config.out_channels}: it is conditioned on an "
+            "image besides the prompt. Give a text-to-image network."
         )
     text = STABLE_DIFFUSION_3 if kind == _SD3 else FLUX
     widths = {"width": config.joint_attention_dim, "pooled_width": config.pooled_projection_dim}
     prompt = empty_prompt(home, module, text, **widths).to(request.device)
     vae = request.vae or home.parent
     shape = (config.in_channels, *[config.sample_size] * 2) if kind == _SD3 else _packed_shape(config.in_channels, vae)
-    conditioning = read_flow(scheduler_config(request.source, home, request.schedule), tells_steps=kind == _SD3)
+    conditioning = read_flow(scheduler_config(request.source, home, request.schedule), in_steps=kind == _SD3)
     guided = kind == _FLUX and config.guidance_embeds
     return Network(
         module.to(request.device),
@@ -79,16 +79,16 @@ def load(request: Request) -> Network:
     )
 
 
-def read_flow(config: dict, *, tells_steps: bool) -> Conditioning:
+def read_flow(config: dict, *, in_steps: bool) -> Conditioning:
     """Conditioning of a flow-matching scheduler's configuration.
 
     x = (1 - s) x0 + s e, and the network gives dx/ds = e - x0 (Lipman et al. 2023; Esser et al. 2024). The scheduler's
-    ``shift`` decides at which s a sampler steps, not what s means, so it plays no part here. A clean image (s = 0) and
+    ``shift`` decides at which s a sampler steps, not what s means, so it is ignored here. A clean image (s = 0) and
     pure noise (s = 1) have no finite log-SNR; s goes from the first training step to the last but one.
 
     Args:
         config: the content of ``scheduler_config.json``.
-        tells_steps: the network is told s as a training step, from 0 to 1000; otherwise s itself.
+        in_steps: the network takes s as a training step, from 0 to 1000; otherwise s itself.
 
     Raises:
         BackboneError: for a scheduler that is not one of flow matching from image to noise.
@@ -100,7 +100,7 @@ def read_flow(config: dict, *, tells_steps: bool) -> Conditioning:
             "or has invert_sigmas. Use the pipeline's own FlowMatchEulerDiscreteScheduler, or `schedule: flow-1000`."
         )
     steps = config.get("num_train_timesteps", _TRAIN_STEPS)
-    return flow(1 / steps, 1 - 1 / steps, time_scale=float(steps) if tells_steps else 1.0)
+    return flow(1 / steps, 1 - 1 / steps, time_scale=float(steps) if in_steps else 1.0)
 
 
 def transformer_sites(module: torch.nn.Module) -> dict[str, tuple[str, str]]:

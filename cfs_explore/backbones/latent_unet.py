@@ -1,4 +1,4 @@
-"""diffusers ``UNet2DConditionModel`` networks in latent space, told the empty prompt: Stable Diffusion 1, 2, SDXL."""
+"""diffusers ``UNet2DConditionModel`` networks in latent space, with the empty prompt: Stable Diffusion 1, 2, SDXL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from cfs_explore.backbones.arguments import class_to_tell
+from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.autoencoder import load_autoencoder
 from cfs_explore.backbones.diffusers_folder import find_model, folder_notes, load_model, scheduler_config
 from cfs_explore.backbones.diffusers_schedule import read_scheduler
@@ -17,7 +17,7 @@ from cfs_explore.backbones.request import Request
 from cfs_explore.backbones.unet2d import unet_sites
 from cfs_explore.errors import BackboneError
 
-#: SDXL is told six numbers: the height and width of the image, where it was cropped, and its target size.
+#: SDXL is conditioned on six numbers: the height and width of the image, where it was cropped, and its target size.
 _SIZES = 6
 
 #: Conditioning on more than text and size.
@@ -39,7 +39,7 @@ def load(request: Request) -> Network:
     """
     from diffusers import UNet2DConditionModel
 
-    class_to_tell(request, None)
+    chosen_class(request, None)
     home = find_model(request.source, "UNet2DConditionModel", request.weights)
     module, notes = load_model(UNet2DConditionModel, home, request.weights)
     shape = _latent_shape(module, home)
@@ -56,7 +56,7 @@ def load(request: Request) -> Network:
         input_shape=shape,
         sites=unet_sites(module),
         fresh=lambda: type(module).from_config(module.config),
-        call=_told(prompt.to(request.device), autoencoder.image_shape),
+        call=_caller(prompt.to(request.device), autoencoder.image_shape),
         autoencoder=autoencoder,
         notes=(*folder_notes(request.source, home), *notes, prompt.note),
         identity=(f"prompt {prompt.digest}",),
@@ -64,7 +64,7 @@ def load(request: Request) -> Network:
 
 
 def _latent_shape(module: torch.nn.Module, home: Path) -> tuple[int, int, int]:
-    """(C, H, W) of the latents; BackboneError for a network that is told more than text."""
+    """(C, H, W) of the latents; BackboneError for a network that is conditioned on more than text."""
     config = module.config
     others = [f"{key} = {config[key]}" for key in _OTHER_CONDITIONING if config[key] is not None]
     if config.addition_embed_type not in (None, "text_time"):
@@ -93,7 +93,7 @@ def _prompt(module: torch.nn.Module, home: Path) -> Prompt:
     return empty_prompt(home, module, STABLE_DIFFUSION_XL, width=width, pooled_width=pooled)
 
 
-def _told(prompt: Prompt, image_shape: tuple[int, int, int]) -> Callable[..., torch.Tensor]:
+def _caller(prompt: Prompt, image_shape: tuple[int, int, int]) -> Callable[..., torch.Tensor]:
     """Calls the network with the prompt and, for SDXL, with an uncropped image of the native resolution."""
     _, height, width = image_shape
 

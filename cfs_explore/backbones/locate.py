@@ -65,8 +65,8 @@ def fetch(hub_id: str) -> Path:
     """The local copy of a repository on the hub, configuration and weights.
 
     Raises:
-        BackboneError: when the hub cannot be asked or does not have it, or has no weights in a form that is read, which
-            is told before anything is fetched.
+        BackboneError: when the hub cannot be asked or does not have it, or has no weights in a form that is read.
+            Nothing was fetched then.
         FetchError: a process that acts for visitors may not fetch it, and it is not here.
     """
     from huggingface_hub import snapshot_download

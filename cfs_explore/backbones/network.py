@@ -115,8 +115,8 @@ class Network:
         return x if self._autoencoder is None else self._autoencoder.decode(x)
 
     def forward(self, x: torch.Tensor, level: Level | Sequence[Level]) -> torch.Tensor:
-        inputs, told = self._conditioning.inputs(x, per_image(level, "native", x))
-        return self._call(self.module, inputs, told)
+        inputs, condition = self._conditioning.inputs(x, per_image(level, "native", x))
+        return self._call(self.module, inputs, condition)
 
     def predict_eps(self, x: torch.Tensor, level: Level | Sequence[Level]) -> torch.Tensor:
         a, b = (as_images(per_image(level, key, x)) for key in ("a", "b"))

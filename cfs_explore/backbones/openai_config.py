@@ -1,4 +1,4 @@
-"""Configuration of iDDPM and ADM networks: what the weights tell, and what must be said beside them."""
+"""Configuration of iDDPM and ADM networks: what the weights determine, and what must be given with them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Given:
 
 
 def configure(family: str, weights: Architecture, request: Request) -> Config:
-    """Join what the weights tell with the settings beside them and the preset that was named.
+    """Join what the weights determine with the settings beside them and the preset that was named.
 
     Args:
         family: improved-diffusion or guided-diffusion.
@@ -104,7 +104,7 @@ def _preset(family: str, name: str) -> Mapping[str, Any]:
     owner = next((key for key, presets in PRESETS.items() if name in presets), None)
     known = f"Presets of {family}: {', '.join(PRESETS[family])}."
     if owner is not None:
-        raise BackboneError(f"The preset {name} is of {owner}, and these are weights of {family}. {known}")
+        raise BackboneError(f"The preset {name} belongs to {owner}, but these are weights of {family}. {known}")
     raise BackboneError(f"There is no preset {name!r}.{_suggestion(name, PRESETS[family])} {known}")
 
 
@@ -129,14 +129,14 @@ def _check_missing(family: str, given: Mapping[str, Given], request: Request) ->
         missing.append("use_new_attention_order")
     if missing:
         raise BackboneError(
-            f"The weights in {request.source} do not tell everything; missing: {', '.join(missing)}. Write them, by "
+            f"The weights in {request.source} do not determine everything; missing: {', '.join(missing)}. Write them, "
             f"these names, in {request.source.with_suffix('.yaml').name} beside the file (`name: value` lines), or "
             f"name the preset of a released checkpoint: {', '.join(PRESETS[family])}."
         )
 
 
 def _check_against_weights(family: str, given: Mapping[str, Given], config: Config) -> None:
-    """Every setting that the weights tell too must agree with them."""
+    """Every setting that the weights also determine must agree with them."""
     net, size = config.architecture, config.image_size
     found = {
         "num_channels": net.num_channels,
@@ -172,13 +172,13 @@ def _check_attention(entry: Given, size: int, net: Architecture) -> None:
     strides = {size // int(resolution) for resolution in _numbers(entry.value)}
     wanted = tuple(level for level in range(len(net.level_channels)) if 2**level in strides)
     if wanted != net.attention_levels:
-        told, found = (_listed(size // 2**i for i in levels) or "none" for levels in (wanted, net.attention_levels))
-        _contradiction("attention_resolutions", entry, f"{entry.value!r} (of {size}: {told})", found)
+        given, found = (_listed(size // 2**i for i in levels) or "none" for levels in (wanted, net.attention_levels))
+        _contradiction("attention_resolutions", entry, f"{entry.value!r} (of {size}: {given})", found)
 
 
-def _contradiction(name: str, entry: Given, told: Any, found: Any) -> None:
+def _contradiction(name: str, entry: Given, given: Any, found: Any) -> None:
     raise BackboneError(
-        f"{name} is {told} in {entry.where}, but the weights have {found}. Correct it, or give the weights that it "
+        f"{name} is {given} in {entry.where}, but the weights have {found}. Correct it, or give the weights that it "
         "belongs to."
     )
 

@@ -1,4 +1,4 @@
-"""What the parameter names and shapes of an iDDPM or ADM checkpoint tell about its network."""
+"""An iDDPM or ADM network's architecture, from its parameter names and shapes."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ def _check_image_channels(in_channels: int, out_channels: int, source: Path) -> 
 
 def _embedding_width(shapes: Shapes, source: Path) -> int:
     """Width of the time embedding, or of what a residual block takes of it."""
-    told = _axis(shapes, "input_blocks.1.0.emb_layers.1.weight", 1, None, source)
-    if told is not None:
-        return told
+    width = _axis(shapes, "input_blocks.1.0.emb_layers.1.weight", 1, None, source)
+    if width is not None:
+        return width
     return _first(shapes, ["time_embed.2.weight", "time_embed.2.bias", "time_embed.0.weight"], source)
 
 

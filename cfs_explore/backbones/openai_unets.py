@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cfs_explore.backbones.arguments import class_to_tell
+from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.checkpoint import Checkpoint, build_on_meta, is_checkpoint, load_strict, read_checkpoint
 from cfs_explore.backbones.conditioning import Conditioning, cosine_alphas_cumprod, discrete, linear_alphas_cumprod
 from cfs_explore.backbones.nets.openai_unet import AttentionBlock, Downsample, OpenAIUNet, ResBlock, Upsample
@@ -70,14 +70,14 @@ def _is_adm(checkpoint: Checkpoint) -> bool:
 def _load(family: str, request: Request) -> Network:
     checkpoint = read_checkpoint(request.source, request.weights)
     config = configure(family, read_architecture(checkpoint.shapes, request.source), request)
-    label, _ = class_to_tell(request, config.architecture.num_classes)
+    label, _ = chosen_class(request, config.architecture.num_classes)
     module = build_on_meta(OpenAIUNet, config.architecture)
     load_strict(module, checkpoint.tensors, source=request.source, hint=_HINT)
     matched, published = conditionings(config)
 
-    def call(network: nn.Module, inputs: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+    def call(network: nn.Module, inputs: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         labels = None if label is None else torch.full((len(inputs),), label, device=inputs.device)
-        return network(inputs, told, labels)
+        return network(inputs, t, labels)
 
     return Network(
         module.to(request.device),
@@ -95,7 +95,7 @@ def _load(family: str, request: Request) -> Network:
 
 
 def conditionings(config: Config) -> tuple[Conditioning, Conditioning | None]:
-    """How the network is told its level: as in its training, and as the paper's code does where that differs.
+    """How the network is conditioned on its level: as in its training, and as by the paper's code where that differs.
 
     With ``rescale_timesteps`` it was trained on t * 1000 / T, and the paper's code hands it the raw t (theory 1).
     """

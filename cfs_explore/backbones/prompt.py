@@ -1,4 +1,4 @@
-"""The empty prompt: what a network conditioned on text is told when it is told nothing."""
+"""The empty prompt, for networks that are conditioned on text."""
 
 from __future__ import annotations
 
@@ -134,10 +134,10 @@ def empty_prompt(
     if given is not None:
         tensors = {name: value.float().clone() for name, value in read_content(given).items()}
         tokens, pooled = tensors.get("prompt_embeds"), tensors.get("pooled_prompt_embeds")
-        source, note = str(given), f"The network is told the prompt in {EMPTY_PROMPT_FILE}."
+        source, note = str(given), f"The network is conditioned on the prompt in {EMPTY_PROMPT_FILE}."
     else:
         tokens, pooled = _encode(home.parent, network, pipeline)
-        source, note = f"The text encoders in {home.parent}", "The network is told the empty prompt."
+        source, note = f"The text encoders in {home.parent}", "The network is conditioned on the empty prompt."
     _check(source, "prompt_embeds", tokens, (1, "tokens", width))
     if pooled_width is not None:
         _check(source, "pooled_prompt_embeds", pooled, (1, pooled_width))

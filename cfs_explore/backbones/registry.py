@@ -31,8 +31,8 @@ class Family:
     """One kind of network; what it is called and which files it comes in stands in ``families.py``.
 
     Attributes:
-        recognise: whether a file or folder looks like one, by its class name, or by its keys and shapes; told which of
-            its weights are wanted, if that was said; may raise BackboneError for a file that cannot be read at all.
+        recognise: whether a file or folder looks like one, by its class name, or by its keys and shapes; takes which of
+            its weights are wanted, or None; may raise BackboneError for a file that cannot be read at all.
         load: a Request -> a Backbone.
     """
 
@@ -83,7 +83,7 @@ def load_backbone(
         schedule: noise schedule by name, for weights that come without one.
         preset: name of a published configuration, where the family has presets.
         vae: folder or hub id of the autoencoder, for networks in latent space that come without one.
-        label: class that a class-conditional network is told; None means the null class where there is one.
+        label: class that a class-conditional network is given; None means the null class where there is one.
         weights: which weights of a training checkpoint: an entry of the file, a variant, or a folder beside the others;
             None means the averaged (EMA) ones where there are some.
 

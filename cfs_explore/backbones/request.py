@@ -31,7 +31,7 @@ class Request:
         schedule: noise schedule by name, for weights that come without one.
         preset: name of a published configuration, where the family has presets.
         vae: folder of the autoencoder, for networks in latent space.
-        label: class that a class-conditional network is told; None means the null class where there is one.
+        label: class that a class-conditional network is given; None means the null class where there is one.
         weights: which entry, variant or folder holds the weights to use; None means averaged ones, if any.
         settings: content of the YAML file beside the checkpoint (``read_settings``).
     """
@@ -58,7 +58,7 @@ def read_settings(source: Path) -> dict[str, Any]:
 
     Raises:
         BackboneError: when the file is not readable YAML (JSON is YAML too) with ``name: value`` lines, or what is
-            asked of every checkpoint is of a wrong type.
+            asked of every checkpoint has a wrong type.
     """
     if source.is_dir():
         return {}

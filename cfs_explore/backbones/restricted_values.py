@@ -23,7 +23,7 @@ class Window:
         return bytes(part) if len(part) <= _LARGE else part
 
     def readline(self) -> bytes:
-        """To the end of the line, if it is of reasonable length."""
+        """To the end of the line, if that has a reasonable length."""
         line = bytes(self.data[self.position : self.position + _LARGE])
         line = line[: line.find(b"\n") + 1] or line
         self.position += len(line)

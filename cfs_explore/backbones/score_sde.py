@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cfs_explore.backbones.arguments import class_to_tell
+from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.checkpoint import build_on_meta, is_checkpoint, load_strict, read_checkpoint
 from cfs_explore.backbones.conditioning import Conditioning, discrete, variance_exploding
 from cfs_explore.backbones.nets.ncsnpp import NCSNpp
@@ -22,7 +22,7 @@ from cfs_explore.levels import ContinuousVP
 #: Smallest time of the training.
 _T_MIN = 1e-5
 
-#: What a continuous VP network is told at time 1.
+#: The conditioning of a continuous VP network at time 1.
 _LAST_STEP = 999.0
 
 _KINDS = {
@@ -50,7 +50,7 @@ def load(request: Request) -> Network:
     Raises:
         BackboneError: naming the field that is missing, or what does not fit.
     """
-    class_to_tell(request, None)
+    chosen_class(request, None)
     checkpoint = read_checkpoint(request.source, request.weights)
     tensors = checkpoint.tensors
     config = configure(request, tensors)
@@ -106,7 +106,7 @@ def conditioning_of(config: ScoreSde) -> Conditioning:
 
 
 def _indexed(sigmas: torch.Tensor, unit_images: bool) -> Conditioning:
-    """Discrete VE (SMLD): told the index of its sigma, from the highest; output the score of its own images."""
+    """Discrete VE (SMLD): conditioned on the index of sigma, from the highest; output the score of its own images."""
     scale = 0.5 if unit_images else 1.0  # as in ``variance_exploding``
     return Conditioning(
         DiscreteVE((sigmas / scale).numpy()),

@@ -21,7 +21,7 @@ SDES = ("vesde", "vpsde", "subvpsde")
 #: Sections of the original configuration files.
 _SECTIONS = ("training", "data", "model")
 
-#: Fields that no checkpoint tells, with what they may be.
+#: Fields that no checkpoint determines, with their allowed values.
 _CHOICES = {
     "sde": f"one of {', '.join(SDES)}",
     "image_size": "side of the images",
@@ -95,8 +95,8 @@ def configure(request: Request, tensors: Mapping[str, torch.Tensor]) -> ScoreSde
     missing = [f"{name} ({what})" for name, what in _CHOICES.items() if name not in whole]
     if missing:
         raise BackboneError(
-            f"{source} does not tell by its keys: {', '.join(missing)}. Put them into {settings_paths(source)[0].name} "
-            f"beside it, by these names, or name a `preset`: {', '.join(PRESETS)}."
+            f"{source} does not determine by its keys: {', '.join(missing)}. Put them into "
+            f"{settings_paths(source)[0].name} beside it, by these names, or name a `preset`: {', '.join(PRESETS)}."
         )
     architecture = Architecture(**{field.name: whole[field.name] for field in fields(Architecture)})
     config = ScoreSde(

@@ -63,7 +63,7 @@ class _WorkCounter(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here that the compiler would have to be told to leave alone."""
+        """Nothing is compiled here, so the compiler has nothing to skip."""
         return False
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):

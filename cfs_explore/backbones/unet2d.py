@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from cfs_explore.backbones.arguments import class_to_tell
+from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.checkpoint import UNFIT, check_finite, misfits
 from cfs_explore.backbones.conditioning import Conditioning
 from cfs_explore.backbones.diffusers_folder import (
@@ -133,13 +133,13 @@ def unet_sites(module: torch.nn.Module) -> dict[str, tuple[str, str]]:
 
 
 def _class_label(module: torch.nn.Module, request: Request) -> int | None:
-    """The class to tell a class-conditional network; these have no null class."""
+    """The class that a class-conditional network is given; these have no null class."""
     if module.class_embedding is None:
-        return class_to_tell(request, None)[0]
+        return chosen_class(request, None)[0]
     if not isinstance(module.class_embedding, torch.nn.Embedding):
         kind = module.config.class_embed_type
         raise BackboneError(f"{request.source} is conditioned on {kind} embeddings, not on classes.")
-    return class_to_tell(request, module.config.num_class_embeds)[0]
+    return chosen_class(request, module.config.num_class_embeds)[0]
 
 
 def _kind(name: str) -> str:

@@ -12,7 +12,7 @@ import torch
 from cfs_explore.backbones.arguments import (
     check_axes,
     check_heads,
-    class_to_tell,
+    chosen_class,
     constructor_arguments,
     count_blocks,
 )
@@ -25,12 +25,12 @@ from cfs_explore.backbones.request import Request
 from cfs_explore.errors import BackboneError
 from cfs_explore.levels import ContinuousVP
 
-_HINT = "It is incomplete, or a fork's changed network, such as one that is told a text."
+_HINT = "It is incomplete, or a fork's changed network, such as one that is conditioned on text."
 
 #: What networks with this many channels work on are latents.
 _LATENT_CHANNELS = 4
 
-#: The VP SDE's linear beta, its smallest time, and what the network is told at time 1.
+#: The VP SDE's linear beta, its smallest time, and the network's conditioning at time 1.
 BETAS, T_MIN, LAST_STEP = (0.1, 20.0), 1e-5, 999.0
 
 #: Classes of ImageNet; a table with one row more ends with the null class.
@@ -78,7 +78,7 @@ def load(request: Request) -> Network:
     """
     checkpoint = read_checkpoint(request.source, request.weights)
     architecture, schedule = read_architecture(checkpoint.shapes, request)
-    label, told = _class_label(architecture.num_classes, request)
+    label, label_notes = _class_label(architecture.num_classes, request)
     shape = (architecture.in_chans, architecture.img_size, architecture.img_size)
     autoencoder = _autoencoder(request, shape) if architecture.in_chans == _LATENT_CHANNELS else None
     module = load_strict(build_on_meta(UViT, architecture), checkpoint.tensors, source=request.source, hint=_HINT)
@@ -97,16 +97,16 @@ def load(request: Request) -> Network:
         call=call,
         autoencoder=autoencoder,
         activation=_patch_tokens(architecture.special_tokens),
-        notes=(*checkpoint.notes, *told),
+        notes=(*checkpoint.notes, *label_notes),
         identity=(repr(architecture), *(() if label is None else (f"label {label}",))),
     )
 
 
 def read_architecture(shapes: Mapping[str, tuple[int, ...]], request: Request) -> tuple[Architecture, str]:
-    """The network as the weights tell it, and its schedule's name, with what they leave open from the request.
+    """The network according to its weights, and its schedule's name, with the rest from the request.
 
     Raises:
-        BackboneError: as ``constructor_arguments``, and when parameters that tell its size are missing.
+        BackboneError: as ``constructor_arguments``, and when parameters that determine its size are missing.
     """
     axes = {"patch_embed.proj.weight": 4, "pos_embed": 3, "mid_block.mlp.fc1.weight": 2}
     if "label_emb.weight" in shapes:
@@ -128,7 +128,7 @@ def read_architecture(shapes: Mapping[str, tuple[int, ...]], request: Request) -
         "conv": any(name.startswith("final_layer.") for name in shapes),
         "skip": any(".skip_linear." in name for name in shapes),
     }
-    values = constructor_arguments(_as_told(request, found), found, _NEEDED, PRESETS, ignored=_IGNORED)
+    values = constructor_arguments(_completed(request, found), found, _NEEDED, PRESETS, ignored=_IGNORED)
     if values["schedule"] not in _SCHEDULES:
         raise BackboneError(f"schedule must be one of {', '.join(_SCHEDULES)}; got {values['schedule']!r}.")
     same = ("img_size", "patch_size", "in_chans", "embed_dim", "depth", "qkv_bias", "mlp_time_embed", "conv")
@@ -161,7 +161,7 @@ def _side(shapes: Mapping[str, tuple[int, ...]], request: Request, *, special: i
     return side
 
 
-def _as_told(request: Request, found: Mapping[str, Any]) -> Request:
+def _completed(request: Request, found: Mapping[str, Any]) -> Request:
     """The request with its schedule among the settings, and its depth as the original code reads it."""
     settings = dict(request.settings)
     if settings.get("depth") == found["depth"] + 1:
@@ -174,8 +174,8 @@ def _as_told(request: Request, found: Mapping[str, Any]) -> Request:
 
 
 def _class_label(classes: int | None, request: Request) -> tuple[int | None, list[str]]:
-    """The class that every image is told, if any, and notes; only ImageNet's table of 1001 rows has a null class."""
-    return class_to_tell(request, classes, _IMAGENET if classes == _IMAGENET + 1 else None)
+    """The class to condition on, if any, and notes; only ImageNet's table of 1001 rows has a null class."""
+    return chosen_class(request, classes, _IMAGENET if classes == _IMAGENET + 1 else None)
 
 
 def _patch_tokens(special: int) -> Callable[[str, Any], torch.Tensor]:
@@ -194,13 +194,13 @@ def _autoencoder(request: Request, shape: tuple[int, int, int]) -> LatentAutoenc
 
 
 def _sde() -> Conditioning:
-    """Any time in (0, 1], told times 999; output the noise."""
+    """Any time in (0, 1], given to the network times 999; output the noise."""
     schedule = ContinuousVP(*BETAS, T_MIN)
     return Conditioning(schedule, lambda x, native: (x, native * LAST_STEP), lambda out, x, native, a, b: out)
 
 
 def _steps() -> Conditioning:
-    """Stable Diffusion's 1000 steps, told by their number, which U-ViT counts from 1; output the noise."""
+    """Stable Diffusion's 1000 steps, by their number, which U-ViT counts from 1; output the noise."""
     own = discrete(scaled_linear_alphas_cumprod(1000))
     return Conditioning(own.schedule, lambda x, native: (x, native + 1.0), own.eps)
 

@@ -59,12 +59,12 @@ def _refuse(hub_id: str, folder: str, names: list[str]) -> None:
     """
     held = sorted(name for name in names if WEIGHTS.fullmatch(name))
     where = f"{hub_id}, in {folder}/," if folder else hub_id
-    told = f"{where} holds no weights in a form that is read from the hub (model.safetensors, or pytorch_model.bin and "
-    told += f"the like), but {', '.join(held[:6])}" if held else "the like)"
+    problem = f"{where} holds no weights in a form that is read from the hub (model.safetensors, or pytorch_model.bin "
+    problem += f"and the like), but {', '.join(held[:6])}" if held else "and the like)"
     single = next(filter(_SINGLE.fullmatch, held), None)
     if single is not None:
         path = f"{folder}/{single}" if folder else single
         remedy = f"A single checkpoint is given by its address: https://huggingface.co/{hub_id}/resolve/main/{path}"
     else:
         remedy = "Ask its owner for safetensors, or save it so with diffusers (save_pretrained) and give that folder."
-    raise BackboneError(f"{told}. Nothing was fetched. {remedy}")
+    raise BackboneError(f"{problem}. Nothing was fetched. {remedy}")

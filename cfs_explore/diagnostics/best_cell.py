@@ -50,7 +50,7 @@ def best_cell(
     """Split-half estimate of the best cell's AUROC, beside the naive maximum.
 
     Each split halves the ID and the OOD images at random; the cell with the largest AUROC on one half is
-    judged on the other, and the other way round. The honest value is the mean of all these; it tells what
+    judged on the other, and the other way round. The honest value is the mean of all these; it says what
     picking with half the images gives. The interval is ``auroc_interval`` with the mean over splits of the
     variance of the two directions' mean, (V_1 + V_2) / 4 with V_i the DeLong variance on the judging half.
     Splits share images, so averaging over them lowers the variance by an unknown amount that is not claimed.

@@ -1,4 +1,4 @@
-"""What a map loses when the network is told another level than the one it sees (theory 1)."""
+"""What a map loses when the network is conditioned on another level than the one it sees (theory 1)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cfs_explore.diagnostics.intervals import auroc_interval
 
 
 def conditioning_loss(
-    matched: tuple[np.ndarray, np.ndarray], told: tuple[np.ndarray, np.ndarray], groups: Groups | None = None
+    matched: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray], groups: Groups | None = None
 ) -> pd.DataFrame:
     """AUROC of every cell under other conditioning, and matched minus that, on the same images.
 
     Args:
-        matched: ID scores (n_id, draws, L, T) and OOD scores (n_ood, draws, L, T) of the network that is told the
-            truth. told: the same of the other one; statistics fitted under its own conditioning.
+        matched: ID scores (n_id, draws, L, T) and OOD scores (n_ood, draws, L, T) of the network that is
+            conditioned on the true level. other: the same under other conditioning, with statistics fitted under it.
         groups: of the images; None where each is alone.
 
     Returns:
@@ -28,7 +28,7 @@ def conditioning_loss(
     Raises:
         ScoreError: shapes that do not match; NaN or infinity.
     """
-    maps = [score_maps(*scores) for scores in (matched, told)]
+    maps = [score_maps(*scores) for scores in (matched, other)]
     if [part.shape for part in maps[0]] != [part.shape for part in maps[1]]:
         raise ScoreError("Both maps must score the same images at the same levels and taps.")
     levels, taps = maps[0][0].shape[2:]

@@ -36,10 +36,10 @@ class Alarm(NamedTuple):
         realised: flagged / n_id with the limits of Clopper and Pearson 1934. For scores without ties they hold the
             threshold's true rate with at least their level although the same images set the threshold: the true rate
             is Beta(flagged + 1, n_id - flagged), whose quantiles they enclose (Vovk 2012, "Conditional validity of
-            inductive conformal predictors"). With groups, as many independent images as tell the share as well take
+            inductive conformal predictors"). With groups, as many independent images as would estimate it as well take
             the place of n_id (Korn & Graubard 1998).
-        groups: how many groups the ID-test images are of; n_id where each is alone.
-        effective: how many independent images tell the realised rate as well.
+        groups: how many groups the ID-test images form; n_id where each is alone.
+        effective: how many independent images would estimate the realised rate as well.
     """
 
     rate: float

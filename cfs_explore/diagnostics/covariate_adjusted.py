@@ -1,4 +1,4 @@
-"""Covariate-adjusted AUROC: what one score tells apart among images that another finds alike (theory 8)."""
+"""Covariate-adjusted AUROC: how one score separates images that another finds alike (theory 8)."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _bins(ids: np.ndarray, oods: np.ndarray, bins: int) -> Iterator[_Bin]:
 def _share_above(bins: list[_Bin], groups: Groups | None) -> tuple[float, float]:
     """The share of same-bin pairs in which OOD is above ID, and its variance; NaN where a class has one image.
 
-    ``groups`` are of the images bin by bin.
+    ``groups`` lists the images bin by bin.
     """
     pairs = sum(each.psi.size for each in bins)
     value = sum(float(each.psi.sum(dtype=np.float64)) for each in bins) / pairs

@@ -2,7 +2,7 @@
 
 With S copies of the control (seeds), the excess of a cell is A_0 - (A_1 + ... + A_S) / S. Its variance is c' V c with
 c = (1, -1/S, ..., -1/S) and V the DeLong covariance of the 1 + S AUROCs; because placements are linear in c, it is
-computed as the variance of the contrasts of the placements, without V. It tells how much the excess hangs on the
+computed as the variance of the contrasts of the placements, without V. It says how much the excess depends on the
 images; how much it hangs on the copies is var(A_1, ..., A_S) / S, which is added (theory 29). With few copies that is
 itself uncertain, so the quantile is Student's, its degrees of freedom those of the sum (Satterthwaite 1946).
 """
@@ -20,7 +20,7 @@ from cfs_explore.diagnostics.groups import Groups, independent, variance_of_mean
 from cfs_explore.diagnostics.intervals import auroc_limits, find_root, mover_limits
 from cfs_explore.diagnostics.splits import Half
 
-#: p-values below that of this normal quantile are not told apart.
+#: p-values below that of this normal quantile are not distinguished.
 _LARGEST_Z = 12.0
 
 
@@ -53,7 +53,7 @@ class Placed(NamedTuple):
 
     @property
     def judged(self) -> DeLong:
-        """AUROC and DeLong variance, by groups where there are any, (cells,) each; NaN where a class tells none."""
+        """AUROC and DeLong variance, by groups where there are any, (cells,) each; NaN where a class is too small."""
         return DeLong(self.ood.mean(axis=1), variance_of_means(self.id, self.ood, self.groups))
 
     @property
@@ -145,7 +145,7 @@ def paired_interval(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Limits in [-1, 1] and two-sided p of ``first - second``, two AUROCs of the same images, (cells,) each.
 
-    The limits are recovered from those of both (MOVER) with the correlation that the variances tell, 0 where one of
+    The limits are recovered from those of both (MOVER) with the correlation that the variances imply, 0 where one of
     them is 0 or unknown; so they hold near 1, where a Wald interval does not (theory 27). Scores that rank all images
     alike differ by 0 with certainty. p belongs to the limits: at the confidence 1 - p, one of them is 0.
 

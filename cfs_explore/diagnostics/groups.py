@@ -145,7 +145,7 @@ class Groups:
         """Sums of the groups beyond the mean, over the number of images, (rows, groups) each."""
         for values, codes in ((id_values, self.id), (ood_values, self.ood)):
             if values.ndim != 2 or values.shape[1] != len(codes):
-                raise ScoreError(f"The groups are of {len(codes)} images. Got values of shape {values.shape} instead.")
+                raise ScoreError(f"The groups are for {len(codes)} images. Got values of shape {values.shape} instead.")
         return tuple(
             part.sums(values - values.mean(axis=1, keepdims=True), self._total) / values.shape[1]
             for values, part in ((id_values, self._id), (ood_values, self._ood))
@@ -200,14 +200,14 @@ class Members:
 
     @property
     def alike(self) -> float:
-        """Number of independent images that tell a mean as well as these do where all images of a group are alike."""
+        """Number of independent images that would estimate a mean as well, were all images of a group alike."""
         return float(self.codes.size**2 / np.square(self.sizes).sum())
 
     def effective(self, hits: np.ndarray) -> np.ndarray:
-        """Number of independent images that tell a share as well as these do, (rows,).
+        """Number of independent images that would estimate a share as well as these, (rows,).
 
         That is the number of groups over the measured variance as a multiple of theirs; the latter is drawn towards 1
-        where few groups tell it, as if the images of a group were all alike.
+        where few groups estimate it, as if the images of a group were all alike.
 
         Args:
             hits: (rows, n) truth values.
@@ -242,7 +242,7 @@ def set_weights(groups: Members | None, n: int, resamples: int, rng: np.random.G
 
 
 def independent(groups: Groups | None, n_id: int, n_ood: int) -> tuple[int, int]:
-    """How many ID and OOD images or groups count as independent: what an interval's small-sample form is told."""
+    """How many ID and OOD images or groups count as independent: for an interval's small-sample form."""
     return (n_id, n_ood) if groups is None else groups.counts
 
 
@@ -259,7 +259,7 @@ def weights(groups: Groups | None, n_id: int, n_ood: int, resamples: int, rng: n
 
 
 def variance_of_means(id_values: np.ndarray, ood_values: np.ndarray, groups: Groups | None) -> np.ndarray:
-    """Variance of mean(ID values) + mean(OOD values) of the rows (rows, n); NaN where a class tells none."""
+    """Variance of mean(ID values) + mean(OOD values) of the rows (rows, n); NaN where a class is too small for it."""
     if groups is not None:
         return groups.variance(id_values, ood_values)
     return sum(mean_variance(part) for part in (id_values, ood_values))

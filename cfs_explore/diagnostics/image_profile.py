@@ -89,7 +89,7 @@ def exceedance(
 
     The image and ID-test are ranked together, so that the count of each is computed alike and the p-value holds.
 
-    The highest hundredth tells more than the highest twentieth: an image may be extreme in few cells alone.
+    The highest hundredth says more than the highest twentieth: an image may be extreme in few cells alone.
 
     Args: as for ``cell_profile``; share: of the images that must score lower.
     """

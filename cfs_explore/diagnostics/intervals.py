@@ -6,7 +6,7 @@ changes its rank. These are score intervals instead: they hold every value t tha
     (p - t)^2 <= z^2 V(t),
 
 where V(t) is the variance that the estimate would have if t were true. How V depends on t is taken from a model, its
-size from the sample; where the sample has too few informative images to tell its size, the model's own is used.
+size from the sample; where the sample has too few informative images to estimate its size, the model's own is used.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def share_interval(value: np.ndarray, var: np.ndarray, n: int, level: float = 0.
     """Limits of a mean of n shares that lie near 1, such as average precision; (cells,) each.
 
     Wilson's interval (1927) of a proportion whose variance has the size of ``var``, with Student's quantile, since n
-    images tell that size.
+    images determine that size.
 
     Args:
         value, var: (cells,), the mean and its variance; NaN where it is unknown.
@@ -156,7 +156,7 @@ def normal_variance(auroc: np.ndarray, n_id: int, n_ood: int) -> np.ndarray:
 
 
 def relative_size(var: np.ndarray, model: np.ndarray, informative: np.ndarray) -> np.ndarray:
-    """Measured over the model's variance, drawn towards 1 where few images tell it."""
+    """Measured over the model's variance, drawn towards 1 where few images determine it."""
     known = (model > 0) & np.isfinite(var)
     ratio = np.divide(var, model, out=np.ones_like(model), where=known)
     weight = np.where(known, informative, 0.0)

@@ -65,9 +65,9 @@ def average_precision(cell: Ranking) -> tuple[float, float]:
 def fpr95_interval(cell: Ranking, level: float = 0.95) -> tuple[float, float, float]:
     """ID false-positive rate at the highest threshold with at least 95 % OOD recall, and its limits.
 
-    Two things are uncertain: where the threshold stands, which the order statistics of the OOD scores tell (exact, and
+    Two things are uncertain: where the threshold stands, which the order statistics of the OOD scores give (exact, and
     interpolated between them), and the share of ID images above it (Wilson); both are joined as MOVER does. Images in
-    groups count as so many independent ones as tell these shares as well (``Members.effective``).
+    groups count as so many independent ones as estimate these shares as well (``Members.effective``).
     """
     n, m = len(cell.id_above), len(cell.first_below)
     shares = np.concatenate([[0.0], cell.id_above / m, [1.0]])  # at falling thresholds: above all, ..., below all
@@ -82,7 +82,7 @@ def fpr95_interval(cell: Ranking, level: float = 0.95) -> tuple[float, float, fl
 
 
 def _independent(cell: Ranking, flagged: float) -> tuple[int, float]:
-    """Independent OOD images that tell the threshold, and ID images that tell the share ``flagged`` above it."""
+    """Independent OOD images behind the threshold, and ID images behind the share ``flagged`` above it."""
     n, m = len(cell.id_above), len(cell.first_below)
     if cell.groups is None:
         return n, m

@@ -68,8 +68,8 @@ def difference_warning(ood: str, differences: list[Difference]) -> str:
     """One sentence about an OOD set; '' without differences."""
     if not differences:
         return ""
-    told = ", ".join(f"{d.name} ({d.ood}; ID: {d.id})" for d in differences)
-    return f"{ood} differs from the ID set in {told}: {CONSEQUENCE}"
+    listed = ", ".join(f"{d.name} ({d.ood}; ID: {d.id})" for d in differences)
+    return f"{ood} differs from the ID set in {listed}: {CONSEQUENCE}"
 
 
 def _properties(rows: pd.DataFrame) -> list[tuple[str, np.ndarray, pd.Series]]:

@@ -14,7 +14,7 @@ import numpy as np
 from cfs_explore.diagnostics.groups import Groups, taken
 from cfs_explore.diagnostics.parallel import blocks, thread_map
 
-#: Splits that a value is a mean of, and those of them that tell its variance, which needs fewer.
+#: Splits that a value is averaged over, and how many of them estimate its variance, which needs fewer.
 SPLITS, VARIANCE_SPLITS = 500, 20
 #: A half must hold two images of each class, or it has no variance.
 FEWEST = 4

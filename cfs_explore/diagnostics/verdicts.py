@@ -1,4 +1,4 @@
-"""Many verdicts at once: how many chance would give, which survive, and which comparisons tell nothing (theory 30)."""
+"""Many verdicts at once: how many chance would give, which survive, and which are no evidence (theory 30)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Verdicts(NamedTuple):
     firm: np.ndarray
     survives: np.ndarray
 
-    def told(self, what: str = "comparisons", firm: str = "firm") -> str:
+    def summary(self, what: str = "comparisons", firm: str = "firm") -> str:
         """How many chance alone would give, and how many survive, in one sentence.
 
         Args:

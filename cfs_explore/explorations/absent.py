@@ -1,8 +1,8 @@
 """Sets whose images are not on this computer, which stages that leaves out, and how to get the images, in words.
 
 absent = absent_sets(run)
-open_to_all = computable(["controls", "separation"], absent)    # ["separation"] where no set can be had
-told = explain(run, needed(["controls"], absent))                # "The images of ... are not on this machine. ..."
+open_to_all = computable(["controls", "separation"], absent)    # ["separation"] where no set can be fetched
+message = explain(run, needed(["controls"], absent))                # "The images of ... are not on this machine. ..."
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Absent:
     Attributes:
         role, name: of the set.
         shown: whether the run may hold pictures of it.
-        origin: where it is to be had, in words; "" where the run does not say.
+        origin: where to get it, in words; "" where the run does not say.
         fetched: whether this process may fetch it, and does so when a stage reads it.
     """
 
@@ -67,20 +67,20 @@ def computable(names: Sequence[str], absent: Sequence[Absent]) -> list[str]:
 def explain(run: Run, absent: Sequence[Absent]) -> str:
     """Which sets are not here and how to get them, in sentences; "" where there is none."""
     public = [each for each in absent if each.origin]
-    told = []
+    sentences = []
     if public:
         origins: dict[str, list[str]] = {}
         for each in public:
             origins.setdefault(each.origin, []).append(each.name)
         places = "; ".join(f"{listed(names)} from {origin}" for origin, names in origins.items())
-        told.append(f"Not on this machine: the images of {places}. {_way(run, public)}")
+        sentences.append(f"Not on this machine: the images of {places}. {_way(run, public)}")
     lost = [each.name for each in absent if not each.origin]
     if lost:
-        told.append(
+        sentences.append(
             f"The images of {listed(lost)} are not on this machine any more. Put the files back at the place that the "
             "exploration's spec names, or make a new exploration with them."
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _way(run: Run, public: Sequence[Absent]) -> str:

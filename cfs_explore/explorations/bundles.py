@@ -30,7 +30,7 @@ from cfs_explore.store.digests import check_files
 from cfs_explore.store.files import write_aside, write_json
 from cfs_explore.store.manifest import Manifest
 
-#: Its presence says that a run was imported; it tells whether the places in its spec were taken over.
+#: Its presence says that a run was imported; it says whether the places in its spec were taken over.
 MARK = "imported.json"
 #: Takes the place of a path that a reader has no business to open.
 NOT_HERE = "(not in the bundle)"
@@ -172,8 +172,8 @@ def _without_places(manifest: Manifest, run: Path | None = None) -> Manifest:
     place = manifest.spec["backbone"]["path"]
     inside = run is not None and Path(place).parts[:1] == ("backbone",) and ".." not in Path(place).parts
     backbone = place if inside and (run / place).exists() else NOT_HERE
-    told = {"spec": _hide_places(manifest.spec, backbone, builtin=run is not None)}
-    return manifest.model_copy(update=told | {"backbone": manifest.backbone.model_copy(update={"path": backbone})})
+    changes = {"spec": _hide_places(manifest.spec, backbone, builtin=run is not None)}
+    return manifest.model_copy(update=changes | {"backbone": manifest.backbone.model_copy(update={"path": backbone})})
 
 
 def _hide_places(spec: dict[str, Any], backbone: str, *, builtin: bool) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def _hide_places(spec: dict[str, Any], backbone: str, *, builtin: bool) -> dict[
 
 
 def _read_spec(path: Path, **absent: Any) -> RunSpec:
-    """A spec as it stands there: its paths are not looked up.
+    """The spec of the file: its paths are not looked up.
 
     Args:
         path: of its YAML.

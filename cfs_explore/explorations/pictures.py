@@ -115,29 +115,29 @@ def fetch_command(run: Run) -> str:
     return f"{program()} fetch {run.path.name if known else run.path}"
 
 
-def fetch(run: Run, tell: Callable[[str], None]) -> None:
-    """Get the public sets of a run, each once, and tell what was found.
+def fetch(run: Run, report: Callable[[str], None]) -> None:
+    """Get the public sets of a run, each once, and report what was found.
 
     Args:
         run: finished.
-        tell: called with a line per set.
+        report: called with a line per set.
     """
     done: dict[str, str] = {}
     if not any(how_to_get(run, entry) for entry in run.manifest.sets):
-        tell(f"{run.name} names no public set: there is nothing to fetch.")
+        report(f"{run.name} names no public set: there is nothing to fetch.")
     for entry in run.manifest.sets:
         if not how_to_get(run, entry):
             continue
         source = source_of(run, entry)
-        told = done.get(str(source))
-        if told is None:
+        outcome = done.get(str(source))
+        if outcome is None:
             try:
                 with images.open_source(source) as opened:
-                    told = f"{counted(len(opened), 'image')} there"
+                    outcome = f"{counted(len(opened), 'image')} there"
             except CFSError as error:
-                told = str(error)
-            done[str(source)] = told
-        tell(f"{entry.name} ({entry.role.replace('_', '-')}): {told}")
+                outcome = str(error)
+            done[str(source)] = outcome
+        report(f"{entry.name} ({entry.role.replace('_', '-')}): {outcome}")
 
 
 def source_of(run: Run, entry: SetEntry) -> str | dict[str, Any] | None:

@@ -90,7 +90,7 @@ def excess_map(run: Run, choices: Choices, theme: str) -> Figure:
         cells[first + [name for name in cells if name not in first]],
         f"AUROC of the trained backbone minus that of {against}, cell by cell; OOD: {ood}; {counts(run, cells, ood)}; "
         f"{told}; diagonal head. Above 0: the trained backbone does better. Ring: the paired 95 % interval{spread} "
-        f"includes 0. {found.told('cells', 'clear of 0')}",
+        f"includes 0. {found.summary('cells', 'clear of 0')}",
         excess_alt(cells, CONTROLS[control].lower()),
         file_stem(run, ood, "excess", control),
     )
@@ -143,7 +143,7 @@ def reencoding(run: Run, choices: Choices, theme: str) -> Figure:
         cells[["tap", "lam", "trained", "control_auroc", "excess", "lo", "hi", "p", "n_id", "n_ood"]],
         f"Each point is a cell; OOD: {ood}; {counts(run, cells, ood)}; one noise draw on both sides. Re-encoded: all "
         "images, ID-train included, shrunk to 3/4 and back (bilinear), then JPEG at quality 85; the head is fitted "
-        f"again. {found.told('cells', 'clear of the diagonal')}",
+        f"again. {found.summary('cells', 'clear of the diagonal')}",
         f"AUROC after re-encoding against before, {len(cells)} cells; median loss {cells['excess'].median():.3f}.",
         file_stem(run, ood, "reencoding"),
     )

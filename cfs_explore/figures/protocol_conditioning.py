@@ -66,7 +66,7 @@ def loss_map(run: Run, choices: Choices, theme: str) -> Figure:
         cells[["tap", "lam", "told_lam", "loss", "loss_lo", "loss_hi", "auroc", "n_id", "n_ood"]],
         f"AUROC with true conditioning minus AUROC with conditioning {wrong}, cell by cell; OOD: {ood}; "
         f"{counts(run, cells, ood)}; one noise draw; ID-train conditioned alike, head fitted again. Above 0: wrong "
-        f"conditioning costs AUROC. Ring: the paired 95 % interval includes 0. {found.told('cells', 'clear of 0')}",
+        f"conditioning costs AUROC. Ring: the paired 95 % interval includes 0. {found.summary('cells', 'clear of 0')}",
         f"Loss of AUROC with conditioning {wrong}: {cells['loss'].min():.3f} to {cells['loss'].max():.3f}, "
         f"median {cells['loss'].median():.3f}.",
         file_stem(run, ood, "told", told),

@@ -30,7 +30,7 @@ class ArraySource(Source):
         path: of the file.
         declared: (low, high) of the values, which become 0 and 255; any real numbers may then be stored.
         key: of the images in a .npz.
-        layout: of the axes, one of ``LAYOUTS``; None where they tell it.
+        layout: of the axes, one of ``LAYOUTS``; None where the shape shows it.
 
     Raises:
         SourceError: damaged, pickled, another shape, type or value range, or no known key.

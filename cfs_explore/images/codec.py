@@ -14,7 +14,7 @@ _MOST_CHUNKS = 64
 
 
 def codec_of(image: Image.Image, data: bytes) -> str:
-    """Pillow's name of the format, where it does not tell what is lost: "WEBP" is lossy, "lossless WEBP" is not.
+    """Pillow's name of the format, made to say what is lost: "WEBP" is lossy, "lossless WEBP" is not.
 
     Args:
         image: opened.
@@ -30,7 +30,7 @@ def codec_of(image: Image.Image, data: bytes) -> str:
 
 
 def _is_lossless_webp(data: bytes) -> bool:
-    """Whether the first picture is of the lossless kind: the chunk VP8L, not VP8 (RFC 9649, section 2)."""
+    """Whether the first picture is lossless: the chunk VP8L, not VP8 (RFC 9649, section 2)."""
     at = 12  # "RIFF", size, "WEBP"
     for _ in range(_MOST_CHUNKS):
         if at + 8 > len(data):

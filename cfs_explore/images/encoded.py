@@ -16,7 +16,7 @@ class EncodedSource(Source):
 
     Attributes:
         value_range: (low, high) of the numbers in the files, which become black and white; None: what the files say.
-        groups: of each image, '' where it is alone; None where nothing tells them.
+        groups: of each image, '' where it is alone; None where they are unknown.
     """
 
     value_range: tuple[float, float] | None = None

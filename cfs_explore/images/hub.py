@@ -124,8 +124,8 @@ def open_hub(
         group_column: of images that belong together; the first of ``GROUP_COLUMNS``, in any case, when None.
 
     Raises:
-        SourceError: the library is missing, no network, or no such data set, configuration, split or column; what there
-            is, is told.
+        SourceError: the library is missing, no network, or no such data set, configuration, split or column; the
+            message lists what there is.
     """
     local = os.path.expanduser(hub)
     is_local = os.path.isdir(local) and not (fetching.is_restricted() and reads_as_hub_id(hub))
@@ -187,12 +187,12 @@ def _load(
     kept: str | None = None,
 ) -> Any:
     """The rows of one split; what the library makes of it is kept in its own cache, or in the folder ``kept``."""
-    told: list[str] = []
+    splits: list[str] = []
     try:
         with contextlib.nullcontext() if download else _offline(library):
             if split is None:
-                told = library.get_dataset_split_names(place, config)
-                split = told[0] if len(told) == 1 else None
+                splits = library.get_dataset_split_names(place, config)
+                split = splits[0] if len(splits) == 1 else None
             if split is not None:
                 return library.load_dataset(place, name=config, split=split, cache_dir=kept)
     except ConnectionError as error:
@@ -204,7 +204,7 @@ def _load(
         reason = printable(" ".join(str(error).split())) or type(error).__name__
         cause = f" ({printable(' '.join(str(error.__cause__).split()))})" if error.__cause__ else ""
         raise SourceError(f"{where} cannot be opened: {reason}{cause}") from error
-    raise SourceError(f"{where}: which split? It has {', '.join(map(printable, told))}; give one as `split`.")
+    raise SourceError(f"{where}: which split? It has {', '.join(map(printable, splits))}; give one as `split`.")
 
 
 @contextlib.contextmanager
@@ -247,18 +247,18 @@ def _image_column(library: ModuleType, features: Any, column: str | None, where:
     if column in features or (column is None and images):
         return column or images[0]
     wrong = "it has no column of images" if column is None else f"it has no column {column!r}"
-    raise SourceError(f"{where}: {wrong}, `column` names one. {_told(features)}")
+    raise SourceError(f"{where}: {wrong}, `column` names one. {_its_columns(features)}")
 
 
 def _label_column(features: Any, label: str | None, where: str) -> str | None:
     if label is None:
         return next((name for name in _LABELS if name in features), None)
     if label not in features:
-        raise SourceError(f"{where}: it has no column {label!r}, which `label` names. {_told(features)}")
+        raise SourceError(f"{where}: it has no column {label!r}, which `label` names. {_its_columns(features)}")
     return label
 
 
-def _told(features: Any) -> str:
+def _its_columns(features: Any) -> str:
     columns = ", ".join(printable(f"{name}: {type(feature).__name__}") for name, feature in list(features.items())[:20])
     return f"Its columns are {columns or 'none'}."
 

@@ -1,4 +1,4 @@
-"""How the axes of an array of images are to be read: told, told by the user, or asked for."""
+"""How the axes of an array of images are read: as its shape shows, as the user says, or else by asking."""
 
 from __future__ import annotations
 

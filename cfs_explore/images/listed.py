@@ -24,7 +24,7 @@ class Entry:
     """One listed image.
 
     Attributes:
-        path: as it stands in the list.
+        path: as written in the list.
         label: class, '' for none; None: the class folder of ``name`` decides.
         name: how the set calls it; '' for its path below the root.
         group: of images that belong together; '' for none.

@@ -80,9 +80,9 @@ def _labels(archive: zipfile.ZipFile, member: str, location: str) -> tuple[np.nd
 
 
 def _images_key(keys: list[str], key: str | None, location: str) -> str:
-    told = ", ".join(printable(k) for k in keys[:20]) or "none"
+    listed = ", ".join(printable(k) for k in keys[:20]) or "none"
     if key is not None and key not in keys:
-        raise SourceError(f"{location} has no array {key!r}, which `key` names. Its keys are {told}.")
+        raise SourceError(f"{location} has no array {key!r}, which `key` names. Its keys are {listed}.")
     candidates = [k for k in keys if _word(k, LABEL_WORDS) is None]
     ranked = sorted((k for k in candidates if _word(k, IMAGE_WORDS) == k.lower()), key=_rank)
     split = [k for k in candidates if _word(k, IMAGE_WORDS) is not None]
@@ -90,7 +90,7 @@ def _images_key(keys: list[str], key: str | None, location: str) -> str:
     found = found or (candidates[0] if len(candidates) == 1 else None)
     if found is None:
         raise SourceError(
-            f"{location}: which array holds the images? Its keys are {told}; name one of them "
+            f"{location}: which array holds the images? Its keys are {listed}; name one of them "
             f"{' or '.join(IMAGE_WORDS[:3])}, keep only one, or say {{'path': ..., 'key': ...}}."
         )
     return found

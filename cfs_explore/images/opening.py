@@ -55,7 +55,7 @@ ACCEPTED = (
 
 
 def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None = None, seed: int = 0) -> Source:
-    """Open an image set; the kind is told by the file's extension, or by the mapping.
+    """Open an image set; its kind follows from the file's extension, or from the mapping.
 
     Args:
         path_or_spec: a path, or one of
@@ -141,7 +141,7 @@ def _open_path(given: str | os.PathLike, options: dict[str, Any]) -> Source:
     opens, known = _FOLDER if path.is_dir() else _BY_EXTENSION.get(endings[-1] if endings else "", (None, ()))
     if opens is None:
         raise SourceError(
-            f"{printable(str(path))} is of an unknown kind ({path.suffix.lower() or 'no extension'}). "
+            f"{printable(str(path))} has an unknown kind ({path.suffix.lower() or 'no extension'}). "
             f"Accepted: {ACCEPTED}."
         )
     if not path.is_dir() and not path.is_file():

@@ -139,7 +139,7 @@ def find_column(columns: list[str], wanted: str | None, usual: tuple[str, ...], 
     if wanted is not None:
         if wanted in columns:
             return wanted
-        raise SourceError(f"{where} has no column {wanted!r}, which `{key}` names. {_told(columns)}")
+        raise SourceError(f"{where} has no column {wanted!r}, which `{key}` names. {_its_columns(columns)}")
     by_name = {name.strip().lower(): name for name in reversed(columns)}
     return next((by_name[name] for name in usual if name in by_name), None)
 
@@ -148,11 +148,11 @@ def no_path_column(columns: list[str], where: str) -> SourceError:
     """The error for a table in which no column can be the paths."""
     return SourceError(
         f"{where} has no column of paths: expected one called {', '.join(PATH_COLUMNS[:6])}, ..., or name it with "
-        f"{{'path': ..., 'column': ...}}. {_told(columns)}"
+        f"{{'path': ..., 'column': ...}}. {_its_columns(columns)}"
     )
 
 
-def _told(columns: list[str]) -> str:
+def _its_columns(columns: list[str]) -> str:
     shown = ", ".join(printable(name)[:60] for name in columns[:20]) or "none"
     return f"Its columns are {shown}{', ...' if len(columns) > 20 else ''}."
 

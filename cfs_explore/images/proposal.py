@@ -22,7 +22,7 @@ class Pictures:
 
     Attributes:
         colour: of most of them, "grey" or "colour".
-        mixed: whether more than a few are of the other kind.
+        mixed: whether more than a few have the other kind.
         width, height: medians.
         alike: whether all have that size.
     """
@@ -78,7 +78,7 @@ def rank_inputs(inputs: Mapping[str, Shape], pictures: Pictures | None, opened: 
 
 
 def reason(inputs: Mapping[str, Shape], proposed: str, pictures: Pictures | None, opened: str | None = None) -> str:
-    """Why ``proposed`` comes first, as it stands after 'since'; '' where nothing speaks for it."""
+    """Why ``proposed`` comes first, worded to follow 'since'; '' where there is no reason."""
     of_opened = "it is the backbone of the open exploration"
     if pictures is None:
         return of_opened if proposed == opened else ""

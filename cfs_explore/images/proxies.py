@@ -153,7 +153,7 @@ _MADE_BY = {"flipped": "flip", "rotated": "flip", "inverted": "colour", "blurred
 
 
 def made_by(source: object) -> str | None:
-    """The kind of proxy that a set made by this project is of; None for any other set.
+    """The kind of proxy, of a set made by this project; None for any other set.
 
     Args:
         source: what ``open_source`` takes.

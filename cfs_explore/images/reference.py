@@ -61,7 +61,7 @@ def paths_named(source: str | os.PathLike | Mapping) -> list[str]:
     """Every path of this computer that a reference names, as given: each is to lie in an administrator's roots.
 
     Args:
-        source: what ``open_source`` takes; of wrong types only the texts are told.
+        source: what ``open_source`` takes; where types are wrong, only the texts count.
     """
     if not isinstance(source, Mapping):
         return [os.fspath(source)] if isinstance(source, str | os.PathLike) else []
@@ -88,7 +88,7 @@ def is_hub_id(text: str) -> bool:
 def _kind_error(given: Mapping, kinds: list[str]) -> str:
     every = ", ".join(["builtin", *KINDS])
     if kinds:
-        return f"an image set is of one kind, but {', '.join(kinds)} are given together; keep one of them."
+        return f"an image set has one kind, but {', '.join(kinds)} are given together; keep one of them."
     keys = [str(key) for key in given][:10]
     close = next((m for key in keys for m in difflib.get_close_matches(key, ["builtin", *KINDS], 1)), None)
     hint = f" Did you mean {close!r}?" if close else ""

@@ -1,4 +1,4 @@
-"""Plain statistics of pixels: what tells two sets apart before any network has looked (theory 18)."""
+"""Plain statistics of pixels: what separates two sets before any network is used (theory 18)."""
 
 from __future__ import annotations
 

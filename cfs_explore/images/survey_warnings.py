@@ -32,10 +32,10 @@ def set_warnings(found: Survey, count: int, input_shape: Shape | None = None, re
     """
     if not len(found):
         return [unreadable_warning(found)]
-    told = [lost_warning(found), few_warning(count), alike_warning(found)]
+    warnings = [lost_warning(found), few_warning(count), alike_warning(found)]
     if input_shape is not None:
-        told += [size_warning(found, input_shape), cut_warning(found, input_shape) if resize == "crop" else ""]
-    return list(filter(None, told))
+        warnings += [size_warning(found, input_shape), cut_warning(found, input_shape) if resize == "crop" else ""]
+    return list(filter(None, warnings))
 
 
 def unreadable_warning(found: Survey) -> str:

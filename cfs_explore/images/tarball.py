@@ -43,7 +43,7 @@ _DAMAGE = (
 class TarSource(ArchiveSource[tuple[int, int]]):
     """Every image in a tar archive; a compressed one is unpacked once into a nameless temporary file.
 
-    gzip, zstd and bzip2 are told by the first bytes, whatever the file is called.
+    gzip, zstd and bzip2 are recognised by the first bytes, whatever the file is called.
 
     Raises:
         SourceError: no tar, damaged, more than 200,000 members, a decompression bomb, or no room to unpack it.

@@ -1,4 +1,4 @@
-"""Numbers of an image file -> bytes from black to white: 8 bit as they are, 16 bit and floats by what they span."""
+"""Numbers of an image file -> bytes from black to white: 8 bit as they are, 16 bit and floats scaled by their range."""
 
 from __future__ import annotations
 

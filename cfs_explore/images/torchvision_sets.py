@@ -170,11 +170,11 @@ def _load(name: str, split: str, folder: Path, download: bool) -> Any:
 
 
 def _reason(error: BaseException) -> str:
-    """Why a set cannot be had: of the network in plain words, else as torchvision says it."""
-    told = printable(" ".join(str(error).split())) or type(error).__name__
-    if isinstance(error, urllib.error.URLError | TimeoutError | ConnectionError) or "urlopen error" in told:
+    """Why a set cannot be fetched: network errors in plain words, others as torchvision reports them."""
+    text = printable(" ".join(str(error).split())) or type(error).__name__
+    if isinstance(error, urllib.error.URLError | TimeoutError | ConnectionError) or "urlopen error" in text:
         return f"it could not be fetched, since {printable(fetching.plain_reason(error))}"
-    return told
+    return text
 
 
 def _class_name(data: Any, label: object) -> str:

@@ -77,7 +77,7 @@ class _Bulk:
 def value_range(images: np.ndarray, declared: tuple[float, float] | None, location: str) -> ValueRange | None:
     """How the values (N, H, W, C) become bytes; None where they are bytes already.
 
-    Undeclared floats are read as [0, 1] or [-1, 1] by what most of them are; the few that resizing leaves up to 5 %
+    Undeclared floats are read as [0, 1] or [-1, 1], whichever fits most of them; the few that resizing leaves up to 5 %
     outside are clipped and counted.
 
     Raises:
@@ -126,7 +126,7 @@ def _declared(bulk: _Bulk, declared: tuple[float, float], location: str) -> Valu
 
 
 def _least(bulk: _Bulk) -> float | None:
-    """Black, 0 or -1; None where the values do not tell."""
+    """Black, 0 or -1; None where the values do not show it."""
     if not (bulk.low >= -1 - 2 * _OVERSHOOT and bulk.high <= 1 + 2 * _OVERSHOOT):
         return None
     if bulk.low >= 0 and bulk.high <= 1 + _OVERSHOOT:

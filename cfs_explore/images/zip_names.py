@@ -28,7 +28,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 class NamesAsBytes(DirectoryReads):
     """A zip that says of no name that it is UTF-8, neither in its directory nor before a member.
 
-    So each can be told from its bytes; ``zipfile`` refuses the whole archive for one that is not what its flag says.
+    So each is decoded from its bytes; ``zipfile`` refuses the whole archive for one that is not what its flag says.
     """
 
     listing = True
@@ -58,11 +58,11 @@ def read_names(infos: list[zipfile.ZipInfo]) -> tuple[list[str | None], str]:
     backslash that is then still there is a separator, and no byte of a letter.
     """
     raw = [info.orig_filename.encode(_PLAIN).partition(b"\0")[0] for info in infos]
-    names = [_told(name, info.extra) for name, info in zip(raw, infos, strict=True)]
-    unsaid = [name for name, told in zip(raw, names, strict=True) if told is None]
+    names = [_stated(name, info.extra) for name, info in zip(raw, infos, strict=True)]
+    unsaid = [name for name, stated in zip(raw, names, strict=True) if stated is None]
     encoding = _guess(unsaid) if unsaid else ""
-    read = [told if told is not None else _decoded(name, encoding) for name, told in zip(raw, names, strict=True)]
-    guessed = sum(name is not None for name, told in zip(read, names, strict=True) if told is None)
+    read = [stated if stated is not None else _decoded(name, encoding) for name, stated in zip(raw, names, strict=True)]
+    guessed = sum(name is not None for name, stated in zip(read, names, strict=True) if stated is None)
     remark = f"The archive does not say how {guessed} of its names are written; they are read as {encoding}."
     return read, remark if guessed and encoding != _PLAIN else ""
 
@@ -76,7 +76,7 @@ def _without_flags(directory: bytes) -> bytes:
     return bytes(changed)
 
 
-def _told(name: bytes, extra: bytes) -> str | None:
+def _stated(name: bytes, extra: bytes) -> str | None:
     """The name as UTF-8, or as the packer wrote it beside; None where neither is there."""
     beside = _unicode_path(name, extra)
     return beside if beside is not None else _decoded(name, "utf-8")

@@ -34,7 +34,7 @@ from cfs_explore.locations import runs_root
 from cfs_explore.spec import RunSpec
 from cfs_explore.store.files import write_aside
 
-#: A worker that dies without a word is started again by the app at most so often.
+#: A worker that dies without a message is started again by the app at most so often.
 MAX_RESTARTS = 3
 _LOG_BYTES = 64_000
 #: How far workers step back behind the app on POSIX systems.
@@ -101,7 +101,7 @@ def _step_back(pid: int) -> None:
 
 
 def recover() -> list[Path]:
-    """Start the runs again whose workers died without a word, as they do when the machine stops.
+    """Start the runs again whose workers died without a message, as they do when the machine stops.
 
     Returns:
         Those that were started; a run that was started again ``MAX_RESTARTS`` times already is left alone.

@@ -14,7 +14,7 @@ def launch(arguments: Sequence[str], **options) -> subprocess.Popen:
     A thread waits for its end: a process whose parent does not ask stays in the system's list as a zombie.
 
     Args:
-        arguments: a module and what it is told.
+        arguments: a module and its arguments.
         options: of ``subprocess.Popen``.
     """
     process = subprocess.Popen([sys.executable, "-m", *arguments], start_new_session=True, **options)

@@ -56,11 +56,11 @@ def turn(devices: Sequence[str], on_wait: Callable[[int], None], cancelled: Call
 
 
 def _enter(devices: Sequence[str]) -> Path:
-    """A ticket behind all that are there; its name tells the order."""
+    """A ticket after all others; tickets are served in the order of their names."""
     latest = max((_number(other) for other in _folder().glob("*.json")), default=0)
     ticket = _folder() / f"{max(time.time_ns(), latest + 1):020d}-{os.getpid()}.json"  # clocks may be set back
-    told = {"pid": os.getpid(), "noted": time.time(), "born": birth(os.getpid()), "devices": list(devices)}
-    write_json(ticket, told, flush=False)
+    content = {"pid": os.getpid(), "noted": time.time(), "born": birth(os.getpid()), "devices": list(devices)}
+    write_json(ticket, content, flush=False)
     return ticket
 
 
@@ -89,9 +89,9 @@ def _ahead(ticket: Path, devices: Sequence[str]) -> list[Path]:
         if other.name >= ticket.name:
             break
         try:
-            told = json.loads(other.read_text(encoding="utf-8"))
-            waits = is_running(told["pid"], told["noted"], told.get("born", 0.0))
-            shared = not set(devices).isdisjoint(told["devices"])
+            content = json.loads(other.read_text(encoding="utf-8"))
+            waits = is_running(content["pid"], content["noted"], content.get("born", 0.0))
+            shared = not set(devices).isdisjoint(content["devices"])
         except FileNotFoundError:  # it was served meanwhile
             continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

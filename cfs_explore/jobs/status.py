@@ -38,7 +38,7 @@ class Status:
         place: in the queue for a device while waiting; 1 is the next to start.
         device: that it runs on.
         stages: diagnostics of a finished map that it computes, comma-separated; "" for what the spec asks for.
-        restarts: how often the app started it again after its worker died without a word.
+        restarts: how often the app started it again after its worker died without a message.
         born: when the worker began, in seconds since the machine started: clocks that are set do not move it.
     """
 
@@ -66,14 +66,14 @@ _STORED = pydantic.TypeAdapter(Status)
 def read_status(run: Path) -> Status | None:
     """The job's status; None where there is none, or a damaged one, and no worker.
 
-    A worker that died without a word reads as failed; one that is there without having told anything, as running.
+    A worker that died without a message reads as failed; one that is there but has reported nothing, as running.
     """
     status = stored_status(run)
     if status is None:
         return Status("running") if is_held(run) else None
     if is_orphaned(status) and not is_held(run):
-        told = "The worker stopped without a message (killed, or out of memory). Start it again: it goes on."
-        return replace(status, state="failed", error=told)
+        message = "The worker stopped without a message (killed, or out of memory). Start it again: it goes on."
+        return replace(status, state="failed", error=message)
     return status
 
 
@@ -92,7 +92,7 @@ def stored_status(run: Path) -> Status | None:
 
 
 def write_status(run: Path, status: Status) -> None:
-    """Replace the job's status, atomically; on a full disk, in its old place, so that it can still be told.
+    """Replace the job's status, atomically; on a full disk, in its old place, so that it can still be reported.
 
     Raises:
         RunError: the disk is full, and there is no old place; or nothing can be written; or the run was deleted or
@@ -151,7 +151,7 @@ def is_running(pid: int, noted: float, born: float = 0.0) -> bool:
     Args:
         pid: its number, which the system may have given away again.
         noted: when it had that number, seconds since the epoch.
-        born: what ``birth`` told of it; 0: nothing is known, and the clock must do.
+        born: what ``birth`` gave for it; 0: unknown, and the clock must do.
     """
     try:
         process = psutil.Process(pid)

@@ -138,8 +138,8 @@ class _Diary:
 
         self.write("waiting", place=place)
         if self._report:
-            told = f"other runs are using the device, place {place} in the queue"
-            self._report(ProgressEvent("waiting", told, 0, 0, "", None, None))
+            message = f"other runs are using the device, place {place} in the queue"
+            self._report(ProgressEvent("waiting", message, 0, 0, "", None, None))
 
 
 @contextlib.contextmanager

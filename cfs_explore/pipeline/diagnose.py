@@ -92,8 +92,8 @@ def _write_stage(run: Run, name: str, tables: Mapping[str, pd.DataFrame], entry:
     """Replace the tables of a stage, then say so; in between the manifest says that the stage is not done."""
     files = {f"tables/{table}.parquet": tables.get(table) for table in DIAGNOSTICS[name].table_names}
     before = {
-        "stages": {other: told for other, told in run.manifest.stages.items() if other != name},
-        "files": {file: told for file, told in run.manifest.files.items() if file not in files},
+        "stages": {other: stage for other, stage in run.manifest.stages.items() if other != name},
+        "files": {file: digest for file, digest in run.manifest.files.items() if file not in files},
     }
     manifest = run.manifest.model_copy(update=before)
     if manifest != run.manifest:

@@ -10,7 +10,7 @@ from cfs_explore.errors import DamageError, RunError
 from cfs_explore.pipeline.diagnose import pending, run_stages
 from cfs_explore.pipeline.finish import finish
 from cfs_explore.pipeline.growth import Growth
-from cfs_explore.pipeline.match import as_conditioned, told_levels
+from cfs_explore.pipeline.match import as_conditioned, conditioning_levels
 from cfs_explore.pipeline.measure import Measurement, open_cache, shard_size
 from cfs_explore.pipeline.plan import Plan, make_plan
 from cfs_explore.pipeline.precision import choose_precision
@@ -124,7 +124,7 @@ def _measure(
         batch_size=spec.batch_size,
         precision=choose_precision(plan),
         after_batch=after_batch,
-        conditioning=told_levels(spec, plan.backbone, plan.levels),
+        conditioning=conditioning_levels(spec, plan.backbone, plan.levels),
     )
     kept = {tap: reader.columns[tap] for tap in plan.kept}
     size = spec.shard_size or shard_size(reader, spec.draws)

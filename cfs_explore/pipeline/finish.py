@@ -45,15 +45,15 @@ def finish(plan: Plan, measurement: Measurement, progress: Progress) -> Run:
     write_table(plan.out / "tables" / "skipped.parquet", pd.concat(skipped, ignore_index=True))
     progress.advance(1, "")
     entries = [part.entry for part in parts]
-    told = plan.warnings + _unmeasured(plan) + _conversions(plan) + duplicate_warnings(plan.sets) + _differences(plan)
-    told += _groups(plan)
-    manifest = make_manifest(plan, entries, measurement.reader.precision, told)
+    warnings = plan.warnings + _unmeasured(plan) + _conversions(plan) + duplicate_warnings(plan.sets)
+    warnings += _differences(plan) + _groups(plan)
+    manifest = make_manifest(plan, entries, measurement.reader.precision, warnings)
     write_tables(plan.out, manifest, progress)
     progress.finish()
     timings = {stage: round(seconds, 2) for stage, seconds in progress.timings.items()}
-    told = {"timings": timings, "seconds_per_forward": progress.seconds_per_unit.get("measuring")}
-    told |= {"files": file_digests(plan.out)}
-    write_json(plan.out / "manifest.json", manifest.model_copy(update=told).model_dump(mode="json"))
+    fields = {"timings": timings, "seconds_per_forward": progress.seconds_per_unit.get("measuring")}
+    fields |= {"files": file_digests(plan.out)}
+    write_json(plan.out / "manifest.json", manifest.model_copy(update=fields).model_dump(mode="json"))
     forget_growing_maps(plan.out)
     return open_run(plan.out)
 

@@ -1,4 +1,4 @@
-"""Which images of a set belong together: what its spec says, else what its source tells (theory 28)."""
+"""Which images of a set belong together: by its spec, else by its source (theory 28)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def with_groups(rows: pd.DataFrame, images: ImageSet) -> pd.DataFrame:
     """Rows of a prepared set with the column ``group``, text that is missing where an image is alone.
 
     Args:
-        rows: with name, label, and the group that the source told.
-        images: whose ``group`` goes before that.
+        rows: with name, label, and the group that the source gave.
+        images: whose ``group`` takes precedence.
     """
     if images.group is None:
         groups = list(rows["group"])
@@ -30,9 +30,9 @@ def with_groups(rows: pd.DataFrame, images: ImageSet) -> pd.DataFrame:
 
 
 def group_count(rows: pd.DataFrame) -> int | None:
-    """How many groups images are of, each that is alone counting as one; None where all are alone."""
-    told = rows["group"].dropna()
-    count = told.nunique() + len(rows) - len(told)
+    """How many groups the images form, each that is alone counting as one; None where all are alone."""
+    named = rows["group"].dropna()
+    count = named.nunique() + len(rows) - len(named)
     return None if count == len(rows) else count
 
 
@@ -52,8 +52,8 @@ def group_notes(id_test: tuple[str, pd.DataFrame], oods: list[tuple[str, pd.Data
             shared.append(f"{copies:,} of {len(rows):,} in {name}")
         if count == 1:
             single.append(name)
-    told = [*several, *(["images that belong to one of ID-test: " + ", ".join(shared)] if shared else [])]
-    notes = [f"Intervals count the images of a group together: {'; '.join(told)}."] if told else []
+    facts = [*several, *(["images that belong to one of ID-test: " + ", ".join(shared)] if shared else [])]
+    notes = [f"Intervals count the images of a group together: {'; '.join(facts)}."] if facts else []
     return notes + [f"{name}: all images are one group, so no interval holds; check `group`." for name in single]
 
 

@@ -71,15 +71,15 @@ def _read_curve(path: Path) -> pd.DataFrame | None:
     return curve if {"lam", "native", "score_norm", "perceptual"} <= set(curve.columns) else None
 
 
-def told_levels(spec: RunSpec, backbone: Backbone, levels: Sequence[Level]) -> list[Level]:
-    """What the network is told at each level: the level itself, or one that is ``conditioning_offset`` away."""
+def conditioning_levels(spec: RunSpec, backbone: Backbone, levels: Sequence[Level]) -> list[Level]:
+    """What the network is conditioned on at each level: the level itself, or the one ``conditioning_offset`` away."""
     if not spec.conditioning_offset:
         return list(levels)
     return [backbone.match(level.lam + spec.conditioning_offset) for level in levels]
 
 
 def as_conditioned(spec: RunSpec, backbone: Backbone) -> Backbone:
-    """The backbone, told its levels as the spec asks: as they are, or as the paper's own code tells them."""
+    """The backbone, conditioned as the spec asks: on its levels as they are, or as by the paper's own code."""
     return backbone.published() or backbone if spec.conditioning == "published" else backbone
 
 

@@ -112,7 +112,7 @@ class Measurement:
 def _answer(reader: Reader) -> bytes:
     """The snapshots of one fixed image at the first level.
 
-    They tell apart what has the same fingerprint, such as networks of equal weights with other numbers of heads, and
+    They distinguish what has the same fingerprint, such as networks of equal weights with other numbers of heads, and
     they change with the code of the noise, the pooling and the arithmetic.
     """
     backbone = reader.backbone

@@ -101,7 +101,7 @@ def _set_levels(plan: Plan, levels: list[Level], warnings: list[str]) -> None:
 
 
 def _check_tap_names(spec: RunSpec, backbone: Backbone) -> None:
-    """A misspelt tap is told before any image is read."""
+    """A misspelt tap is refused before any image is read."""
     measured = backbone.taps()
     if isinstance(spec.taps, list):
         measured = select_taps(measured, spec.taps)

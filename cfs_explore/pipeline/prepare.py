@@ -67,7 +67,7 @@ def prepare_sets(
         spec: of the run.
         sets: some of its sets.
         backbone: which decides the shape.
-        progress: told of every image.
+        progress: advanced by every image.
         id_seed: of the run whose ID images these are, which drew and split them by it; None: the spec's own.
 
     Raises:

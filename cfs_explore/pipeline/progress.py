@@ -45,7 +45,7 @@ class Progress:
 
     Attributes:
         doing: what exactly is under way, for whoever counts units without knowing.
-        eta: seconds until the stage ends; None while nothing tells.
+        eta: seconds until the stage ends; None while unknown.
         timings: stage -> seconds.
         seconds_per_unit: stage -> seconds per unit done in this attempt, its first batch left out; none of few units.
     """

@@ -47,7 +47,7 @@ def obstacles(base: Run, plan: Plan) -> list[str]:
     if base.draws < plan.spec.draws:
         reasons.append(f"it has {base.draws} draws, not {plan.spec.draws}")
     if base.manifest.spec.get("conditioning_offset", 0.0) != plan.spec.conditioning_offset:
-        reasons.append("its backbone was told other levels")
+        reasons.append("its backbone was conditioned on other levels")
     if base.manifest.spec["resize"] != plan.spec.resize and _was_resized(base):
         reasons.append(f"its images were resized by {base.manifest.spec['resize']}, not {plan.spec.resize}")
     return reasons
@@ -127,8 +127,8 @@ def adopt(base: Run, planned: PlannedSet, plan: Plan) -> None:
 def _is_adopted(base: Run, work: SetWork) -> bool:
     """Whether a work folder holds a whole copy out of ``base`` as it is now."""
     damaged = work.damaged_shards()  # first: it forgets damaged moments
-    told = work.moments()
-    return told is not None and str(told.get("base", "")) == base.digest and not damaged and work.is_whole()
+    moments = work.moments()
+    return moments is not None and str(moments.get("base", "")) == base.digest and not damaged and work.is_whole()
 
 
 def _snapshots(base: Run, tap: Tap, role: str, plan: Plan) -> np.ndarray:

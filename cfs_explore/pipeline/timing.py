@@ -35,7 +35,7 @@ def time_taps(
 
     Args:
         backbone: the frozen network.
-        level: what it is told; the input is noise.
+        level: that it is conditioned on; the input is noise.
         taps: to time.
         precision: "fp32" or "bf16".
         batch_size: forwards per batch; chosen by device when None; at most ``MOST_IMAGES``.

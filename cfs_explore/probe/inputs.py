@@ -50,7 +50,7 @@ def stored_image(run: Run, entry: SetEntry, row: Mapping, *, search: bool = True
         search: open the set's source where the thumbnail will not do.
 
     Raises:
-        SourceError: the pixels are not to be had here.
+        SourceError: the pixels are not on this machine.
     """
     if row["thumbnail"]:
         record = decode(row["thumbnail"], row["name"])

@@ -45,7 +45,7 @@ class Look:
         """float32 (B, width), the parts one after the other."""
         names = [tap.name for tap in self.taps]
         with capture(backbone.module, names, backbone.activation, reduce=_both, stop=False) as seen:
-            x0_hat = backbone.predict_x0(batch.x, batch.told)
+            x0_hat = backbone.predict_x0(batch.x, batch.conditioning)
         parts = [batch.x, x0_hat, *itertools.chain.from_iterable(seen[name] for name in names)]
         return torch.cat([part.float().flatten(1) for part in parts], dim=1)
 

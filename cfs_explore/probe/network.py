@@ -15,7 +15,7 @@ from cfs_explore.corruption import keyed_noise, to_bytes
 from cfs_explore.errors import BackboneError
 from cfs_explore.locations import absolute
 from cfs_explore.pipeline import Progress
-from cfs_explore.pipeline.match import told_levels
+from cfs_explore.pipeline.match import conditioning_levels
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.probe.inputs import ProbeImage
 from cfs_explore.probe.levels import nearest, probe_lams
@@ -106,8 +106,8 @@ class Probe:
     def _look(self, x0: np.ndarray, noise: np.ndarray, level: Level, taps: Sequence[Tap]) -> dict[str, np.ndarray]:
         """The parts of ``Look``, each in its own shape, (n, ...)."""
         look = Look(level, taps, self.backbone.input_shape)
-        told = told_levels(self.spec, self.backbone, [level])
-        row = Reader(self.backbone, look, batch_size=len(x0), precision=self._precision, conditioning=told)
+        conditioning = conditioning_levels(self.spec, self.backbone, [level])
+        row = Reader(self.backbone, look, batch_size=len(x0), precision=self._precision, conditioning=conditioning)
         found = row(x0, noise[None])[0, 0]  # (n, width)
         return {
             name: np.ascontiguousarray(found[:, part]).reshape(len(x0), *look.shapes[name])

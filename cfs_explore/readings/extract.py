@@ -57,7 +57,7 @@ def extract(
         noise: given noise (draws, n, *input_shape) instead.
         ids: image ids that key the noise; None derives them from the pixels. Images of bytes (x = k / 127.5 - 1) have
             the ids that a run gives them, so that the same pixels and seed give what the run gives, where the run did
-            not resize them nor turn grey into colour: ids are of the native pixels, so give those of the run then
+            not resize them nor turn grey into colour: ids derive from the native pixels, so give those of the run then
             (``run.images(role, name)["image_id"]``).
 
     Returns:

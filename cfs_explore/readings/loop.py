@@ -36,7 +36,7 @@ class Reader:
         precision: "fp32" (no TF32), or "bf16" autocast.
         after_batch: called with the number of forwards just done; may raise ``RunCancelled``.
         channels_last: convolutions are faster so, on CPUs too; False leaves the network's layout in memory as it is.
-        conditioning: the level that the network is told at each of the reading's levels; None tells it the true one.
+        conditioning: the level that the network is conditioned on at each of the reading's levels; None: the true one.
 
     Attributes:
         levels, columns: of the reading.
@@ -62,7 +62,7 @@ class Reader:
         self.width = max((part.stop for part in reading.columns.values()), default=0)
         self.conditioning = self.levels if conditioning is None else tuple(conditioning)
         if len(self.conditioning) != len(self.levels):
-            raise CFSError(f"{len(self.levels)} levels need as many to tell the network; got {len(self.conditioning)}.")
+            raise CFSError(f"{len(self.levels)} levels need as many in `conditioning`; got {len(self.conditioning)}.")
         self.batch_size = batch_size or DEFAULT_BATCH.get(backbone.device.type, 64)
         self.precision = precision
         self._after_batch = after_batch or (lambda done: None)
@@ -143,7 +143,7 @@ class Reader:
             eps,
             *(torch.from_numpy(index).to(clean.device) for index in (i, m)),
             levels=[self.levels[j] for j in k],
-            told=[self.conditioning[j] for j in k],
+            conditioning=[self.conditioning[j] for j in k],
             layout=self._layout,
             keys=None if ids is None else [(ids[image], int(draw)) for image, draw in zip(i, m, strict=True)],
         )

@@ -28,4 +28,4 @@ class NoiseEstimate:
 
     def read(self, backbone: Backbone, batch: Batch) -> torch.Tensor:
         """float64 (B, 1)."""
-        return backbone.predict_eps(batch.x, batch.told).double().square().flatten(1).sum(dim=1, keepdim=True)
+        return backbone.predict_eps(batch.x, batch.conditioning).double().square().flatten(1).sum(dim=1, keepdim=True)

@@ -23,7 +23,7 @@ class Batch:
         eps: their noise, (draws, n, *input_shape).
         images, draws: positions of the rows in these, int64 (B,) on the device.
         levels: of the corruption, one a row.
-        told: the level that the network is told, one a row.
+        conditioning: the level that the network is conditioned on, one a row.
         layout: in memory, of ``x``.
         keys: image id and draw of each row, which key any further noise; None where the images have no ids.
     """
@@ -33,7 +33,7 @@ class Batch:
     images: torch.Tensor
     draws: torch.Tensor
     levels: Sequence[Level]
-    told: Sequence[Level]
+    conditioning: Sequence[Level]
     layout: torch.memory_format
     keys: Sequence[tuple[str, int]] | None = None
 

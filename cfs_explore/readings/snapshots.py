@@ -34,7 +34,7 @@ class TapSnapshots:
         """Snapshots of a batch, float32 (B, sum of 2C)."""
         names = [tap.name for tap in self.taps]
         with capture(backbone.module, names, backbone.activation) as features:
-            backbone.forward(batch.x, batch.told)
+            backbone.forward(batch.x, batch.conditioning)
         return torch.cat([features[name] for name in names], dim=1)
 
 

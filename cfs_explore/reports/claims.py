@@ -91,7 +91,7 @@ def as_text(table: pd.DataFrame, name: str) -> str:
 def by_chance(table: pd.DataFrame) -> str:
     """How many verdicts of a table chance alone would give, and how many survive (theory 30)."""
     firm = table["verdict"].isin(["yes", "no"]).to_numpy()
-    return Verdicts(table["p"].to_numpy(), firm, table["survives"].to_numpy()).told("verdicts", "firm (yes or no)")
+    return Verdicts(table["p"].to_numpy(), firm, table["survives"].to_numpy()).summary("verdicts", "firm (yes or no)")
 
 
 def _with_survivors(frame: pd.DataFrame) -> pd.DataFrame:

@@ -59,7 +59,7 @@ class BoundedReads:
 
 
 def open_zip(file: BinaryIO, most_members: int, most_bytes: int) -> zipfile.ZipFile:
-    """A zip whose directory is of bounded size: looked at as it is read, before anything is made of it.
+    """A zip whose directory has a bounded size: checked as it is read, before anything is made of it.
 
     What its last records claim is not trusted; the members are counted in the directory itself.
 

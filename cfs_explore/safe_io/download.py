@@ -56,8 +56,8 @@ def download(url: str, target: Path) -> None:
 
 def _copy(answer: Any, file: BinaryIO, url: str) -> None:
     """All that comes, as long as there is room for it."""
-    told = answer.headers.get("Content-Length", "")
-    expected = int(told) if told.isdecimal() else None
+    length = answer.headers.get("Content-Length", "")
+    expected = int(length) if length.isdecimal() else None
     check_size(expected or 0, url)
     most, taken = most_bytes(), 0
     with tqdm(total=expected, unit="B", unit_scale=True, disable=None) as bar:

@@ -58,12 +58,12 @@ def is_restricted() -> bool:
 
 
 def reads_as_address(text: str) -> bool:
-    """Whether it is of the form of a web address."""
+    """Whether it has the form of a web address."""
     return re.match(r"https?:", text, re.IGNORECASE) is not None
 
 
 def reads_as_hub_id(text: str) -> bool:
-    """Whether it is of the form ``owner/name``, whatever there is on this computer."""
+    """Whether it has the form ``owner/name``, whatever there is on this computer."""
     return _HUB_ID.fullmatch(text) is not None
 
 
@@ -148,16 +148,16 @@ def fetch_repository(hub_id: str, kind: str, choose: Callable[[str, Sequence[str
 
     check_name(hub_id)
     place = {"repo_id": hub_id, "repo_type": kind, "token": False}
-    told = HfApi().repo_info(**place, files_metadata=True)
-    sizes = {each.rfilename: each.size for each in told.siblings or ()}
+    facts = HfApi().repo_info(**place, files_metadata=True)
+    sizes = {file.rfilename: file.size for file in facts.siblings or ()}
     wanted = choose(hub_id, list(sizes)) if choose else list(sizes)
     if any(sizes[name] is None for name in wanted):
-        raise FetchError(f"The hub does not tell how large {hub_id} is. {_ASK}")
+        raise FetchError(f"The hub does not say how large {hub_id} is. {_ASK}")
     home = kept_in("hub")
-    if not (home / f"{kind}s--{hub_id.replace('/', '--')}" / "snapshots" / str(told.sha)).is_dir():
+    if not (home / f"{kind}s--{hub_id.replace('/', '--')}" / "snapshots" / str(facts.sha)).is_dir():
         copies = 2 if kind == "dataset" else 1  # the library makes one of its own
         check_size(copies * sum(sizes[name] for name in wanted), hub_id)
-    return Path(snapshot_download(**place, revision=told.sha, allow_patterns=literal(wanted), cache_dir=home))
+    return Path(snapshot_download(**place, revision=facts.sha, allow_patterns=literal(wanted), cache_dir=home))
 
 
 def literal(names: Sequence[str]) -> list[str]:
@@ -177,9 +177,9 @@ def plain_reason(error: BaseException) -> str:
         code = getattr(each, "code", None) or getattr(getattr(each, "response", None), "status_code", None)
         if isinstance(code, int):
             return f"the server answered {code} {http.client.responses.get(code, '')}".rstrip()
-    told = " ".join(f"{type(each).__name__} {each}" for each in chain)
+    messages = " ".join(f"{type(each).__name__} {each}" for each in chain)
     for pattern, reason in _REASONS.items():
-        if re.search(pattern, told):
+        if re.search(pattern, messages):
             return reason
     last = chain[-1]
     text = getattr(last, "strerror", None) or str(getattr(last, "reason", None) or last)

@@ -28,8 +28,8 @@ class _PlainLoader(yaml.SafeLoader):
         found = super().construct_mapping(node, deep)
         wrong = next((key for key in found if not isinstance(key, str)), None)
         if wrong is not None or None in found:
-            told = f"the key {wrong!r} is no text; put it in quotes"
-            raise yaml.constructor.ConstructorError(None, None, told, node.start_mark)
+            problem = f"the key {wrong!r} is no text; put it in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return found
 
 

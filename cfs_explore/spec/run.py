@@ -40,7 +40,7 @@ class BackboneSpec(_Strict):
         schedule: noise schedule by name, for weights that come without one.
         preset: name of a published configuration.
         vae: folder or hub id of the autoencoder, for networks in latent space that come without one.
-        label: class that a class-conditional network is told; the null class where absent.
+        label: class that a class-conditional network is given; the null class where absent.
         weights: which weights of a training checkpoint (an entry, a variant, a folder); averaged ones where absent.
     """
 
@@ -58,7 +58,7 @@ class BackboneSpec(_Strict):
 
 
 class NamePart(_Strict):
-    """The part of a file's name that tells which images belong together: "Tom_Hanks" of "Tom_Hanks_50.png".
+    """The part of a file's name that says which images belong together: "Tom_Hanks" of "Tom_Hanks_50.png".
 
     Folders do not count, unless the separator holds a slash: ``before_first: /`` is the first folder. An image whose
     name has no such part is alone.
@@ -92,7 +92,7 @@ class ImageSet(_Strict):
         made_by: kinds of alteration that made the set out of ID images, which the prediction then leaves out of its
             proxies (theory 17).
         group: which images belong together (theory 28): "class", those of one label, or a part of their names. Without,
-            what the source tells (a column ``group``, the original of an altered image), else each image is alone.
+            what the source gives (a column ``group``, the original of an altered image), else each image is alone.
             Groups of the same name in two sets are one.
     """
 
@@ -157,9 +157,9 @@ class RunSpec(_Strict):
         alignment: how requested levels become the backbone's own (theory 1): "logsnr", "uniform_t", or "score_norm" and
             "perceptual", which stand where ``reference`` has the same expected score magnitude or visible change.
         reference: a bundle's name or a run directory whose backbone the levels are aligned to.
-        conditioning: whether the network is told the level that it sees ("matched"), or what the paper's own code
-            tells it ("published").
-        conditioning_offset: the network is told this log-SNR more than it sees.
+        conditioning: whether the network is conditioned on the level that it sees ("matched"), or as by the paper's
+            own code ("published").
+        conditioning_offset: how far above the log-SNR that it sees the network is conditioned.
         draws: noise draws per image; 5 or more give a spread over draws.
         taps: "all", "sparse_ed", "sparse_ed_id", or names.
         keep: whose snapshots are stored at ``keep_level`` for the other heads: "none", a policy, or names.

@@ -189,12 +189,12 @@ def check_chunk(path: Path, array: ArrayFiles, metadata: dict) -> None:
     with path.open("rb") as file:
         head = file.read(16)
         if codec == "zstd":
-            told = _zstd_bytes(head + file.read(2))
+            stated = _zstd_bytes(head + file.read(2))
         else:
-            told = _blosc_bytes(head, size, array.itemsize)
-            fits = told == nbytes and _blosc_blocks_lie_inside(head, file.read(4 * _blosc_blocks(head)), size)
-            told = told if fits else None
-    if told != nbytes:
+            stated = _blosc_bytes(head, size, array.itemsize)
+            fits = stated == nbytes and _blosc_blocks_lie_inside(head, file.read(4 * _blosc_blocks(head)), size)
+            stated = stated if fits else None
+    if stated != nbytes:
         name = f"{array.name}/{path.relative_to(path.parents[len(array.shape)]).as_posix()}"
         raise RunError(f"{name} is no chunk of {nbytes:,} bytes packed with {codec}; it is damaged.")
 
@@ -226,7 +226,7 @@ def _blosc_blocks_lie_inside(head: bytes, listed: bytes, size: int) -> bool:
 
 
 def _zstd_bytes(head: bytes) -> int | None:
-    """Unpacked bytes that a zstd frame's header tells; None where it tells none."""
+    """Unpacked size in bytes that a zstd frame's header states; None where it states none."""
     if len(head) < 6 or head[:4] != _ZSTD_MAGIC:
         return None
     kind, single, dictionary = head[4] >> 6, head[4] >> 5 & 1, head[4] & 3

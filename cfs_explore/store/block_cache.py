@@ -88,16 +88,16 @@ class BlockCache:
         used, old = 0, []
         for path in self._folder.iterdir():
             try:
-                told = path.stat()
+                facts = path.stat()
             except OSError:
                 continue
             if path.suffix == ".partial":
-                if told.st_mtime < time.time() - _STALE_SECONDS:
+                if facts.st_mtime < time.time() - _STALE_SECONDS:
                     _discard(path)
             elif path.suffix == ".npy":
-                used += told.st_size
-                if told.st_mtime < self._since:
-                    old.append((told.st_mtime, told.st_size, path))
+                used += facts.st_size
+                if facts.st_mtime < self._since:
+                    old.append((facts.st_mtime, facts.st_size, path))
         excess = used + size - self._limit
         if excess > sum(length for _, length, _ in old):
             return False

@@ -78,7 +78,7 @@ def _check_values(folder: Path, array: ArrayFiles) -> None:
 
 
 def _check_moments(run: Path, manifest: Manifest) -> None:
-    """Which features and sets the moments are of; the counts; and the group's file, written anew."""
+    """The moments' features, sets and counts; and the group's file, written anew."""
     columns, stop = {}, 0
     for tap in manifest.tap_list():
         columns[tap.name] = [stop, stop + 2 * tap.channels]
@@ -86,10 +86,10 @@ def _check_moments(run: Path, manifest: Manifest) -> None:
     ours = {"columns": columns, "sets": [[entry.role, entry.name] for entry in manifest.sets]}
     path = run / "moments.zarr" / "zarr.json"
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))["attributes"]
+        stored = json.loads(path.read_text(encoding="utf-8"))["attributes"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise RunError("moments.zarr/zarr.json is no zarr group.") from error
-    if told != ours:
+    if stored != ours:
         raise RunError("moments.zarr/zarr.json: its columns or sets are not those of manifest.json.")
     write_json(path, {**_GROUP, "attributes": ours}, flush=False)
     group = zarr.open_group(str(run / "moments.zarr"), mode="r")

@@ -35,14 +35,14 @@ def check_run(run: Path) -> Manifest:
         RunError: naming the file and the field.
     """
     manifest = read_manifest(run)
-    told, sent = manifest.files, file_digests(run)
+    recorded, sent = manifest.files, file_digests(run)
     manifest = manifest.model_copy(update={"files": {}})  # what is checked is written anew
     check_arrays(run, manifest)
     check_tables(run, manifest)
     check_numbers(run, manifest)
-    changed = first_difference(told, sent) if told else None
+    changed = first_difference(recorded, sent) if recorded else None
     if changed is not None:
-        raise RunError(f"{changed} is not the file that was packed: manifest.json tells another size or digest of it.")
+        raise RunError(f"{changed} is not the file that was packed: manifest.json gives another size or digest for it.")
     manifest = manifest.model_copy(update={"files": file_digests(run)})
     write_json(run / "manifest.json", manifest.model_dump(mode="json"))
     return manifest
@@ -69,5 +69,5 @@ def read_manifest(run: Path) -> Manifest:
     wrong = wrong_field(manifest, levels, taps)
     if wrong is not None:
         raise RunError(f"manifest.json, {wrong}.")
-    told = {"levels": [level.to_dict() for level in levels], "taps": [tap.to_dict() for tap in taps]}
-    return manifest.model_copy(update=told)
+    fields = {"levels": [level.to_dict() for level in levels], "taps": [tap.to_dict() for tap in taps]}
+    return manifest.model_copy(update=fields)

@@ -1,4 +1,4 @@
-"""Whether the tables of a run that came from elsewhere tell what its scores tell: counts, and the AUROC of cells."""
+"""Whether the tables of an imported run agree with its scores: counts, and the AUROC of cells."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_numbers(run: Path, manifest: Manifest, rng: np.random.Generator | None
 
     Args:
         run, manifest: of the run.
-        rng: draws the cells; None: nobody can tell which.
+        rng: draws the cells; None: unpredictably.
 
     Raises:
         RunError: naming the table and the cell.
@@ -42,15 +42,15 @@ def check_numbers(run: Path, manifest: Manifest, rng: np.random.Generator | None
     id_test = next(entry for entry in manifest.sets if entry.role == "id_test")
     id_scores = _cell_scores(run, manifest, id_test, cells)
     for entry in (entry for entry in manifest.sets if entry.role == "ood"):
-        told = frame.loc[frame["ood"] == entry.name, "auroc"].to_numpy()
+        stored = frame.loc[frame["ood"] == entry.name, "auroc"].to_numpy()
         found = _aurocs(id_scores, _cell_scores(run, manifest, entry, cells))
         for cell, value in zip(cells, found, strict=True):
-            if not abs(told[cell] - value) <= TOLERANCE:  # also where a NaN is told
+            if not abs(stored[cell] - value) <= TOLERANCE:  # also where NaN is stored
                 level, tap = divmod(cell, len(manifest.taps))
                 raise RunError(
                     f"tables/auroc_map.parquet says that the AUROC of {entry.name} at level {level}, tap "
-                    f"{manifest.taps[tap]['name']} is {told[cell]:.9g}; scores.zarr gives {value:.9g}. One of them was "
-                    "changed: pack the exploration again."
+                    f"{manifest.taps[tap]['name']} is {stored[cell]:.9g}; scores.zarr gives {value:.9g}. One of them "
+                    "was changed: pack the exploration again."
                 )
     _check_single_cells(detectors, frame, manifest)
 
@@ -61,11 +61,11 @@ def _check_single_cells(detectors: pd.DataFrame, frame: pd.DataFrame, manifest: 
     names = [entry.name for entry in manifest.sets if entry.role == "ood"]
     for row in detectors.itertuples():
         if len(row.cell_indices) == 1:
-            told = frame["auroc"].iloc[names.index(row.ood) * whole + int(row.cell_indices[0])]
-            if not abs(row.auroc - told) <= TOLERANCE:
+            stored = frame["auroc"].iloc[names.index(row.ood) * whole + int(row.cell_indices[0])]
+            if not abs(row.auroc - stored) <= TOLERANCE:
                 raise RunError(
                     f"tables/detectors.parquet says that the AUROC of {row.name} for {row.ood} is {row.auroc:.9g}; "
-                    f"tables/auroc_map.parquet says {told:.9g} of its cell. Pack the exploration again."
+                    f"tables/auroc_map.parquet gives {stored:.9g} for its cell. Pack the exploration again."
                 )
 
 

@@ -107,13 +107,13 @@ def _texts(path: Path, name: str) -> list[str]:
         raise
     except BAD_TABLE as error:
         raise RunError(f"{name} is not a readable Parquet file ({error!s:.200}). It is damaged.") from error
-    for what, told, most in (
+    for what, count, most in (
         ("rows", facts.num_rows, MAX_ROWS),
         ("columns", facts.num_columns, MAX_COLUMNS),
         ("row groups", facts.num_row_groups, MAX_ROW_GROUPS),
     ):
-        if not 0 <= told <= most:
-            raise RunError(f"{name} has {told:,} {what}; allowed are {most:,}.")
+        if not 0 <= count <= most:
+            raise RunError(f"{name} has {count:,} {what}; allowed are {most:,}.")
     if len(set(schema.names)) != len(schema.names):
         raise RunError(f"{name} has two columns of the same name.")
     return [field.name for field in schema if table_kind(field.type) in ("s", "x")]

@@ -1,4 +1,4 @@
-"""Reading the files of a run: each is checked right before its first use, so that damage is told and never shown.
+"""Reading the files of a run: each is checked right before its first use, so that damage is reported and never shown.
 
 Files that the manifest lists are compared with their digests; what all of them hold, with what their own headers and
 the manifest promise.

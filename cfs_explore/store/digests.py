@@ -32,23 +32,24 @@ def content_digest(path: Path) -> str:
 
 
 def check_file(run: Path, manifest: Manifest, name: str) -> bool:
-    """Compare a file with what its manifest tells, once per process and change.
+    """Compare a file with its digest in the manifest, once per process and change.
 
     Returns:
-        Whether the manifest tells anything of it.
+        Whether the manifest lists it.
 
     Raises:
         DamageError: it is missing or another one.
     """
-    told = manifest.files.get(name)
-    if told is None:
+    recorded = manifest.files.get(name)
+    if recorded is None:
         return False
     path = run / name
     try:
         facts = path.stat()
-        if facts.st_size != told[0]:
-            raise damaged(run, manifest, name, f"it has {facts.st_size:,} bytes, not the {told[0]:,} that were written")
-        if _digest_since(path, (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)) != told[1]:
+        if facts.st_size != recorded[0]:
+            why = f"it has {facts.st_size:,} bytes, not the {recorded[0]:,} that were written"
+            raise damaged(run, manifest, name, why)
+        if _digest_since(path, (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)) != recorded[1]:
             raise damaged(run, manifest, name, "its content is not what was written")
     except OSError as error:
         raise damaged(run, manifest, name, _reason(run, error)) from error
@@ -56,7 +57,7 @@ def check_file(run: Path, manifest: Manifest, name: str) -> bool:
 
 
 def check_files(run: Path, manifest: Manifest) -> None:
-    """Compare all files that the manifest tells of.
+    """Compare all files that the manifest lists.
 
     Raises:
         DamageError: naming the first that is missing or another one.
@@ -65,9 +66,9 @@ def check_files(run: Path, manifest: Manifest) -> None:
         check_file(run, manifest, name)
 
 
-def first_difference(told: Mapping[str, tuple[int, str]], found: Mapping[str, tuple[int, str]]) -> str | None:
-    """Name of the first file that two listings tell otherwise; None where they agree."""
-    return next((name for name in sorted({*told, *found}) if told.get(name) != found.get(name)), None)
+def first_difference(one: Mapping[str, tuple[int, str]], other: Mapping[str, tuple[int, str]]) -> str | None:
+    """Name of the first file that differs between two listings; None where they agree."""
+    return next((name for name in sorted({*one, *other}) if one.get(name) != other.get(name)), None)
 
 
 def damaged(run: Path, manifest: Manifest, name: str, why: str) -> DamageError:

@@ -61,7 +61,7 @@ def write_aside(path: Path, *, flush: bool = True) -> Iterator[Path]:
 
 
 def _refusal(path: Path, error: OSError) -> str:
-    """What to tell about a disk that refuses."""
+    """The error of a disk that refuses."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"The disk is full: {path.parent} could not take {path.name}. Everything finished so far is kept; "
@@ -111,7 +111,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 def _discard(partial: Path) -> None:
-    """Remove what was written aside, if the disk lets us: what went wrong is told already."""
+    """Remove what was written aside, if the disk lets us: what went wrong is reported already."""
     with contextlib.suppress(OSError):
         remove(partial)
 

@@ -43,7 +43,7 @@ class SetEntry(_Strict):
         skipped: files that could not be used.
         thumbnails: whether images.parquet has small copies of the images.
         samples: images x draws behind the moments.
-        groups: number of groups that the images are of, where fewer than images (theory 28).
+        groups: number of groups that the images form, where fewer than images (theory 28).
     """
 
     name: str
@@ -106,7 +106,7 @@ class Manifest(_Strict):
     """The whole description; see the attributes of ``Run`` for how pages read it.
 
     ``seconds_per_forward`` is the speed at which the map was measured on its machine; None where too little was timed.
-    ``files`` tells bytes and digest of the files beside it (``store.digests``); runs of older versions tell none.
+    ``files`` lists size and digest of the run's other files (``store.digests``); runs of older versions list none.
     """
 
     format: Literal[FORMAT] = FORMAT

@@ -164,7 +164,7 @@ def _is_line(text: str) -> bool:
 
 
 def _is_text(text: str) -> bool:
-    """Whether it is of bounded length and can be written as UTF-8: JSON may hold half a character."""
+    """Whether it has a bounded length and can be written as UTF-8: JSON may hold half a character."""
     return len(text) <= _LONGEST_TEXT and not any("\ud800" <= c <= "\udfff" for c in text)
 
 

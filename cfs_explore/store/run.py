@@ -132,17 +132,17 @@ class Run:
     def _groups(self) -> list[np.ndarray]:
         """Of each set, (n,)."""
         rows = read_images(self.path, self.manifest, ["image_id", "group"])
-        ids, told = (rows[name].to_numpy(dtype=object) for name in ("image_id", "group"))
+        ids, given = (rows[name].to_numpy(dtype=object) for name in ("image_id", "group"))
         test = slice(self.id_test.start, self.id_test.start + self.id_test.count)
-        named = {group for group in told if isinstance(group, str)}
+        named = {group for group in given if isinstance(group, str)}
         # An ID-test image that another was made from has its own id for a group, unless it is in one already.
         of_original = {
             image_id: group if isinstance(group, str) else image_id
-            for image_id, group in zip(ids[test], told[test], strict=True)
+            for image_id, group in zip(ids[test], given[test], strict=True)
             if image_id in named or isinstance(group, str)
         }
         groups = np.array(
-            [of_original.get(group) or group if isinstance(group, str) else None for group in told], object
+            [of_original.get(group) or group if isinstance(group, str) else None for group in given], object
         )
         groups[test] = [of_original.get(image_id) for image_id in ids[test]]
         return [groups[entry.start : entry.start + entry.count] for entry in self.manifest.sets]

@@ -31,7 +31,7 @@ def drop_snapshots(run: Path, *, everything: bool = False) -> int:
     store = run / "snapshots.zarr"
     before = _size(store)
     kept = manifest.kept | ({"taps": []} if everything else {"without": ["id_train"]})
-    others = {name: told for name, told in manifest.files.items() if not name.startswith("snapshots.zarr/")}
+    others = {name: facts for name, facts in manifest.files.items() if not name.startswith("snapshots.zarr/")}
     listed = others != manifest.files
     manifest = manifest.model_copy(update={"kept": kept, "files": others})
     write_json(run / "manifest.json", manifest.model_dump(mode="json"))
@@ -42,7 +42,7 @@ def drop_snapshots(run: Path, *, everything: bool = False) -> int:
     for tap in manifest.kept["taps"]:  # zeros take no room, and the other rows stay where they are
         zarr.open_array(str(store / tap), mode="r+")[entry.start : entry.start + entry.count] = 0
     if listed:
-        snapshots = {name: told for name, told in file_digests(run).items() if name.startswith("snapshots.zarr/")}
+        snapshots = {name: facts for name, facts in file_digests(run).items() if name.startswith("snapshots.zarr/")}
         manifest = manifest.model_copy(update={"files": others | snapshots})
         write_json(run / "manifest.json", manifest.model_dump(mode="json"))
     return before - _size(store)

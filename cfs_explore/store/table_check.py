@@ -26,7 +26,7 @@ def check_columns(
 
     Args:
         name: of the file, for errors.
-        schema: as the file tells it.
+        schema: of the file.
         frame: what was read of it.
         columns: of the table, as ``studies`` has them.
         only: the columns that were read; None: all.
@@ -42,22 +42,22 @@ def check_columns(
             if len(frame) and not column.optional:
                 raise RunError(f"{name} has no column {column.name}.")
             continue
-        told, values = schema.field(column.name).type, frame[column.name]
-        if len(frame) and not fits_kind(told, column.kind) and not (column.kind == "i" and _is_whole(told, values)):
-            raise RunError(f"{name}, {column.name}: wrong type ({told}).")
+        stored, values = schema.field(column.name).type, frame[column.name]
+        if len(frame) and not fits_kind(stored, column.kind) and not (column.kind == "i" and _is_whole(stored, values)):
+            raise RunError(f"{name}, {column.name}: wrong type ({stored}).")
         if column.kind != "f" and not column.gaps and values.isna().any():
             raise RunError(f"{name}, {column.name}: values are missing.")
 
 
-def fits_kind(told: pa.DataType, kind: str) -> bool:
+def fits_kind(stored: pa.DataType, kind: str) -> bool:
     """Whether a column of this type may stand for a kind: whole numbers for floats, nothing but nulls for any."""
-    letter = table_kind(told)
+    letter = table_kind(stored)
     return letter in (kind, "-") or (kind == "f" and letter == "i")
 
 
-def _is_whole(told: pa.DataType, values: pd.Series) -> bool:
+def _is_whole(stored: pa.DataType, values: pd.Series) -> bool:
     """Whether numbers are whole, as those are that were stacked with an empty table and stored as floats."""
-    if table_kind(told) != "f":
+    if table_kind(stored) != "f":
         return False
     known = values.dropna().to_numpy()
     return bool(np.isfinite(known).all() and (known == np.rint(known)).all())
@@ -142,8 +142,8 @@ def _check_map(frame: pd.DataFrame, manifest: Manifest) -> None:
     levels, taps = len(manifest.levels), [tap.name for tap in manifest.tap_list()]
     cells = pd.MultiIndex.from_product([ood, range(levels), taps]).to_frame(index=False)
     cells.columns = ["ood", "level", "tap"]
-    told = frame[["ood", "level", "tap"]] if len(frame) else cells.iloc[:0]
-    if len(told) != len(cells) or not all((told[c].to_numpy() == cells[c].to_numpy()).all() for c in cells):
+    listed = frame[["ood", "level", "tap"]] if len(frame) else cells.iloc[:0]
+    if len(listed) != len(cells) or not all((listed[c].to_numpy() == cells[c].to_numpy()).all() for c in cells):
         raise RunError(f"tables/auroc_map.parquet must have {len(cells):,} rows: OOD sets x levels x taps, in order.")
     index = np.tile(np.arange(len(taps)), len(ood) * levels)
     lams = np.tile(np.repeat([level["lam"] for level in manifest.levels], len(taps)), len(ood))

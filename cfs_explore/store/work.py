@@ -54,33 +54,33 @@ class SetWork:
     def note_prepared(self) -> None:
         """Say that the set is prepared, with digests of its files. Shards of other images are forgotten."""
         found = {name: content_digest(path) for name in _PREPARED if (path := self.folder / name).is_file()}
-        if self.moments_path.is_file() and (self._told() or {}).get("inputs.npy") != found.get("inputs.npy"):
+        if self.moments_path.is_file() and (self._recorded() or {}).get("inputs.npy") != found.get("inputs.npy"):
             self.forget_shards()
-        write_json(self._told_path, found)
+        write_json(self._digests_path, found)
 
     def is_whole(self) -> bool:
         """Whether the files of a prepared set are those that were written; False where nothing says so."""
-        told = self._told()
-        if told is None or "rows.parquet" not in told:
+        recorded = self._recorded()
+        if recorded is None or "rows.parquet" not in recorded:
             return False
         try:
-            return all(content_digest(self.folder / name) == digest for name, digest in told.items())
+            return all(content_digest(self.folder / name) == digest for name, digest in recorded.items())
         except OSError:
             return False
 
-    def _told(self) -> dict[str, str] | None:
+    def _recorded(self) -> dict[str, str] | None:
         try:
-            told = json.loads(self._told_path.read_text(encoding="utf-8"))
+            recorded = json.loads(self._digests_path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return None
-        return {name: told[name] for name in _PREPARED if name in told} if isinstance(told, dict) else None
+        return {name: recorded[name] for name in _PREPARED if name in recorded} if isinstance(recorded, dict) else None
 
     @property
     def notes_path(self) -> Path:
         return self.folder / "notes.parquet"
 
     @property
-    def _told_path(self) -> Path:
+    def _digests_path(self) -> Path:
         return self.folder / "prepared.json"
 
     def rows(self, columns: Sequence[str] | None = None) -> pd.DataFrame:

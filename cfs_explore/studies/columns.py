@@ -97,6 +97,6 @@ GROUPS = (
     whole("ood_groups", "Groups of OOD images that belong together (28)", "groups", optional=True),
     whole("shared_groups", "Groups that hold images of both sides (28)", "groups", optional=True),
 )
-#: A tap, and a cell, told in full.
+#: All columns of a tap, and of a cell.
 TAP_FACTS = (TAP, TAP_INDEX, REGION, DEPTH)
 CELL = (LEVEL, TAP, TAP_INDEX, REGION, DEPTH, RESOLUTION, LAM, REQUESTED)

@@ -1,12 +1,12 @@
-"""What the map loses when the network is told a wrong level (theory 1)."""
+"""What the map loses when the network is conditioned on a wrong level (theory 1)."""
 
 from __future__ import annotations
 
 from cfs_explore.studies.columns import LAM, LEVEL, LOG_SNR, OOD, PAIRED, SIZES, TAP, auroc, interval, number, text
 from cfs_explore.studies.diagnostic import ALL_SETS, Counts, Diagnostic, Table
 
-#: Images of ID-train, and of each scored set, that are measured again under wrong conditioning; what the network is
-#: told beyond the truth, in log-SNR.
+#: Images of ID-train, and of each scored set, that are measured again under wrong conditioning; offsets of
+#: the conditioning from the true level, in log-SNR.
 CONDITIONING_TRAIN, CONDITIONING_IMAGES, OFFSETS = 500, 150, (-2.0, -1.0, 1.0, 2.0)
 
 
@@ -19,14 +19,14 @@ _CONDITIONING = Table(
     "conditioning",
     "a cell under a variant of the conditioning, and OOD set, on one noise draw",
     (
-        text("variant", "What the network is told: `matched` (the truth), an offset as `lam - 2`, or `published`"),
-        number("offset", "What it is told beyond the truth; NaN for `published`", LOG_SNR),
+        text("variant", "Conditioning: `matched` (on the true level), with an offset as `lam - 2`, or `published`"),
+        number("offset", "Conditioning level minus true level; NaN for `published`", LOG_SNR),
         OOD,
         LEVEL,
         LAM,
-        number("told_lam", "Log-SNR that the network is told; NaN for `published`", LOG_SNR),
+        number("told_lam", "Log-SNR that the network is conditioned on; NaN for `published`", LOG_SNR),
         TAP,
-        *auroc("the cell's slot score (3), with statistics of ID-train told the same"),
+        *auroc("the cell's slot score (3), with statistics of ID-train under the same conditioning"),
         *interval("loss", "AUROC under `matched` minus `auroc`, on the same images", "-1 to 1", PAIRED),
         *SIZES,
     ),
@@ -35,7 +35,7 @@ _CONDITIONING = Table(
 CONDITIONING = Diagnostic(
     "conditioning",
     "Conditioning",
-    "What the map loses when the network is told a wrong level.",
+    "What the map loses when the network is conditioned on a wrong level.",
     (_CONDITIONING,),
     compute="cfs_explore.pipeline.stages.conditioning:compute",
     page="protocol",

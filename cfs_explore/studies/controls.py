@@ -24,7 +24,7 @@ from cfs_explore.studies.diagnostic import ALL_SETS, Counts, Diagnostic, Table
 
 #: Images of a set that a control measures again at most: ID-train, and each scored set.
 CONTROL_TRAIN, CONTROL_IMAGES = 2_000, 500
-#: Random initialisations of the untrained control: enough to tell their spread (theory 18, 29).
+#: Random initialisations of the untrained control: enough to estimate their spread (theory 18, 29).
 UNTRAINED_SEEDS = (0, 1, 2, 3, 4)
 
 

@@ -34,7 +34,7 @@ class Trainee:
         network: with its first weights.
         shape: (C, H, W) of its images.
         objective: what it is asked for.
-        call: (network, input, told) -> output.
+        call: (network, input, conditioning) -> output.
         save: writes a network of this kind, in float16, into a folder that ``load_backbone`` takes.
     """
 
@@ -126,8 +126,8 @@ def _uvit(spec: TrainSpec) -> Trainee:
     def save(trained: torch.nn.Module, out: Path) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         save_file({name: tensor.half().contiguous() for name, tensor in trained.state_dict().items()}, out / _WEIGHTS)
-        told = {"num_heads": kind.num_heads, "schedule": VP_SDE}
-        (out / _WEIGHTS).with_suffix(".yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+        settings = {"num_heads": kind.num_heads, "schedule": VP_SDE}
+        (out / _WEIGHTS).with_suffix(".yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
         return out / _WEIGHTS
 
     shape = (kind.in_chans, kind.img_size, kind.img_size)

@@ -119,13 +119,13 @@ def _step(progress: Progress, trainee: Trainee, data: torch.Tensor, device: torc
     """One step of the optimiser and of the average; returns the loss."""
     spec, step = progress.spec, progress.step
     x0 = draw_batch(data, spec.batch_size, progress.generator, flip=spec.flip)
-    inputs, told, target = (
+    inputs, conditioning, target = (
         tensor.to(device, non_blocking=True) for tensor in trainee.objective(x0, progress.generator)
     )
     for group in progress.optimiser.param_groups:
         group["lr"] = spec.learning_rate * _rate(spec, step)
     with torch.autocast(device.type, torch.bfloat16, enabled=spec.bf16):
-        output = trainee.call(progress.network, inputs, told)
+        output = trainee.call(progress.network, inputs, conditioning)
     loss = functional.mse_loss(output.float(), target)
     progress.optimiser.zero_grad(set_to_none=True)
     loss.backward()

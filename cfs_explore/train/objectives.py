@@ -14,10 +14,10 @@ from cfs_explore.backbones.base import as_images
 
 
 class Task(NamedTuple):
-    """A batch of a training: network input (B, C, H, W), what the network is told (B,), target (B, C, H, W)."""
+    """A batch of a training: network input (B, C, H, W), its conditioning (B,), target (B, C, H, W)."""
 
     inputs: torch.Tensor
-    told: torch.Tensor
+    conditioning: torch.Tensor
     target: torch.Tensor
 
 
@@ -41,20 +41,20 @@ def noise_at_steps(alphas_cumprod: torch.Tensor) -> Objective:
     return draw
 
 
-def noise_in_time(beta_min: float, beta_max: float, t_min: float, told_at_one: float) -> Objective:
+def noise_in_time(beta_min: float, beta_max: float, t_min: float, time_scale: float) -> Objective:
     """Noise prediction at uniform times of the VP SDE (Song et al. 2021, equation 33), as U-ViT is trained.
 
     Args:
         beta_min, beta_max: of the linear beta(t).
         t_min: smallest time.
-        told_at_one: what the network is told at time 1.
+        time_scale: the network is conditioned on the time times this.
     """
 
     def draw(x0: torch.Tensor, generator: torch.Generator) -> Task:
         noise = torch.randn(x0.shape, generator=generator)
         t = t_min + (1 - t_min) * torch.rand(len(x0), generator=generator)
         kept = as_images(torch.exp(-0.5 * t**2 * (beta_max - beta_min) - t * beta_min))
-        return Task(kept.sqrt() * x0 + (1 - kept).sqrt() * noise, told_at_one * t, noise)
+        return Task(kept.sqrt() * x0 + (1 - kept).sqrt() * noise, time_scale * t, noise)
 
     return draw
 

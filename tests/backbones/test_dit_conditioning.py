@@ -1,4 +1,4 @@
-"""What DiT networks are told: their levels, their classes and the latents of their autoencoder."""
+"""What DiT networks are conditioned on: their levels, their classes and the latents of their autoencoder."""
 
 import math
 
@@ -24,7 +24,7 @@ def with_classes(weights, rows: int) -> dict[str, torch.Tensor]:
 # Levels (theory 1)
 
 
-def test_levels_are_those_of_the_linear_schedule_and_the_step_is_told(save):
+def test_levels_are_those_of_the_linear_schedule_and_the_network_gets_the_step(save):
     backbone = load_backbone(save(), device="cpu")
     log_abar, lams = 0.0, []
     for t in range(1000):

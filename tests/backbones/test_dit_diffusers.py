@@ -44,17 +44,17 @@ def latents():
 
 
 @torch.no_grad()
-def test_the_network_is_told_the_timestep_and_the_null_class(folder, latents):
+def test_the_network_is_conditioned_on_the_timestep_and_the_null_class(folder, latents):
     backbone = load_backbone(folder, device="cpu")
     assert (backbone.family, backbone.input_shape, backbone.image_shape) == ("dit-diffusers", (4, 8, 8), (3, 16, 16))
     transformer = DiTTransformer2DModel.from_pretrained(folder / "transformer").eval()
     levels = [backbone.match(lam) for lam in (5.0, 0.0, -3.0)]
     t = torch.tensor([int(level.native) for level in levels])
     for label in (None, 10, 4):
-        told = load_backbone(folder, device="cpu", label=label)
+        labelled = load_backbone(folder, device="cpu", label=label)
         expected = transformer(latents[0], t, torch.full((3,), 10 if label is None else label)).sample
-        torch.testing.assert_close(told.forward(latents[0], levels), expected)
-        assert (told.fingerprint == backbone.fingerprint) == (label != 4)
+        torch.testing.assert_close(labelled.forward(latents[0], levels), expected)
+        assert (labelled.fingerprint == backbone.fingerprint) == (label != 4)
     assert any("null class (10)" in note for note in backbone.notes)
 
 

@@ -72,7 +72,9 @@ def test_notes_say_what_was_decided(snapshot_file):
     notes = " ".join(load_backbone(snapshot_file("edm_edm_ddpmpp"), device="cpu").notes)
     assert "averaged (EMA) network" in notes
     assert "augmentation labels; none are given" in notes
-    assert "Told the null class" in " ".join(load_backbone(snapshot_file("edm_edm_adm_class_cond"), device="cpu").notes)
+    assert "Conditioned on the null class" in " ".join(
+        load_backbone(snapshot_file("edm_edm_adm_class_cond"), device="cpu").notes
+    )
 
 
 # Levels (theory 1)
@@ -106,14 +108,14 @@ def test_estimates_read_the_denoiser_on_unscaled_input(snapshot_file, name):
         torch.testing.assert_close(backbone.predict_eps(x, level), (x - denoised) / level.b, rtol=1e-4, atol=1e-4)
 
 
-def test_vp_is_told_the_time_of_its_sigma():
+def test_vp_is_conditioned_on_the_time_of_its_sigma():
     module = build_network({"precond": "VPPrecond", **TINY}, "test")
     t = torch.tensor([0.05, 0.4, 1.0], dtype=torch.float64)
     sigma = torch.expm1(0.5 * 19.9 * t**2 + 0.1 * t).sqrt()
     torch.testing.assert_close(module.coefficients(sigma)[3], 999 * t)
 
 
-def test_iddpm_is_told_the_step_of_the_nearest_sigma_and_uses_the_mean_only():
+def test_iddpm_is_conditioned_on_the_step_of_the_nearest_sigma_and_uses_the_mean_only():
     torch.manual_seed(0)
     module = build_network({"precond": "iDDPMPrecond", "M": 50, "model_type": "SongUNet", **TINY}, "test").eval()
     u = module.u
@@ -153,17 +155,17 @@ def test_published_vp_conditioning_scales_the_input_twice(snapshot_file):
 # Classes
 
 
-def test_the_label_is_told_to_every_image(snapshot_file):
+def test_every_image_is_conditioned_on_the_label(snapshot_file):
     path = snapshot_file("edm_edm_adm_class_cond")
-    told, null = load_backbone(path, device="cpu", label=2), load_backbone(path, device="cpu")
-    x = torch.randn(2, *told.input_shape, generator=torch.Generator().manual_seed(0))
-    level = told.match(2.0)
+    labelled, null = load_backbone(path, device="cpu", label=2), load_backbone(path, device="cpu")
+    x = torch.randn(2, *labelled.input_shape, generator=torch.Generator().manual_seed(0))
+    level = labelled.match(2.0)
     sigma = torch.full((2,), level.native)
     with torch.no_grad():
-        torch.testing.assert_close(told.forward(x, level), told.module(x, sigma, torch.eye(10)[[2, 2]]))
+        torch.testing.assert_close(labelled.forward(x, level), labelled.module(x, sigma, torch.eye(10)[[2, 2]]))
         torch.testing.assert_close(null.forward(x, level), null.module(x, sigma, torch.zeros(2, 10)))
-        assert not torch.equal(told.forward(x, level), null.forward(x, level))
-    assert told.fingerprint != null.fingerprint
+        assert not torch.equal(labelled.forward(x, level), null.forward(x, level))
+    assert labelled.fingerprint != null.fingerprint
 
 
 @pytest.mark.parametrize("label", [-1, 10])

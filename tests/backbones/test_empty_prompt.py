@@ -96,17 +96,17 @@ def test_stored_embeddings_stand_for_the_text_encoders(sd, place, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("tensors", "told"),
+    ("tensors", "message"),
     [
         ({"embeddings": torch.zeros(1, 5, WIDTH)}, "prompt_embeds .* got none"),
         ({"prompt_embeds": torch.zeros(1, 5, 7)}, rf"\(1, tokens, {2 * WIDTH}\).* got \(1, 5, 7\)"),
         ({"prompt_embeds": torch.zeros(1, 5, 2 * WIDTH)}, "pooled_prompt_embeds .* got none"),
     ],
 )
-def test_stored_embeddings_that_do_not_fit_are_named(tensors, told, tmp_path):
+def test_stored_embeddings_that_do_not_fit_are_named(tensors, message, tmp_path):
     folder = tiny_pipelines.stable_diffusion_xl(tmp_path / "sdxl")
     save_file(tensors, folder / EMPTY_PROMPT_FILE)
-    with pytest.raises(BackboneError, match=told):
+    with pytest.raises(BackboneError, match=message):
         load_backbone(folder, device="cpu")
 
 

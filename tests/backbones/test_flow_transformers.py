@@ -49,7 +49,7 @@ def latents():
 
 @pytest.mark.parametrize("kind", ["sd3", "sd3.5"])
 @torch.no_grad()
-def test_sd3_is_told_a_thousand_s_and_the_prompt(kind, folders, backbones, latents):
+def test_sd3_is_conditioned_on_a_thousand_s_and_the_prompt(kind, folders, backbones, latents):
     backbone = backbones[kind]
     assert (backbone.family, backbone.input_shape, backbone.image_shape) == ("flow-transformer", (4, 8, 8), (3, 16, 16))
     transformer = SD3Transformer2DModel.from_pretrained(folders[kind] / "transformer").eval()
@@ -64,7 +64,7 @@ def test_sd3_is_told_a_thousand_s_and_the_prompt(kind, folders, backbones, laten
 
 @pytest.mark.parametrize("kind", ["flux", "schnell"])
 @torch.no_grad()
-def test_flux_is_told_s_the_prompt_and_a_guidance_of_one(kind, folders, backbones, latents):
+def test_flux_is_conditioned_on_s_the_prompt_and_a_guidance_of_one(kind, folders, backbones, latents):
     backbone = backbones[kind]
     assert (backbone.family, backbone.input_shape, backbone.image_shape) == ("flow-transformer", (4, 8, 8), (3, 16, 16))
     transformer = FluxTransformer2DModel.from_pretrained(folders[kind] / "transformer").eval()
@@ -106,7 +106,7 @@ def test_the_velocity_is_the_one_that_the_scheduler_integrates(latents):
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
     scheduler.set_timesteps(10)
     s, following = scheduler.sigmas[4:6]
-    level = read_flow(tiny_pipelines.FLOW, tells_steps=True).schedule.match(2 * math.log((1 - s) / s))
+    level = read_flow(tiny_pipelines.FLOW, in_steps=True).schedule.match(2 * math.log((1 - s) / s))
     x = scheduler.scale_noise(x0, scheduler.timesteps[4:5], e)
     torch.testing.assert_close(x, level.a * x0 + level.b * e)
     stepped = scheduler.step(e - x0, scheduler.timesteps[4], x).prev_sample
@@ -195,7 +195,7 @@ def test_an_untrained_copy_has_other_weights(backbones, latents):
 @pytest.mark.parametrize("scheduler", [{"_class_name": "DDPMScheduler"}, tiny_pipelines.FLOW | {"invert_sigmas": True}])
 def test_schedulers_of_something_else_are_refused(scheduler):
     with pytest.raises(BackboneError, match="flow matching"):
-        read_flow(scheduler, tells_steps=True)
+        read_flow(scheduler, in_steps=True)
 
 
 def test_a_folder_without_scheduler_takes_a_named_schedule(folders, backbones, tmp_path):
@@ -216,7 +216,7 @@ def test_flux_takes_its_size_from_the_autoencoder(size, folders, tmp_path):
         load_backbone(folder, device="cpu")
 
 
-def test_networks_that_are_told_an_image_are_refused(tmp_path):
+def test_networks_that_are_conditioned_on_an_image_are_refused(tmp_path):
     folder = tiny_pipelines.flux(tmp_path / "fill", in_channels=32, out_channels=16)
     with pytest.raises(BackboneError, match="takes 32 channels and gives 16"):
         load_backbone(folder, device="cpu")

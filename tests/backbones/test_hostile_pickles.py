@@ -115,7 +115,7 @@ def test_keys_that_nest_less_are_not_spelled_out(tmp_path):
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_depth_is_told_from_number(zipped, tmp_path):
+def test_depth_is_read_from_number(zipped, tmp_path):
     """Shared tuples count once per level, many flat ones not at all."""
     path, flat = tmp_path / "network.pt", [(n, (n,)) for n in range(MOST)]
     write_torch(path, pickle.dumps(flat, 2), zipped)

@@ -45,7 +45,7 @@ def test_files_of_torch_where_there_is_no_safetensors(hub, tmp_path):
 
 @pytest.mark.parametrize("restricted", [False, True])
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
         (
             ["model_index.json", "unet/config.json", "unet/flax_model.msgpack", f"vae/{STEM}.safetensors"],
@@ -60,11 +60,11 @@ def test_files_of_torch_where_there_is_no_safetensors(hub, tmp_path):
         (["config.json"], r"and the like\)\. Nothing was fetched"),
     ],
 )
-def test_what_is_missing_is_said_before_anything_is_fetched(hub, names, told, restricted):
+def test_what_is_missing_is_said_before_anything_is_fetched(hub, names, message, restricted):
     if restricted:
         fetching.act_for_visitors(("owner/*",))
     hub.names = names
-    with pytest.raises(BackboneError, match=told):
+    with pytest.raises(BackboneError, match=message):
         locate("owner/name")
     assert hub.fetched == []
 

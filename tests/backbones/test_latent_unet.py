@@ -38,7 +38,7 @@ def latents():
 
 
 @torch.no_grad()
-def test_stable_diffusion_is_told_the_timestep_and_the_prompt(sd, latents):
+def test_stable_diffusion_is_conditioned_on_the_timestep_and_the_prompt(sd, latents):
     backbone = load_backbone(sd, device="cpu")
     assert (backbone.family, backbone.input_shape, backbone.image_shape) == ("latent-unet", (4, 8, 8), (3, 16, 16))
     unet = UNet2DConditionModel.from_pretrained(sd / "unet").eval()
@@ -50,7 +50,7 @@ def test_stable_diffusion_is_told_the_timestep_and_the_prompt(sd, latents):
 
 
 @torch.no_grad()
-def test_sdxl_is_told_an_uncropped_image_of_the_native_size(sdxl, latents):
+def test_sdxl_is_conditioned_on_an_uncropped_image_of_the_native_size(sdxl, latents):
     backbone = load_backbone(sdxl, device="cpu")
     unet = UNet2DConditionModel.from_pretrained(sdxl / "unet").eval()
     tokens, pooled = empty_prompt(
@@ -146,16 +146,16 @@ def test_the_unet_folder_of_a_pipeline_is_enough(sd):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"in_channels": 9}, "9 input channels for 4 output channels"),
         ({"num_class_embeds": 10}, "num_class_embeds = 10"),
         ({"time_cond_proj_dim": 8}, "time_cond_proj_dim = 8"),
     ],
 )
-def test_networks_that_are_told_more_than_a_prompt_are_refused(changes, told, tmp_path):
+def test_networks_that_are_conditioned_on_more_than_a_prompt_are_refused(changes, message, tmp_path):
     folder = tiny_pipelines.stable_diffusion(tmp_path, **changes)
-    with pytest.raises(BackboneError, match=told):
+    with pytest.raises(BackboneError, match=message):
         load_backbone(folder, device="cpu")
 
 

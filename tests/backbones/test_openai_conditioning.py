@@ -1,4 +1,4 @@
-"""What iDDPM and ADM networks are told and predict: levels, noise or image, and classes."""
+"""What iDDPM and ADM networks are conditioned on and predict: levels, noise or image, and classes."""
 
 import math
 
@@ -6,9 +6,9 @@ import numpy as np
 import openai_checkpoints
 import pytest
 import torch
+from network_times import network_time
 from openai_checkpoints import ADM, ADM_CLASSES, IMPROVED
 from original_weights import fixture
-from told_times import told
 
 from cfs_explore.backbones import load_backbone
 from cfs_explore.errors import BackboneError
@@ -45,23 +45,23 @@ def test_the_reach_is_that_of_the_theory(save):
     assert load_backbone(save(IMPROVED), device="cpu").reach[1] == pytest.approx(11.53, abs=0.01)
 
 
-def test_rescaled_networks_are_told_their_level_and_published_ones_the_raw_step(save):
+def test_rescaled_networks_are_conditioned_on_their_level_and_published_ones_the_raw_step(save):
     backbone = load_backbone(save(IMPROVED), device="cpu")
     level = backbone.match(5.0)
-    assert torch.allclose(told(backbone, level).double(), torch.full((2,), level.native / 4).double())
+    assert torch.allclose(network_time(backbone, level).double(), torch.full((2,), level.native / 4).double())
     published = backbone.published()
-    assert torch.equal(told(published, level), torch.full((2,), int(level.native)))
+    assert torch.equal(network_time(published, level), torch.full((2,), int(level.native)))
     assert published.match(5.0) == level
     assert published.fingerprint != backbone.fingerprint
     # theory (1): at lam = 5 the paper's code tells a network of 4000 steps the level lam = 2.4
     assert published.match(2.4).native == pytest.approx(4 * level.native, abs=20)
 
 
-def test_networks_without_rescaling_are_told_the_step_and_have_no_published_variant(save):
+def test_networks_without_rescaling_are_conditioned_on_the_step_and_have_no_published_variant(save):
     for name, changes in ((ADM, {}), (IMPROVED, {"rescale_timesteps": False}), (IMPROVED, {"diffusion_steps": 1000})):
         backbone = load_backbone(save(name, **changes), device="cpu")
         level = backbone.match(5.0)
-        assert torch.equal(told(backbone, level), torch.full((2,), int(level.native)))
+        assert torch.equal(network_time(backbone, level), torch.full((2,), int(level.native)))
         assert backbone.published() is None
 
 

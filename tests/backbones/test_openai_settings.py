@@ -62,7 +62,7 @@ def test_training_and_sampling_arguments_are_ignored():
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "found"),
+    ("name", "given", "found"),
     [
         ("num_channels", 64, "32"),
         ("num_res_blocks", 2, "1"),
@@ -79,10 +79,10 @@ def test_training_and_sampling_arguments_are_ignored():
         ("attention_resolutions", "32,16,8", "16, 8"),
     ],
 )
-def test_a_setting_that_contradicts_the_weights_is_named_with_both_values(name, told, found):
+def test_a_setting_that_contradicts_the_weights_is_named_with_both_values(name, given, found):
     with pytest.raises(BackboneError, match=f"^{name} is .*but the weights have {found}") as caught:
-        configured(COMPLETE | {name: told})
-    assert str(told).replace(" ", "") in str(caught.value).replace(" ", "")
+        configured(COMPLETE | {name: given})
+    assert str(given).replace(" ", "") in str(caught.value).replace(" ", "")
 
 
 @pytest.mark.parametrize("form", ["1,2,2", [1, 2, 2], [1.0, 2, 2]])

@@ -41,7 +41,7 @@ UNKNOWN = {
     "another activation": {"act_fn": "gelu"},
     "no middle": {"mid_block_type": None},
     "other blocks": {"down_block_types": ("DownBlock2D", "SkipDownBlock2D")},
-    "told times as classes": {"class_embed_type": "timestep"},
+    "times as classes": {"class_embed_type": "timestep"},
     "an option of a later version": {"rotary": True},
 }
 
@@ -68,9 +68,9 @@ def test_names_first_weights_and_outputs_are_those_of_diffusers(options):
             network.to(memory_format=layout)
         x, t = torch.randn(count, *shape).contiguous(memory_format=layout), torch.randint(0, 1000, (count,))
         labels = torch.randint(0, 5, (count,)) if theirs.config.num_class_embeds else None
-        for told in (t, t * 0.01 - 3.0):
+        for times in (t, t * 0.01 - 3.0):
             with torch.inference_mode():
-                assert torch.equal(ours(x, told, labels), theirs(x, told, labels, return_dict=False)[0])
+                assert torch.equal(ours(x, times, labels), theirs(x, times, labels, return_dict=False)[0])
 
 
 def test_defaults_are_those_of_diffusers():
@@ -138,7 +138,7 @@ load_backbone(sys.argv[1], device="cpu").taps()
 heavy = ("diffusers", "transformers", "torch._dynamo", "sympy", "scipy", "sklearn", "torchvision", "datasets", "umap")
 print(*[name for name in heavy if name in sys.modules])
 """
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", code, str(BUNDLES / bundle)], capture_output=True, text=True, check=True
     )
-    assert told.stdout.split() == []
+    assert done.stdout.split() == []

@@ -74,7 +74,7 @@ def test_images_of_more_than_two_resolutions_are_fed_in_as_in_edm(load):
     backbone = load(layers.tensors, VE | SAID | {"image_size": 16, "fir": True})
     x, level = torch.randn(2, 3, 16, 16), backbone.match(0.0)
     with torch.no_grad():
-        expected = -net(x, torch.full((2,), level.native / 2).log())  # D = x + sigma F; told ln(sigma / 2)
+        expected = -net(x, torch.full((2,), level.native / 2).log())  # D = x + sigma F; noise label ln(sigma / 2)
         assert_close(backbone.predict_eps(x, level), expected.numpy(), "noise")
 
 
@@ -122,12 +122,12 @@ DDPM = {"sample_size": 16, "block_out_channels": (32, 64, 64), "layers_per_block
         "up_block_types": ("UpBlock2D", "AttnUpBlock2D", "UpBlock2D")}  # fmt: skip
 
 
-def compare(backbone, unet, layers, x, level, told) -> torch.Tensor:
+def compare(backbone, unet, layers, x, level, t) -> torch.Tensor:
     """Every layer of both, given the same; gives the network's own output."""
     names = [name for name in layers.layer_of if not name.startswith("time_")]
     own = [layers.layer_of[name] for name in names]
     with torch.no_grad(), capture(unet, names, backbone.activation, stop=False) as expected:
-        output = unet(x, told, return_dict=False)[0]
+        output = unet(x, t, return_dict=False)[0]
     with torch.no_grad(), capture(backbone.module, own, backbone.activation, stop=False) as features:
         found = backbone.forward(x, level)
     assert set(own) == {tap.name for tap in backbone.taps()}
@@ -158,9 +158,9 @@ def test_ddpm_networks_are_those_of_diffusers(load, continuous):
     settings = VP | {"image_size": 16, "name": "ddpm", "continuous": continuous}
     backbone = load(layers.tensors, settings)
     level = backbone.match(1.0)
-    told = torch.full((2,), 999 * level.native if continuous else level.native)
+    t = torch.full((2,), 999 * level.native if continuous else level.native)
     x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    output = compare(backbone, unet, layers, x, level, told)
+    output = compare(backbone, unet, layers, x, level, t)
     assert torch.equal(backbone.predict_eps(x, level), output)  # the output is the noise
 
 

@@ -62,11 +62,11 @@ def configured(settings: dict, architecture: Architecture = TINY, *, weights=Non
 )
 def test_keys_and_shapes_tell_the_architecture(changes):
     architecture = replace(TINY, **changes)
-    told = {"fir": architecture.fir, "continuous": architecture.embedding_type == "fourier"}
-    assert configured(COMPLETE | told, architecture).architecture == architecture
+    settings = {"fir": architecture.fir, "continuous": architecture.embedding_type == "fourier"}
+    assert configured(COMPLETE | settings, architecture).architecture == architecture
 
 
-def test_ddpm_networks_are_told_apart_by_name():
+def test_ddpm_networks_are_distinguished_by_name():
     assert configured(COMPLETE_DDPM, DDPM).architecture == DDPM
     other = replace(DDPM, name="ncsnpp", skip_rescale=True)
     settings = COMPLETE_DDPM | {"name": "ncsnpp", "skip_rescale": True}

@@ -18,15 +18,15 @@ SIGMAS = [math.exp(math.log(50.0) + i / (COUNT - 1) * math.log(0.01 / 50.0)) for
 
 
 class Prescribed(torch.nn.Module):
-    """Answers ``answer(x, told)`` and remembers both."""
+    """Answers ``answer(x, t)`` and remembers both."""
 
     def __init__(self, answer):
         super().__init__()
         self.answer, self.weight, self.given = answer, torch.nn.Parameter(torch.zeros(1)), None
 
-    def forward(self, x, told):
-        self.given = (x, told)
-        return self.answer(x, told)
+    def forward(self, x, t):
+        self.given = (x, t)
+        return self.answer(x, t)
 
 
 def backbone_of(sde: str, answer=None, *, continuous: bool = True, centered: bool | None = None) -> Network:
@@ -127,7 +127,7 @@ def test_requests_that_no_schedule_decides_are_refused(sde, lam, alignment):
             backbone_of(sde, continuous=continuous).match(lam, alignment)
 
 
-# What the network is told, and how its answer is read
+# What the network is conditioned on, and how its answer is read
 
 
 KINDS = [("vesde", True, True), ("vesde", True, False), ("vesde", False, True), ("vesde", False, False),
@@ -141,9 +141,9 @@ def test_a_network_that_knows_the_answer_gives_noise_and_image(sde, continuous, 
     half = 1.0 if centered else 0.5
     own = x0 if centered else (x0 + 1) / 2
 
-    def answer(x, told):
+    def answer(x, t):
         if sde == "vesde":
-            sigma = told if continuous else torch.tensor(SIGMAS)[told]
+            sigma = t if continuous else torch.tensor(SIGMAS)[t]
             return -(x - own) / as_images(sigma) ** 2
         a, b = (as_images(torch.tensor([getattr(level, key) for level in levels])) for key in "ab")
         return b * ((x - a * own) / b**2)
@@ -154,14 +154,14 @@ def test_a_network_that_knows_the_answer_gives_noise_and_image(sde, continuous, 
     x = a * x0 + b * e
     torch.testing.assert_close(backbone.predict_eps(x, levels), e, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(backbone.predict_x0(x, levels), x0, rtol=1e-3, atol=1e-2)
-    given, told = backbone.module.given
+    given, t = backbone.module.given
     torch.testing.assert_close(given, x if centered else (x + 1) / 2)
     native = torch.tensor([level.native for level in levels])
     if sde != "vesde":
         expected = native * 999 if continuous else native.long()
     else:
         expected = native * half if continuous else native.long()
-    torch.testing.assert_close(told, expected)
+    torch.testing.assert_close(t, expected)
     assert backbone.published() is None
 
 

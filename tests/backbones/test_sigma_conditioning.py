@@ -32,9 +32,9 @@ def test_variance_exploding_score(prescribed_backbone, clean_and_noise, centers_
     assert [level.lam for level in levels] == pytest.approx(LAMS)
     torch.testing.assert_close(backbone.predict_eps(x, levels), e, rtol=1e-3, atol=1e-3)
     assert ((backbone.predict_x0(x, levels) - x0) / sigma).abs().max() < 1e-3
-    given, told = backbone.module.given
+    given, condition = backbone.module.given
     torch.testing.assert_close(given, own(x))
-    torch.testing.assert_close(told, sigma.flatten() * (0.5 if centers_input else 1.0))
+    torch.testing.assert_close(condition, sigma.flatten() * (0.5 if centers_input else 1.0))
 
 
 def test_centred_input_reaches_half_as_far(prescribed_backbone):
@@ -65,9 +65,9 @@ def test_edm_is_diffusers_own_preconditioning(prescribed_backbone, clean_and_noi
     backbone = prescribed_backbone(config, lambda x, t: raw)
     levels, sigma, x = at_levels(backbone, x0, e)
     x0_hat = backbone.predict_x0(x, levels)
-    given, told = backbone.module.given
+    given, condition = backbone.module.given
     torch.testing.assert_close(given, scheduler.precondition_inputs(x, sigma))
-    torch.testing.assert_close(told, scheduler.precondition_noise(sigma).flatten())
+    torch.testing.assert_close(condition, scheduler.precondition_noise(sigma).flatten())
     expected = scheduler.precondition_outputs(x, raw, sigma)
     torch.testing.assert_close(x0_hat, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(backbone.predict_eps(x, levels), (x - expected) / sigma, rtol=1e-3, atol=1e-3)

@@ -1,4 +1,4 @@
-"""What U-ViT networks are told: their levels, their classes and the latents of their autoencoder."""
+"""What U-ViT networks are conditioned on: their levels, their classes and the latents of their autoencoder."""
 
 import math
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import uvit_checkpoints
-from told_times import told
+from network_times import network_time
 from uvit_checkpoints import LATENT, TINY
 
 from cfs_explore.backbones import load_backbone
@@ -22,7 +22,7 @@ save, save_tiny = uvit_checkpoints.save, uvit_checkpoints.save_tiny
 # Levels (theory 1)
 
 
-def test_pixels_are_corrupted_by_the_vp_sde_and_told_their_time(save):
+def test_pixels_are_corrupted_by_the_vp_sde_and_conditioned_on_their_time(save):
     backbone = load_backbone(save(), device="cpu")
     for lam in (9.0, 5.0, 0.0, -6.0):
         level = backbone.match(lam)
@@ -31,10 +31,10 @@ def test_pixels_are_corrupted_by_the_vp_sde_and_told_their_time(save):
         assert level.lam == pytest.approx(lam)
         assert log_abar - math.log(-math.expm1(log_abar)) == pytest.approx(lam)
         assert (level.a, level.b) == pytest.approx((math.exp(log_abar / 2), math.sqrt(-math.expm1(log_abar))))
-        torch.testing.assert_close(told(backbone, level), torch.full((2,), 999 * t))
+        torch.testing.assert_close(network_time(backbone, level), torch.full((2,), 999 * t))
 
 
-def test_latents_under_discrete_steps_are_told_the_step_counted_from_one(save_tiny, save_vae):
+def test_latents_under_discrete_steps_are_conditioned_on_the_step_counted_from_one(save_tiny, save_vae):
     path = save_tiny(LATENT, schedule="sd-scaled-linear-1000", vae=str(save_vae()))
     backbone = load_backbone(path, device="cpu")
     assert (backbone.input_shape, backbone.image_shape) == ((4, 8, 8), (3, 16, 16))
@@ -46,7 +46,7 @@ def test_latents_under_discrete_steps_are_told_the_step_counted_from_one(save_ti
         index = int(np.argmin(np.abs(lams - lam)))
         assert level.native == index
         assert (level.a, level.b) == pytest.approx((abar[index] ** 0.5, (1 - abar[index]) ** 0.5))
-        assert torch.equal(told(backbone, level), torch.full((2,), index + 1.0))
+        assert torch.equal(network_time(backbone, level), torch.full((2,), index + 1.0))
 
 
 def test_latents_have_seen_both_schedules_so_that_one_is_asked_for(save_tiny, save_vae):

@@ -112,14 +112,16 @@ def test_more_than_five_missing_and_unexpected_keys_are_counted(save, weights):
     names = [name for name in weights if ".mlp." in name and not name.startswith("mid_block")][:7]
     content = {name: value for name, value in weights.items() if name not in names}
     content |= {f"context_embed.{i}.weight": torch.zeros(1) for i in range(6)}
-    with pytest.raises(BackboneError, match=r"7 missing: .* and 2 more; 6 unexpected: .* and 1 more.*told a text") as e:
+    with pytest.raises(
+        BackboneError, match=r"7 missing: .* and 2 more; 6 unexpected: .* and 1 more.*conditioned on text"
+    ) as e:
         load_backbone(save(content), device="cpu")
     assert all(name in str(e.value) for name in [*names[:5], "context_embed.4.weight"])
 
 
 def test_tokens_that_form_no_square_are_refused(save, weights):
     content = weights | {"pos_embed": torch.zeros(1, 257 + 77, 64)}
-    with pytest.raises(BackboneError, match=r"333 tokens .* form no square.*told a text"):
+    with pytest.raises(BackboneError, match=r"333 tokens .* form no square.*conditioned on text"):
         load_backbone(save(content), device="cpu")
 
 

@@ -57,13 +57,13 @@ def test_pictures_that_were_deleted_leave_out_the_stages_that_read_them(run, pla
     assert [(each.role, each.name, each.fetched) for each in absent] == [("ood", "bright", False)]
     assert computable(list(DIAGNOSTICS), absent) == [*WITHOUT_FORWARDS, "stability", "prediction"]
     assert needed(["stability"], absent) == [] and needed(["controls"], absent) == absent
-    told = explain(run, absent)
-    assert told.startswith("The images of bright are not on this machine any more. Put the files back")
+    message = explain(run, absent)
+    assert message.startswith("The images of bright are not on this machine any more. Put the files back")
     (tmp_path / "gone").mkdir()  # an empty folder is no set either
     assert absent_sets(run) == absent
 
 
-def test_public_sets_are_fetched_by_the_owner_and_told_with_the_command(run, places):
+def test_public_sets_are_fetched_by_the_owner_and_the_command_is_named(run, places):
     sources(run, {"torchvision": "CIFAR10", "split": "train"}, str(places["ood"]))
     absent = absent_sets(run)
     assert [(each.role, each.origin, each.fetched) for each in absent] == [
@@ -71,11 +71,11 @@ def test_public_sets_are_fetched_by_the_owner_and_told_with_the_command(run, pla
         ("id_test", "torchvision's CIFAR10", True),
     ]
     assert computable(list(DIAGNOSTICS), absent) == list(DIAGNOSTICS)
-    told = explain(run, absent)
-    assert told.startswith(
+    message = explain(run, absent)
+    assert message.startswith(
         "Not on this machine: the images of ramps from torchvision's CIFAR10. They are fetched first"
     )
-    assert f"`cfs-explore fetch {run.path}`" in told
+    assert f"`cfs-explore fetch {run.path}`" in message
     sources(run, {"torchvision": "CIFAR10", "split": "train", "download": False}, str(places["ood"]))
     absent = absent_sets(run)
     assert computable(["stability", "separation"], absent) == ["separation"]
@@ -128,7 +128,7 @@ def test_the_command_line_says_so_before_the_work(whole, tmp_path, capsys, place
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "reason"),
     [
         (urllib.error.URLError(OSError(-2, "Name or service not known")), "this computer has no network, or knows no"),
         (urllib.error.URLError(TimeoutError("timed out")), "the server did not answer in time"),
@@ -138,8 +138,8 @@ def test_the_command_line_says_so_before_the_work(whole, tmp_path, capsys, place
         (RuntimeError("Error downloading a.gz: <urlopen error [Errno -2] Name or service not known>"), "this computer"),
     ],
 )
-def test_why_a_fetch_failed_is_told_in_plain_words(error, told):
-    assert fetching.plain_reason(error).startswith(told)
+def test_why_a_fetch_failed_is_reported_in_plain_words(error, reason):
+    assert fetching.plain_reason(error).startswith(reason)
 
 
 @pytest.mark.parametrize("name", ["CIFAR10", "MNIST", "SVHN"])

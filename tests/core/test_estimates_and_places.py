@@ -159,7 +159,7 @@ def test_a_backbone_is_timed_at_whole_batches_where_the_cores_are_shared(tiny, m
 
 
 def test_the_command_line_is_named_so_that_it_is_found(monkeypatch, tmp_path):
-    """By its name where that is enough, else by its place in the project; a place of the server's own is not told."""
+    """By its name where that is enough, else by its place in the project; a place of the server's own is not shown."""
     script = tmp_path / ".venv" / "bin" / "cfs-explore"
     script.parent.mkdir(parents=True)
     script.write_text("#!/bin/sh\n")

@@ -186,7 +186,9 @@ def test_sizes_are_bounded(served, tmp_path, monkeypatch, near_counts_as_public)
     monkeypatch.setenv("CFS_EXPLORE_MAX_FETCH_GB", "0.002")
     with pytest.raises(FetchError, match=r"0\.00 GB for one fetch now"):
         download(f"{address}/net.pt", tmp_path / "net")
-    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "send_header", lambda *arguments: None)  # no length told
+    monkeypatch.setattr(
+        http.server.SimpleHTTPRequestHandler, "send_header", lambda *arguments: None
+    )  # no length stated
     with pytest.raises(FetchError, match="for one fetch"):
         download(f"{address}/net.pt", tmp_path / "net")
     assert not list(tmp_path.glob("net*"))
@@ -210,15 +212,15 @@ def test_a_hub_id_is_no_path_to_visitors(tmp_path, monkeypatch):
     (tmp_path / "here" / "model").mkdir(parents=True)
     assert locate("here/model") == Path("here/model")
     fetching.act_for_visitors(())
-    told = []
+    messages = []
     for name in ("here/model", "none/model"):
         with pytest.raises(CFSError) as caught:
             locate(name)
-        told.append(str(caught.value).replace(name, "NAME"))
+        messages.append(str(caught.value).replace(name, "NAME"))
         with pytest.raises(CFSError) as caught:
             open_source({"hub": name})
-        told.append(str(caught.value).replace(name, "NAME"))
-    assert len(set(told)) == 1 and "not among what this server fetches" in told[0]
+        messages.append(str(caught.value).replace(name, "NAME"))
+    assert len(set(messages)) == 1 and "not among what this server fetches" in messages[0]
 
 
 def test_nothing_is_asked_of_the_hub_but_for_the_list(monkeypatch, tmp_path):

@@ -67,11 +67,11 @@ def test_specs_as_text(text, tmp_path):
         with watched(tmp_path):
             spec = RunSpec.parse(path)
     except CFSError as error:
-        told = str(error)
+        text = str(error)
     else:
-        told = "spec.yaml"
+        text = "spec.yaml"
         assert RunSpec.parse(yaml.safe_load(spec.to_yaml())) == spec
-    assert "spec.yaml" in told
+    assert "spec.yaml" in text
 
 
 @FUZZ
@@ -169,7 +169,7 @@ def test_options_of_a_source_are_numbers(tmp_path):
         RunSpec.parse(path)
 
 
-def test_half_a_character_is_told(tmp_path):
+def test_half_a_character_is_reported(tmp_path):
     path = tmp_path / "spec.yaml"
     path.write_text(SPEC + '\ndescription: "\\uD800"\n')
     with pytest.raises(SpecError, match=r"spec\.yaml"):

@@ -93,7 +93,7 @@ def test_sums_and_averages_per_tap(shape):
     assert np.array_equal(means, sums / [4, 6])
 
 
-def test_the_mean_over_draws_is_summed_in_float64_unless_told():
+def test_the_mean_over_draws_is_summed_in_float64_unless_asked_otherwise():
     scores = np.array(
         [[[1.0], [2.0**-24], [2.0**-24]]], np.float32
     )  # (image, draw, cell); float32 loses the small ones

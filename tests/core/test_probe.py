@@ -178,7 +178,7 @@ def test_levels_are_even_steps_and_all_that_was_measured():
 
 @pytest.fixture(scope="module")
 def large_run(tiny_folder, write_images, tmp_path_factory):
-    """A run on images larger than a thumbnail, one set in another form than a folder; told a wrong level."""
+    """A run on images larger than a thumbnail, one set in another form than a folder; conditioned on a wrong level."""
     spec = {
         "name": "large",
         "backbone": str(tiny_folder),

@@ -94,24 +94,24 @@ def test_a_level_that_is_asked_for_is_there_at_any_price(probe, pair):
     assert film.pack(-1.25)["lams"] == list(LAMS)
 
 
-def test_progress_is_told_and_a_film_that_was_stopped_goes_on(probe, pair, monkeypatch):
-    looks, told = [], []
+def test_progress_is_reported_and_a_film_that_was_stopped_goes_on(probe, pair, monkeypatch):
+    looks, progress = [], []
     see = probe.see
     monkeypatch.setattr(probe, "see", lambda images, lam, *rest: looks.append(lam) or see(images, lam, *rest))
 
     def stop(done: int, total: int) -> None:
-        told.append((done, total))
+        progress.append((done, total))
         if done == 2:
             raise KeyboardInterrupt
 
     film = Film(probe, pair, 0, TAPS[:1], clock=clock_of(0.1))
     with pytest.raises(KeyboardInterrupt):
         film.pack(5.0, stop)
-    assert told == [(0, 6), (1, 6), (2, 6)] and len(looks) == 2
-    assert film.pack(5.0, lambda done, total: told.append((done, total)))["lams"] == list(LAMS)
-    assert told[3:] == [(k, 6) for k in range(2, 6)]
-    film.pack(1.0, lambda done, total: told.append((done, total)))
-    assert sorted(looks) == list(LAMS) and len(told) == 7
+    assert progress == [(0, 6), (1, 6), (2, 6)] and len(looks) == 2
+    assert film.pack(5.0, lambda done, total: progress.append((done, total)))["lams"] == list(LAMS)
+    assert progress[3:] == [(k, 6) for k in range(2, 6)]
+    film.pack(1.0, lambda done, total: progress.append((done, total)))
+    assert sorted(looks) == list(LAMS) and len(progress) == 7
 
 
 def test_large_pictures_are_shrunk_to_the_means_of_blocks():

@@ -29,7 +29,7 @@ class Trace:
     def read(self, backbone, batch):
         probes = keyed_noise([f"{image_id}|{draw}|v" for image_id, draw in batch.keys], 1, backbone.input_shape)[0]
         v = torch.from_numpy(np.sign(probes))
-        eps, along = torch.func.jvp(lambda x: backbone.predict_eps(x, batch.told), (batch.x,), (v,))
+        eps, along = torch.func.jvp(lambda x: backbone.predict_eps(x, batch.conditioning), (batch.x,), (v,))
         return torch.stack([eps.square().flatten(1).sum(1), (v * along).flatten(1).sum(1)], dim=1)
 
 

@@ -75,7 +75,7 @@ def test_levels_from_clean_to_noisy_each_once():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"colour": "red"}, "colour: unknown field"),
         ({"ood": [{"name": "a", "source": "b", "size": 3}]}, r"ood\.0\.size: unknown field"),
@@ -102,13 +102,13 @@ def test_levels_from_clean_to_noisy_each_once():
         ({"batch_size": -4}, r"batch_size: .*greater than 0, got -4"),
     ],
 )
-def test_mistakes_name_the_field_and_what_was_given(changes, told):
-    with pytest.raises(SpecError, match=told) as error:
+def test_mistakes_name_the_field_and_what_was_given(changes, message):
+    with pytest.raises(SpecError, match=message) as error:
         RunSpec.parse(MINIMAL | changes)
     assert "\n" not in str(error.value)
 
 
-def test_several_mistakes_are_told_at_once():
+def test_several_mistakes_are_reported_at_once():
     with pytest.raises(SpecError, match=r"draws: .*; colour: unknown field"):
         RunSpec.parse(MINIMAL | {"colour": "red", "draws": -1})
 

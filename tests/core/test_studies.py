@@ -35,7 +35,7 @@ def test_the_bundles_have_every_table():
 
 
 @pytest.mark.parametrize("table", [IMAGES, *TABLES.values()], ids=lambda table: table.name)
-def test_every_column_is_told_once_and_means_something(table):
+def test_every_column_is_described_once_and_means_something(table):
     assert len(set(table.column_names)) == len(table.columns) > 0 and table.row
     for column in table.columns:
         assert column.kind in KINDS and column.meaning.strip() and column.meaning[-1] not in ".,;", column.name

@@ -21,11 +21,11 @@ def test_the_same_scores_lose_exactly_nothing():
 
 
 def test_every_cell_is_the_paired_difference():
-    matched, told = scored(1, shift=1.5), scored(2, shift=0.5)
-    frame = conditioning_loss(matched, told)
+    matched, other = scored(1, shift=1.5), scored(2, shift=0.5)
+    frame = conditioning_loss(matched, other)
     assert frame[["level", "tap_index"]].to_numpy().tolist() == [[k, t] for k in range(2) for t in range(3)]
     for row in frame.itertuples():
-        right, wrong = ([part[:, 0, row.level, row.tap_index] for part in scores] for scores in (matched, told))
+        right, wrong = ([part[:, 0, row.level, row.tap_index] for part in scores] for scores in (matched, other))
         assert (row.auroc, row.lo, row.hi) == pytest.approx(tuple(auroc(*wrong)))
         by_hand = paired_auroc_difference(*right, *wrong)
         assert (row.loss, row.loss_lo, row.loss_hi) == pytest.approx(by_hand[:3])

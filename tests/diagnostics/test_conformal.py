@@ -248,8 +248,8 @@ def test_the_rate_holds_for_a_new_group():
     for _ in range(4000):
         id_scores = np.repeat(rng.normal(size=19), 10) + 1e-3 * rng.normal(size=190)
         new = rng.normal() + 1e-3 * rng.normal()
-        for told in flagged:
-            flagged[told].append(new > alarm(id_scores, rate, groups=groups if told else None).threshold)
+        for grouped in flagged:
+            flagged[grouped].append(new > alarm(id_scores, rate, groups=groups if grouped else None).threshold)
     assert np.mean(flagged[True]) <= rate + 0.015
     smallest = conformal_p_values(id_scores, np.array([99.0]))[0]
     assert smallest < 1 / 20 == pytest.approx(conformal_p_values(id_scores, np.array([99.0]), groups)[0])
@@ -257,9 +257,9 @@ def test_the_rate_holds_for_a_new_group():
 
 def test_ranges_of_images_in_groups_are_wider():
     id_scores, groups = np.repeat(np.arange(40.0), 5), Members(np.repeat(np.arange(40), 5))
-    told, untold = alarm(id_scores, 0.1, groups=groups), alarm(id_scores, 0.1)
-    assert told.effective == pytest.approx(40, rel=0.2)
-    assert told.realised.hi - told.realised.lo > 1.5 * (untold.realised.hi - untold.realised.lo)
-    together = false_alarms(100, untold, groups=Members(np.repeat(np.arange(10), 10)))
-    apart = false_alarms(100, untold)
+    grouped, ungrouped = alarm(id_scores, 0.1, groups=groups), alarm(id_scores, 0.1)
+    assert grouped.effective == pytest.approx(40, rel=0.2)
+    assert grouped.realised.hi - grouped.realised.lo > 1.5 * (ungrouped.realised.hi - ungrouped.realised.lo)
+    together = false_alarms(100, ungrouped, groups=Members(np.repeat(np.arange(10), 10)))
+    apart = false_alarms(100, ungrouped)
     assert together.value == apart.value and together.hi > apart.hi

@@ -60,7 +60,7 @@ def test_integers_and_special_values():
     check(*mixed)
 
 
-def test_float64_neighbours_are_told_apart():
+def test_float64_neighbours_are_distinguished():
     """Values that differ in the last bit are one score in float32, two here."""
     rng = np.random.default_rng(2)
     steps = 1.0 + np.arange(-8, 8) * np.finfo(float).eps

@@ -205,7 +205,7 @@ def test_few_groups():
     assert hi[0] - lo[0] > 0.5
     with pytest.raises(ScoreError, match=r"at least 4 ID and 4 OOD images \(or groups of them\).*Got 1, 8"):
         best_cell(ids.T[:, None, None], oods.T[:, None, None], groups=one)
-    with pytest.raises(ScoreError, match="The groups are of 10 images"):
+    with pytest.raises(ScoreError, match="The groups are for 10 images"):
         delong(ids[:, :9], oods, one)
 
 

@@ -112,7 +112,7 @@ def test_exceedance_of_id_images_has_uniform_p_values_on_average():
 
 
 def test_exceedance_finds_the_images_that_are_noisy():
-    """Bundle: more noise raises few cells, and those far; fewer ID images are told apart than the rate says."""
+    """Bundle: more noise raises few cells, and those far; fewer ID images are flagged than the rate says."""
     run = open_run(BUNDLES / "digits")
     id_scores, noisy = run.scores("id_test"), run.scores("ood", "noisy")
     assert np.mean([exceedance(id_scores, noisy[i]).p_value <= 0.05 for i in range(25)]) > 0.9

@@ -252,12 +252,12 @@ def test_groups_are_drawn_whole_and_left_out_whole(snapshots):
     between, within = spread(snapshots)
     twice = [np.repeat(part, 2, axis=0) for part in (between, within)]
     pairs, given = Members(np.repeat(np.arange(60), 2)), (LEVELS, TAPS, 5)
-    once, told, untold = (
+    once, grouped, ungrouped = (
         local_law(*parts, *given, groups=groups)
         for parts, groups in (((between, within), None), (twice, pairs), (twice, None))
     )
     for name in ("within", "icc", "local_slope", "slope"):
-        rows = [frame[frame["tap"] == "saturating"].iloc[-1] for frame in (once, told, untold)]
+        rows = [frame[frame["tap"] == "saturating"].iloc[-1] for frame in (once, grouped, ungrouped)]
         width = [row[f"{name}_hi"] - row[f"{name}_lo"] for row in rows]
         assert width[1] == pytest.approx(width[0], rel=0.25) and width[2] < 0.85 * width[1]
 
@@ -265,8 +265,8 @@ def test_groups_are_drawn_whole_and_left_out_whole(snapshots):
 def test_drift_of_images_in_groups():
     rng = np.random.default_rng(3)
     squares = rng.gamma(2, size=(12, 3, 2, 2))
-    once, told = drift(squares), drift(np.repeat(squares, 3, axis=0), groups=Members(np.repeat(np.arange(12), 3)))
-    np.testing.assert_allclose(told[["drift", "lo", "hi"]], once[["drift", "lo", "hi"]])
+    once, grouped = drift(squares), drift(np.repeat(squares, 3, axis=0), groups=Members(np.repeat(np.arange(12), 3)))
+    np.testing.assert_allclose(grouped[["drift", "lo", "hi"]], once[["drift", "lo", "hi"]])
     alone = drift(squares, groups=Members(np.arange(12)))
     np.testing.assert_allclose(alone[["lo", "hi", "own_lo"]], once[["lo", "hi", "own_lo"]])
     assert drift(squares, groups=Members(np.zeros(12)))["lo"].isna().all()

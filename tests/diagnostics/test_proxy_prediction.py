@@ -137,9 +137,9 @@ def test_images_of_id_train_that_belong_together_are_drawn_together():
     once, proxies = some_scores(), {"blur": some_scores(seed=1)}
     thrice, given = {"blur": np.repeat(proxies["blur"], 3, axis=0)}, np.repeat(once, 3, axis=0)
     groups = Members(np.repeat(np.arange(len(once)), 3))
-    told, untold = (proxy_table(given, thrice, LEVELS, TAPS, each) for each in (groups, None))
+    grouped, ungrouped = (proxy_table(given, thrice, LEVELS, TAPS, each) for each in (groups, None))
     width, narrow, alone = (
-        each["hi"] - each["lo"] for each in (told, untold, proxy_table(once, proxies, LEVELS, TAPS))
+        each["hi"] - each["lo"] for each in (grouped, ungrouped, proxy_table(once, proxies, LEVELS, TAPS))
     )
     np.testing.assert_allclose(width, alone, rtol=1e-6)
     assert (narrow < 0.8 * width).all()

@@ -236,11 +236,11 @@ def test_intervals_of_images_in_groups_cover_the_truth(measure):
     rng, found = np.random.default_rng(22), {True: [], False: []}
     for _ in range(250):
         values, groups = in_groups(rng, 180, 6, 3)
-        for told in found:
-            got = measure(values[:, :, None, None], groups=groups if told else None)
-            found[told].append((got.lo.item(), got.hi.item()))
+        for grouped in found:
+            got = measure(values[:, :, None, None], groups=groups if grouped else None)
+            found[grouped].append((got.lo.item(), got.hi.item()))
     truth = 1 / 1.5 if measure is score_reliability else 6 / np.pi * np.arcsin(1 / 1.5 / 2)
-    covered = {told: np.mean([lo <= truth <= hi for lo, hi in limits]) for told, limits in found.items()}
+    covered = {grouped: np.mean([lo <= truth <= hi for lo, hi in limits]) for grouped, limits in found.items()}
     assert covered[True] >= 0.88 > 0.75 > covered[False]
 
 

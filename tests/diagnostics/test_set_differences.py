@@ -1,4 +1,4 @@
-"""Differences in codec, native size and colour: what is told, and what chance alone must not tell."""
+"""Differences in codec, native size and colour: what is reported, and that chance alone reports nothing."""
 
 import numpy as np
 import pandas as pd
@@ -17,17 +17,17 @@ def test_equal_sets_do_not_differ():
 
 
 @pytest.mark.parametrize(
-    ("change", "name", "told"),
+    ("change", "name", "text"),
     [
         ({"format": "JPEG"}, "codec", "codec (all JPEG; ID: all PNG)"),
         ({"width": 16, "height": 16}, "native size", "native size (all 16x16; ID: all 8x8)"),
         ({"colour": "colour"}, "colour", "colour (all colour; ID: all grey)"),
     ],
 )
-def test_each_property_is_found_alone(change, name, told):
+def test_each_property_is_found_alone(change, name, text):
     (difference,) = set_differences(rows(50), rows(20, **change))
     assert difference.name == name and difference.distance == 1
-    assert difference_warning("photos", [difference]) == f"photos differs from the ID set in {told}: {CONSEQUENCE}"
+    assert difference_warning("photos", [difference]) == f"photos differs from the ID set in {text}: {CONSEQUENCE}"
 
 
 def test_distance_is_the_total_variation():
@@ -75,5 +75,5 @@ def test_many_different_sizes_are_compared_by_class():
     assert difference.ood.startswith("median side 4") and difference.id.startswith("median side ")
 
 
-def test_one_image_of_another_kind_is_told():
+def test_one_image_of_another_kind_is_reported():
     assert [d.name for d in set_differences(rows(200), rows(1, "JPEG"))] == ["codec"]

@@ -64,10 +64,10 @@ def test_sepia_palettes_and_little_colour_are_colour():
 
 
 def test_a_mark_on_a_scan_lets_it_be_and_a_coloured_thing_does_not():
-    for side, told in ((4, "grey"), (10, "colour")):  # 0.7 % and 4 % of the pixels
+    for side, expected in ((4, "grey"), (10, "colour")):  # 0.7 % and 4 % of the pixels
         picture = grey_scene()
         ImageDraw.Draw(picture).rectangle((5, 5, 4 + side, 4 + side), fill=(250, 20, 20))
-        assert colour_of(np.asarray(picture)) == told
+        assert colour_of(np.asarray(picture)) == expected
 
 
 def test_where_the_line_is():
@@ -107,9 +107,9 @@ def test_grey_stored_as_colour_differs_from_colour(three_sets):
 @pytest.mark.parametrize("thumbnails", [True, False])
 def test_a_run_notes_it_and_older_runs_make_up_for_it(three_sets, tmp_path, thumbnails):
     """Rows of older runs know modes alone, and pixels where they have thumbnails."""
-    for name, told in (("colour", "colour"), ("turned", "grey"), ("grey", "grey")):
+    for name, expected in (("colour", "colour"), ("turned", "grey"), ("grey", "grey")):
         with open_source(three_sets / name) as source:
             rows, _ = prepare(source, (3, 8, 8), "crop", tmp_path / "x.npy", thumbnails=thumbnails)
-        assert set(rows["colour"]) == {told}
-        assert set(stored_colours(rows)) == {told if thumbnails or name != "turned" else "colour"}
-        assert set(survey_rows(rows, "stored").colours()["colour"]) == {told}
+        assert set(rows["colour"]) == {expected}
+        assert set(stored_colours(rows)) == {expected if thumbnails or name != "turned" else "colour"}
+        assert set(survey_rows(rows, "stored").colours()["colour"]) == {expected}

@@ -244,7 +244,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore")
-def test_what_is_wrong_inside_is_told(tmp_path, kind):
+def test_what_is_wrong_inside_is_reported(tmp_path, kind):
     makes, uses = KINDS[kind]
     for case in range(CASES):
         rng = np.random.default_rng([SEED, case, list(KINDS).index(kind)])
@@ -260,7 +260,7 @@ def test_what_is_wrong_inside_is_told(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda v: v.to_sparse(), "plain real numbers"),
         (lambda v: v.to(torch.complex64), "plain real numbers"),
@@ -269,13 +269,13 @@ def test_what_is_wrong_inside_is_told(tmp_path, kind):
         (lambda v: v.to(torch.int8), "of another type"),
     ],
 )
-def test_weights_that_are_no_plain_numbers_are_told(tmp_path, change, told):
+def test_weights_that_are_no_plain_numbers_are_reported(tmp_path, change, message):
     home = tmp_path / "net"
     (home / "unet").mkdir(parents=True)
     (home / "unet" / "config.json").write_text(json.dumps(TINY_UNET | {"_class_name": "UNet2DModel"}))
     weights = WEIGHTS | {"conv_in.weight": change(WEIGHTS["conv_in.weight"])}
     torch.save(weights, home / "unet" / "diffusion_pytorch_model.bin")
-    with pytest.raises(CFSError, match=f"conv_in.weight.*{told}|{told}.*conv_in.weight"):
+    with pytest.raises(CFSError, match=f"conv_in.weight.*{message}|{message}.*conv_in.weight"):
         load_backbone(home, device="cpu", schedule="ddpm-linear-1000")
 
 

@@ -185,7 +185,7 @@ def test_valid_files_are_whole(name, tmp_path):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(data=st.data())
-def test_damage_is_told_by_the_projects_errors(name, tmp_path, data):
+def test_damage_is_reported_by_the_projects_errors(name, tmp_path, data):
     folder = tmp_path / "set"
     folder.mkdir(exist_ok=True)
     for i in range(5):

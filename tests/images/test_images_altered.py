@@ -81,7 +81,7 @@ def test_mistakes(source, words):
         open_source(source)
 
 
-def test_paths_inside_are_told_to_the_administrators_check():
+def test_paths_inside_are_given_to_the_administrators_check():
     assert paths_named({"altered": "noisy", "of": {"path": "/etc", "root": "/"}}) == ["/etc", "/"]
     assert paths_named({"altered": "noisy", "of": "/etc/passwd"}) == ["/etc/passwd"]
 

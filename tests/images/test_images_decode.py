@@ -28,8 +28,8 @@ def test_lossless_codecs_give_the_pixels_back(codec):
     options = {"lossless": True} if codec == "WEBP" else {}
     record = decode(encode(Image.fromarray(RGB), codec, **options), "a", "label")
     np.testing.assert_array_equal(record.pixels, RGB)
-    told = "lossless WEBP" if codec == "WEBP" else codec
-    assert (record.format, record.mode, record.width, record.height) == (told, "RGB", 9, 6)
+    expected = "lossless WEBP" if codec == "WEBP" else codec
+    assert (record.format, record.mode, record.width, record.height) == (expected, "RGB", 9, 6)
     assert record.label == "label"
     assert not record.pixels.flags.writeable
 
@@ -143,7 +143,7 @@ def test_animation_gives_its_first_frame():
 
 
 @pytest.mark.parametrize(
-    ("codec", "options", "told"),
+    ("codec", "options", "expected"),
     [
         ("WEBP", {"quality": 80}, "WEBP"),
         ("WEBP", {"lossless": True}, "lossless WEBP"),
@@ -152,17 +152,17 @@ def test_animation_gives_its_first_frame():
         ("TIFF", {"compression": "tiff_lzw"}, "TIFF"),
     ],
 )
-def test_the_codec_says_whether_it_is_lossy(codec, options, told):
-    assert decode(encode(Image.fromarray(RGB), codec, **options), "a").format == told
+def test_the_codec_says_whether_it_is_lossy(codec, options, expected):
+    assert decode(encode(Image.fromarray(RGB), codec, **options), "a").format == expected
 
 
-@pytest.mark.parametrize(("lossless", "told"), [(True, "lossless WEBP"), (False, "WEBP")])
+@pytest.mark.parametrize(("lossless", "expected"), [(True, "lossless WEBP"), (False, "WEBP")])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_webp_with_alpha_or_frames_is_told_by_its_first_picture(lossless, told, mode):
+def test_webp_with_alpha_or_frames_is_recognised_by_its_first_picture(lossless, expected, mode):
     frames = [Image.fromarray(RNG.integers(0, 256, (9, 9, len(mode)), np.uint8), mode) for _ in range(2)]
     for more in ([], frames[1:]):
         options = {"save_all": True, "append_images": more} if more else {}
-        assert decode(encode(frames[0], "WEBP", lossless=lossless, **options), "a").format == told
+        assert decode(encode(frames[0], "WEBP", lossless=lossless, **options), "a").format == expected
 
 
 @pytest.mark.parametrize("codec", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
@@ -192,7 +192,7 @@ def test_codecs_outside_the_list_are_not_tried():
             decode(encode(Image.fromarray(RGB), codec), "a")
 
 
-def test_a_phones_picture_under_a_jpegs_name_is_told():
+def test_a_phones_picture_under_a_jpegs_name_is_reported():
     """A HEIC file that was only renamed."""
     with pytest.raises(ImageError, match=r"IMG_0001\.jpg: an image in HEIC or AVIF\. Save it as JPEG or PNG\."):
         decode(b"\0\0\0\x18ftypheic" + bytes(200), "IMG_0001.jpg")

@@ -59,7 +59,7 @@ NOT_IMAGES = {
 
 
 @pytest.mark.parametrize("name", NOT_IMAGES)
-def test_what_is_no_image_is_told_by_its_name(name):
+def test_what_is_no_image_is_reported_by_name(name):
     with pytest.raises(ImageError, match=f"^{name}: "):
         decode(NOT_IMAGES[name], name)
 
@@ -177,7 +177,7 @@ def test_pickles_are_no_images_whatever_they_are_called(tmp_path, zipped):
     with watched(folder):
         for name in (*PICKLES, "a.npy", "a.npz", "a.zip", "a.tar", "a.tar.gz", "a.parquet", "a.csv"):
             (folder / name).write_bytes(data)
-            with pytest.raises(SourceError, match=f"{name} is of an unknown kind" if name in PICKLES else name):
+            with pytest.raises(SourceError, match=f"{name} has an unknown kind" if name in PICKLES else name):
                 open_source(folder / name)
         for name in ("renamed.png", "renamed.jpg"):
             (folder / name).write_bytes(data)
@@ -216,24 +216,24 @@ def test_a_png_with_a_text_bomb_is_an_error():
         decode(data[:33] + comment + data[33:], "bomb.png")
 
 
-def zip_directory(entries: int, *, zip64: bool = False, told: int | None = None) -> bytes:
-    """A zip of as many empty members as one likes, all in its directory only; it may tell another count."""
+def zip_directory(entries: int, *, zip64: bool = False, stated: int | None = None) -> bytes:
+    """A zip of as many empty members as one likes, all in its directory only; the directory may state another count."""
     entry = b"PK\1\2" + bytes(42)
-    size, told = len(entry) * entries, entries if told is None else told
-    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, min(told, 65_535), min(told, 65_535), size, 0, 0)
+    size, stated = len(entry) * entries, entries if stated is None else stated
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, min(stated, 65_535), min(stated, 65_535), size, 0, 0)
     if zip64:
-        record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, told, told, size, 0)
+        record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, stated, stated, size, 0)
         locator = struct.pack("<4sLQL", b"PK\6\7", 0, size, 1)
         end = record + locator + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 65_535, 65_535, 2**32 - 1, 2**32 - 1, 0)
     return entry * entries + end
 
 
 @pytest.mark.parametrize("zip64", [False, True])
-@pytest.mark.parametrize("told", [None, 1])
-def test_a_zip_of_a_million_members_is_refused_by_its_directory(tmp_path, zip64, told):
+@pytest.mark.parametrize("stated", [None, 1])
+def test_a_zip_of_a_million_members_is_refused_by_its_directory(tmp_path, zip64, stated):
     """What zipfile would make of them takes ten times their bytes."""
     path = tmp_path / "a.zip"
-    path.write_bytes(zip_directory(1_000_000, zip64=zip64, told=told))
+    path.write_bytes(zip_directory(1_000_000, zip64=zip64, stated=stated))
     tracemalloc.start()
     with pytest.raises(SourceError, match="holds more than 200,000 members"):
         open_source(path)

@@ -70,7 +70,7 @@ def test_bytes_columns_labels_and_splits(tables):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({}, "which split\\? It has (train, test|test, train)"),
         ({"split": "val"}, r"Unknown split .val.\. Should be one of"),
@@ -83,8 +83,8 @@ def test_bytes_columns_labels_and_splits(tables):
         ({"split": "test", "config": "large"}, r"'large' not found\. Available"),
     ],
 )
-def test_mistakes_tell_what_there_is(tables, options, told):
-    with pytest.raises(SourceError, match=told):
+def test_mistakes_tell_what_there_is(tables, options, message):
+    with pytest.raises(SourceError, match=message):
         open_source({"hub": str(tables), **options})
 
 

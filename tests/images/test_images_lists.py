@@ -185,7 +185,7 @@ def test_files_with_names_labels_or_neither(root):
     assert open_source({"files": files[:1]}).names == ["1.png"]
 
 
-def test_files_that_are_no_images_are_told(root, tmp_path):
+def test_files_that_are_no_images_are_reported(root, tmp_path):
     (tmp_path / "more.zip").touch()
     files = [tmp_path / "more.zip", root / "dogs" / "1.png", root / "gone.png"]
     with open_source({"files": files, "names": ["more.zip", "1.png", "gone.png"]}) as source:

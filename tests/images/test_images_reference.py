@@ -12,7 +12,7 @@ from cfs_explore.images.listing import distinct, printable
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({}, "says no kind of image set: give one of builtin, path, files, imglist, hub, torchvision"),
         ({"pth": "x"}, "Did you mean 'path'"),
@@ -39,8 +39,8 @@ from cfs_explore.images.listing import distinct, printable
         (b"a.png", "names no image set"),
     ],
 )
-def test_mistakes_name_the_key_and_what_is_allowed(given, told):
-    with pytest.raises(SourceError, match=told):
+def test_mistakes_name_the_key_and_what_is_allowed(given, message):
+    with pytest.raises(SourceError, match=message):
         open_source(given)
 
 
@@ -48,11 +48,11 @@ def test_options_of_another_kind_of_file(folder, tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((2, 3, 3), np.uint8))
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.write(folder / "cat" / "0.png", "a.png")
-    for path, told in (
+    for path, message in (
         (folder, "'key' does not apply to a folder, which takes range, pages"),
         (tmp_path / "a.zip", r"'key' does not apply to a \.zip file, which takes range, pages"),
     ):
-        with pytest.raises(SourceError, match=told):
+        with pytest.raises(SourceError, match=message):
             open_source({"path": str(path), "key": "x"})
     with pytest.raises(SourceError, match=r"'key' does not apply to a \.npy file, which takes range"):
         open_source({"path": str(tmp_path / "a.npy"), "key": "x"})

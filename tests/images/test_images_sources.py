@@ -125,7 +125,7 @@ def test_impossible_limits(folder, options):
 
 def test_unknown_missing_and_empty_sources(tmp_path):
     (tmp_path / "book.pdf").write_bytes(b"%PDF")
-    with pytest.raises(SourceError, match=r"book\.pdf is of an unknown kind \(\.pdf\)\. Accepted: a folder"):
+    with pytest.raises(SourceError, match=r"book\.pdf has an unknown kind \(\.pdf\)\. Accepted: a folder"):
         open_source(tmp_path / "book.pdf")
     for missing in (tmp_path / "gone", "x" * 5000, "a\0b"):
         with pytest.raises(SourceError, match="does not exist"):

@@ -113,7 +113,7 @@ def test_too_many_members_and_long_headers(tmp_path, image, monkeypatch):
 
 
 @pytest.mark.parametrize("where", ["header", "content", "boundary"])
-def test_damage_in_the_middle_is_told(tmp_path, image, where):
+def test_damage_in_the_middle_is_reported(tmp_path, image, where):
     data = bytearray(tar_of([(f"{i}.png", image) for i in range(3)], tarfile.USTAR_FORMAT))
     second = data.index(b"1.png")
     if where == "header":
@@ -206,7 +206,7 @@ def test_xz_and_other_content_are_refused_by_name(tmp_path):
         open_source(write(tmp_path / "a.gz", b"x"))
 
 
-def test_the_packing_is_told_by_the_content(tmp_path, image):
+def test_the_packing_is_recognised_by_the_content(tmp_path, image):
     data = tar_of([("a.png", image)])
     assert len(open_source(write(tmp_path / "a.tar", gzip.compress(data)))) == 1
     assert len(open_source(write(tmp_path / "b.tar.gz", data))) == 1

@@ -68,7 +68,7 @@ def test_files_stay_inside_the_root(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"torchvision": "cifar10"}, "no torchvision set 'cifar10'; allowed are CIFAR10, .* Did you mean 'CIFAR10'"),
         ({"torchvision": "VisionDataset"}, "no torchvision set"),
@@ -78,8 +78,8 @@ def test_files_stay_inside_the_root(tmp_path):
         ({"torchvision": "DTD", "range": [0, 4095]}, "no option 'range'; allowed are split, root, download"),
     ],
 )
-def test_mistakes(options, told):
-    with pytest.raises(SourceError, match=told):
+def test_mistakes(options, message):
+    with pytest.raises(SourceError, match=message):
         open_source(options)
 
 

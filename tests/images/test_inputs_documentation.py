@@ -25,7 +25,7 @@ def test_every_mapping_in_it_is_understood():
     assert {read_reference(mapping).kind for mapping in mappings} == {"builtin", *KINDS}
 
 
-def test_every_option_and_name_is_told():
+def test_every_option_and_name_is_documented():
     for word in {*KINDS, *sum(KINDS.values(), ()), *TORCHVISION_SETS}:
         assert re.search(rf"\b{word}\b", TEXT), word
     assert [e for e in TAR_EXTENSIONS if f"`{e}`" not in TEXT] == [".tzst", ".tbz2", ".tar.xz", ".txz"]

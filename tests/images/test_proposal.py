@@ -64,7 +64,7 @@ def test_reasons_are_those_that_decided():
 
 
 @pytest.mark.parametrize(
-    ("pictures", "shape", "policy", "told"),
+    ("pictures", "shape", "policy", "expected"),
     [
         (PHOTOS, (1, 16, 16), "crop", "colour to grey, 481x321 cut and scaled to 16x16"),
         (PHOTOS, (3, 16, 16), "squash", "481x321 squashed to 16x16"),
@@ -78,8 +78,8 @@ def test_reasons_are_those_that_decided():
         (Pictures("grey", 16, 16, mixed=True), (3, 16, 16), "crop", "some grey in three equal channels"),
     ],
 )
-def test_what_the_pictures_go_through(pictures, shape, policy, told):
-    assert conversion(pictures, shape, policy) == told
+def test_what_the_pictures_go_through(pictures, shape, policy, expected):
+    assert conversion(pictures, shape, policy) == expected
 
 
 def test_pictures_in_brief(tmp_path):

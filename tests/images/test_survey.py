@@ -132,8 +132,10 @@ def test_overlap_is_exact_and_named(planted, tmp_path):
     id_set, ood = look(planted), look(tmp_path / "ood")
     pairs = compare(id_set, ood)
     assert pairs == [("leak.png", "a/2.png"), ("leak2.bmp", "a/0.png")]
-    told = overlap_warning("ood", pairs, len(ood))
-    assert told.startswith("ood: 2 of 4 images are also in the ID set, pixel by pixel (leak.png = a/2.png, leak2.bmp")
+    warning = overlap_warning("ood", pairs, len(ood))
+    assert warning.startswith(
+        "ood: 2 of 4 images are also in the ID set, pixel by pixel (leak.png = a/2.png, leak2.bmp"
+    )
     assert overlap_warning("ood", [], 4) == ""
     assert "2 of 3 images that were looked at are also" in overlap_warning("ood", pairs, 3, sampled=True)
     assert "every image that was looked at is also" in overlap_warning("ood", pairs, 2, sampled=True)
@@ -142,10 +144,10 @@ def test_overlap_is_exact_and_named(planted, tmp_path):
 def test_summary_never_rounds_something_away(tmp_path):
     for i in range(300):
         save(tmp_path / "set" / f"{i}.png", noise(i, 4, 4 + (i == 7)))
-    told = summary(look(tmp_path / "set"))
-    assert told["Native size"] == "99 % 4x4, < 1 % 5x4"
-    assert (told["Codec"], told["Colour mode"], told["Classes"]) == ("all PNG", "all L", "no labels")
-    assert told["Images"] == "300" and told["Twice in the set"] == "none"
+    facts = summary(look(tmp_path / "set"))
+    assert facts["Native size"] == "99 % 4x4, < 1 % 5x4"
+    assert (facts["Codec"], facts["Colour mode"], facts["Classes"]) == ("all PNG", "all L", "no labels")
+    assert facts["Images"] == "300" and facts["Twice in the set"] == "none"
     assert summary(look(tmp_path / "set", sample=20))["Images"] == "20 of 300, drawn at random"
 
 

@@ -54,8 +54,8 @@ def test_a_set_alone(two_sets):
 def test_what_spoils_a_set_is_said_of_it_alone(two_sets, tmp_path):
     (tmp_path / "one").mkdir()
     Image.fromarray(np.full((8, 8), 7, np.uint8)).save(tmp_path / "one" / "a.png")
-    told = facts(str(tmp_path / "one"), two_sets[1])["warnings"]
-    assert [text[:30] for text in told] == ["A single picture: the map can ", "Every picture is of one flat c"]
+    warnings = facts(str(tmp_path / "one"), two_sets[1])["warnings"]
+    assert [text[:30] for text in warnings] == ["A single picture: the map can ", "Every picture is of one flat c"]
 
 
 def test_a_sample_of_each(two_sets):

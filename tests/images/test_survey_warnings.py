@@ -39,8 +39,8 @@ def test_a_good_set(warned):
 
 @pytest.mark.parametrize(("count", "said"), [(1, "A single picture"), (2, "Fewer than 20"), (19, "Fewer than 20")])
 def test_few(warned, count, said):
-    (told,) = warned(good(count))
-    assert told.startswith(said)
+    (warning,) = warned(good(count))
+    assert warning.startswith(said)
 
 
 def test_what_counts_is_what_will_be_measured(warned):
@@ -49,8 +49,8 @@ def test_what_counts_is_what_will_be_measured(warned):
 
 
 def test_all_the_same(warned):
-    (told,) = warned(good(1) * 25)
-    assert told.startswith("All 25 pictures are the same, pixel by pixel")
+    (warning,) = warned(good(1) * 25)
+    assert warning.startswith("All 25 pictures are the same, pixel by pixel")
     assert [text[:16] for text in warned(good(1))] == ["A single picture"]  # one is not alike
 
 
@@ -58,8 +58,8 @@ def test_a_sample_says_so(tmp_path):
     for i in range(30):
         Image.fromarray(np.full((16, 16), 7, np.uint8)).save(tmp_path / f"{i}.png")
     with open_source(tmp_path) as source:
-        (told,) = set_warnings(survey(source, sample=9), 30, (1, 16, 16))
-    assert told.startswith("All 9 pictures that were looked at are the same, pixel by pixel")
+        (warning,) = set_warnings(survey(source, sample=9), 30, (1, 16, 16))
+    assert warning.startswith("All 9 pictures that were looked at are the same, pixel by pixel")
 
 
 def test_flat(warned):
@@ -78,8 +78,8 @@ def test_flat(warned):
     [(64, ""), (70, "The pictures are far larger"), (4, ""), (3, "The pictures are far smaller")],
 )
 def test_sizes_far_from_the_input(warned, side, said):
-    told = warned(good(25, side, side))
-    assert (told[0].startswith(said) if said else told == []) and len(told) == bool(said)
+    warnings = warned(good(25, side, side))
+    assert (warnings[0].startswith(said) if said else warnings == []) and len(warnings) == bool(said)
 
 
 def test_pictures_that_cannot_be_read_are_counted_and_named(tmp_path):
@@ -98,8 +98,8 @@ def test_pictures_that_cannot_be_read_are_counted_and_named(tmp_path):
 def test_the_size_is_that_of_most(warned):
     pictures = [*good(20), *good(5, 400, 400)]
     assert warned(pictures) == []
-    (told,) = warned([*good(5), *good(20, 160, 320, 3)])
-    assert "far larger than the input (about 320x160 to 16x16)" in told
+    (warning,) = warned([*good(5), *good(20, 160, 320, 3)])
+    assert "far larger than the input (about 320x160 to 16x16)" in warning
     assert warned([*good(5), *good(20, 160, 320, 3)], shape=None) == []
     assert warned([*good(5), *good(20, 160, 320, 3)], shape=(3, 64, 64)) == []
 
@@ -109,18 +109,18 @@ def test_the_size_is_that_of_most(warned):
 )
 def test_pictures_that_are_mostly_cut_away(warned, size, kept):
     """The share that the crop keeps is that of the smaller aspect ratio by the larger one."""
-    told = [text for text in warned(good(25, *size)) if "cut away" in text]
-    assert len(told) == (kept is not None)
+    warnings = [text for text in warned(good(25, *size)) if "cut away" in text]
+    assert len(warnings) == (kept is not None)
     if kept:
-        assert f"keeps the middle {kept} of it (median over the pictures)" in told[0]
-        assert "pad adds black bars, squash distorts" in told[0]
+        assert f"keeps the middle {kept} of it (median over the pictures)" in warnings[0]
+        assert "pad adds black bars, squash distorts" in warnings[0]
 
 
 def test_the_cut_is_that_of_the_median_picture_and_of_the_crop_alone(tmp_path, warned):
     assert warned([*good(13), *good(12, 16, 60)]) == []
     assert "keeps the middle 27 %" in warned([*good(12), *good(13, 16, 60)])[0]
-    (told,) = warned(good(25, 8, 32), shape=(1, 16, 16))
-    assert "middle 25 %" in told and warned(good(25, 8, 32), shape=(1, 8, 32)) == []
+    (warning,) = warned(good(25, 8, 32), shape=(1, 16, 16))
+    assert "middle 25 %" in warning and warned(good(25, 8, 32), shape=(1, 8, 32)) == []
     for i, pixels in enumerate(good(25, 16, 60)):
         Image.fromarray(pixels).save(tmp_path / f"{i}.png")
     with open_source(tmp_path) as source:
@@ -132,5 +132,5 @@ def test_the_cut_is_that_of_the_median_picture_and_of_the_crop_alone(tmp_path, w
 def test_nothing_can_be_read(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
     with open_source(tmp_path) as source:
-        (told,) = set_warnings(survey(source), 1, (1, 16, 16))
-    assert told.startswith("None of the pictures that were looked at can be read (a.png: not an image in one of")
+        (warning,) = set_warnings(survey(source), 1, (1, 16, 16))
+    assert warning.startswith("None of the pictures that were looked at can be read (a.png: not an image in one of")

@@ -199,8 +199,8 @@ def test_one_odd_name_does_not_spoil_the_others(tmp_path, encoding, odd):
 
 
 def test_the_packers_own_unicode_path_wins(tmp_path):
-    raw, told = b"\x94L/1.png", b"Katze/1.png"
-    extra = b"\x01" + struct.pack("<I", zlib.crc32(raw)) + told
+    raw, name = b"\x94L/1.png", b"Katze/1.png"
+    extra = b"\x01" + struct.pack("<I", zlib.crc32(raw)) + name
     path = zip_with(tmp_path / "a.zip", {raw: struct.pack("<HH", 0x7075, len(extra)) + extra})
     with open_source(path) as source:
         assert source.names == ["Katze/1.png"] and not source.notes()

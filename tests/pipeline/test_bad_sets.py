@@ -49,8 +49,8 @@ def test_bad_ood_sets_give_a_map(quick_spec, tmp_path, folder, kind):
 def test_the_id_set_as_ood_set_is_warned_of(quick_spec, tmp_path):
     ood = [{"name": "again", "source": quick_spec["id"]["train"]["source"]}]
     run = explore(quick_spec | {"ood": ood, "diagnostics": "standard"}, tmp_path / "run", device="cpu")
-    (told,) = [text for text in run.manifest.warnings if text.startswith("again: every image")]
-    assert "No detector can tell these apart" in told
+    (warning,) = [text for text in run.manifest.warnings if text.startswith("again: every image")]
+    assert "No detector can tell these apart" in warning
     assert run.auroc_map("again")["auroc"].between(0, 1).all()
 
 

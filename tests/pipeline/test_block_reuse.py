@@ -52,8 +52,8 @@ def go(tmp_path):
 
 def counts(run) -> tuple[int, int]:
     """Shards of a run, and those of them that came from the cache."""
-    told = json.loads((run.path / "manifest.json").read_text())["measured"]
-    return told["shards"], told["reused"]
+    measured = json.loads((run.path / "manifest.json").read_text())["measured"]
+    return measured["shards"], measured["reused"]
 
 
 def assert_same_arrays(left, right, names):

@@ -68,12 +68,12 @@ def test_taps_before_the_conditioning_lose_nothing(run):
     assert (first[["loss", "loss_lo", "loss_hi"]] == 0).all(axis=None) and first["variant"].nunique() == 5
 
 
-def test_a_told_map_by_hand(run, tiny):
+def test_a_misconditioned_map_by_hand(run, tiny):
     study = Study(run, Progress(), backbone=tiny)
     study.progress.start("by hand", 1, "")
-    level, told = run.levels[1], tiny.match(run.levels[1].lam + 1)
+    level, other = run.levels[1], tiny.match(run.levels[1].lam + 1)
     samples = [study.sample(*which) for which in (("id_train",), ("id_test",), ("ood", "bright"))]
-    train, test, out = (next(study.blocks(s, [level], conditioning=[told]))[1] for s in samples)
+    train, test, out = (next(study.blocks(s, [level], conditioning=[other]))[1] for s in samples)
     tap = len(run.taps) - 1
     last = slice(-2 * run.taps[tap].channels, None)
     reference = Moments.of(train)
@@ -85,7 +85,7 @@ def test_a_told_map_by_hand(run, tiny):
 
 
 class Deaf:
-    """A backbone that hears the same level whatever it is told, and has a published conditioning: the same."""
+    """A backbone that hears the same level whatever it is given, and has a published conditioning: the same."""
 
     def __init__(self, backbone):
         self._backbone, self._level = backbone, backbone.match(0.0)
@@ -112,7 +112,7 @@ def test_a_network_that_ignores_its_conditioning_loses_exactly_nothing(copy_run,
     assert last.done == last.total == DIAGNOSTICS["conditioning"].forwards(run.counts)
 
 
-def test_a_run_that_is_told_wrong_levels_is_no_baseline(copy_run, tiny):
+def test_a_run_conditioned_on_wrong_levels_is_no_baseline(copy_run, tiny):
     study = Study(copy_run(), Progress(), backbone=tiny)
     study.spec = study.spec.model_copy(update={"conditioning_offset": 1.0})
     entry = run_stages(study, ["conditioning"]).manifest.stages["conditioning"]

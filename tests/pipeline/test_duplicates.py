@@ -1,4 +1,4 @@
-"""OOD images that are ID images, and ID images that are scored by what they fitted, are told in the manifest."""
+"""OOD images that are ID images, and ID images that are scored by what they fitted, are reported in the manifest."""
 
 import numpy as np
 import pandas as pd
@@ -43,7 +43,7 @@ def test_an_image_of_either_id_part_is_found(planned):
     assert "letters" not in one
 
 
-def test_images_that_fit_and_are_scored_are_told(planned):
+def test_images_that_fit_and_are_scored_are_reported(planned):
     (leak,) = duplicate_warnings(planned("abc", "bdc", letters="fgh"))
     assert leak.startswith("ID: 2 of 3 scored ID images are also among those that fit the statistics")
 
@@ -58,9 +58,9 @@ def test_a_run_says_so_in_its_manifest(quick_spec, tmp_path, write_images):
         "ood": [{"name": "mixed", "source": str(tmp_path / "mixed.npz")}],
     }
     run = explore(quick_spec | sources, tmp_path / "run", device="cpu")
-    (told,) = [text for text in run.manifest.warnings if "pixel by pixel" in text]
-    assert told.startswith("mixed: 5 of 8 images are also in the ID set")
-    assert "images/000003 = images/000000" in told
+    (warning,) = [text for text in run.manifest.warnings if "pixel by pixel" in text]
+    assert warning.startswith("mixed: 5 of 8 images are also in the ID set")
+    assert "images/000003 = images/000000" in warning
 
 
 def test_greys_that_were_stored_as_rgb_are_the_same_pictures(quick_spec, tmp_path, write_images):

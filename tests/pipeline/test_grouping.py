@@ -57,7 +57,7 @@ def test_a_class_or_what_the_source_tells():
 
 
 @pytest.mark.parametrize(
-    ("group", "told"),
+    ("group", "message"),
     [
         ("name", r"ood\.0\.group.*'class'"),
         ({"pattern": "(a+)+$"}, r"ood\.0\.group.*pattern: unknown field"),
@@ -67,14 +67,14 @@ def test_a_class_or_what_the_source_tells():
         ({"before_first": "_", "before_last": "_"}, "give either `before_first` or `before_last`"),
     ],
 )
-def test_mistakes_of_a_spec_are_named(group, told):
+def test_mistakes_of_a_spec_are_named(group, message):
     content = {
         "name": "x",
         "backbone": "x",
         "id": {"train": {"name": "a", "source": "b"}},
         "ood": [{"name": "c", "source": "d", "group": group}],
     }
-    with pytest.raises(SpecError, match=told):
+    with pytest.raises(SpecError, match=message):
         RunSpec.parse(content)
 
 
@@ -88,12 +88,12 @@ def test_a_split_keeps_groups_whole():
     assert len(split_by_group(pd.Series(["a", "a", "b"]), 3, np.random.default_rng(0))) < 3
 
 
-def test_what_is_told_of_groups():
+def test_what_is_noted_of_groups():
     test, faces = rows_of(["1", "2", "3"]), rows_of(["a", "b", "c"], groups=["p", "p", None])
     copies = rows_of(["x", "y"], groups=["0" * 16, "f" * 16])
     assert (group_count(test), group_count(faces), group_count(copies)) == (None, 2, None)
-    (told,) = group_notes(("ID", test), [("faces", faces), ("copies", copies), ("others", test)])
-    assert "faces has 3 images of 2 groups" in told and "1 of 2 in copies" in told and "others" not in told
+    (note,) = group_notes(("ID", test), [("faces", faces), ("copies", copies), ("others", test)])
+    assert "faces has 3 images of 2 groups" in note and "1 of 2 in copies" in note and "others" not in note
     assert group_notes(("ID", test), [("others", test)]) == []
     assert "all images are one group" in group_notes(("ID", test), [("one", rows_of(["a", "b"], groups=["p"] * 2))])[-1]
 
@@ -144,9 +144,9 @@ def test_a_run_knows_its_groups(grouped):
 
 def test_its_intervals_are_those_of_groups(grouped):
     """The same images, with and without their patients."""
-    told, alone = grouped.auroc_map("patients"), grouped.auroc_map("plain")
-    assert np.array_equal(told["auroc"], alone["auroc"])
-    assert not np.allclose(told["auroc_hi"] - told["auroc_lo"], alone["auroc_hi"] - alone["auroc_lo"])
+    by_group, alone = grouped.auroc_map("patients"), grouped.auroc_map("plain")
+    assert np.array_equal(by_group["auroc"], alone["auroc"])
+    assert not np.allclose(by_group["auroc_hi"] - by_group["auroc_lo"], alone["auroc_hi"] - alone["auroc_lo"])
 
 
 def test_runs_without_the_column_have_every_image_alone(grouped, tmp_path):

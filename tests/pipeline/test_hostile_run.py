@@ -1,4 +1,4 @@
-"""Whole runs of hostile files: the good are measured as if the rest were not there, which is told; nothing is run."""
+"""Whole runs of hostile files: the good are measured as if alone, the rest is reported; nothing is executed."""
 
 import io
 import tarfile
@@ -62,7 +62,7 @@ def as_folder(out, good: dict[str, bytes]):
 
 
 @pytest.mark.parametrize(("write", "skipped"), [(as_zip, 11), (as_tar, 14), (as_csv, 9), (as_folder, 6)])
-def test_what_is_good_is_measured_and_the_rest_told(write, skipped, quick_spec, write_images, tmp_path):
+def test_what_is_good_is_measured_and_the_rest_reported(write, skipped, quick_spec, write_images, tmp_path):
     clean = write_images(6, "folder", seed=5)
     good = {path.name: path.read_bytes() for path in clean.iterdir()}
     hostile = write(tmp_path, good)
@@ -72,8 +72,8 @@ def test_what_is_good_is_measured_and_the_rest_told(write, skipped, quick_spec, 
             spec = quick_spec | {"ood": [{"name": "set", "source": source}]}
             runs.append(explore(spec, tmp_path / name, device="cpu"))
     np.testing.assert_array_equal(runs[0].scores("ood", "set"), runs[1].scores("ood", "set"))
-    told = runs[1].table("skipped")
-    assert len(told) == skipped and told["name"].map(str.isprintable).all(), told
+    table = runs[1].table("skipped")
+    assert len(table) == skipped and table["name"].map(str.isprintable).all(), table
     assert any(
         f"set: {skipped} file{'s' * (skipped != 1)} could not be used" in warning
         for warning in runs[1].manifest.warnings

@@ -45,9 +45,9 @@ def test_a_part_of_the_stored_cells(finished, spec, new_ood, forwards, tmp_path,
     part = {"levels": [-1.0], "draws": 1, "taps": ["mid_block.resnets.0", "conv_act"], "keep": "none"}
     run = explore(on_top_of(finished, spec, new_ood, **part), tmp_path / "run", device="cpu")
     assert sum(forwards) == 6
-    told = {s.role: s.samples for s in run.manifest.sets}
-    assert told == {"id_train": 48, "id_test": 24, "ood": 6}  # what the moments are of: two draws were stored
-    assert all(run.moments(role).count == samples for role, samples in told.items())
+    samples_of = {s.role: s.samples for s in run.manifest.sets}
+    assert samples_of == {"id_train": 48, "id_test": 24, "ood": 6}  # what the moments are of: two draws were stored
+    assert all(run.moments(role).count == samples for role, samples in samples_of.items())
     bundles.export(run.path, tmp_path / "run.zip")
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "imported"))
     assert open_run(bundles.import_zip(tmp_path / "run.zip", trusted=True)).manifest.sets == run.manifest.sets

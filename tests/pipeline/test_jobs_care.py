@@ -143,8 +143,8 @@ def test_a_start_and_a_delete_of_two_apps_do_not_meet(run, monkeypatch):
     """Whichever comes first: a run that is being started is not deleted, one that is gone is not started."""
     monkeypatch.setattr(control, "_step_back", lambda pid: None)
 
-    told = []
-    other = threading.Thread(target=lambda: told.append(_refusal_of(jobs.delete, run)))
+    refusals = []
+    other = threading.Thread(target=lambda: refusals.append(_refusal_of(jobs.delete, run)))
 
     def launch(*_arguments, **_options):
         other.start()  # it waits for the start to end
@@ -153,7 +153,7 @@ def test_a_start_and_a_delete_of_two_apps_do_not_meet(run, monkeypatch):
     monkeypatch.setattr(control, "launch", launch)
     jobs.start(run)
     other.join()
-    assert "Cancel it first" in told[0] and (run / "spec.yaml").is_file()
+    assert "Cancel it first" in refusals[0] and (run / "spec.yaml").is_file()
     jobs.cancel(run, patience=0.2)
     jobs.delete(run)
     with pytest.raises(RunError, match="not there any more"):
@@ -247,13 +247,13 @@ def test_a_run_that_was_deleted_is_not_made_anew(again, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("again", [jobs.start, jobs.work])
 def test_a_run_that_is_deleted_while_its_start_waits_is_not_made_anew(run, again, monkeypatch):
-    told = []
+    messages = []
 
     def wait_and_start():
         try:
             again(run)
         except RunError as error:
-            told.append(str(error))
+            messages.append(str(error))
 
     monkeypatch.setattr(control, "launch", lambda *a, **k: pytest.fail("a worker was started"))
     thread = threading.Thread(target=wait_and_start)
@@ -262,7 +262,7 @@ def test_a_run_that_is_deleted_while_its_start_waits_is_not_made_anew(run, again
         time.sleep(0.3)
         run.rename(run.with_name("aside"))
     thread.join()
-    assert told == [f"{run.name} is not there any more: it was deleted or moved meanwhile."]
+    assert messages == [f"{run.name} is not there any more: it was deleted or moved meanwhile."]
     assert not run.exists()
 
 

@@ -147,7 +147,7 @@ def test_cancel_ends_a_worker_that_does_not_listen(job, other_process):
     assert not (job / "cancel").exists()
 
 
-def test_cancel_leaves_what_a_worker_told_while_it_was_ended(job, tmp_path):
+def test_cancel_leaves_what_a_worker_reported_while_it_was_ended(job, tmp_path):
     """It may finish between the last look at it and its end."""
     source = (
         "import signal, sys, time; from pathlib import Path; path = Path(sys.argv[1])\n"

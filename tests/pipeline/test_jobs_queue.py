@@ -171,6 +171,6 @@ def test_a_ticket_tells_who_waits(worker):
     second = worker("b")
     assert says(second) == "b waits 1"
     (ticket,) = (runs_root() / ".queue").glob("*.json")
-    told = json.loads(ticket.read_text())
-    assert (told["pid"], told["devices"]) == (second.pid, ["cpu"])
-    assert abs(told["noted"] - time.time()) < 60 and os.getpid() != told["pid"]
+    content = json.loads(ticket.read_text())
+    assert (content["pid"], content["devices"]) == (second.pid, ["cpu"])
+    assert abs(content["noted"] - time.time()) < 60 and os.getpid() != content["pid"]

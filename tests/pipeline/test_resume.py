@@ -131,8 +131,8 @@ def test_sigkill_of_a_real_process(spec, tmp_path, assert_same_tables):
     process.kill()
     process.wait()
     assert 2 <= work.shards_done() < 6
-    told = jobs.read_status(run)
-    assert told.state == "failed" and "Start it again" in told.error
+    status = jobs.read_status(run)
+    assert status.state == "failed" and "Start it again" in status.error
 
     jobs.start(run)
     while (status := jobs.read_status(run)).state not in jobs.FINAL:

@@ -101,8 +101,8 @@ def test_other_sizes_and_colours_are_converted_and_said(run, ood_zip):
 def test_images_that_the_resize_mostly_cut_away(run, ood_zip, resize, said):
     members = {f"{i}.png": png(pixels(8, 40, seed=i)) for i in range(5)}
     warnings = run(ood=ood_zip(members), resize=resize).manifest.warnings
-    told = "upload: the resize crop kept 20 % of an image (median). pad and squash keep all of it."
-    assert (told in warnings) == said
+    warning = "upload: the resize crop kept 20 % of an image (median). pad and squash keep all of it."
+    assert (warning in warnings) == said
 
 
 def test_grey_images_on_a_colour_backbone(run, save_unet):

@@ -65,7 +65,7 @@ def test_they_are_found_by_their_pixels_wherever_the_source_lies(run, places, tm
     assert find_pictures(moved, entry) is None
 
 
-def test_where_they_come_from_is_told_and_fetched_once(run, monkeypatch):
+def test_where_they_come_from_is_shown_and_fetched_once(run, monkeypatch):
     changed = copy.copy(run)
     changed.manifest = run.manifest.model_copy(update={"spec": copy.deepcopy(run.manifest.spec)})
     changed.manifest.spec["ood"][0]["source"] = {"torchvision": "SVHN", "split": "test"}
@@ -112,8 +112,8 @@ def test_such_a_run_travels_and_false_claims_are_refused(run, tmp_path, monkeypa
     frame = pd.read_parquet(bad / "images.parquet")
     frame["thumbnail"] = frame["thumbnail"].where(frame["thumbnail"].map(len) > 0, frame["thumbnail"].iloc[-1])
     frame.to_parquet(bad / "images.parquet")
-    told = json.loads((bad / "manifest.json").read_text())
-    (bad / "manifest.json").write_text(json.dumps(told | {"files": {}}))  # no digests that would tell
+    manifest = json.loads((bad / "manifest.json").read_text())
+    (bad / "manifest.json").write_text(json.dumps(manifest | {"files": {}}))  # no digests that would tell
     bundles.export(bad, tmp_path / "b.zip")
     with pytest.raises(RunError, match="has thumbnails, which manifest"):
         bundles.import_zip(tmp_path / "b.zip", trusted=False)

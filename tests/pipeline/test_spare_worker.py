@@ -62,9 +62,9 @@ def test_it_ends_with_the_app(tmp_path):
     import subprocess
     import sys
 
-    told = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, env=os.environ)
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, env=os.environ)
     for _ in range(600):
-        if not psutil.pid_exists(int(told.stdout)):
+        if not psutil.pid_exists(int(done.stdout)):
             return
         time.sleep(0.1)
     pytest.fail("the spare worker outlived the app")

@@ -109,11 +109,11 @@ def test_drift_keeps_its_causes_apart(study, tiny):
     noise = torch.from_numpy(keyed_noise(sample.ids, 1, tiny.image_shape, study.spec.seed)[0])
     cleanest, level = run.levels
     corrupted = level.a * x0 + level.b * noise
-    stem = slice(0, 2 * run.taps[0].channels)  # the first convolution is told nothing of the level
+    stem = slice(0, 2 * run.taps[0].channels)  # the first convolution is not conditioned on the level
     clean = dataclasses.replace(cleanest, a=1.0, b=0.0)
 
-    def snapshots(images, told):
-        reader = Reader(tiny, TapSnapshots([clean], run.taps), conditioning=[told])
+    def snapshots(images, level):
+        reader = Reader(tiny, TapSnapshots([clean], run.taps), conditioning=[level])
         return reader(images.numpy(), noise[None].numpy())[0, 0]
 
     reference = snapshots(x0, cleanest)

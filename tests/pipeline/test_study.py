@@ -60,14 +60,14 @@ def test_altered_samples_keep_ids_and_shape():
         _ = sample.altered(lambda pixels: pixels / 2).pixels
 
 
-def test_conditioning_is_told_apart_from_corruption(study, finished):
+def test_conditioning_is_distinguished_from_corruption(study, finished):
     """A wrong level changes the snapshots; a clean image has no noise left that a draw could change."""
     sample, level = study.sample("id_test", limit=3), finished.levels[0]
     clean = Level(level.requested, level.lam, 1.0, 0.0, level.native)
-    (_, told), (_, misled) = (
+    (_, right), (_, wrong) = (
         next(study.blocks(sample, [level], conditioning=c)) for c in ([level], [finished.levels[1]])
     )
-    assert not np.allclose(told, misled, rtol=1e-3)
+    assert not np.allclose(right, wrong, rtol=1e-3)
     (_, still) = next(study.blocks(sample, [clean], draws=2, conditioning=[level]))
     np.testing.assert_allclose(still[:, 0], still[:, 1], rtol=1e-5)
 

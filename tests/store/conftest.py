@@ -35,13 +35,13 @@ def runs(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def members(untold) -> dict[str, bytes]:
-    return dict(untold)
+def members(without_digests) -> dict[str, bytes]:
+    return dict(without_digests)
 
 
 @pytest.fixture(scope="session")
-def untold(tiny_zip) -> dict[str, bytes]:
-    """Files of the zip, whose manifest tells no digests: whoever changes a file can change them, too."""
+def without_digests(tiny_zip) -> dict[str, bytes]:
+    """Files of the zip, whose manifest lists no digests: whoever changes a file can change them, too."""
     with zipfile.ZipFile(tiny_zip) as archive:
         found = {info.filename: archive.read(info) for info in archive.infolist()}
     manifest = json.loads(found["manifest.json"])

@@ -32,8 +32,8 @@ def earlier(folder):
     def fill(count: int, limit: int) -> BlockCache:
         for i in range(count):
             BlockCache(folder, 10**9).put(f"k{i}", block(i))
-            told = time.time() - 60 * (count - i)
-            os.utime(folder / f"k{i}.npy", (told, told))
+            modified = time.time() - 60 * (count - i)
+            os.utime(folder / f"k{i}.npy", (modified, modified))
         return BlockCache(folder, limit)
 
     return fill
@@ -189,8 +189,8 @@ def test_what_a_killed_process_left_is_cleared_away(folder, earlier):
     for name, age in (("old", 7200), ("young", 60)):
         path = folder / f"{name}.12345678.partial"
         path.write_bytes(b"half")
-        told = time.time() - age
-        os.utime(path, (told, told))
+        modified = time.time() - age
+        os.utime(path, (modified, modified))
     cache.put("new", block(10))
     assert [path.name for path in folder.glob("*.partial")] == ["young.12345678.partial"]
 

@@ -48,9 +48,9 @@ def test_a_bundle_comes_back_as_it_was(name, runs, tmp_path):
     run = bundles.import_zip(tmp_path / "a.zip", trusted=True)
     assert run.parent == runs and run.name.startswith("digits-")
     assert_same(BUNDLES / name, run)
-    told, came = open_run(BUNDLES / name).manifest, open_run(run).manifest
-    assert came == told.model_copy(update={"spec": came.spec, "files": file_digests(run)})
-    assert RunSpec(**came.spec) == RunSpec(**told.spec)
+    packed, came = open_run(BUNDLES / name).manifest, open_run(run).manifest
+    assert came == packed.model_copy(update={"spec": came.spec, "files": file_digests(run)})
+    assert RunSpec(**came.spec) == RunSpec(**packed.spec)
     written = pd.read_parquet(BUNDLES / name / "images.parquet").columns
     needed = {column.name for column in IMAGES.columns if not column.optional}
     assert needed <= set(written) <= set(IMAGES.column_names)
@@ -86,7 +86,7 @@ def test_an_unfinished_run_is_not_packed(tmp_path):
 def test_what_a_stranger_imports_names_no_places(tiny_run, tiny_zip, runs, trusted):
     run = bundles.import_zip(tiny_zip, trusted=trusted)
     spec = yaml.safe_load((run / "spec.yaml").read_text())
-    told = (run / "spec.yaml").read_text() + (run / "manifest.json").read_text()
+    text = (run / "spec.yaml").read_text() + (run / "manifest.json").read_text()
     places = [
         spec["backbone"]["path"],
         spec["id"]["train"]["source"],
@@ -98,7 +98,7 @@ def test_what_a_stranger_imports_names_no_places(tiny_run, tiny_zip, runs, trust
         assert RunSpec.parse(run / "spec.yaml").ood[1].source == {"builtin": "letters", "n": 5, "side": 8}
     else:
         assert set(places) == {bundles.NOT_HERE}
-        assert str(tiny_run.parent) not in told and "builtin" not in told
+        assert str(tiny_run.parent) not in text and "builtin" not in text
         with pytest.raises(BackboneError, match="is not on this machine"):
             locate(RunSpec.parse(run / "spec.yaml").backbone.path)
     assert_same(tiny_run, run)
@@ -107,9 +107,9 @@ def test_what_a_stranger_imports_names_no_places(tiny_run, tiny_zip, runs, trust
 def test_an_export_may_hide_places(tiny_run, tmp_path, runs):
     bundles.export(tiny_run, tmp_path / "a.zip", hide=True)
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
-        told = archive.read("manifest.json").decode() + archive.read("spec.yaml").decode()
+        text = archive.read("manifest.json").decode() + archive.read("spec.yaml").decode()
     assert "/" not in open_run(bundles.import_zip(tmp_path / "a.zip", trusted=True)).manifest.backbone.path
-    assert "set.npz" not in told and "letters" in told
+    assert "set.npz" not in text and "letters" in text
     assert "set.npz" in bundles.spec_text(tiny_run)
     assert "set.npz" not in bundles.spec_text(tiny_run, hide=True)
 
@@ -219,8 +219,8 @@ def test_a_backbone_outside_the_bundle_is_not_reached_by_dots(members, runs, tmp
     manifest["backbone"]["path"] = manifest["spec"]["backbone"]["path"] = place
     spec["backbone"] = {"path": place}
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        told = {"manifest.json": json.dumps(manifest).encode(), "spec.yaml": yaml.safe_dump(spec).encode()}
-        for name, data in (members | told).items():
+        changed = {"manifest.json": json.dumps(manifest).encode(), "spec.yaml": yaml.safe_dump(spec).encode()}
+        for name, data in (members | changed).items():
             archive.writestr(name, data)
     run = bundles.import_zip(tmp_path / "a.zip", trusted=False)
     assert place not in (run / "manifest.json").read_text() + (run / "spec.yaml").read_text()

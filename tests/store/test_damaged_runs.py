@@ -98,10 +98,10 @@ def without_digests(run: Path) -> None:
 def test_a_whole_run_is_read_with_and_without_digests(copy):
     manifest = Manifest.read(copy)
     assert manifest.files == file_digests(copy) and len(manifest.files) > 15
-    told = read_all(open_run(copy))
+    checked = read_all(open_run(copy))
     without_digests(copy)
     again = read_all(open_run(copy))
-    for a, b in zip(told, again, strict=True):
+    for a, b in zip(checked, again, strict=True):
         assert a.equals(b) if isinstance(a, pd.DataFrame) else np.array_equal(a, b)
 
 
@@ -118,9 +118,9 @@ def test_every_damage_is_named_with_its_remedy(name, damage, digests, copy):
     damage(copy / file, copy, name)
     with pytest.raises(DamageError) as caught:
         read_all(open_run(copy))
-    told = str(caught.value)
-    assert file in told or (file.rsplit("/c", 1)[0] in told and "/c" in file), told
-    assert f"`cfs-explore run {copy} --fresh`" in told
+    message = str(caught.value)
+    assert file in message or (file.rsplit("/c", 1)[0] in message and "/c" in file), message
+    assert f"`cfs-explore run {copy} --fresh`" in message
 
 
 @pytest.mark.parametrize("position", range(0, 400, 7))

@@ -56,8 +56,8 @@ def _nested(depth: int):
 
 
 @pytest.fixture(scope="module")
-def members(untold) -> dict[str, bytes]:
-    return untold
+def members(without_digests) -> dict[str, bytes]:
+    return without_digests
 
 
 @pytest.fixture(scope="module")

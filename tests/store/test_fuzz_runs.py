@@ -140,8 +140,8 @@ def some_bent(found: dict[str, bytes], rng: np.random.Generator) -> dict[str, by
     return changed
 
 
-def told_again(changed: dict[str, bytes]) -> dict[str, bytes]:
-    """The files with a manifest that tells their new digests, as whoever changes them can write it."""
+def with_new_digests(changed: dict[str, bytes]) -> dict[str, bytes]:
+    """The files with a manifest that lists their new digests, as whoever changes them can write it."""
     try:
         manifest = dict(json.loads(changed["manifest.json"]))
     except (ValueError, KeyError, TypeError):
@@ -167,17 +167,17 @@ def read_all(path) -> None:
 
 
 @pytest.fixture(scope="module")
-def told(tiny_zip) -> dict[str, bytes]:
+def with_digests(tiny_zip) -> dict[str, bytes]:
     with zipfile.ZipFile(tiny_zip) as archive:
         return {info.filename: archive.read(info) for info in archive.infolist()}
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_bent_run_is_read_or_refused(told, untold, tmp_path):
+def test_a_bent_run_is_read_or_refused(with_digests, without_digests, tmp_path):
     for number in range(SEED, SEED + CASES):
         rng = np.random.default_rng([1, number])
-        changed = some_bent(told if number % 2 else untold, rng)
-        changed = told_again(changed) if number % 3 else changed
+        changed = some_bent(with_digests if number % 2 else without_digests, rng)
+        changed = with_new_digests(changed) if number % 3 else changed
         home = tmp_path / "run"
         for name, data in changed.items():
             (home / name).parent.mkdir(parents=True, exist_ok=True)
@@ -192,11 +192,11 @@ def test_a_bent_run_is_read_or_refused(told, untold, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_bent_import_is_taken_or_refused(told, untold, runs, tmp_path):
+def test_a_bent_import_is_taken_or_refused(with_digests, without_digests, runs, tmp_path):
     for number in range(SEED, SEED + CASES):
         rng = np.random.default_rng([2, number])
-        changed = some_bent(told if number % 3 == 0 else untold, rng)
-        changed = told_again(changed) if number % 2 else changed
+        changed = some_bent(with_digests if number % 3 == 0 else without_digests, rng)
+        changed = with_new_digests(changed) if number % 2 else changed
         with zipfile.ZipFile(tmp_path / "sent.zip", "w") as archive:
             for name, data in changed.items():
                 archive.writestr(name, data)
@@ -212,7 +212,7 @@ def test_a_bent_import_is_taken_or_refused(told, untold, runs, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_bent_work_is_told(tmp_path):
+def test_bent_work_is_manifest(tmp_path):
     work = SetWork(tmp_path / "set")
     for index in range(3):
         sums = {"count": np.int64(2 * index + 2), "mean": np.ones((1, 4)), "m2": np.ones((1, 4))}
@@ -261,7 +261,7 @@ def _chunk(name: str, value: float):
     return bent
 
 
-def _told(change):
+def _manifest(change):
     return lambda files: files | {"manifest.json": json.dumps(change(json.loads(files["manifest.json"]))).encode()}
 
 
@@ -279,19 +279,22 @@ WRONG = {
     "a mean of NaN": (_chunk("moments.zarr/mean/c/0/0/0", np.nan), "no finite numbers"),
     "negative squares": (_chunk("moments.zarr/m2/c/0/0/0", -1), "below 0"),
     "scores of infinity": (_chunk("scores.zarr/c/0/0/0/0", np.inf), "no finite numbers"),
-    "negative draws": (_told(lambda m: m | {"draws": -1}), "draws: allowed is"),
-    "NaN seconds": (_told(lambda m: m | {"seconds_per_forward": float("nan")}), "seconds_per_forward"),
-    "a NaN level": (_told(lambda m: m | {"levels": [m["levels"][0] | {"lam": float("nan")}] * 2}), "lam"),
-    "a negative start": (_told(lambda m: m | {"sets": [s | {"start": -s["start"]} for s in m["sets"]]}), "sets.start"),
-    "lists for taps": (_told(lambda m: m | {"kept": m["kept"] | {"taps": [["x"]]}}), "kept.taps"),
+    "negative draws": (_manifest(lambda m: m | {"draws": -1}), "draws: allowed is"),
+    "NaN seconds": (_manifest(lambda m: m | {"seconds_per_forward": float("nan")}), "seconds_per_forward"),
+    "a NaN level": (_manifest(lambda m: m | {"levels": [m["levels"][0] | {"lam": float("nan")}] * 2}), "lam"),
+    "a negative start": (
+        _manifest(lambda m: m | {"sets": [s | {"start": -s["start"]} for s in m["sets"]]}),
+        "sets.start",
+    ),
+    "lists for taps": (_manifest(lambda m: m | {"kept": m["kept"] | {"taps": [["x"]]}}), "kept.taps"),
 }
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_digests_of_its_own_cannot_hide(kind, told, tmp_path):
-    """Well-formed files with wrong values, whose digests the manifest tells as they are now."""
+def test_what_digests_of_its_own_cannot_hide(kind, with_digests, tmp_path):
+    """Well-formed files with wrong values, whose digests in the manifest fit."""
     change, named = WRONG[kind]
-    for name, data in told_again(change(told)).items():
+    for name, data in with_new_digests(change(with_digests)).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
     with pytest.raises(CFSError, match=named) as caught:

@@ -23,11 +23,11 @@ def old_table(tmp_path):
 
 
 def test_colour_is_made_up_for(old_table):
-    told = ["grey", "grey", "colour", "colour"]
+    expected = ["grey", "grey", "colour", "colour"]
     rows = read_image_rows(old_table, ["name", "colour"])
-    assert list(rows.columns) == ["name", "colour"] and list(rows["colour"]) == told
+    assert list(rows.columns) == ["name", "colour"] and list(rows["colour"]) == expected
     assert list(read_image_rows(old_table).columns) == ["name", "mode", "thumbnail", "colour"]
-    assert read_image_rows(old_table, ["colour"], slice(1, 3)).to_dict("list") == {"colour": told[1:3]}
+    assert read_image_rows(old_table, ["colour"], slice(1, 3)).to_dict("list") == {"colour": expected[1:3]}
 
 
 def test_the_content_of_older_runs_is_what_their_ids_say(old_table):
@@ -43,6 +43,6 @@ def test_what_is_noted_is_read(old_table):
     assert list(read_image_rows(old_table, ["name"]).columns) == ["name"]
 
 
-@pytest.mark.parametrize(("bundle", "told"), [("digits", "grey"), ("cifar10-uvit", "colour")])
-def test_bundles_know_it(bundle, told):
-    assert set(open_run(BUNDLES / bundle).images("id_test", columns=("colour",))["colour"]) == {told}
+@pytest.mark.parametrize(("bundle", "expected"), [("digits", "grey"), ("cifar10-uvit", "colour")])
+def test_bundles_know_it(bundle, expected):
+    assert set(open_run(BUNDLES / bundle).images("id_test", columns=("colour",))["colour"]) == {expected}

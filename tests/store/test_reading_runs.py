@@ -111,7 +111,7 @@ def test_digest_follows_the_content(run):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda c: c | {"format": 99}, "format"),
         (lambda c: c | {"colour": "red"}, "colour"),
@@ -119,10 +119,12 @@ def test_digest_follows_the_content(run):
         (lambda c: [], "does not describe a run"),
     ],
 )
-def test_manifests_of_another_kind(run, change, told):
+def test_manifests_of_another_kind(run, change, message):
     path = run.path / "manifest.json"
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
-    with pytest.raises(RunError, match=rf"manifest\.json does not describe a run of this version(.|\n)*{told}|{told}"):
+    with pytest.raises(
+        RunError, match=rf"manifest\.json does not describe a run of this version(.|\n)*{message}|{message}"
+    ):
         Manifest.read(run.path)
 
 

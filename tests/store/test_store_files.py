@@ -46,11 +46,11 @@ def test_directories_are_replaced_as_a_whole(tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_told_and_cleaned_up(tmp_path, code):
+def test_a_full_disk_is_reported_and_cleaned_up(tmp_path, code):
     path = tmp_path / "table.parquet"
     write_table(path, pd.DataFrame({"a": [1]}))
-    told = pytest.raises(RunError, match=r"The disk is full: .* could not take table\.parquet")
-    with told, write_aside(path) as partial:
+    refused = pytest.raises(RunError, match=r"The disk is full: .* could not take table\.parquet")
+    with refused, write_aside(path) as partial:
         half_then(partial, OSError(code, "no room"))
     assert [p.name for p in tmp_path.iterdir()] == ["table.parquet"]
     assert pd.read_parquet(path)["a"].tolist() == [1]

@@ -55,7 +55,7 @@ def test_pools_each_tap(chain, x):
     assert hooks(chain) == 0
 
 
-def test_keeps_what_it_is_told_to_keep(chain, x):
+def test_keeps_what_it_is_asked_to_keep(chain, x):
     with torch.no_grad(), capture(chain, ["first"], reduce=torch.clone) as features:
         chain(x)
     with torch.no_grad():
@@ -99,15 +99,15 @@ def test_hooks_go_when_the_network_fails(chain, x):
 
 
 def test_a_tap_that_does_not_exist_is_named_before_anything_runs(chain):
-    told = pytest.raises(TapError, match=r"No such tap: fourth, fifth\. Ask backbone\.taps\(\)")
-    with told, capture(chain, ["first", "fourth", "fifth"]):
+    refused = pytest.raises(TapError, match=r"No such tap: fourth, fifth\. Ask backbone\.taps\(\)")
+    with refused, capture(chain, ["first", "fourth", "fifth"]):
         pytest.fail("the body must not run")
     assert hooks(chain) == 0
 
 
 def test_a_tap_that_does_not_fire_is_named(chain, x):
-    told = pytest.raises(TapError, match="did not fire during the forward: unused")
-    with told, capture(chain, ["first", "unused"]):
+    refused = pytest.raises(TapError, match="did not fire during the forward: unused")
+    with refused, capture(chain, ["first", "unused"]):
         chain(x)
     assert hooks(chain) == 0
 

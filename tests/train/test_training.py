@@ -158,7 +158,7 @@ def test_numbers_that_train_nothing_name_their_field(line, tmp_path):
     ("change", "words"),
     [({"sample_size": 7}, "network: it does not compute"), ({"out_channels": 2}, "network: it makes")],
 )
-def test_a_network_that_does_not_pass_its_images_is_told(change, words, spec_of):
+def test_a_network_that_does_not_pass_its_images_is_reported(change, words, spec_of):
     network = spec_of("ddpm").network | change
     with pytest.raises(SpecError, match=words):
         make_trainee(spec_of("ddpm", network=network))

@@ -74,7 +74,7 @@ def conv(cin: int, cout: int, kernel: int, direction: str | None = None, taps: S
 
 
 class UNetBlock(nn.Module):
-    """Residual block, told the level through an affine map, with resampling and self-attention where wanted.
+    """Residual block, conditioned on the level through an affine map, with resampling and self-attention where wanted.
 
     Args:
         cin, cout, emb: channels of input, output and embedding.
@@ -120,12 +120,12 @@ class UNetBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, emb: torch.Tensor) -> torch.Tensor:
         h = self.conv0(functional.silu(self.norm0(x), inplace=True))
-        told = self.affine(emb)[:, :, None, None]
+        level = self.affine(emb)[:, :, None, None]
         if self.adaptive:
-            scale, shift = told.chunk(2, dim=1)
+            scale, shift = level.chunk(2, dim=1)
             h = torch.addcmul(shift, self.norm1(h), scale + 1)
         else:
-            h = self.norm1(h + told)
+            h = self.norm1(h + level)
         h = self.conv1(functional.dropout(functional.silu(h, inplace=True), self.dropout, self.training))
         h = self._scaled(h + (x if self.skip is None else self.skip(x)))
         return self._scaled(h + self.proj(self._attend(self.norm2(h)))) if self.heads else h

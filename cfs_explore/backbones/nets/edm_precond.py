@@ -74,7 +74,7 @@ class Precond(nn.Module):
 
 
 class VPPrecond(Precond):
-    """Variance-preserving SDE with linear beta; told (M - 1) t with t in [epsilon_t, 1]."""
+    """Variance-preserving SDE with linear beta; noise label (M - 1) t with t in [epsilon_t, 1]."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class VPPrecond(Precond):
 
 
 class VEPrecond(Precond):
-    """Variance-exploding SDE; told ln(sigma / 2)."""
+    """Variance-exploding SDE; noise label ln(sigma / 2)."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class VEPrecond(Precond):
 
 
 class iDDPMPrecond(Precond):  # noqa: N801 - the snapshots' name
-    """Cosine schedule of iDDPM; told the step M - 1 - j whose u_j is nearest to sigma. The network learns variances."""
+    """Cosine schedule of iDDPM; noise label M - 1 - j, the step whose u_j is nearest to sigma. It learns variances."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class iDDPMPrecond(Precond):  # noqa: N801 - the snapshots' name
 
 
 class EDMPrecond(Precond):
-    """EDM's own: unit variance of input and target; told ln(sigma) / 4."""
+    """EDM's own: unit variance of input and target; noise label ln(sigma) / 4."""
 
     def __init__(
         self,

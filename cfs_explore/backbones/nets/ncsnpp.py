@@ -36,7 +36,7 @@ class Architecture:
         num_res_blocks: residual blocks per resolution in the encoder; the decoder has one more.
         attention: positions in ``ch_mult`` of the resolutions with self-attention.
         resblock_type: "biggan" resamples inside residual blocks, "ddpm" in convolutions between them.
-        embedding_type: "fourier", of the logarithm of what the network is told, or "positional".
+        embedding_type: "fourier", of the logarithm of its conditioning, or "positional".
         progressive: "none"; "output_skip" adds up images of each resolution.
         progressive_input: "none"; "input_skip" and "residual" feed the downsampled image in at each resolution.
         fir: resample with the filter 1 3 3 1, rather than by mean and repetition.
@@ -66,7 +66,7 @@ class NCSNpp(nn.Module):
 
     Args:
         architecture: what it is made of.
-        sigmas: noise levels from the highest, (N,); a positional network with ``scale_by_sigma`` is told their index.
+        sigmas: noise levels from the highest, (N,); a positional network with ``scale_by_sigma`` takes their index.
 
     Attributes:
         plan: (region, role) of each layer.
@@ -144,11 +144,11 @@ class NCSNpp(nn.Module):
             elif level:
                 self._append("decoder", "up conv", Upsample(width))
 
-    def forward(self, x: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
-        """Args: x (B, C, H, W); told (B,), sigma, the time or the index of the level."""
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Args: x (B, C, H, W); t (B,), sigma, the time or the index of the level."""
         net = self.architecture
         h = pyramid = x if net.centered else 2.0 * x - 1.0
-        emb = positional(told, net.nf) if net.embedding_type == "positional" else told.log()
+        emb = positional(t, net.nf) if net.embedding_type == "positional" else t.log()
         skips, image = [], None
         for step, layer in zip(self.plan, self.all_modules, strict=True):
             match step:
@@ -179,4 +179,4 @@ class NCSNpp(nn.Module):
                 skips.append(h)
         if not net.scale_by_sigma:
             return image
-        return image / (told if net.embedding_type == "fourier" else self.sigmas[told.long()]).view(-1, 1, 1, 1)
+        return image / (t if net.embedding_type == "fourier" else self.sigmas[t.long()]).view(-1, 1, 1, 1)

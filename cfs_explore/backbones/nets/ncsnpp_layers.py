@@ -29,9 +29,9 @@ def _filter(x: torch.Tensor) -> torch.Tensor:
     return separable_filter((1, 3, 3, 1)).to(x.device)
 
 
-def positional(told: torch.Tensor, channels: int) -> torch.Tensor:
+def positional(t: torch.Tensor, channels: int) -> torch.Tensor:
     """Sines, then cosines, of fixed geometric frequencies: (B,) -> (B, channels)."""
-    phase = torch.outer(told.float(), positional_frequencies(channels // 2, told.device, endpoint=True))
+    phase = torch.outer(t.float(), positional_frequencies(channels // 2, t.device, endpoint=True))
     return torch.cat([phase.sin(), phase.cos()], dim=1)
 
 
@@ -85,7 +85,7 @@ class Style:
 
 
 class ResnetBlock(nn.Module):
-    """Residual block that is told the level, and may double ("up") or halve ("down") the resolution."""
+    """Residual block that is conditioned on the level, and may double ("up") or halve ("down") the resolution."""
 
     def __init__(self, style: Style, cin: int, cout: int, direction: str | None = None):
         super().__init__()

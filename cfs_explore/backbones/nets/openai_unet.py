@@ -103,7 +103,7 @@ def timestep_embedding(t: torch.Tensor, width: int) -> torch.Tensor:
 
 
 class Stage(nn.Sequential):
-    """Modules in sequence, of which the residual blocks are told the embedding."""
+    """Modules in sequence, of which the residual blocks take the embedding."""
 
     def forward(self, x: torch.Tensor, emb: torch.Tensor) -> torch.Tensor:
         for module in self:

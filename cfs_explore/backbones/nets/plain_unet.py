@@ -42,7 +42,7 @@ class PlainUNet(nn.Module):
         self.conv_out = nn.Conv2d(first, kind.out_channels, 3, padding=1)
 
     def forward(self, x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
-        """x (B, C, H, W), timesteps or what else is told (B,), and classes (B,) -> (B, out_channels, H, W)."""
+        """x (B, C, H, W), timesteps or another conditioning (B,), and classes (B,) -> (B, out_channels, H, W)."""
         kind = self.config
         if kind.center_input_sample:
             x = 2 * x - 1.0
@@ -193,12 +193,12 @@ class MidBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Residual blocks of one resolution, each told what the encoder kept, attention, and its doubling.
+    """Residual blocks of one resolution, each with a skip from the encoder, attention, and its doubling.
 
     Args:
         kind: the architecture.
         channels, out_channels: before and after.
-        kept: channels of the last thing that it is told.
+        kept: channels of the last skip that it takes.
         attends, doubles: whether it has attention, and changes the resolution.
     """
 
@@ -208,15 +208,15 @@ class UpBlock(nn.Module):
         super().__init__()
         resnets, attentions, last = [], [], kind.layers_per_block
         for i in range(last + 1):
-            told = (channels if i == 0 else out_channels) + (kept if i == last else out_channels)
-            resnets.append(Resnet(kind, told, out_channels))
+            channels_in = (channels if i == 0 else out_channels) + (kept if i == last else out_channels)
+            resnets.append(Resnet(kind, channels_in, out_channels))
             attentions.append(Attention(kind, out_channels) if attends else nn.Identity())
         self.resnets = nn.ModuleList(resnets)
         self.attentions = nn.ModuleList(attentions if attends else [])
         self.upsamplers = nn.ModuleList([Upsample(out_channels)] if doubles else [])
 
     def forward(self, x: torch.Tensor, skips: list[torch.Tensor], emb: torch.Tensor) -> torch.Tensor:
-        """Takes what it is told off the end of ``skips``."""
+        """Takes its skips off the end of ``skips``."""
         for i, resnet in enumerate(self.resnets):
             x = resnet(torch.cat([x, skips.pop()], dim=1), emb)
             if self.attentions:

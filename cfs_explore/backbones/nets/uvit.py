@@ -74,7 +74,7 @@ class UViT(nn.Module):
         self.final_layer = nn.Conv2d(chans, chans, 3, padding=1) if architecture.conv else nn.Identity()
 
     def forward(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
-        """x (B, C, H, W), times (B,) as they are told, and classes (B,) -> (B, C, H, W)."""
+        """x (B, C, H, W), times (B,) as scaled in training, and classes (B,) -> (B, C, H, W)."""
         special = [self.time_embed(timestep_embedding(t, self.architecture.embed_dim))]
         if self.architecture.num_classes is not None:
             special.insert(0, self.label_emb(y))

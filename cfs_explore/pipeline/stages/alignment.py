@@ -57,7 +57,7 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
 
 
 def variants(study: Study) -> list[Variant]:
-    """The run's own alignment first, then the shifts, then the other alignments that can be had.
+    """The run's own alignment first, then the shifts, then the other alignments that are possible.
 
     Raises:
         RunError: when the reference is not there, or has no alignment curve.

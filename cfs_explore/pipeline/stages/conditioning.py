@@ -1,7 +1,7 @@
-"""The conditioning stage: what the map loses when the network is told another level than the one it sees (theory 1).
+"""The conditioning stage: what the map loses when the network is conditioned on another level than it sees (theory 1).
 
-Every variant, the truth too, is measured on the same images with one noise draw; the statistics are those of ID-train
-told the same.
+Every variant, the true level too, is measured on the same images with one noise draw; the statistics are those of
+ID-train under the same conditioning.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _MATCHED, _PUBLISHED = "matched", "published"
 
 @dataclass(frozen=True)
 class Variant:
-    """What the network is told.
+    """One conditioning of the network.
 
     Attributes:
         name: "matched", "lam - 2" or "published".
-        offset: of what it is told, in log-SNR; NaN for the published conditioning.
-        told: the level for each of the run's.
+        offset: from the true level, in log-SNR; NaN for the published conditioning.
+        levels: that it is conditioned on, for each of the run's.
         backbone: None for the run's own.
     """
 
     name: str
     offset: float
-    told: Sequence[Level]
+    levels: Sequence[Level]
     backbone: Backbone | None = None
 
 
@@ -44,13 +44,13 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     """The table of ``studies.conditioning``.
 
     Raises:
-        CFSError: for a run whose own network is not told the truth.
+        CFSError: for a run whose own network is not conditioned on the true level.
     """
     spec = study.spec
     if spec.conditioning != _MATCHED or spec.conditioning_offset:
         raise CFSError(
-            "Wrong conditioning is compared with a network that is told its true level, and this exploration's is not. "
-            "Measure one with `conditioning: matched` and no `conditioning_offset`."
+            "Wrong conditioning is compared with a network that is conditioned on its true level, and this "
+            "exploration's is not. Measure one with `conditioning: matched` and no `conditioning_offset`."
         )
     every = _variants(study)
     scores = {variant.name: _measure(study, k, variant) for k, variant in enumerate(every)}
@@ -65,7 +65,7 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
             groups = study.groups(CONDITIONING_IMAGES, ood)
             table = conditioning_loss(*maps, groups).assign(variant=variant.name, offset=variant.offset, ood=ood)
             table["lam"] = table["level"].map(lambda k: study.run.levels[k].lam)
-            table["told_lam"] = np.nan if variant.backbone else table["level"].map(lambda k, v=variant: v.told[k].lam)
+            table["told_lam"] = np.nan if variant.backbone else table["level"].map(lambda k, v=variant: v.levels[k].lam)
             table["tap"] = table["tap_index"].map(lambda t: study.run.taps[t].name)
             parts.append(table)
     table = pd.concat(parts, ignore_index=True).drop(columns="tap_index")
@@ -89,7 +89,7 @@ def _variants(study: Study) -> list[Variant]:
 def _measure(study: Study, position: int, variant: Variant) -> dict[str, np.ndarray]:
     """ "id_test" or an OOD set's name -> slot scores (n, 1, level, tap)."""
     folder, levels = f"conditioning/{position}", study.run.levels
-    options = {"conditioning": variant.told, "backbone": variant.backbone}
+    options = {"conditioning": variant.levels, "backbone": variant.backbone}
     train = study.sample("id_train", limit=CONDITIONING_TRAIN)
     reference = study.statistics(f"{folder}/id_train", train, levels, **options)
     sets = {"id_test": ("id_test", None)} | {name: ("ood", name) for name in study.run.ood_names}

@@ -57,7 +57,7 @@ def stability_table(run: Run) -> pd.DataFrame:
 
 
 def _local_law(study: Study, sample: Sample) -> pd.DataFrame:
-    """Within-image variance at the fine levels, the network told the truth at each; ``local_law`` has the columns.
+    """Within-image variance at the fine levels, conditioned on the true level; ``local_law`` has the columns.
 
     Whitened by ID-train's variance at the map's cleanest level throughout: ID-train was not measured at the fine
     levels, and a factor that changed with the level would enter the slopes.
@@ -100,8 +100,8 @@ def _drift(study: Study, sample: Sample) -> pd.DataFrame:
     """Drift by cause on the map's levels, first draw; ``drift_table`` has the columns.
 
     Against the clean image x0 under the conditioning of the cleanest level. "noise" corrupts x0 as the level does and
-    keeps that conditioning; "conditioning" tells the network of the level and keeps x0 as it is (unscaled also where
-    the network's own inputs are a x0 + b e: a fixed clean image means the same pixels); "both" is what the map
+    keeps that conditioning; "conditioning" conditions the network on the level and keeps x0 as it is (unscaled also
+    where the network's own inputs are a x0 + b e: a fixed clean image means the same pixels); "both" is what the map
     measures. Whitened by ID-train's variance at the cleanest level.
     """
     cleanest = study.run.levels[0]
@@ -127,15 +127,15 @@ def _drift_at(study: Study, sample: Sample, reference: np.ndarray, level: Level)
     """
     cleanest = study.run.levels[0]
     if level.native == cleanest.native:
-        corrupted, told, known = [level], [cleanest], [CAUSES.index("noise"), CAUSES.index("both")]
+        corrupted, conditioning, causes = [level], [cleanest], [CAUSES.index("noise"), CAUSES.index("both")]
     else:
-        corrupted, told, known = [level, _clean(level), level], [cleanest, level, level], [0, 1, 2]
+        corrupted, conditioning, causes = [level, _clean(level), level], [cleanest, level, level], [0, 1, 2]
 
     def compute() -> dict[str, np.ndarray]:
         variance, columns = _reference_variance(study.run), feature_columns(study.run.taps)
         moved = np.zeros((len(sample), len(CAUSES), reference.shape[1]))  # (image, cause, feature)
-        for part, block in study.blocks(sample, corrupted, conditioning=told):
-            moved[part, known] = (block[:, 0].astype(np.float64) - reference[part]).transpose(1, 0, 2)
+        for part, block in study.blocks(sample, corrupted, conditioning=conditioning):
+            moved[part, causes] = (block[:, 0].astype(np.float64) - reference[part]).transpose(1, 0, 2)
         squares = mean_per_tap(np.square(moved) / variance, columns)
         return {"squares": squares, "own": mean_per_tap(np.square(moved - moved.mean(axis=0)) / variance, columns)}
 

@@ -15,7 +15,7 @@ from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.diagnostics import Groups
 from cfs_explore.errors import BackboneError, SourceError
 from cfs_explore.pipeline import reuse
-from cfs_explore.pipeline.match import as_conditioned, told_levels
+from cfs_explore.pipeline.match import as_conditioned, conditioning_levels
 from cfs_explore.pipeline.measure import block_size
 from cfs_explore.pipeline.prepare import plan_sets, prepare_sets
 from cfs_explore.pipeline.progress import Progress
@@ -69,7 +69,7 @@ class Study:
 
     Args:
         run: with its map.
-        progress: told of every forward; asks whether to stop.
+        progress: advanced by every forward; asks whether to stop.
         device: torch device.
         backbone: loaded already; None loads the run's own when a stage first needs it.
 
@@ -169,8 +169,8 @@ class Study:
             draws: noise draws, keyed as the map's were.
             backbone: instead of the run's own.
             taps: instead of the run's.
-            conditioning: the levels that the network is told, one for each of ``levels``; None tells it what the run
-                told it.
+            conditioning: the levels that the network is conditioned on, one for each of ``levels``; None: as the run
+                did it.
 
         Yields:
             The part's slice of the sample, and float32 (level, draw, image, feature).
@@ -201,7 +201,7 @@ class Study:
             batch_size=self.spec.batch_size,
             precision=self.run.manifest.precision,
             after_batch=lambda count: self.progress.advance(count, ""),
-            conditioning=told_levels(self.spec, backbone, levels) if conditioning is None else conditioning,
+            conditioning=conditioning_levels(self.spec, backbone, levels) if conditioning is None else conditioning,
         )
 
     def statistics(self, key: str, sample: Sample, levels: Sequence[Level], **options) -> Moments:

@@ -3,7 +3,7 @@
 import torch
 
 
-def told(backbone, level) -> torch.Tensor:
+def network_time(backbone, level) -> torch.Tensor:
     """The time or timestep of two images at this level."""
     seen = []
     handle = backbone.module.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[1]))
