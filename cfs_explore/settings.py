@@ -116,10 +116,10 @@ def _fetch_list() -> tuple[str, ...] | None:
     if f"{_PREFIX}FETCH_FROM" not in os.environ:
         return None
     named = tuple(_text("FETCH_FROM").replace(",", " ").split())
-    for each in named:
-        if not _FETCHED.fullmatch(each):
+    for place in named:
+        if not _FETCHED.fullmatch(place):
             raise SettingsError(
-                f"{_PREFIX}FETCH_FROM names {each!r}: allowed are https://host or https://host/path, owner/name or "
+                f"{_PREFIX}FETCH_FROM names {place!r}: allowed are https://host or https://host/path, owner/name or "
                 "owner/* of the Hugging Face hub, and torchvision, separated by blanks or commas."
             )
     return named

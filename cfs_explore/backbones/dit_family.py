@@ -25,7 +25,7 @@ from cfs_explore.errors import BackboneError
 
 _HINT = "It is incomplete, or a fork's changed network."
 _STEPS = 1000
-_NOTE = f"Read as DiT's noise prediction on the linear schedule of {_STEPS} steps; weights do not show it (SiT's differ)."
+_NOTE = f"Read as DiT's noise prediction on the linear schedule of {_STEPS} steps; weights do not say (SiT's differ)."
 _THIRDS = ("encoder", "middle", "decoder")
 
 #: Size of the network -> width, blocks, attention heads (table 1 of the paper).

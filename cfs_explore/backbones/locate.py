@@ -97,7 +97,7 @@ def _fetch_for_owner(hub_id: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        names = [each.rfilename for each in HfApi().repo_info(hub_id).siblings or ()]
+        names = [file.rfilename for file in HfApi().repo_info(hub_id).siblings or ()]
     except (*HfHubHTTPError.__bases__, OSError):
         with contextlib.suppress(LocalEntryNotFoundError):
             return Path(snapshot_download(hub_id, local_files_only=True))

@@ -96,7 +96,7 @@ def _row(trained: Pool, own: Picked, copies: list[Pool], splits: Splits, level: 
     picked = [pick_best(*pool, splits) for pool in copies]
     var, control_var, difference_var = _variances(trained, own, copies, picked, splits)
     first = DeLong(np.array([own.auroc.mean()]), var)
-    aurocs = np.array([[each.auroc.mean()] for each in picked])
+    aurocs = np.array([[pick.auroc.mean()] for pick in picked])
     second = _fixed(copies, splits.groups) or DeLong(aurocs.mean(axis=0), control_var)
     spread = copies_spread(aurocs, difference_var)
     columns = {"trained": first.auroc, "auroc": second.auroc}
@@ -112,7 +112,7 @@ def _variances(trained: Pool, own: Picked, copies: list[Pool], picked: list[Pick
 
     def judge(place: tuple[int, int], half: Half) -> list[np.ndarray]:
         mine = Placed.of_picked(*trained, own.cell[place], half)
-        others = [Placed.of_picked(*pool, each.cell[place], half) for pool, each in zip(copies, picked, strict=True)]
+        others = [Placed.of_picked(*pool, pick.cell[place], half) for pool, pick in zip(copies, picked, strict=True)]
         theirs = Placed.mean(others)
         return [mine.judged.var, theirs.judged.var, mine.minus(theirs).judged.var]
 

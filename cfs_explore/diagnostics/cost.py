@@ -100,7 +100,7 @@ def detector_costs(
     times = [ms.get(tap.name, float("nan")) for tap in taps]
     parts = []
     for draws in sorted({1, id_scores.shape[1]}):
-        prices = pd.DataFrame([_priced(each, taps, times, draws) for each in candidates])
+        prices = pd.DataFrame([_priced(candidate, taps, times, draws) for candidate in candidates])
         rows = [_rows(scores[:, :draws], candidates) for scores in (id_scores, ood_scores)]
         parts.append(pd.concat([prices, _judged(*rows, seed, groups)], axis=1))
     return pd.concat(parts, ignore_index=True)
@@ -131,24 +131,24 @@ def _candidates(
             yield Candidate(f"CFS({count}x2) {preset} around {lams[main]:.3g}", "CFS(KxL)", cells)
 
 
-def _priced(each: Candidate, taps: Sequence[Tap], times: Sequence[float], draws: int) -> dict[str, str | float]:
-    levels, cost = sorted({cell.level for cell in each.cells}), cells_cost(each.cells, taps, draws)
+def _priced(candidate: Candidate, taps: Sequence[Tap], times: Sequence[float], draws: int) -> dict[str, str | float]:
+    levels, cost = sorted({cell.level for cell in candidate.cells}), cells_cost(candidate.cells, taps, draws)
     return {
-        "detector": each.detector,
-        "kind": each.kind,
+        "detector": candidate.detector,
+        "kind": candidate.kind,
         "levels": ",".join(map(str, levels)),
-        "taps": ",".join(map(str, sorted({cell.tap for cell in each.cells}))),
+        "taps": ",".join(map(str, sorted({cell.tap for cell in candidate.cells}))),
         "draws": draws,
         "forwards": cost.forwards,
         "effective": cost.effective,
-        "ms": measured_ms(each.cells, times, draws),
+        "ms": measured_ms(candidate.cells, times, draws),
     }
 
 
 def _rows(scores: np.ndarray, candidates: Sequence[Candidate]) -> np.ndarray:
     """Scores of every detector, (detectors, n)."""
     cells, taps = cell_rows(scores), scores.shape[3]
-    return np.stack([cells[[c.level * taps + c.tap for c in each.cells]].mean(axis=0) for each in candidates])
+    return np.stack([cells[[c.level * taps + c.tap for c in candidate.cells]].mean(axis=0) for candidate in candidates])
 
 
 def _judged(id_rows: np.ndarray, ood_rows: np.ndarray, seed: int, groups: Groups | None) -> pd.DataFrame:

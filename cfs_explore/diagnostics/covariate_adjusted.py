@@ -114,11 +114,11 @@ def _share_above(bins: list[_Bin], groups: Groups | None) -> tuple[float, float]
 
     ``groups`` lists the images bin by bin.
     """
-    pairs = sum(each.psi.size for each in bins)
-    value = sum(float(each.psi.sum(dtype=np.float64)) for each in bins) / pairs
+    pairs = sum(part.psi.size for part in bins)
+    value = sum(float(part.psi.sum(dtype=np.float64)) for part in bins) / pairs
     var, pulled = 0.0, []
     for axis in (0, 1):  # per ID image, then per OOD image: what it adds beyond the mean of its pairs
-        pulls = [(each.psi.mean(axis=axis, dtype=np.float64) - value) * each.psi.shape[axis] for each in bins]
+        pulls = [(part.psi.mean(axis=axis, dtype=np.float64) - value) * part.psi.shape[axis] for part in bins]
         pull = np.concatenate(pulls) / pairs
         var += (pull @ pull) * pull.size / (pull.size - 1) if pull.size > 1 else np.nan
         pulled.append(pull[None] * pull.size)

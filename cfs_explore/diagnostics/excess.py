@@ -180,6 +180,6 @@ def paired_interval(
 def _correlation(first: np.ndarray, second: np.ndarray, difference: np.ndarray) -> np.ndarray:
     """Of two estimates with these variances, from that of their difference; 0 where it is unknown."""
     product = np.sqrt(first * second)
-    known = (product > 0) & np.isfinite(difference)
-    shared = np.divide(first + second - difference, 2 * product, out=np.zeros_like(product), where=known)
+    valid = (product > 0) & np.isfinite(difference)
+    shared = np.divide(first + second - difference, 2 * product, out=np.zeros_like(product), where=valid)
     return np.clip(shared, -1, 1)

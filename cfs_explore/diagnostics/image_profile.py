@@ -139,14 +139,14 @@ def feature_profile(snapshot: np.ndarray, mean: np.ndarray, variance: np.ndarray
     Raises:
         ScoreError: shapes that do not match, an odd number of features, NaN or infinity, a variance of 0.
     """
-    values, mean, variance = (np.asarray(each, dtype=np.float64) for each in (snapshot, mean, variance))
+    values, mean, variance = (np.asarray(part, dtype=np.float64) for part in (snapshot, mean, variance))
     if values.ndim != 1 or values.size == 0 or values.size % 2 or not values.shape == mean.shape == variance.shape:
         raise ScoreError(
             f"snapshot, mean and variance must all have shape (2C,). Got {values.shape}, {mean.shape} and "
             f"{variance.shape} instead."
         )
-    for each, name in ((values, "snapshot"), (mean, "mean"), (variance, "variance")):
-        require_finite(each, name)
+    for part, name in ((values, "snapshot"), (mean, "mean"), (variance, "variance")):
+        require_finite(part, name)
     if not (variance > 0).all():
         raise ScoreError("variance must be positive: floor it as the diagonal head does.")
     z = (values - mean) / np.sqrt(variance)

@@ -157,9 +157,9 @@ def normal_variance(auroc: np.ndarray, n_id: int, n_ood: int) -> np.ndarray:
 
 def relative_size(var: np.ndarray, model: np.ndarray, informative: np.ndarray) -> np.ndarray:
     """Measured over the model's variance, drawn towards 1 where few images determine it."""
-    known = (model > 0) & np.isfinite(var)
-    ratio = np.divide(var, model, out=np.ones_like(model), where=known)
-    weight = np.where(known, informative, 0.0)
+    valid = (model > 0) & np.isfinite(var)
+    ratio = np.divide(var, model, out=np.ones_like(model), where=valid)
+    weight = np.where(valid, informative, 0.0)
     return (weight * ratio + _PRIOR_IMAGES) / (weight + _PRIOR_IMAGES)
 
 

@@ -179,8 +179,8 @@ def _rows(value: Separability, resampled: Separability, level: float) -> pd.Data
         columns |= _named(f"shift_{side}", getattr(value, f"shift_{side}"), limits[f"shift_{side}"])
     frame = pd.DataFrame(columns)
     for side in ("e", "d"):
-        known = frame["d2_avg"].notna() & frame[f"d2_{side}"].notna()
-        frame[f"avg_beats_{side}"] = (frame["d2_avg"] > frame[f"d2_{side}"]).astype("boolean").where(known)
+        both = frame["d2_avg"].notna() & frame[f"d2_{side}"].notna()
+        frame[f"avg_beats_{side}"] = (frame["d2_avg"] > frame[f"d2_{side}"]).astype("boolean").where(both)
     return frame
 
 

@@ -52,9 +52,9 @@ def local_law(
     require_level(level)
     between, within = _checked(between, within, levels, taps, draws)
     n = len(within)
-    log_b2 = 2 * np.log([each.b for each in levels])
-    ratio = np.array([each.b / each.a for each in levels])
-    small = max(sum(each.lam >= SMALL_NOISE_LAM - 0.25 for each in levels), min(FEWEST, len(levels)))
+    log_b2 = 2 * np.log([level.b for level in levels])
+    ratio = np.array([level.b / level.a for level in levels])
+    small = max(sum(level.lam >= SMALL_NOISE_LAM - 0.25 for level in levels), min(FEWEST, len(levels)))
 
     weights = set_weights(groups, n, resamples, np.random.default_rng(seed))
     sample = np.vstack([np.ones((1, n)), weights])  # first the images as they are
@@ -160,7 +160,7 @@ def _limits(name: str, values: np.ndarray, count: int, level: float) -> dict[str
     """Column ``name`` from the first row of (1 + resample, ...) and its percentile limits from the others."""
     tail, estimate = (1 - level) / 2, values[0]
     # One image (or group) resampled is the same one: nothing is learnt.
-    known = np.isfinite(values).all(axis=0) & (count > 1)
-    lo, hi = np.quantile(np.where(known, values[1:], 0.0), [tail, 1 - tail], axis=0)
-    lo, hi = np.where(known, np.minimum(lo, estimate), np.nan), np.where(known, np.maximum(hi, estimate), np.nan)
+    valid = np.isfinite(values).all(axis=0) & (count > 1)
+    lo, hi = np.quantile(np.where(valid, values[1:], 0.0), [tail, 1 - tail], axis=0)
+    lo, hi = np.where(valid, np.minimum(lo, estimate), np.nan), np.where(valid, np.maximum(hi, estimate), np.nan)
     return {name: estimate, f"{name}_lo": lo, f"{name}_hi": hi}

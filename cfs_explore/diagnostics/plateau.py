@@ -133,7 +133,7 @@ def honest_range(
     best, mirrored = pick_best(id_rows, ood_rows, splits), pick_best(-id_rows, -ood_rows, splits)
 
     def judge(place: tuple[int, int], half: Half) -> list[np.ndarray]:
-        sides = [Placed.of_picked(id_rows, ood_rows, each.cell[place], half) for each in (best, mirrored)]
+        sides = [Placed.of_picked(id_rows, ood_rows, picks.cell[place], half) for picks in (best, mirrored)]
         return [side.judged.var for side in (*sides, sides[0].minus(sides[1]))]
 
     variances = judging_variances(splits, judge)  # of the best, of the worst, of their difference
@@ -141,7 +141,7 @@ def honest_range(
     judged = (DeLong(np.array([value]), var) for value, var in zip((first, second), variances[:2], strict=True))
     counts = independent(groups, id_rows.shape[1], ood_rows.shape[1])
     (lo,), (hi,), _ = paired_interval(*judged, variances[2], *counts, level)
-    often = (int(np.bincount(each.cell.ravel()).argmax()) for each in (best, mirrored))
+    often = (int(np.bincount(picks.cell.ravel()).argmax()) for picks in (best, mirrored))
     return Range(float(first - second), float(lo), float(hi), *often, float(first), float(second))
 
 

@@ -143,12 +143,12 @@ def rank_estimate(
         the correlation is perfect.
     """
     require_level(level)
-    known = np.isfinite(predicted) & np.isfinite(measured)
+    valid = np.isfinite(predicted) & np.isfinite(measured)
     unknown = Estimate(*[float("nan")] * 3)
-    if known.sum() < _FEWEST:
+    if valid.sum() < _FEWEST:
         return unknown
-    value = float(rank_correlation(predicted[None, known], measured[None, known])[0])
-    again = rank_correlation(resampled_predicted[:, known], resampled_measured[:, known])
+    value = float(rank_correlation(predicted[None, valid], measured[None, valid])[0])
+    again = rank_correlation(resampled_predicted[:, valid], resampled_measured[:, valid])
     again = np.clip(again[np.isfinite(again)], -1 + 1e-9, 1 - 1e-9)
     if not abs(value) < 1 - 1e-9 or len(again) < 2:
         return unknown._replace(value=value)

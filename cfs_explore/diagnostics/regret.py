@@ -75,10 +75,12 @@ def regret_table(
         for policy, cells in choices.items():
             row = {"ood": ood, "policy": policy, **top, "n_id": id_rows.shape[1], "n_ood": own.shape[1]}
             row |= _judge(id_rows, own, ranked, best, cells[s], here)
-            known = not isinstance(cells[s], str)
-            if known and cells[s] != ANY_CELL:
+            has_cell = not isinstance(cells[s], str)
+            if has_cell and cells[s] != ANY_CELL:
                 row |= places[cells[s]]
-            chosen[policy].append((_placements_of(ranked, cells[s]), _placements_of(ranked, best)) if known else None)
+            chosen[policy].append(
+                (_placements_of(ranked, cells[s]), _placements_of(ranked, best)) if has_cell else None
+            )
             rows.append(row)
     means = [
         _mean_row(policy, chosen[policy], [r for r in rows if r["policy"] == policy], groups) for policy in choices

@@ -90,7 +90,7 @@ def sensitivity(
 
 def _best(own: Placed, other: Placed, taps: int, depths: Sequence[float]) -> dict[str, float | int]:
     """Where the best cell is, where it was, and what the move costs in the baseline's map."""
-    found, before = (int(each.judged.auroc.argmax()) for each in (own, other))
+    found, before = (int(cells.judged.auroc.argmax()) for cells in (own, other))
     (level, tap), (level_before, tap_before) = divmod(found, taps), divmod(before, taps)
     there, here = (other.at([cell]) for cell in (before, found))
     lo, hi, _ = paired_interval(there.judged, here.judged, there.minus(here).judged.var, *other.independent)

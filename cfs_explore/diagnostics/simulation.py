@@ -159,10 +159,10 @@ def tap_curve(tap: SimulatedTap, setting: str, values: Sequence[float], n: int, 
     taps = [replace(tap, **{setting: value}) for value in values]
     if not taps:
         raise ScoreError("A curve needs at least one value.")
-    noise = _noise(max(each.channels for each in taps), n, seed)
-    rows = pd.DataFrame([tap_moments(each)._asdict() for each in taps])
-    scores = [_sample(each, *noise).scores for each in taps]
-    id_scores, ood_scores = (np.stack(each) for each in zip(*scores, strict=True))
+    noise = _noise(max(tap.channels for tap in taps), n, seed)
+    rows = pd.DataFrame([tap_moments(tap)._asdict() for tap in taps])
+    scores = [_sample(tap, *noise).scores for tap in taps]
+    id_scores, ood_scores = (np.stack(part) for part in zip(*scores, strict=True))
     value, var = delong(id_scores, ood_scores)
     lo, hi = auroc_interval(value, var, n, n)
     moments = (rows["delta"], rows["var_id"], rows["var_ood"])

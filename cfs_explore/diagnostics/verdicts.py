@@ -58,7 +58,7 @@ def verdicts(
         arms: both AUROCs, where it is their difference.
     """
     value, lo, hi = (np.asarray(part, dtype=np.float64) for part in (value, lo, hi))
-    p = np.array([p_value(*each, limit) for each in zip(value, lo, hi, strict=True)]).reshape(value.shape)
+    p = np.array([p_value(*interval, limit) for interval in zip(value, lo, hi, strict=True)]).reshape(value.shape)
     if arms is not None:
         p = np.where(np.minimum(*map(np.asarray, arms)) > SATURATED, np.nan, p)
     firm = np.isfinite(p) & ((lo > limit) | (hi < limit))
@@ -67,9 +67,9 @@ def verdicts(
 
 def survivors(p: np.ndarray) -> np.ndarray:
     """Which stand at the false-discovery rate, by Benjamini and Hochberg; a NaN is no comparison, and stands not."""
-    stands, known = np.zeros(p.shape, dtype=bool), np.isfinite(p)
-    if known.any():
-        stands[known] = adjusted_p_values(p[known]) <= FALSE_DISCOVERIES
+    stands, valid = np.zeros(p.shape, dtype=bool), np.isfinite(p)
+    if valid.any():
+        stands[valid] = adjusted_p_values(p[valid]) <= FALSE_DISCOVERIES
     return stands
 
 

@@ -56,25 +56,29 @@ def absent_sets(run: Run) -> list[Absent]:
 def needed(names: Sequence[str], absent: Sequence[Absent]) -> list[Absent]:
     """Those of the absent sets whose images these stages read."""
     stages = [DIAGNOSTICS[name] for name in names]
-    return [each for each in absent if any(each.role in s.reads or (s.shows and each.shown) for s in stages)]
+    return [
+        image_set
+        for image_set in absent
+        if any(image_set.role in s.reads or (s.shows and image_set.shown) for s in stages)
+    ]
 
 
 def computable(names: Sequence[str], absent: Sequence[Absent]) -> list[str]:
     """Those of these stages whose images are here, or are fetched by this process."""
-    return [name for name in names if all(each.fetched for each in needed([name], absent))]
+    return [name for name in names if all(image_set.fetched for image_set in needed([name], absent))]
 
 
 def explain(run: Run, absent: Sequence[Absent]) -> str:
     """Which sets are not here and how to get them, in sentences; "" where there is none."""
-    public = [each for each in absent if each.origin]
+    public = [image_set for image_set in absent if image_set.origin]
     sentences = []
     if public:
         origins: dict[str, list[str]] = {}
-        for each in public:
-            origins.setdefault(each.origin, []).append(each.name)
+        for image_set in public:
+            origins.setdefault(image_set.origin, []).append(image_set.name)
         places = "; ".join(f"{listed(names)} from {origin}" for origin, names in origins.items())
         sentences.append(f"Not on this machine: the images of {places}. {_way(run, public)}")
-    lost = [each.name for each in absent if not each.origin]
+    lost = [image_set.name for image_set in absent if not image_set.origin]
     if lost:
         sentences.append(
             f"The images of {listed(lost)} are not on this machine any more. Put the files back at the place that the "
@@ -86,7 +90,7 @@ def explain(run: Run, absent: Sequence[Absent]) -> str:
 def _way(run: Run, public: Sequence[Absent]) -> str:
     """How public sets come to be here."""
     command = f"`{fetch_command(run)}`"
-    if all(each.fetched for each in public):
+    if all(image_set.fetched for image_set in public):
         return f"They are fetched first, which needs the network; {command} fetches them, too."
     return (
         "This server does not fetch them for its visitors. Its administrator gets them by "

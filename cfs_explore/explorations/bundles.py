@@ -96,7 +96,8 @@ def _finish(run: Path, trusted: bool) -> None:
         "name": manifest.name == spec.name,
         "draws": manifest.draws == spec.draws,
         "backbone.path": manifest.backbone.path == spec.backbone.path,
-        "sets": [entry.name for entry in manifest.sets if entry.role == "ood"] == [each.name for each in spec.ood],
+        "sets": [entry.name for entry in manifest.sets if entry.role == "ood"]
+        == [image_set.name for image_set in spec.ood],
         "spec.levels": all(map(math.isfinite, numbers)) and not (ranged and spec.levels.grid > _MOST_LEVELS),
         "spec.keep_level": math.isfinite(spec.keep_level),
         "spec.conditioning_offset": math.isfinite(spec.conditioning_offset),

@@ -111,8 +111,8 @@ def fetch_command(run: Run) -> str:
     """The command line that gets the public sets of a run; "" for a map so far, which is gone in a moment."""
     if is_growing(run.path):
         return ""
-    known = run.path.resolve().parent in (runs_root().resolve(), BUNDLES.resolve())
-    return f"{program()} fetch {run.path.name if known else run.path}"
+    by_name = run.path.resolve().parent in (runs_root().resolve(), BUNDLES.resolve())
+    return f"{program()} fetch {run.path.name if by_name else run.path}"
 
 
 def fetch(run: Run, report: Callable[[str], None]) -> None:
@@ -144,7 +144,7 @@ def source_of(run: Run, entry: SetEntry) -> str | dict[str, Any] | None:
     """Where a set came from, with absolute paths; None where neither the run nor the one that it took it from says."""
     spec = RunSpec(**run.manifest.spec)
     if entry.role == "ood":
-        chosen = next((each for each in spec.ood if each.name == entry.name), None)
+        chosen = next((image_set for image_set in spec.ood if image_set.name == entry.name), None)
         return None if chosen is None else absolute_source(chosen.source, run.path)
     if spec.id.run is not None:
         try:

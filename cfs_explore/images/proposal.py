@@ -51,7 +51,7 @@ def pictures_of(surveys: Sequence[Survey]) -> Pictures | None:
         return None
     grey = sum(int((rows["colour"] == GREY).sum()) for rows in seen)
     sizes = [size for rows in seen for size in zip(rows["width"], rows["height"], strict=True)]
-    width, height = (sorted(each)[(len(sizes) - 1) // 2] for each in zip(*sizes, strict=True))
+    width, height = (sorted(values)[(len(sizes) - 1) // 2] for values in zip(*sizes, strict=True))
     share = grey / len(sizes)
     colour = GREY if share > 0.5 else COLOUR
     return Pictures(colour, int(width), int(height), alike=len(set(sizes)) == 1, mixed=min(share, 1 - share) > _FEW)
@@ -83,17 +83,17 @@ def reason(inputs: Mapping[str, Shape], proposed: str, pictures: Pictures | None
     if pictures is None:
         return of_opened if proposed == opened else ""
     shape = inputs[proposed]
-    others = [each for name, each in inputs.items() if name != proposed]
+    others = [other for name, other in inputs.items() if name != proposed]
     if _colour(shape) != pictures.colour:
         return f"none here takes pictures {_in(pictures.colour)}, and it is nearest in size"
-    rivals = [each for each in others if _colour(each) == _colour(shape)]
+    rivals = [other for other in others if _colour(other) == _colour(shape)]
     fits = []
     if len(rivals) < len(others):
         fits.append(f"{_in(pictures.colour)} like {'most of ' * pictures.mixed}your pictures")
-    if any(_side(each) != _side(shape) for each in rivals):
+    if any(_side(rival) != _side(shape) for rival in rivals):
         fits.append(f"nearest to {'them' if fits else 'your pictures'} in size")
     reasons = [f"its input is {' and '.join(fits)}"] if fits else []
-    if proposed == opened and any(_side(each) == _side(shape) for each in rivals):
+    if proposed == opened and any(_side(rival) == _side(shape) for rival in rivals):
         reasons.append(of_opened)
     return ", and ".join(reasons)
 

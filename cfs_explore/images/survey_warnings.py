@@ -51,8 +51,8 @@ def lost_warning(found: Survey) -> str:
         return ""
     shown = ", ".join(lost[:_LISTED]) + ", ..." * (len(lost) > _LISTED)
     total = counted(len(lost) + len(found), "picture")
-    which = f"{len(lost):,} of {total}{' that were looked at' * found.is_sample}"
-    return f"{which} cannot be read and {'is' if len(lost) == 1 else 'are'} left out: {shown}."
+    subject = f"{len(lost):,} of {total}{' that were looked at' * found.is_sample}"
+    return f"{subject} cannot be read and {'is' if len(lost) == 1 else 'are'} left out: {shown}."
 
 
 def few_warning(count: int) -> str:
@@ -75,9 +75,9 @@ def alike_warning(found: Survey) -> str:
     flat = int((found.images["contrast"] < _FLAT).sum())
     if 2 * flat > n:
         every = f"Every picture{' that was looked at' * found.is_sample} is"
-        which = every if flat == n else f"{flat:,} of {n:,} pictures{seen} are"
+        subject = every if flat == n else f"{flat:,} of {n:,} pictures{seen} are"
         return (
-            f"{which} of one flat colour: there is nothing in them to tell from others. Look at the files: a range of "
+            f"{subject} of one flat colour: nothing sets them apart. Look at the files: a range of "
             "values or a transparency that was misread does that."
         )
     return ""

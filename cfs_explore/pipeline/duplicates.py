@@ -20,9 +20,9 @@ def duplicate_warnings(sets: Sequence[PlannedSet]) -> list[str]:
     """
     train, test, *ood = (planned.measured_rows(["content_id", "name"]) for planned in sets)
     warnings = [_leak_warning(sets[1].images.name, shared_images(train, test), len(test))]
-    known = pd.concat([train, test], ignore_index=True)
+    id_rows = pd.concat([train, test], ignore_index=True)
     for planned, rows in zip(sets[2:], ood, strict=True):
-        warnings.append(overlap_warning(planned.images.name, shared_images(known, rows), len(rows)))
+        warnings.append(overlap_warning(planned.images.name, shared_images(id_rows, rows), len(rows)))
     return list(filter(None, warnings))
 
 

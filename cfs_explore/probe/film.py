@@ -73,7 +73,7 @@ class Film:
             be some; seconds: that a frame took; images: original pictures, each shape (C, H, W) and pixels (uint8).
         """
         levels = self._probe.levels
-        self._make([*(each for each, level in levels.items() if level is not None), lam], progress)
+        self._make([*(at for at, level in levels.items() if level is not None), lam], progress)
         seconds = statistics.median(self._seconds)
         if seconds * len(levels) <= self._budget:
             self._make(levels, progress)
@@ -81,10 +81,10 @@ class Film:
         originals = [_shrunk(image.pixels, _IMAGE_SIDE) for image in self._images]
         return {
             "lams": lams,
-            "frames": [self._frames[each] for each in lams],
+            "frames": [self._frames[at] for at in lams],
             "total": len(levels),
             "seconds": seconds,
-            "images": [{"shape": list(each.shape), "pixels": _text(each)} for each in originals],
+            "images": [{"shape": list(image.shape), "pixels": _text(image)} for image in originals],
         }
 
     def _make(self, lams: Iterable[float], progress: Callable[[int, int], None]) -> None:

@@ -100,7 +100,7 @@ def check_address(url: str) -> None:
         return
     there = f"https://{host}{f':{port}' if port not in (None, 443) else ''}{parts.path or '/'}"
     plain = user is None and not re.search(r"%|\\|/\.{1,2}(/|$)", parts.path)
-    if not (plain and any(there == each or there.startswith(f"{each.rstrip('/')}/") for each in _named())):
+    if not (plain and any(there == place or there.startswith(f"{place.rstrip('/')}/") for place in _named())):
         raise FetchError(f"{url} is not among the addresses that this server fetches from for its visitors. {_ASK}")
 
 
@@ -173,11 +173,11 @@ def plain_reason(error: BaseException) -> str:
         chain.append(cause)
         inner = getattr(cause, "reason", None)
         cause = inner if isinstance(inner, BaseException) else cause.__cause__ or cause.__context__
-    for each in chain:
-        code = getattr(each, "code", None) or getattr(getattr(each, "response", None), "status_code", None)
+    for cause in chain:
+        code = getattr(cause, "code", None) or getattr(getattr(cause, "response", None), "status_code", None)
         if isinstance(code, int):
             return f"the server answered {code} {http.client.responses.get(code, '')}".rstrip()
-    messages = " ".join(f"{type(each).__name__} {each}" for each in chain)
+    messages = " ".join(f"{type(cause).__name__} {cause}" for cause in chain)
     for pattern, reason in _REASONS.items():
         if re.search(pattern, messages):
             return reason

@@ -34,10 +34,10 @@ def check_arrays(run: Path, manifest: Manifest) -> None:
     promised = sum(array.nbytes for array in arrays)
     if promised > min(_FREE_BYTES + _MAX_RATIO * stored, MAX_ARRAY_BYTES):
         raise RunError(f"manifest.json promises arrays of {promised:,} bytes, but the files hold {stored:,}.")
-    known = {array.name for array in arrays}
+    names = {array.name for array in arrays}
     for path in run.glob("*.zarr/**/zarr.json"):
         name = path.parent.relative_to(run).as_posix()
-        if name not in known and name not in ("moments.zarr", "snapshots.zarr"):
+        if name not in names and name not in ("moments.zarr", "snapshots.zarr"):
             raise RunError(f"{name}/zarr.json belongs to no array of this run.")
     for array in arrays:
         _check_files(run / array.name, array)

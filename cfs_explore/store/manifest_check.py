@@ -120,7 +120,7 @@ def _check_sets(manifest: Manifest, _levels: Sequence[Level], _taps: Sequence[Ta
 def _check_choices(manifest: Manifest, levels: Sequence[Level], taps: Sequence[Tap]) -> Findings:
     names = {tap.name for tap in taps}
     kept, level = manifest.kept.get("taps"), manifest.kept.get("level")
-    known = isinstance(kept, list) and all(isinstance(tap, str) for tap in kept) and set(kept) <= names
+    valid = isinstance(kept, list) and all(isinstance(tap, str) for tap in kept) and set(kept) <= names
     whole = isinstance(level, int) and not isinstance(level, bool) and 0 <= level < len(levels)
     pairs = [tuple(found) for found in manifest.presets.values()]
     seconds = [entry.seconds for entry in manifest.stages.values()]
@@ -128,7 +128,7 @@ def _check_choices(manifest: Manifest, levels: Sequence[Level], taps: Sequence[T
         ("kept", {"level", "taps"} <= set(manifest.kept) <= {"level", "taps", "without"}, "level, taps and without"),
         ("kept.without", manifest.kept.get("without", []) in ([], ["id_train"]), "id_train"),
         ("kept.level", whole, f"0 to {len(levels) - 1}"),
-        ("kept.taps", known and len(set(kept)) == len(kept), "taps of the run, each once"),
+        ("kept.taps", valid and len(set(kept)) == len(kept), "taps of the run, each once"),
         ("presets", set(manifest.presets) <= {"sparse_ed", "sparse_ed_id"}, "sparse_ed and sparse_ed_id"),
         ("presets", all(len(pair) == 2 and set(pair) <= names for pair in pairs), "an encoder and a decoder tap each"),
         ("stages", set(manifest.stages) <= set(DIAGNOSTICS), ", ".join(DIAGNOSTICS)),

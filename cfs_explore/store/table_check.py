@@ -59,8 +59,8 @@ def _is_whole(stored: pa.DataType, values: pd.Series) -> bool:
     """Whether numbers are whole, as those are that were stacked with an empty table and stored as floats."""
     if table_kind(stored) != "f":
         return False
-    known = values.dropna().to_numpy()
-    return bool(np.isfinite(known).all() and (known == np.rint(known)).all())
+    numbers = values.dropna().to_numpy()
+    return bool(np.isfinite(numbers).all() and (numbers == np.rint(numbers)).all())
 
 
 def table_kind(kind: pa.DataType) -> str:

@@ -21,8 +21,8 @@ from cfs_explore.studies.stability import STABILITY
 
 #: By name, in the order in which they run: those without forwards first.
 DIAGNOSTICS: dict[str, Diagnostic] = {
-    each.name: each
-    for each in (
+    diagnostic.name: diagnostic
+    for diagnostic in (
         COMPLEMENTARITY,
         SEPARATION,
         STABILITY,
@@ -36,14 +36,15 @@ DIAGNOSTICS: dict[str, Diagnostic] = {
 }
 #: By name, every table of a run but images.parquet.
 TABLES: dict[str, Table] = {
-    table.name: table for table in (*MAP_TABLES, *(table for each in DIAGNOSTICS.values() for table in each.tables))
+    table.name: table
+    for table in (*MAP_TABLES, *(table for diagnostic in DIAGNOSTICS.values() for table in diagnostic.tables))
 }
 #: Those that every run has.
 BASE_TABLES = tuple(table.name for table in MAP_TABLES)
-_WRITES = {table: each for each in DIAGNOSTICS.values() for table in each.table_names}
+_WRITES = {table: diagnostic for diagnostic in DIAGNOSTICS.values() for table in diagnostic.table_names}
 
 #: Those that need no forwards: they take seconds, and follow the map unless a spec asks for something else.
-STANDARD = tuple(name for name, each in DIAGNOSTICS.items() if each.forwards is no_forwards)
+STANDARD = tuple(name for name, diagnostic in DIAGNOSTICS.items() if diagnostic.forwards is no_forwards)
 #: A word for a set of diagnostics, as a spec says it -> their names, in their order.
 WORDS: dict[str, tuple[str, ...]] = {"map": (), "standard": STANDARD, "all": tuple(DIAGNOSTICS)}
 

@@ -144,10 +144,10 @@ def _as_published(module: torch.nn.Module) -> None:
 
 def _built(kind: Callable[..., Any], field: str, arguments: dict[str, Any]) -> Any:
     """An object of these arguments, which a person wrote."""
-    known = set(inspect.signature(kind).parameters)
-    if unknown := sorted(set(arguments) - known):
+    allowed = set(inspect.signature(kind).parameters)
+    if unknown := sorted(set(arguments) - allowed):
         raise SpecError(
-            f"{field}: {', '.join(unknown)} is no argument of {kind.__name__}. There are: {', '.join(known)}."
+            f"{field}: {', '.join(unknown)} is no argument of {kind.__name__}. There are: {', '.join(allowed)}."
         )
     try:
         return kind(**arguments)

@@ -85,6 +85,6 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture | None:
         kind = Architecture(**own)
     except pydantic.ValidationError:
         return None
-    known = set(kind.down_block_types) <= set(DOWN) and set(kind.up_block_types) <= set(UP)
+    supported = set(kind.down_block_types) <= set(DOWN) and set(kind.up_block_types) <= set(UP)
     levels = {len(kind.down_block_types), len(kind.up_block_types), len(kind.block_out_channels)}
-    return kind if known and len(levels) == 1 and isinstance(kind.norm_num_groups, int) else None
+    return kind if supported and len(levels) == 1 and isinstance(kind.norm_num_groups, int) else None

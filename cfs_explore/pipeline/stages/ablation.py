@@ -70,8 +70,8 @@ def _shifted(study: Study, shift: float, chosen: list[int]) -> tuple[list[Level]
     run, draws = study.run, study.run.draws
     sets = [("id_test", None), *(("ood", name) for name in run.ood_names)]
     if shift not in ablation_shifts(run.counts.train):
-        rows = {which: evenly_spaced(run.entry(*which).count, ABLATION_IMAGES) for which in sets}
-        stored = {which: run.scores(*which)[rows[which]][:, :, chosen] for which in sets}
+        rows = {key: evenly_spaced(run.entry(*key).count, ABLATION_IMAGES) for key in sets}
+        stored = {key: run.scores(*key)[rows[key]][:, :, chosen] for key in sets}
         return [run.levels[k] for k in chosen], stored, run.counts.train
     levels = [study.backbone.match(run.levels[k].lam + shift) for k in chosen]
     folder, train = f"ablation/{shift:+g}", study.sample("id_train", limit=ABLATION_TRAIN)

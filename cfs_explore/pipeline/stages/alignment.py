@@ -140,7 +140,7 @@ def _row(
 ) -> dict[str, float | str]:
     """One row of ``sensitivity``."""
     run = study.run
-    maps = [(scores[each.name]["id_test"], scores[each.name][ood]) for each in (variant, baseline)]
+    maps = [(scores[side.name]["id_test"], scores[side.name][ood]) for side in (variant, baseline)]
     names = [tap.name for tap in run.taps]
     row = sensitivity(
         *maps,

@@ -67,7 +67,7 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
         trained = {draws: (trained_test[draws], rows) for draws, rows in _trained(study, ood).items()}
         sets, groups = (statistics["id_train"], statistics[_TEST], statistics[ood]), _groups(study, ood)
         parts = {
-            "controls": pd.concat([_map_table(study, each, ood) for each in maps]),
+            "controls": pd.concat([_map_table(study, control_map, ood) for control_map in maps]),
             "excess": _excess_table(study, maps, ood, trained),
             "best_excess": _best_table(study, maps, ood, trained, statistic_scores(*sets)),
             "image_statistics": statistic_table(*sets, groups),
@@ -81,8 +81,8 @@ def _sample(study: Study, name: str) -> Sample:
     """The images of "id_train", "id_test" or an OOD set that the controls use."""
     if name == "id_train":
         return study.sample(name, limit=declared.CONTROL_TRAIN)
-    which = (name, None) if name == _TEST else ("ood", name)
-    return study.sample(*which, limit=declared.CONTROL_IMAGES)
+    key = (name, None) if name == _TEST else ("ood", name)
+    return study.sample(*key, limit=declared.CONTROL_IMAGES)
 
 
 def _groups(study: Study, ood: str) -> Groups | None:
@@ -162,8 +162,8 @@ def _map_table(study: Study, control_map: ControlMap, ood: str) -> pd.DataFrame:
 def _by_control(maps: list[ControlMap], ood: str) -> dict[str, list[Rows]]:
     """Control -> the scores of its copies."""
     grouped: dict[str, list[Rows]] = {}
-    for each in maps:
-        grouped.setdefault(each.control, []).append(each.rows(ood))
+    for control_map in maps:
+        grouped.setdefault(control_map.control, []).append(control_map.rows(ood))
     return grouped
 
 

@@ -35,22 +35,22 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
 def separation(run: Run) -> pd.DataFrame:
     """``separation_table`` of every OOD set, computed level by level, so that memory holds one level's scores."""
     pairs = _pair_squares(run)
-    moments = {which: run.moments(*which) for which in [("id_train",), ("id_test",), *_ood_sets(run)]}
-    groups = {which: Groups.of(*run.group_names(which[1])) for which in _ood_sets(run)}
+    moments = {key: run.moments(*key) for key in [("id_train",), ("id_test",), *_ood_sets(run)]}
+    groups = {key: Groups.of(*run.group_names(key[1])) for key in _ood_sets(run)}
     parts = []
     for k, level in enumerate(run.levels):
-        at = {which: values.at(k) for which, values in moments.items()}
+        at = {key: values.at(k) for key, values in moments.items()}
         id_scores = run.scores("id_test", level=k)
-        for which in _ood_sets(run):
+        for key in _ood_sets(run):
             table = separation_table(
-                (at["id_train",], at["id_test",], at[which]),
-                (id_scores, run.scores(*which, level=k)),
+                (at["id_train",], at["id_test",], at[key]),
+                (id_scores, run.scores(*key, level=k)),
                 [level],
                 run.taps,
                 None if pairs is None else (pairs[0][k : k + 1], pairs[1]),
-                groups[which],
+                groups[key],
             )
-            parts.append(table.assign(level=k, ood=which[1]))
+            parts.append(table.assign(level=k, ood=key[1]))
     table = pd.concat(parts, ignore_index=True)
     order = table["ood"].map({name: i for i, name in enumerate(run.ood_names)})
     return table.iloc[np.lexsort([table["tap_index"], table["level"], order])].reset_index(drop=True)
@@ -78,16 +78,16 @@ def cell_heads(run: Run) -> pd.DataFrame:
     """
     k, parts = run.manifest.kept["level"], []
     for tap in run.manifest.kept["taps"]:
-        sets = {which: run.snapshots(tap, *which) for which in [("id_test",), *_ood_sets(run)]}
+        sets = {key: run.snapshots(tap, *key) for key in [("id_test",), *_ood_sets(run)]}
         try:
             scores, notes = _fit_and_score(run.snapshots(tap, "id_train"), sets)
         except RunError as why:
             scores, notes = {}, dict.fromkeys(heads.REGISTRY, str(why))
-        for which in _ood_sets(run):
-            groups = Groups.of(*run.group_names(which[1]))
-            rows = [_head_row(scores, name, which, groups) | {"note": notes[name]} for name in heads.REGISTRY]
-            sizes = {"n_id": len(sets["id_test",]), "n_ood": len(sets[which])}
-            parts.append(pd.DataFrame(rows).assign(ood=which[1], tap=tap, level=k, lam=run.levels[k].lam, **sizes))
+        for key in _ood_sets(run):
+            groups = Groups.of(*run.group_names(key[1]))
+            rows = [_head_row(scores, name, key, groups) | {"note": notes[name]} for name in heads.REGISTRY]
+            sizes = {"n_id": len(sets["id_test",]), "n_ood": len(sets[key])}
+            parts.append(pd.DataFrame(rows).assign(ood=key[1], tap=tap, level=k, lam=run.levels[k].lam, **sizes))
     return _stacked(parts, CELL_HEADS)
 
 
@@ -97,22 +97,22 @@ def _fit_and_score(train: np.ndarray, sets: dict) -> tuple[dict[str, dict], dict
     for name, head_class in heads.REGISTRY.items():
         try:
             head = head_class().fit(train)
-            scores[name] = {which: head_scores(head, features) for which, features in sets.items()}
+            scores[name] = {key: head_scores(head, features) for key, features in sets.items()}
         except CFSError as error:  # too few ID-train images or features for this head
             notes[name] = str(error)
     return scores, notes
 
 
-def _head_row(scores: dict[str, dict], name: str, which: tuple[str, str], groups: Groups | None) -> dict:
+def _head_row(scores: dict[str, dict], name: str, key: tuple[str, str], groups: Groups | None) -> dict:
     """AUROC of one head and its difference from the diagonal head; NaN where there is none."""
     row = {"head": name, **dict.fromkeys(_HEAD_NUMBERS, np.nan)}
     if name not in scores:
         return row
-    own = scores[name]["id_test",], scores[name][which]
+    own = scores[name]["id_test",], scores[name][key]
     row |= dict(zip(("auroc", "lo", "hi"), auroc(*own, groups=groups), strict=True))
     if name != "diag" and "diag" in scores:
         try:
-            paired = paired_auroc_difference(*own, scores["diag"]["id_test",], scores["diag"][which], groups=groups)
+            paired = paired_auroc_difference(*own, scores["diag"]["id_test",], scores["diag"][key], groups=groups)
         except ScoreError:  # a single image has no variance
             return row
         row |= {"difference": paired.value, "difference_lo": paired.lo, "difference_hi": paired.hi}
