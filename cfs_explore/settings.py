@@ -70,7 +70,9 @@ def read_settings() -> Settings:
     roots = [Path(part).expanduser() for part in _text("ROOTS").split(os.pathsep) if part]
     for root in roots:
         if not root.is_dir():
-            raise SettingsError(f"{_PREFIX}ROOTS names {root}, which is no folder. Separate folders by {os.pathsep!r}.")
+            raise SettingsError(
+                f"{_PREFIX}ROOTS names {root}, which is not a folder. Separate folders by {os.pathsep!r}."
+            )
     cache = _number("CACHE_GB", 10**9)
     return Settings(
         public=_flag("PUBLIC"),

@@ -50,7 +50,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
     Raises:
         BackboneError: for a file that is cut short or holds something else, and for one that asks for anything that
-            is no part of such a snapshot.
+            is not part of such a snapshot.
     """
     if other := what_else_it_is(path):
         raise BackboneError(other)
@@ -132,7 +132,7 @@ def _tensors(network: Record, path: Path) -> Iterator[tuple[str, torch.Tensor]]:
         prefix, module, depth = waiting.pop()
         state = module.state if isinstance(module, Record) else None
         if not isinstance(state, dict):
-            raise BackboneError(f"{path} is damaged: its network's part {prefix[:100] or 'ema'!r} is no module.")
+            raise BackboneError(f"{path} is damaged: its network's part {prefix[:100] or 'ema'!r} is not a module.")
         own = [_part(state, group, dict, path) for group in ("_parameters", "_buffers")]
         children, hidden = _part(state, "_modules", dict, path), _part(state, "_non_persistent_buffers_set", set, path)
         seen += 1 + len(children) + sum(map(len, own))

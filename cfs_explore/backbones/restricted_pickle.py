@@ -119,7 +119,7 @@ class _Machine:
 
     def _top(self, wanted: type | tuple[type, ...]) -> Any:
         if not self.stack or not isinstance(self.stack[-1], wanted):
-            refuse("adds to something that is no plain container")
+            refuse("adds to something that is not a plain container")
         return self.stack[-1]
 
     def _since_mark(self) -> list[Any]:
@@ -204,20 +204,20 @@ class _Machine:
     def op_stack_global(self, _: None) -> None:
         name, module = self._pop(), self._pop()
         if not isinstance(name, str) or not isinstance(module, str):
-            damaged("is damaged: a name in it is no text")
+            damaged("is damaged: a name in it is not text")
         self._push_name(module, name)
 
     def _push_name(self, module: str, name: str) -> None:
         full = f"{module}.{name}"
         if full not in self.tables.calls and not self.tables.classes.fullmatch(full):
-            refuse(f"names {full[:100]!r}, which is no part of such a snapshot")
+            refuse(f"names {full[:100]!r}, which is not part of such a snapshot")
         self.stack.append(Name(full))
 
     def op_reduce(self, _: None) -> None:
         arguments, function = self._pop(), self._pop()
         call = self.tables.calls.get(function.full) if isinstance(function, Name) else None
         if call is None or not isinstance(arguments, tuple):
-            refuse("calls something that is no function of such a snapshot")
+            refuse("calls something that is not a function of such a snapshot")
         try:
             self.stack.append(call(*arguments))
         except (TypeError, ValueError, OverflowError) as error:
@@ -226,7 +226,7 @@ class _Machine:
     def op_newobj(self, _: None) -> None:
         arguments, made = self._pop(), self._pop()
         if not isinstance(made, Name) or not self.tables.classes.fullmatch(made.full) or arguments != ():
-            refuse("makes an object of something that is no class of such a snapshot")
+            refuse("makes an object of something that is not a class of such a snapshot")
         self.stack.append({} if made.full.endswith(".EasyDict") else Record(made.full))
 
     def op_build(self, _: None) -> None:

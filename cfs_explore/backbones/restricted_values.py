@@ -88,11 +88,11 @@ class Refused(Exception):  # noqa: N818 - an answer to the file
 
 
 class Damaged(Refused):
-    """The file is no whole pickle."""
+    """The file is not a whole pickle."""
 
 
 def damaged(what: str) -> NoReturn:
-    """End the reading of what is no whole pickle; ``what`` continues "the file ..."."""
+    """End the reading of what is not a whole pickle; ``what`` continues "the file ..."."""
     raise Damaged(what)
 
 

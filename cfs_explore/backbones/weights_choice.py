@@ -151,7 +151,7 @@ def _fit(entry: Entry, raws: Sequence[Entry], content: Mapping, path: Path) -> _
 def _does_not_fit(entry: Entry, raws: Sequence[Entry], content: Mapping, path: Path) -> BackboneError:
     what = f"{path}: its averaged weights ({', '.join(entry.path)})"
     if entry.tensors is None and entry.listed is None:
-        return BackboneError(f"{what} are no list of tensors. {_HOW}: {_names(raws) or 'nothing else is there'}.")
+        return BackboneError(f"{what} are not a list of tensors. {_HOW}: {_names(raws) or 'nothing else is there'}.")
     if not raws:
         return BackboneError(
             f"{path} holds no weights by name: its entries are {_tops(content)}. Its averaged weights "

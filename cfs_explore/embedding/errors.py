@@ -4,4 +4,4 @@ from cfs_explore.errors import CFSError
 
 
 class EmbeddingError(CFSError):
-    """Images cannot be placed: too few, snapshots that are no finite numbers, or settings that do not exist."""
+    """Images cannot be placed: too few, snapshots that are not finite numbers, or settings that do not exist."""

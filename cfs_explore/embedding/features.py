@@ -25,7 +25,7 @@ def snapshot_features(run: Run, taps: Sequence[str], role: str, name: str | None
 
     Raises:
         RunError: a tap was not kept, or there is no such set.
-        EmbeddingError: no tap, a tap twice, or snapshots that are no finite numbers.
+        EmbeddingError: no tap, a tap twice, or snapshots that are not finite numbers.
     """
     if not taps or len(set(taps)) != len(taps):
         raise EmbeddingError(f"Name at least one kept tap, each once. Got {list(taps)} instead.")
@@ -43,7 +43,7 @@ def snapshot_features(run: Run, taps: Sequence[str], role: str, name: str | None
     bad = int((~np.isfinite(features)).any(axis=1).sum())
     if bad:
         raise EmbeddingError(
-            f"{bad} of {len(features)} images of {run.entry(role, name).name} have stored snapshots that are no finite "
+            f"{bad} of {len(features)} images of {run.entry(role, name).name} have stored snapshots that are not finite "
             f"numbers (they exceed half precision) at {', '.join(taps)}. Choose another tap, or another set."
         )
     return features

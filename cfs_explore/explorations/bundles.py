@@ -138,7 +138,7 @@ def rename(run: Path, name: str) -> None:
     """Give a run another name, in its manifest and its spec.
 
     Raises:
-        CFSError: the name is not allowed, the run is no run of this server, or it is being worked on.
+        CFSError: the name is not allowed, the run is not a run of this server, or it is being worked on.
     """
     try:
         name = _NAME.validate_python(name)

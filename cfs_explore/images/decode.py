@@ -139,7 +139,7 @@ def _laid_on_white(pixels: np.ndarray) -> np.ndarray:
 
 
 def _open(data: bytes, name: str) -> Image.Image:
-    """Read the header only, and refuse what is no image or too large to decode."""
+    """Read the header only, and refuse what is not an image or too large to decode."""
     try:
         image = Image.open(io.BytesIO(data), formats=CODECS)
     except Image.UnidentifiedImageError as error:

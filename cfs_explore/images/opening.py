@@ -169,13 +169,13 @@ def _expanded(options: dict[str, Any]) -> dict[str, Any]:
     """The options, with a ``root`` that is there.
 
     Raises:
-        SourceError: it is no folder.
+        SourceError: it is not a folder.
     """
     if "root" not in options:
         return options
     root = Path(os.path.expanduser(options["root"]))
     if not root.is_dir():
-        raise SourceError(f"root = {printable(str(root))} is no folder. Give the folder that the images lie in.")
+        raise SourceError(f"root = {printable(str(root))} is not a folder. Give the folder that the images lie in.")
     return options | {"root": str(root)}
 
 

@@ -234,13 +234,13 @@ def _with_json(text: str, where: str) -> Entry:
     """A path, a space and an object that holds the label.
 
     Raises:
-        SourceError: it is no JSON object, or has no label.
+        SourceError: it is not a JSON object, or has no label.
     """
     given, brace, rest = text.partition("{")
     try:
         content = json.loads(brace + rest)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{where}: what follows the path is no JSON ({error}). Write a label, or -1.") from error
+        raise SourceError(f"{where}: what follows the path is not JSON ({error}). Write a label, or -1.") from error
     labels = {str(key).lower(): value for key, value in content.items()}
     found = next((labels[key] for key in _JSON_LABELS if key in labels), None)
     if not given.strip() or found is None or not isinstance(found, str | int | float):

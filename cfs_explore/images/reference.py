@@ -45,7 +45,7 @@ def read_reference(given: Mapping) -> Reference:
     kind = kinds[0]
     options = {key: value for key, value in given.items() if key != kind and value is not None}
     if kind == "builtin" and not _is_text(given[kind]):
-        raise SourceError(f"{{'builtin': ...}}: {_short(given[kind])} is no set's name; allowed is a text.")
+        raise SourceError(f"{{'builtin': ...}}: {_short(given[kind])} is not the name of a set; allowed is a text.")
     if kind != "builtin":
         for key in options:
             if key not in KINDS[kind]:

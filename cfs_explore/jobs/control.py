@@ -164,11 +164,11 @@ def delete(run: Path) -> None:
     """Delete a run and everything in it: out of sight at once, then from the disk.
 
     Raises:
-        RunError: it is no directory right below ``runs_root()``, or a worker is at it, whatever its status says.
+        RunError: it is not a directory right below ``runs_root()``, or a worker is at it, whatever its status says.
     """
     root = runs_root()
     if run.is_symlink() or run.name.startswith(".") or run.resolve().parent != root.resolve() or not run.is_dir():
-        raise RunError(f"{run} is no run in {root}: only those are deleted.")
+        raise RunError(f"{run} is not a run in {root}: only those are deleted.")
     try:
         with filelock.FileLock(run / "start.lock"):
             if is_alive(read_status(run)) or is_held(run):

@@ -124,7 +124,7 @@ def _connect_public(host: str, port: int, timeout: float) -> socket.socket:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     for *_, place in found:
         if not is_public(place[0]):
-            raise FetchError(f"{host} is no public address, and this server fetches from no other for its visitors.")
+            raise FetchError(f"{host} is not a public address, and this server fetches from no other for its visitors.")
     failed: OSError | None = None
     for family, kind, protocol, _, place in found:
         connection = socket.socket(family, kind, protocol)

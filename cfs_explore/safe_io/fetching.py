@@ -93,7 +93,7 @@ def check_address(url: str) -> None:
         parts = urlsplit(url)
         host, port, user = parts.hostname or "", parts.port, parts.username
     except ValueError as error:
-        raise FetchError(f"{url} is no address ({error}).") from error
+        raise FetchError(f"{url} is not an address ({error}).") from error
     if parts.scheme != "https" or not host:
         raise FetchError(f"{url} is not an https address: on the way, anybody could change the file.")
     if not is_restricted():

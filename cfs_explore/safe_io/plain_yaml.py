@@ -28,7 +28,7 @@ class _PlainLoader(yaml.SafeLoader):
         found = super().construct_mapping(node, deep)
         wrong = next((key for key in found if not isinstance(key, str)), None)
         if wrong is not None or None in found:
-            problem = f"the key {wrong!r} is no text; put it in quotes"
+            problem = f"the key {wrong!r} is not text; put it in quotes"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return found
 

@@ -32,7 +32,7 @@ def explain(error: pydantic.ValidationError) -> str:
         elif item["type"] == "missing":
             clauses.append(f"{field}: missing, and has no default")
         elif item["type"] == "string_pattern_mismatch":  # the only pattern is that of names
-            clauses.append(f"{field}: {reprlib.repr(item['input'])} is no name; {NAME_RULE}")
+            clauses.append(f"{field}: {reprlib.repr(item['input'])} is not a name; {NAME_RULE}")
         else:
             given = reprlib.repr(item["input"])
             clauses.append(f"{field}: {item['msg'].removeprefix('Value error, ')}, got {given:.80}")

@@ -196,7 +196,7 @@ def check_chunk(path: Path, array: ArrayFiles, metadata: dict) -> None:
             stated = stated if fits else None
     if stated != nbytes:
         name = f"{array.name}/{path.relative_to(path.parents[len(array.shape)]).as_posix()}"
-        raise RunError(f"{name} is no chunk of {nbytes:,} bytes packed with {codec}; it is damaged.")
+        raise RunError(f"{name} is not a chunk of {nbytes:,} bytes packed with {codec}; it is damaged.")
 
 
 def _blosc_bytes(head: bytes, size: int, itemsize: int) -> int | None:

@@ -146,7 +146,7 @@ def read_zip(
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunError("The disk is full: the zip could not be unpacked. Free some space and try again.") from error
-        raise RunError(f"{path.name} could not be read ({error.strerror or error}). Get it anew.") from error
+        raise RunError(f"{path.name} could not be read ({error.strerror or error}). Get it again.") from error
     finally:
         remove(partial)
         with contextlib.suppress(OSError):  # not empty: another import is under way
@@ -178,7 +178,7 @@ def _opened(path: Path, file: BinaryIO, max_members: int) -> zipfile.ZipFile:
     except TooManyMembersError as error:
         raise RunError(f"The zip has {error}; an exploration has at most {max_members:,}.") from error
     except (*_DAMAGE, UnicodeError) as error:
-        raise RunError(f"{path.name} is not a readable zip archive ({error}). Get it anew.") from error
+        raise RunError(f"{path.name} is not a readable zip archive ({error}). Get it again.") from error
 
 
 def _usable(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
@@ -194,7 +194,7 @@ def _usable(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
         shown = repr(name[:120])
         if not (_RUN_FILE.fullmatch(name) or _BACKBONE_FILE.fullmatch(name)) or name != info.filename:
             raise RunError(
-                f"{shown} is no file of an exploration. A zip made by `cfs-explore export`, or by the page "
+                f"{shown} is not a file of an exploration. A zip made by `cfs-explore export`, or by the page "
                 "Explorations, holds nothing else: pack it again that way."
             )
         kind = stat.S_IFMT(info.external_attr >> 16)
@@ -207,7 +207,7 @@ def _usable(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
         taken.add(name.casefold())
     for needed in ("manifest.json", "spec.yaml", "images.parquet"):
         if needed not in taken:
-            raise RunError(f"The zip has no {needed}: it is no exploration. Make one with `cfs-explore export`.")
+            raise RunError(f"The zip has no {needed}: it is not an exploration. Make one with `cfs-explore export`.")
     return infos
 
 
@@ -230,7 +230,7 @@ def _unpack_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise RunError(f"{name} is damaged in the zip ({error}). Get the zip anew.") from error
+        raise RunError(f"{name} is damaged in the zip ({error}). Get the zip again.") from error
     return written
 
 

@@ -72,7 +72,7 @@ def _check_values(folder: Path, array: ArrayFiles) -> None:
         for start in range(0, array.shape[0] if array.shape else 1, step):
             block = opened[start : start + step] if array.shape else opened[()]
             if array.finite and not np.isfinite(block).all():
-                raise RunError(f"{array.name} holds values that are no finite numbers.")
+                raise RunError(f"{array.name} holds values that are not finite numbers.")
     except BAD_ZARR as error:
         raise RunError(f"{array.name} cannot be read ({error!s:.200}). It is damaged.") from error
 
@@ -88,7 +88,7 @@ def _check_moments(run: Path, manifest: Manifest) -> None:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))["attributes"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise RunError("moments.zarr/zarr.json is no zarr group.") from error
+        raise RunError("moments.zarr/zarr.json is not a zarr group.") from error
     if stored != ours:
         raise RunError("moments.zarr/zarr.json: its columns or sets are not those of manifest.json.")
     write_json(path, {**_GROUP, "attributes": ours}, flush=False)

@@ -48,7 +48,7 @@ def read_rows(run: Path, manifest: Manifest, name: str, rows: slice, *rest: slic
     except BAD_ZARR as error:
         raise damaged(run, manifest, _undecodable(run, array, rows) or name, f"{str(error)[:200]}") from error
     if array.finite and not np.isfinite(values).all():
-        raise damaged(run, manifest, name, "it holds values that are no finite numbers")
+        raise damaged(run, manifest, name, "it holds values that are not finite numbers")
     if array.at_least_zero and (values < 0).any():
         raise damaged(run, manifest, name, "it holds values below 0, which no count or sum of squares is")
     return values
@@ -129,7 +129,7 @@ def _read(
         frame = frame.reset_index(drop=True)
     except BAD_TABLE as error:
         missing = isinstance(error, FileNotFoundError)
-        why = "it is missing" if missing else f"it is no such table ({' '.join(str(error).split())[:200]})"
+        why = "it is missing" if missing else f"it is not that table ({' '.join(str(error).split())[:200]})"
         raise damaged(run, manifest, file, why) from error
     try:
         check_columns(file, schema, frame, columns, only)

@@ -147,7 +147,7 @@ def _built(kind: Callable[..., Any], field: str, arguments: dict[str, Any]) -> A
     allowed = set(inspect.signature(kind).parameters)
     if unknown := sorted(set(arguments) - allowed):
         raise SpecError(
-            f"{field}: {', '.join(unknown)} is no argument of {kind.__name__}. There are: {', '.join(allowed)}."
+            f"{field}: {', '.join(unknown)} is not an argument of {kind.__name__}. There are: {', '.join(allowed)}."
         )
     try:
         return kind(**arguments)

@@ -28,7 +28,7 @@ COMPLAINTS = {
     "extension code of two bytes": "pickle instruction EXT2",
     "extension code of four bytes": "pickle instruction EXT4",
     "an object made with keywords": "pickle instruction NEWOBJ_EX",
-    "build on a name": "adds to something that is no plain container",
+    "build on a name": "adds to something that is not a plain container",
     "persistent id": "data outside itself",
     "text persistent id": "pickle instruction PERSID",
     "buffers outside the file": "pickle instruction NEXT_BUFFER",

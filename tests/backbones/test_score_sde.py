@@ -189,7 +189,7 @@ def test_averaged_weights_that_do_not_fit_are_refused(load, edm_layers, tmp_path
     with pytest.raises(BackboneError, match=r"\(ema, shadow_params\) are \d+ tensors, which do not fit"):
         load_backbone(path, device="cpu")
     rewritten(path, lambda content: content["ema"].update(shadow_params=[1, "two"]))
-    with pytest.raises(BackboneError, match="are no list of tensors"):
+    with pytest.raises(BackboneError, match="are not a list of tensors"):
         load_backbone(path, device="cpu")
 
 

@@ -128,7 +128,7 @@ def test_a_zip_of_something_else_is_refused(page, address, pictures):
     open_list(page, address)
     bring(page, pictures)
     page.get_by_text("circles.zip was not imported").wait_for()
-    page.get_by_text("is no file of an exploration").wait_for()
+    page.get_by_text("is not a file of an exploration").wait_for()
 
 
 def test_hostile_texts_do_nothing(page, address, packed, tmp_path):

@@ -146,7 +146,7 @@ def test_visitors_reach_nothing_near(served, tmp_path):
     folder, address, asked = served
     (folder / "net.pt").write_bytes(b"x")
     fetching.act_for_visitors((address,))
-    with pytest.raises(FetchError, match="localhost is no public address"):
+    with pytest.raises(FetchError, match="localhost is not a public address"):
         download(f"{address}/net.pt", tmp_path / "net")
     assert asked == []
 

@@ -157,7 +157,7 @@ def test_texts_that_cannot_be_read(root, monkeypatch):
         open_source(root / "d.csv")
     with pytest.raises(SourceError, match="does not exist"):
         open_source({"imglist": root / "gone.txt"})
-    with pytest.raises(SourceError, match=r"root = .*nowhere is no folder"):
+    with pytest.raises(SourceError, match=r"root = .*nowhere is not a folder"):
         open_source({"imglist": root / "b.txt", "root": root / "nowhere"})
     monkeypatch.setattr(path_tables, "MAX_TEXT_BYTES", 10)
     with pytest.raises(SourceError, match="Split it"):

@@ -278,7 +278,7 @@ def test_image_lists_with_json_labels(folder):
 
 @pytest.mark.parametrize(
     ("line", "cause"),
-    [('cat/1.png {"label": }', "is no JSON"), ('cat/1.png {"x": 1}', "Its keys are x"), ("cat/1.png", "no label")],
+    [('cat/1.png {"label": }', "is not JSON"), ('cat/1.png {"x": 1}', "Its keys are x"), ("cat/1.png", "no label")],
 )
 def test_a_bad_line_is_named_with_its_cause(folder, line, cause):
     with pytest.raises(SourceError, match=f"line 2: .*{cause}"):

@@ -174,7 +174,7 @@ def test_nothing_else_is_ever_deleted(run, tmp_path):
     (runs_root() / "link").symlink_to(outside)
     (runs_root() / ".queue").mkdir()
     for path in (outside, runs_root(), runs_root() / "link", runs_root() / ".queue", run / "..", run / "spec.yaml"):
-        with pytest.raises(RunError, match="is no run in"):
+        with pytest.raises(RunError, match="is not a run in"):
             jobs.delete(path)
     assert outside.is_dir() and run.is_dir()
 

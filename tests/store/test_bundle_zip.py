@@ -139,7 +139,7 @@ def test_an_export_may_hide_places(tiny_run, tmp_path, runs):
     ],
 )
 def test_other_names_are_refused(name, members, refused):
-    assert "is no file of an exploration" in refused([*members.items(), (name, b"{}")])
+    assert "is not a file of an exploration" in refused([*members.items(), (name, b"{}")])
 
 
 def test_a_member_twice_or_in_another_case(members, refused):

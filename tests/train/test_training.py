@@ -129,10 +129,10 @@ def test_weights_are_stored_in_half_precision(spec_of, tmp_path):
     [
         ("uvit", {"schedule": {"beta": 1}}, "schedule: a U-ViT"),
         ("uvit", {"network": {"img_size": 8}}, "network: Architecture does not take"),
-        ("ddpm", {"network": {"colour": 8}}, "network: colour is no argument of UNet2DModel"),
+        ("ddpm", {"network": {"colour": 8}}, "network: colour is not an argument of UNet2DModel"),
         ("ddpm", {"network": {"in_channels": 1}}, "network.sample_size"),
         ("ddpm", {"network": {"sample_size": 8_000}}, "network.sample_size"),
-        ("edm", {"schedule": {"beta_schedule": "linear"}}, "schedule: beta_schedule is no argument of EDMEuler"),
+        ("edm", {"schedule": {"beta_schedule": "linear"}}, "schedule: beta_schedule is not an argument of EDMEuler"),
         ("edm", {"schedule": {"sigma_min": 0.01, "sigma_max": 80.0, "sigma_data": None}}, "schedule: "),
         ("ddpm", {"schedule": {"num_train_timesteps": 2**31 - 1}}, "schedule: num_train_timesteps"),
         ("ddpm", {"network": {"sample_size": 8, "down_block_types": [1]}}, "network: "),
