@@ -90,8 +90,8 @@ def _blocks_per_level(shapes: Shapes, stages: int) -> int:
 def _check_image_channels(in_channels: int, out_channels: int, source: Path) -> None:
     if in_channels == 6 and out_channels in (3, 6):
         raise BackboneError(
-            f"{source} is a super-resolution network (upsampler): it takes 6 channels, a noisy image and a smaller one "
-            "beside it. Only networks of images alone can be explored; give one of the base models."
+            f"{source} is a super-resolution network (upsampler): it takes 6 channels, a noisy image and a smaller "
+            "one. Only networks of images alone can be explored; give one of the base models."
         )
     if out_channels not in (in_channels, 2 * in_channels):
         raise BackboneError(

@@ -43,7 +43,7 @@ def snapshot_features(run: Run, taps: Sequence[str], role: str, name: str | None
     bad = int((~np.isfinite(features)).any(axis=1).sum())
     if bad:
         raise EmbeddingError(
-            f"{bad} of {len(features)} images of {run.entry(role, name).name} have stored snapshots that are not finite "
-            f"numbers (they exceed half precision) at {', '.join(taps)}. Choose another tap, or another set."
+            f"{bad} of {len(features)} images of {run.entry(role, name).name} have stored snapshots that are not "
+            f"finite numbers (they exceed half precision) at {', '.join(taps)}. Choose another tap, or another set."
         )
     return features

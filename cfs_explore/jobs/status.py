@@ -72,7 +72,7 @@ def read_status(run: Path) -> Status | None:
     if status is None:
         return Status("running") if is_held(run) else None
     if is_orphaned(status) and not is_held(run):
-        message = "The worker stopped without a message (killed, or out of memory). Start it again: it goes on."
+        message = "The worker stopped without a message (killed, or out of memory). Start it again: it continues."
         return replace(status, state="failed", error=message)
     return status
 

@@ -77,7 +77,7 @@ def check_name(name: str) -> None:
     """As ``may_fetch``.
 
     Raises:
-        FetchError: this process may not; nothing of the message depends on what is on this computer.
+        FetchError: this process may not; its message does not depend on what is on this computer.
     """
     if not may_fetch(name):
         raise FetchError(f"{name} is not among what this server fetches for its visitors. {_ASK}")

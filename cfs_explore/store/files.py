@@ -65,18 +65,18 @@ def _refusal(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"The disk is full: {path.parent} could not take {path.name}. Everything finished so far is kept; "
-            "free some space and start the run again, it goes on from there."
+            "free some space and start the run again: it continues from there."
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return (
             f"{path.parent} could not take {path.name}: the folder is read-only for this program. Everything finished "
-            "so far is kept; give it the right to write there and start again, it goes on from there."
+            "so far is kept; give it the right to write there and start the run again: it continues from there."
         )
     if not path.parent.exists():
         return f"{path.parent} could not take {path.name}: the folder is not there any more. Put it back."
     return (
         f"{path.parent} could not take {path.name} ({error.strerror or error}). Everything finished so far is kept; "
-        "look after the disk and start again, it goes on from there."
+        "check the disk and start the run again: it continues from there."
     )
 
 

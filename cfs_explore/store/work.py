@@ -239,5 +239,5 @@ def _or_damage(path: Path) -> Iterator[None]:
     except (*BAD_ARRAYS, *BAD_TABLE) as error:
         raise DamageError(
             f"{path} is damaged or missing ({' '.join(str(error).split())[:200]}). Start the run again: it makes that "
-            "part again and goes on."
+            "part again and continues."
         ) from error
