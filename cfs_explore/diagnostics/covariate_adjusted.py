@@ -112,7 +112,7 @@ def _bins(ids: np.ndarray, oods: np.ndarray, bins: int) -> Iterator[_Bin]:
 def _share_above(bins: list[_Bin], groups: Groups | None) -> tuple[float, float]:
     """The share of same-bin pairs in which OOD is above ID, and its variance; NaN where a class has one image.
 
-    ``groups`` lists the images bin by bin.
+    ``groups`` belong to the images bin by bin.
     """
     pairs = sum(part.psi.size for part in bins)
     value = sum(float(part.psi.sum(dtype=np.float64)) for part in bins) / pairs

@@ -46,8 +46,8 @@ def statistic_table(
 ) -> pd.DataFrame:
     """The table ``image_statistics`` (``studies.controls``) but ``ood``: a row per statistic, and one for all together.
 
-    Those that ``statistic_scores`` leaves out have NaN and say so in ``note``; ``groups`` lists the images of ``test``
-    and ``ood``.
+    Those that ``statistic_scores`` leaves out have NaN and say so in ``note``; ``groups`` belong to the images of
+    ``test`` and ``ood``.
     """
     scores = statistic_scores(train, test, ood)
     rows = []

@@ -19,7 +19,7 @@ from cfs_explore.pipeline.match import conditioning_levels
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.probe.inputs import ProbeImage
 from cfs_explore.probe.levels import nearest, probe_lams
-from cfs_explore.probe.look import Look
+from cfs_explore.probe.reading import ProbeReading
 from cfs_explore.probe.seen import Seen, TapView
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import select_taps
@@ -88,7 +88,7 @@ class Probe:
         ids = [image.image_id for image in images]
         noise = keyed_noise(ids, draw + 1, self.backbone.input_shape, self.spec.seed)[draw]
         with self._lock:
-            parts = self._look(np.stack([i.x0 for i in images]), noise, level, chosen)
+            parts = self._read(np.stack([i.x0 for i in images]), noise, level, chosen)
             x_lam, x0_hat = parts["x_lam"], parts["x0_hat"]
             shown = [self._picture(v) for v in (x_lam / np.float32(np.hypot(level.a, level.b)), x0_hat)]
         return Seen(
@@ -103,15 +103,15 @@ class Probe:
             taps={tap.name: self._view(tap, parts, position) for tap in chosen},
         )
 
-    def _look(self, x0: np.ndarray, noise: np.ndarray, level: Level, taps: Sequence[Tap]) -> dict[str, np.ndarray]:
-        """The parts of ``Look``, each in its own shape, (n, ...)."""
-        look = Look(level, taps, self.backbone.input_shape)
+    def _read(self, x0: np.ndarray, noise: np.ndarray, level: Level, taps: Sequence[Tap]) -> dict[str, np.ndarray]:
+        """The parts of ``ProbeReading``, each in its own shape, (n, ...)."""
+        reading = ProbeReading(level, taps, self.backbone.input_shape)
         conditioning = conditioning_levels(self.spec, self.backbone, [level])
-        row = Reader(self.backbone, look, batch_size=len(x0), precision=self._precision, conditioning=conditioning)
-        found = row(x0, noise[None])[0, 0]  # (n, width)
+        read = Reader(self.backbone, reading, batch_size=len(x0), precision=self._precision, conditioning=conditioning)
+        found = read(x0, noise[None])[0, 0]  # (n, width)
         return {
-            name: np.ascontiguousarray(found[:, part]).reshape(len(x0), *look.shapes[name])
-            for name, part in look.columns.items()
+            name: np.ascontiguousarray(found[:, part]).reshape(len(x0), *reading.shapes[name])
+            for name, part in reading.columns.items()
         }
 
     def _picture(self, x: np.ndarray) -> np.ndarray:

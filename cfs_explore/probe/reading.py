@@ -15,19 +15,19 @@ from cfs_explore.taps.capture import capture
 from cfs_explore.taps.pooling import pool
 
 
-class Look:
+class ProbeReading:
     """x_lam, x0_hat, and each tap's snapshot and maps, by one whole forward. For a few images.
 
     Args:
         level: where images are corrupted.
-        taps: to look at.
+        taps: to read.
         input_shape: of the backbone.
 
     Attributes:
         shapes: part -> its shape for one image; tokens are laid out in rows.
     """
 
-    name, unit = "look", "part"
+    name, unit = "probe", "part"
     cost = Cost(forwards=1, jvps=0, effective=1.0)
 
     def __init__(self, level: Level, taps: Sequence[Tap], input_shape: tuple[int, int, int]):
