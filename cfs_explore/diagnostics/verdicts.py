@@ -28,7 +28,7 @@ class Verdicts(NamedTuple):
     firm: np.ndarray
     survives: np.ndarray
 
-    def told(self, what: str = "comparisons", firm: str = "firm") -> str:
+    def summary(self, what: str = "comparisons", firm: str = "firm") -> str:
         """How many chance alone would give, and how many survive, in one sentence.
 
         Args:

@@ -128,7 +128,7 @@ def sets(run: Run, choices: Choices, theme: str) -> Figure:
         f"AUROC of the plain average of {first} (encoder) and {second} (decoder), the published CFS(1x2) pair, "
         f"minus that of the better tap alone, at λ {_lam(run, choices)}; paired 95 % CI; {counts(run, rows)}. Better "
         "tap alone: the decoder (circle), the encoder (square), neither (diamond). * marks those that survive: "
-        f"{found.told('gains and losses', 'clear of 0')}",
+        f"{found.summary('gains and losses', 'clear of 0')}",
         "; ".join(f"{row['ood']}: {row['auroc_gain']:+.3f}" for row in rows.to_dict("records")),
         file_stem(run, "complementarity", "sets", f"level{choices.level}"),
     )

@@ -76,7 +76,7 @@ def losses_of_all(run: Run, choices: Choices, theme: str) -> Figure:
         "AUROC lost against each set's best cell, paired 95 % intervals (last row: mean over these sets, images "
         f"independent except within groups); {counts(run, of_sets)}. The best cell is a naive maximum, which "
         "overestimates the losses of all policies alike. "
-        f"{found.told('losses', 'clear of 0')}",
+        f"{found.summary('losses', 'clear of 0')}",
         f"AUROC lost by {regret['policy'].nunique()} policies on {len(run.ood_names)} OOD sets; least on average: "
         f"{best}.",
         file_stem(run, "regret"),

@@ -56,7 +56,7 @@ def difference(run: Run, choices: Choices, theme: str) -> Figure:
         f"AUROC of {second.name} minus that of {run.name}; OOD: {ood}; taps matched by region and depth, levels by "
         f"log-SNR; {same}; {counts(run, sizes, ood)}; "
         f"{row['draws']} noise draw{'s' * bool(row['draws'] > 1)} on both sides. Above 0: {second.name} is better. "
-        f"Ring: the 95 % interval includes 0. {found.told('cells', 'clear of 0')}",
+        f"Ring: the 95 % interval includes 0. {found.summary('cells', 'clear of 0')}",
         difference_alt(cells, run.name, second.name),
         file_stem(second, f"minus-{run.path.name}", ood),
     )

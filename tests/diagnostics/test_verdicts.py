@@ -26,7 +26,7 @@ def test_saturated_and_missing_comparisons_are_no_evidence():
     value = np.array([0.003, 0.2, np.nan])
     found = verdicts(value, value - 0.001, value + 0.001, arms=([0.999, 0.9, 0.9], [0.996, 0.7, 0.9]))
     assert found.survives.tolist() == found.firm.tolist() == [False, True, False]
-    assert found.told("sets", "clear") == (
+    assert found.summary("sets", "clear") == (
         "Of 1 sets, about 0.1 would be clear by chance alone; 1 are, and 1 of these survive at a "
         "false-discovery rate of 5 % (Benjamini-Hochberg); 2 more are no evidence (both AUROCs near 1) or were not "
         "measured."
