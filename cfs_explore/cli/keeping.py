@@ -23,7 +23,7 @@ def add(commands) -> None:
     export.set_defaults(command=_export)
 
     take = commands.add_parser("import", help="import an exploration from a zip that `export` or the app wrote")
-    take.add_argument("file", type=Path)
+    take.add_argument("file", type=Path, help="the zip to read")
     take.set_defaults(command=_import)
 
     slim = commands.add_parser("slim", help="remove ID-train's stored snapshots from an exploration; its tables stay")

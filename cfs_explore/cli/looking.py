@@ -21,7 +21,7 @@ def add(commands) -> None:
     )
     survey.add_argument("--sample", type=int, metavar="N", help="survey a random sample of N images (default: all)")
     survey.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
-    survey.add_argument("--json", action="store_true")
+    survey.add_argument("--json", action="store_true", help="print as JSON")
     survey.set_defaults(command=_survey)
 
     inspect = commands.add_parser("inspect", help="what a backbone is: input, reach, taps with region and depth")
@@ -32,7 +32,7 @@ def add(commands) -> None:
     inspect.add_argument("--vae", help="folder or hub id of the autoencoder, for a network in latent space")
     inspect.add_argument("--label", type=int, help="class on which a class-conditional network is conditioned")
     inspect.add_argument("--weights", help="which weights of a training checkpoint: an entry, a variant or a folder")
-    inspect.add_argument("--device")
+    inspect.add_argument("--device", help="torch device, such as cpu or cuda")
     inspect.add_argument("--json", action="store_true", help="as JSON, with the measured time per forward")
     inspect.set_defaults(command=_inspect)
 

@@ -39,10 +39,10 @@ def add(commands) -> None:
     diagnose.set_defaults(command=_diagnose)
 
     train = commands.add_parser("train", help="train a small reference backbone from a spec")
-    train.add_argument("spec", type=Path)
+    train.add_argument("spec", type=Path, help="a train.yaml: network, images and training")
     train.add_argument("--out", type=Path, required=True, help="folder for the weights")
     train.add_argument("--data", type=Path, help="path of the training images, if not the spec's")
-    train.add_argument("--device")
+    train.add_argument("--device", help="torch device, such as cpu or cuda")
     train.add_argument("--fresh", action="store_true", help="start again instead of resuming")
     train.set_defaults(command=_train)
 

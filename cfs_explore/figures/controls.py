@@ -80,7 +80,7 @@ def excess_map(run: Run, choices: Choices, theme: str) -> Figure:
     cells = stage_rows(run, "excess", ood=ood, control=control, draws=draws)
     seeds = stage_rows(run, "controls", ood=ood)["seed"].nunique()
     against = f"the mean of {seeds} untrained copies" if control == "untrained" else "itself on re-encoded images"
-    draws_text = "one noise draw on both sides" if draws == 1 else f"mean of {draws} noise draws, control: one"
+    noise = "one noise draw on both sides" if draws == 1 else f"mean of {draws} noise draws, control: one"
     spread = ", which counts the spread of the copies," if seeds > 1 and control == "untrained" else ""
     found = _verdicts(cells)
     cells = cells.assign(survives=found.survives)
@@ -89,8 +89,8 @@ def excess_map(run: Run, choices: Choices, theme: str) -> Figure:
         excess_map_chart(cells, theme),
         cells[first + [name for name in cells if name not in first]],
         f"AUROC of the trained backbone minus that of {against}, cell by cell; OOD: {ood}; {counts(run, cells, ood)}; "
-        f"{draws_text}; diagonal head. Above 0: the trained backbone does better. Ring: the paired 95 % "
-        f"interval{spread} includes 0. {found.summary('cells', 'clear of 0')}",
+        f"{noise}; diagonal head. Above 0: the trained backbone does better. Ring: the paired 95 % interval{spread} "
+        f"includes 0. {found.summary('cells', 'clear of 0')}",
         excess_alt(cells, CONTROLS[control].lower()),
         file_stem(run, ood, "excess", control),
     )

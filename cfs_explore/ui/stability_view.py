@@ -131,7 +131,7 @@ def _reliability(run: Run, view: Choices) -> None:
         on_select=lambda: stability_causes.pick("stability_lines", run),
     )
     if not shown and run.draws < 2:
-        st.caption("The figures below do not need several draws in the map.")
+        st.caption("The figures below come from the stage's own measurements.")
 
 
 def _auroc(run: Run, view: Choices) -> None:

@@ -122,7 +122,7 @@ def test_the_app_starts_on_a_new_machine(command, kind, stdin, port, tmp_path):
 @posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become an unknown user")
 def test_a_user_whom_the_system_does_not_know(tmp_path):
-    """Who has no home folder at all, as in a container that was given a user's number."""
+    """Who has no home folder at all, as in a container that was started with a user's number."""
     code = """
 import os, pwd
 from pathlib import Path
@@ -207,10 +207,10 @@ def test_make_app_takes_port_and_address(given, options):
     inherited = ("PORT", "ADDRESS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "GNUMAKEFLAGS")
     env = {k: v for k, v in os.environ.items() if k not in inherited}
     try:
-        dry_run = subprocess.run(["make", "-n", "app", *given], cwd=PROJECT, capture_output=True, text=True, env=env)
+        done = subprocess.run(["make", "-n", "app", *given], cwd=PROJECT, capture_output=True, text=True, env=env)
     except FileNotFoundError:
         pytest.skip("make is not installed")
-    command = dry_run.stdout.strip().splitlines()[-1]
+    command = done.stdout.strip().splitlines()[-1]
     assert re.sub(r"\s+", " ", command).strip() == f".venv/bin/cfs-explore app {options}".strip()
     for name in ("README.md", "Makefile"):
         assert "make app PORT=8600 ADDRESS=0.0.0.0" in (PROJECT / name).read_text()

@@ -45,12 +45,12 @@ def test_the_second_exercise_has_the_aurocs_that_its_code_prints(monkeypatch, ca
     monkeypatch.chdir(PROJECT)
     exec(compile(blocks("python")[0], "lesson.md", "exec"), {})
     found = [f"{float(line.split()[-1]):.3f}" for line in capsys.readouterr().out.splitlines()]
-    exercise = " ".join(LESSON.split("## Exercise 2")[1].split("```python")[0].split())
+    text = " ".join(LESSON.split("## Exercise 2")[1].split("```python")[0].split())
     for cells, value in zip(("has", "has", "3.0"), found[::2], strict=True):
-        assert f"{cells} {value}" in exercise
-    assert f"For letters these are {found[1]}, {found[3]} and {found[5]}." in exercise
+        assert f"{cells} {value}" in text
+    assert f"For letters these are {found[1]}, {found[3]} and {found[5]}." in text
 
 
 def test_the_first_exercise_is_solved_rightly():
-    for r, answer in ((0.4, "0.81 for r = 0.4"), (0.0, "0.50 for r = 0")):
-        assert f"{1.2 * ((2 + 2 * r) ** 0.5 - 1):.2f}" == answer[:4] and answer in LESSON
+    for r, sentence in ((0.4, "0.81 for r = 0.4"), (0.0, "0.50 for r = 0")):
+        assert f"{1.2 * ((2 + 2 * r) ** 0.5 - 1):.2f}" == sentence[:4] and sentence in LESSON
