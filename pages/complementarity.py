@@ -5,5 +5,5 @@ from cfs_explore.ui import complementarity_view, damage, navigation, sidebar
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    with damage.told():
+    with damage.show_errors():
         complementarity_view.show(run)

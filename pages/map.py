@@ -5,5 +5,5 @@ from cfs_explore.ui import damage, map_view, navigation, sidebar
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    with damage.told():
+    with damage.show_errors():
         map_view.show(run)

@@ -5,5 +5,5 @@ from cfs_explore.ui import damage, navigation, separation_view, sidebar
 navigation.ensure_routed()
 run = sidebar.chosen()
 if run is not None:
-    with damage.told():
+    with damage.show_errors():
         separation_view.show(run)

@@ -139,5 +139,5 @@ def _draws(frame: pd.DataFrame) -> str:
 
 
 def _sentence(parts: list[str], settings: Mapping[str, object] | None) -> str:
-    told = [f"{name} {value}" for name, value in (settings or {}).items()]
-    return "; ".join(part for part in (*parts, *told) if part) + "."
+    set_to = [f"{name} {value}" for name, value in (settings or {}).items()]
+    return "; ".join(part for part in (*parts, *set_to) if part) + "."

@@ -1,4 +1,4 @@
-"""What a map loses by how wrong a level the network is told, encoder and decoder apart (theory 1)."""
+"""What a map loses by the error of the conditioning, encoder and decoder apart (theory 1)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _COLUMNS = ("variant", "offset", "level", "lam", "tap", "region", "auroc", "loss
 
 
 def conditioning_lines_chart(frame: pd.DataFrame, theme: str = "light") -> go.Figure:
-    """Median loss of AUROC over the cells of encoder, decoder and other taps, against what the network is told.
+    """Median loss of AUROC over the cells of encoder, decoder and other taps, against the error of the conditioning.
 
     Bands of encoder and decoder reach from the 10th to the 90th percentile of cells; a third would hide them, so that
-    of the others is told on hover. What the published code tells has no single offset and gets a column of its own, at
-    the right. Told the truth, nothing is lost.
+    of the others is shown on hover. The published conditioning has no single offset and gets a column of its own, at
+    the right. With true conditioning, nothing is lost.
 
     Args:
         frame: the table ``conditioning`` of one OOD set: variant, offset (in log-SNR; NaN for "published"), level,
@@ -46,9 +46,9 @@ def conditioning_lines_chart(frame: pd.DataFrame, theme: str = "light") -> go.Fi
     offsets = sorted(set(summary["offset"].dropna()))
     column = offsets[-1] + 1.25 * max(1.0, (offsets[-1] - offsets[0]) / 4)
     shown = [name for name in _STYLES if name in set(groups)]
-    told = summary[summary["variant"] != PUBLISHED]
+    by_offset = summary[summary["variant"] != PUBLISHED]
     published = summary[summary["variant"] == PUBLISHED]
-    parts = {name: told[told["group"] == name] for name in shown}
+    parts = {name: by_offset[by_offset["group"] == name] for name in shown}
     traces = [
         band(rows, "offset", "low", "high", faint(_STYLES[name][0])) for name, rows in parts.items() if name != "other"
     ]
@@ -83,11 +83,11 @@ def _summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _hover(row: Mapping) -> str:
-    told = "true conditioning" if row["offset"] == 0 else "conditioning as published"
+    conditioning = "true conditioning" if row["offset"] == 0 else "conditioning as published"
     if row["variant"] != PUBLISHED and row["offset"]:
-        told = f"conditioning λ {'+' if row['offset'] > 0 else '−'} {abs(row['offset']):g}"
+        conditioning = f"conditioning λ {'+' if row['offset'] > 0 else '−'} {abs(row['offset']):g}"
     return (
-        f"<b>{_NAMES[row['group']]}</b>, {told}<br>median loss {format_value(row['median'])}<br>"
+        f"<b>{_NAMES[row['group']]}</b>, {conditioning}<br>median loss {format_value(row['median'])}<br>"
         f"10th to 90th percentile {format_value(row['low'])} to {format_value(row['high'])}<br>"
         f"the interval excludes 0 in {100 * row['beyond']:.0f} % of {row['cells']} cells"
     )

@@ -18,7 +18,7 @@ from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS
 ROLE_GREYS = {"id": "#111111", "ood": "#777777", "encoder": "#111111", "decoder": "#777777", "control": "#A6A6A6"}
 CATEGORY_GREYS = ("#444444", "#909090")
 _LIGHT, _DARK = "#F2F2F2", "#1A1A1A"
-_TOLD = {ROLE_COLOURS[role]: grey for role, grey in ROLE_GREYS.items()} | dict(
+_CHOSEN = {ROLE_COLOURS[role]: grey for role, grey in ROLE_GREYS.items()} | dict(
     zip(CATEGORY_COLOURS, CATEGORY_GREYS, strict=True)
 )
 #: Where a text is no colour, whatever it looks like.
@@ -54,12 +54,12 @@ def _recolour_cell_texts(spec: dict) -> None:
 def grey_of(colour: str) -> str:
     """The grey that stands for a colour ('#RRGGBB', 'rgb(...)' or 'rgba(...)'); other texts come back as they are."""
     if _HEX.fullmatch(colour):
-        return _TOLD.get(colour.upper()) or _as_light(colour)
+        return _CHOSEN.get(colour.upper()) or _as_light(colour)
     match = _RGB.fullmatch(colour.strip())
     if match is None:
         return colour
-    told = grey_of("#" + "".join(f"{int(part):02X}" for part in match.groups()[:3]))
-    red = int(told[1:3], 16)
+    grey = grey_of("#" + "".join(f"{int(part):02X}" for part in match.groups()[:3]))
+    red = int(grey[1:3], 16)
     return f"rgb({red},{red},{red})" if match[4] is None else f"rgba({red},{red},{red},{match[4]})"
 
 

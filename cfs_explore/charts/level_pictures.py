@@ -108,13 +108,13 @@ def _image(picture: dict) -> dict:
 
 def _hover_layer(placed: pd.DataFrame) -> go.Scatter:
     lams = [f"λ {format_value(lam, 2)}" for lam in placed["lam"]]
-    told = ["clean" if level == CLEAN else text for level, text in zip(placed["level"], lams, strict=True)]
+    texts = ["clean" if level == CLEAN else text for level, text in zip(placed["level"], lams, strict=True)]
     return go.Scatter(
         x=placed["x"].tolist(),
         y=placed["y"].tolist(),
         mode="markers",
         marker={"symbol": "square", "size": 6, "color": "#808080", "opacity": 0},
-        hovertext=[f"<b>{name}</b><br>{text}" for name, text in zip(placed["row"], told, strict=True)],
+        hovertext=[f"<b>{name}</b><br>{text}" for name, text in zip(placed["row"], texts, strict=True)],
         hovertemplate="%{hovertext}<extra></extra>",
         meta=CLICK_LAYER,
     )

@@ -45,7 +45,7 @@ def auroc_map_chart(
     Args:
         frame: tidy map of one OOD set: level, tap, tap_index, region, depth (0..1), resolution, lam,
             requested, n_id, n_ood and the metric; where given, <metric>_lo, <metric>_hi, draws and draw_sd
-            are told on hover.
+            are shown on hover.
         metric: a key of ``metric_style.METRICS``.
         selected: cell indices (level * T + tap_index) to outline, numbered in this order when several.
         theme: light or dark.

@@ -1,6 +1,6 @@
 """Where everything stands on a printed page: margins from what the labels need, and half of the page for the data.
 
-Works on a figure's dictionary whose type is already printed type. Labels are as wide as ``print_text`` tells.
+Works on a figure's dictionary whose type is already printed type. Labels are as wide as ``print_text`` says.
 """
 
 from __future__ import annotations

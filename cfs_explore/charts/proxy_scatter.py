@@ -14,7 +14,7 @@ from cfs_explore.charts.predicted_measured import REGION_MARKS
 from cfs_explore.charts.tap_names import short_tap_name
 from cfs_explore.charts.theme import REGION_COLOURS, format_estimate, format_value, new_chart, palette
 
-#: What a mark is -> its open symbol; told apart by shape alone.
+#: What a mark is -> its open symbol; the shape alone distinguishes them.
 MARKS = {
     "best": ("Best cell", "star-open"),
     "proxy": ("Proxies choose", "circle-open"),

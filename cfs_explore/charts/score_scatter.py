@@ -33,7 +33,7 @@ def score_scatter_chart(
     """Decoder against encoder score, ID and OOD, with iso-lines of their average and the 95 %-ID thresholds.
 
     Args:
-        points: class ("ID" or "OOD"), encoder, decoder (slot scores) and name (of the image, told on hover).
+        points: class ("ID" or "OOD"), encoder, decoder (slot scores) and name (of the image, shown on hover).
         thresholds: encoder, decoder and average: above its own, a score calls an image OOD.
         labels: of the axes. names: what the legend calls the two scores.
         log: logarithmic axes, for scores above 0. The iso-lines of the plain average are straight without.

@@ -1,4 +1,4 @@
-"""How much a map hangs on where its levels stand: every variant against the run's own map (theory 1)."""
+"""How much a map depends on where its levels are placed: every variant against the run's own map (theory 1)."""
 
 from __future__ import annotations
 

@@ -31,15 +31,15 @@ def panel_hover(row: Mapping, value: str) -> str:
     """
     name = f"<b>{variant_label(row['variant'])}</b><br>"
     if value == "spearman":
-        told = format_estimate(row["spearman"], row["spearman_lo"], row["spearman_hi"])
-        return f"{name}rank correlation {told}<br>over {row['cells']:.0f} cells in reach"
+        estimate = format_estimate(row["spearman"], row["spearman_lo"], row["spearman_hi"])
+        return f"{name}rank correlation {estimate}<br>over {row['cells']:.0f} cells in reach"
     if value == "cost_of_moving":
-        told = format_estimate(row["cost_of_moving"], row["cost_of_moving_lo"], row["cost_of_moving_hi"])
+        estimate = format_estimate(row["cost_of_moving"], row["cost_of_moving_lo"], row["cost_of_moving_hi"])
         return (
             f"{name}best cell: {short_tap_name(row['best_tap'])} @ λ {format_value(row['best_requested'], 1)}<br>"
             f"run's best: {short_tap_name(row['baseline_tap'])} @ λ {format_value(row['baseline_requested'], 1)}<br>"
             f"moved by {format_value(row['moved_levels'], 0)} levels, {format_value(row['moved_depth'], 2)} in depth"
-            f"<br>AUROC lost in the run's map {told}"
+            f"<br>AUROC lost in the run's map {estimate}"
         )
     beyond = format_estimate(row["cfs_minus_dec"], row["cfs_minus_dec_lo"], row["cfs_minus_dec_hi"])
     return (

@@ -70,8 +70,8 @@ def tap_radius_chart(table: pd.DataFrame, chosen: str | None = None, theme: str 
 def _on_log_axis(rows: pd.DataFrame) -> pd.DataFrame:
     """Radii of 0 drawn below the smallest noise measured, where a logarithmic axis has room for them."""
     floor = rows["smallest"] / 2
-    names = ("radius", "radius_lo", "radius_hi")
-    return rows.assign(**{name: rows[name].where(~(rows[name] <= 0), floor) for name in names}, told=rows["radius"])
+    drawn = {name: rows[name].where(~(rows[name] <= 0), floor) for name in ("radius", "radius_lo", "radius_hi")}
+    return rows.assign(**drawn, true_radius=rows["radius"])
 
 
 def _log_range(table: pd.DataFrame) -> list[float]:
@@ -106,7 +106,7 @@ def _dots(rows: pd.DataFrame, name_of: str, marker: dict, **options) -> go.Scatt
 
 
 def _hover(row: dict) -> str:
-    radius = row.get("told", row["radius"])
+    radius = row.get("true_radius", row["radius"])
     if not math.isfinite(radius):
         text = "no radius: nothing varies here"
     elif radius == 0:

@@ -21,7 +21,7 @@ ROLE_COLOURS = {
     "control": "#8A8F98",
 }
 
-#: Okabe-Ito colours without a role, for further series (told apart by dashes too).
+#: Okabe-Ito colours without a role, for further series (dashes distinguish them, too).
 CATEGORY_COLOURS = ("#E69F00", "#56B4E9")
 
 REGION_COLOURS = {

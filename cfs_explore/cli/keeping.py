@@ -9,9 +9,9 @@ from pathlib import Path
 def add(commands) -> None:
     """Add the commands to the parser's."""
     app = commands.add_parser("app", help="open the app in the browser")
-    app.add_argument("--port", type=int, help="by default the first free one from 8501 on")
+    app.add_argument("--port", type=int, help="port (default: the first free one from 8501 on)")
     app.add_argument(
-        "--address", default="localhost", help="0.0.0.0 serves the whole network; the default, this computer only"
+        "--address", default="localhost", help="localhost, the default: this computer only; 0.0.0.0: the whole network"
     )
     app.add_argument("--headless", action="store_true", help="do not open a browser")
     app.set_defaults(command=_app)
@@ -19,16 +19,16 @@ def add(commands) -> None:
     export = commands.add_parser("export", help="an exploration as one zip file")
     export.add_argument("run", help="a run directory, or a bundle's name")
     export.add_argument("file", type=Path, help="the zip to write")
-    export.add_argument("--hide-places", action="store_true", help="leave out where its images and backbone lie")
+    export.add_argument("--hide-places", action="store_true", help="leave out the paths of its images and backbone")
     export.set_defaults(command=_export)
 
-    take = commands.add_parser("import", help="take over an exploration from a zip that `export` or the app wrote")
-    take.add_argument("file", type=Path)
+    take = commands.add_parser("import", help="import an exploration from a zip that `export` or the app wrote")
+    take.add_argument("file", type=Path, help="the zip to read")
     take.set_defaults(command=_import)
 
     slim = commands.add_parser("slim", help="remove ID-train's stored snapshots from an exploration; its tables stay")
     slim.add_argument("run", help="a run directory, or a bundle's name")
-    slim.add_argument("--all", action="store_true", help="those of every set")
+    slim.add_argument("--all", action="store_true", help="remove the stored snapshots of every set")
     slim.set_defaults(command=_slim)
 
 

@@ -16,31 +16,35 @@ def add(commands) -> None:
     """Add the commands to the parser's."""
     survey = commands.add_parser("survey", aliases=["look"], help="what is in an image set, before it is measured")
     survey.add_argument("source", help="a folder, archive, table or array, or a mapping such as '{builtin: letters}'")
-    survey.add_argument("--against", metavar="ID_SOURCE", help="the ID set: what both hold, how they differ")
-    survey.add_argument("--sample", type=int, metavar="N", help="look at N images drawn by seed (default: all)")
+    survey.add_argument(
+        "--against", metavar="ID_SOURCE", help="the ID set to compare with: shared images, and how the two differ"
+    )
+    survey.add_argument("--sample", type=int, metavar="N", help="survey a random sample of N images (default: all)")
     survey.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
-    survey.add_argument("--json", action="store_true")
+    survey.add_argument("--json", action="store_true", help="print as JSON")
     survey.set_defaults(command=_survey)
 
     inspect = commands.add_parser("inspect", help="what a backbone is: input, reach, taps with region and depth")
     inspect.add_argument("path", help="a checkpoint file, a backbone folder or a hub id")
-    inspect.add_argument("--family", help="name the family instead of recognising it")
-    inspect.add_argument("--schedule", help="noise schedule by name, for weights that come without one")
-    inspect.add_argument("--preset", help="name of a published configuration")
+    inspect.add_argument("--family", help="family of the checkpoint (default: recognised from the files)")
+    inspect.add_argument("--schedule", help="name of the noise schedule, where the files do not say it")
+    inspect.add_argument("--preset", help="name of a published configuration, for what the weights do not say")
     inspect.add_argument("--vae", help="folder or hub id of the autoencoder, for a network in latent space")
-    inspect.add_argument("--label", type=int, help="class that a class-conditional network is told")
+    inspect.add_argument("--label", type=int, help="class on which a class-conditional network is conditioned")
     inspect.add_argument("--weights", help="which weights of a training checkpoint: an entry, a variant or a folder")
-    inspect.add_argument("--device")
+    inspect.add_argument("--device", help="torch device, such as cpu or cuda")
     inspect.add_argument("--json", action="store_true", help="as JSON, with the measured time per forward")
     inspect.set_defaults(command=_inspect)
 
     fetch = commands.add_parser(
-        "fetch", help="get the public image sets of an exploration, which pages show and stages read"
+        "fetch", help="download the public image sets of an exploration that came without its images"
     )
     fetch.add_argument("run", help="name of a bundled exploration or a run directory")
     fetch.set_defaults(command=_fetch)
 
-    convert = commands.add_parser("convert", help="an EDM .pkl snapshot to safetensors and a config, nothing executed")
+    convert = commands.add_parser(
+        "convert", help="convert an EDM .pkl snapshot to safetensors and a config, without executing anything in it"
+    )
     convert.add_argument("snapshot", type=Path, help="the .pkl file")
     convert.add_argument("folder", type=Path, help="where to write model.safetensors and config.json")
     convert.set_defaults(command=_convert)

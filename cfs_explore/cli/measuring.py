@@ -17,7 +17,9 @@ def add(commands) -> None:
     run.add_argument("spec", type=Path, help="a spec.yaml, or a run directory that holds one")
     run.add_argument("--out", type=Path, help="run directory (default: runs/<name>-<random id>)")
     run.add_argument("--device", help="torch device, such as cpu, cuda, cuda:1 (default: CUDA where there is one)")
-    run.add_argument("--fresh", action="store_true", help="measure again what the directory or the cache holds")
+    run.add_argument(
+        "--fresh", action="store_true", help="measure everything again, also what the directory or the cache holds"
+    )
     run.add_argument(
         "--keep",
         action="store_true",
@@ -25,9 +27,7 @@ def add(commands) -> None:
     )
     run.set_defaults(command=_run)
 
-    diagnose = commands.add_parser(
-        "diagnose", help="compute the diagnostics of a finished map, or what of them is missing"
-    )
+    diagnose = commands.add_parser("diagnose", help="compute the diagnostics that a finished map lacks")
     diagnose.add_argument("run", help="a run directory, or a bundle's name")
     diagnose.add_argument(
         "--stages",
@@ -35,15 +35,15 @@ def add(commands) -> None:
         "standard: those without forwards, which take seconds",
     )
     diagnose.add_argument("--device", help="torch device of the stages that need forwards")
-    diagnose.add_argument("--fresh", action="store_true", help="compute again what is there")
+    diagnose.add_argument("--fresh", action="store_true", help="recompute diagnostics that are already there")
     diagnose.set_defaults(command=_diagnose)
 
     train = commands.add_parser("train", help="train a small reference backbone from a spec")
-    train.add_argument("spec", type=Path)
+    train.add_argument("spec", type=Path, help="a train.yaml: network, images and training")
     train.add_argument("--out", type=Path, required=True, help="folder for the weights")
-    train.add_argument("--data", type=Path, help="the spec's images in another place")
-    train.add_argument("--device")
-    train.add_argument("--fresh", action="store_true", help="begin anew instead of going on")
+    train.add_argument("--data", type=Path, help="path of the training images, if not the spec's")
+    train.add_argument("--device", help="torch device, such as cpu or cuda")
+    train.add_argument("--fresh", action="store_true", help="start again instead of resuming")
     train.set_defaults(command=_train)
 
 
@@ -96,8 +96,8 @@ def _tell_map(run) -> None:
     best = run.table("best_cell")
     ood = strongest_set(best, run.ood_names)
     count = sum(entry.count for entry in run.manifest.sets if entry.role == "ood")
-    told = map_headline(ood, best, run.levels, run.taps).replace("**", "")
-    tqdm.write(f"So far, {run.id_test.count:,} ID and {count:,} OOD images. {told}")
+    headline = map_headline(ood, best, run.levels, run.taps).replace("**", "")
+    tqdm.write(f"So far, {run.id_test.count:,} ID and {count:,} OOD images. {headline}")
 
 
 def _diagnose(options: argparse.Namespace) -> None:
@@ -136,14 +136,14 @@ def _tell_missing(path: Path) -> None:
     if names:
         asked = "all" if names == rest else ",".join(names)
         command = f"cfs-explore diagnose {path} --stages {asked}"
-        told = explain(run, needed(names, absent))
+        images = explain(run, needed(names, absent))
         print(f"Not computed: {', '.join(names)} ({cost_of(run, names)}). To compute them: {command}")
-        if told:
-            print(told)
+        if images:
+            print(images)
     if names != rest:
         lacking = [name for name in rest if name not in names]
-        told = explain(run, [each for each in needed(lacking, absent) if not each.fetched])
-        print(f"Not computed, for want of images: {', '.join(lacking)}. {told}")
+        images = explain(run, [each for each in needed(lacking, absent) if not each.fetched])
+        print(f"Not computed, for want of images: {', '.join(lacking)}. {images}")
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -24,7 +24,7 @@ def add(commands) -> None:
         help="a number with mm, cm or in (default: 84mm, a single column; 174mm a double one; 3.25in and 6.75in for "
         "ICML's column and text, 5.5in for NeurIPS's text)",
     )
-    figures.add_argument("--grey", action="store_true", help="for a greyscale printer")
+    figures.add_argument("--grey", action="store_true", help="in greys, for a greyscale printer")
     figures.set_defaults(command=_figures)
 
     report = commands.add_parser("report", help="one HTML file with all figures, tables, the spec and the citation")
@@ -38,29 +38,31 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--what",
         default="",
-        help="comma-separated names of pages or figures, as `figures --list` tells them (default: all of one run; "
-        "compare, probe and lab are made where they are named)",
+        help="comma-separated names of pages or figures, from `figures --list` (default: all but those of compare, "
+        "probe and lab)",
     )
     parser.add_argument("--ood", help="OOD set (default: the first)")
     parser.add_argument("--lam", type=float, help="log-SNR of the level, as the app shows it (default: as the app)")
-    parser.add_argument("--tap", help="tap of the figures of one cell (default: as the app)")
-    parser.add_argument("--cell", help="tap and level in one, as up1.res1@5: what the app's addresses say")
+    parser.add_argument("--tap", help="tap, for figures of one cell (default: as the app)")
+    parser.add_argument(
+        "--cell", help="tap and level in one, such as up1.res1@5, as in the app's addresses; instead of --lam and --tap"
+    )
     parser.add_argument("--pair", nargs=2, metavar="TAP", help="the two taps that are compared (default: CFS(1x2)'s)")
     parser.add_argument("--metric", default="auroc", help="auroc, aupr or fpr95 (default: auroc)")
-    parser.add_argument("--scale", default="ln s", help="of the scores of a pair: 'ln s' or s (default: ln s)")
+    parser.add_argument("--scale", default="ln s", help="scale of the scores of a pair: 'ln s' or s (default: ln s)")
     parser.add_argument(
         "--detector",
         nargs="+",
         default=[],
         metavar="CELL",
-        help="what scores images: a preset, or cells as up1.res1@5, which are averaged (default: CFS(1x2))",
+        help="detector: a preset, or cells such as up1.res1@5, whose slot scores are averaged (default: CFS(1x2))",
     )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an option of a figure, as `figures --list` and the app's addresses tell them; can be told several times",
+        help="an option of a figure, as in `figures --list` and the app's addresses; may be given several times",
     )
 
 
@@ -75,7 +77,7 @@ def _figures(options: argparse.Namespace) -> None:
                 print(f"  {name:32} {kind.title}")
                 for option in kind.options:
                     means = ": ".join(filter(None, (option.title, option.written)))
-                    print(f"      --set {option.name + '=' + option.told():48} {means}")
+                    print(f"      --set {option.name + '=' + option.allowed():48} {means}")
         return
     figures = _made(options)
     if not has_browser():
@@ -105,12 +107,12 @@ def _chosen(options: argparse.Namespace):
 
     run = open_run(locate_run(options.run))
     names = ("ood", "lam", "tap", "cell", "pair", "metric", "scale", "detector")
-    told = dict(_told(each) for each in options.set)
-    choices = choose(run, **{name: getattr(options, name) for name in names}, options=told)
+    given = dict(_name_and_value(each) for each in options.set)
+    choices = choose(run, **{name: getattr(options, name) for name in names}, options=given)
     return run, choices, [part.strip() for part in options.what.split(",") if part.strip()]
 
 
-def _told(each: str) -> tuple[str, str]:
+def _name_and_value(each: str) -> tuple[str, str]:
     """Name and value of 'name=value'."""
     name, sign, value = each.partition("=")
     if not sign:
@@ -119,7 +121,7 @@ def _told(each: str) -> tuple[str, str]:
 
 
 def _made(options: argparse.Namespace) -> dict:
-    """The figures; what the run has no data for is told and left out."""
+    """The figures; what the run has no data for is left out, and the reason printed."""
     from cfs_explore.figures import catalogue
 
     run, choices, what = _chosen(options)

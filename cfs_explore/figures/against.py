@@ -1,4 +1,4 @@
-"""Other explorations beside a run, told by name; the protocol page chooses up to two."""
+"""Other explorations beside a run, given by name; the protocol page chooses up to two."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_OTHERS = 2
 AGAINST = Several(
     "protocol_against",
     "Compare with",
-    help=f"Up to {MOST_OTHERS} other explorations, of other backbones, say, on the same image sets.",
+    help=f"Up to {MOST_OTHERS} other explorations, for example of other backbones on the same image sets.",
     width=380,
     written="run directories or bundles' names, comma-separated",
     former=("against",),

@@ -49,18 +49,18 @@ def find_cell(run: Run, name: str) -> int:
 
 
 def find_level(run: Run, lam: float) -> int:
-    """The position of the level with a log-SNR: as its name tells it, to one decimal, or as it was asked for.
+    """The position of the level with a log-SNR: as in its name, to one decimal, or as it was asked for.
 
     Raises:
         RunError: naming those that there are.
     """
     names = level_names(run.levels)
-    told = [float(name) for name in names]
+    named = [float(name) for name in names]
     to_one_decimal = (
         [round(level.lam, 1) for level in run.levels],
         [round(level.requested, 1) for level in run.levels],
     )
-    for value, known in ((lam, told), *((round(lam, 1), each) for each in to_one_decimal)):
+    for value, known in ((lam, named), *((round(lam, 1), each) for each in to_one_decimal)):
         if value in known:
             return known.index(value)
     raise RunError(f"{run.name} has no level with log-SNR {lam:g}. It has: {', '.join(names)}.")

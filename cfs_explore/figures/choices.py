@@ -1,4 +1,4 @@
-"""What a figure is of: OOD set, cell, pair, detector, metric, options; as the pages choose by default, or as told."""
+"""What a figure is of: OOD set, cell, pair, detector, metric, options; the pages' defaults, or as given."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OOD = Control(
     "ood",
     "OOD set",
     lambda run: {name: name for name in run.ood_names},
-    help="Out-of-distribution images, to be told apart from the in-distribution test set.",
+    help="Out-of-distribution images, to be separated from the in-distribution test images.",
     drawn="select",
     width=240,
 )
@@ -79,7 +79,7 @@ def choose(
     detector: Sequence[str] = (),
     options: Mapping[str, str] | None = None,
 ) -> Choices:
-    """The choices that the pages open with, but for what is told.
+    """The choices that the pages open with, except for those that are given.
 
     Args:
         run: the exploration.

@@ -30,7 +30,7 @@ CONTROL = Control(
     "controls_against",
     "Trained backbone minus",
     CONTROLS,
-    help="Untrained copies: the same network with random weights. What they can do, training did not bring. "
+    help="Untrained copies: the same network with random weights. What they achieve does not come from training. "
     "Re-encoded images: the trained network after all images went through the same resizing and JPEG. What is "
     "lost then may have been codec or resolution, not content.",
     former=("control",),
@@ -40,7 +40,7 @@ ON_TRAINED_SIDE = Control(
     "Noise draws on the trained side",
     DRAWS,
     help="The map averages all noise draws of an image, which alone raises AUROC where noise is strong; the controls "
-    "have one, the first of them. One draw on both sides is the fair comparison.",
+    "have only the first. One draw on both sides is the fair comparison.",
     drawn="radio",
     former=("draws",),
 )
@@ -75,12 +75,12 @@ def reencoded_cells(run: Run, choices: Choices) -> pd.DataFrame:
 
 
 def excess_map(run: Run, choices: Choices, theme: str) -> Figure:
-    """Map of what the trained backbone adds to a control."""
+    """Map of what the trained backbone gains over a control."""
     ood, control, draws = choices.ood, CONTROL.of(choices.options), draws_of(run, choices)
     cells = stage_rows(run, "excess", ood=ood, control=control, draws=draws)
     seeds = stage_rows(run, "controls", ood=ood)["seed"].nunique()
     against = f"the mean of {seeds} untrained copies" if control == "untrained" else "itself on re-encoded images"
-    told = "one noise draw on both sides" if draws == 1 else f"mean of {draws} noise draws, control: one"
+    noise = "one noise draw on both sides" if draws == 1 else f"mean of {draws} noise draws, control: one"
     spread = ", which counts the spread of the copies," if seeds > 1 and control == "untrained" else ""
     found = _verdicts(cells)
     cells = cells.assign(survives=found.survives)
@@ -89,7 +89,7 @@ def excess_map(run: Run, choices: Choices, theme: str) -> Figure:
         excess_map_chart(cells, theme),
         cells[first + [name for name in cells if name not in first]],
         f"AUROC of the trained backbone minus that of {against}, cell by cell; OOD: {ood}; {counts(run, cells, ood)}; "
-        f"{told}; diagonal head. Above 0: the trained backbone does better. Ring: the paired 95 % interval{spread} "
+        f"{noise}; diagonal head. Above 0: the trained backbone does better. Ring: the paired 95 % interval{spread} "
         f"includes 0. {found.summary('cells', 'clear of 0')}",
         excess_alt(cells, CONTROLS[control].lower()),
         file_stem(run, ood, "excess", control),

@@ -18,7 +18,7 @@ def write(
     width: str | float = "84mm",
     grey: bool = False,
 ) -> Iterator[Path]:
-    """Write every figure as ``<stem>.<format>``, ``<stem>.csv`` and ``<stem>.txt``, and tell each as it is written.
+    """Write every figure as ``<stem>.<format>``, ``<stem>.csv`` and ``<stem>.txt``; yield each path once written.
 
     On a computer without Chrome or Chromium the figure is written as a page instead, ``<stem>.html``, whose camera
     button saves an SVG of the same size from any browser.

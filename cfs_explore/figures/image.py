@@ -33,9 +33,8 @@ VALUE = Control(
     "image_value",
     "The map shows",
     VALUES,
-    help="Percentile: the share of ID-test images that score lower in the same cell, so that cells compare. "
-    "Score ÷ ID median: how many times the ordinary score it is; cells whose ID scores vary much show large "
-    "ratios too.",
+    help="Percentile: the share of ID-test images that score lower in the same cell, so that cells compare. Score ÷ ID "
+    "median: the score as a multiple of the median ID score; cells whose ID scores vary widely show large ratios, too.",
     former=("value",),
 )
 #: Channels of each pooling that are drawn.

@@ -67,7 +67,7 @@ COLOUR = Control(
     "Colour",
     {key: words.capitalize() for key, words in COLOURS.items()},
     help="Set: blue circles are ID. Score: of the detector under More. The others are plain statistics of the "
-    "pixels, for what the picture may owe to them.",
+    "pixels, to see whether they explain the figure.",
     drawn="select",
     width=140,
     former=("colour",),
@@ -77,8 +77,7 @@ TAPS = KeptTaps(
     "Taps",
     _kept_taps,
     default_taps,
-    "Whose kept snapshots are compared. Several are put beside each other, each with the same weight, as in the score "
-    "CFS(1×L).",
+    "The taps whose snapshots are compared. Several taps are concatenated with equal weight, as in the score CFS(1×L).",
     width=280,
     written="taps whose snapshots were kept, comma-separated",
     former=("taps",),
@@ -87,7 +86,7 @@ SETS = Several(
     "images_sets",
     "OOD sets",
     lambda run: dict(enumerate(run.ood_names)),
-    help="Shown beside the in-distribution test images, on which the picture is fitted.",
+    help="Shown beside the in-distribution test images, on which PCA or UMAP is fitted.",
     width=260,
     written="OOD sets, comma-separated",
     former=("sets",),
@@ -107,7 +106,7 @@ MIN_DIST = Control(
     "UMAP: least distance",
     {distance: str(distance) for distance in (0.0, 0.1, 0.3, 0.8)},
     0.1,
-    "How close points may come in the picture (min_dist).",
+    "How close points may lie in the figure (min_dist).",
     drawn="slider",
     between=(0.0, 0.99),
     former=("min_dist",),
@@ -184,12 +183,12 @@ def points_figure(
     axes = tuple(
         f"PC {i} ({100 * share:.0f} % of the ID variance)" for i, share in enumerate(points.attrs["explained"], 1)
     )
-    told = ", ".join(f"{count:,} {name}" for name, count in points["dataset"].value_counts(sort=False).items())
+    counted_sets = ", ".join(f"{count:,} {name}" for name, count in points["dataset"].value_counts(sort=False).items())
     return Figure(
         embedding_scatter_chart(points, colouring, axes or None, selected=selected, picked=picked, theme=theme),
         points,
         _caption(run, points, settings, colouring),
-        f"Scatter of images by two coordinates ({settings.method.upper()}) of their snapshots: {told}.",
+        f"Scatter of images by two coordinates ({settings.method.upper()}) of their snapshots: {counted_sets}.",
         file_stem(run, *points.loc[points["role"] == "ood", "dataset"].unique(), "images", settings.method),
     )
 

@@ -42,7 +42,7 @@ from cfs_explore.figures.lab_settings import (
     TAP_CURVE,
     TAP_SETTINGS,
     Setting,
-    told,
+    settings_text,
 )
 from cfs_explore.figures.needs import Kind
 from cfs_explore.figures.options import Control, Value
@@ -132,7 +132,7 @@ def tap_along(run: Run | None, choices: Choices, theme: str) -> Figure:
         curve,
         f"Vertical line: current setting ({along.values[now]}). Measured with 95 % CI, n = {IMAGES:,} ID, "
         f"{IMAGES:,} OOD, the same random numbers at every point, seed {_seed(choices)}; "
-        f"{told(TAP_SETTINGS, asdict(tap), along.field)}.",
+        f"{settings_text(TAP_SETTINGS, asdict(tap), along.field)}.",
         f"AUROC, its prediction and its bound as {along.title} varies; now {along.values[now]}.",
         f"lab-auroc-{along.field}",
     )
@@ -197,7 +197,7 @@ def pair_along(run: Run | None, choices: Choices, theme: str) -> Figure:
         pair_curve_chart(curve, along.field, now, along.title, theme),
         curve,
         f"Vertical line: current setting ({along.values[now]}). Exact for normal scores. Shaded: the plain average "
-        f"is worse than the better tap alone; {told(PAIR_SETTINGS, asdict(pair), along.field)}.",
+        f"is worse than the better tap alone; {settings_text(PAIR_SETTINGS, asdict(pair), along.field)}.",
         f"AUROC of encoder, decoder, plain average and best weighting as {along.title} varies; "
         f"now {along.values[now]}.",
         f"lab-combinations-{along.field}",

@@ -1,4 +1,4 @@
-"""What the lab's two experiments can be set to; the page's sliders, and what its figures' captions tell."""
+"""What the lab's two experiments can be set to; the page's sliders, and what its figures' captions say."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _setting(
     write: Callable[[Value], str] = value_text,
     curve: bool = True,
 ) -> Setting:
-    """A slider over ``values``, told as ``lab_<word>``; ``write`` gives what it shows."""
+    """A slider over ``values``, named ``lab_<word>``; ``write`` gives what it shows."""
     labels = {value: write(value) for value in values}
     return Setting(f"lab_{word}", title, labels, default, help, former=(word,), field=field, curve=curve)
 
@@ -55,7 +55,7 @@ def steps(low: float, high: float, step: float) -> list[float]:
     return [round(low + i * step, 6) for i in range(round((high - low) / step) + 1)]
 
 
-def told(settings: Sequence[Setting], values: Mapping[str, Value], but: str = "") -> str:
+def settings_text(settings: Sequence[Setting], values: Mapping[str, Value], but: str = "") -> str:
     """Where every setting stands, for a caption."""
     return ", ".join(f"{s.title} {s.values[values[s.field]]}" for s in settings if s.field != but)
 
@@ -111,7 +111,7 @@ PATTERN = _setting(
     "Correlated are",
     ["equal", "neighbours"],
     "equal",
-    "The same correlation for all pairs of features, or ρ to the power of their distance: neighbours most.",
+    "The same correlation for all pairs of features, or ρ to the power of their distance: highest between neighbours.",
     write={"equal": "all pairs", "neighbours": "neighbours"}.get,
     curve=False,
 )
@@ -159,7 +159,8 @@ PAIR_SLIDERS = (
         "Correlation r",
         steps(-0.9, 0.9, 0.1),
         0.3,
-        "Correlation of encoder and decoder score within a class: do images with a high one have a high other one?",
+        "Correlation of encoder and decoder score within a class: do images with a high encoder score also have a high "
+        "decoder score?",
         write=lambda value: format_value(value, 1),
     ),
 )

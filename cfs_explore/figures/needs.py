@@ -62,6 +62,6 @@ def stage_rows(run: Run, name: str, **of: object) -> pd.DataFrame:
     for column, value in of.items():
         table = table[table[column] == value]
     if table.empty:
-        told = "".join(f", {column} {value}" for column, value in of.items())
-        raise NotMeasuredError(f"{stage.title} of {run.name} has no rows{told}.")
+        where = "".join(f", {column} {value}" for column, value in of.items())
+        raise NotMeasuredError(f"{stage.title} of {run.name} has no rows{where}.")
     return table.reset_index(drop=True)

@@ -33,8 +33,8 @@ class Control:
         help: on hover, as Markdown.
         drawn: its widget; "many" chooses several of the values.
         width: of the widget in pixels; without, the widget's own.
-        between: the ends of the numbers that the command line can tell besides the values; whole where both are.
-        written: how a value is told after ``--set`` where the values depend on the run.
+        between: the ends of the numbers that the command line accepts besides the values; whole where both are.
+        written: how a value is written after ``--set`` where the values depend on the run.
         former: names by which older versions knew it after ``--set``, and which still do.
     """
 
@@ -87,22 +87,22 @@ class Control:
         """The inverse of ``write``; RunError as of ``find``."""
         return self.find(text, run)
 
-    def said(self, told: Mapping[str, str]) -> str | None:
-        """The text among those told, under any of its names; None where it is not among them."""
-        return next((told.get(name) for name in (self.name, *self.former) if told.get(name)), None)
+    def said(self, given: Mapping[str, str]) -> str | None:
+        """The control's text among the options given, under any of its names; None where it is not among them."""
+        return next((given.get(name) for name in (self.name, *self.former) if given.get(name)), None)
 
-    def of(self, told: Mapping[str, str], run: Run | None = None) -> str:
+    def of(self, given: Mapping[str, str], run: Run | None = None) -> str:
         """The same; the default's where it is not among them."""
-        said = self.said(told)
+        said = self.said(given)
         return self.write(self.opening(run), run) if said is None else said
 
-    def number(self, told: Mapping[str, str], between: tuple[float, float] | None = None) -> float:
-        """The number that is told, between the control's ends or, where they depend on the run, these.
+    def number(self, given: Mapping[str, str], between: tuple[float, float] | None = None) -> float:
+        """The number that is given, between the control's ends or, where they depend on the run, these.
 
         Raises:
             RunError: it is none.
         """
-        text, (low, high) = self.of(told), between or self.between
+        text, (low, high) = self.of(given), between or self.between
         try:
             number = float(text)
         except ValueError:
@@ -115,8 +115,8 @@ class Control:
             raise RunError(f"The option '{self.name}' must be a whole number. Got {text!r} instead.")
         return int(number)
 
-    def told(self) -> str:
-        """What can be told after ``--set``: 'a | b', or of many values the ends; '...' where ``written`` says it."""
+    def allowed(self) -> str:
+        """What may stand after ``--set``: 'a | b', or of many values the ends; '...' where ``written`` says it."""
         if self.between:
             return "{:g} to {:g}".format(*self.between)
         texts = [] if callable(self.values) else [self.write(value) for value in self.labels()]
@@ -125,7 +125,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Several(Control):
-    """A choice of several values, each told by what the widget calls it; older links told positions: '24.36'."""
+    """A choice of several values, each named as on the widget; older links have positions: '24.36'."""
 
     drawn: str = "many"
 
@@ -154,7 +154,7 @@ class Several(Control):
 
 
 def value_text(value: Value) -> str:
-    """A number as short as it is told apart, a word as it is."""
+    """A number in its shortest form, a word as it is."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -171,7 +171,7 @@ def split_names(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
-def check(told: Mapping[str, str], known: Iterable[Control]) -> None:
+def check(given: Mapping[str, str], known: Iterable[Control]) -> None:
     """Whether each of these is a control of the figures, with a value that it can have.
 
     Raises:
@@ -179,7 +179,7 @@ def check(told: Mapping[str, str], known: Iterable[Control]) -> None:
     """
     controls = {control.name: control for control in known}
     names = {name: control for control in controls.values() for name in (*control.former, control.name)}
-    for name, text in told.items():
+    for name, text in given.items():
         if name not in names:
             have = f"They have: {', '.join(controls)}." if controls else "They have none."
             raise RunError(f"The figures asked for have no option {name!r}. {have}")

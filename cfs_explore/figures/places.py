@@ -34,7 +34,7 @@ def tap_labels(taps: Sequence[Tap]) -> dict[str, str]:
 
 
 class _ByName:
-    """Cells are told by their names, 'up1.res1@5', and are indices (level * taps + tap) in the session."""
+    """Cells are written by their names, 'up1.res1@5', and are indices (level * taps + tap) in the session."""
 
     def one(self, value: int, run: Run | None = None) -> str:
         return cell_names(run)[value]
@@ -71,8 +71,8 @@ CELLS = _Cells(
     "Cells whose slot scores are averaged",
     _cell_labels,
     default_cells,
-    "CFS(K x L): the plain mean of the slot scores of K levels x L taps. Cells can also be clicked on the map page, "
-    "while its click is set to compose; the x of a chip removes one.",
+    "CFS(K x L): the plain mean of the slot scores of K levels x L taps. On the map page, cells can also be clicked "
+    "when a click is set to compose. The x of a chip removes its cell.",
 )
 LEVEL = level_control("level", 150)
 TAP = Control(

@@ -1,4 +1,4 @@
-"""The protocol page's conditioning: what the map loses when the network is told a wrong level (theory 1)."""
+"""The protocol page's conditioning: what the map loses under wrong conditioning (theory 1)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cfs_explore.store import Run
 
 
 def variants(table: pd.DataFrame) -> list[str]:
-    """What the network was told, the truth left out, of the table ``conditioning``; the last is shown by default."""
+    """Every wrong conditioning in the table ``conditioning``; pages open with the last."""
     return [name for name in table["variant"].unique() if name != "matched"]
 
 
-def told_label(name: str) -> str:
+def conditioning_label(name: str) -> str:
     """'2 too clean' for "lam + 2": the network is conditioned on a cleaner level than it sees."""
     if name == PUBLISHED:
         return "As published"
@@ -30,18 +30,18 @@ def told_label(name: str) -> str:
     return f"{size} too {'clean' if sign == '+' else 'noisy'}"
 
 
-def _told_labels(run: Run) -> dict[str, str]:
+def _labels(run: Run) -> dict[str, str]:
     known = variants(run.table("conditioning")) if run.has_table("conditioning") else []
-    return {name: told_label(name) for name in known}
+    return {name: conditioning_label(name) for name in known}
 
 
-TOLD = Control(
+CONDITIONING = Control(
     "protocol_told",
-    "The network is told a level",
-    _told_labels,
-    lambda run: next(reversed(_told_labels(run)), ""),
-    "In log-SNR, beside the level that it sees. As published: what the code of the paper tells it, where that differs "
-    "for this backbone.",
+    "Conditioning",
+    _labels,
+    lambda run: next(reversed(_labels(run)), ""),
+    "Log-SNR of the conditioning relative to that of the network's input. As published: the conditioning of the "
+    "paper's code, where that differs for this backbone.",
     written="such as 'lam + 2'",
     former=("told",),
 )
@@ -53,14 +53,14 @@ def losses(run: Run, choices: Choices) -> pd.DataFrame:
 
 
 def loss_map(run: Run, choices: Choices, theme: str) -> Figure:
-    """What every cell loses when the network is told one wrong level."""
+    """What every cell loses under one wrong conditioning."""
     ood, rows = choices.ood, losses(run, choices)
-    told = TOLD.read(TOLD.of(choices.options, run), run)
-    cells = _tidy(run, rows[rows["variant"] == told])
+    variant = CONDITIONING.read(CONDITIONING.of(choices.options, run), run)
+    cells = _tidy(run, rows[rows["variant"] == variant])
     found = loss_verdicts(cells)
     texts = [_hover(row, run.taps[row.tap_index]) for row in cells.itertuples()]
     reach = shared_reach(rows["loss"])
-    wrong = told_label(told).lower() + ("" if told == PUBLISHED else " (log-SNR)")
+    wrong = conditioning_label(variant).lower() + ("" if variant == PUBLISHED else " (log-SNR)")
     return Figure(
         signed_map_chart(cells, "loss", texts, "AUROC lost", reach, theme, higher_is_better=False),
         cells[["tap", "lam", "told_lam", "loss", "loss_lo", "loss_hi", "auroc", "n_id", "n_ood"]],
@@ -69,12 +69,12 @@ def loss_map(run: Run, choices: Choices, theme: str) -> Figure:
         f"conditioning costs AUROC. Ring: the paired 95 % interval includes 0. {found.summary('cells', 'clear of 0')}",
         f"Loss of AUROC with conditioning {wrong}: {cells['loss'].min():.3f} to {cells['loss'].max():.3f}, "
         f"median {cells['loss'].median():.3f}.",
-        file_stem(run, ood, "told", told),
+        file_stem(run, ood, "told", variant),
     )
 
 
 def loss_by_offset(run: Run, choices: Choices, theme: str) -> Figure:
-    """What encoder and decoder lose by how wrong the told level is."""
+    """What encoder and decoder lose by the error of the conditioning."""
     ood, rows = choices.ood, losses(run, choices)
     summary = conditioning_summary(rows)
     return Figure(
@@ -83,7 +83,7 @@ def loss_by_offset(run: Run, choices: Choices, theme: str) -> Figure:
         f"Median over the cells of a region, band from their 10th to 90th percentile; OOD: {ood}; "
         f"{counts(run, rows, ood)}. Conditioning beyond the backbone's range is set to its end.",
         "; ".join(
-            f"{told_label(row.variant)}, {row.region}: median loss {row.median:.3f}"
+            f"{conditioning_label(row.variant)}, {row.region}: median loss {row.median:.3f}"
             for row in summary.itertuples()
             if row.region in ("encoder", "decoder")
         ),
@@ -92,9 +92,9 @@ def loss_by_offset(run: Run, choices: Choices, theme: str) -> Figure:
 
 
 def _hover(row, tap: Tap) -> str:
-    told = "" if pd.isna(row.told_lam) else f", conditioned on λ {format_value(row.told_lam, 1)}"
+    conditioned = "" if pd.isna(row.told_lam) else f", conditioned on λ {format_value(row.told_lam, 1)}"
     return (
-        f"<b>{short_tap_name(tap.name)}</b> ({tap.region})<br>sees λ {format_value(row.lam, 1)}{told}<br>"
+        f"<b>{short_tap_name(tap.name)}</b> ({tap.region})<br>sees λ {format_value(row.lam, 1)}{conditioned}<br>"
         f"AUROC lost {format_estimate(row.loss, row.loss_lo, row.loss_hi)}<br>left {format_value(row.auroc)}"
     )
 
@@ -114,6 +114,6 @@ def _tidy(run: Run, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 KINDS = {
-    "protocol-told": Kind("AUROC lost by every cell under wrong conditioning", loss_map, ("ood",), (TOLD,)),
+    "protocol-told": Kind("AUROC lost by every cell under wrong conditioning", loss_map, ("ood",), (CONDITIONING,)),
     "protocol-conditioning": Kind("AUROC lost by the error of the conditioning", loss_by_offset, ("ood",)),
 }

@@ -21,9 +21,9 @@ CURVE = Control(
     "protocol_curve",
     "Aligned by",
     CURVES,
-    help="Score magnitude: how much of the noise the network's estimate holds, on average; it tells at which "
-    "levels two networks work equally hard. Visible change: one minus the structural similarity (SSIM) of an image "
-    "with itself under noise; it matters between resolutions and in latent space.",
+    help="Score magnitude: how much of the noise the network's estimate holds, on average; where it is equal, two "
+    "networks work equally hard. Visible change: one minus the structural similarity (SSIM) of an image with itself "
+    "under noise; it matters across resolutions and in latent space.",
     former=("curve",),
 )
 #: ID images that are pictured beside the OOD set's.

@@ -11,7 +11,7 @@ from cfs_explore.errors import RunError
 from cfs_explore.levels import MAIN_LAM, RELATIVE_ALIGNMENTS
 from cfs_explore.store import Run
 
-#: Columns by which a comparison is told at a glance; see ``conditioning_summary``.
+#: Columns of a comparison's summary; see ``conditioning_summary``.
 _QUANTILES = {"low": 0.1, "median": 0.5, "high": 0.9}
 
 
@@ -101,9 +101,9 @@ def conditioning_summary(table: pd.DataFrame) -> pd.DataFrame:
         90th percentile over cells); worse, better: shares of cells whose 95 % interval lies above and below 0; survive:
         the share that stands at a false-discovery rate of 5 %; cells. Saturated cells are no evidence (theory 30).
     """
-    told = table[table["variant"] != "matched"]
+    wrong = table[table["variant"] != "matched"]
     rows = []
-    for (variant, region), cells in told.groupby(["variant", "region"], sort=False):
+    for (variant, region), cells in wrong.groupby(["variant", "region"], sort=False):
         rows.append(
             {"variant": variant, "offset": cells["offset"].iloc[0], "region": region}
             | {name: cells["loss"].quantile(q) for name, q in _QUANTILES.items()}

@@ -33,7 +33,7 @@ ORDER = Control(
     "separation_order",
     "Channels",
     ORDERS,
-    help="A channel stands at the same place in both rows; largest first goes by the sum of its two bars.",
+    help="A channel has the same position in both rows; largest first sorts by the sum of its two bars.",
     former=("order",),
 )
 

@@ -86,9 +86,9 @@ def conditioning_headline(ood: str, summary: pd.DataFrame) -> str:
         ood: name of the OOD set.
         summary: of ``protocol_tables.conditioning_summary``.
     """
-    told = summary[summary["region"].isin(["encoder", "decoder"])]
-    told = summary if told.empty else told
-    worst = told.loc[told["median"].idxmax()]
+    named = summary[summary["region"].isin(["encoder", "decoder"])]
+    named = summary if named.empty else named
+    worst = named.loc[named["median"].idxmax()]
     what = (
         "with the published conditioning"
         if math.isnan(worst["offset"])
@@ -149,8 +149,8 @@ def comparison_headline(ood: str, first: str, others: Sequence[tuple[str, pd.Dat
 def _against(name: str, frame: pd.DataFrame) -> str:
     if frame.empty:
         return f"**{name}** has no matching cell"
-    told = frame[["auroc_a", "auroc_b"]].min(axis=1) <= SATURATED
-    ahead, behind = ((told & side).mean() for side in (frame["lo"] > 0, frame["hi"] < 0))
+    unsaturated = frame[["auroc_a", "auroc_b"]].min(axis=1) <= SATURATED
+    ahead, behind = ((unsaturated & side).mean() for side in (frame["lo"] > 0, frame["hi"] < 0))
     middle = frame["difference"].median()
     verb = "gains" if middle > 0 else "loses"
     return (

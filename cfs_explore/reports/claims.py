@@ -83,9 +83,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def as_text(table: pd.DataFrame, name: str) -> str:
     """The summary and every number, for a terminal."""
-    told = table.fillna({"ood": "", "note": ""}).to_string(index=False, float_format="%.3f", na_rep="")
+    rows = table.fillna({"ood": "", "note": ""}).to_string(index=False, float_format="%.3f", na_rep="")
     counts = summary(table).to_string(index=False)
-    return f"{name}: the paper's claims, in how many OOD sets\n\n{counts}\n\n{by_chance(table)}\n\n{told}"
+    return f"{name}: the paper's claims, in how many OOD sets\n\n{counts}\n\n{by_chance(table)}\n\n{rows}"
 
 
 def by_chance(table: pd.DataFrame) -> str:
@@ -173,17 +173,17 @@ def _complementary(run: Run, ood: str) -> _Row:
 
 
 def _stability(run: Run) -> _Row:
-    told: _Row = {"claim": "stable", "ood": NO_SET, "n_id": run.id_test.count, "n_ood": 0}
+    about: _Row = {"claim": "stable", "ood": NO_SET, "n_id": run.id_test.count, "n_ood": 0}
     try:
         table = run.table("stability")
     except RunError as error:
-        return {**told, **_missing(str(error))}
+        return {**about, **_missing(str(error))}
     decoder, main = run.manifest.presets["sparse_ed"][1], run.manifest.kept["level"]
     rows = table[(table["role"] == "id_test") & (table["tap"] == decoder) & (table["level"] == main)]
     if rows.empty:
-        return {**told, **_missing("its table has no such cell")}
+        return {**about, **_missing("its table has no such cell")}
     row = rows.iloc[0]
-    return {**told, **_judged(row["icc_features"], row["icc_features_lo"], row["icc_features_hi"], STABLE)}
+    return {**about, **_judged(row["icc_features"], row["icc_features_lo"], row["icc_features_hi"], STABLE)}
 
 
 def _against(run: Run, ood: str, controls: list[str]) -> _Row:
@@ -212,10 +212,10 @@ def _judged(
     if not math.isfinite(value):
         return _missing("too few images")
     verdict = "yes" if lo > above else "no" if hi < above else "open"
-    told = {"value": float(value), "lo": float(lo), "hi": float(hi), "note": note, "p": p_value(value, lo, hi, above)}
+    row = {"value": float(value), "lo": float(lo), "hi": float(hi), "note": note, "p": p_value(value, lo, hi, above)}
     if min(arms) > SATURATED:
-        return {**told, "verdict": "no evidence", "p": math.nan, "note": "both AUROCs are saturated at 1"}
-    return {**told, "verdict": verdict}
+        return {**row, "verdict": "no evidence", "p": math.nan, "note": "both AUROCs are saturated at 1"}
+    return {**row, "verdict": verdict}
 
 
 def _missing(why: str) -> _Row:

@@ -47,14 +47,14 @@ def facts(
         for each in (source, against)
     )
     overlap: list[tuple[str, str]] = []
-    told = set_warnings(found, found.total)
+    warnings = set_warnings(found, found.total)
     if other is not None and len(found) and len(other):
         overlap = compare(other, found)
         name = Path(found.location).name
-        told.append(overlap_warning(name, overlap, len(found), sampled=found.is_sample))
-        told.append(difference_warning(name, set_differences(other.images, found.images, seed=seed)))
-    warnings = list(filter(None, told))
-    return {"set": _facts(found), "id": other and _facts(other), "overlap": overlap, "warnings": warnings}
+        warnings.append(overlap_warning(name, overlap, len(found), sampled=found.is_sample))
+        warnings.append(difference_warning(name, set_differences(other.images, found.images, seed=seed)))
+    report = {"set": _facts(found), "id": other and _facts(other), "overlap": overlap}
+    return report | {"warnings": list(filter(None, warnings))}
 
 
 def as_text(found: dict) -> str:

@@ -1,4 +1,4 @@
-"""How much the map hangs on where its levels are put (theory 1)."""
+"""How much the map depends on where its levels are placed (theory 1)."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ _SENSITIVITY = Table(
 ALIGNMENT = Diagnostic(
     "alignment",
     "Alignment",
-    "How much the map hangs on where its levels are put.",
+    "How much the map depends on where its levels are placed.",
     (_ALIGNMENT_LEVELS, _ALIGNMENT_MAPS, _SENSITIVITY),
     compute="cfs_explore.pipeline.stages.alignment:compute",
     page="protocol",

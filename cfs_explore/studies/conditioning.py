@@ -35,7 +35,7 @@ _CONDITIONING = Table(
 CONDITIONING = Diagnostic(
     "conditioning",
     "Conditioning",
-    "What the map loses when the network is conditioned on a wrong level.",
+    "What the map loses under wrong conditioning.",
     (_CONDITIONING,),
     compute="cfs_explore.pipeline.stages.conditioning:compute",
     page="protocol",

@@ -115,7 +115,7 @@ _IMAGE_STATISTICS = Table(
 CONTROLS = Diagnostic(
     "controls",
     "Controls",
-    "What the trained backbone adds to untrained copies, to re-encoded images and to plain pixel statistics.",
+    "What the trained backbone gains over untrained copies, re-encoded images and plain pixel statistics.",
     (_CONTROLS, _EXCESS, _BEST_EXCESS, _IMAGE_STATISTICS),
     compute="cfs_explore.pipeline.stages.controls:compute",
     page="controls",

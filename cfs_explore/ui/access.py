@@ -26,9 +26,9 @@ def settings() -> Settings:
 
 
 def is_public() -> bool:
-    """Whether others than the owner use this server: as the settings say, else told by the address it serves."""
-    told = settings().public
-    return st.get_option("server.address") not in _OWN if told is None else told
+    """Whether others than the owner use this server: as the settings say, else by the address that it serves."""
+    public = settings().public
+    return st.get_option("server.address") not in _OWN if public is None else public
 
 
 def open_roots() -> tuple[Path, ...] | None:
@@ -41,12 +41,12 @@ def open_roots() -> tuple[Path, ...] | None:
 
 def fetched() -> tuple[str, ...] | None:
     """What visitors may have fetched, as the settings name it; None: anything, (): nothing."""
-    told, public = settings(), is_public()
-    if told.fetch is False or (told.fetch is None and public):
+    limits, public = settings(), is_public()
+    if limits.fetch is False or (limits.fetch is None and public):
         return ()
-    if told.fetch_from is None and not public and told.roots is not None:
+    if limits.fetch_from is None and not public and limits.roots is not None:
         return fetching.EVERYTHING
-    return () if told.fetch_from is None and public else told.fetch_from
+    return () if limits.fetch_from is None and public else limits.fetch_from
 
 
 def fetches() -> bool:

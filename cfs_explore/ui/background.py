@@ -33,7 +33,7 @@ class Task(Generic[Result]):
     """One piece of work: how far it is, and its result or its failure.
 
     Attributes:
-        done, total: steps, as far as the work tells them; total is 0 before it does.
+        done, total: steps, as far as the work reports them; total is 0 before it does.
     """
 
     def __init__(self, work: Callable[[Steps], Result], slots: threading.Semaphore) -> None:

@@ -21,7 +21,7 @@ def choose_cell(run: Run) -> None:
 
 
 def choose_level_and_tap(run: Run, prefix: str) -> None:
-    """The cell by its level and its tap; ``prefix`` tells the widgets of one page from another's."""
+    """The cell by its level and its tap; ``prefix`` distinguishes the widgets of one page from another's."""
     keys = (f"{prefix}_level", f"{prefix}_tap")
     st.session_state[keys[0]], st.session_state[keys[1]] = divmod(st.session_state["cell"], len(run.taps))
 

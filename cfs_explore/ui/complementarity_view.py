@@ -121,10 +121,11 @@ def _panel(scale: str, pair: Pair, rows: pd.DataFrame) -> None:
     st.markdown(_average_text(row, pair, scale))
     st.markdown(
         f"## Each given the other\n{_given_table(rows, pair)}",
-        help="Gain (6): what a score adds to D² when the other is known, never below 0; from 0 on where its direction "
-        "is uncertain, and marked ↓ where OOD images score lower than the other score predicts, which an average "
-        "cannot use. Adjusted AUROC (8): AUROC among images that the other score finds alike; 0.5 adds nothing. "
-        "Bits (9): what the score tells of the class beyond the other, of 1 bit; noise gives about 0.",
+        help="Gain (6): what a score adds to D² when the other is known, never below 0; its interval starts at 0 where "
+        "the sign of the shift is uncertain. ↓: OOD images score lower than the other score predicts, which a plain "
+        "average cannot use. Adjusted AUROC (8): AUROC among images that the other score finds alike; 0.5 adds "
+        "nothing. Bits (9): what the score says about the class beyond the other score, out of 1 bit; noise gives "
+        "about 0.",
     )
     st.caption(_compared_text(row, pair))
 
@@ -183,7 +184,7 @@ def _compared_text(row: pd.Series, pair: Pair) -> str:
     """What the adjusted AUROCs rest on, and what is left to know."""
     first, second = pair.short
     if min(row["adjusted_d_n_ood"], row["adjusted_e_n_ood"]) == 0:
-        return f"n = {row['n_id']} ID, {row['n_ood']} OOD. n/a: no OOD image is like an ID image to the other score."
+        return f"n = {row['n_id']} ID, {row['n_ood']} OOD. n/a: by the other score, no OOD image is like an ID image."
     return (
         f"n = {row['n_id']} ID, {row['n_ood']} OOD. Adjusted AUROCs compare {row['adjusted_d_n_id']} ID and "
         f"{row['adjusted_d_n_ood']} OOD images that {first} finds alike, and {row['adjusted_e_n_id']} and "

@@ -25,8 +25,9 @@ LOOK = Control(
     "controls_view",
     "Look closer",
     {"statistics": "Image statistics", "reencoding": "Re-encoding", "seeds": "Seeds"},
-    help="Image statistics: which of them gives the set away without any network. Re-encoding: what one codec and "
-    "one resizing for all images leaves. Seeds: how much an untrained copy's map hangs on its random weights.",
+    help="Image statistics: which of them separates the set from ID without any network. Re-encoding: what is left of "
+    "the signal when all images have the same codec and resizing. Seeds: how much an untrained copy's map depends on "
+    "its random weights.",
 )
 LEVEL = level_control("controls_level", 160)
 #: Format of the built-in sets, which are drawn at their size.
@@ -45,7 +46,7 @@ def _statistics(run: Run, view: Choices) -> None:
             return
     table = stage_rows(run, "image_statistics", ood=view.ood)
     with right:
-        st.markdown(_telling_statistic(table))
+        st.markdown(_best_statistic(table))
         for row in table[table["auroc"].isna()].itertuples():
             st.caption(f"{STATISTIC_NAMES[row.statistic]} is left out: {row.note}.")
         st.markdown(f"**As the files are:** {_stored(run, view.ood)}")
@@ -54,14 +55,14 @@ def _statistics(run: Run, view: Choices) -> None:
                 st.markdown(f"**{STATISTIC_NAMES[name]}.** {escape(text)}")
 
 
-def _telling_statistic(table: pd.DataFrame) -> str:
-    """Which statistic gives the set away."""
+def _best_statistic(table: pd.DataFrame) -> str:
+    """Which statistic separates the set best from ID."""
     single = table[table["auroc"].notna() & (table["statistic"] != "all")].sort_values("auroc", ascending=False)
     if single.empty or single["lo"].iloc[0] <= 0.5:
-        return "**No single statistic** tells this set from the ID images beyond chance."
+        return "**No single statistic** separates this set from the ID images beyond chance."
     row = single.iloc[0]
     value = format_estimate(row["auroc"], row["lo"], row["hi"])
-    return f"**{STATISTIC_NAMES[row['statistic']]}** gives this set away most: AUROC {value} without any network."
+    return f"**{STATISTIC_NAMES[row['statistic']]}** separates this set best: AUROC {value} without any network."
 
 
 @data.kept(max_entries=64)
@@ -76,7 +77,7 @@ def _stored(run: Run, ood: str) -> str:
     if (rows["format"] == _DRAWN).all():
         return (
             "codec (lossy or lossless), native size and grey or colour are those of the ID images. But this set is "
-            "built in and drawn at its size, so that says nothing of where its pixels once came from (scans scaled up, "
+            "built in and drawn at its size, so they say nothing about where its pixels came from (scans scaled up, "
             "photographs scaled down); the statistics do."
         )
     return "codec (lossy or lossless), native size and grey or colour are distributed as in the ID images."
@@ -90,12 +91,12 @@ def _reencoding(run: Run, view: Choices) -> None:
         excess = reencoded_cells(run, view)
         worse, better = int((excess["lo"] > 0).sum()), int((excess["hi"] < 0).sum())
         st.markdown(
-            f"Re-encoding changes AUROC by **{format_value(-excess['excess'].median())}** in the median cell; it "
-            f"lowers {worse} of {len(excess)} cells and raises {better} beyond their own 95 % interval."
+            f"Re-encoding changes AUROC by **{format_value(-excess['excess'].median())}** in the median cell. "
+            f"Beyond their 95 % intervals, it lowers {worse} of {len(excess)} cells and raises {better}."
         )
         st.markdown(
-            "A signal that re-encoding removes was in the finest detail: codec, resolution, noise, or content that "
-            "needs it. A signal that stays is not the codec's."
+            "A signal that re-encoding removes was in the finest detail: codec, resolution, noise or fine structure. A "
+            "signal that stays does not come from the codec."
         )
 
 

@@ -1,4 +1,4 @@
-"""The controls page: what the trained backbone adds to untrained copies, re-encoded images and plain statistics."""
+"""The controls page: what the trained backbone gains over untrained copies, re-encoded images and plain statistics."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from cfs_explore.ui.sidebar import escape
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
-    """Around a page or a part of one: what cannot be read is told there."""
+def show_errors() -> Iterator[None]:
+    """Around a page or a part of one: what cannot be read is shown there as an error."""
     try:
         yield
     except CFSError as error:
@@ -22,13 +22,13 @@ def told() -> Iterator[None]:
 
 
 def fragment(function: Callable | None = None, *, run_every: float | None = None) -> Callable:
-    """``st.fragment`` that tells what it cannot read, also when it runs again alone."""
+    """``st.fragment`` that shows what it cannot read as an error, also when it runs again alone."""
     if function is None:
         return functools.partial(fragment, run_every=run_every)
 
     @functools.wraps(function)
     def shown(*arguments, **options):
-        with told():
+        with show_errors():
             return function(*arguments, **options)
 
     return st.fragment(shown, run_every=run_every)

@@ -56,8 +56,7 @@ def _one(row: Row) -> None:
             _delete(row)
     if not row.error and not bundles.names_places(row.path):
         st.caption(
-            "Imported: its backbone and images are not on this server, so diagnostics that it came without cannot be "
-            "computed here."
+            "Imported: its backbone and images are not on this server, so missing diagnostics cannot be computed here."
         )
 
 
@@ -95,14 +94,14 @@ def _download(row: Row) -> None:
             st.error(escape(str(error)))
             return
         st.download_button(
-            "Description (YAML)",
+            "Spec (YAML)",
             text,
             f"{name}.yaml",
             "application/yaml",
             icon=":material/description:",
             key=f"yaml_{name}",
             on_click="ignore",
-            help="What was asked for: backbone, image sets, levels. `cfs-explore run` measures it again.",
+            help="Backbone, image sets, levels and the rest, from which `cfs-explore run` measures it again.",
         )
         if not row.finished:
             return
@@ -119,7 +118,7 @@ def _download(row: Row) -> None:
             icon=":material/folder_zip:",
             key=f"zip_{name}",
             on_click="ignore",
-            help="Map, scores, tables and thumbnails, to be imported elsewhere. It is packed when you click.",
+            help="Map, scores, tables and thumbnails, to import elsewhere. It is packed when you click.",
         )
 
 
@@ -147,7 +146,7 @@ def _delete(row: Row) -> None:
     busy = {"disabled": row.under_way, "help": _BUSY if row.under_way else None}
     with st.popover("Delete", icon=":material/delete:", key=f"delete_{row.path.name}", **busy):
         st.markdown(f"Delete **{escape(plain(row.name))}** for good?")
-        st.caption(f"{_losses(row)}. {format_bytes(size_of(row.path))} of disk become free. There is no way back.")
+        st.caption(f"{_losses(row)}. {format_bytes(size_of(row.path))} of disk become free. This cannot be undone.")
         if st.button("Delete for good", type="primary", icon=":material/delete:", key=f"do_delete_{row.path.name}"):
             try:
                 jobs.delete(row.path)

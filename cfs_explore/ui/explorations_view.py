@@ -108,7 +108,7 @@ def _summary(rows: Sequence[Row]) -> str:
     else:
         room = ""
     kept = (
-        "only you see yours: this page's address leads back to them, bookmark it" if own and access.is_public() else ""
+        "only you see yours: bookmark this page, its address leads back to them" if own and access.is_public() else ""
     )
     return " · ".join(filter(None, [count, mine, room, kept])) + "."
 

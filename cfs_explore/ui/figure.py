@@ -120,7 +120,7 @@ def _downloads(figure: Figure, key: str) -> None:
         st.info(NO_BROWSER)
         return
     names = list(COLUMN_WIDTHS)
-    width = st.selectbox("Width", names, key=f"{key}_width", help="Column widths of the field's venues.")
+    width = st.selectbox("Width", names, key=f"{key}_width", help="Column widths of common journals and conferences.")
     grey = st.checkbox("Grey-safe", key=f"{key}_grey", help="For a greyscale printer: greys that differ in lightness.")
     with st.container(horizontal=True):
         for kind in ("svg", "pdf", "png"):

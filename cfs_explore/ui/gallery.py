@@ -44,7 +44,7 @@ def show_gallery(
         rows: of the whole set: name, label, thumbnail (PNG bytes).
         scores: of the whole set, (n,).
         order: positions to show.
-        help_text: what the row tells.
+        help_text: what the row shows.
         link: image_id -> address that a click on the image opens.
     """
     if not has_pictures(rows):

@@ -22,7 +22,7 @@ def pass_gate() -> None:
         return
     st.title("CFS Explore", anchor=False)
     with st.form("password_form", width=420):
-        given = st.text_input("Password", type="password", help="The administrator of this server has it.")
+        given = st.text_input("Password", type="password", help="Ask the administrator of this server for it.")
         entered = st.form_submit_button("Enter", type="primary")
     if entered:
         if hmac.compare_digest(given.encode(), password.encode()):

@@ -65,9 +65,9 @@ def _choose_set(so_far: Run, first: str) -> str:
     _note_set()
     if len(so_far.ood_names) == 1:
         return shown
-    told = "Sets that have some images by now; the others follow."
+    what = "Sets of which some images are measured; the others follow."
     names = so_far.ood_names
-    return st.segmented_control("OOD set", names, key=_OOD, help=told, required=True, on_change=_note_set)
+    return st.segmented_control("OOD set", names, key=_OOD, help=what, required=True, on_change=_note_set)
 
 
 def _note_set() -> None:
@@ -78,9 +78,9 @@ def _count(so_far: Run, ood: str) -> str:
     """How much of the run it rests on."""
     n_id, n_ood = so_far.id_test.count, so_far.entry("ood", ood).count
     more = (
-        f"It shows about {MOST_IMAGES:,} images of a set at most; the finished map has all."
+        f"It shows at most about {MOST_IMAGES:,} images of a set; the finished map has all."
         if n_ood >= MOST_IMAGES
-        else "It is drawn again as they become more."
+        else "It is updated as more are measured."
     )
     return f"So far {n_id:,} ID and {n_ood:,} OOD images, drawn at random. {more} Click a cell to open it."
 

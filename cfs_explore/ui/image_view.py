@@ -22,9 +22,9 @@ from cfs_explore.ui.gallery import has_pictures, show_absence, show_picture
 from cfs_explore.ui.sidebar import escape
 
 _HEADLINE_HELP = (
-    "p: the share of the ID-test images, this one included, that are in the top 1 % in at least as many cells. All "
-    "cells are looked at for every image, so that looking at many costs nothing. Percentile: the share of ID-test "
-    "images that score lower."
+    "p: the share of the ID-test images, this one included, that are in the top 1 % in at least as many cells. Every "
+    "image is judged on all cells, so no correction for many cells is needed. Percentile: the share of ID-test images "
+    "that score lower."
 )
 #: Larger sets are searched by text first: so many names in a list would slow the page down.
 _LISTED = 2_000
@@ -90,8 +90,8 @@ def _controls(run: Run) -> Choices:
         names = image_data.names(run, role, name)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", width="content"):
             _choose_image(list(names), names)
-    told = {figures.IMAGE.name: st.session_state["image"], figures.ROLE.name: role}
-    return replace(choose(run, ood=name if role == "ood" else None, options=told), cell=st.session_state["cell"])
+    options = {figures.IMAGE.name: st.session_state["image"], figures.ROLE.name: role}
+    return replace(choose(run, ood=name if role == "ood" else None, options=options), cell=st.session_state["cell"])
 
 
 def _choose_set(run: Run) -> None:
@@ -105,7 +105,7 @@ def _choose_image(ids: list[str], names: dict[str, str]) -> None:
     shown = ids
     if len(ids) > _LISTED:
         words = st.text_input(
-            "Search", key="image_search", width=180, help="Part of a name or an id; the list then holds what fits."
+            "Search", key="image_search", width=180, help="Part of a name or an id; the list then shows the matches."
         ).casefold()
         fitting = [each for each in ids if words in names[each].casefold() or words in each][:_LISTED]
         current = st.session_state["image"]
@@ -171,12 +171,12 @@ def _picture(run: Run, image: Image) -> None:
 
 def _features(run: Run, view: Choices) -> None:
     """The open cell's features that lie farthest from ID-train; without them, ways to the cells that have some."""
-    st.header(f"What carries it in {escape(cell_label(run, view.cell))}", anchor=False)
+    st.header(f"What carries the score in {escape(cell_label(run, view.cell))}", anchor=False)
     if show_figure("image-features", run, view, key="image_features"):
         return
     with st.container(horizontal=True):
         for index in image_data.kept_cells(run)[:4]:
-            label = f"Open {escape(cell_label(run, index))}, which was kept"
+            label = f"Open {escape(cell_label(run, index))}, whose snapshots were kept"
             st.button(label, key=f"image_open_{index}", on_click=_open_cell, args=(index,))
 
 

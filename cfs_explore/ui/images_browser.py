@@ -175,12 +175,12 @@ def _pictures(run: Run, oods: tuple[str, ...]) -> dict[int, str]:
 
 def _pass_on(key: str, on_pick: OnPick) -> None:
     """Hand a click on, as far as it is one: what a browser says is not trusted."""
-    told = st.session_state[key].get("picked")
-    if isinstance(told, dict) and isinstance(told.get("row"), int):
-        ranges = told.get("ranges")
+    pick = st.session_state[key].get("picked")
+    if isinstance(pick, dict) and isinstance(pick.get("row"), int):
+        ranges = pick.get("ranges")
         numbers = [x for pair in ranges for x in pair] if _is_pairs(ranges) else []
         fine = len(numbers) == 4 and all(isinstance(x, int | float) for x in numbers)
-        on_pick(told["row"], ranges if fine else None)
+        on_pick(pick["row"], ranges if fine else None)
 
 
 def _is_pairs(ranges: object) -> bool:

@@ -77,13 +77,13 @@ def _usable(run: Run) -> tuple[str, int]:
     n, method, neighbors = run.id_test.count, st.session_state["images_method"], st.session_state["images_neighbors"]
     if method == "umap" and n < MIN_UMAP_IMAGES:
         st.info(
-            f"UMAP needs at least {MIN_UMAP_IMAGES} ID images to be fitted on, and {escape(run.id_test.name)} has {n}: "
-            "this is PCA.",
+            f"UMAP needs at least {MIN_UMAP_IMAGES} ID images to be fitted, and {escape(run.id_test.name)} has {n}: "
+            "PCA is shown instead.",
             icon=":material/info:",
         )
         return "pca", neighbors
     if method == "umap" and neighbors >= n:
         fewer = max(each for each in NEIGHBORS.values if each < n)
-        st.info(f"{neighbors} neighbours are more than {n} ID images have: {fewer} are used.", icon=":material/info:")
+        st.info(f"{neighbors} neighbours are more than {n} ID images allow: {fewer} are used.", icon=":material/info:")
         return method, fewer
     return method, neighbors

@@ -42,7 +42,7 @@ def show_picked(run: Run, points: pd.DataFrame, taps: tuple[str, ...], chart: st
     st.caption(
         f"Nearest ID-test images in all {images_points.width(run, taps):,} dimensions, with their distance",
         help="Root mean square difference of the snapshots in ID-train standard deviations, each tap with the same "
-        "weight; not a distance of the picture.",
+        "weight; not a distance in the figure.",
     )
     picture_grid(run, rows, key="images_neighbours", chart=chart, picked=None, number="distance", on_pick=on_pick)
     with st.popover("Table", icon=":material/table:", type="tertiary"):
@@ -73,6 +73,9 @@ def _facts(run: Run, points: pd.DataFrame, image: pd.Series, on_pick: OnPick) ->
             role, name, _ = images_points.locate(run, row)
             query = image_link.image_query(run, role, name or run.id_test.name, image["image_id"])
             st.page_link(
-                image_link.PAGE, label="Through all cells", icon=":material/center_focus_strong:", query_params=query
+                image_link.PAGE,
+                label="Its score in every cell",
+                icon=":material/center_focus_strong:",
+                query_params=query,
             )
             st.button("Close", key="images_close", icon=":material/close:", on_click=on_pick, args=(row,))

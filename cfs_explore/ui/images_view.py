@@ -20,7 +20,7 @@ from cfs_explore.ui.sidebar import escape
 
 CHART = "images_scatter"
 _MIXING_HELP = (
-    "Nearest in all dimensions of the snapshots, not in the picture below, which shows two. In brackets the Wilson "
+    "Nearest in all dimensions of the snapshots, not in the figure below, which shows two. In brackets the Wilson "
     "95 % interval, images taken as independent. A low share can also come from OOD images that resemble one another."
 )
 _FORMULAS = {
@@ -28,11 +28,11 @@ _FORMULAS = {
     "weigh alike, so that a point's squared distance from the ID-train mean is its CFS(1×L) score:": r"f_j = "
     r"\frac{z_j-\mu_j}{\sqrt{v_j\, d\, L}}, \qquad \lVert f\rVert^2 = \frac1L\sum_l s_l",
     "**PCA** and **UMAP** are fitted on the ID-test images alone and then place the OOD images: they move no ID image. "
-    "Distances and densities cannot be read from UMAP's picture; the headline and the neighbours use all dimensions.": (
+    "Distances and densities cannot be read from a UMAP figure; the headline and the neighbours use all dimensions.": (
         r"f \in \mathbb{R}^{\sum d} \mapsto (x, y)"
     ),
-    "**Mixing**: the share of OOD images whose nearest other image, of both sets, is an ID image; were both sets one, "
-    "it would be (Schilling 1986):": r"\frac{n_{ID}}{n_{ID}+n_{OOD}-1}",
+    "**Mixing**: the share of OOD images whose nearest other image, among both sets, is an ID image. If both had one "
+    "distribution, it would be (Schilling 1986):": r"\frac{n_{ID}}{n_{ID}+n_{OOD}-1}",
 }
 
 
@@ -86,7 +86,7 @@ def _headline(run: Run, settings: Settings, oods: list[str]) -> str:
     found = {escape(name): images_points.mixed(run, settings.taps, name) for name in oods}
     known = {name: each for name, each in found.items() if each is not None}
     if found and not known:
-        return f"Whether **{', '.join(found)}** mixes with the ID images takes at least two images of it."
+        return f"Mixing with the ID images needs at least two images of **{', '.join(found)}**."
     return images_headline(known, escape(run.id_test.name))
 
 

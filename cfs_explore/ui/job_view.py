@@ -21,7 +21,7 @@ from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.sidebar import escape
 
 _STAGES = {
-    "": "Starting a process of its own and loading libraries",
+    "": "Starting the process and loading libraries",
     "starting": "Loading",
     "loading": "Loading the backbone",
     "preparing": "Preparing images",
@@ -77,10 +77,10 @@ def _watch(run: Path, on_show: Path | None) -> None:
     if state == "finished" or _only_tables_are_left(run, status):
         navigation.leave_for(navigation.after_job(), {"run": run.name, **growing_view.view()})
     # The same places in every state: what a new state draws takes that of the old one, and no row stands twice.
-    told, offered = st.container(), st.container()
+    progress, offered = st.container(), st.container()
     buttons = st.container(horizontal=True, vertical_alignment="center")
     show = _show_progress if state in ("starting", "waiting", "running") else _show_stopped
-    show(run, status, told, offered, buttons)
+    show(run, status, progress, offered, buttons)
     if growing_map(run) not in (None, on_show):  # last, or the press of a button would be lost
         st.rerun()  # only now: a map takes longer to draw than a bar
 
@@ -94,9 +94,9 @@ def _only_tables_are_left(run: Path, status: jobs.Status | None) -> bool:
 
 
 def _show_progress(
-    run: Path, status: jobs.Status, told: DeltaGenerator, offered: DeltaGenerator, buttons: DeltaGenerator
+    run: Path, status: jobs.Status, progress: DeltaGenerator, offered: DeltaGenerator, buttons: DeltaGenerator
 ) -> None:
-    with told:
+    with progress:
         if status.state == "waiting":
             st.info(_queued(status.place), icon=":material/hourglass:")
         else:
@@ -115,13 +115,13 @@ def _show_progress(
                 _offer_to_keep(run)
         st.caption("You can close this page: the run goes on, and this address brings it back.")
     if status.stage in _BEFORE_MAP and not growing_view.has_map(run):
-        st.caption("The map appears here with the first images of each set, after those that fit the ID statistics.")
+        st.caption("The map appears here once the ID statistics are fitted and each set has its first images.")
 
 
 def _offer_to_keep(run: Path) -> None:
     """Let the visitor end the measuring with what there is."""
-    told = "Makes an exploration of the images measured so far, and says how many they are. The rest is not measured."
-    if st.button("Stop here and keep this map", icon=":material/save:", help=told):
+    what = "Makes an exploration of the images measured so far, and states their number. The rest is not measured."
+    if st.button("Stop here and keep this map", icon=":material/save:", help=what):
         jobs.keep(run)
         st.rerun(scope="fragment")
 
@@ -159,24 +159,24 @@ def _show_log(run: Path) -> None:
 
 @st.fragment(run_every=2.0)
 def _follow_log(run: Path) -> None:
-    st.code(jobs.log_tail(run) or "Nothing was printed so far.", language=None, height=240, wrap_lines=True)
+    st.code(jobs.log_tail(run) or "Nothing has been printed yet.", language=None, height=240, wrap_lines=True)
     st.caption(f"The run takes {format_bytes(jobs.disk_used(run))} on this server's disk.")
 
 
-def _offer_map(run: Path, told: str) -> None:
+def _offer_map(run: Path, why: str) -> None:
     """Lead to the map as soon as it is there: its manifest is written before the diagnostics begin."""
     if not (run / "manifest.json").is_file():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Open the map now", type="primary", icon=":material/grid_on:"):
             navigation.leave_for("pages/map.py", {"run": run.name})
-        st.caption(told)
+        st.caption(why)
 
 
 def _show_stopped(
-    run: Path, status: jobs.Status | None, told: DeltaGenerator, offered: DeltaGenerator, buttons: DeltaGenerator
+    run: Path, status: jobs.Status | None, progress: DeltaGenerator, offered: DeltaGenerator, buttons: DeltaGenerator
 ) -> None:
-    with told:
+    with progress:
         if status is not None and status.state == "failed":
             st.error(escape(_without_places(run, status.error)), icon=":material/error:")
             if status.total:

@@ -75,8 +75,8 @@ def _headline(exact: Mapping, detectors: pd.DataFrame, scores: tuple[np.ndarray,
     alone = (id_e, ood_e) if name == "encoder" else (id_d, ood_d)
     value, lo, hi, _ = paired_auroc_difference((id_e + id_d) / 2, (ood_e + ood_d) / 2, *alone)
     measured = {row["combination"]: row for row in detectors.to_dict("records")}
-    told = {**exact, "alone": exact[f"auroc_{name}"]}
-    return two_taps_headline(told, measured, {"name": name, "value": value, "lo": lo, "hi": hi})
+    settings = {**exact, "alone": exact[f"auroc_{name}"]}
+    return two_taps_headline(settings, measured, {"name": name, "value": value, "lo": lo, "hi": hi})
 
 
 def _clouds(view: Choices, scores: tuple[np.ndarray, np.ndarray], exact: Mapping) -> None:

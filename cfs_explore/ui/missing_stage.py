@@ -41,15 +41,15 @@ def show_missing(run: Run, stage: Diagnostic, *, everything: bool = True) -> Non
     without = f"This exploration was made without the stage {stage.title}."
     if not bundles.names_places(run.path):
         st.info(
-            f"{without} It was imported, and its backbone and images are not on this server: compute it where it "
-            "was made.",
+            f"{without} It was imported, and its backbone and images are not on this server: compute the stage "
+            "where it was made.",
             icon=_ICON,
         )
         return
     if _is_visitors(run) and _at_work(run, stage):
         return
     with st.container(border=True):
-        st.markdown(f"**{without}**  \nIt tells {stage.question[0].lower()}{stage.question[1:]}")
+        st.markdown(f"**{without}**  \nIt shows {stage.question[0].lower()}{stage.question[1:]}")
         slot = st.empty()
         with slot:
             speed = _speed(run)
@@ -75,16 +75,16 @@ def show_missing(run: Run, stage: Diagnostic, *, everything: bool = True) -> Non
 
 _ICON = ":material/info:"
 _COST_HELP = (
-    "One forward is one picture at one noise level through the backbone. The time is reckoned from the speed at which "
+    "One forward is one image at one noise level through the backbone. The time is estimated from the speed at which "
     "this exploration's map was measured, or else from a few forwards on this server."
 )
 
 
 def _tell_absent(run: Run, names: Sequence[str]) -> None:
     """Say which images these stages need that are not on this machine, and how to get them."""
-    told = explain(run, needed(names, data.absent(run)))
-    if told:
-        st.info(escape(told), icon=":material/image:")
+    missing = explain(run, needed(names, data.absent(run)))
+    if missing:
+        st.info(escape(missing), icon=":material/image:")
 
 
 def _possible(run: Run, names: Sequence[str]) -> list[str]:
@@ -109,9 +109,9 @@ def _at_work(run: Run, stage: Diagnostic) -> bool:
     if not jobs.is_alive(status):
         return False
     coming = status.stages.split(",") if status.stages else RunSpec.parse(run.path / "spec.yaml").stages
-    told = "is being computed" if stage.name in coming else "can be computed when the work on this exploration is done"
-    st.info(f"{stage.title} {told}.", icon=":material/hourglass:")
-    st.page_link("pages/new.py", label="See how far it is", icon=":material/timer:", query_params=_job(run, stage))
+    when = "is being computed" if stage.name in coming else "can be computed when the work on this exploration is done"
+    st.info(f"{stage.title} {when}.", icon=":material/hourglass:")
+    st.page_link("pages/new.py", label="See its progress", icon=":material/timer:", query_params=_job(run, stage))
     return True
 
 

@@ -24,7 +24,7 @@ _NAME = "new_backbone"
 
 @dataclass(frozen=True)
 class BackboneChoice:
-    """A backbone that is known: how a spec names it, and the facts that ``cfs-explore inspect`` tells."""
+    """A backbone that is known: how a spec names it, and the facts that ``cfs-explore inspect`` reports."""
 
     spec: BackboneSpec
     facts: dict

@@ -62,21 +62,22 @@ def _options() -> dict:
         "Preset",
         key="new_preset",
         placeholder="cifar10_uncond_50M_500K",
-        help="Name of a released configuration, for what weights alone do not tell: heads, schedule, image size. The "
-        "same can stand in a YAML file beside the checkpoint and of its name.",
+        help="Name of a released configuration, for what the weights alone do not say: heads, schedule, image size. A "
+        "YAML file beside the checkpoint, with the checkpoint's name, can say the same.",
     )
     schedule = left.selectbox(
         "Noise schedule",
         list(SCHEDULES),
         format_func=SCHEDULES.get,
         key="new_schedule",
-        help="The schedule that the network was trained with, where neither its files nor a preset say it.",
+        help="The schedule that the network was trained with, where neither its files nor a preset name it.",
     )
     vae = right.text_input(
         "Autoencoder",
         key="new_vae",
         placeholder="/models/sd-vae-ft-ema",
-        help="Folder or hub id of the AutoencoderKL of a network in latent space, such as DiT, that comes without one.",
+        help="Folder or hub id of the AutoencoderKL, for a network in latent space that comes without one, such as "
+        "DiT.",
     )
     label = left.number_input(
         "Class",
@@ -85,14 +86,14 @@ def _options() -> dict:
         step=1,
         key="new_label",
         placeholder="None, or the null class",
-        help="The class that a class-conditional network is told for every image.",
+        help="The class on which a class-conditional network is conditioned, for every image.",
     )
     weights = right.text_input(
         "Weights",
         key="new_weights",
         placeholder="The averaged ones (EMA), where there are some",
-        help="Name of an entry, a subfolder or a variant of a training checkpoint that holds several weights, such as "
-        "ema_0.9999 or model.",
+        help="For a training checkpoint that holds several sets of weights: the entry, subfolder or variant to use, "
+        "such as ema_0.9999 or model.",
     )
     given = {
         "family": family,

@@ -87,15 +87,15 @@ def choose_diagnostics(
 
     Args:
         map_forwards: of the map itself; 0 while nothing is known of the run.
-        counts: of the run to be; None: no costs are told.
+        counts: of the run to be; None: no costs are shown.
         absent: sets whose images are not here.
         taps: that will be measured.
-        seconds_per_forward: None while unknown: the forwards are told without a time.
+        seconds_per_forward: None while unknown: forwards are shown without a time.
     """
-    # The browser knows an option by its caption, too, and those change with the costs: tell it the choice again.
+    # The browser knows an option by its caption, too, and those change with the costs: give it the choice again.
     st.session_state[_KEY] = chosen_diagnostics()
 
-    def told(word: str) -> str:
+    def caption(word: str) -> str:
         if word == "standard":
             return f"{_ADDS[word]}: a few seconds more."
         forwards = map_forwards if word == "map" else diagnostic_forwards(counts, absent, word)
@@ -107,9 +107,9 @@ def choose_diagnostics(
         list(_CHOICES),
         key=_KEY,
         format_func=_CHOICES.get,
-        captions=[told(word) for word in _CHOICES],
-        help="What is computed after the map, which can be looked at meanwhile. What is left out can be computed "
-        "later, on the page that shows it.",
+        captions=[caption(word) for word in _CHOICES],
+        help="Computed after the map, which you can open meanwhile. What is left out can be computed later, on the "
+        "page that shows it.",
     )
 
 

@@ -32,8 +32,8 @@ def choose_id(backbone: BackboneChoice, below: DeltaGenerator) -> tuple[Run | No
         format_func=lambda name: _label(fitting, name) if name else "My own in-distribution images",
         key=start.key,
         on_change=start.note,
-        help="The in-distribution (ID) set, of the kind that the backbone was trained on. With stored statistics, the "
-        "map takes only your pictures through the backbone.",
+        help="The in-distribution (ID) set, of the kind that the backbone was trained on. With stored statistics, only "
+        "your OOD pictures go through the backbone.",
     )
     if name:
         return fitting[name], None

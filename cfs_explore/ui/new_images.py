@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cfs_explore.ui import access, uploads
-from cfs_explore.ui.new_reading import as_told, with_pages
+from cfs_explore.ui.new_reading import with_pages, with_reading
 from cfs_explore.ui.new_sources import choose_other_sources, remove
 from cfs_explore.ui.new_uploads import choose_uploads, still_there
 from cfs_explore.ui.sidebar import escape
@@ -79,7 +79,7 @@ def _named_sets(found: list[Found], prefix: str) -> list[SetChoice]:
     for item in found:
         key = f"{prefix}_{item.key}"
         with st.container():
-            source, facts = as_told(item, facts_of(item.source), key)
+            source, facts = with_reading(item, facts_of(item.source), key)
             if facts.error:  # its path on the server says nothing to the visitor
                 with st.container(horizontal=True, vertical_alignment="center"):
                     if not facts.asks:
@@ -89,10 +89,7 @@ def _named_sets(found: list[Found], prefix: str) -> list[SetChoice]:
                 continue
             sets.append(_card(item, source, facts, key, prefix, most, [s.name for s in sets]))
     if most is not None and any(s.facts.count > most for s in sets):
-        st.caption(
-            f"This server measures at most {most:,} images of a set: the rest is left out by a draw that the seed "
-            "decides."
-        )
+        st.caption(f"This server measures at most {most:,} images of a set: a random subsample, chosen by the seed.")
     return sets
 
 

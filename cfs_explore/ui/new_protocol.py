@@ -1,4 +1,4 @@
-"""Under More: where the levels stand, and what the network is told of them (theory 1)."""
+"""Under More: where the levels are placed, and the conditioning (theory 1)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALIGNMENTS = {
     "score_norm": "Equal score magnitude, to another exploration",
     "perceptual": "Equal visible change, to another exploration",
 }
-_CONDITIONING = {"matched": "The level that it sees", "published": "What the paper's own code tells it"}
+_CONDITIONING = {"matched": "The true level of the input", "published": "As in the paper's code"}
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,16 @@ def choose_protocol() -> ProtocolChoice:
         key="new_alignment",
         help="Equal log-SNR makes backbones comparable by the noise in the image. The others place each level where "
         "another quantity is equal: the position in the backbone's own schedule, the expected magnitude of the "
-        "network's noise estimate, or the structural change that one sees.",
+        "network's noise estimate, or the visible change of the image (SSIM).",
     )
     conditioning = st.selectbox(
-        "The network is told",
+        "Conditioning",
         list(_CONDITIONING),
         format_func=_CONDITIONING.get,
         key="new_conditioning",
-        help="The paper's code tells some backbones another level than the one that they see; choose that to reproduce "
-        "its numbers. For the others there is no difference.",
+        help="The level on which the network is conditioned. The paper's code conditions some backbones on another "
+        "level than that of their input: choose it to reproduce the paper's numbers. For the other backbones both are "
+        "the same.",
     )
     known = _references()
     with_curves = st.selectbox(

@@ -1,4 +1,4 @@
-"""Step 1 of the form: what a file does not say of its numbers, its axes and its pages, the visitor says."""
+"""Step 1 of the form: the visitor gives the range, axes and pages that a file leaves open."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import streamlit as st
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.ui.source_facts import Found, SourceFacts, facts_of
 
-#: How an array says that its range must be told, and the ranges that arrays are often saved in.
-_UNTOLD_RANGE = re.compile(r"the values run from (\S+) to (\S+?)\.?\s")
+#: How an array says that its range must be given, and the ranges that arrays are often saved in.
+_OPEN_RANGE = re.compile(r"the values run from (\S+) to (\S+?)\.?\s")
 _RANGES = {
     "0 to 255": (0.0, 255.0),
     "0 to 4,095 (12 bit)": (0.0, 4095.0),
@@ -22,7 +22,7 @@ _RANGES = {
 #: The ends in a message are rounded to six digits.
 _ROUNDING = 1e-5
 #: How an array says that its axes can be read in several ways, and each of them: "HWN (40 images of 16 x 16, grey)".
-_UNTOLD_AXES = re.compile(r"the array's shape is (\([\d, ]+\));.* It may be (.*): say which")
+_OPEN_AXES = re.compile(r"the array's shape is (\([\d, ]+\));.* It may be (.*): say which")
 _AXES = re.compile(r"([NHWC]{2,4}) \(([^)]*)\)")
 
 
@@ -30,8 +30,8 @@ _AXES_QUESTION = "Choose how the array is to be read"
 _RANGE_QUESTION = "Choose what is black and what is white"
 
 
-def as_told(item: Found, facts: SourceFacts, key: str) -> tuple[str | dict, SourceFacts]:
-    """A source with what the visitor says of it where its own error asks for that; any other as it is."""
+def with_reading(item: Found, facts: SourceFacts, key: str) -> tuple[str | dict, SourceFacts]:
+    """A source with the axes or the range that the visitor chose, where its error asks for them; any other as it is."""
     source = item.source
     for question, ask in ((_AXES_QUESTION, _ask_axes), (_RANGE_QUESTION, _ask_range)):
         options = ask(item, facts.error, key) if isinstance(item.source, str) else None
@@ -47,8 +47,8 @@ def as_told(item: Found, facts: SourceFacts, key: str) -> tuple[str | dict, Sour
 def with_pages(source: str | dict, facts: SourceFacts, key: str) -> tuple[str | dict, SourceFacts]:
     """A source that holds TIFF files, each page an image if the visitor says so; any other as it is."""
     plain = isinstance(source, str) or "path" in source
-    told = "A TIFF may hold several pages. Without this, the first of each file is read."
-    if not (facts.paged and plain and st.toggle("Each page of a file is an image", key=f"pages_{key}", help=told)):
+    what = "A TIFF may hold several pages. Without this, the first of each file is read."
+    if not (facts.paged and plain and st.toggle("Each page of a file is an image", key=f"pages_{key}", help=what)):
         return source, facts
     source = {**({"path": source} if isinstance(source, str) else source), "pages": "all"}
     return source, facts_of(source)
@@ -56,12 +56,12 @@ def with_pages(source: str | dict, facts: SourceFacts, key: str) -> tuple[str | 
 
 def _ask_axes(item: Found, error: str, key: str) -> dict | None:
     """What the visitor chose, {} before that; None where the error is about something else."""
-    untold = _UNTOLD_AXES.search(error)
-    readings = dict(_AXES.findall(untold[2])) if untold else {}
+    found = _OPEN_AXES.search(error)
+    readings = dict(_AXES.findall(found[2])) if found else {}
     if not readings:
         return None
     layout = _choose(
-        f"{escape(item.label)}: its shape is {untold[1]}; its axes are ...",
+        f"{escape(item.label)}: its shape is {found[1]}; its axes are ...",
         list(readings),
         f"axes_{key}",
         _AXES_QUESTION,
@@ -74,10 +74,10 @@ def _ask_axes(item: Found, error: str, key: str) -> dict | None:
 
 def _ask_range(item: Found, error: str, key: str) -> dict | None:
     """As ``_ask_axes``."""
-    untold = _UNTOLD_RANGE.search(error)
-    if untold is None:
+    found = _OPEN_RANGE.search(error)
+    if found is None:
         return None
-    low, high = float(untold[1]), float(untold[2])
+    low, high = float(found[1]), float(found[2])
     ranges = {label: ends for label, ends in _RANGES.items() if ends[0] <= low and high <= ends[1]}
     own = (low - _ROUNDING * abs(low), high + _ROUNDING * abs(high))
     ranges |= {f"{low:g} to {high:g}, the array's own": own}
@@ -93,6 +93,6 @@ def _ask_range(item: Found, error: str, key: str) -> dict | None:
 
 
 def _choose(
-    label: str, options: list[str], key: str, placeholder: str, told: str, shown: Callable[[str], str] = str
+    label: str, options: list[str], key: str, placeholder: str, help: str, shown: Callable[[str], str] = str
 ) -> str | None:
-    return st.selectbox(label, options, None, shown, key=key, placeholder=placeholder, help=told)
+    return st.selectbox(label, options, None, shown, key=key, placeholder=placeholder, help=help)

@@ -115,11 +115,11 @@ def _hub_fields(prefix: str) -> Callable[[], list[Found]]:
         "Split", "test", key=f"{prefix}_hub_split", help="Such as test, train, validation. Empty: the only one."
     )
     column = right.text_input(
-        "Image column", key=f"{prefix}_hub_column", placeholder="found by itself", help="Only where there are several."
+        "Image column", key=f"{prefix}_hub_column", placeholder="detected", help="Only where there are several."
     )
 
     def read() -> list[Found]:
-        fits = reads_as_hub_id if is_restricted() else is_hub_id  # strangers are not told what is a path here
+        fits = reads_as_hub_id if is_restricted() else is_hub_id  # strangers must not learn what is a path here
         if not fits(name.strip()):
             raise SourceError(f"{name!r} is no data set id: write owner/name, such as uoft-cs/cifar100.")
         check_name(name.strip())

@@ -36,11 +36,11 @@ def choose_uploads(prefix: str, label: str, help_text: str) -> list[Found]:
     limit = access.settings().max_upload_bytes
     folder = kind == _FOLDER
     st.file_uploader(
-        "A folder of pictures; the folder that a picture lies in is its class" if folder else label,
+        "A folder of pictures; each picture's own folder is its class" if folder else label,
         uploads.PICTURES if folder else uploads.TYPES,
         accept_multiple_files="directory" if folder else True,
         key=key,
-        help="Files that are no pictures are left out." if folder else help_text,
+        help="Files that are not pictures are left out." if folder else help_text,
         max_upload_size=None if limit is None else max(1, -(-limit // 2**20)),
     )
     found = []
@@ -61,11 +61,11 @@ def _keep_uploads(prefix: str) -> None:
 
 
 def _kept(item: Found, prefix: str) -> Found:
-    """An upload as it stands in the list of added sets, with what was said of it."""
-    told = {what: st.session_state.get(f"{what}_{prefix}_{item.key}") for what in ("name", "limit", "range")}
-    kept = replace(Found.added(item.label, item.source), name=told["name"] or "", limit=told["limit"])
-    if told["range"] is not None:
-        st.session_state[f"range_{prefix}_{kept.key}"] = told["range"]
+    """An upload as an entry of the list of added sets, with the name, limit and range that were entered."""
+    entered = {what: st.session_state.get(f"{what}_{prefix}_{item.key}") for what in ("name", "limit", "range")}
+    kept = replace(Found.added(item.label, item.source), name=entered["name"] or "", limit=entered["limit"])
+    if entered["range"] is not None:
+        st.session_state[f"range_{prefix}_{kept.key}"] = entered["range"]
     return kept
 
 

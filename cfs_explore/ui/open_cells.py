@@ -38,8 +38,8 @@ def _carry_over(run: Run, names: list[str], default: list[int]) -> None:
         if chosen != former:
             called = [known[index] for index in chosen]
             now = [names.index(name) for name in called if name in names] or (now if called else [])
-            told = split_names(st.query_params.get(key, ""))
-            lost += [name for name in called if name not in names and not set(told) <= set(names)]
+            in_address = split_names(st.query_params.get(key, ""))
+            lost += [name for name in called if name not in names and not set(in_address) <= set(names)]
         st.session_state[key] = now[0] if key == "cell" else list(now)
     if lost:
         st.info(

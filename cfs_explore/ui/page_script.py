@@ -2,7 +2,7 @@
 
 An open popover stands behind the whole page, out of the Tab key's reach: one that a key opens takes the focus, and
 Escape gives it back to its button. Figures are drawn in the colours of the theme that they were made for: when it
-changes, the page is made again. And it tells when a page without timers is shown (``navigation.leave_for``).
+changes, the page is made again. And it reports when a page without timers is shown (``navigation.leave_for``).
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ def proxies(run: Run, view: Choices) -> None:
         if has_pictures(data.images(run, "id_train", None)):
             st.html(_STYLE + _pictures(run))
         st.caption(
-            "Examples from ID-train. How strong a change is differs from image to image; the noise draw is that of the "
-            "original."
+            "Examples from ID-train. The strength of a change varies from image to image; the noise draw is that of "
+            "the original."
         )
     with right:
         st.header(f"What they say of {escape(cell_label(run, view.cell))}", anchor=False)
@@ -100,7 +100,7 @@ def ablation(run: Run, view: Choices, *, everything: bool = True) -> None:
         return
     rows = stage_rows(run, "ablation", ood=view.ood)
     if rows["draws"].iloc[0] < 2:
-        st.info("This map was measured with one noise draw, so that there is no spread over draws to show.")
+        st.info("This map was measured with one noise draw, so there is no spread over draws to show.")
     if "pair" not in set(rows["taps"]):
-        st.info("The published encoder and decoder tap are not in this map, so that only all taps together are shown.")
+        st.info("The published encoder and decoder tap are not in this map, so only all taps together are shown.")
     show_figure("prediction-ablation", run, view, key="prediction_ablation")

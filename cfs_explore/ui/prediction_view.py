@@ -133,7 +133,7 @@ def _losses(run: Run, view: Choices) -> None:
     st.header(
         "What a choice loses",
         anchor=False,
-        help="Regret: the best cell's AUROC minus that of the cell that a policy chooses. Blue looks at ID images "
-        "alone, orange at the other OOD sets, grey at neither.",
+        help="Regret: the best cell's AUROC minus that of the cell that a policy chooses. Blue policies use ID images "
+        "alone, orange ones the other OOD sets, grey ones neither.",
     )
     show_figure("prediction-losses", run, view, key="prediction_losses")

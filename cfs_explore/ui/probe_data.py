@@ -37,7 +37,7 @@ def load(run: Run) -> Probe:
     """
     if not names_places(run.path):
         raise BackboneError(
-            "This exploration was imported, and its backbone is not on this server. Look into it where it was made, or "
+            "This exploration was imported, and its backbone is not on this server. Probe it where it was made, or "
             "choose another exploration at the left."
         )
     asked = (run, access.fetches())

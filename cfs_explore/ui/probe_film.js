@@ -1,7 +1,7 @@
 // Plays a film of the probe: pictures, maps, scores and z-scores are redrawn here while level or draw is slid.
 // The data and every text come from probe_film.py; texts become text nodes only. What is drawn is in probe_charts.js.
 
-const REST_MS = 250; // after the last change, before the app is told
+const REST_MS = 250; // after the last change, before the app gets it
 const PLAY_MS = 180; // a level
 const films = new WeakMap();
 
@@ -63,7 +63,7 @@ class Film {
     if (data === this.data) return this.show(this.level.at); // another theme
     const busy = this.playing || this.pressed || this.resting || data.heard < this.sent;
     const [lam, draw] = busy && this.data ? [this.lam, this.draw.at] : [data.start, data.draw];
-    if (!busy || !this.data) this.told = { level: data.start, draw: data.draw };
+    if (!busy || !this.data) this.sentPlace = { level: data.start, draw: data.draw };
     this.sent = Math.max(this.sent, data.heard);
     const same = data.film === this.data?.film;
     this.data = data;
@@ -90,16 +90,16 @@ class Film {
     this.resting = setTimeout(() => {
       this.resting = null;
       if (this.pressed || this.playing) return;
-      if (this.isTold()) return;
-      this.told = { level: this.lam, draw: this.draw.at };
+      if (this.isSent()) return;
+      this.sentPlace = { level: this.lam, draw: this.draw.at };
       this.sent += 1;
-      this.tell("left", { ...this.told, time: this.sent });
+      this.tell("left", { ...this.sentPlace, time: this.sent });
       this.show(this.level.at);
     }, REST_MS);
   }
 
-  isTold() {
-    return this.told.level === this.lam && this.told.draw === this.draw.at;
+  isSent() {
+    return this.sentPlace.level === this.lam && this.sentPlace.draw === this.draw.at;
   }
 
   play() {
@@ -139,7 +139,7 @@ class Film {
     this.draw.show(draw, this.data.draws.names[draw]);
     this.body.classList.toggle("waiting", !frame);
     this.button.disabled = draw !== this.data.draw; // the film is of another draw
-    const missing = this.isTold() ? "The app is making this …" : "Let go of the slider to see this.";
+    const missing = this.isSent() ? "The app is making this …" : "Let go of the slider to see this.";
     this.text.textContent = frame ? kept(frame.text) : missing;
     if (!frame) return;
     const noisy = bytes(frame.x_lam), guess = bytes(frame.x0_hat);

@@ -21,7 +21,7 @@ from cfs_explore.ui.probe_images import Shown
 _LABEL = "Noise level λ, from noisy to clean"
 _LEVEL_HELP = (
     "Log-SNR λ = ln(a²/b²) of what the network gets, a x₀ + b e. Ticks: the levels that the run measured; there, "
-    "scores are its own. Arrow keys move the slider by a step."
+    "scores are the run's own. Arrow keys move the slider by a step."
 )
 _DRAW_LABEL = "Noise draw"
 _DRAW_HELP = (
@@ -162,7 +162,7 @@ def _level_text(run: Run, frame: Mapping, draw: int) -> str:
         return f"{text} · a measured level, draw {draw}: {own if draw < run.draws else 'this draw is not the run’s'}"
     return (
         f"{text} · ID statistics are those of the nearest measured level, λ = {format_value(reference.lam, 2)}: "
-        f"z-scores also hold what {abs(frame['lam'] - reference.lam):.2f} in λ changes"
+        f"z-scores also contain the effect of {abs(frame['lam'] - reference.lam):.2f} in λ"
     )
 
 

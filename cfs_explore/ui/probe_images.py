@@ -113,7 +113,7 @@ def _uploaded(run: Run) -> Shown | None:
         "Show an image of yours as B",
         type=list(uploads.PICTURES),
         key="probe_upload",
-        help="It is fitted to the backbone as the run fitted its images, and goes away with its cross.",
+        help="It is prepared as the run prepared its images; its cross removes it.",
     )
     if upload is None:
         return None

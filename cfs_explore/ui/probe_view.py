@@ -78,7 +78,7 @@ def _page(run: Run) -> None:
     try:
         probe_data.load(run)
     except CFSError as error:
-        st.info(f"The backbone cannot be shown images here. {escape(str(error))}", icon=":material/info:")
+        st.info(f"The backbone cannot run here. {escape(str(error))}", icon=":material/info:")
         return
     row = st.container(horizontal=True, vertical_alignment="bottom")
     shown = probe_images.choose(run, row)

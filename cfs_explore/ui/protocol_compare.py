@@ -33,8 +33,8 @@ def show(run: Run, view: Choices) -> str:
     """The view; returns its headline, "" where there is nothing to compare with."""
     if not view.beside:
         st.info(
-            "Choose another exploration above to see it beside this one. There should be one of another backbone on "
-            "the same image sets.",
+            "Choose another exploration above to see it beside this one, ideally of another backbone on the same "
+            "image sets.",
             icon=":material/compare:",
         )
         st.page_link("pages/new.py", label="Make a new exploration", icon=":material/add_circle:")
@@ -47,7 +47,7 @@ def show(run: Run, view: Choices) -> str:
     if not known:
         return ""
     with st.spinner("Comparing cell by cell"):
-        told = [(escape(other.name), run.derived(compare, other, view.ood)) for other in known]
+        compared = [(escape(other.name), run.derived(compare, other, view.ood)) for other in known]
     columns = st.container(key="beside_maps").columns(1 + len(known), gap="medium")
     for column, each in zip(columns, (run, *known), strict=True):
         with column:
@@ -57,4 +57,4 @@ def show(run: Run, view: Choices) -> str:
         st.header(escape(f"{other.name} minus {run.name}"), anchor=False)
         beside = (other, *(each for each in known if each is not other))
         show_figure("compare-difference", run, replace(view, beside=beside), key=f"difference_{other.path.name}")
-    return comparison_headline(escape(view.ood), escape(run.name), told)
+    return comparison_headline(escape(view.ood), escape(run.name), compared)

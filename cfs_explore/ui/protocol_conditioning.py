@@ -1,4 +1,4 @@
-"""The protocol page's conditioning: what the map loses when the network is told a wrong level (theory 1)."""
+"""The protocol page's conditioning: what the map loses under wrong conditioning (theory 1)."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ def show(run: Run, view: Choices) -> str:
     """The view; returns its headline, "" where the stage has not run."""
     if diagnostic_page.stage_table(run, "conditioning") is None:
         return ""
-    told = choosing.choose(figures.TOLD, run)
+    variant = choosing.choose(figures.CONDITIONING, run)
     left, right = st.container(key="beside_conditioning").columns([5, 4], gap="large")
     with left:
-        found = show_figure("protocol-told", run, replace(view, options={figures.TOLD.name: told}), key="protocol_loss")
+        found = show_figure(
+            "protocol-told", run, replace(view, options={figures.CONDITIONING.name: variant}), key="protocol_loss"
+        )
     if not found:
         return ""
     with right:
-        st.header("By how wrong it is", anchor=False)
+        st.header("By the error of the conditioning", anchor=False)
         show_figure("protocol-conditioning", run, view, key="protocol_offsets")
     table = figures.losses(run, view)
     if PUBLISHED not in set(table["variant"]):
-        st.caption("The published code tells this backbone its true level, so there is nothing else to compare with.")
+        st.caption("The published code conditions this backbone on its true level, so it is not shown apart.")
     return conditioning_headline(escape(view.ood), conditioning_summary(table))

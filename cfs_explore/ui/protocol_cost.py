@@ -54,11 +54,11 @@ def _front_table(front: pd.DataFrame, cost: str) -> None:
         "draws": st.column_config.NumberColumn("draws", width=50, help="Noise draws averaged."),
         cost: _COST_COLUMNS[cost],
         "judged_auroc": st.column_config.NumberColumn(
-            "AUROC", width=65, format="%.3f", help="On the half that judges."
+            "AUROC", width=65, format="%.3f", help="On the half of the images that did not pick the front."
         ),
     }
-    told = front[list(columns)].assign(detector=[_short(name) for name in front["detector"]])
-    st.dataframe(told, hide_index=True, column_config=columns)
+    rows = front[list(columns)].assign(detector=[_short(name) for name in front["detector"]])
+    st.dataframe(rows, hide_index=True, column_config=columns)
 
 
 def _short(detector: str) -> str:

@@ -43,9 +43,11 @@ def _table(run: Run) -> None:
     st.header(escape(run.name), anchor=False)
     table = levels_table(run).assign(error=lambda rows: rows["error"].round(3) + 0.0)  # no minus before a zero
     columns = {
-        "requested": st.column_config.NumberColumn("λ asked", format="%.2f", help="Requested log-SNR, clean to noisy."),
-        "lam": st.column_config.NumberColumn("λ met", format="%.3f", help="Achieved log-SNR, ln(a²/b²)."),
-        "error": st.column_config.NumberColumn("error", format="%+.3f", help="λ met minus λ asked."),
+        "requested": st.column_config.NumberColumn(
+            "λ requested", format="%.2f", help="Requested log-SNR, clean to noisy."
+        ),
+        "lam": st.column_config.NumberColumn("λ achieved", format="%.3f", help="Achieved log-SNR, ln(a²/b²)."),
+        "error": st.column_config.NumberColumn("error", format="%+.3f", help="λ achieved minus λ requested."),
         "native": st.column_config.NumberColumn(
             "native", format="%.5g", help="The backbone's own coordinate: a timestep, a σ, or a time."
         ),
@@ -54,13 +56,13 @@ def _table(run: Run) -> None:
     }
     st.dataframe(table, hide_index=True, column_config=columns, height=_ROW_PX * (len(table) + 1) + 3)
     alignment, reference = spec.get("alignment", "logsnr"), spec.get("reference")
-    told = spec.get("conditioning", "matched")
+    conditioning = spec.get("conditioning", "matched")
     offset = spec.get("conditioning_offset", 0.0)
     facts = [
         f"{backbone.family}, {backbone.parameters / 1e6:.2f} M parameters",
         f"λ from {backbone.reach[0]:.2f} to {backbone.reach[1]:.2f}",
         f"aligned by {variant_label(alignment)}" + (f" to {reference}" if alignment in RELATIVE_ALIGNMENTS else ""),
-        f"conditioning {told}" + (f", {offset:+g} in λ" if offset else ""),
+        f"conditioning {conditioning}" + (f", {offset:+g} in λ" if offset else ""),
     ]
     st.caption(escape(" · ".join(facts)))
 

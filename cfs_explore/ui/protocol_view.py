@@ -1,4 +1,4 @@
-"""The protocol page: what makes backbones comparable, and how much a map hangs on it."""
+"""The protocol page: what makes backbones comparable, and how much a map depends on it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LOOK = Control(
         "compare": "Side by side",
     },
     help="Levels: which noise each level is, and what it looks like. Alignment: how the map changes when levels "
-    "are put elsewhere. Conditioning: what it loses when the network is told a wrong level. Cost: AUROC against "
+    "are placed elsewhere. Conditioning: what the map loses under wrong conditioning. Cost: AUROC against "
     "forwards and time. Side by side: two backbones at equal levels and equal cost.",
 )
 #: Given the run and what it is of, with the explorations beside it: draws it and returns its headline, "" for none.

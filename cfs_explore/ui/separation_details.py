@@ -52,10 +52,10 @@ def _channels(run: Run, view: Choices, choose: Callable[[int], None]) -> None:
     show_figure("separation-channels", run, replace(view, options={ORDER.name: order}), key="separation_channels")
     left, right = st.container(key="beside_sparsity").columns(2, gap="large")
     with left:
-        st.header("How few carry it", anchor=False)
+        st.header("How few channels carry the signal", anchor=False)
         show_figure("separation-sparsity", run, view, key="separation_sparsity_curve")
     with right:
-        st.header("And how well they do alone", anchor=False)
+        st.header("How well they do alone", anchor=False)
         if not show_figure("separation-top-channels", run, view, key="separation_top"):
             _ways_to_kept(run, "top_channels", view, choose)
 
@@ -68,5 +68,7 @@ def _ways_to_kept(run: Run, table: str, view: Choices, choose: Callable[[int], N
     with st.container(horizontal=True):
         for level, tap in run.table(table)[["level", "tap"]].drop_duplicates().itertuples(index=False):
             index = level * len(names) + names.index(tap)
-            label = f"Open {short_tap_name(tap)} at λ = {format_value(run.levels[level].lam, 1)}, which was kept"
+            label = (
+                f"Open {short_tap_name(tap)} at λ = {format_value(run.levels[level].lam, 1)}, whose snapshots were kept"
+            )
             st.button(label, key=f"separation_open_{table}_{index}", on_click=choose, args=(index,))

@@ -25,7 +25,7 @@ LOOK = Control(
     "Look closer",
     {"cells": "Every cell", "channels": "Channels", "heads": "Heads"},
     help="Every cell: what Δ is made of, over the map and along the taps. Channels: which of the chosen cell's "
-    "channels carry it. Heads: what the diagonal score gives away by ignoring correlations.",
+    "channels carry it. Heads: what the diagonal score loses by ignoring correlations.",
 )
 _FORMULAS = {
     "**Δ and its parts** (10), exact for the measured samples; μ and v are ID-train's, m and w the OOD set's, m⁰ and "

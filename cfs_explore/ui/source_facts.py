@@ -20,7 +20,7 @@ class Found:
     Attributes:
         label: what the visitor calls it; never where the server keeps an upload.
         source: what ``open_source`` takes.
-        key: tells it from the others, for widgets.
+        key: distinguishes it from the others, for widgets.
         removable: it stands in the list of added sources; else its uploader takes it away.
         name, limit: what the visitor said of it before it came to that list.
     """

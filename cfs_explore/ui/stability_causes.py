@@ -47,9 +47,9 @@ def _drift(run: Run, view: Choices) -> None:
     st.header(
         "Noise or conditioning?",
         anchor=False,
-        help="The network sees noise in the image, and it is told the noise level (conditioning). Each alone moves a "
-        "snapshot. The whole drift includes what all images share, which the statistics of each level take up; the "
-        "image's own part does not.",
+        help="The network sees noise in the image and is conditioned on the noise level. Each alone moves a snapshot. "
+        "The whole drift includes what all images share, which the statistics of each level absorb; the image's own "
+        "part leaves it out.",
     )
     part = choosing.choose(PART, run)
     show_figure("stability-drift", run, replace(view, options={PART.name: part}), key="stability_drift")
@@ -57,11 +57,11 @@ def _drift(run: Run, view: Choices) -> None:
 
 def _radius(run: Run, view: Choices) -> None:
     st.header(
-        "How far each tap is stable",
+        "Stability of every tap",
         anchor=False,
         help="Slope: of the local law at small noise; 1 is linear (grey: 0.8 to 1.2). Stability radius: the largest "
         "b/a measured up to which every local slope stays in that range and the ICC is at least 0.9. Measured levels "
-        "only, so that it moves in steps.",
+        "only, so it moves in steps.",
     )
     show_figure(
         "stability-radius",

@@ -131,7 +131,7 @@ def _reliability(run: Run, view: Choices) -> None:
         on_select=lambda: stability_causes.pick("stability_lines", run),
     )
     if not shown and run.draws < 2:
-        st.caption("Below is what the stage measured by itself.")
+        st.caption("The figures below come from the stage's own measurements.")
 
 
 def _auroc(run: Run, view: Choices) -> None:
@@ -140,7 +140,7 @@ def _auroc(run: Run, view: Choices) -> None:
         anchor=False,
         help="AUROC of the chosen tap's score at each noise level. Plateau: the neighbouring levels within 0.01 of the "
         "highest AUROC (thick bar); the thin bar reaches as far as the paired 95 % interval of the difference "
-        "allows. The highest of several AUROCs is a little flattered by chance. Single draws may lie below the line: "
+        "allows. The highest of several AUROCs is biased upwards a little. Single draws may lie below the line: "
         "averaging draws takes noise out of the scores.",
     )
     show_figure("stability-auroc", run, view, key="stability_auroc")

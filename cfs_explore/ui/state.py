@@ -54,8 +54,8 @@ def restore(
     if arrived or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value  # on arrival also what is there already: it is the former page's widget's
     said = text is not None and _parsed(text, None, parse) == value  # perhaps in the words of an older version
-    told = said or (text is None and value == default)
-    known[key], view[key] = text, write(value) if told else view.get(key) if left_open else None
+    in_view = said or (text is None and value == default)
+    known[key], view[key] = text, write(value) if in_view else view.get(key) if left_open else None
     return value
 
 
@@ -80,7 +80,7 @@ def forget(*keys: str) -> None:
 
 
 def _memory() -> tuple[dict[str, str | None], dict[str, str | None]]:
-    """Key -> what the query was last seen to say; key -> the current value's text, None until the address tells it."""
+    """Key -> what the query was last seen to say; key -> the current value's text, None until the address has it."""
     return st.session_state.setdefault("known_query", {}), st.session_state.setdefault("view", {})
 
 

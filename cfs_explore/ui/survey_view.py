@@ -86,15 +86,15 @@ def _show_set(choice: SetChoice, shape: Shape | None, id_seen: Survey | None, *,
 
 def _warn(choice: SetChoice, found: Survey, shape: Shape | None, id_seen: Survey | None) -> None:
     """What would spoil the map, in the words that the run's own warnings have."""
-    told = [note for note in found.notes if note not in choice.facts.notes]
-    told += set_warnings(found, choice.count, shape, st.session_state.get("new_resize", "crop"))
+    warnings = [note for note in found.notes if note not in choice.facts.notes]
+    warnings += set_warnings(found, choice.count, shape, st.session_state.get("new_resize", "crop"))
     if id_seen is not None and len(found) and len(id_seen):
-        told.append(overlap_warning(choice.name, compare(id_seen, found), len(found), sampled=found.is_sample))
+        warnings.append(overlap_warning(choice.name, compare(id_seen, found), len(found), sampled=found.is_sample))
         difference = difference_warning(choice.name, set_differences(id_seen.images, found.images, seed=survey.seed()))
-        told.append(f"{difference} Controls (step 3, Everything) measures how much." if difference else "")
-    told = [escape(text) for text in told if text]
-    if told:
-        lines = told[0] if len(told) == 1 else "\n".join(f"- {text}" for text in told)
+        warnings.append(f"{difference} Controls (step 3, Everything) measures how much." if difference else "")
+    warnings = [escape(text) for text in warnings if text]
+    if warnings:
+        lines = warnings[0] if len(warnings) == 1 else "\n".join(f"- {text}" for text in warnings)
         st.warning(lines, icon=":material/warning:")
 
 

@@ -29,7 +29,7 @@ _RATE_HELP = {
     "discovery": "Of the images that are flagged, the share that is ID after all, on average (Benjamini and Hochberg). "
     "The threshold then depends on this set: where many images stand out, it falls.",
 }
-_INDEPENDENT = ", of as many independent images as tell it as well where some belong together"
+_INDEPENDENT = ", which counts images that belong together as fewer independent ones"
 _REALISED_HELP = {
     "alarm": "ID-test set the threshold, so the rate itself is no test; the interval still holds the true rate of this "
     "threshold on images like ID-test.",
@@ -39,12 +39,12 @@ _FORMULAS = {
     "**p-value** of an image with score s: how many of the n ID-test images score as high. For an ID image that is "
     "exchangeable with them, P(p ≤ α) ≤ α (Vovk et al. 2005; Bates et al. 2023):": r"p = \frac{1+\#\{i:\ s_i\ge s\}}"
     r"{n+1}",
-    "**Threshold** for the rate α: flagged are the images with p ≤ α, those that score above the k-th largest ID-test "
-    "score; the expected rate is k / (n + 1). Without ties, the true rate of this very threshold follows": r"\mathrm"
+    "**Threshold** for the rate α: images with p ≤ α are flagged, those that score above the k-th largest ID-test "
+    "score; the expected rate is k / (n + 1). Without ties, the true rate of this threshold follows": r"\mathrm"
     r"{Beta}(k,\ n+1-k),\qquad k=\lfloor\alpha\,(n+1)\rfloor",
     "so that the number flagged among m ID images is beta-binomial; its middle 95 % stand in brackets. **False "
-    "discovery rate** q: flagged are the j smallest of the m p-values, for the largest j with": r"p_{(j)}\ \le\ "
-    r"\frac{j}{m}\,q",
+    "discovery rate** q: the images with the j smallest of the m p-values are flagged, for the largest j "
+    "with": r"p_{(j)}\ \le\ \frac{j}{m}\,q",
 }
 
 
@@ -145,7 +145,7 @@ def _facts(found: Found) -> None:
     if st.session_state[detector_choice.KEY] not in PRESETS:
         st.caption(
             "You chose these cells. If their AUROC on the map guided you, ID-test has been used already: expect more "
-            "false alarms than stated, and check on ID images that were held out."
+            "false alarms than stated, and check on held-out ID images."
         )
 
 

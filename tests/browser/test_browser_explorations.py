@@ -119,7 +119,7 @@ def test_download_import_rename_and_delete(page, address, tmp_path):
     open_list(page, address, words="taken over")
     click_row(page, 0)
     menu(page, "delete")
-    page.get_by_text("There is no way back").wait_for()
+    page.get_by_text("This cannot be undone").wait_for()
     page.get_by_role("button", name="Delete for good").click()
     page.get_by_text("No exploration has all of these words").wait_for()
 

@@ -64,11 +64,14 @@ def leave_nothing_running(page, job: str) -> None:
     """Cancel the run of this address, unless it has ended meanwhile: then its page leads to the map."""
     page.goto(job)
     button = page.get_by_role("button", name="Cancel")
-    heading, told = page.get_by_role("heading", name=MAP), page.get_by_text("Cancelled. What was measured is kept.")
+    heading, cancelled = (
+        page.get_by_role("heading", name=MAP),
+        page.get_by_text("Cancelled. What was measured is kept."),
+    )
     button.or_(heading).first.wait_for(timeout=60_000)
     if button.is_visible():
         button.click()
-        told.or_(heading).first.wait_for(timeout=60_000)
+        cancelled.or_(heading).first.wait_for(timeout=60_000)
 
 
 def test_upload_run_and_reach_the_new_map(page, address, pictures):

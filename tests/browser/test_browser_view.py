@@ -44,9 +44,9 @@ def test_back_and_forward_follow_controls_that_a_hostile_address_left_at_their_d
     app_browser.settle(page)
     chosen = page.get_by_role("radio", checked=True)
     assert {"Untrained copies", "Seeds"} <= set(chosen.all_inner_texts())
-    for label, told in (("Re-encoded images", {"controls_against": "re-encoded"}), ("Re-encoding", None)):
+    for label, expected in (("Re-encoded images", {"controls_against": "re-encoded"}), ("Re-encoding", None)):
         page.get_by_role("radio", name=label, exact=True).click()
-        wait_for_query(page, **(told or {"controls_view": "reencoding"}))
+        wait_for_query(page, **(expected or {"controls_view": "reencoding"}))
         app_browser.settle(page)
     go_back(page)
     assert query(page)["controls_view"] == "seeds" and "Seeds" in chosen.all_inner_texts()

@@ -77,7 +77,7 @@ def test_control_dots(rows, theme):
     assert fig.data[1].error_x.array == (pytest.approx(0.04),) and fig.data[2].error_x.array is None
     labels = [note.text for note in fig.layout.annotations]
     assert "0.900 [0.870, 0.930]" in labels[0] and labels[3].endswith("not measured in this run")
-    assert len({(t.marker.symbol, t.marker.color) for t in fig.data}) == 3  # told apart by shape too
+    assert len({(t.marker.symbol, t.marker.color) for t in fig.data}) == 3  # shapes distinguish them, too
     lines = {shape.x0 for shape in fig.layout.shapes if shape.x0 == shape.x1}
     assert lines == {0.5, 0.9} and fig.layout.xaxis.range[0] <= 0.4
 

@@ -44,7 +44,7 @@ def test_id_and_ood_and_encoder_and_decoder_differ_in_lightness():
     assert len({grey_of(colour) for colour in CATEGORY_COLOURS}) == 2
 
 
-def test_equal_distances_from_chance_are_told_apart(make_map):
+def test_equal_distances_from_chance_stay_distinct(make_map):
     """0.2 and 0.8 are equally light in the coloured scale."""
     scale = to_grey(auroc_map_chart(make_map(3))).layout.coloraxis.colorscale
     values = [lightness(colour) for _, colour in scale]

@@ -127,7 +127,7 @@ def test_detectors_stand_beside_their_id_distribution(detectors, role, theme):
     assert low < math.log10(0.4) and high > math.log10(2.1)
 
 
-def test_scores_that_no_logarithm_has_are_told_in_words(detectors):
+def test_scores_that_no_logarithm_has_are_named_in_words(detectors):
     fig = image_scores_chart(detectors.assign(id_median=[0.0, 1.0]))
     assert len(fig.data) == 4 and len(fig.layout.annotations) == 2
 

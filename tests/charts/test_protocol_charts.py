@@ -54,7 +54,7 @@ def sensitive() -> pd.DataFrame:
 
 
 @pytest.fixture
-def told() -> pd.DataFrame:
+def conditioning() -> pd.DataFrame:
     """10 cells of each region; a cell loses 0.01 x its number x the offset; "published" as much as 3."""
     rows = []
     for variant, offset in (("matched", 0.0), ("lam - 2", -2.0), ("lam + 2", 2.0), (PUBLISHED, np.nan)):
@@ -177,8 +177,8 @@ def test_sensitivity_says_where_a_number_is_missing(sensitive):
         sensitivity_dots_chart(pd.concat([sensitive, sensitive]))
 
 
-def test_conditioning_is_nothing_at_the_truth_and_has_percentile_bands(told, theme):
-    fig = conditioning_lines_chart(told, theme)
+def test_conditioning_is_nothing_at_the_truth_and_has_percentile_bands(conditioning, theme):
+    fig = conditioning_lines_chart(conditioning, theme)
     assert fig.layout.template == template(theme)
     lines = {trace.name: trace for trace in fig.data if trace.mode == "lines+markers"}
     assert set(lines) == {"Encoder", "Decoder", "Others"}
@@ -191,37 +191,37 @@ def test_conditioning_is_nothing_at_the_truth_and_has_percentile_bands(told, the
     assert [shape.y0 for shape in fig.layout.shapes if shape.y0 == shape.y1] == [0]
 
 
-def test_the_published_conditioning_has_a_column_of_its_own(told):
-    fig = conditioning_lines_chart(told)
+def test_the_published_conditioning_has_a_column_of_its_own(conditioning):
+    fig = conditioning_lines_chart(conditioning)
     points = [trace for trace in fig.data if trace.mode == "markers"]
     assert len(points) == 3 and all(point.x[0] > 2.5 for point in points)
     assert all(point.y[0] == pytest.approx(0.135) for point in points)
     assert fig.layout.xaxis.ticktext == (f"{MINUS}2", "0", "+2", "published")
-    without = conditioning_lines_chart(told[~told["variant"].isin([PUBLISHED, "matched"])])
+    without = conditioning_lines_chart(conditioning[~conditioning["variant"].isin([PUBLISHED, "matched"])])
     assert without.layout.xaxis.ticktext == (f"{MINUS}2", "0", "+2")
     assert not [trace for trace in without.data if trace.mode == "markers"]
 
 
 @pytest.mark.skipif(not has_browser(), reason="needs Chrome or Chromium")
-def test_every_figure_goes_to_print(sensitive, told):
+def test_every_figure_goes_to_print(sensitive, conditioning):
     figures = (
         level_pictures_chart(pictures(), "dark"),
         alignment_curves_chart({"mine": curve()}, "score_norm", theme="dark"),
         sensitivity_dots_chart(sensitive, "dark"),
-        conditioning_lines_chart(told, "dark"),
+        conditioning_lines_chart(conditioning, "dark"),
     )
     for figure in figures:
         assert export_bytes(figure, "svg", width="84mm").startswith(b"<svg")
 
 
-def test_every_figure_prints_alike_from_both_themes(sensitive, told):
+def test_every_figure_prints_alike_from_both_themes(sensitive, conditioning):
     three = {"mine": curve(), "reference": curve(1.0), "third": curve(2.0)}
     requests = pd.DataFrame({"requested": [5.0], "lam": [4.0], "reachable": [True]})
     for make in (
         lambda theme: level_pictures_chart(pictures(), theme),
         lambda theme: alignment_curves_chart(three, "score_norm", requests, theme),
         lambda theme: sensitivity_dots_chart(sensitive, theme),
-        lambda theme: conditioning_lines_chart(told, theme),
+        lambda theme: conditioning_lines_chart(conditioning, theme),
     ):
         light, dark = (to_publication(make(theme), "84mm") for theme in ("light", "dark"))
         assert light.to_dict() == dark.to_dict()

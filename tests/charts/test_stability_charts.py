@@ -60,10 +60,10 @@ def test_lines_highlight_the_roles_and_answer_clicks(lines, theme):
     assert fig.layout.template == template(theme)
     grey, named = fig.data[0], [t for t in fig.data[1:] if t.name]
     assert grey.name == "Other taps"
-    told = [(index, y) for index, y in zip(grey.customdata, grey.y, strict=True) if np.isfinite(y)]
+    shown = [(index, y) for index, y in zip(grey.customdata, grey.y, strict=True) if np.isfinite(y)]
     others = lines[~lines["tap"].isin(list(ROLES))].sort_values(["tap_index", "lam"], ascending=[True, False])
-    assert told == list(zip(others["tap_index"], others["value"], strict=True))
-    assert len(grey.y) == len(told) + 1  # a gap between the two taps
+    assert shown == list(zip(others["tap_index"], others["value"], strict=True))
+    assert len(grey.y) == len(shown) + 1  # a gap between the two taps
     assert [t.name for t in named] == ["down0.res1 (encoder), CFS encoder", "up1.res2 (decoder), chosen (CFS decoder)"]
     assert [t.line.color for t in named] == [ROLE_COLOURS["encoder"], ROLE_COLOURS["decoder"]]
     assert named[0].line.dash != named[1].line.dash

@@ -71,7 +71,7 @@ def test_out_of_another_run_is_refused_and_kept(spec_file, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"draws": "x", "seed": []}, "draws"),
         ({"colour": 1}, "colour: unknown field"),
@@ -82,9 +82,9 @@ def test_out_of_another_run_is_refused_and_kept(spec_file, tmp_path, capsys):
         ({"taps": ["nowhere"]}, "Unknown taps: nowhere"),
     ],
 )
-def test_mistakes_in_the_spec(spec_file, tmp_path, capsys, changes, told):
+def test_mistakes_in_the_spec(spec_file, tmp_path, capsys, changes, message):
     spec_file.write_text(yaml.safe_dump(yaml.safe_load(spec_file.read_text()) | changes))
-    assert told in refused(capsys, "run", spec_file, "--out", tmp_path / "out")
+    assert message in refused(capsys, "run", spec_file, "--out", tmp_path / "out")
 
 
 def test_paths_that_are_not_there(tmp_path, capsys):
@@ -198,11 +198,11 @@ def test_a_run_that_was_kept_early_says_how_to_measure_all(tmp_path, tiny_folder
     first = capsys.readouterr().out
     run = open_run(out)
     count = run.id_test.count + run.entry("ood", "bright").count
-    told = f"It was stopped early and stays as it is, with {count} of 22 images measured."
-    assert 8 <= count < 22 and told in first
+    stopped = f"It was stopped early and stays as it is, with {count} of 22 images measured."
+    assert 8 <= count < 22 and stopped in first
     main(["run", str(out), "--device", "cpu"])
     again = capsys.readouterr().out
-    assert told in again and f"cfs-explore run {out / 'spec.yaml'} makes another run" in again
+    assert stopped in again and f"cfs-explore run {out / 'spec.yaml'} makes another run" in again
     main(["run", str(out / "spec.yaml"), "--out", str(tmp_path / "all"), "--device", "cpu"])
     assert "stopped early" not in capsys.readouterr().out
     assert open_run(tmp_path / "all").entry("ood", "bright").count == 12

@@ -131,7 +131,7 @@ def test_what_was_not_computed_is_said_with_the_command(without_stages, tmp_path
 
 
 def test_mistakes_on_the_command_line(capsys):
-    for arguments, told in (
+    for arguments, message in (
         (["protocol", "digits", "--ood", "nowhere"], "letters"),
         (["protocol", "digits", "--ood", "noisy", "--against", "digits-narrow"], "has no OOD set called noisy"),
         (["protocol", "digits", "--against", "nothing"], "digits-narrow"),
@@ -139,4 +139,4 @@ def test_mistakes_on_the_command_line(capsys):
         with pytest.raises(SystemExit) as stopped:
             main(arguments)
         assert stopped.value.code == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err

@@ -26,7 +26,7 @@ def test_names_as_the_pages_write_them(digits):
 
 
 @pytest.mark.parametrize(
-    ("told", "says"),
+    ("given", "says"),
     [
         ({"ood": "leters"}, r"no ood set leters.*letters"),
         ({"lam": 4.0}, r"no level with log-SNR 4.* 7, 5, 3"),
@@ -36,9 +36,9 @@ def test_names_as_the_pages_write_them(digits):
         ({"scale": "log"}, r"'scale'.*ln s.*'log'"),
     ],
 )
-def test_a_name_that_the_run_does_not_have_is_answered_with_those_it_has(digits, told, says):
+def test_a_name_that_the_run_does_not_have_is_answered_with_those_it_has(digits, given, says):
     with pytest.raises(RunError, match=says):
-        choose(digits, **told)
+        choose(digits, **given)
 
 
 def test_a_detector_is_a_preset_or_cells(digits):

@@ -88,9 +88,9 @@ def test_pairs_show_every_gain_on_both_sides_of_the_diagonal(digits, letters):
     heat = [value for row in figure.chart.data[0].z for value in row if value is not None]
     assert sorted(heat) == sorted([*table["gain"], *table["gain"]])
     place = {tap.name: position for position, tap in enumerate(digits.taps)}
-    told = dict(zip(figure.chart.data[1].customdata, figure.chart.data[1].hovertext, strict=True))
+    hover = dict(zip(figure.chart.data[1].customdata, figure.chart.data[1].hovertext, strict=True))
     best = table.sort_values("gain").iloc[-1]
-    text = told[place[best["tap_b"]] * 29 + place[best["tap_a"]]]
+    text = hover[place[best["tap_b"]] * 29 + place[best["tap_a"]]]
     assert f"gain {best['gain']:.4f}" in text and short_tap_name(best["tap_a"]) in text
     assert figure.rows.iloc[0]["gain"] == best["gain"] and f"{len(table)} pairs" in figure.caption
     outlined = [shape for shape in figure.chart.layout.shapes if shape.name == "selected pair"]

@@ -11,7 +11,7 @@ from cfs_explore.figures.images import SETS, TAPS
 from cfs_explore.figures.options import Control, Several, check, join_names, split_names
 from cfs_explore.figures.places import CELL, CELLS, level_control
 from cfs_explore.figures.probe import NOISE
-from cfs_explore.figures.protocol_conditioning import TOLD
+from cfs_explore.figures.protocol_conditioning import CONDITIONING
 
 CONTROLS = {option.name: option for kind in catalogue.KINDS.values() for option in kind.options}
 HOSTILE = ("", "nobody", "-1", "1e9", "nan", "<b>", "none,none", "24.99999", "\x00", "a\nb", "\r", '"')
@@ -34,7 +34,7 @@ def test_every_value_is_read_as_it_is_written(control, digits):
         assert control.read(control.write(opening, digits), digits) == opening
 
 
-@pytest.mark.parametrize("control", [OOD, METRIC, CELL, CELLS, SETS, TAPS, TOLD, NOISE, CONTROLS["triage_by"]])
+@pytest.mark.parametrize("control", [OOD, METRIC, CELL, CELLS, SETS, TAPS, CONDITIONING, NOISE, CONTROLS["triage_by"]])
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_the_run_does_not_have_is_answered_with_what_it_has(control, text, digits):
     if isinstance(control, Several) and not split_names(text):
@@ -44,7 +44,7 @@ def test_what_the_run_does_not_have_is_answered_with_what_it_has(control, text, 
         control.read(text, digits)
 
 
-def test_older_links_told_positions_and_numbers_otherwise(digits):
+def test_older_links_have_positions_and_other_numbers(digits):
     assert SETS.read("1.2", digits) == SETS.read(" letters, flipped,letters", digits) == [1, 2]
     assert TAPS.read("22", digits) == TAPS.read("up1.res2", digits) == TAPS.read("up_blocks.1.resnets.2", digits)
     assert CELLS.read("24.36", digits) == [24, 36] and CELL.read("24", digits) == 24
@@ -77,7 +77,9 @@ def test_a_number_between_the_ends_and_no_other():
 def test_the_first_value_is_the_default():
     control = Control("name", "Title", {"a": "A", "b": "B"})
     assert control.opening() == "a" and control.of({}) == "a" and control.of({"name": "b"}) == "b"
-    assert control.told() == "a | b" and Control("n", "T", dict.fromkeys("abcdefgh", "")).told() == "a | b | ... | h"
+    assert (
+        control.allowed() == "a | b" and Control("n", "T", dict.fromkeys("abcdefgh", "")).allowed() == "a | b | ... | h"
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,19 +94,19 @@ def test_the_first_value_is_the_default():
         ("protocol-told", {"protocol_told": "lam - 1"}, {"told": "lam - 1"}),
     ],
 )
-def test_an_option_may_be_told_as_an_address_has_it_or_as_older_versions_did(figure, address, before, digits):
+def test_an_option_may_be_written_as_in_an_address_or_as_in_older_versions(figure, address, before, digits):
     now, old = (
-        catalogue.make_figures(digits, [figure], choose(digits, ood="letters", options=told))[0][figure]
-        for told in (address, before)
+        catalogue.make_figures(digits, [figure], choose(digits, ood="letters", options=given))[0][figure]
+        for given in (address, before)
     )
     assert now.chart.to_json() == old.chart.to_json() and now.caption == old.caption
 
 
-def test_an_image_of_the_probe_may_be_told_by_its_position(digits):
+def test_an_image_of_the_probe_may_be_named_by_its_position(digits):
     name = digits.images("id_test")["name"].iloc[11]
     now, old = (
-        catalogue.make_figures(digits, ["probe-encoder-score"], choose(digits, ood="letters", options=told))[0]
-        for told in ({"probe_a": "11"}, {"a": name})
+        catalogue.make_figures(digits, ["probe-encoder-score"], choose(digits, ood="letters", options=given))[0]
+        for given in ({"probe_a": "11"}, {"a": name})
     )
     assert now["probe-encoder-score"].alt == old["probe-encoder-score"].alt
 

@@ -55,8 +55,8 @@ def test_excess_map_is_over_the_mean_of_the_untrained_copies(digits, letters, ex
 
 def test_excess_map_over_re_encoded_images_with_all_draws(digits, excess):
     cells = excess.query("control == 're-encoded' and draws == 5").sort_values(["level", "tap_index"])
-    told = choose(digits, ood="letters", options={"control": "re-encoded"} | ALL_DRAWS)
-    figure = make("controls-excess", digits, told)
+    choices = choose(digits, ood="letters", options={"control": "re-encoded"} | ALL_DRAWS)
+    figure = make("controls-excess", digits, choices)
     trained, control = (cells[name].to_numpy() for name in ("trained", "control_auroc"))
     assert cells_of(figure.chart.data[0]).ravel() == pytest.approx(trained - control)
     assert "itself on re-encoded images" in figure.caption
@@ -102,7 +102,7 @@ def test_statistics_are_the_tables_highest_first(digits, letters):
     assert values == pytest.approx(sorted(table["auroc"].dropna(), reverse=True))
     sharpness = table.set_index("statistic").loc["sharpness", "auroc"]
     assert {each.name: each.x[0] for each in figure.chart.data}["Sharpness"] == pytest.approx(sharpness)
-    assert len(figure.rows) == len(table) > len(values)  # a statistic that does not vary is told in the rows alone
+    assert len(figure.rows) == len(table) > len(values)  # a statistic that does not vary is in the rows alone
 
 
 def test_statistics_that_do_not_vary_say_so(digits, letters):

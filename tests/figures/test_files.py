@@ -26,11 +26,11 @@ def no_browser(monkeypatch):
 def test_command_line_and_python_write_the_same(digits, tmp_path, capsys):
     arguments = ["--what", "map-heatmap,separation-parts", "--ood", "letters", "--lam", "3", "--tap", "up2.res0"]
     main(["figures", "digits", *arguments, "--format", "png,pdf", "--out", str(tmp_path / "cli")])
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     choices = choose(digits, ood="letters", lam=3.0, tap="up2.res0")
     figures, _ = catalogue.make_figures(digits, ["map-heatmap", "separation-parts"], choices)
     written = list(folder.write(figures, tmp_path / "python", formats=("png", "pdf")))
-    assert len(written) == 8 and told.count("Saved: ") == 8
+    assert len(written) == 8 and printed.count("Saved: ") == 8
     for path in written:
         other = tmp_path / "cli" / path.name
         if path.suffix == ".pdf":  # holds the time at which it was made
@@ -55,11 +55,11 @@ def test_width_and_grey_reach_the_file(digits, tmp_path):
     assert "rgb(86, 180, 233)" in coloured.read_text() and "rgb(86, 180, 233)" not in grey.read_text()
 
 
-def test_what_the_run_has_no_data_for_is_told_and_left_out(digits, tmp_path, capsys, no_browser):
+def test_what_the_run_has_no_data_for_is_reported_and_left_out(digits, tmp_path, capsys, no_browser):
     arguments = ["--tap", "conv_in", "--out", str(tmp_path)]
     main(["figures", "digits", "--what", "separation-heads,separation-parts", *arguments])
-    told = capsys.readouterr()
-    assert "Left out: separation-heads" in told.err and "Left out: separation-parts" not in told.err
+    printed = capsys.readouterr()
+    assert "Left out: separation-heads" in printed.err and "Left out: separation-parts" not in printed.err
     assert {path.suffix for path in tmp_path.iterdir()} == {".html", ".csv", ".txt", ".js"}
 
 

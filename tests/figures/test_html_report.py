@@ -64,7 +64,7 @@ def test_a_name_is_text_and_never_markup(digits, tmp_path):
     assert evil not in page and "<img src=x>" not in page and "&lt;script&gt;alert(1)" in page
 
 
-def test_what_is_missing_is_told(digits):
+def test_what_is_missing_is_named(digits):
     page = html.html_report(digits, ["separation-heads", "separation-parts"], choose(digits, tap="conv_in"))
     words = without_scripts(page)
     assert "no data for" in words and "separation-heads:" in words and page.count("<figure>") == 1

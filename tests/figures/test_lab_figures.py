@@ -69,8 +69,8 @@ def test_bound_prediction_and_measurement(figures, tap_scores):
 
 
 def test_shifted_features_alone_have_a_row_of_their_own(digits, choices):
-    told = replace(choices, options={"d": "8", "shift": "2", "share": "0.2", "seed": "3"})
-    rows = KINDS["lab-auroc"].make(digits, told, "light").rows
+    set_to = replace(choices, options={"d": "8", "shift": "2", "share": "0.2", "seed": "3"})
+    rows = KINDS["lab-auroc"].make(digits, set_to, "light").rows
     sample = sample_tap(SimulatedTap(channels=8, correlation=0.1, shift=2.0, share=0.2), 1_000, 3)
     alone = [(part[:2] ** 2).mean(axis=0) for part in (sample.id, sample.ood)]
     assert rows["name"].iloc[-1] == "Measured, shifted features alone"

@@ -1,4 +1,4 @@
-"""What single pages' controls set can be told by name, and gives the figure that the page then shows."""
+"""What single pages' controls set can be given by name, and gives the figure that the page then shows."""
 
 import json
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 _IMAGE = {"role": "ood", "set": "letters"}
 
-#: Figure, what is told, the page's address with the same, the chart's key.
+#: Figure, what is given, the page's address with the same, the chart's key.
 CASES = {
     "control": (
         "controls-excess",
@@ -40,7 +40,7 @@ CASES = {
         {"options": {"part": "own"}},
         ("stability", {"stability_part": "own"}, "stability_drift"),
     ),
-    "told": (
+    "conditioning": (
         "protocol-told",
         {"options": {"told": "lam - 1"}},
         ("protocol", {"protocol_view": "conditioning", "protocol_told": "lam - 1"}, "protocol_loss"),
@@ -124,11 +124,11 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_an_option_gives_what_the_page_shows(case, digits):
-    figure, told, (page, query, key) = CASES[case]
-    figures, missing = catalogue.make_figures(digits, [figure], choose(digits, ood="letters", **told))
+    figure, given, (page, query, key) = CASES[case]
+    figures, missing = catalogue.make_figures(digits, [figure], choose(digits, ood="letters", **given))
     assert not missing
     default, _ = catalogue.make_figures(digits, [figure], choose(digits, ood="letters"))
-    if told and default:
+    if given and default:
         assert figures[figure].chart.to_json() != default[figure].chart.to_json()
     app = open_page(page, run="digits", ood="letters", **query)
     assert_page_shows(app, key, figures[figure])
@@ -139,16 +139,16 @@ def test_an_image_is_found_by_id_and_by_name_in_either_set(digits):
         image = digits.images(role, name).iloc[7]
         address = {"role": role, "set": name or digits.id_test.name, "image": image["image_id"]}
         app = open_page("image", run="digits", ood="letters", **address)
-        for told in ({"image": image["image_id"]}, {"image": image["name"]}, {"image": image["name"], "role": role}):
-            figures, _ = catalogue.make_figures(digits, ["image-map"], choose(digits, ood="letters", options=told))
+        for given in ({"image": image["image_id"]}, {"image": image["name"]}, {"image": image["name"], "role": role}):
+            figures, _ = catalogue.make_figures(digits, ["image-map"], choose(digits, ood="letters", options=given))
             assert_page_shows(app, "map_of_image", figures["image-map"])
 
 
 def test_the_order_of_channels(digits):
     app = open_page("separation", run="digits", ood="letters", separation_view="channels")
     app.session_state["separation_order"] = "contribution"
-    told = choose(digits, ood="letters", options={"order": "contribution"})
-    figures, _ = catalogue.make_figures(digits, ["separation-channels"], told)
+    given = choose(digits, ood="letters", options={"order": "contribution"})
+    figures, _ = catalogue.make_figures(digits, ["separation-channels"], given)
     assert_page_shows(app.run(), "separation_channels", figures["separation-channels"])
 
 
@@ -157,8 +157,8 @@ def test_the_order_of_channels(digits):
 )
 def test_the_probe_looks_at_what_its_page_does(figure, chart, digits):
     names = [digits.images(*which)["name"].iloc[row] for which, row in ((("id_test",), 11), (("ood", "letters"), 99))]
-    told = choose(digits, ood="letters", lam=1, options={"a": names[0], "b": names[1], "noise": "7"})
-    figures, missing = catalogue.make_figures(digits, [figure], told)
+    given = choose(digits, ood="letters", lam=1, options={"a": names[0], "b": names[1], "noise": "7"})
+    figures, missing = catalogue.make_figures(digits, [figure], given)
     assert not missing
     app = open_page("probe", run="digits", ood="letters", probe_a="11", probe_b="99", probe_lam="1", probe_draw="7")
     app.session_state["probe_charts"] = True
@@ -179,10 +179,10 @@ def test_the_probe_opens_with_the_typical_images_of_both_sets(digits):
 
 
 def test_every_option_is_tried():
-    told = {key for _, choices, _ in CASES.values() for key in choices.get("options", {})}
-    told |= {"image", "role", "order", "a", "b", "noise"}
+    given = {key for _, choices, _ in CASES.values() for key in choices.get("options", {})}
+    given |= {"image", "role", "order", "a", "b", "noise"}
     kinds = [kind for page, kinds in catalogue.PAGES.items() if page != "lab" for kind in kinds.values()]
-    known = {option.name for kind in kinds for option in kind.options if not told & {option.name, *option.former}}
+    known = {option.name for kind in kinds for option in kind.options if not given & {option.name, *option.former}}
     # UMAP takes half a minute: tests of embedding
     assert known == {"images_method", "images_neighbors", "images_min_dist"}
 

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.figures.protocol import KINDS
-from cfs_explore.figures.protocol_conditioning import told_label
+from cfs_explore.figures.protocol_conditioning import conditioning_label
 from cfs_explore.store import Run
 
 #: Kind -> what its caption says of n and the OOD set. The curves are of ID images, the pictures no measurement, and
@@ -147,14 +147,14 @@ def test_lines_are_medians_over_a_regions_cells(digits, letters, conditioning):
     decoder = [tap.name for tap in digits.taps if tap.region == "decoder"]
     line = trace(figure, "Decoder")
     for offset, median in zip(line.x, line.y, strict=True):
-        told = aurocs[f"lam {'+' if offset > 0 else '-'} {abs(offset):g}"] if offset else aurocs["matched"]
-        losses = (aurocs["matched"] - told)[lambda rows: rows.index.get_level_values("tap").isin(decoder)]
+        wrong = aurocs[f"lam {'+' if offset > 0 else '-'} {abs(offset):g}"] if offset else aurocs["matched"]
+        losses = (aurocs["matched"] - wrong)[lambda rows: rows.index.get_level_values("tap").isin(decoder)]
         assert median == pytest.approx(losses.median(), abs=1e-9)
     assert list(line.x) == [-2, -1, 0, 1, 2]
 
 
-def test_what_the_network_is_told():
-    assert [told_label(name) for name in ("lam + 2", "lam - 0.5", "published")] == [
+def test_labels_of_the_conditioning():
+    assert [conditioning_label(name) for name in ("lam + 2", "lam - 0.5", "published")] == [
         "2 too clean",
         "0.5 too noisy",
         "As published",

@@ -110,7 +110,7 @@ def test_the_fronts_of_others_are_named_and_drawn(digits, narrow):
     assert figure.alt.startswith("AUROC against Measured time; the front has")
 
 
-def test_another_without_the_measurement_is_told(digits, bare):
+def test_another_without_the_measurement_is_named(digits, bare):
     for kind in ("protocol-cost", "protocol-curves"):
         with pytest.raises(NotMeasuredError, match="was made without the stage Levels and cost"):
             make(kind, digits, bare)

@@ -34,11 +34,11 @@ def test_every_figure_is_whole_and_says_of_what(kind, digits, others):
     figure = make(kind, digits, others)
     assert len(figure.rows) and "mid.res0" in figure.alt
     assert not re.search(r"\s", figure.stem) and figure.stem.startswith("digits-")
-    told = {
+    sizes = {
         "stability-survival": "n = 421 ID-test images, 5 noise draws",
         "stability-auroc": "mid.res0; OOD: letters; n = 421 ID, 250 OOD; scores averaged over 5 noise draws",
     }
-    assert told.get(kind, "n = 128 ID-test images") in figure.caption
+    assert sizes.get(kind, "n = 128 ID-test images") in figure.caption
 
 
 def test_survival_is_the_tables_icc(digits, others):

@@ -8,7 +8,7 @@ MANY = ("complementarity-sets", "controls-excess", "controls-reencoding", "predi
 
 
 @pytest.mark.parametrize("kind", MANY)
-def test_many_verdicts_are_told_with_chance(digits, choices, kind):
+def test_many_verdicts_are_given_with_chance(digits, choices, kind):
     figure = make_figures(digits, [kind], choices)[0][kind]
     assert "by chance alone" in figure.caption and "survive at a false-discovery rate" in figure.caption
 

@@ -24,7 +24,7 @@ def said(**changes) -> str:
     return complementarity_headline(ROW | changes, 5.0, "the encoder", "the decoder").replace("**", "")
 
 
-def test_a_gain_is_told_with_its_interval_and_the_better_one():
+def test_a_gain_is_given_with_its_interval_and_the_better_one():
     text = said()
     assert text.startswith("At λ = 5.0, the encoder adds 0.040 [0.020, 0.060] AUROC to the decoder (paired);")
     assert "the decoder adds 0.040" in said(better="encoder", auroc_e=0.85)
@@ -37,10 +37,10 @@ def test_an_average_that_costs_is_not_called_a_gain():
     assert "adds" not in text
 
 
-@pytest.mark.parametrize(("value", "told"), [(0.004, "+0.004"), (-0.004, "−0.004"), (0.0, " 0.000")])
-def test_an_interval_with_zero_is_undecided(value, told):
+@pytest.mark.parametrize(("value", "written"), [(0.004, "+0.004"), (-0.004, "−0.004"), (0.0, " 0.000")])
+def test_an_interval_with_zero_is_undecided(value, written):
     text = said(auroc_gain=value, auroc_gain_lo=value - 0.02, auroc_gain_hi=value + 0.02)
-    assert "not clearly better or worse than the decoder alone" in text and told in text
+    assert "not clearly better or worse than the decoder alone" in text and written in text
     assert "adds" not in text and "costs" not in text
 
 

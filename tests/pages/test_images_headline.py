@@ -26,7 +26,7 @@ def test_the_verdict_is_the_intervals(mixed, says):
     assert text.count("they ") == 1
 
 
-def test_two_sets_have_a_sentence_each_and_of_more_the_extremes_are_told():
+def test_two_sets_have_a_sentence_each_and_of_more_the_extremes_are_named():
     sets = {"near": mixing(0.5, 0.45, 0.55), "far": mixing(0.0, 0.0, 0.02), "middle": mixing(0.3, 0.25, 0.32)}
     two = images_headline({name: sets[name] for name in ("near", "far")}, "digits")
     assert two.count("the share of its") == 2 and two.index("near") < two.index("far")

@@ -33,6 +33,6 @@ def folder(tiny_folder, write_images, tmp_path_factory):
 def test_the_map_page_says_so_of_that_set_alone(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(data, "BUNDLES", tmp_path)
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(folder))
-    told = "All 22 images of the same_ are the same, pixel by pixel."
-    assert told in texts(open_page("map", run="alike", ood="the same_"))
+    warning = "All 22 images of the same_ are the same, pixel by pixel."
+    assert warning in texts(open_page("map", run="alike", ood="the same_"))
     assert "pixel by pixel" not in texts(open_page("map", run="alike", ood="bright"))

@@ -1,4 +1,4 @@
-"""Work in the background: started once, told step by step, its failures raised where the result is asked for."""
+"""Work in the background: started once, reported step by step, its failures raised where the result is asked for."""
 
 import threading
 import time
@@ -56,14 +56,14 @@ def test_a_failure_is_raised_and_tried_again_after_a_while(tasks, monkeypatch):
     assert runs == [1, 1]
 
 
-@pytest.mark.parametrize(("failure", "told"), [(SystemExit(3), RuntimeError), (MemoryError(), MemoryError)])
-def test_whatever_ends_a_task_nobody_waits_for_ever(tasks, failure, told):
+@pytest.mark.parametrize(("failure", "raised"), [(SystemExit(3), RuntimeError), (MemoryError(), MemoryError)])
+def test_whatever_ends_a_task_nobody_waits_for_ever(tasks, failure, raised):
     def work(steps):
         raise failure
 
     ended = background.task(("look", "c"), work)
     assert ended.wait(60)
-    with pytest.raises(told):
+    with pytest.raises(raised):
         ended.result()
 
 

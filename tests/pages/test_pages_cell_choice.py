@@ -10,7 +10,7 @@ from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
 
 #: Page -> what it says of the open cell, by its name.
-PAGES = {"map": "{}", "prediction": "{} (", "image": "What carries it in {}"}
+PAGES = {"map": "{}", "prediction": "{} (", "image": "What carries the score in {}"}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -107,8 +107,8 @@ def test_controls_change_the_map_and_the_address(small):
         shown()["excess"], excess.query("control == 're-encoded' and draws == 2")["excess"], check_index=False
     )
     assert "mean of 2 noise draws, control: one" in texts(app)
-    told = {key: np.atleast_1d(app.query_params[key])[0] for key in ("controls_against", "controls_draws")}
-    assert told == {"controls_against": "re-encoded", "controls_draws": "map"}
+    query = {key: np.atleast_1d(app.query_params[key])[0] for key in ("controls_against", "controls_draws")}
+    assert query == {"controls_against": "re-encoded", "controls_draws": "map"}
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_without_the_stage_the_page_says_what_to_run(small, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("page", ["map", "controls"])
-def test_differences_of_storage_are_told_on_every_page(small, page):
+def test_differences_of_storage_are_reported_on_every_page(small, page):
     app = open_page(page, run="small", ood="bright")
     (warning,) = [each.value.replace("\\", "") for each in app.warning]
     assert warning == f"bright differs from the ID set in codec (all JPEG; ID: all PNG): {CONSEQUENCE}"

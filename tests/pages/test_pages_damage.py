@@ -33,14 +33,14 @@ def damaged(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_it_is_told_and_the_app_goes_on(name, damaged):
+def test_it_is_reported_and_the_app_goes_on(name, damaged):
     path = damaged / name
     path.write_bytes(path.read_bytes()[:-3])
-    told = []
+    reported = []
     for page in DAMAGE[name]:
         app = open_page(page, run="copy")  # which fails on an exception
-        told.append(f"{name} of" in texts(app) and "is damaged" in texts(app))
-    assert any(told), DAMAGE[name]
+        reported.append(f"{name} of" in texts(app) and "is damaged" in texts(app))
+    assert any(reported), DAMAGE[name]
     assert "is damaged" not in texts(open_page("new", run="copy"))
 
 

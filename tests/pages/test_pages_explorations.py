@@ -86,7 +86,7 @@ def choose(*ids: str, **address: str) -> AppTest:
     return app
 
 
-def test_every_state_is_told(mine):
+def test_every_state_is_shown(mine):
     unfinished("Alive", state="running", stage="measuring", done=45, total=100, pid=os.getpid())
     unfinished("Next", state="waiting", place=2, pid=os.getpid())
     unfinished("Broke", state="failed", error="The disk is full.")
@@ -139,8 +139,10 @@ def test_rename_writes_both_files(mine):
 def test_delete_says_what_is_lost_and_deletes(mine):
     (mine / "uploads").mkdir()
     app = choose(mine.name)
-    told = texts(app)
-    assert "thumbnails of 2,514 images" in told and "images that were uploaded" in told and "no way back" in told
+    asked = texts(app)
+    assert (
+        "thumbnails of 2,514 images" in asked and "images that were uploaded" in asked and "cannot be undone" in asked
+    )
     button(app, "Delete for good").click().run()
     assert not app.exception
     assert not mine.exists() and "Mine" not in listed(app).index
@@ -248,10 +250,10 @@ def test_a_download_is_the_exploration(mine, tmp_path):
 def test_too_large_for_a_browser(mine, monkeypatch):
     monkeypatch.setattr(explorations_chosen, "MAX_DOWNLOAD_BYTES", 1_000)
     app = choose(mine.name)
-    assert [each.label for each in app.get("download_button")] == ["Description (YAML)"]
+    assert [each.label for each in app.get("download_button")] == ["Spec (YAML)"]
     assert any(f"cfs-explore export {mine.name}" in code.value for code in app.code)
 
 
-def test_the_room_is_told(mine, monkeypatch):
+def test_the_room_is_shown(mine, monkeypatch):
     monkeypatch.setenv("CFS_EXPLORE_MAX_DISK_GB", "3")
     assert "of 3 GB" in texts(open_page("explorations"))

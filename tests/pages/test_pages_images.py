@@ -232,7 +232,7 @@ def test_the_headline_is_of_snapshot_space(digits):
 
 def test_few_id_images_have_pca_and_the_page_says_why(small):
     app = open_page("images", run="small", images_method="umap")
-    assert "UMAP needs at least 15 ID images to be fitted on, and held out has 12: this is PCA" in texts(app)
+    assert "UMAP needs at least 15 ID images to be fitted, and held out has 12: PCA is shown instead" in texts(app)
     assert "PCA fitted on ID-test" in texts(app) and app.get("plotly_chart")
 
 
@@ -243,7 +243,7 @@ def test_sets_without_pictures_and_single_images(small):
     items = grid(app)["items"]
     assert len(items) == 22 and {item["set"] for item in items if not item["png"]} == {"bright"}
     app = open_page("images", run="small", images_sets="1")
-    assert "takes at least two images" in texts(app)
+    assert "needs at least two images" in texts(app)
 
 
 def test_names_from_users_are_harmless(small):

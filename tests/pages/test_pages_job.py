@@ -32,16 +32,16 @@ def write_status(run, state, **facts):
 
 
 @pytest.mark.parametrize(
-    ("place", "told"),
+    ("place", "shown"),
     [
         (1, "this one is the next to start"),
         (2, "Place 2 in the queue: the run at work and 1 other come"),
         (4, "and 3 others come"),
     ],
 )
-def test_the_place_in_the_queue(run, place, told):
+def test_the_place_in_the_queue(run, place, shown):
     write_status(run, "waiting", place=place)
-    assert told in texts(open_page("new", job=run.name))
+    assert shown in texts(open_page("new", job=run.name))
 
 
 def test_a_failed_run_says_how_far_it_came(run):

@@ -106,7 +106,7 @@ def test_the_time_is_that_of_the_map_or_of_a_few_forwards_on_this_server(run):
     assert about(run, ["controls"], 0.01) in texts(open_page("controls", run="mine"))
 
 
-def test_of_a_bundle_the_commands_are_told(run, monkeypatch, tmp_path):
+def test_of_a_bundle_the_commands_are_shown(run, monkeypatch, tmp_path):
     """A visitor cannot change it."""
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "elsewhere"))
     monkeypatch.setattr(data, "BUNDLES", run.path.parent)
@@ -117,14 +117,14 @@ def test_of_a_bundle_the_commands_are_told(run, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stages", "told"), [("controls", "Controls is being computed."), ("levels", "can be computed when the work")]
+    ("stages", "text"), [("controls", "Controls is being computed."), ("levels", "can be computed when the work")]
 )
-def test_while_a_worker_is_at_it_the_page_leads_to_it(run, monkeypatch, stages, told):
+def test_while_a_worker_is_at_it_the_page_leads_to_it(run, monkeypatch, stages, text):
     monkeypatch.setattr(jobs, "is_alive", lambda status: status is not None)
     status = {"state": "running", "started": time.time(), "stages": stages}
     (run.path / "status.json").write_text(json.dumps(status))
     app = open_page("controls", run="mine")
-    assert told in texts(app) and not [each for each in app.button if each.label.startswith("Compute")]
+    assert text in texts(app) and not [each for each in app.button if each.label.startswith("Compute")]
 
 
 def test_one_that_could_not_be_computed_says_why_and_can_be_tried_again(run):

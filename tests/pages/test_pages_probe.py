@@ -254,7 +254,7 @@ def test_a_backbone_that_is_gone_says_where_it_was(only_tiny, tmp_path):
         app = open_page("probe", run="tiny")
     finally:
         spec.write_text(kept)
-    assert "cannot be shown images here" in texts(app) and "gone" in texts(app)
+    assert "cannot run here" in texts(app) and "gone" in texts(app)
 
 
 @pytest.mark.parametrize("good", [True, False])
@@ -273,7 +273,7 @@ def test_an_upload_takes_the_place_of_b_or_says_what_is_wrong(good, tmp_path):
 
 
 def test_the_backbone_loads_beside_the_visitors_thread(only_tiny, monkeypatch):
-    """Who asks for it goes on, is told of a failure when the result is wanted, and may ask again."""
+    """Who asks for it goes on, learns of a failure when the result is wanted, and may ask again."""
     from cfs_explore.probe.network import Probe
 
     go, threads = threading.Event(), []

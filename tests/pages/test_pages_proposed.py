@@ -59,6 +59,6 @@ def test_a_choice_that_is_no_longer_allowed_waits(app):
     assert said(app.run()) == "7 True"
 
 
-def test_a_first_value_that_is_told_again_is_no_choice(app):
+def test_a_first_value_that_is_sent_again_is_no_choice(app):
     app.button[0].click().run()
     assert said(app) == "5 False"

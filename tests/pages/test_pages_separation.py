@@ -114,7 +114,7 @@ def test_cells_without_snapshots_say_what_to_run_and_lead_to_those_that_have_the
 
 
 @pytest.mark.parametrize("view", ["cells", "channels"])
-def test_one_image_is_told_in_place(runs, view):
+def test_one_image_is_reported_in_place(runs, view):
     app = open_page("separation", run="all", ood="single", separation_view=view)
     text = texts(app)
     assert "With fewer than two images in a set" in text and "at least two images in each set" in text

@@ -95,7 +95,7 @@ def test_nothing_that_can_be_read():
 # What is warned of, unasked
 
 
-def test_what_is_also_in_the_stored_id_set_is_told():
+def test_what_is_also_in_the_stored_id_set_is_reported():
     """Four ID pictures of the bundled run, planted among noise, in another codec: found and named."""
     digits = open_run(BUNDLES / "digits")
     stored = digits.images("id_test", columns=("name", "thumbnail", "format")).iloc[[0, 5, 9, 11]]
@@ -110,7 +110,7 @@ def test_what_is_also_in_the_stored_id_set_is_told():
     assert "**Twice in the set:** noise-7 again.jpg = noise-7.jpg" in texts(open_details(app))
 
 
-def test_grey_stored_as_colour_is_told_against_stored_colour():
+def test_grey_stored_as_colour_is_reported_against_stored_colour():
     app = open_page("new", run="cifar10-edm")
     app = upload(app, {f"{i}.jpg": encoded(as_colour(noise(i, 32, 32)), "JPEG") for i in range(25)})
     app = choose_backbone(app, str(BUNDLES / "cifar10-edm" / "backbone"))
@@ -161,9 +161,9 @@ BAD = {
 
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_input_is_said_before_the_start_and_can_be_measured(kind):
-    pictures, told = BAD[kind]
+    pictures, warning = BAD[kind]
     app = upload(open_page("new", run="digits"), {f"{i}.png": encoded(p) for i, p in enumerate(pictures)})
-    assert not app.exception and told in texts(app)
+    assert not app.exception and warning in texts(app)
     assert not button(app, "Start").disabled
 
 

@@ -105,12 +105,12 @@ def test_the_page_takes_every_part_of_a_steps_address(number):
     """What a page does not know it replaces by its default; then the address and the view would differ."""
     app, step = step_page(number), STEPS[number - 1]
     for key in step.query:
-        told, view = app.query_params[key], app.session_state[key]
+        query, view = app.query_params[key], app.session_state[key]
         if key == "cell":
             view = cell_names(open_run(BUNDLES / "digits"))[view]
         if isinstance(view, list):
             view = ".".join(map(str, view))
-        assert told == ("none" if view is None else f"{view:g}" if isinstance(view, float) else str(view)), key
+        assert query == ("none" if view is None else f"{view:g}" if isinstance(view, float) else str(view)), key
 
 
 def test_the_place_of_a_step_is_how_the_navigation_calls_its_page():

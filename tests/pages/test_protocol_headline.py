@@ -49,7 +49,7 @@ def difference(*values, half=0.01):
 
 
 @pytest.mark.parametrize(
-    ("errors", "alignment", "told"),
+    ("errors", "alignment", "sentence"),
     [
         (
             (0.01, -0.2),
@@ -60,9 +60,9 @@ def difference(*values, half=0.01):
         ((0.1, -0.6, 0.7), "perceptual", "its 3 levels aligned by perceptual, a median of **0.60** in log-SNR away"),
     ],
 )
-def test_levels(errors, alignment, told):
+def test_levels(errors, alignment, sentence):
     text = levels_headline("A", levels(*errors), (-10.0, 9.0), alignment)
-    assert told in text and text.endswith("reaches λ from \u221210.0 to 9.0.")
+    assert sentence in text and text.endswith("reaches λ from \u221210.0 to 9.0.")
 
 
 def test_a_map_that_hangs_on_its_alignment():
@@ -85,16 +85,16 @@ def test_constant_maps():
 
 
 @pytest.mark.parametrize(
-    ("offset", "told"),
+    ("offset", "sentence"),
     [
         (2.0, "conditioned on a level 2 too clean"),
         (-1.0, "conditioned on a level 1 too noisy"),
         (math.nan, "published"),
     ],
 )
-def test_what_a_wrong_level_costs(offset, told):
+def test_what_a_wrong_level_costs(offset, sentence):
     text = conditioning_headline("letters", summary(encoder={1.0: 0.0}, decoder={offset: 0.02}, middle={1.0: 0.5}))
-    assert told in text and "**0.020** AUROC in the decoder" in text
+    assert sentence in text and "**0.020** AUROC in the decoder" in text
     assert "25 % of those cells lose beyond chance, 10 % gain (chance alone: 2.5 % each); 20 % survive" in text
 
 
