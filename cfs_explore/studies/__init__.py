@@ -1,7 +1,7 @@
 """The diagnostics, one file each, and the tables that every map has: specs, checks, pages and the command line read it.
 
 Adding one: a file here, its compute file, its figures, its headline, its view and its page (CONTRIBUTING.md). What a
-file here declares is found; ``pages`` derives from it the navigation, the catalogue of figures and the report.
+file here declares is found; navigation, the catalogue of figures and the report's chapters derive from ``PAGES``.
 """
 
 from __future__ import annotations
