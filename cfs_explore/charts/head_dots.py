@@ -11,14 +11,6 @@ import plotly.graph_objects as go
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.theme import format_estimate, format_value, new_chart, palette
 
-#: Head -> what people call it.
-HEAD_NAMES = {
-    "diag": "Diagonal",
-    "knn": "k-nearest neighbours",
-    "ledoit_wolf": "Ledoit-Wolf Mahalanobis",
-    "mixture": "Gaussian mixture",
-    "pca_residual": "PCA residual",
-}
 _ROW_PX = 46
 
 
@@ -26,10 +18,10 @@ def head_dots_chart(heads: pd.DataFrame, theme: str = "light") -> go.Figure:
     """One row per head, in the table's order from the top; the diagonal head's AUROC continues as a line.
 
     Args:
-        heads: columns head, auroc, lo, hi, difference, difference_lo, difference_hi (from the diagonal head, paired),
-            note (why a head could not be fitted, or nothing).
+        heads: columns head, title (what people call it), auroc, lo, hi, difference, difference_lo, difference_hi (from
+            the diagonal head, paired), note (why a head could not be fitted, or nothing).
     """
-    needed = ("head", "auroc", "lo", "hi", "difference", "difference_lo", "difference_hi", "note")
+    needed = ("head", "title", "auroc", "lo", "hi", "difference", "difference_lo", "difference_hi", "note")
     require_columns(heads, needed, "heads of a cell")
     colours, height = palette(theme), _ROW_PX * len(heads) + 46
     values = heads[["auroc", "lo"]].min().min()
@@ -59,7 +51,7 @@ def head_dots_chart(heads: pd.DataFrame, theme: str = "light") -> go.Figure:
 
 
 def _text(head: Mapping) -> str:
-    name = f"<b>{HEAD_NAMES.get(head['head'], head['head'])}</b>"
+    name = f"<b>{head['title']}</b>"
     if not math.isfinite(head["auroc"]):
         return f"{name} could not be fitted"
     text = f"{name} {format_estimate(head['auroc'], head['lo'], head['hi'])}"
@@ -85,7 +77,7 @@ def _dot(head: Mapping, row: int, text: str, ink: str, muted: str) -> go.Scatter
             "width": 0,
         },
         mode="markers",
-        name=HEAD_NAMES.get(head["head"], head["head"]),
+        name=head["title"],
         marker={
             "symbol": "diamond" if diagonal else "circle",
             "size": 10,

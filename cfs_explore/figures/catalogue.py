@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 
+from cfs_explore import studies
 from cfs_explore.diagnostics import ScoreError
 from cfs_explore.errors import RunError
-from cfs_explore.figures import (
-    complementarity,
-    controls,
-    image,
-    images,
-    lab,
-    options,
-    prediction,
-    probe,
-    protocol,
-    protocol_compare,
-    separation,
-    stability,
-    triage,
-)
+from cfs_explore.figures import image, images, lab, options, probe, protocol_compare, triage
 from cfs_explore.figures import map as map_page
 from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.figures.figure import Figure
@@ -30,18 +18,24 @@ from cfs_explore.store import Run
 #: Page -> its figures, in the order of the app.
 PAGES: dict[str, dict[str, Kind]] = {
     "map": map_page.KINDS,
-    "complementarity": complementarity.KINDS,
-    "separation": separation.KINDS,
-    "stability": stability.KINDS,
-    "prediction": prediction.KINDS,
-    "controls": controls.KINDS,
-    "protocol": protocol.KINDS,
+    **{page.name: importlib.import_module(f"{__package__}.{page.name}").KINDS for page in studies.PAGES},
     "compare": protocol_compare.KINDS,
     "images": images.KINDS,
     "image": image.KINDS,
     "triage": triage.KINDS,
     "probe": probe.KINDS,
     "lab": lab.KINDS,
+}
+#: Page -> heading of its figures in a report.
+CHAPTERS = {
+    **{page.name: page.chapter for page in studies.PAGES},
+    "map": "Where the signal lives",
+    "compare": "Side by side",
+    "images": "Images",
+    "image": "One image",
+    "triage": "Triage",
+    "probe": "What the backbone sees",
+    "lab": "Simulated scores",
 }
 #: Made only where they are named: what needs another run or the backbone beside the run, and simulated scores.
 ON_REQUEST = ("compare", "probe", "lab")

@@ -24,6 +24,7 @@ from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.options import Control
 from cfs_explore.headlines.separation import coverage
+from cfs_explore.heads import REGISTRY
 from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
@@ -178,8 +179,9 @@ def heads(run: Run, choices: Choices, theme: str) -> Figure:
     rows = _of_cell(run, "cell_heads", choices)
     if rows["auroc"].isna().all():
         raise NotMeasuredError(" ".join(rows["note"].unique()))
+    titles = [REGISTRY[name].title if name in REGISTRY else name for name in rows["head"]]
     return Figure(
-        head_dots_chart(rows, theme),
+        head_dots_chart(rows.assign(title=titles), theme),
         rows,
         "Heads fitted on this cell's ID-train features alone, first noise draw; 95 % intervals. Against the diagonal: "
         "the paired difference on the same images; above 0, the diagonal head misses something. "

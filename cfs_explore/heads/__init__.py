@@ -2,22 +2,30 @@
 
 ``fit(features (n, d)) -> self`` on ID-train, ``score(features) -> (n,)`` float64, higher = more OOD. Learned
 attributes end in ``_``. scikit-learn is imported by the heads that need it, when they are fitted.
+
+A new head is one file here: a class with a ``name`` is in the registry, and so in tables, figures and detectors.
 """
 
-from cfs_explore.heads.diagonal import Diagonal
-from cfs_explore.heads.knn import KNN
-from cfs_explore.heads.ledoit_wolf import LedoitWolf
-from cfs_explore.heads.mixture import Mixture
-from cfs_explore.heads.pca_residual import PCAResidual
+import importlib
+import pkgutil
+
 from cfs_explore.heads.protocol import FeatureError, Head
 
-#: Every head by the name that specs and tables use.
+_MODULES = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+#: Every head by the name that specs and tables use, in the order of the files.
 REGISTRY: dict[str, type[Head]] = {
-    "diag": Diagonal,
-    "knn": KNN,
-    "ledoit_wolf": LedoitWolf,
-    "mixture": Mixture,
-    "pca_residual": PCAResidual,
+    value.name: value
+    for module in _MODULES
+    for value in vars(module).values()
+    if isinstance(value, type) and "name" in vars(value)
 }
 
-__all__ = ["KNN", "REGISTRY", "Diagonal", "FeatureError", "Head", "LedoitWolf", "Mixture", "PCAResidual"]
+__all__ = ["REGISTRY", "FeatureError", "Head"]
+
+
+def __getattr__(name: str) -> type[Head]:
+    """A head by the name of its class, such as ``heads.Diagonal``."""
+    for head in REGISTRY.values():
+        if head.__name__ == name:
+            return head
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

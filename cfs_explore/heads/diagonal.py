@@ -18,6 +18,8 @@ class Diagonal:
         variance_: v, population variance floored at ``VARIANCE_FLOOR``, (d,).
     """
 
+    name, title = "diag", "Diagonal"
+
     def fit(self, features: np.ndarray) -> Self:
         """Learn mu and v from ID-train features (n >= 2, d)."""
         values = training_features(features, minimum=2)

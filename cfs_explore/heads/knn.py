@@ -16,6 +16,8 @@ class KNN:
         k: number of neighbours, from 1 to the number of training images.
     """
 
+    name, title = "knn", "k-nearest neighbours"
+
     def __init__(self, *, k: int = 10):
         self.k = k
 

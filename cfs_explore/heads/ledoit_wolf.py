@@ -17,6 +17,8 @@ class LedoitWolf:
         precision_: inverse covariance, (d, d).
     """
 
+    name, title = "ledoit_wolf", "Ledoit-Wolf Mahalanobis"
+
     def fit(self, features: np.ndarray) -> Self:
         """Learn mean and covariance from ID-train features (n >= 2, d)."""
         from sklearn.covariance import LedoitWolf as Shrunk

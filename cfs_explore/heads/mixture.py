@@ -17,6 +17,8 @@ class Mixture:
         seed: of the k-means start; the same seed and data give the same scores.
     """
 
+    name, title = "mixture", "Gaussian mixture"
+
     def __init__(self, *, components: int = 4, seed: int = 0):
         self.components = components
         self.seed = seed

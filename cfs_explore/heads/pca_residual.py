@@ -26,6 +26,8 @@ class PCAResidual:
         residual_basis_: orthonormal basis of the rest, (d, d - dimension_).
     """
 
+    name, title = "pca_residual", "PCA residual"
+
     def __init__(self, *, dimension: int | None = None, variance_share: float = 0.9):
         self.dimension = dimension
         self.variance_share = variance_share

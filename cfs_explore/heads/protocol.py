@@ -18,8 +18,16 @@ class FeatureError(CFSError, ValueError):
 
 @runtime_checkable
 class Head(Protocol):
-    """A model of ID features; ``n_features_`` (d) exists after ``fit``."""
+    """A model of ID features.
 
+    Attributes:
+        name: in specs, tables and the names of detectors.
+        title: what people call it.
+        n_features_: d; exists after ``fit``.
+    """
+
+    name: str
+    title: str
     n_features_: int
 
     def fit(self, features: np.ndarray) -> Self:

@@ -18,21 +18,6 @@ from cfs_explore.store import Run
 
 #: Longer tables are cut on the page; their CSV is whole.
 _SHOWN_ROWS = 50
-_TITLES = {
-    "map": "Where the signal lives",
-    "complementarity": "Encoder and decoder",
-    "separation": "What makes the scores separate",
-    "stability": "Stability at low noise",
-    "prediction": "Choosing without OOD images",
-    "controls": "Controls",
-    "protocol": "Protocol",
-    "compare": "Side by side",
-    "images": "Images",
-    "image": "One image",
-    "triage": "Triage",
-    "probe": "What the backbone sees",
-    "lab": "Simulated scores",
-}
 BIBTEX = """@article{rouzoumka2026backbone,
   title   = {Backbone-Equated Diffusion OOD via Sparse Internal Snapshots},
   author  = {Rouzoumka, Yadang Alexis and Pinsolle, Jean and Terreaux, Eug\\'enie and Morisseau, Christ\\`ele and
@@ -59,7 +44,7 @@ def html_report(run: Run, what: Sequence[str] = (), choices: Choices | None = No
     for page, kinds in catalogue.PAGES.items():
         shown = [_shown(name, kinds[name].title, figures[name]) for name in kinds if name in figures]
         if shown:
-            chapters.append({"name": page, "title": _TITLES[page], "figures": shown})
+            chapters.append({"name": page, "title": catalogue.CHAPTERS[page], "figures": shown})
     level, tap = divmod(choices.cell, len(run.taps))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string((files("cfs_explore.reports") / "report.html").read_text(encoding="utf-8"))

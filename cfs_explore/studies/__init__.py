@@ -1,39 +1,24 @@
 """The diagnostics, one file each, and the tables that every map has: specs, checks, pages and the command line read it.
 
-Adding one: a file here and its line below, its compute file, its figures and its page.
+Adding one: a file here, its compute file, its figures, its headline, its view and its page (CONTRIBUTING.md). What a
+file here declares is found; navigation, the catalogue of figures and the report's chapters derive from ``PAGES``.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Sequence
 
-from cfs_explore.studies.ablation import ABLATION
-from cfs_explore.studies.alignment import ALIGNMENT
-from cfs_explore.studies.complementarity import COMPLEMENTARITY
-from cfs_explore.studies.conditioning import CONDITIONING
-from cfs_explore.studies.controls import CONTROLS
-from cfs_explore.studies.diagnostic import Counts, Diagnostic, Table, no_forwards
+from cfs_explore.studies.diagnostic import Counts, Diagnostic, Page, Table, no_forwards
 from cfs_explore.studies.every_map import IMAGES, MAP_TABLES
-from cfs_explore.studies.levels import LEVELS
-from cfs_explore.studies.prediction import PREDICTION
-from cfs_explore.studies.separation import SEPARATION
-from cfs_explore.studies.stability import STABILITY
 
+_MODULES = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
+_FOUND = [value for module in _MODULES for value in vars(module).values() if isinstance(value, Diagnostic)]
 #: By name, in the order in which they run: those without forwards first.
-DIAGNOSTICS: dict[str, Diagnostic] = {
-    diagnostic.name: diagnostic
-    for diagnostic in (
-        COMPLEMENTARITY,
-        SEPARATION,
-        STABILITY,
-        PREDICTION,
-        CONTROLS,
-        ABLATION,
-        LEVELS,
-        ALIGNMENT,
-        CONDITIONING,
-    )
-}
+DIAGNOSTICS: dict[str, Diagnostic] = {each.name: each for each in sorted(_FOUND, key=lambda each: each.place)}
+#: Pages that show diagnostics, in their order.
+PAGES: tuple[Page, ...] = tuple(dict.fromkeys(each.page for each in DIAGNOSTICS.values()))
 #: By name, every table of a run but images.parquet.
 TABLES: dict[str, Table] = {
     table.name: table
@@ -52,11 +37,13 @@ __all__ = [
     "BASE_TABLES",
     "DIAGNOSTICS",
     "IMAGES",
+    "PAGES",
     "STANDARD",
     "TABLES",
     "WORDS",
     "Counts",
     "Diagnostic",
+    "Page",
     "Table",
     "named_stages",
     "with_forwards",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cfs_explore.studies.columns import DELONG, IMAGES, LOG_SNR, OOD, SHARE, SIZES, interval, number, text, whole
 from cfs_explore.studies.diagnostic import ALL_SETS, Counts, Diagnostic, Table
+from cfs_explore.studies.prediction import PAGE
 
 #: Images per set, ID-train images, numbers of levels and shifts of lam of the ablation.
 ABLATION_IMAGES, ABLATION_TRAIN, ABLATION_LEVELS, ABLATION_SHIFTS = 250, 1_000, (1, 2, 4), (-0.5, 0.0, 0.5)
@@ -50,7 +51,8 @@ ABLATION = Diagnostic(
     "What more levels, more taps and other places of the levels change.",
     (_ABLATION,),
     compute="cfs_explore.pipeline.stages.ablation:compute",
-    page="prediction",
+    page=PAGE,
+    place=60,
     forwards=_forwards,
     reads=ALL_SETS,
 )

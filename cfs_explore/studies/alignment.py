@@ -19,6 +19,7 @@ from cfs_explore.studies.columns import (
     whole,
 )
 from cfs_explore.studies.diagnostic import ALL_SETS, Counts, Diagnostic, Table
+from cfs_explore.studies.levels import PAGE
 
 #: Images of ID-train, and of each scored set, that are measured again under every alignment; the shifts of log-SNR.
 VARIANT_TRAIN, VARIANT_IMAGES, VARIANT_SHIFTS = 1_000, 250, (-0.5, 0.5)
@@ -107,7 +108,8 @@ ALIGNMENT = Diagnostic(
     "How much the map depends on where its levels are placed.",
     (_ALIGNMENT_LEVELS, _ALIGNMENT_MAPS, _SENSITIVITY),
     compute="cfs_explore.pipeline.stages.alignment:compute",
-    page="protocol",
+    page=PAGE,
+    place=80,
     forwards=_forwards,
     reads=ALL_SETS,
 )

@@ -20,7 +20,7 @@ from cfs_explore.studies.columns import (
     truth,
     whole,
 )
-from cfs_explore.studies.diagnostic import Diagnostic, Table
+from cfs_explore.studies.diagnostic import Diagnostic, Page, Table
 
 _BOOTSTRAP = "stratified bootstrap over images"
 _SQUARED = "squared standard deviations"
@@ -124,11 +124,13 @@ _PAIR_GAIN = Table(
     ),
 )
 
+PAGE = Page("complementarity", "Complementarity", ":material/join_inner:", "Encoder and decoder")
 COMPLEMENTARITY = Diagnostic(
     "complementarity",
     "Complementarity",
     "What encoder and decoder add to each other, and what averaging any two taps is worth.",
     (_COMPLEMENTARITY, _PAIR_GAIN),
     compute="cfs_explore.pipeline.stages.complementarity:compute",
-    page="complementarity",
+    page=PAGE,
+    place=10,
 )

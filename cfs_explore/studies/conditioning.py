@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cfs_explore.studies.columns import LAM, LEVEL, LOG_SNR, OOD, PAIRED, SIZES, TAP, auroc, interval, number, text
 from cfs_explore.studies.diagnostic import ALL_SETS, Counts, Diagnostic, Table
+from cfs_explore.studies.levels import PAGE
 
 #: Images of ID-train, and of each scored set, that are measured again under wrong conditioning; offsets of
 #: the conditioning from the true level, in log-SNR.
@@ -38,7 +39,8 @@ CONDITIONING = Diagnostic(
     "What the map loses under wrong conditioning.",
     (_CONDITIONING,),
     compute="cfs_explore.pipeline.stages.conditioning:compute",
-    page="protocol",
+    page=PAGE,
+    place=90,
     forwards=_forwards,
     reads=ALL_SETS,
 )

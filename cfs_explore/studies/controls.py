@@ -20,7 +20,7 @@ from cfs_explore.studies.columns import (
     text,
     whole,
 )
-from cfs_explore.studies.diagnostic import ALL_SETS, Counts, Diagnostic, Table
+from cfs_explore.studies.diagnostic import ALL_SETS, Counts, Diagnostic, Page, Table
 
 #: Images of a set that a control measures again at most: ID-train, and each scored set.
 CONTROL_TRAIN, CONTROL_IMAGES = 2_000, 500
@@ -112,13 +112,15 @@ _IMAGE_STATISTICS = Table(
     ),
 )
 
+PAGE = Page("controls", "Controls", ":material/fact_check:", "Controls")
 CONTROLS = Diagnostic(
     "controls",
     "Controls",
     "What the trained backbone gains over untrained copies, re-encoded images and plain pixel statistics.",
     (_CONTROLS, _EXCESS, _BEST_EXCESS, _IMAGE_STATISTICS),
     compute="cfs_explore.pipeline.stages.controls:compute",
-    page="controls",
+    page=PAGE,
+    place=50,
     forwards=_forwards,
     reads=ALL_SETS,
 )

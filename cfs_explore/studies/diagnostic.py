@@ -55,6 +55,22 @@ class Counts(NamedTuple):
         return min(self.train, train) + sum(min(n, scored) for n in self.scored)
 
 
+class Page(NamedTuple):
+    """A page of the app that shows diagnostics; they, its figures and its place in the navigation meet in its name.
+
+    Attributes:
+        name: of ``pages/{name}.py``, of the module in ``figures``, and in addresses.
+        title: in the navigation.
+        icon: in the navigation, one of Streamlit's material symbols.
+        chapter: heading of its figures in a report.
+    """
+
+    name: str
+    title: str
+    icon: str
+    chapter: str
+
+
 def no_forwards(counts: Counts) -> int:
     """Of a diagnostic that reads only what the map left."""
     return 0
@@ -69,7 +85,8 @@ class Diagnostic(NamedTuple):
         question: what it answers.
         tables: that it writes.
         compute: "module:function", which takes a ``pipeline.stages.Study`` and returns the tables by name.
-        page: of the app, which shows it.
+        page: of the app, which shows it; several diagnostics may share one.
+        place: among the diagnostics, in a run and in every list; those without forwards come first.
         forwards: backbone forwards that it needs beyond the map's.
         reads: roles of the sets whose images it reads again.
         shows: whether it also reads images of every set whose pictures the run may hold.
@@ -80,7 +97,8 @@ class Diagnostic(NamedTuple):
     question: str
     tables: tuple[Table, ...]
     compute: str
-    page: str
+    page: Page
+    place: int
     forwards: Callable[[Counts], int] = no_forwards
     reads: tuple[str, ...] = ()
     shows: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from cfs_explore.studies.columns import DEPTH, IMAGES, LAM, POSITION, Column, number, text, whole
-from cfs_explore.studies.diagnostic import CURVE_LOWEST, Counts, Diagnostic, Table
+from cfs_explore.studies.diagnostic import CURVE_LOWEST, Counts, Diagnostic, Page, Table
 
 #: ID-train images of the alignment curves, and their step in log-SNR.
 ALIGNMENT_IMAGES, CURVE_STEP = 64, 0.5
@@ -67,13 +67,15 @@ _COST = Table(
     ),
 )
 
+PAGE = Page("protocol", "Protocol", ":material/balance:", "Protocol")
 LEVELS = Diagnostic(
     "levels",
     "Levels and cost",
     "Where the levels stand on this backbone, what they look like, and what a forward to each tap costs.",
     (_ALIGNMENT_CURVES, LEVEL_PICTURES, _COST),
     compute="cfs_explore.pipeline.stages.levels:compute",
-    page="protocol",
+    page=PAGE,
+    place=70,
     forwards=_forwards,
     reads=("id_train",),
     shows=True,

@@ -23,7 +23,7 @@ from cfs_explore.studies.columns import (
     text,
     whole,
 )
-from cfs_explore.studies.diagnostic import Counts, Diagnostic, Table
+from cfs_explore.studies.diagnostic import Counts, Diagnostic, Page, Table
 
 #: ID-train images that become each proxy, and the kinds of proxy (theory 17).
 PROXY_IMAGES = 250
@@ -103,13 +103,15 @@ _REGRET = Table(
     ),
 )
 
+PAGE = Page("prediction", "Prediction", ":material/track_changes:", "Choosing without OOD images")
 PREDICTION = Diagnostic(
     "prediction",
     "Prediction",
     "Whether the right cell can be found without OOD images, and what a wrong choice costs.",
     (_PROXIES, _PREDICTION, _REGRET),
     compute="cfs_explore.pipeline.stages.prediction:compute",
-    page="prediction",
+    page=PAGE,
+    place=40,
     forwards=_forwards,
     reads=("id_train",),
 )

@@ -19,7 +19,7 @@ from cfs_explore.studies.columns import (
     text,
     whole,
 )
-from cfs_explore.studies.diagnostic import Diagnostic, Table
+from cfs_explore.studies.diagnostic import Diagnostic, Page, Table
 
 _CONSERVATIVE = "holds for any correlation of the features"
 
@@ -92,11 +92,13 @@ CELL_HEADS = Table(
     ),
 )
 
+PAGE = Page("separation", "Separation", ":material/align_horizontal_left:", "What makes the scores separate")
 SEPARATION = Diagnostic(
     "separation",
     "Separation",
     "What makes the scores separate: mean shift or variance, in which channels, and what other heads find.",
     (_SEPARATION, TOP_CHANNELS, CELL_HEADS),
     compute="cfs_explore.pipeline.stages.separation:compute",
-    page="separation",
+    page=PAGE,
+    place=20,
 )

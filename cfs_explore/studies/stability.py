@@ -17,7 +17,7 @@ from cfs_explore.studies.columns import (
     truth,
     whole,
 )
-from cfs_explore.studies.diagnostic import Counts, Diagnostic, Table
+from cfs_explore.studies.diagnostic import Counts, Diagnostic, Page, Table
 
 #: ID-test images, draws and log-SNRs (as far as the backbone reaches) of the local law (theory 15).
 LOCAL_IMAGES, LOCAL_DRAWS, LOCAL_STEP, LOCAL_LOWEST = 128, 5, 1.0, 0.0
@@ -123,13 +123,15 @@ _DRIFT = Table(
     ),
 )
 
+PAGE = Page("stability", "Stability", ":material/show_chart:", "Stability at low noise")
 STABILITY = Diagnostic(
     "stability",
     "Stability",
     "How much of a snapshot survives the noise, up to which level, and why.",
     (_STABILITY, _LOCAL_LAW, _DRIFT),
     compute="cfs_explore.pipeline.stages.stability:compute",
-    page="stability",
+    page=PAGE,
+    place=30,
     forwards=_forwards,
     reads=("id_test",),
 )

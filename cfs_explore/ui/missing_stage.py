@@ -117,7 +117,7 @@ def _at_work(run: Run, stage: Diagnostic) -> bool:
 
 def _job(run: Run, stage: Diagnostic) -> dict[str, str]:
     """The address of the job's page, which leads back to the stage's page in the end (``navigation.after_job``)."""
-    return {"job": run.path.name, "back": stage.page}
+    return {"job": run.path.name, "back": stage.page.name}
 
 
 def _button(run: Run, label: str, stage: Diagnostic, names: Sequence[str], speed: float | None) -> None:

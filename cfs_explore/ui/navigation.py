@@ -5,12 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from cfs_explore.locations import PROJECT
+from cfs_explore.studies import PAGES
 from cfs_explore.ui import gate
 
 _FOLDER = PROJECT / "pages"
 _ICON = PROJECT / "docs" / "images" / "icon.png"
-#: Pages that start jobs of their own, and want to be seen again afterwards.
-_ASKING = ("complementarity", "separation", "stability", "prediction", "controls", "protocol")
 #: Of the session: page and query that a fragment wants to lead to.
 _NEXT = "navigation_next"
 
@@ -29,12 +28,7 @@ def current_page():
             st.Page(_FOLDER / "images.py", title="Images", icon=":material/image:"),
             st.Page(_FOLDER / "triage.py", title="Triage", icon=":material/filter_alt:"),
             st.Page(_FOLDER / "image.py", title="One image", icon=":material/center_focus_strong:"),
-            st.Page(_FOLDER / "complementarity.py", title="Complementarity", icon=":material/join_inner:"),
-            st.Page(_FOLDER / "separation.py", title="Separation", icon=":material/align_horizontal_left:"),
-            st.Page(_FOLDER / "stability.py", title="Stability", icon=":material/show_chart:"),
-            st.Page(_FOLDER / "prediction.py", title="Prediction", icon=":material/track_changes:"),
-            st.Page(_FOLDER / "controls.py", title="Controls", icon=":material/fact_check:"),
-            st.Page(_FOLDER / "protocol.py", title="Protocol", icon=":material/balance:"),
+            *(st.Page(_FOLDER / f"{page.name}.py", title=page.title, icon=page.icon) for page in PAGES),
             st.Page(_FOLDER / "probe.py", title="Probe", icon=":material/biotech:"),
             st.Page(_FOLDER / "lab.py", title="Lab", icon=":material/science:"),
             st.Page(_FOLDER / "new.py", title="New exploration", icon=":material/add_circle:"),
@@ -49,7 +43,7 @@ def current_page():
 def after_job() -> str:
     """The page to open when a job is done: the one that asked for it, as the address says (``back``), or the map."""
     name = st.query_params.get("back", "")
-    return f"pages/{name if name in _ASKING else 'map'}.py"
+    return f"pages/{name if name in {page.name for page in PAGES} else 'map'}.py"
 
 
 def forget_job() -> None:

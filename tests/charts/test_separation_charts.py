@@ -177,15 +177,15 @@ def test_top_channels_have_a_band(theme):
 def test_heads_show_differences_and_what_could_not_be_fitted(theme):
     nan = np.nan
     rows = [
-        ("diag", 0.8, 0.75, 0.85, nan, nan, nan, ""),
-        ("knn", nan, nan, nan, nan, nan, nan, "too few images"),
-        ("mixture", 0.75, 0.7, 0.8, -0.05, -0.08, -0.02, ""),
+        ("diag", "Diagonal", 0.8, 0.75, 0.85, nan, nan, nan, ""),
+        ("knn", "Nearest", nan, nan, nan, nan, nan, nan, "too few images"),
+        ("mixture", "Gaussians", 0.75, 0.7, 0.8, -0.05, -0.08, -0.02, ""),
     ]
-    names = ["head", "auroc", "lo", "hi", "difference", "difference_lo", "difference_hi", "note"]
+    names = ["head", "title", "auroc", "lo", "hi", "difference", "difference_lo", "difference_hi", "note"]
     fig = head_dots_chart(pd.DataFrame(rows, columns=names), theme)
     assert [trace.x[0] for trace in fig.data] == [0.8, 0.75]
     texts = [annotation.text for annotation in fig.layout.annotations]
-    assert "could not be fitted" in texts[1]
+    assert "<b>Nearest</b> could not be fitted" in texts[1]
     assert "−0.050 [−0.080, −0.020] against the diagonal" in texts[2]
     assert fig.layout.shapes[0].x0 == 0.8
 

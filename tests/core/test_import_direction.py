@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"pipeline"},
     "embedding": BASE | {"store", "diagnostics"},
     "figures": BASE
-    | {"levels", "locations", "studies", "store", "diagnostics", "charts", "headlines", "embedding"}
+    | {"levels", "locations", "studies", "store", "heads", "diagnostics", "charts", "headlines", "embedding"}
     | {"images", "explorations", "probe", "safe_io", "detectors"},
     "reports": BASE | {"store", "diagnostics", "charts", "figures", "images", "safe_io"},
     "train": BASE | {"images", "spec", "backbones", "corruption", "store"},

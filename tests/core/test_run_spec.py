@@ -8,7 +8,7 @@ from cfs_explore.errors import CFSError, SpecError
 from cfs_explore.levels import DEFAULT_LAMS
 from cfs_explore.reports import image_set
 from cfs_explore.spec import RunSpec
-from cfs_explore.studies import DIAGNOSTICS, WORDS, Counts
+from cfs_explore.studies import DIAGNOSTICS, STANDARD, WORDS, Counts
 
 MINIMAL = {
     "name": "a run",
@@ -43,8 +43,8 @@ def test_defaults():
 @pytest.mark.parametrize(
     ("asked", "stages"),
     [
-        ({}, ["complementarity", "separation"]),
-        ({"diagnostics": "standard"}, ["complementarity", "separation"]),
+        ({}, list(STANDARD)),
+        ({"diagnostics": "standard"}, list(STANDARD)),
         ({"diagnostics": "map"}, []),
         ({"diagnostics": []}, []),
         ({"diagnostics": "all"}, list(DIAGNOSTICS)),

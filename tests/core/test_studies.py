@@ -10,7 +10,7 @@ from test_light_imports import loaded_by
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline.diagnose import compute_of
 from cfs_explore.store.table_check import fits_kind
-from cfs_explore.studies import BASE_TABLES, DIAGNOSTICS, IMAGES, TABLES, named_stages, writer_of
+from cfs_explore.studies import BASE_TABLES, DIAGNOSTICS, IMAGES, PAGES, STANDARD, TABLES, named_stages, writer_of
 from cfs_explore.studies.columns import KINDS, interval
 
 ROOT = Path(__file__).parents[2]
@@ -44,10 +44,16 @@ def test_every_column_is_described_once_and_means_something(table):
 @pytest.mark.parametrize("diagnostic", DIAGNOSTICS.values(), ids=lambda diagnostic: diagnostic.name)
 def test_a_diagnostic_is_computed_shown_and_found_by_its_tables(diagnostic):
     assert callable(compute_of(diagnostic))
-    assert (ROOT / "pages" / f"{diagnostic.page}.py").is_file()
+    assert (ROOT / "pages" / f"{diagnostic.page.name}.py").is_file() and diagnostic.page in PAGES
     assert diagnostic.question.endswith(".") and set(diagnostic.reads) <= {"id_train", "id_test", "ood"}
     assert all(writer_of(name) is diagnostic for name in diagnostic.table_names)
     assert named_stages([diagnostic.name]) == [diagnostic.name]
+
+
+def test_the_order_is_told_by_their_places():
+    places = [diagnostic.place for diagnostic in DIAGNOSTICS.values()]
+    assert places == sorted(set(places)) and list(DIAGNOSTICS)[: len(STANDARD)] == list(STANDARD)
+    assert len({page.name for page in PAGES}) == len(PAGES) < len(DIAGNOSTICS)
 
 
 def test_no_two_write_the_same_table():

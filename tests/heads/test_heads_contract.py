@@ -1,6 +1,7 @@
 """What every registered head promises, and what is particular to one."""
 
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,14 @@ def gaussian(n, d=12, seed=0, shift=0.0):
 
 
 def test_registry_names():
-    assert list(REGISTRY) == ["diag", "knn", "ledoit_wolf", "mixture", "pca_residual"]
+    """These stand in tables and specs of runs; every file of the room but the protocol's is a head."""
+    assert {"diag", "knn", "ledoit_wolf", "mixture", "pca_residual"} <= set(REGISTRY)
+    files = {path.stem for path in Path(heads.__file__).parent.glob("*.py")} - {"__init__", "protocol"}
+    assert sorted(files) == [head.__module__.rpartition(".")[2] for head in REGISTRY.values()]
+    for name, head in REGISTRY.items():
+        assert head.name == name and head.title and getattr(heads, head.__name__) is head
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        heads.Nothing  # noqa: B018 - the access is the test
 
 
 @every_head

@@ -11,8 +11,9 @@ from cfs_explore.jobs.estimate import format_seconds
 from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import open_run
-from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.studies import DIAGNOSTICS, STANDARD
 from cfs_explore.ui import background, data, new_backbone, new_estimate
+from cfs_explore.wording import listed
 
 LETTERS = 400
 
@@ -108,7 +109,10 @@ def test_three_choices_state_their_cost_and_are_in_the_estimate(runs):
     assert (choice.options, choice.value) == (["Map", "Standard", "Everything"], "standard")
     own = f"{LETTERS * 8:,} forwards, about {format_seconds(LETTERS * 8 * 0.01)}"
     assert captions(app)[0] == f"The map and nothing else: {own}."
-    assert captions(app)[1] == "Also complementarity and separation: a few seconds more."
+    assert (
+        captions(app)[1]
+        == f"Also {listed([DIAGNOSTICS[name].title.lower() for name in STANDARD])}: a few seconds more."
+    )
     assert captions(app)[2].endswith(f": {forwards:,} forwards more, about {format_seconds(forwards * 0.01)}.")
     assert "for the diagnostics" not in texts(app)
     assert f"About **{format_seconds(LETTERS * 8 * 0.01)}**" in texts(app)
