@@ -96,7 +96,8 @@ def draw() -> str:
     level = {room: height - _ROW * (k + 1) for k, layer in enumerate(order) for room in layer}
     lines_drawn = [
         f'<path d="M{place[room]:.0f} {level[room] + _BOX} C{place[room]:.0f} {level[need] - 12} '
-        f'{place[need]:.0f} {level[room] + _BOX + 12} {place[need]:.0f} {level[need]}"/>'
+        f'{place[need]:.0f} {level[room] + _BOX + 12} {place[need]:.0f} {level[need]}">'
+        f"<title>{room} imports {need}</title></path>"
         for room, needs in sorted(edges.items())
         for need in sorted(needs - set(order[0]))
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
+import numpy as np
 import plotly.graph_objects as go
 
 from cfs_explore.charts.browser import RENDERER
@@ -31,6 +33,8 @@ PRINT_SCALE = 300 / 96
 _PX_PER_INCH = 96.0
 _PX_PER_POINT = _PX_PER_INCH / 72
 _MM = {"mm": 1.0, "cm": 10.0, "in": 25.4}
+#: Plotly's own, where a chart sets none.
+_MARGIN_PX = {"l": 80, "r": 80, "t": 100, "b": 80}
 #: Room for a strip's colour bar, at its right.
 _STRIP_BAR_PX = 60.0
 #: Room for the line under a small map's name, in the app's type.
@@ -78,7 +82,7 @@ def to_publication(
             trace["type"] = "scatter"
     layout = spec["layout"]
     cells_as_shapes(spec)
-    margin = {side: value * ratio for side, value in layout.get("margin", {}).items()}
+    margin = {side: value * ratio for side, value in (_MARGIN_PX | layout.get("margin", {})).items()}
     width_px = to_pixels(width)
     margin["autoexpand"] = False  # legend and colour bar have their room
     layout.update(template=look, paper_bgcolor="#FFFFFF", margin=margin, width=width_px, autosize=False)
@@ -138,6 +142,9 @@ def _scaled(node: object, ratio: float) -> object:
 
 
 def _walk(node: object, change, key: str = "") -> object:
+    if isinstance(node, dict) and "bdata" in node:  # an array, as plotly packs it
+        values = np.frombuffer(base64.b64decode(node["bdata"]), node["dtype"])
+        return values.reshape([int(n) for n in node.get("shape", str(values.size)).split(",")]).tolist()
     if isinstance(node, dict):
         prefix = "font." if key.endswith("font") else "marker." if key == "marker" else ""
         return {name: _walk(value, change, prefix + name) for name, value in node.items() if name != "template"}

@@ -40,7 +40,12 @@ class CellDetector(ReadingDetector):
         draws: int = 1,
     ):
         super().__init__(draws)
-        self.cells = None if cells is None else [(str(tap), float(at)) for tap, at in cells]
+        try:
+            self.cells = None if cells is None else [(str(tap), float(at)) for tap, at in cells]
+        except (TypeError, ValueError) as error:
+            raise CFSError(
+                f"cells must be (tap, lam) each, such as ('mid_block', 5.0). Got {cells} instead."
+            ) from error
         if self.cells is not None and (not self.cells or len(set(self.cells)) < len(self.cells)):
             raise CFSError(f"cells must be one or more (tap, lam), no two alike. Got {list(cells)} instead.")
         if not sides or not set(sides) <= set(SIDES):
@@ -102,9 +107,21 @@ class HeadOnCells(CellDetector):
         cells, sides, lam, draws: as of ``CellDetector``.
     """
 
-    def __init__(self, head: str, *, head_options: dict | None = None, **cells):
-        super().__init__(**cells)
-        self.head = REGISTRY[head](**(head_options or {}))
+    def __init__(
+        self,
+        head: str,
+        *,
+        head_options: dict | None = None,
+        cells: Sequence[tuple[str, float]] | None = None,
+        sides: Sequence[str] = SIDES,
+        lam: float = 5.0,
+        draws: int = 1,
+    ):
+        super().__init__(cells=cells, sides=sides, lam=lam, draws=draws)
+        try:
+            self.head = REGISTRY[head](**(head_options or {}))
+        except TypeError as error:
+            raise CFSError(f"head_options of {head}: {error}.") from error
 
     def fit(self, z_train: np.ndarray) -> Self:
         """Fit the head to every draw of the ID-train images, (draw, image, feature)."""

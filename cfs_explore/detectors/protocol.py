@@ -111,8 +111,11 @@ class ReadingDetector:
         for reading in self.readings(backbone):
             reader = Reader(backbone, reading, batch_size=batch_size, precision=precision)
             found = [block for _, block in blocks(reader, images, self.draws, seed, noise, ids)]
+            if not found:  # no image
+                draws = self.draws if noise is None else len(noise)
+                found = [np.empty((len(reader.levels), draws, 0, reader.width), np.float32)]
             z = np.concatenate(found, axis=2).transpose(1, 2, 0, 3)  # (draw, image, level, feature)
-            parts.append(z.reshape(*z.shape[:2], -1).astype(np.float32))
+            parts.append(z.reshape(*z.shape[:2], len(reader.levels) * reader.width).astype(np.float32))
         self.columns_ = self.columns(backbone)
         return np.concatenate(parts, axis=2)
 

@@ -112,10 +112,11 @@ def detector_profile(id_scores: np.ndarray, score: float, draws: np.ndarray, own
 
     Returns:
         score, draws (list of the score of each draw), percentile, p_value, the columns of ``QUANTILES``, n_id.
+
+    Raises:
+        ScoreError: no such row, no other image, NaN or infinity.
     """
-    reference, sample = np.asarray(id_scores), np.array([score])
-    if own is not None:
-        reference = np.delete(reference, own)
+    reference, sample = _without(id_scores, own), np.array([score])
     return {
         "score": float(score),
         "draws": [float(value) for value in draws],
@@ -164,6 +165,11 @@ def feature_profile(snapshot: np.ndarray, mean: np.ndarray, variance: np.ndarray
 
 def _others(id_scores: np.ndarray, image_scores: np.ndarray, own: int | None) -> tuple[np.ndarray, np.ndarray]:
     """ID-test without the image, (n, draws, L, T), and the image as (1, draws, L, T), after checking both."""
+    return score_maps(_without(id_scores, own), np.asarray(image_scores)[None])
+
+
+def _without(id_scores: np.ndarray, own: int | None) -> np.ndarray:
+    """Scores of ID-test, (n, ...), without the image's own row."""
     id_scores = np.asarray(id_scores)
     if own is not None:
         if not 0 <= own < len(id_scores):
@@ -171,4 +177,4 @@ def _others(id_scores: np.ndarray, image_scores: np.ndarray, own: int | None) ->
         id_scores = np.delete(id_scores, own, axis=0)
     if len(id_scores) == 0:
         raise ScoreError("id_scores hold no image other than this one: ID-test needs at least two.")
-    return score_maps(id_scores, np.asarray(image_scores)[None])
+    return id_scores

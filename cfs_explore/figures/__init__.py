@@ -1,6 +1,6 @@
-"""Figures: figures of an exploration with caption, description and data, as pages, files and reports show them.
+"""Figures of an exploration: charts with caption, description and data, as pages, files and reports show them.
 
-A room's file per page of the app; each function reads nothing but its arguments and the run. ``catalogue`` lists them
+A file per page of the app; each function reads nothing but its arguments and the run. ``catalogue`` lists them
 all by name, ``choices`` says of which OOD set, cell and pair, ``folder`` writes them. No streamlit, no torch.
 """
 

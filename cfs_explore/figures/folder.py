@@ -1,4 +1,4 @@
-"""Figures as files: the drawn in print formats, its data as CSV, its caption as text."""
+"""Figures as files: the chart in print formats, its data as CSV, its caption as text."""
 
 from __future__ import annotations
 

@@ -72,12 +72,19 @@ class Control:
         known = self.labels(run)
         if not self.values:
             return self.number({self.name: text}) if self.between else text
-        for same in (lambda value: self.one(value, run) == text, lambda value: _same_number(value, text)):
+        for same in (lambda value: self.one(value, run) == text, lambda value: self.same_number(value, text)):
             for value in filter(same, known):
                 return value
         of = f" for {run.name}" if run and callable(self.values) else ""
         allowed = ", ".join(self.one(value, run) for value in known)
         raise RunError(f"The option '{self.name}' must be one of {allowed}{of}. Got {text!r} instead.")
+
+    def same_number(self, value: Value, text: str) -> bool:
+        """Whether a text is this value, written otherwise."""
+        try:
+            return not isinstance(value, str) and float(text) == value
+        except ValueError:
+            return False
 
     def write(self, value: Value, run: Run | None = None) -> str:
         """What is chosen, as the address and the command line have it."""
@@ -137,6 +144,10 @@ class Several(Control):
         """A single value: what the widget calls it."""
         return self.labels(run)[value]
 
+    def same_number(self, value: Value, text: str) -> bool:
+        """Whether a text is this position; '1.0' is two of them."""
+        return str(value) == text
+
     def write(self, value: Sequence[Value], run: Run | None = None) -> str:
         """'letters,noisy'; 'none' for none."""
         return join_names(self.one(each, run) for each in value) or "none"
@@ -167,7 +178,10 @@ def join_names(names: Iterable[str]) -> str:
 
 def split_names(text: str) -> list[str]:
     """The inverse of ``join_names``, each name once; blanks around a name do not count."""
-    parts = next(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True), [])
+    try:
+        parts = next(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True), [])
+    except csv.Error:  # a name of more than 131,072 characters, which is none
+        parts = [text]
     return list(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
@@ -186,10 +200,3 @@ def check(given: Mapping[str, str], known: Iterable[Control]) -> None:
         control = names[name]
         if control.values and not callable(control.values) and not control.between:
             control.read(text)
-
-
-def _same_number(value: Value, text: str) -> bool:
-    try:
-        return not isinstance(value, str) and float(text) == value
-    except ValueError:
-        return False

@@ -37,7 +37,9 @@ def difference(run: Run, choices: Choices, theme: str) -> Figure:
     """
     ood, beside = choices.ood, others(choices)
     if not beside:
-        raise NotMeasuredError(f"This needs another exploration beside {run.name}: `--set against=NAME` names one.")
+        raise NotMeasuredError(
+            f"This needs another exploration beside {run.name}: `--set protocol_against=NAME` names one."
+        )
     frames = [run.derived(compare, other, ood) for other in beside]
     second, cells = beside[0], frames[0]
     if cells.empty:

@@ -19,7 +19,7 @@ from cfs_explore.pipeline.match import conditioning_levels
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.probe.inputs import ProbeImage
 from cfs_explore.probe.levels import nearest, probe_lams
-from cfs_explore.probe.reading import ProbeReading
+from cfs_explore.probe.reading import ProbeReading, map_sides
 from cfs_explore.probe.seen import Seen, TapView
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import select_taps
@@ -47,6 +47,7 @@ class Probe:
         self._columns = feature_columns(run.taps)
         on_gpu = backbone.device.type == "cuda"
         self._precision = run.manifest.precision if on_gpu else "fp32"  # CPUs are slow in bf16
+        self._sides: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -105,7 +106,9 @@ class Probe:
 
     def _read(self, x0: np.ndarray, noise: np.ndarray, level: Level, taps: Sequence[Tap]) -> dict[str, np.ndarray]:
         """The parts of ``ProbeReading``, each in its own shape, (n, ...)."""
-        reading = ProbeReading(level, taps, self.backbone.input_shape)
+        if not self._sides:
+            self._sides = map_sides(self.backbone, self.run.taps, level)
+        reading = ProbeReading(level, taps, self.backbone.input_shape, self._sides)
         conditioning = conditioning_levels(self.spec, self.backbone, [level])
         read = Reader(self.backbone, reading, batch_size=len(x0), precision=self._precision, conditioning=conditioning)
         found = read(x0, noise[None])[0, 0]  # (n, width)

@@ -8,7 +8,7 @@ import numpy as np
 
 from cfs_explore.backbones.base import Backbone
 from cfs_explore.contracts import Level, Tap
-from cfs_explore.readings.arrays import blocks
+from cfs_explore.readings.arrays import blocks, check_images
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots, select_taps
 
@@ -66,6 +66,7 @@ def extract(
     Raises:
         BackboneError: when the images do not fit the backbone. TapError: for an unknown tap.
     """
+    images = check_images(images, backbone)
     levels = [backbone.match(lam, alignment) for lam in lams]
     chosen = select_taps(backbone.taps(), taps)
     reader = Reader(backbone, TapSnapshots(levels, chosen), batch_size=batch_size, precision=precision)

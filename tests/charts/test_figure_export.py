@@ -1,6 +1,8 @@
 import re
 import time
 
+import numpy as np
+import plotly.graph_objects as go
 import pytest
 from choreographer.browsers.chromium import Chromium
 
@@ -44,6 +46,16 @@ def test_publication_is_light_fixed_and_without_click_layer(frame, theme):
     text = printed.to_json().upper()
     dark = PALETTES["dark"]
     assert not any(colour.upper() in text for colour in (dark.ink, dark.muted, dark.grid, dark.page))
+
+
+def test_any_figure_is_printed():
+    """Also one with arrays, which plotly packs, a note beside its last point, and no margins of its own."""
+    fig = go.Figure(go.Scatter(x=np.arange(3.0), y=np.arange(3)))
+    fig.add_annotation(x=2, y=2, text="the last point of this line", xanchor="left", showarrow=False)
+    printed = to_publication(fig, "84mm")
+    assert printed.layout.annotations[0].xanchor == "right" and list(printed.data[0].x) == [0, 1, 2]
+    grid = to_publication(go.Figure(go.Contour(z=np.arange(6.0).reshape(2, 3))), "84mm")
+    assert [list(row) for row in grid.data[0].z] == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_both_themes_print_the_same(detectors):

@@ -132,7 +132,11 @@ def test_levels_stop_after_their_own_last_tap(tiny):
         ("cfs_9x9", {}, "must be one of cfs, cfs_1x2"),
         ("cfs", {}, "cells"),
         ("cfs_1x2", {"levels": [5.0]}, "levels.*Its options are: cells, sides, lam, draws"),
+        ("head_knn", {"levels": [5.0]}, "levels.*Its options are: head_options, cells, sides, lam, draws"),
+        ("head_diag", {"head_options": {"k": 3}}, "head_options of diag"),
         ("cfs", {"cells": []}, "one or more"),
+        ("cfs", {"cells": [("a",)]}, r"\(tap, lam\) each"),
+        ("cfs", {"cells": 5}, r"\(tap, lam\) each"),
         ("cfs", {"cells": [("a", 5), ("a", 5.0)]}, "no two alike"),
         ("cfs_1x2", {"draws": 0}, "draws must be at least 1"),
         ("cfs_1x2", {"sides": ["middle"]}, "encoder, decoder"),
@@ -141,6 +145,12 @@ def test_levels_stop_after_their_own_last_tap(tiny):
 def test_errors_say_what_is_allowed(name, options, message):
     with pytest.raises(CFSError, match=message):
         detectors.create(name, **options)
+
+
+def test_no_image_gives_no_reading(tiny, tiny_images):
+    detector = detectors.create("cfs_1x2", draws=2)
+    width = detector.read(tiny, tiny_images[:1]).shape[2]
+    assert detector.read(tiny, tiny_images[:0]).shape == (2, 0, width)
 
 
 def test_readings_that_do_not_fit_are_refused(tiny, tiny_images):

@@ -40,6 +40,7 @@ def test_public_names():
 
     for name in ("load_backbone", "extract", "explore", "open_run"):
         assert callable(getattr(cfs, name))
+    assert cfs.make_plates is cfs.make_figures  # its older name
     assert callable(cfs.heads.Diagonal) and callable(cfs.metrics.auroc)
     assert {"load_backbone", "extract", "explore", "open_run", "heads", "metrics", "detectors"} <= set(cfs.__all__)
     with pytest.raises(AttributeError, match="no attribute 'extrakt'"):

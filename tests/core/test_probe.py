@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from cfs_explore.probe.look import Look, map_sides
 
+from cfs_explore.backbones import load_backbone
 from cfs_explore.contracts import Level
 from cfs_explore.corruption import keyed_noise
 from cfs_explore.errors import BackboneError, ImageError, SourceError, TapError
@@ -16,6 +18,7 @@ from cfs_explore.probe.inputs import given_image, stored_image
 from cfs_explore.probe.levels import nearest, probe_lams
 from cfs_explore.probe.network import Probe
 from cfs_explore.probe.seen import TapView, share_below
+from cfs_explore.readings.loop import Reader
 from cfs_explore.store import open_run
 
 ENCODER, DECODER = TAPS = ("down_blocks.1.resnets.1", "up_blocks.1.resnets.2")
@@ -202,6 +205,21 @@ def test_images_larger_than_their_thumbnails_are_read_again(large_run):
         np.testing.assert_allclose(scores, large_run.scores(role, name)[index, 0, 1], rtol=1e-4)
         with pytest.raises(SourceError, match="not here in its full size"):
             image_of(large_run, role, name, index, search=False)
+
+
+def test_maps_of_images_that_are_not_square(save_unet):
+    folder = save_unet({"_class_name": "DDPMScheduler", "beta_schedule": "linear"}, sample_size=[8, 12])
+    backbone = load_backbone(folder, device="cpu")
+    taps, level = backbone.taps(), backbone.match(1.0)
+    sides = map_sides(backbone, taps, level)
+    assert set(sides.values()) == {(8, 12), (4, 6)}
+    look = Look(level, taps, backbone.input_shape, sides)
+    x0 = np.random.default_rng(0).uniform(-1, 1, (2, 1, 8, 12)).astype(np.float32)
+    found = Reader(backbone, look)(x0, keyed_noise(["a", "b"], 1, backbone.input_shape))[0, 0]
+    for tap in taps:
+        maps = found[:, look.columns[f"maps {tap.name}"]].reshape(2, tap.channels, *sides[tap.name])
+        snapshot = found[:, look.columns[f"snapshot {tap.name}"]]
+        np.testing.assert_allclose(maps.mean(axis=(2, 3)), snapshot[:, : tap.channels], atol=1e-5)
 
 
 def test_another_backbone_in_its_place_is_refused(large_run, save_unet, tmp_path):

@@ -61,6 +61,12 @@ def test_an_id_image_is_compared_with_the_others(scores):
     )
 
 
+@pytest.mark.parametrize("own", [-1, 3])
+def test_a_row_that_id_test_does_not_have(own):
+    with pytest.raises(ScoreError, match="0 to 2"):
+        detector_profile(np.arange(3.0), 1.0, np.ones(2), own)
+
+
 def test_a_detector(scores):
     id_scores, image = scores
     cells = [Cell(0, 1), Cell(1, 2)]

@@ -14,7 +14,7 @@ from cfs_explore.figures.probe import NOISE
 from cfs_explore.figures.protocol_conditioning import CONDITIONING
 
 CONTROLS = {option.name: option for kind in catalogue.KINDS.values() for option in kind.options}
-HOSTILE = ("", "nobody", "-1", "1e9", "nan", "<b>", "none,none", "24.99999", "\x00", "a\nb", "\r", '"')
+HOSTILE = ("", "nobody", "-1", "1e9", "nan", "<b>", "none,none", "24.99999", "\x00", "a\nb", "\r", '"', "a" * 200_000)
 
 
 def test_a_name_is_one_control_everywhere():
@@ -35,7 +35,7 @@ def test_every_value_is_read_as_it_is_written(control, digits):
 
 
 @pytest.mark.parametrize("control", [OOD, METRIC, CELL, CELLS, SETS, TAPS, CONDITIONING, NOISE, CONTROLS["triage_by"]])
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text)[:20])
 def test_what_the_run_does_not_have_is_answered_with_what_it_has(control, text, digits):
     if isinstance(control, Several) and not split_names(text):
         assert control.read(text, digits) == []
@@ -46,6 +46,7 @@ def test_what_the_run_does_not_have_is_answered_with_what_it_has(control, text, 
 
 def test_older_links_have_positions_and_other_numbers(digits):
     assert SETS.read("1.2", digits) == SETS.read(" letters, flipped,letters", digits) == [1, 2]
+    assert SETS.read("1.0", digits) == [1, 0] and SETS.read("2", digits) == [2]
     assert TAPS.read("22", digits) == TAPS.read("up1.res2", digits) == TAPS.read("up_blocks.1.resnets.2", digits)
     assert CELLS.read("24.36", digits) == [24, 36] and CELL.read("24", digits) == 24
     assert CONTROLS["images_min_dist"].read("0.0") == 0 and CONTROLS["lab_d"].read("16.0") == 16

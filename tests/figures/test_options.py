@@ -189,5 +189,5 @@ def test_every_option_is_tried():
 
 def test_what_needs_another_exploration_says_how_to_name_one_and_is_no_part_of_all(digits):
     _, missing = catalogue.make_figures(digits, ["compare-difference"])
-    assert "`--set against=NAME` names one" in missing["compare-difference"]
+    assert "`--set protocol_against=NAME` names one" in missing["compare-difference"]
     assert not {"compare-map", "compare-difference"} & set(catalogue.named())
