@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from cfs_explore.probe.look import Look, map_sides
 
 from cfs_explore.backbones import load_backbone
 from cfs_explore.contracts import Level
@@ -17,6 +16,7 @@ from cfs_explore.pipeline import explore
 from cfs_explore.probe.inputs import given_image, stored_image
 from cfs_explore.probe.levels import nearest, probe_lams
 from cfs_explore.probe.network import Probe
+from cfs_explore.probe.reading import ProbeReading, map_sides
 from cfs_explore.probe.seen import TapView, share_below
 from cfs_explore.readings.loop import Reader
 from cfs_explore.store import open_run
@@ -213,7 +213,7 @@ def test_maps_of_images_that_are_not_square(save_unet):
     taps, level = backbone.taps(), backbone.match(1.0)
     sides = map_sides(backbone, taps, level)
     assert set(sides.values()) == {(8, 12), (4, 6)}
-    look = Look(level, taps, backbone.input_shape, sides)
+    look = ProbeReading(level, taps, backbone.input_shape, sides)
     x0 = np.random.default_rng(0).uniform(-1, 1, (2, 1, 8, 12)).astype(np.float32)
     found = Reader(backbone, look)(x0, keyed_noise(["a", "b"], 1, backbone.input_shape))[0, 0]
     for tap in taps:
