@@ -41,8 +41,8 @@ def show_missing(run: Run, stage: Diagnostic, *, everything: bool = True) -> Non
     without = f"This exploration was made without the stage {stage.title}."
     if not bundles.names_places(run.path):
         st.info(
-            f"{without} It was imported, and its backbone and images are not on this server: compute the stage "
-            "where it was made.",
+            f"{without} It was imported, and its backbone and images are not on this server: compute it where it "
+            "was made.",
             icon=_ICON,
         )
         return

@@ -59,7 +59,7 @@ def shown(page) -> int:
 
 def test_a_map_grows_is_clicked_and_kept(page, address, long_run):
     page.goto(f"{address}/new?job={long_run.name}")
-    page.get_by_text("Starting a process of its own").or_(page.get_by_text("Loading")).first.wait_for(timeout=60_000)
+    page.get_by_text("Starting the process").or_(page.get_by_text("Loading")).first.wait_for(timeout=60_000)
     page.locator(".st-key-growing_map .heatmaplayer").wait_for(timeout=120_000)
     first = shown(page)
     x, y = app_browser.cell_position(page, "growing_map", 5 * 29 + 3)

@@ -26,7 +26,7 @@ def pets(tmp_path):
 
 def switch_to_folder(page) -> None:
     page.get_by_text("A folder", exact=True).click()
-    page.get_by_text("the folder that a picture lies in is its class").wait_for()
+    page.get_by_text("each picture's own folder is its class").wait_for()
     app_browser.settle(page)
 
 
