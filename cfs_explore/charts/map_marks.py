@@ -29,22 +29,20 @@ def mark_traces(grid: MapGrid, best: int | None, published: Iterable[int]) -> li
     traces = []
     if dots:
         x, y = zip(*dots, strict=True)
-        traces.append(_marks(PUBLISHED, x, [row + 0.3 for row in y], "circle", 5))
+        traces.append(_marks(PUBLISHED, x, [row + 0.3 for row in y], "circle", 4.5))
     if best is not None and (at := _place(grid, best)):
-        traces.append(_marks(BEST, at[:1], at[1:], "star", 13))
+        traces.append(_marks(BEST, at[:1], at[1:], "star", 10))
     return traces
 
 
 def open_cell_frame(grid: MapGrid, index: int) -> list[dict]:
-    """An orange frame with a white line around it, wider than the outlines of composed cells; none if it is absent."""
+    """An orange frame, wider than the outlines of composed cells; none where the cell is absent."""
     at = _place(grid, index)
     if at is None:
         return []
-    (x, y), frames = at, []
-    for colour, width in (("#FFFFFF", 6), (OPEN_CELL_COLOUR, 3)):
-        box = {"type": "rect", "x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5, "fillcolor": CLEAR}
-        frames.append({**box, "name": "open cell", "line": {"color": colour, "width": width}})
-    return frames
+    (x, y), line = at, {"color": OPEN_CELL_COLOUR, "width": 3}
+    box = {"x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5}
+    return [{"type": "rect", **box, "fillcolor": CLEAR, "name": "open cell", "line": line}]
 
 
 def _place(grid: MapGrid, index: int) -> tuple[float, float] | None:

@@ -28,8 +28,8 @@ def map_headline(ood: str, best: pd.DataFrame, levels: Sequence[Level], taps: Se
     place = f"in the **{tap.region}** ({short_tap_name(tap.name)}) at **λ = {format_value(level.lam, 1)}**"
     if row["honest_lo"] <= 0.5:
         return (
-            f"For **{ood}**, no single cell clearly tells OOD from ID: the best one, {place}, is at chance where it is "
-            f"judged on images that did not pick it, AUROC **{value}**."
+            f"For **{ood}**, no single cell clearly tells OOD from ID: the best one, {place}, has AUROC **{value}** on "
+            "the images that did not pick it."
         )
     return (
         f"For **{ood}**, the signal is strongest {place}: the best cell picked on one half of the images has AUROC "

@@ -42,10 +42,10 @@ def show_composable_cell(
             disabled=on_add is None,
             help="Average this cell's score into the composed detector, under the map.",
         )
+    _numbers(run, view)
     standing = cell_standing(view.ood, view.cell, run.table("best_cell"))
     if standing:
-        st.markdown(standing)
-    _numbers(run, view)
+        st.caption(standing)
     scores, roc = st.tabs(["Scores", "ROC curve"])
     with scores:
         show_figure("map-histogram", run, view, key="cell_histogram")
@@ -75,7 +75,7 @@ def _numbers(run: Run, view: Choices) -> None:
     row = run.auroc_map(view.ood).iloc[view.cell]
     level, tap = divmod(view.cell, len(run.taps))
     level, tap = run.levels[level], run.taps[tap]
-    st.caption(
+    place = (
         f"{tap.name} · {tap.region} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "
         f"{tap.channels} channels · λ requested {format_value(level.requested, 2)}, "
         f"achieved {format_value(level.lam, 2)}"
@@ -88,6 +88,7 @@ def _numbers(run: Run, view: Choices) -> None:
         "AUPR: average precision, OOD positive. FPR95: share of ID images flagged when 95 % of the "
         "OOD images are caught (lower is better). In brackets: 95 % intervals (theory 27).",
     )
+    st.caption(place)
 
 
 def _images(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray, *, beside: bool = False) -> None:

@@ -48,15 +48,13 @@ _STYLE = """
 .cfs-smallmap .cells {margin-top: 3px; height: 88px;}
 .large .cfs-smallmap .cells {height: 216px;}
 .cfs-smallmap .cells img {width: 100%; height: 100%; image-rendering: pixelated; display: block;}
-.cfs-smallmap .cells svg {position: absolute; width: 16px; height: 16px; transform: translate(-50%, -50%);}
-.large .cfs-smallmap .cells svg {width: 22px; height: 22px;}
+.cfs-smallmap .star {position: absolute; transform: translate(-50%, -50%); font-size: 14px; line-height: 1;
+  color: #FFFFFF; -webkit-text-stroke: 3px #1D232E; paint-order: stroke;}
+.large .cfs-smallmap .star {font-size: 22px;}
 .cfs-smallmap .ends {display: flex; justify-content: space-between; margin-top: 2px;}
 </style>
 """
-_STAR = (
-    '<svg viewBox="-12 -12 24 24" style="left:{x:.2f}%;top:{y:.2f}%"><path d="M0-10 2.4-3.2 9.5-3.1 3.8 1.2 5.9 8.1 '
-    '0 4-5.9 8.1-3.8 1.2-9.5-3.1-2.4-3.2z" fill="#FFFFFF" stroke="#1D232E" stroke-width="1.6"/></svg>'
-)
+_STAR = '<span class="star" style="left:{x:.2f}%;top:{y:.2f}%">★</span>'
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ def _map(run: Run, ood: str) -> str:
     return (
         f'<div class="cfs-smallmap" role="img" aria-label="{about}"><div class="regions">{"".join(regions)}</div>'
         f'<div class="cells"><img src="data:image/png;base64,{source}" alt="">{star}</div>'
-        '<div class="ends"><span>rows: clean (top) to noisy</span><span>columns: layers in order</span></div></div>'
+        '<div class="ends"><span>more noise ↓</span><span>deeper layers →</span></div></div>'
     )
 
 

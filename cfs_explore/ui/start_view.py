@@ -32,7 +32,10 @@ def show() -> None:
     runs = list(data.explorations().values())
     if runs:
         _read(runs[0], _first)
-    tour.invite()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if runs:
+            _read(runs[0], lambda run: _open_button(run, "Open this map", f"first_{run.path.name}"))
+        tour.invite()
     with st.expander("How it works", icon=":material/schema:"), st.container(key="how_it_works"):
         st.image(
             str(_PICTURE),
@@ -73,7 +76,6 @@ def _first(run: Run) -> None:
         f"{escape(run.name)}. Each cell is one layer at one noise level. Grey: it cannot tell OOD from ID (AUROC 0.5, "
         "chance); blue: OOD images score higher, up to 1; brown: lower. The star is the best cell."
     )
-    _open_button(run, seen.ood, "Open this map", f"first_{run.path.name}")
 
 
 def _worth_a_card(runs: list[Path]) -> list[Path]:
@@ -108,10 +110,10 @@ def _card(run: Run) -> None:
         )
         if written:
             st.markdown(facts.read_text(encoding="utf-8"))
-    _open_button(run, seen.ood, "Open the map", f"open_{run.path.name}")
+    _open_button(run, "Open the map", f"open_{run.path.name}")
 
 
-def _open_button(run: Run, ood: str, label: str, key: str) -> None:
+def _open_button(run: Run, label: str, key: str) -> None:
     """A way to the map that is shown."""
     if st.button(label, key=key, type="primary", icon=":material/grid_on:"):
-        st.switch_page("pages/map.py", query_params={"run": run.path.name, "ood": ood})
+        st.switch_page("pages/map.py", query_params={"run": run.path.name, "ood": glance(run).ood})
