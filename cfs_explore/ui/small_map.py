@@ -34,7 +34,7 @@ _STYLE = """
   border-radius: 4px; background: rgba(128, 128, 128, .15); display: block;}
 .cfs-glance figcaption {font-size: 12px; line-height: 1.3; margin-top: 4px; color: light-dark(#5A6270, #A3ABB9);
   overflow-wrap: anywhere;}
-.cfs-glance figcaption b {color: light-dark(#1D232E, #E9ECF1); font-weight: 600;}
+.cfs-glance figcaption div {display: inline; color: light-dark(#1D232E, #E9ECF1); font-weight: 600;}
 .cfs-glance.large figure {width: 128px;}
 .cfs-glance.large figcaption {font-size: 13px;}
 .cfs-smallmap {flex: 1 1 220px; min-width: min(100%, 220px); font-size: 12px; line-height: 1.3;
@@ -42,9 +42,9 @@ _STYLE = """
 .large .cfs-smallmap {flex-basis: 420px; font-size: 13px;}
 .cfs-smallmap .regions, .cfs-smallmap .cells {position: relative;}
 .cfs-smallmap .regions {height: 1.75em;}
-.cfs-smallmap .regions span {position: absolute; top: 0; height: 100%; border-bottom: 4px solid; overflow: visible;
+.cfs-smallmap .regions > div {position: absolute; top: 0; height: 100%; border-bottom: 4px solid; overflow: visible;
   white-space: nowrap; box-sizing: border-box;}
-.cfs-smallmap .regions span i {font-style: normal; color: light-dark(#5A6270, #A3ABB9);}
+.cfs-smallmap .regions > div > div {color: light-dark(#5A6270, #A3ABB9);}
 .cfs-smallmap .cells {margin-top: 3px; height: 88px;}
 .large .cfs-smallmap .cells {height: 216px;}
 .cfs-smallmap .cells img {width: 100%; height: 100%; image-rendering: pixelated; display: block;}
@@ -54,7 +54,7 @@ _STYLE = """
 .cfs-smallmap .ends {display: flex; justify-content: space-between; margin-top: 2px;}
 </style>
 """
-_STAR = '<span class="star" style="left:{x:.2f}%;top:{y:.2f}%">★</span>'
+_STAR = '<div class="star" style="left:{x:.2f}%;top:{y:.2f}%">★</div>'
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _images(run: Run, ood: str, cell: int) -> list[str]:
         source = base64.b64encode(png).decode()
         figures.append(
             f'<figure><img src="data:image/png;base64,{source}" alt="A typical image of {called}">'
-            f"<figcaption><b>{kind}</b> {called}</figcaption></figure>"
+            f"<figcaption><div>{kind}</div> {called}</figcaption></figure>"
         )
     return figures
 
@@ -117,10 +117,10 @@ def _map(run: Run, ood: str) -> str:
     regions = []
     for group in grid.groups:
         start, stop = grid.x[group.first] - 0.5, grid.x[group.last] + 0.5
-        name = "" if group.region in _UNNAMED else f"<i>{REGION_LABELS[group.region]}</i>"
+        name = "" if group.region in _UNNAMED else f"<div>{REGION_LABELS[group.region]}</div>"
         regions.append(
-            f'<span style="left:{100 * (start - left) / width:.2f}%;width:{100 * (stop - start) / width:.2f}%;'
-            f'border-color:{REGION_COLOURS[group.region]}">{name}</span>'
+            f'<div style="left:{100 * (start - left) / width:.2f}%;width:{100 * (stop - start) / width:.2f}%;'
+            f'border-color:{REGION_COLOURS[group.region]}">{name}</div>'
         )
     star, best = "", best_cell_of(ood, run.table("best_cell"))
     if best is not None:
@@ -131,7 +131,7 @@ def _map(run: Run, ood: str) -> str:
     return (
         f'<div class="cfs-smallmap" role="img" aria-label="{about}"><div class="regions">{"".join(regions)}</div>'
         f'<div class="cells"><img src="data:image/png;base64,{source}" alt="">{star}</div>'
-        '<div class="ends"><span>more noise ↓</span><span>deeper layers →</span></div></div>'
+        '<div class="ends"><div>more noise ↓</div><div>deeper layers →</div></div></div>'
     )
 
 

@@ -94,6 +94,7 @@ def test_a_small_map_opens_its_set(page, address, digits):
     page.goto(f"{address}/map?run=digits&ood=letters")
     app_browser.settle(page)
     graph = page.locator(".st-key-strip .js-plotly-plot")
+    graph.scroll_into_view_if_needed()
     position = digits.ood_names.index("noisy")
     box = graph.evaluate(
         """(graph, k) => {

@@ -64,7 +64,7 @@ def test_the_pictures_are_typical_of_their_sets(digits):
         scores = digits.scores(role, name)[:, :, level, tap].mean(axis=1)
         place = typical(digits, role, name, level, tap)
         assert abs((scores < scores[place]).mean() - 0.5) < 0.01
-        png = digits.images(role, name)["thumbnail"].iloc[place]
+        png = digits.images(role, name, columns=("thumbnail",))["thumbnail"].iloc[place]
         np.testing.assert_array_equal(shown, np.array(Image.open(io.BytesIO(png))))
 
 
