@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from cfs_explore.charts import (
     alt_text,
@@ -24,26 +24,46 @@ from cfs_explore.charts import (
 )
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import Groups, compose, detector_summary, histogram, roc_curve
-from cfs_explore.figures.choices import METRICS, Choices
-from cfs_explore.figures.detector import PRESETS, cell_label
+from cfs_explore.figures.choices import METRICS, Choices, choose
+from cfs_explore.figures.detector import PRESETS, cell_label, preset_cells
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError
+from cfs_explore.headlines.map import best_cell_of, first_set
 from cfs_explore.store import Run
 from cfs_explore.wording import counted
 
-#: Okabe-Ito orange, which no cell of the map has: also the colour of what is composed.
-OPEN_CELL_COLOUR = "#E69F00"
+
+def opening(run: Run) -> Choices:
+    """What the map page opens with: the set whose map says most, with its best cell open and nothing composed."""
+    ood = first_set(run.table("best_cell"), run.table("auroc_map"), run.ood_names)
+    return replace(choose(run, ood=ood), cell=opening_cell(run, ood), cells=())
+
+
+def opening_cell(run: Run, ood: str) -> int:
+    """The cell of a set that the map page opens: its best; the published one where the set has too few images."""
+    best = best_cell_of(ood, run.table("best_cell"))
+    return choose(run).cell if best is None else best
 
 
 def heatmap(run: Run, choices: Choices, theme: str) -> Figure:
-    """The map of one OOD set; the composed detector's cells are outlined and numbered, the open one is in orange."""
+    """The map of one OOD set: a star on its best cell, dots on the published pair, the open cell framed in orange, the
+    composed detector's cells outlined and numbered."""
     ood, metric, frame = choices.ood, choices.metric, run.auroc_map(choices.ood)
-    figure = auroc_map_chart(frame, metric, choices.cells, theme)
-    _outline_open_cell(figure, choices.cell)
+    best, published = (
+        best_cell_of(ood, run.table("best_cell")),
+        preset_cells(run.table("detectors")).get(PRESETS[0], ()),
+    )
+    marks = {
+        "Star: best cell by AUROC": best is not None,
+        f"dots: the published {PRESETS[0]}": published,
+        "frame: open cell": True,
+    }
+    legend = "; ".join(text for text, there in marks.items() if there)
     return Figure(
-        figure,
+        auroc_map_chart(frame, metric, choices.cells, theme, best=best, published=published, opened=choices.cell),
         _telling_first(frame.drop(columns=["lo", "hi"]), metric),
-        map_caption(frame, metric, ood, {"backbone": run.manifest.backbone.name, "head": "diagonal"}),
+        map_caption(frame, metric, ood, {"backbone": run.manifest.backbone.name, "head": "diagonal"})
+        + f" {legend[0].upper()}{legend[1:]}.",
         alt_text(frame, metric),
         file_stem(run, ood, metric),
     )
@@ -167,23 +187,6 @@ def _telling_first(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The map's table with the columns in front that say where and how much."""
     first = [name for name in ("ood", "tap", "lam", metric, f"{metric}_lo", f"{metric}_hi") if name in rows]
     return rows[first + [name for name in rows if name not in first]]
-
-
-def _outline_open_cell(figure: go.Figure, cell: int) -> None:
-    """A second, wider outline; the composed cells have theirs, with numbers."""
-    layer = figure.data[-1]
-    position = layer.customdata.index(cell)
-    x, y = layer.x[position], layer.y[position]
-    figure.add_shape(
-        type="rect",
-        x0=x - 0.5,
-        x1=x + 0.5,
-        y0=y - 0.5,
-        y1=y + 0.5,
-        line={"color": OPEN_CELL_COLOUR, "width": 3},
-        fillcolor="rgba(0,0,0,0)",
-        name="open cell",
-    )
 
 
 KINDS = {

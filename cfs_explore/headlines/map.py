@@ -1,12 +1,14 @@
-"""What the map page says in one sentence, of a finished map or of one that grows."""
+"""What the map page says in one sentence, of a finished map or of one that grows; the set that it shows first."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 
 from cfs_explore.charts import format_estimate, short_tap_name
+from cfs_explore.charts.theme import format_value
 from cfs_explore.contracts import Level, Tap
 
 
@@ -23,12 +25,49 @@ def map_headline(ood: str, best: pd.DataFrame, levels: Sequence[Level], taps: Se
         return f"Too few images of **{ood}** to say where its signal lives."
     tap, level = taps[int(row["cell_index"]) % len(taps)], levels[int(row["cell_index"]) // len(taps)]
     value = format_estimate(row["honest"], row["honest_lo"], row["honest_hi"])
+    place = f"in the **{tap.region}** ({short_tap_name(tap.name)}) at **λ = {format_value(level.lam, 1)}**"
     if row["honest_lo"] <= 0.5:
-        return f"For **{ood}**, no single cell clearly tells OOD from ID: the best has AUROC {value}."
+        return (
+            f"For **{ood}**, no single cell clearly tells OOD from ID: the best one, {place}, has AUROC **{value}** on "
+            "the images that did not pick it."
+        )
     return (
-        f"For **{ood}**, the signal is strongest in the **{tap.region}** ({short_tap_name(tap.name)}) at "
-        f"**λ = {level.lam:.1f}**: the best cell picked on one half of the images has AUROC **{value}** on the other."
+        f"For **{ood}**, the signal is strongest {place}: the best cell picked on one half of the images has AUROC "
+        f"**{value}** on the other."
     )
+
+
+def best_cell_of(ood: str, best: pd.DataFrame) -> int | None:
+    """The cell that the headline of a set names (level * taps + tap); None where the set has too few images."""
+    row = _row_of(ood, best)
+    return None if row is None else int(row["cell_index"])
+
+
+def cell_standing(ood: str, cell: int, best: pd.DataFrame) -> str:
+    """Markdown: that the open cell is the set's best, and what that is worth; "" for any other."""
+    row = _row_of(ood, best)
+    if row is None or int(row["cell_index"]) != cell:
+        return ""
+    value = format_estimate(row["honest"], row["honest_lo"], row["honest_hi"])
+    clear = "" if row["honest_lo"] > 0.5 else ", which does not clearly tell OOD from ID"
+    return f"★ The best cell for **{ood}**{clear}. Picked on one half of the images and judged on the other: {value}."
+
+
+def first_set(best: pd.DataFrame, maps: pd.DataFrame, names: Sequence[str]) -> str:
+    """The OOD set that is shown first: the one whose map says most about where the signal lives.
+
+    That is the set with the widest spread over cells: the honest AUROC of its best cell (theory 3) minus the median
+    AUROC of all its cells. A set that every cell tells from ID, or none, has a flat map. Sets without a best cell come
+    last; of equals, the first.
+
+    Args:
+        best: the table ``best_cell``.
+        maps: the table ``auroc_map``.
+        names: of the OOD sets, in the order of the spec.
+    """
+    medians = maps.groupby("ood")["auroc"].median()
+    rows = {name: _row_of(name, best) for name in names}
+    return max(names, key=lambda name: -math.inf if rows[name] is None else rows[name]["honest"] - medians[name])
 
 
 def strongest_set(best: pd.DataFrame, names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.map import scores_of_cell
+from cfs_explore.headlines.map import cell_standing
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.figure import show_figure
@@ -21,11 +22,13 @@ from cfs_explore.ui.gallery import show_absence, show_gallery
 _SHOWN = 6
 
 
-def show_composable_cell(run: Run, view: Choices, on_add: Callable[[int], None] | None) -> None:
+def show_composable_cell(
+    run: Run, view: Choices, on_add: Callable[[int], None] | None, place_of_images: DeltaGenerator
+) -> None:
     """The panel of one cell, with a button that puts it into the composed detector.
 
     Args:
-        run, view: as for ``show_cell``.
+        run, view, place_of_images: as for ``show_cell``.
         on_add: puts the cell into the detector; None when it is there.
     """
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -39,21 +42,40 @@ def show_composable_cell(run: Run, view: Choices, on_add: Callable[[int], None] 
             disabled=on_add is None,
             help="Average this cell's score into the composed detector, under the map.",
         )
-    show_cell(run, view)
+    _numbers(run, view)
+    standing = cell_standing(view.ood, view.cell, run.table("best_cell"))
+    if standing:
+        st.caption(standing)
+    scores, roc = st.tabs(["Scores", "ROC curve"])
+    with scores:
+        show_figure("map-histogram", run, view, key="cell_histogram")
+    with roc:
+        show_figure("map-roc", run, view, key="cell_roc")
+    with place_of_images:
+        _images(run, view.ood, *scores_of_cell(run, view), beside=True)
 
 
-def show_cell(run: Run, view: Choices, place_of_images: DeltaGenerator | None = None) -> None:
+def show_cell(run: Run, view: Choices, place_of_images: DeltaGenerator) -> None:
     """What one cell sees, below its heading.
 
     Args:
         run: the exploration.
         view: OOD set and cell.
-        place_of_images: where its highest and lowest images go; None: among its figures.
+        place_of_images: where its highest and lowest images go.
     """
+    _numbers(run, view)
+    show_figure("map-histogram", run, view, key="cell_histogram")
+    with place_of_images:
+        _images(run, view.ood, *scores_of_cell(run, view))
+    show_figure("map-roc", run, view, key="cell_roc")
+
+
+def _numbers(run: Run, view: Choices) -> None:
+    """Where the cell is, and how well it tells OOD from ID."""
     row = run.auroc_map(view.ood).iloc[view.cell]
     level, tap = divmod(view.cell, len(run.taps))
     level, tap = run.levels[level], run.taps[tap]
-    st.caption(
+    place = (
         f"{tap.name} · {tap.region} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "
         f"{tap.channels} channels · λ requested {format_value(level.requested, 2)}, "
         f"achieved {format_value(level.lam, 2)}"
@@ -66,18 +88,21 @@ def show_cell(run: Run, view: Choices, place_of_images: DeltaGenerator | None = 
         "AUPR: average precision, OOD positive. FPR95: share of ID images flagged when 95 % of the "
         "OOD images are caught (lower is better). In brackets: 95 % intervals (theory 27).",
     )
-    show_figure("map-histogram", run, view, key="cell_histogram")
-    with place_of_images or st.container():
-        _images(run, view.ood, *scores_of_cell(run, view))
-    show_figure("map-roc", run, view, key="cell_roc")
+    st.caption(place)
 
 
-def _images(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray) -> None:
-    """The extremes of both sets."""
+def _images(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray, *, beside: bool = False) -> None:
+    """The extremes of both sets, below or beside each other."""
     ood_order, id_order = np.argsort(ood_scores, kind="stable"), np.argsort(id_scores, kind="stable")
     ood_rows = data.images(run, "ood", ood)
     id_rows = data.images(run, "id_test", None)
     show_absence(run, ("ood", ood), ("id_test", None))
-    show_gallery("OOD images scored highest", ood_rows, ood_scores, ood_order[::-1][:_SHOWN], "Surest detections.")
-    show_gallery("OOD images scored lowest", ood_rows, ood_scores, ood_order[:_SHOWN], "The ones this cell misses.")
-    show_gallery("ID images scored highest", id_rows, id_scores, id_order[::-1][:_SHOWN], "Its false alarms.")
+    places = st.columns(3) if beside else [st.container()] * 3
+    galleries = (
+        ("OOD images scored highest", ood_rows, ood_scores, ood_order[::-1][:_SHOWN], "Surest detections."),
+        ("OOD images scored lowest", ood_rows, ood_scores, ood_order[:_SHOWN], "The ones this cell misses."),
+        ("ID images scored highest", id_rows, id_scores, id_order[::-1][:_SHOWN], "Its false alarms."),
+    )
+    for place, gallery in zip(places, galleries, strict=True):
+        with place:
+            show_gallery(*gallery)

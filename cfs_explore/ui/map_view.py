@@ -1,4 +1,4 @@
-"""The map page: headline, strip of small maps, the large map with its cell panel, and the composer."""
+"""The map page: headline, the large map with its open cell, the strip of all sets' maps, and the composer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from cfs_explore.figures.choices import METRIC, OOD, Choices, choose
+from cfs_explore.figures.map import opening, opening_cell
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.headlines.map import map_headline
@@ -29,6 +30,12 @@ CLICK = Control(
 )
 
 
+#: The set whose map says most comes first.
+SET = replace(OOD, default=lambda run: opening(run).ood)
+#: Of the session: the composed cells that the page's composer shows.
+_SHOWN = "composer_shows"
+
+
 def show(run: Run) -> None:
     """The whole page for one run."""
     _restore(run)
@@ -37,22 +44,26 @@ def show(run: Run) -> None:
 
 def _restore(run: Run) -> None:
     """Bring the view back from the URL; what does not fit this run falls back to its defaults."""
-    for control in (OOD, METRIC, CLICK):
+    for control in (SET, METRIC, CLICK):
         choosing.restore(control, run)
-    open_cells.restore(run)
-    choosing.remember(run, OOD, METRIC, CLICK, CELL, CELLS)
+    open_cells.restore(run, cell=opening_cell(run, st.session_state["ood"]), cells=())
+    choosing.remember(run, SET, METRIC, CLICK, CELL, CELLS)
 
 
 @fragment
 def _page(run: Run) -> None:
     """Everything but the sidebar: what a change of the OOD set or the metric draws again."""
+    ood = st.session_state["ood"]
+    open_cells.follow(run, opening_cell(run, ood))
+    choosing.remember(run, SET, METRIC, CELL, CELLS, CLICK)
     st.title("Where does the signal live?", anchor=False)
-    best = run.table("best_cell")
-    st.markdown(map_headline(st.session_state["ood"], best, run.levels, run.taps))
-    _warn_of_alike(run, st.session_state["ood"])
+    st.markdown(map_headline(ood, run.table("best_cell"), run.levels, run.taps))
+    _warn_of_alike(run, ood)
     _controls(run)
-    choosing.remember(run, OOD, METRIC)
-    if len(run.ood_names) > 1 and st.session_state["all_sets"]:
+    st.session_state[_SHOWN] = list(st.session_state["cells"])
+    (_map_and_cell if st.session_state["click"] == "compose" else _map_and_cell_alone)(run)
+    if len(run.ood_names) > 1:
+        st.header("Every OOD set", anchor=False)
         show_figure(
             "map-sets",
             run,
@@ -61,7 +72,7 @@ def _page(run: Run) -> None:
             hint="Click a map to open it.",
             on_select=lambda: _pick_set(run),
         )
-    _map_and_cell(run)
+    composer.show_composer(run, _view(run))
 
 
 def _view(run: Run) -> Choices:
@@ -71,16 +82,26 @@ def _view(run: Run) -> Choices:
 
 
 @fragment
+def _map_and_cell_alone(run: Run) -> None:
+    """What a click that opens a cell draws again, and no more; the whole page where the composed cells change."""
+    if st.session_state["click"] == "compose" or st.session_state["cells"] != st.session_state[_SHOWN]:
+        st.rerun()
+    _map_and_cell(run)
+
+
 def _map_and_cell(run: Run) -> None:
-    """What a click on a cell draws again, and no more: the map, its cell and the composer."""
+    """The map with the open cell at its right, and under both the images that this cell finds."""
     view = _view(run)
     choosing.remember(run, CELL, CELLS, CLICK)
     left, right = st.container(key="map_and_cell").columns([5, 3], gap="large")
+    images = st.container(key="beside_cell_images")
     with left:
-        _map(run, view)
-        composer.show_composer(run, view)
+        show_figure("map-heatmap", run, view, key="map", on_select=lambda: _pick_cells(run))
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            choosing.draw(CLICK, run)
+            choose_cell(run)
     with right, st.container(key="cell_panel"):
-        show_composable_cell(run, view, None if view.cell in view.cells else _add_cell)
+        show_composable_cell(run, view, None if view.cell in view.cells else _add_cell, images)
 
 
 def _warn_of_alike(run: Run, ood: str) -> None:
@@ -96,21 +117,10 @@ def _warn_of_alike(run: Run, ood: str) -> None:
 
 def _controls(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        choosing.draw(OOD, run)
+        choosing.draw(SET, run)
         choosing.draw(METRIC, run)
-        if len(run.ood_names) > 1:
-            st.toggle(
-                "All OOD sets", key="all_sets", value=True, help="Small maps of every OOD set; click one to open it."
-            )
         with st.popover("Data", icon=":material/download:", help="Everything behind this page, as files."):
             _data_downloads(run)
-
-
-def _map(run: Run, view: Choices) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        choosing.draw(CLICK, run)
-        choose_cell(run)
-    show_figure("map-heatmap", run, view, key="map", on_select=lambda: _pick_cells(run))
 
 
 def _pick_cells(run: Run) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import streamlit as st
 
 from cfs_explore.figures.cells import cell_names
@@ -9,38 +13,70 @@ from cfs_explore.figures.choices import default_cells
 from cfs_explore.figures.options import split_names
 from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.store import Run
-from cfs_explore.ui import choosing
+from cfs_explore.ui import choosing, state
 from cfs_explore.ui.sidebar import escape
 
+#: Of the session: the cells that pages opened with by themselves, under the keys of their controls.
+_UNCHOSEN = "cells_unchosen"
 
-def restore(run: Run) -> None:
+
+def restore(run: Run, *, cell: int | None = None, cells: Sequence[int] | None = None) -> None:
     """Bring ``st.session_state["cell"]`` and ``["cells"]`` back from the address, before their widgets.
 
     Cells of the exploration that was shown before stay where this one has cells of these names; else the page says so.
+
+    Args:
+        run: the exploration.
+        cell, cells: what this page opens with; without, the published decoder's cell and the published pair. What
+            another page opened with, and nobody chose, gives way to them.
     """
-    names, default = cell_names(run), default_cells(run)
-    _carry_over(run, names, default)
+    published = default_cells(run)
+    opening = {
+        "cell": published[-1] if cell is None else cell,
+        "cells": published if cells is None else list(cells),
+    }
+    unchosen = st.session_state.setdefault(_UNCHOSEN, {})
+    _carry_over(run, opening, unchosen)
     for control in (CELL, CELLS):
-        choosing.restore(control, run)
+        key = control.name
+        own = key == "cells" or cell is not None
+        if own and key not in st.query_params and key in unchosen and st.session_state.get(key) == unchosen[key]:
+            st.session_state[key] = opening[key]
+        if choosing.restore(replace(control, default=lambda run, key=key: opening[key]), run) == opening[key]:
+            unchosen[key] = opening[key]
 
 
-def _carry_over(run: Run, names: list[str], default: list[int]) -> None:
-    """What the session holds of the exploration before becomes what it is in this one; its defaults become defaults."""
-    known, usual = st.session_state.get("cells_of", (names, default))
-    st.session_state["cells_of"] = names, default
+def follow(run: Run, cell: int) -> None:
+    """Open another cell in place of the one that the page opened by itself; one that was chosen stays."""
+    unchosen = st.session_state[_UNCHOSEN]
+    if st.session_state["cell"] != unchosen.get("cell"):
+        return
+    st.session_state["cell"] = unchosen["cell"] = cell
+    if "cell" not in st.query_params:
+        state.imply(cell=CELL.write(cell, run))
+
+
+def _carry_over(run: Run, opening: dict[str, Any], unchosen: dict[str, Any]) -> None:
+    """What the session holds of the exploration before becomes what it is in this one, or what the page opens with."""
+    names = cell_names(run)
+    known = st.session_state.get("cells_of", names)
+    st.session_state["cells_of"] = names
     if known == names:
         return
     lost: list[str] = []
-    for key, former, now in (("cell", [usual[-1]], [default[-1]]), ("cells", usual, default)):
+    for key in ("cell", "cells"):
         if key not in st.session_state:
             continue
-        chosen = [st.session_state[key]] if key == "cell" else st.session_state[key]
-        if chosen != former:
-            called = [known[index] for index in chosen]
-            now = [names.index(name) for name in called if name in names] or (now if called else [])
+        value = st.session_state[key]
+        st.session_state[key] = opening[key]
+        if value != unchosen.get(key):
+            called = [known[index] for index in ([value] if key == "cell" else value)]
+            now = [names.index(name) for name in called if name in names]
+            if now or not called:
+                st.session_state[key] = now[0] if key == "cell" else now
             in_address = split_names(st.query_params.get(key, ""))
             lost += [name for name in called if name not in names and not set(in_address) <= set(names)]
-        st.session_state[key] = now[0] if key == "cell" else list(now)
+    unchosen.clear()
     if lost:
         st.info(
             f"{escape(run.name)} has no {escape(', '.join(dict.fromkeys(lost)))}, which was open or composed before.",

@@ -1,17 +1,19 @@
-"""The first page: what this is in three sentences and a picture, and the explorations to open."""
+"""The first page: what this is in three sentences, a real map with what it says, and the explorations to open."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
-from cfs_explore.charts import format_estimate
 from cfs_explore.errors import CFSError
 from cfs_explore.locations import PROJECT
 from cfs_explore.store import Run
 from cfs_explore.ui import data, tour
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.ui.small_map import glance
+from cfs_explore.wording import counted
 
 #: Explorations of one's own that get a card; the others are on their page.
 _NEWEST = 4
@@ -27,8 +29,14 @@ def show() -> None:
         "few numbers from every layer, and maps **where out-of-distribution (OOD) images stand out** from "
         "in-distribution (ID) ones. Open a map below, or upload a zip of pictures and get the same map for them."
     )
-    tour.invite()
-    with st.container(key="how_it_works"):
+    runs = list(data.explorations().values())
+    if runs:
+        _read(runs[0], _first)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if runs:
+            _read(runs[0], lambda run: _open_button(run, "Open this map", f"first_{run.path.name}"))
+        tour.invite()
+    with st.expander("How it works", icon=":material/schema:"), st.container(key="how_it_works"):
         st.image(
             str(_PICTURE),
             width="stretch",
@@ -39,19 +47,34 @@ def show() -> None:
         st.header("Explorations", anchor=False, width="stretch")
         st.page_link("pages/new.py", label="New exploration", icon=":material/add_circle:")
         st.page_link("pages/explorations.py", label="All explorations", icon=":material/folder_open:")
-    runs = list(data.explorations().values())
     if not runs:
         st.info("There is none yet: make one with New exploration.")
     columns = st.columns(2)
     for position, path in enumerate(_worth_a_card(runs)):
         with columns[position % 2], st.container(border=True):
-            try:
-                _card(data.load_run(path), path)
-            except CFSError as error:
-                st.error(escape(str(error)))
+            _read(path, _card)
     st.caption(
         "The method: Canonical Feature Snapshots under the Mutualized Backbone-Equated protocol, "
         "[arXiv 2605.11014](https://arxiv.org/abs/2605.11014)."
+    )
+
+
+def _read(path: Path, show_run: Callable[[Run], None]) -> None:
+    """Show something of a run, or why it cannot be read."""
+    try:
+        show_run(data.load_run(path))
+    except CFSError as error:
+        st.error(escape(str(error)))
+
+
+def _first(run: Run) -> None:
+    """The answer of one exploration: what was asked about, the map, and what it says."""
+    seen = glance(run)
+    st.html(seen.large)
+    st.markdown(seen.headline)
+    st.caption(
+        f"{escape(run.name)}. Each cell is one layer at one noise level. Grey: it cannot tell OOD from ID (AUROC 0.5, "
+        "chance); blue: OOD images score higher, up to 1; brown: lower. The star is the best cell."
     )
 
 
@@ -69,23 +92,28 @@ def _age(path: Path) -> float:
         return 0.0
 
 
-def _card(run: Run, path: Path) -> None:
-    manifest = run.manifest
+def _card(run: Run) -> None:
+    """Pictures, map and what it says; settings behind a click."""
+    manifest, seen = run.manifest, glance(run)
     st.subheader(escape(run.name), anchor=False)
-    if manifest.description:
-        st.markdown(escape(manifest.description))
-    st.caption(
-        f"{len(run.taps)} taps × {len(run.levels)} noise levels × {run.draws} draws · ID: {escape(run.id_test.name)} "
-        f"(n = {run.id_test.count:,}) · OOD: {escape(', '.join(run.ood_names))}"
-    )
-    facts = path / "card.md"  # Markdown, so only where this project wrote it
-    if path in data.bundles() and facts.is_file():
-        with st.expander("Data, training, limits, licence"):
+    st.html(seen.pictures)
+    st.markdown(seen.headline)
+    facts = run.path / "card.md"  # Markdown, so only where this project wrote it
+    written = run.path in data.bundles() and facts.is_file()
+    with st.expander("Settings, data, training, limits, licence" if written else "Settings"):
+        if manifest.description:
+            st.markdown(escape(manifest.description))
+        st.caption(
+            f"{counted(len(run.taps), 'tap')} × {counted(len(run.levels), 'noise level')} × "
+            f"{counted(run.draws, 'draw')} · ID: {escape(run.id_test.name)} (n = {run.id_test.count:,}) · "
+            f"OOD: {escape(', '.join(run.ood_names))}"
+        )
+        if written:
             st.markdown(facts.read_text(encoding="utf-8"))
-    best = run.table("best_cell")
-    if len(best):
-        row = best.iloc[0]
-        value = format_estimate(row["honest"], row["honest_lo"], row["honest_hi"])
-        st.caption(f"Best cell for {escape(row['ood'])}: AUROC {value} (honest split-half, 95 % CI)")
-    if st.button("Open the map", key=f"open_{path.name}", type="primary", icon=":material/grid_on:"):
-        st.switch_page("pages/map.py", query_params={"run": path.name})
+    _open_button(run, "Open the map", f"open_{run.path.name}")
+
+
+def _open_button(run: Run, label: str, key: str) -> None:
+    """A way to the map that is shown."""
+    if st.button(label, key=key, type="primary", icon=":material/grid_on:"):
+        st.switch_page("pages/map.py", query_params={"run": run.path.name, "ood": glance(run).ood})

@@ -69,6 +69,11 @@ def remember(**values: object) -> None:
         view.update(changed)
 
 
+def imply(**values: str) -> None:
+    """What the address means now by leaving these keys out; nothing is written into it."""
+    _memory()[1].update(values)
+
+
 def forget(*keys: str) -> None:
     """Drop values that belong to another exploration; what a link says of this one stays."""
     known, view = _memory()

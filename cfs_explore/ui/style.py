@@ -6,7 +6,7 @@ import streamlit as st
 
 _STYLE = """
 <style>
-@media (max-width: 1200px) and (min-width: 700px) {
+@media (max-width: 1500px) and (min-width: 700px) {
   [data-testid="stMainBlockContainer"] {padding-left: 2rem; padding-right: 2rem;}
 }
 /* The map and its cell stand beside each other only where both have room; so do columns in containers "beside_...". */
@@ -18,6 +18,7 @@ _STYLE = """
   :is(.st-key-map_and_cell, [class*="st-key-beside_"]) [data-testid="stColumn"] {min-width: calc(100% - 1.5rem);}
 }
 [data-testid="stElementContainer"]:is(.st-key-probe_a, .st-key-probe_b) {min-width: min(100%, 220px);}
+.st-key-composer .st-key-cells {min-width: min(100%, 320px);}
 /* Below this width tick labels and titles would run into each other: the figure scrolls instead. */
 .st-key-map, .st-key-growing_map, .st-key-excess, .st-key-strip, .st-key-how_it_works, .st-key-protocol_pictures,
 .st-key-protocol_loss, .st-key-strip_protocol, .st-key-protocol_sensitivity,

@@ -11,6 +11,7 @@ from browser_steps import cell_name, download, query, wait_for_query
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import auroc, compose
 from cfs_explore.figures.cells import cell_names
+from cfs_explore.figures.choices import default_cells
 
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
@@ -93,6 +94,7 @@ def test_a_small_map_opens_its_set(page, address, digits):
     page.goto(f"{address}/map?run=digits&ood=letters")
     app_browser.settle(page)
     graph = page.locator(".st-key-strip .js-plotly-plot")
+    graph.scroll_into_view_if_needed()
     position = digits.ood_names.index("noisy")
     box = graph.evaluate(
         """(graph, k) => {
@@ -105,6 +107,25 @@ def test_a_small_map_opens_its_set(page, address, digits):
     )
     page.mouse.click(*box)
     wait_for_query(page, ood="noisy")
+    best = int(digits.table("best_cell").set_index("ood").loc["noisy", "cell_index"])
+    page.get_by_role("heading", name=cell_name(digits, best), exact=True).wait_for()
+    assert "cell" not in query(page)
+
+
+def test_a_preset_is_composed_by_one_click_and_the_roc_curve_is_behind_its_tab(page, address, digits):
+    page.goto(f"{address}/map?run=digits&ood=letters")
+    app_browser.settle(page)
+    assert page.locator(".st-key-cells [data-testid=stMultiSelectTag]").count() == 0
+    page.get_by_role("button", name="CFS(1x2)").click()
+    pair = default_cells(digits)
+    wait_for_query(page, cells=",".join(cell_names(digits)[index] for index in pair))
+    app_browser.settle(page)
+    page.get_by_text("Composed: CFS(1x2)").first.wait_for()
+    assert all(cell_name(digits, index) in page.locator(".st-key-cells").inner_text() for index in pair)
+    page.get_by_role("tab", name="ROC curve").click()
+    page.wait_for_function(
+        "document.querySelector('.st-key-cell_roc .scatterlayer path.js-line')?.getBoundingClientRect().width > 150"
+    )
 
 
 def test_while_a_file_is_made_its_button_says_so_and_the_page_goes_on(page, address):

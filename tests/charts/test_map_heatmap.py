@@ -165,3 +165,27 @@ def test_level_labels_tell_neighbours_apart():
 
 def test_grid_span_counts_the_gaps(frame):
     assert map_grid(frame, "auroc").span == T + 4 * 0.5
+
+
+def test_the_best_cell_has_a_star_published_cells_a_dot_and_the_open_one_a_frame(frame):
+    fig = auroc_map_chart(frame, best=T + 2, published=(3 * T, 5), opened=7)
+    star, dots = (next(trace for trace in fig.data if trace.meta == meta) for meta in ("best cell", "published pair"))
+    layer = clicks(fig)
+    assert layer is fig.data[-1]
+    at = {index: (x, y) for index, x, y in zip(layer.customdata, layer.x, layer.y, strict=True)}
+    assert (star.x[0], star.y[0]) == at[T + 2]
+    assert [(x, round(y)) for x, y in zip(dots.x, dots.y, strict=True)] == [at[3 * T], at[5]]
+    assert {star.hoverinfo, dots.hoverinfo} == {"skip"} and dots.marker.size < star.marker.size
+    (box,) = (shape for shape in fig.layout.shapes if shape.name == "open cell")
+    assert ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) == at[7]
+
+
+def test_a_composed_best_cell_shows_its_number_beside_its_star(frame):
+    notes = {note.name: note for note in auroc_map_chart(frame, selected=(4, 9), best=9).layout.annotations}
+    assert notes["selected 9"].xshift > 0 and notes["selected 4"].xshift is None
+
+
+def test_marks_of_cells_that_a_map_lacks_are_left_out(frame):
+    fig = auroc_map_chart(frame, best=9999, published=(9999,), opened=9999)
+    assert not [trace for trace in fig.data if trace.meta in ("best cell", "published pair")]
+    assert not [shape for shape in fig.layout.shapes if shape.name == "open cell"]

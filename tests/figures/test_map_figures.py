@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cfs_explore.charts import format_estimate
-from cfs_explore.figures import map as figures
+from cfs_explore.charts.map_marks import OPEN_CELL_COLOUR
 from cfs_explore.figures.choices import METRICS, choose
 from cfs_explore.figures.map import KINDS
 
@@ -73,7 +73,7 @@ def test_heatmap_has_the_tables_values_and_outlines(metric, digits, letters):
         place = layer.customdata.index(index)
         middle = [(shapes[name][f"{axis}0"] + shapes[name][f"{axis}1"]) / 2 for axis in "xy"]
         assert middle == [layer.x[place], layer.y[place]]
-    assert shapes["open cell"].line.color == figures.OPEN_CELL_COLOUR
+    assert shapes["open cell"].line.color == OPEN_CELL_COLOUR
 
 
 def test_sets_has_a_map_and_the_honest_best_of_every_set(digits, letters):

@@ -8,6 +8,7 @@ from same_as_page import assert_page_shows
 
 from cfs_explore.figures.catalogue import KINDS
 from cfs_explore.figures.choices import choose
+from cfs_explore.figures.map import opening
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import Run
 
@@ -21,7 +22,6 @@ _MAP = {
 }
 _CONTROLS = {"controls-excess": "excess", "controls-comparison": "controls_dots"}
 VIEWS = [
-    ("map", {}, _MAP),
     ("complementarity", {"comp_view": "images"}, {"complementarity-scores": "comp_scatter"}),
     ("complementarity", {"comp_view": "levels"}, {"complementarity-levels": "comp_levels"}),
     ("complementarity", {"comp_view": "pairs"}, {"complementarity-pairs": "comp_pairs"}),
@@ -115,8 +115,12 @@ def test_a_page_opens_with_the_catalogues_figures(page, query, shown, digits, ch
     shows(page, query, shown, digits, choices)
 
 
+def test_the_map_opens_with_the_set_that_says_most(digits):
+    shows("map", {}, _MAP, digits, opening(digits))
+
+
 def test_every_figure_is_looked_for():
-    assert {kind for _, _, shown in VIEWS for kind in shown} | ELSEWHERE == set(KINDS)
+    assert {kind for _, _, shown in VIEWS for kind in shown} | set(_MAP) | ELSEWHERE == set(KINDS)
 
 
 def test_the_map_of_an_address(digits):

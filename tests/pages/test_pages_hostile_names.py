@@ -54,7 +54,7 @@ def harmless(app) -> Seen:
             assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e]", element.value)
     pictures = Seen("".join(each.proto.body for each in app.get("html") if "<figure" in each.proto.body))
     assert pictures.tags <= {"style", "div", "figure", "img", "figcaption", "bdi", "a"}
-    assert pictures.attributes <= {"class", "title", "src", "alt", "href"}
+    assert pictures.attributes <= {"class", "title", "src", "alt", "href", "role", "aria-label", "style"}
     assert all(re.fullmatch(r"image\?[\w=&%+]+", link) for link in pictures.links)
     assert all(title.isprintable() for title in pictures.titles)
     return pictures
