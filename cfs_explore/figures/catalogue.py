@@ -20,6 +20,7 @@ from cfs_explore.figures import (
     separation,
     stability,
     triage,
+    verdict,
 )
 from cfs_explore.figures import map as map_page
 from cfs_explore.figures.choices import Choices, choose
@@ -27,8 +28,9 @@ from cfs_explore.figures.figure import Figure
 from cfs_explore.figures.needs import Kind, NotMeasuredError
 from cfs_explore.store import Run
 
-#: Page -> its figures, in the order of the app.
+#: Page -> its figures; the verdict first, as in a report.
 PAGES: dict[str, dict[str, Kind]] = {
+    "verdict": verdict.KINDS,
     "map": map_page.KINDS,
     "complementarity": complementarity.KINDS,
     "separation": separation.KINDS,

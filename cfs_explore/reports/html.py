@@ -19,6 +19,7 @@ from cfs_explore.store import Run
 #: Longer tables are cut on the page; their CSV is whole.
 _SHOWN_ROWS = 50
 _TITLES = {
+    "verdict": "The paper's claims, judged by this map",
     "map": "Where the signal lives",
     "complementarity": "Encoder and decoder",
     "separation": "What makes the scores separate",

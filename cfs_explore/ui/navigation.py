@@ -16,29 +16,40 @@ _NEXT = "navigation_next"
 
 
 def current_page():
-    """Configure the app and register its pages; returns the one that the address asks for.
+    """Configure the app and register its pages in groups; returns the one that the address asks for.
 
     The app's own icon comes first: without it, Streamlit fetches a page's icon from a font server.
     """
     st.set_page_config(page_title="CFS Explore", page_icon=str(_ICON), layout="wide")
     page = st.navigation(
-        [
-            st.Page(_FOLDER / "start.py", title="Start", icon=":material/home:", default=True),
-            st.Page(_FOLDER / "explorations.py", title="Explorations", icon=":material/folder_open:"),
-            st.Page(_FOLDER / "map.py", title="Map", icon=":material/grid_on:"),
-            st.Page(_FOLDER / "images.py", title="Images", icon=":material/image:"),
-            st.Page(_FOLDER / "triage.py", title="Triage", icon=":material/filter_alt:"),
-            st.Page(_FOLDER / "image.py", title="One image", icon=":material/center_focus_strong:"),
-            st.Page(_FOLDER / "complementarity.py", title="Complementarity", icon=":material/join_inner:"),
-            st.Page(_FOLDER / "separation.py", title="Separation", icon=":material/align_horizontal_left:"),
-            st.Page(_FOLDER / "stability.py", title="Stability", icon=":material/show_chart:"),
-            st.Page(_FOLDER / "prediction.py", title="Prediction", icon=":material/track_changes:"),
-            st.Page(_FOLDER / "controls.py", title="Controls", icon=":material/fact_check:"),
-            st.Page(_FOLDER / "protocol.py", title="Protocol", icon=":material/balance:"),
-            st.Page(_FOLDER / "probe.py", title="Probe", icon=":material/biotech:"),
-            st.Page(_FOLDER / "lab.py", title="Lab", icon=":material/science:"),
-            st.Page(_FOLDER / "new.py", title="New exploration", icon=":material/add_circle:"),
-        ],
+        {
+            "": [st.Page(_FOLDER / "start.py", title="Start", icon=":material/home:", default=True)],
+            "Answer": [
+                st.Page(_FOLDER / "map.py", title="Map", icon=":material/grid_on:"),
+                st.Page(_FOLDER / "images.py", title="Images", icon=":material/image:"),
+                st.Page(_FOLDER / "triage.py", title="Triage", icon=":material/filter_alt:"),
+                st.Page(_FOLDER / "image.py", title="One image", icon=":material/center_focus_strong:"),
+            ],
+            "Why": [
+                st.Page(_FOLDER / "complementarity.py", title="Complementarity", icon=":material/join_inner:"),
+                st.Page(_FOLDER / "separation.py", title="Separation", icon=":material/align_horizontal_left:"),
+                st.Page(_FOLDER / "stability.py", title="Stability", icon=":material/show_chart:"),
+                st.Page(_FOLDER / "prediction.py", title="Prediction", icon=":material/track_changes:"),
+            ],
+            "Trust": [
+                st.Page(_FOLDER / "verdict.py", title="Verdict", icon=":material/gavel:"),
+                st.Page(_FOLDER / "controls.py", title="Controls", icon=":material/fact_check:"),
+                st.Page(_FOLDER / "protocol.py", title="Protocol", icon=":material/balance:"),
+            ],
+            "Learn": [
+                st.Page(_FOLDER / "probe.py", title="Probe", icon=":material/biotech:"),
+                st.Page(_FOLDER / "lab.py", title="Lab", icon=":material/science:"),
+            ],
+            "Data": [
+                st.Page(_FOLDER / "explorations.py", title="Explorations", icon=":material/folder_open:"),
+                st.Page(_FOLDER / "new.py", title="New exploration", icon=":material/add_circle:"),
+            ],
+        },
         expanded=True,
     )
     st.session_state["arrived"] = st.session_state.get("page_shown") != page.url_path

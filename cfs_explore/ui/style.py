@@ -20,7 +20,7 @@ _STYLE = """
 [data-testid="stElementContainer"]:is(.st-key-probe_a, .st-key-probe_b) {min-width: min(100%, 220px);}
 /* Below this width tick labels and titles would run into each other: the figure scrolls instead. */
 .st-key-map, .st-key-growing_map, .st-key-excess, .st-key-strip, .st-key-how_it_works, .st-key-protocol_pictures,
-.st-key-protocol_loss, .st-key-strip_protocol, .st-key-protocol_sensitivity,
+.st-key-protocol_loss, .st-key-strip_protocol, .st-key-protocol_sensitivity, .st-key-verdict,
 [data-testid="stElementContainer"]:is([class*="st-key-map_of_"], [class*="st-key-difference_"]) {
   overflow-x: auto !important;}
 :is(.st-key-map, .st-key-growing_map) [data-testid="stFullScreenFrame"] {min-width: 540px;}
@@ -50,6 +50,8 @@ div[data-testid="stCaptionContainer"] {opacity: 1; color: light-dark(#5A6270, #A
 .stMarkdown .katex-display {padding: 2px 3px;}
 .stMarkdown .katex-display > .katex {white-space: normal;}
 .st-key-page_script {display: none;}
+/* The way on, at the foot of every page. */
+.st-key-way_on {border-top: 1px solid light-dark(#E2E5EA, #343B48); margin-top: 1rem; padding-top: 0.75rem;}
 /* Chosen values wrap instead of running out of sight. */
 [role="group"]:has(> [data-testid="stMultiSelectTagsContainer"]) {height: auto; max-height: none;}
 [data-testid="stMultiSelectTagsContainer"] {height: auto; flex-wrap: wrap; padding-block: 0.25rem;}

@@ -41,6 +41,9 @@ def test_the_keyboard_walks_through_every_step(page, address):
         wait_for_step(page, number)
         assert page.url.split("?")[0].endswith(f"/{step.page}")
         assert region(page).get_by_text("Do", exact=True).is_visible()
+        assert region(page).get_by_text("Predict", exact=True).is_visible()
+        assert not region(page).get_by_text("See", exact=True).is_visible()
+        region(page).get_by_text("Show me").press("Enter")
         assert region(page).get_by_text("See", exact=True).is_visible()
         assert page.locator("[data-testid=stException]").count() == 0
         if number == 2:

@@ -43,6 +43,17 @@ CLAIMS = {
     "beyond statistics": "best cell minus the better of plain image statistics, one or all together: above 0",
 }
 
+#: Claim -> the value that it is judged by; a claim of ``BELOW`` holds below it, every other above.
+LIMITS = {
+    **dict.fromkeys(CLAIMS, 0.0),
+    "decoder": -COMPETITIVE,
+    "few cells": -COMPETITIVE,
+    "complementary": 0.5,
+    "plateau": PLATEAU_MARGIN,
+    "stable": STABLE,
+}
+BELOW = {"plateau"}
+
 _COLUMNS = ["claim", "ood", "value", "lo", "hi", "verdict", "p", "survives", "note", "n_id", "n_ood"]
 _Row = dict[str, object]
 #: In the order in which they are counted.
