@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 
@@ -31,17 +32,22 @@ _LEGEND = (
     "· missing: not measured. In brackets: does not survive a false-discovery rate of 5 %."
 )
 
+#: Run -> its table, which both figures show.
+_KNOWN: WeakKeyDictionary[Run, pd.DataFrame] = WeakKeyDictionary()
+
 
 def verdicts_of(run: Run) -> pd.DataFrame:
-    """Every claim on every OOD set (``claims_table``), which pages keep.
+    """Every claim on every OOD set (``claims_table``), kept as long as the run is.
 
     Raises:
         NotMeasuredError: the run has no pair of the policy sparse_ed.
     """
-    try:
-        return run.derived(claims_table)
-    except RunError as why:
-        raise NotMeasuredError(str(why)) from why
+    if run not in _KNOWN:
+        try:
+            _KNOWN[run] = claims_table(run)
+        except RunError as why:
+            raise NotMeasuredError(str(why)) from why
+    return _KNOWN[run]
 
 
 def table(run: Run, choices: Choices, theme: str) -> Figure:

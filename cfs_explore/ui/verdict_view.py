@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,6 +14,7 @@ import streamlit as st
 from cfs_explore.charts.verdict_grid import MANY
 from cfs_explore.charts.verdict_style import verdict_lines
 from cfs_explore.figures.choices import OOD, Choices, choose
+from cfs_explore.figures.claims import claims_of_set
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.figures.verdict import CLAIM, verdicts_of
 from cfs_explore.headlines.verdict import WORDS, verdict_headline
@@ -21,6 +23,9 @@ from cfs_explore.ui import choosing, diagnostic_page
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
+
+#: What takes no longer shows no bar.
+_QUICK_SECONDS = 0.3
 
 
 class Shown(NamedTuple):
@@ -63,8 +68,8 @@ def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Do the paper's claims hold here?", anchor=False)
     try:
-        with st.spinner("Judging the claims"):
-            table = verdicts_of(run)
+        _judge(run)
+        table = verdicts_of(run)
     except NotMeasuredError as why:
         st.info(escape(str(why)), icon=":material/info:")
         return
@@ -90,6 +95,17 @@ def _page(run: Run) -> None:
     with right:
         _panel(run, table, view)
     diagnostic_page.formulas(_FORMULAS)
+
+
+def _judge(run: Run) -> None:
+    """Set by set, with a bar where it takes a while: what is judged already stays when the visitor leaves."""
+    bar, began = st.empty(), time.monotonic()
+    if "sparse_ed" in run.manifest.presets:
+        for done, ood in enumerate(run.ood_names):
+            if time.monotonic() - began > _QUICK_SECONDS:
+                bar.progress(done / len(run.ood_names), f"Judging the claims on {escape(ood)}")
+            run.derived(claims_of_set, ood)
+    bar.empty()
 
 
 def _view(run: Run) -> Choices:

@@ -31,6 +31,7 @@ def test_the_ways_lead_from_the_start_to_the_verdict():
     ]
 
 
+@pytest.mark.usefixtures("routed")
 @pytest.mark.parametrize("page", [None, "map", "verdict", "explorations", "lab"])
 def test_it_is_the_last_thing_on_a_page(page):
     app = open_page(page, run="digits")
