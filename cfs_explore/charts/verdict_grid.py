@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
@@ -42,7 +43,7 @@ def verdict_grid_chart(
         [[VERDICT_STYLES[row["verdict"]].value for row in line] for line in grid],
         [["" if row["ood"] == "" else _bold(row, short) for row in line] for line in grid],
         [[_hover(row, claims) for row in line] for line in grid],
-        (list(claims.values()), [_head(name, short) for name in sets]),
+        ([f"{text}\u2002" for text in claims.values()], [_head(name, short) for name in sets]),
         SCALE,
         theme,
         row_px=_ROW_PX,
@@ -76,23 +77,21 @@ def _head(name: str, short: bool) -> str:
 def _join(chart: go.Figure, position: int, row: Mapping, columns: int, theme: str) -> None:
     """One cell over the whole row: of a claim about no OOD set."""
     value = VERDICT_STYLES[row["verdict"]].value
-    if value == value and columns > 1:
+    if math.isfinite(value) and columns > 1:
         scale, low, high = SCALE
         colour = scale[round(2 * (value - low) / (high - low))][1]
         chart.add_shape(
             type="rect",
             x0=0.4,
             x1=columns - 1.4,
-            y0=position - 0.5,
-            y1=position + 0.5,
+            y0=position - 0.47,
+            y1=position + 0.47,
             line={"width": 0},
             fillcolor=colour,
-            layer="above",
         )
-        chart.layout.shapes[-1].update(y0=position - 0.47, y1=position + 0.47)
-    text = _bold(row, short=False) + (" on ID-test, with no OOD set" if columns > 3 else "")
+    text = _bold(row, short=False) + (" on the ID images, with no OOD set" if columns > 3 else "")
     font = {"size": _SMALL_PX, "color": text_colour(value, SCALE, palette(theme).muted)}
-    chart.add_annotation(x=(columns - 1) / 2, y=position, text=text, name=CELL_TEXT, font=font)
+    chart.add_annotation(x=-0.38, xanchor="left", y=position, text=text, name=CELL_TEXT, font=font)
 
 
 def _turn_heads(chart: go.Figure, sets: Sequence[str]) -> None:

@@ -47,6 +47,6 @@ def verdict_lines(row: Mapping) -> list[str]:
         return [cell_text(row), str(row["note"])]
     lines = [f"{cell_text(row)}: {format_estimate(row['value'], row['lo'], row['hi'])}"]
     if row["note"]:
-        lines.append(str(row["note"]))
+        lines.append(str(row["note"]).replace("lam ", "λ "))
     n = f"n = {row['n_id']:,.0f} ID"
     return [*lines, f"{n}, {row['n_ood']:,.0f} OOD" if row["n_ood"] else n]

@@ -79,10 +79,16 @@ def one_claim(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         verdict_dots_chart(rows, LIMITS[claim], claim in BELOW, theme, choices.ood),
         rows,
-        f"{CLAIMS[claim].replace('lam >=', 'λ ≥')}. n = {_sizes(rows)}.",
+        f"{_measured(claim)}; n = {_sizes(rows)}.",
         f"{WORDS[claim].sentence} {told}.",
         file_stem(run, "claim", claim),
     )
+
+
+def _measured(claim: str) -> str:
+    """What is measured, as the start of a sentence."""
+    text = CLAIMS[claim].replace("lam >=", "λ ≥").replace("above -", "above −")
+    return text[0].upper() + text[1:]
 
 
 def _sizes(rows: pd.DataFrame) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -54,10 +53,11 @@ def verdict_headline(table: pd.DataFrame) -> str:
     sets = table.loc[table["ood"] != "", "ood"].nunique()
     where = "on every OOD set" if sets > 1 else "on the one OOD set"
     hold = f"**{len(holds)} of {len(of_claim)}** claims of the paper {'holds' if len(holds) == 1 else 'hold'} {where}"
-    hold += f" ({_short(holds)})" if holds else ""
-    other = f"this map speaks against **{len(against)}**" if against else "it speaks against **none**"
-    other += f": {_counted(against, sets)}" if against else ""
-    return f"{hold}; {other}. {_chance(table)}"
+    hold += f": {listed([_quoted(claim) for claim in holds])}" if holds else ""
+    other = f"This map speaks against **{len(against) or 'none'}**" + (
+        f": {_counted(against, sets)}" if against else ""
+    )
+    return f"{hold}. {other}. {_chance(table)}"
 
 
 def _chance(table: pd.DataFrame) -> str:
@@ -66,21 +66,21 @@ def _chance(table: pd.DataFrame) -> str:
         return "Nothing could be judged."
     chance = 0.05 * judged
     about = f"{chance:.0f}" if chance >= 10 else f"{chance:.1f}"
-    kept = int(table["survives"].sum())
     return (
-        f"Of {counted(judged, 'verdict')}, {firm:,} {'is' if firm == 1 else 'are'} firm, where chance alone would make "
-        f"about {about}; {kept:,} of them {'survives' if kept == 1 else 'survive'} a false-discovery rate of 5 %."
+        f"{firm:,} of {counted(judged, 'verdict')} {'is' if firm == 1 else 'are'} firm; chance alone would make about "
+        f"{about} so, and {table['survives'].sum():,} {'survives' if table['survives'].sum() == 1 else 'survive'} a "
+        "false-discovery rate of 5 %."
     )
 
 
-def _short(claims: Sequence[str]) -> str:
-    return listed([WORDS[claim].short for claim in claims])
+def _quoted(claim: str) -> str:
+    return f"“{WORDS[claim].short}”"
 
 
 def _counted(against: dict[str, int], sets: int) -> str:
-    """'A on 5 of 8 sets, B on 2', the most first."""
+    """'“A” on 5 of 8 sets, “B” on 2 and “C” on 1', the most first."""
     told = []
     for claim, count in sorted(against.items(), key=lambda each: -each[1]):
         of = "" if sets == 1 or claim == "stable" else f" on {count}" if told else f" on {count} of {sets} sets"
-        told.append(f"{WORDS[claim].short}{of}")
+        told.append(f"{_quoted(claim)}{of}")
     return listed(told)

@@ -30,7 +30,7 @@ _STYLE = """
 .cfs-tour p {margin: 0; font-size: 0.92rem; line-height: 1.5;}
 .cfs-tour-two {display: grid; grid-template-columns: 1fr 1fr; gap: 0.2rem 2rem;}
 .cfs-tour fieldset {border: 0; margin: 0; padding: 0; font-size: 0.92rem; line-height: 1.5;}
-.cfs-tour legend {padding: 0; float: left; margin-right: 0.8rem;}
+.cfs-tour legend {padding: 0;}
 .cfs-tour label {white-space: nowrap; margin-right: 0.9rem; cursor: pointer;}
 .cfs-tour input {margin: 0 0.15rem 0 0; vertical-align: -1px; accent-color: light-dark(#00629B, #56B4E9);}
 .cfs-tour details {margin-top: 0.35rem; font-size: 0.92rem; line-height: 1.5;}
@@ -53,6 +53,10 @@ _STYLE = """
 }
 @media (min-width: 641px) and (min-height: 800px) {
   [data-testid="stLayoutWrapper"]:has(> .st-key-tour_card) {position: sticky; top: 0.5rem; z-index: 90;}
+}
+/* Below the bar that holds the way to the pages. */
+@media (min-width: 641px) and (max-width: 900px) and (min-height: 800px) {
+  [data-testid="stLayoutWrapper"]:has(> .st-key-tour_card) {top: 3.9rem;}
 }
 @media (max-width: 640px) {
   .cfs-tour-two {grid-template-columns: 1fr;}

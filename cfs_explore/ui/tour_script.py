@@ -33,7 +33,8 @@ export default function ({ data }) {
     const place = target();
     if (!place) return;
     const frame = card()?.closest('[data-testid=stLayoutWrapper]') ?? card();
-    const above = frame && getComputedStyle(frame).position === 'sticky' ? frame.offsetHeight + GAP_PX : 0;
+    const style = frame && getComputedStyle(frame);
+    const above = style?.position === 'sticky' ? frame.offsetHeight + parseFloat(style.top) : 0;
     const room = window.innerHeight - above - 2 * GAP_PX;
     place.style.scrollMarginTop = `${above + GAP_PX}px`;
     place.style.scrollMarginBottom = `${GAP_PX}px`;
