@@ -56,7 +56,7 @@ def table(run: Run, choices: Choices, theme: str) -> Figure:
     told = "; ".join(f"{WORDS[row['claim']].short}: {_tally(row)}" for row in summary(rows).to_dict("records"))
     return Figure(
         verdict_grid_chart(
-            rows, {claim: words.short for claim, words in WORDS.items()}, theme, CLAIM.of(choices.options)
+            rows, {claim: words.short for claim, words in WORDS.items()}, theme, CLAIM.said(choices.options)
         ),
         rows,
         f"{_LEGEND} {by_chance(rows)}",
