@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from cfs_explore.ui import collector, gate, navigation, page_script, sidebar, style, tour
+from cfs_explore.ui import collector, gate, navigation, page_frame, page_script, sidebar, style, tour
 
 collector.leave_out_libraries()
 st.session_state["routed"] = True
@@ -17,3 +17,4 @@ if ready:
     navigation.leave()
 elif not navigation.is_leaving():
     page.run()
+    page_frame.way_on(page.url_path)

@@ -37,8 +37,8 @@ def _protocol(options: argparse.Namespace) -> None:
 
 
 def _claims(options: argparse.Namespace) -> None:
+    from cfs_explore.figures import claims
     from cfs_explore.locations import locate_run
-    from cfs_explore.reports import claims
     from cfs_explore.safe_io.csv_export import to_csv
     from cfs_explore.store import open_run
 

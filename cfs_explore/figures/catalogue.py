@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from cfs_explore import studies
 from cfs_explore.diagnostics import ScoreError
 from cfs_explore.errors import RunError
-from cfs_explore.figures import image, images, lab, options, probe, protocol_compare, triage
+from cfs_explore.figures import image, images, lab, options, probe, protocol_compare, triage, verdict
 from cfs_explore.figures import map as map_page
 from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.figures.figure import Figure
 from cfs_explore.figures.needs import Kind, NotMeasuredError
 from cfs_explore.store import Run
 
-#: Page -> its figures, in the order of the app.
+#: Page -> its figures; the verdict first, as in a report.
 PAGES: dict[str, dict[str, Kind]] = {
+    "verdict": verdict.KINDS,
     "map": map_page.KINDS,
     **{page.name: importlib.import_module(f"{__package__}.{page.name}").KINDS for page in studies.PAGES},
     "compare": protocol_compare.KINDS,
@@ -29,6 +30,7 @@ PAGES: dict[str, dict[str, Kind]] = {
 #: Page -> heading of its figures in a report.
 CHAPTERS = {
     **{page.name: page.chapter for page in studies.PAGES},
+    "verdict": "The paper's claims, judged by this map",
     "map": "Where the signal lives",
     "compare": "Side by side",
     "images": "Images",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import gzip
+import json
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 
 import jinja2
@@ -16,8 +18,6 @@ from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.figures.figure import Figure, csv_text
 from cfs_explore.store import Run
 
-#: Longer tables are cut on the page; their CSV is whole.
-_SHOWN_ROWS = 50
 BIBTEX = """@article{rouzoumka2026backbone,
   title   = {Backbone-Equated Diffusion OOD via Sparse Internal Snapshots},
   author  = {Rouzoumka, Yadang Alexis and Pinsolle, Jean and Terreaux, Eug\\'enie and Morisseau, Christ\\`ele and
@@ -40,7 +40,7 @@ def html_report(run: Run, what: Sequence[str] = (), choices: Choices | None = No
     """
     choices = choices or choose(run)
     figures, missing = catalogue.make_figures(run, what, choices)
-    chapters = []
+    chapters, charts = [], {name: json.loads(figure.chart.to_json()) for name, figure in figures.items()}
     for page, kinds in catalogue.PAGES.items():
         shown = [_shown(name, kinds[name].title, figures[name]) for name in kinds if name in figures]
         if shown:
@@ -60,25 +60,28 @@ def html_report(run: Run, what: Sequence[str] = (), choices: Choices | None = No
         taps=_table(pd.DataFrame([vars(tap) for tap in run.taps])),
         spec=(run.path / "spec.yaml").read_text(encoding="utf-8"),
         bibtex=BIBTEX,
-        plotly=get_plotlyjs(),
+        plotly=_packed(get_plotlyjs(), base64.b85encode),
+        charts=_packed(json.dumps(charts, separators=(",", ":")), base64.b85encode),
     )
 
 
 def _shown(name: str, title: str, figure: Figure) -> dict[str, object]:
     """What the page needs of a figure."""
-    encoded = base64.b64encode(csv_text(figure).encode()).decode()
     return {
         "name": name,
         "title": title,
         "alt": figure.alt,
         "caption": figure.caption,
-        "chart": figure.chart.to_html(full_html=False, include_plotlyjs=False, div_id=f"chart-{name}"),
-        "table": _table(figure.rows.head(_SHOWN_ROWS)),
+        "height": figure.chart.layout.height or 450,
         "count": len(figure.rows),
-        "cut": len(figure.rows) > _SHOWN_ROWS,
-        "csv": f"data:text/csv;base64,{encoded}",
+        "csv": _packed(csv_text(figure)),
         "file": f"{figure.stem}.csv",
     }
+
+
+def _packed(text: str, encode: Callable[[bytes], bytes] = base64.b64encode) -> str:
+    """Compressed, as text that the page's script unpacks; the same text gives the same file."""
+    return encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
 def _sets(run: Run) -> str:

@@ -112,7 +112,7 @@ _IMAGE_STATISTICS = Table(
     ),
 )
 
-PAGE = Page("controls", "Controls", ":material/fact_check:", "Controls")
+PAGE = Page("controls", "Controls", ":material/fact_check:", "Controls", "Trust")
 CONTROLS = Diagnostic(
     "controls",
     "Controls",

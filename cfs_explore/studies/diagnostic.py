@@ -63,12 +63,14 @@ class Page(NamedTuple):
         title: in the navigation.
         icon: in the navigation, one of Streamlit's material symbols.
         chapter: heading of its figures in a report.
+        group: of the navigation.
     """
 
     name: str
     title: str
     icon: str
     chapter: str
+    group: str = "Why"
 
 
 def no_forwards(counts: Counts) -> int:

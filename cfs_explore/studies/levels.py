@@ -67,7 +67,7 @@ _COST = Table(
     ),
 )
 
-PAGE = Page("protocol", "Protocol", ":material/balance:", "Protocol")
+PAGE = Page("protocol", "Protocol", ":material/balance:", "Protocol", "Trust")
 LEVELS = Diagnostic(
     "levels",
     "Levels and cost",

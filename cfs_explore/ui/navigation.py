@@ -14,25 +14,42 @@ _ICON = PROJECT / "docs" / "images" / "icon.png"
 _NEXT = "navigation_next"
 
 
+def _of_diagnostics(group: str) -> list:
+    """The pages of diagnostics in a group."""
+    return [
+        st.Page(_FOLDER / f"{page.name}.py", title=page.title, icon=page.icon) for page in PAGES if page.group == group
+    ]
+
+
 def current_page():
-    """Configure the app and register its pages; returns the one that the address asks for.
+    """Configure the app and register its pages in groups; returns the one that the address asks for.
 
     The app's own icon comes first: without it, Streamlit fetches a page's icon from a font server.
     """
     st.set_page_config(page_title="CFS Explore", page_icon=str(_ICON), layout="wide")
     page = st.navigation(
-        [
-            st.Page(_FOLDER / "start.py", title="Start", icon=":material/home:", default=True),
-            st.Page(_FOLDER / "explorations.py", title="Explorations", icon=":material/folder_open:"),
-            st.Page(_FOLDER / "map.py", title="Map", icon=":material/grid_on:"),
-            st.Page(_FOLDER / "images.py", title="Images", icon=":material/image:"),
-            st.Page(_FOLDER / "triage.py", title="Triage", icon=":material/filter_alt:"),
-            st.Page(_FOLDER / "image.py", title="One image", icon=":material/center_focus_strong:"),
-            *(st.Page(_FOLDER / f"{page.name}.py", title=page.title, icon=page.icon) for page in PAGES),
-            st.Page(_FOLDER / "probe.py", title="Probe", icon=":material/biotech:"),
-            st.Page(_FOLDER / "lab.py", title="Lab", icon=":material/science:"),
-            st.Page(_FOLDER / "new.py", title="New exploration", icon=":material/add_circle:"),
-        ],
+        {
+            "": [st.Page(_FOLDER / "start.py", title="Start", icon=":material/home:", default=True)],
+            "Answer": [
+                st.Page(_FOLDER / "map.py", title="Map", icon=":material/grid_on:"),
+                st.Page(_FOLDER / "images.py", title="Images", icon=":material/image:"),
+                st.Page(_FOLDER / "triage.py", title="Triage", icon=":material/filter_alt:"),
+                st.Page(_FOLDER / "image.py", title="One image", icon=":material/center_focus_strong:"),
+            ],
+            "Why": _of_diagnostics("Why"),
+            "Trust": [
+                st.Page(_FOLDER / "verdict.py", title="Verdict", icon=":material/gavel:"),
+                *_of_diagnostics("Trust"),
+            ],
+            "Learn": [
+                st.Page(_FOLDER / "probe.py", title="Probe", icon=":material/biotech:"),
+                st.Page(_FOLDER / "lab.py", title="Lab", icon=":material/science:"),
+            ],
+            "Data": [
+                st.Page(_FOLDER / "explorations.py", title="Explorations", icon=":material/folder_open:"),
+                st.Page(_FOLDER / "new.py", title="New exploration", icon=":material/add_circle:"),
+            ],
+        },
         expanded=True,
     )
     st.session_state["arrived"] = st.session_state.get("page_shown") != page.url_path

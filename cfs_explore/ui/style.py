@@ -21,7 +21,7 @@ _STYLE = """
 .st-key-composer .st-key-cells {min-width: min(100%, 320px);}
 /* Below this width tick labels and titles would run into each other: the figure scrolls instead. */
 .st-key-map, .st-key-growing_map, .st-key-excess, .st-key-strip, .st-key-how_it_works, .st-key-protocol_pictures,
-.st-key-protocol_loss, .st-key-strip_protocol, .st-key-protocol_sensitivity,
+.st-key-protocol_loss, .st-key-strip_protocol, .st-key-protocol_sensitivity, .st-key-verdict,
 [data-testid="stElementContainer"]:is([class*="st-key-map_of_"], [class*="st-key-difference_"]) {
   overflow-x: auto !important;}
 :is(.st-key-map, .st-key-growing_map) [data-testid="stFullScreenFrame"] {min-width: 540px;}
@@ -51,6 +51,14 @@ div[data-testid="stCaptionContainer"] {opacity: 1; color: light-dark(#5A6270, #A
 .stMarkdown .katex-display {padding: 2px 3px;}
 .stMarkdown .katex-display > .katex {white-space: normal;}
 .st-key-page_script {display: none;}
+/* Pages in groups: close enough that the exploration below them is in view in a window of 900 pixels. */
+[data-testid="stSidebarHeader"] {margin-bottom: 0;}
+[data-testid="stSidebarNavItems"] > div {margin-top: 8px;}
+[data-testid="stSidebarNavItems"] li, [data-testid="stSidebarNavLink"] {margin-block: 0;}
+[data-testid="stNavSectionHeader"] {margin-block: 4px 2px;}
+[data-testid="stSidebarUserContent"] {padding-top: 0.5rem;}
+/* The way on, at the foot of every page. */
+.st-key-way_on {border-top: 1px solid light-dark(#E2E5EA, #343B48); margin-top: 1rem; padding-top: 0.75rem;}
 /* Chosen values wrap instead of running out of sight. */
 [role="group"]:has(> [data-testid="stMultiSelectTagsContainer"]) {height: auto; max-height: none;}
 [data-testid="stMultiSelectTagsContainer"] {height: auto; flex-wrap: wrap; padding-block: 0.25rem;}

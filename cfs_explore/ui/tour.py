@@ -1,4 +1,4 @@
-"""The tour: a card at the top of every page that says what to do there and what to see, and leads to the next page.
+"""The tour: a card at the top of every page: predict, do, see. What to see opens when it is done, or on demand.
 
 Where a visitor is in it stands in the address as ``tour``, so that a link or a bookmark goes on from there.
 """
@@ -6,16 +6,19 @@ Where a visitor is in it stands in the address as ``tour``, so that a link or a 
 from __future__ import annotations
 
 import html
+import re
 
 import streamlit as st
 
 from cfs_explore.errors import CFSError
+from cfs_explore.locations import PROJECT
 from cfs_explore.store import Run
-from cfs_explore.ui import data, state
+from cfs_explore.ui import data, state, tour_script
 from cfs_explore.ui.tour_steps import MINUTES, RUN, STEPS, Step
 from cfs_explore.ui.tour_words import mark, show_words
 
 KEY = "tour"
+LESSON = PROJECT / "docs" / "lesson.md"
 #: Step at which the tour was left in this session.
 _LEFT = "tour_left"
 _STYLE = """
@@ -25,16 +28,35 @@ _STYLE = """
 .cfs-tour h2 {font-size: 1.05rem; font-weight: 600; line-height: 1.4; margin: 0 0 0.3rem; padding: 0;}
 .cfs-tour h2 span {font-weight: 400; opacity: .8; font-variant-numeric: tabular-nums;}
 .cfs-tour p {margin: 0; font-size: 0.92rem; line-height: 1.5;}
-.cfs-tour-two {display: grid; grid-template-columns: 2fr 3fr; gap: 0.2rem 2rem;}
+.cfs-tour-two {display: grid; grid-template-columns: 1fr 1fr; gap: 0.2rem 2rem;}
+.cfs-tour fieldset {border: 0; margin: 0; padding: 0; font-size: 0.92rem; line-height: 1.5;}
+.cfs-tour legend {padding: 0;}
+.cfs-tour label {white-space: nowrap; margin-right: 0.9rem; cursor: pointer;}
+.cfs-tour input {margin: 0 0.15rem 0 0; vertical-align: -1px; accent-color: light-dark(#00629B, #56B4E9);}
+.cfs-tour details {margin-top: 0.35rem; font-size: 0.92rem; line-height: 1.5;}
+.cfs-tour summary, .cfs-tour-where {cursor: pointer; font: inherit; font-weight: 600; border: 0; padding: 0;
+  background: none; color: light-dark(#00629B, #56B4E9); text-decoration: underline; text-underline-offset: 3px;}
+.cfs-tour summary {width: fit-content;}
+.cfs-tour details[open] summary {display: none;}
+.cfs-said {display: none;}
+.cfs-tour:has(.cfs-guess-0:checked) .cfs-said-0,
+.cfs-tour:has(.cfs-guess-1:checked) .cfs-said-1,
+.cfs-tour:has(.cfs-guess-2:checked) .cfs-said-2 {display: inline;}
+[data-tour-target] {outline: 3px solid #E69F00; outline-offset: 3px; border-radius: 0.3rem;}
+[class*="st-key-tour_script"] {display: none;}
 .cfs-tour i {font-style: normal; font-weight: 600; color: light-dark(#00629B, #56B4E9);}
 .cfs-tour abbr {text-decoration: underline dotted; text-underline-offset: 3px; cursor: help;}
-@media (min-width: 900px) {
-  .cfs-tour h2 {padding-right: 24rem; min-height: 2.2rem;}
+@media (min-width: 1200px) {
+  .cfs-tour h2 {padding-right: 32rem; min-height: 2.2rem;}
   [data-testid="stLayoutWrapper"]:has(> .st-key-tour_buttons) {
     position: absolute; top: 0.4rem; right: 0.6rem; width: auto;}
 }
-@media (min-width: 900px) and (min-height: 800px) {
+@media (min-width: 641px) and (min-height: 800px) {
   [data-testid="stLayoutWrapper"]:has(> .st-key-tour_card) {position: sticky; top: 0.5rem; z-index: 90;}
+}
+/* Below the bar that holds the way to the pages. */
+@media (min-width: 641px) and (max-width: 900px) and (min-height: 800px) {
+  [data-testid="stLayoutWrapper"]:has(> .st-key-tour_card) {top: 3.9rem;}
 }
 @media (max-width: 640px) {
   .cfs-tour-two {grid-template-columns: 1fr;}
@@ -80,6 +102,20 @@ def invite() -> None:
             if left and st.button("From the beginning", key="tour_again", type="tertiary", icon=":material/replay:"):
                 _open(run, 1)
         show_words("start_words")
+        _for_teachers("start_lesson")
+
+
+def _for_teachers(key: str) -> None:
+    """A button that opens the lesson, where it is installed."""
+    if LESSON.is_file() and st.button("For teachers", key=key, type="tertiary", icon=":material/school:"):
+        _lesson()
+
+
+@st.dialog("For teachers", width="large")
+def _lesson() -> None:
+    """The lesson as a page of its own; links to other files of the folder would lead nowhere here."""
+    text = LESSON.read_text(encoding="utf-8")
+    st.markdown(re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text))
 
 
 def _run() -> Run | None:
@@ -98,13 +134,42 @@ def _here(run: Run, number: int) -> None:
     step = STEPS[number - 1]
     known = _facts(run, number)
     do, see = (mark(text.format(**known), step.words) for text in (step.do, step.see))
-    _text(number, f'<div class="cfs-tour-two"><p><i>Do</i> {do}</p><p><i>See</i> {see}</p></div>')
+    where = '<button type="button" class="cfs-tour-where">Where?</button>'
+    _text(
+        number,
+        f'<div class="cfs-tour-two">{_question(step, known)}<p><i>Do</i> {do} {where}</p></div>'
+        f"<details><summary>Show me</summary><p><i>See</i> {_said(step, known)}{see}</p></details>",
+    )
+    act = step.act and (step.act[0], step.act[1].format(**known))
+    opened = step.query.get(act[0], "").format(**known) if act else ""
+    tour_script.run(number, step.target, act, opened)
     with st.container(key="tour_buttons", horizontal=True, vertical_alignment="center", gap="small"):
         show_words("tour_words", list(dict.fromkeys(step.words.values())))
+        _for_teachers("tour_lesson")
         st.button("Leave", key="tour_leave", type="tertiary", icon=":material/close:", on_click=_leave)
         if number > 1 and st.button("Back", key="tour_back", icon=":material/arrow_back:"):
             _open(run, number - 1)
         _on(run, number)
+
+
+def _question(step: Step, known: dict[str, str]) -> str:
+    """What to predict, and the answers; which one is chosen stays in the browser."""
+    answers = "".join(
+        f'<label><input type="radio" name="cfs-guess" class="cfs-guess-{k}"> {html.escape(answer)}</label>'
+        for k, answer in enumerate(each.format(**known) for each in step.answers)
+    )
+    question = html.escape(step.predict.format(**known))
+    return f"<fieldset><legend><i>Predict</i> {question}</legend>{answers}</fieldset>"
+
+
+def _said(step: Step, known: dict[str, str]) -> str:
+    """For each answer whether it is right; the style shows the chosen one's."""
+    right = step.right.format(**known)
+    told = []
+    for k, answer in enumerate(each.format(**known) for each in step.answers):
+        text = f"✓ {answer}, as you predicted." if answer == right else f"You predicted {answer}; it is {right}."
+        told.append(f'<span class="cfs-said cfs-said-{k}"><b>{html.escape(text)}</b> </span>')
+    return "".join(told)
 
 
 def _on(run: Run, number: int) -> None:

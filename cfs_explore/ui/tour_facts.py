@@ -37,6 +37,8 @@ def on_map(run: Run) -> dict[str, str]:
     return {
         "start_cell": cell_names(run)[default_cells(run)[-1]],
         "cell": cell_label(run, best),
+        "best_cell": cell_names(run)[best],
+        "region": run.taps[best % len(run.taps)].region,
         "auroc": format_estimate(row["auroc"], row["auroc_lo"], row["auroc_hi"]),
         "pairs": f"{100 * row['auroc']:.0f}",
         "noisiest": _lam(lams[noisiest]),
@@ -60,6 +62,8 @@ def on_noise(run: Run) -> dict[str, str]:
         "a": format_value(level.a),
         "b": format_value(level.b),
         "noisy": format_value(names[noisy], 2),
+        "noisy_told": f"{names[noisy]:g}",
+        "heavier": "the noise" if noisy.b > noisy.a else "the image",
         "noisy_a": format_value(noisy.a),
         "noisy_b": format_value(noisy.b),
         "encoder": encoder,
@@ -69,6 +73,7 @@ def on_noise(run: Run) -> dict[str, str]:
         "features": str(2 * run.taps[tap].channels),
         "digit": str(places["digit"]),
         "letter": str(places["letter"]),
+        "higher": max(scores, key=scores.get),
         "digit_score": format_score(float(scores["digit"])),
         "letter_score": format_score(float(scores["letter"])),
     }
@@ -100,6 +105,7 @@ def on_separation(run: Run) -> dict[str, str]:
     return {
         "cell": cell_names(run)[cell],
         "delta": format_value(row["delta"], 2),
+        "larger": "shifted means" if row["mean_shift"] > row["variance_change"] else "larger variances",
         "shift": format_value(row["mean_shift"], 2),
         "variance": format_value(row["variance_change"], 2),
         "diagonal": format_value(heads["diag"]),
@@ -119,6 +125,7 @@ def on_complementarity(run: Run) -> dict[str, str]:
         "encoder": format_value(row["auroc_e"]),
         "decoder": format_value(row["auroc_d"]),
         "average": format_value(row["auroc_avg"]),
+        "pays": "yes" if row["auroc_avg"] > max(row["auroc_e"], row["auroc_d"]) else "no",
         "adjusted": format_value(row["adjusted_d"]),
         "caught": str(int(row["caught_decoder"])),
     }
@@ -147,6 +154,8 @@ def on_stability(run: Run) -> dict[str, str]:
     icc = {k: _row(run, "stability", role="id_test", tap=tap, level=k)["icc_features"] for k in (index, noisy)}
     frame = run.auroc_map(LETTERS)
     curve = frame[frame["tap"] == tap].set_index("level")["auroc"]
+    peak = run.levels[curve.idxmax()].lam
+    ends = {max(level.lam for level in run.levels): "the least", min(level.lam for level in run.levels): "the most"}
     return {
         "tap": tap,
         "name": short_tap_name(tap),
@@ -154,7 +163,8 @@ def on_stability(run: Run) -> dict[str, str]:
         "icc": f"{100 * icc[index]:.0f} %",
         "noisy": _lam(run.levels[noisy].lam),
         "noisy_icc": f"{100 * icc[noisy]:.0f} %",
-        "peak": _lam(run.levels[curve.idxmax()].lam),
+        "where": ends.get(peak, "in between"),
+        "peak": _lam(peak),
         "peak_auroc": format_value(curve.max()),
         "auroc": format_value(curve[index]),
     }
@@ -168,6 +178,8 @@ def on_controls(run: Run) -> dict[str, str]:
     }
     letters = _row(run, "best_excess", ood=LETTERS, control="untrained", draws=1)
     return {
+        "letters": LETTERS,
+        "easy": _as_well(easy["untrained"]),
         "easy_trained": format_value(easy["untrained"]["trained"]),
         "easy_untrained": format_value(easy["untrained"]["auroc"]),
         "easy_statistic": format_value(easy["best statistic"]["auroc"]),
@@ -185,6 +197,7 @@ def on_triage(run: Run) -> dict[str, str]:
     return {
         "rate": f"{RATES[0]:g}",
         "low_rate": f"{RATES[1]:g}",
+        "share": _share(many / len(scores)),
         "many": str(many),
         "few": str(few),
         "of": str(len(scores)),
@@ -206,6 +219,17 @@ def on_image(run: Run) -> dict[str, str]:
         "p": format_value(found.p_value),
         "n": str(run.id_test.count),
     }
+
+
+def _as_well(row: pd.Series) -> str:
+    """How well a control does beside the trained network."""
+    if row["lo"] <= 0:
+        return "as well as the trained one"
+    return "less well" if row["auroc"] > 0.6 else "not at all"
+
+
+def _share(share: float) -> str:
+    return "less than a third" if share < 1 / 3 else "more than two thirds" if share > 2 / 3 else "about half"
 
 
 def _published(run: Run, role: str, name: str | None) -> np.ndarray:

@@ -28,7 +28,7 @@ def test_the_first_request_of_a_server_may_be_for_a_page_of_its_own(page, digits
         app_browser.settle(page)
         assert page.locator("h1").inner_text() == "Where does the signal live?"
         assert page.get_by_role("heading", name=cell_name(digits, 54)).count() == 1
-        assert page.get_by_role("link", name="New exploration").count() == 1
+        assert page.get_by_role("link", name="New exploration", exact=True).count() == 1
         page.goto("about:blank")
 
 

@@ -41,6 +41,9 @@ def test_the_keyboard_walks_through_every_step(page, address):
         wait_for_step(page, number)
         assert page.url.split("?")[0].endswith(f"/{step.page}")
         assert region(page).get_by_text("Do", exact=True).is_visible()
+        assert region(page).get_by_text("Predict", exact=True).is_visible()
+        assert not region(page).get_by_text("See", exact=True).is_visible()
+        region(page).get_by_text("Show me").press("Enter")
         assert region(page).get_by_text("See", exact=True).is_visible()
         assert page.locator("[data-testid=stException]").count() == 0
         if number == 2:
@@ -54,6 +57,124 @@ def test_the_keyboard_walks_through_every_step(page, address):
     page.get_by_role("button", name="Take the tour").wait_for()
     app_browser.settle(page)
     assert "tour" not in query(page) and region(page).count() == 0
+
+
+def slide(page, name: str, key: str, until: str | None) -> None:
+    """Move a slider by a key until it says this; one step, where nothing is named."""
+    slider = page.get_by_role("slider", name=name).first
+    slider.focus()
+    for _ in range(60):
+        page.keyboard.press(key)
+        if until is None or slider.get_attribute("aria-valuetext") == until:
+            return
+    raise AssertionError(f"{name} never says {until}")
+
+
+def press_until(page, name: str, key: str, **told: str) -> None:
+    """Move a slider of the app by a key, one step after the other, until the address says this."""
+    for _ in range(30):
+        page.get_by_role("slider", name=name).first.press(key)
+        page.wait_for_timeout(200)
+        app_browser.settle(page)
+        if told.items() <= query(page).items():
+            return
+    raise AssertionError(f"{name} never says {told}: {page.url}")
+
+
+def choose(page, control: str, value: str) -> None:
+    """A value of a select box."""
+    page.get_by_role("combobox", name=control).first.click()
+    page.get_by_role("option", name=value, exact=True).click()
+
+
+def click_a_letter(page, digits) -> None:
+    """The letter in the picture that lies nearest to its middle."""
+    graph = page.locator(".st-key-images_scatter .js-plotly-plot")
+    graph.scroll_into_view_if_needed()
+    x, y = graph.evaluate(
+        """(graph) => {
+          const found = graph.data.findLastIndex((trace) => trace.name?.startsWith('letters') && trace.x.length > 9);
+          const data = graph.data[found], layout = graph._fullLayout, box = graph.getBoundingClientRect();
+          const at = (i) => [layout.xaxis._offset + layout.xaxis.l2p(data.x[i]),
+            layout.yaxis._offset + layout.yaxis.l2p(data.y[i])];
+          const middle = [box.width / 2, box.height / 2];
+          const far = (i) => Math.hypot(at(i)[0] - middle[0], at(i)[1] - middle[1]);
+          const best = [...data.x.keys()].sort((a, b) => far(a) - far(b))[0];
+          return [box.left + at(best)[0], box.top + at(best)[1]];
+        }"""
+    )
+    page.mouse.click(x, y)
+
+
+def act(page, digits, number: int) -> None:
+    """What a step asks for."""
+    if number == 1:
+        best = int(digits.table("best_cell").set_index("ood").loc["letters", "cell_index"])
+        page.mouse.click(*app_browser.cell_position(page, "map", best))
+    elif number == 2:
+        slide(page, "Noise level λ", "ArrowLeft", "λ = −1.0")
+    elif number == 3:
+        slide(page, "Noise draw", "ArrowRight", None)
+    elif number == 4:
+        click_a_letter(page, digits)
+    elif number in (5, 6):
+        page.get_by_role("radio", name="Heads" if number == 5 else "Images", exact=True).click()
+    elif number == 7:
+        page.get_by_role("button", name="Averaging hurts").click()
+        app_browser.settle(page)
+        press_until(page, "Decoder shift", "ArrowRight", lab_shift_d="0.9")
+    elif number == 8:
+        region(page).get_by_text("Show me").click()
+    elif number == 9:
+        choose(page, "OOD set", "letters")
+    elif number == 10:
+        press_until(page, "False-alarm rate", "ArrowLeft", triage_rate="1")
+    else:
+        page.get_by_role("button", name="Next", exact=True).click()
+
+
+#: Whether the target of the step is ringed, and how much of the window's height above its lower edge is the card's.
+_RINGED = """() => {
+  const ringed = document.querySelectorAll('[data-tour-target]'), box = ringed[0]?.getBoundingClientRect();
+  const card = document.querySelector('.st-key-tour_card').getBoundingClientRect();
+  return ringed.length === 1 && box.top < innerHeight - 40 && box.bottom > card.bottom;
+}"""
+
+
+@pytest.mark.parametrize("width", [1400, 700])
+def test_every_step_is_done_and_what_is_to_see_opens_by_itself(visitor, address, digits, width):
+    page = visitor(width=width)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(address)
+    app_browser.settle(page)
+    page.get_by_role("button", name="Take the tour").click()
+    for number, step in enumerate(STEPS, 1):
+        wait_for_step(page, number)
+        page.wait_for_function(_RINGED)
+        see = region(page).get_by_text("See", exact=True)
+        assert not see.is_visible()
+        guesses = region(page).get_by_role("radio")
+        assert guesses.count() == len(step.answers)
+        guesses.first.check()
+        act(page, digits, number)
+        see.wait_for(timeout=30_000)
+        said = region(page).locator(".cfs-said:visible").all_inner_texts()
+        assert len(said) == 1 and ("as you predicted" in said[0] or "You predicted" in said[0])
+        app_browser.settle(page)
+        assert see.is_visible() and guesses.first.is_checked(), "the page was made again"
+        if number < len(STEPS):
+            press(page, "Next step")
+
+
+def test_teachers_find_the_lesson(page, address):
+    page.goto(f"{address}/lab?run=digits&tour=7")
+    wait_for_step(page, 7)
+    press(page, "For teachers")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("heading", name="A lesson of 45 minutes").wait_for()
+    assert "docs/server.md" in dialog.inner_text()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
 
 
 def test_what_the_first_step_asks_for_shows_what_it_promises(page, address, digits):

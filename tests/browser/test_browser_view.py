@@ -23,7 +23,7 @@ def go_back(page) -> None:
 def test_back_undoes_a_choice_and_leaves_the_page(page, address, digits):
     page.goto(address)
     app_browser.settle(page)
-    page.get_by_role("link", name="Map").click()
+    page.get_by_role("link", name="Map", exact=True).click()
     page.get_by_role("heading", name="Where does the signal live?").wait_for()
     app_browser.settle(page)
     for index in (33, 120):
@@ -61,9 +61,9 @@ def test_back_and_forward_follow_controls_that_a_hostile_address_left_at_their_d
 def test_another_page_does_not_lose_the_view(page, address, digits):
     page.goto(f"{address}/map?ood=noisy&metric=fpr95&cells=7.8&cell=99")
     app_browser.settle(page)
-    page.get_by_role("link", name="Start").click()
+    page.get_by_role("link", name="Start", exact=True).click()
     page.get_by_role("heading", name="CFS Explore").wait_for()
-    page.get_by_role("link", name="Map").click()
+    page.get_by_role("link", name="Map", exact=True).click()
     page.get_by_role("heading", name="Where does the signal live?").wait_for()
     app_browser.settle(page)
     names = cell_names(digits)  # a link of an older version held numbers

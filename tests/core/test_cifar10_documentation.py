@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cfs_explore.figures import claims
 from cfs_explore.locations import BUNDLES
-from cfs_explore.reports import claims
 from cfs_explore.store import open_run
 
 pytestmark = pytest.mark.slow

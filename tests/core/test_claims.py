@@ -7,8 +7,8 @@ import pytest
 from cfs_explore.cli import main
 from cfs_explore.diagnostics import Groups, auroc, best_cell
 from cfs_explore.errors import RunError
+from cfs_explore.figures import claims
 from cfs_explore.locations import BUNDLES
-from cfs_explore.reports import claims
 from cfs_explore.store import open_run
 
 #: Claim -> what its interval must lie above, or below where the sign is negative.

@@ -1,6 +1,8 @@
 """The report: one file, no network, every figure with its words and its whole data, nothing of a name executed."""
 
 import base64
+import gzip
+import json
 import re
 import shutil
 
@@ -20,6 +22,10 @@ def page(digits) -> str:
     return html.html_report(digits, ["map", "separation"], choose(digits, ood="letters"))
 
 
+def unpacked(text: str, decode=base64.b64decode) -> str:
+    return gzip.decompress(decode(text)).decode()
+
+
 def without_scripts(text: str) -> str:
     return re.sub(r"<script.*?</script>", "", text, flags=re.S)
 
@@ -32,14 +38,20 @@ def test_nothing_is_fetched(page):
 
 def test_each_figure_has_words_and_its_whole_data(digits, page):
     figures, missing = catalogue.make_figures(digits, ["map", "separation"], choose(digits, ood="letters"))
-    assert not missing and page.count("<figure>") == len(figures) == page.count('class="plotly-graph-div"')
-    links = dict(re.findall(r'download="([^"]+)" href="data:text/csv;base64,([^"]+)"', page))
-    for figure in figures.values():
-        assert base64.b64decode(links[f"{figure.stem}.csv"]).decode() == figure.rows.to_csv(index=False)
+    charts = json.loads(unpacked(re.search('id="charts">(.+?)</script>', page)[1], base64.b85decode))
+    assert not missing and page.count("<figure>") == len(figures) and list(charts) == list(figures)
+    links = dict(re.findall(r'download="([^"]+)" href="data:application/gzip;base64,([^"]+)"', page))
+    for name, figure in figures.items():
+        assert unpacked(links[f"{figure.stem}.csv.gz"]) == figure.rows.to_csv(index=False)
+        assert charts[name] == json.loads(figure.chart.to_json()) and f'id="chart-{name}"' in page
     words = without_scripts(page)
-    best = digits.auroc_map("letters")["auroc"].max()
-    assert f"{best:.4g}" in words or "the first rows" in words
     assert "n = 421 ID, 250 OOD" in words and words.count("aria-label=") > len(figures)
+
+
+def test_the_whole_report_begins_with_the_verdict_and_is_small(digits):
+    whole = html.html_report(digits, (), choose(digits, ood="letters"))
+    assert re.search(r'<section id="([^"]+)"', whole)[1] == "verdict"
+    assert len(whole.encode()) < 3e6
 
 
 def test_spec_versions_and_citation(digits, page):

@@ -2,6 +2,7 @@
 
 import pytest
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from cfs_explore import jobs
 from cfs_explore.ui import background, missing_stage, navigation, new_backbone
@@ -20,6 +21,18 @@ def _owners_server(monkeypatch):
 def _patience(monkeypatch):
     """Pages wait for what goes on in the background, however busy the machine is."""
     monkeypatch.setattr(background, "PATIENCE_SECONDS", 60.0)
+
+
+@pytest.fixture
+def routed(monkeypatch):
+    """Pages open through the router, as on a server: without this, a test runs a page's bare file."""
+    make = PagesManager.__init__
+
+    def init(self, *args, **kwargs):
+        make(self, *args, **kwargs)
+        PagesManager.uses_pages_directory = False
+
+    monkeypatch.setattr(PagesManager, "__init__", init)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import re
 
 import pytest
 from page_steps import button, open_page, texts
-from streamlit.runtime.pages_manager import PagesManager
 
 from cfs_explore.figures.cells import cell_names
 from cfs_explore.headlines.glossary import GLOSSARY
@@ -21,16 +20,7 @@ from cfs_explore.ui.tour_words import mark
 NUMBERS = range(1, len(STEPS) + 1)
 
 
-@pytest.fixture(autouse=True)
-def _routed(monkeypatch):
-    """Pages open through the router, as on a server: without this, a test runs a page's bare file."""
-    make = PagesManager.__init__
-
-    def init(self, *args, **kwargs):
-        make(self, *args, **kwargs)
-        PagesManager.uses_pages_directory = False
-
-    monkeypatch.setattr(PagesManager, "__init__", init)
+pytestmark = pytest.mark.usefixtures("routed")
 
 
 def visit(page: str, **query: str):

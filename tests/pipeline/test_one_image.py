@@ -8,9 +8,9 @@ from cfs_explore.cli import main
 from cfs_explore.diagnostics import ScoreError
 from cfs_explore.figures.catalogue import KINDS, make_figures
 from cfs_explore.figures.choices import choose
+from cfs_explore.figures.claims import CLAIMS, claims_table
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
-from cfs_explore.reports.claims import CLAIMS, claims_table
 
 #: Pictures of the small sets; the last is large enough for everything.
 COUNTS = (1, 2, 3, 24)

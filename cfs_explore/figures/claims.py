@@ -43,6 +43,17 @@ CLAIMS = {
     "beyond statistics": "best cell minus the better of plain image statistics, one or all together: above 0",
 }
 
+#: Claim -> the value that it is judged by; a claim of ``BELOW`` holds below it, every other above.
+LIMITS = {
+    **dict.fromkeys(CLAIMS, 0.0),
+    "decoder": -COMPETITIVE,
+    "few cells": -COMPETITIVE,
+    "complementary": 0.5,
+    "plateau": PLATEAU_MARGIN,
+    "stable": STABLE,
+}
+BELOW = {"plateau"}
+
 _COLUMNS = ["claim", "ood", "value", "lo", "hi", "verdict", "p", "survives", "note", "n_id", "n_ood"]
 _Row = dict[str, object]
 #: In the order in which they are counted.
@@ -69,7 +80,7 @@ def claims_table(run: Run) -> pd.DataFrame:
         raise RunError(f"{run.name} measured no encoder-decoder pair of the policy sparse_ed; measure all taps.")
     rows = [_stability(run)]
     for ood in run.ood_names:
-        rows += [{"ood": ood, **row} for row in _all_of_set(run, ood)]
+        rows += [{"ood": ood, **row} for row in run.derived(claims_of_set, ood)]
     frame = _with_survivors(pd.DataFrame(rows)).reindex(columns=_COLUMNS)
     order = {claim: place for place, claim in enumerate(CLAIMS)}
     return frame.sort_values("claim", key=lambda column: column.map(order), kind="stable", ignore_index=True)
@@ -98,8 +109,8 @@ def _with_survivors(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(survives=survivors(frame["p"].to_numpy()) & frame["verdict"].isin(["yes", "no"]))
 
 
-def _all_of_set(run: Run, ood: str) -> list[_Row]:
-    """Every claim on a set; where it has too few images for one of them, each says so."""
+def claims_of_set(run: Run, ood: str) -> list[_Row]:
+    """Every claim on a set, which takes a second or so; where it has too few images for one of them, each says so."""
     try:
         return list(_of_set(run, ood))
     except ScoreError:
