@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from plotly.basedatatypes import BaseFigure
 
 from cfs_explore.charts import COLUMN_WIDTHS, NO_BROWSER, PRINT_SCALE, FigureExportError, export_bytes, has_browser
 from cfs_explore.diagnostics import ScoreError
@@ -21,6 +22,16 @@ from cfs_explore.ui.sidebar import escape
 
 _TABLE_PX = 620
 _MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
+
+
+class _Sent(BaseFigure):
+    """A figure that Streamlit neither copies nor checks again: its dict is made once, and sent to everyone."""
+
+    def __init__(self, figure: Figure):
+        self._ready = figure.sent
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._ready
 
 
 @data.kept(max_entries=256, ttl=3600)
@@ -74,7 +85,7 @@ def show_made(
         lazy: fill the table and the downloads when they are opened; for figures that follow a slider.
     """
     st.plotly_chart(
-        figure.chart,
+        _Sent(figure),
         key=key,
         theme=None,
         on_select=on_select,

@@ -74,18 +74,20 @@ def _restore(run: Run) -> None:
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("What does the backbone see?", anchor=False)
-    head = st.container()
+    head, body = st.container(), st.empty()
     try:
-        probe_data.load(run)
+        with body.container():
+            row = st.container(horizontal=True, vertical_alignment="bottom")
+            shown = probe_images.choose(run, row)
+            if shown:
+                with row:
+                    taps = _taps(run)
+            probe_data.load(run)
+            if shown:
+                _look(run, shown, taps, head)
     except CFSError as error:
-        st.info(f"The backbone cannot be shown images here. {escape(str(error))}", icon=":material/info:")
+        body.info(f"The backbone cannot be shown images here. {escape(str(error))}", icon=":material/info:")
         return
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    shown = probe_images.choose(run, row)
-    if shown:
-        with row:
-            taps = _taps(run)
-        _look(run, shown, taps, head)
     diagnostic_page.formulas(_FORMULAS, lab="See what makes a score of such features")
 
 

@@ -18,7 +18,7 @@ def assert_page_shows(app: AppTest, key: str, figure: Figure) -> None:
     place = next((k for k in charts if elements[k].proto.id.endswith(f"-{key}")), None)
     assert place is not None, f"no chart {key} among {[elements[k].proto.id for k in charts]}"
     chart, behind = elements[place].proto, elements[place + 1 :]
-    assert json.loads(chart.spec) == json.loads(figure.chart.to_json())
+    assert json.loads(chart.spec) == figure.sent
     assert json.loads(chart.config)["toImageButtonOptions"]["filename"] == figure.stem
     assert chart.alt == figure.alt
     types = [element.type for element in behind[:5]]
