@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,8 @@ from cfs_explore.charts import (
     small_multiples_caption,
     small_multiples_chart,
 )
+from cfs_explore.charts.small_multiples import frame_panel
+from cfs_explore.charts.theme import unchecked_copy
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import Groups, compose, detector_summary, histogram, roc_curve
 from cfs_explore.figures.choices import METRICS, Choices
@@ -37,11 +40,17 @@ OPEN_CELL_COLOUR = "#E69F00"
 
 def heatmap(run: Run, choices: Choices, theme: str) -> Figure:
     """The map of one OOD set; the composed detector's cells are outlined and numbered, the open one is in orange."""
-    ood, metric, frame = choices.ood, choices.metric, run.auroc_map(choices.ood)
-    figure = auroc_map_chart(frame, metric, choices.cells, theme)
-    _outline_open_cell(figure, choices.cell)
+    figure = run.derived(_composed, choices.ood, choices.metric, tuple(choices.cells), theme)
+    chart = unchecked_copy(figure.chart)
+    _outline_open_cell(chart, choices.cell)
+    return replace(figure, chart=chart)
+
+
+def _composed(run: Run, ood: str, metric: str, cells: tuple[int, ...], theme: str) -> Figure:
+    """The map without the open cell, which every click changes."""
+    frame = run.auroc_map(ood)
     return Figure(
-        figure,
+        auroc_map_chart(frame, metric, cells, theme),
         _telling_first(frame.drop(columns=["lo", "hi"]), metric),
         map_caption(frame, metric, ood, {"backbone": run.manifest.backbone.name, "head": "diagonal"}),
         alt_text(frame, metric),
@@ -51,14 +60,22 @@ def heatmap(run: Run, choices: Choices, theme: str) -> Figure:
 
 def all_sets(run: Run, choices: Choices, theme: str) -> Figure:
     """A small map of every OOD set with its best cell's AUROC; the chosen set's has a frame."""
-    metric, frames = choices.metric, {ood: run.auroc_map(ood) for ood in run.ood_names}
+    figure = run.derived(_strip, choices.metric, theme)
+    chart = unchecked_copy(figure.chart)
+    frame_panel(chart, run.ood_names.index(choices.ood), theme)
+    return replace(figure, chart=chart)
+
+
+def _strip(run: Run, metric: str, theme: str) -> Figure:
+    """The small maps without the frame."""
+    frames = {ood: run.auroc_map(ood) for ood in run.ood_names}
     texts = {
         row["ood"]: f"best {format_estimate(row['honest'], row['honest_lo'], row['honest_hi'])}"
         for row in run.table("best_cell").to_dict("records")
     }
     rows = pd.concat([frame.assign(ood=ood) for ood, frame in frames.items()])
     return Figure(
-        small_multiples_chart(frames, metric, theme, best=texts, selected=choices.ood),
+        small_multiples_chart(frames, metric, theme, best=texts),
         _telling_first(rows, metric),
         small_multiples_caption(frames, metric).split(";")[0]
         + f"; {counts(run, rows)}. Below each name: AUROC of the best cell, picked on one "

@@ -21,6 +21,8 @@ from cfs_explore.ui import data, state
 from cfs_explore.ui.sidebar import escape
 
 _TABLE_PX = 620
+#: Whether tables and downloads are there before they are opened; for tests, which open nothing.
+FILLED = False
 _MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
 
 
@@ -72,7 +74,6 @@ def show_made(
     hint: str = "",
     on_select: Callable[[], None] | str = "ignore",
     selection_mode: Sequence[str] = ("points",),
-    lazy: bool = False,
 ) -> None:
     """Show a figure: its chart with the caption, its data as a table, and its downloads.
 
@@ -82,7 +83,6 @@ def show_made(
         hint: what the visitor can do with the chart, behind the caption; no part of what is downloaded.
         on_select: callback of a click.
         selection_mode: what selects: "points", "box", "lasso".
-        lazy: fill the table and the downloads when they are opened; for figures that follow a slider.
     """
     st.plotly_chart(
         _Sent(figure),
@@ -95,7 +95,7 @@ def show_made(
     )
     with st.container(gap=None):
         st.caption(escape(f"{figure.caption} {hint}".strip()))
-        _files(figure, key, lazy)
+        _files(figure, key)
 
 
 def picked(key: str) -> list[int]:
@@ -104,19 +104,21 @@ def picked(key: str) -> list[int]:
     return [int(point["customdata"]) for point in points if isinstance(point.get("customdata"), int)]
 
 
-def _files(figure: Figure, key: str, lazy: bool) -> None:
-    """The table behind the figure and the figure as a file, each behind a button."""
-    on_open = "rerun" if lazy else "ignore"
+@st.fragment
+def _files(figure: Figure, key: str) -> None:
+    """The table behind the figure and the figure as a file, each behind a button, and made when that is pressed."""
     with st.container(horizontal=True, gap="small"):
-        table = st.popover("Table", icon=":material/table:", key=f"{key}_table", type="tertiary", on_change=on_open)
-        files = st.popover("Figure", icon=":material/download:", key=f"{key}_files", type="tertiary", on_change=on_open)
-    if table.open or not lazy:
+        table, files = (
+            st.popover(label, icon=f":material/{icon}:", key=f"{key}_{name}", type="tertiary", on_change="rerun")
+            for label, icon, name in (("Table", "table", "table"), ("Figure", "download", "files"))
+        )
+    if table.open or FILLED:
         with table:
             height = min(320, 36 * len(figure.rows) + 40)
             st.dataframe(figure.rows, hide_index=True, alt=figure.alt, width=_TABLE_PX, height=height)
             name = f"{figure.stem}.csv"
             st.download_button("CSV", lambda: csv_text(figure), name, "text/csv", key=f"{key}_csv", on_click="ignore")
-    if files.open or not lazy:
+    if files.open or FILLED:
         with files:
             _downloads(figure, key)
 

@@ -122,7 +122,7 @@ def _charts(run: Run, shown: Sequence[Shown], seen: Seen) -> None:
             st.header(escape(f"{short_tap_name(tap.name)} ({tap.region})"), anchor=False)
             for make, key in ((figures.scores, "score"), (figures.z_scores, "z")):
                 figure = make(run, view, seen.position, roles, theme)
-                show_made(figure, key=f"probe_{tap.region}_{key}", lazy=True)
+                show_made(figure, key=f"probe_{tap.region}_{key}")
 
 
 def _taps(run: Run) -> list[str]:
