@@ -23,8 +23,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 VIEW = {"width": 1440, "height": 1000}
 CELLS = [(k % 8, (7 * k + 2) % 29) for k in range(12)]
 PAGES = ("map", "images", "triage", "image", "complementarity", "separation", "stability", "prediction", "controls")
-#: Answers that warm up.
-WARM_UP = 2
+#: Answers that warm up, and milliseconds that an answer is given before it is looked for.
+WARM_UP, ANSWER_MS = 2, 1500
 
 
 class Meter:
@@ -36,18 +36,32 @@ class Meter:
     """
 
     def __init__(self, tab, server: psutil.Process):
-        self._server, self._received = server, []
+        self._tab, self._server, self._received = tab, server, []
         tab.on("websocket", lambda socket: socket.on("framereceived", lambda frame: self._received.append(frame)))
         self._browser = tab.context.new_cdp_session(tab)
         self._browser.send("Performance.enable", {"timeDomain": "threadTicks"})
 
+    def rest(self, seconds: int = 5, most: int = 90) -> None:
+        """Until the server has done nothing for so many seconds: it loads ahead when it is not asked."""
+        quiet, used = 0, self._server_s()
+        for _ in range(most):
+            self._tab.wait_for_timeout(1000)
+            quiet = quiet + 1 if self._server_s() - used < 0.05 else 0
+            used = self._server_s()
+            if quiet == seconds:
+                return
+        raise TimeoutError(f"The server was at work for {most} s without being asked.")
+
+    def _server_s(self) -> float:
+        used = self._server.cpu_times()
+        return used.user + used.system
+
     def read(self) -> Counter:
         """Seconds and counts so far."""
         used = {each["name"]: each["value"] for each in self._browser.send("Performance.getMetrics")["metrics"]}
-        server = self._server.cpu_times()
         found = Counter(
             {
-                "server s": server.user + server.system,
+                "server s": self._server_s(),
                 "page s": used["TaskDuration"],
                 "script s": used["ScriptDuration"],
                 "layout s": used["LayoutDuration"] + used["RecalcStyleDuration"],
@@ -95,13 +109,18 @@ def _server(port: int) -> psutil.Process:
 
 def mean_cost(meter: Meter, tab, acts: list[Callable[[], None]]) -> Counter:
     """Of an act, without those that warm up."""
-    for act in acts[:WARM_UP]:
+
+    def do(act: Callable[[], None]) -> None:
         act()
+        tab.wait_for_timeout(ANSWER_MS)  # to look whether it is drawn costs time, too
         settle(tab)
+
+    for act in acts[:WARM_UP]:
+        do(act)
+    meter.rest()
     before = meter.read()
     for act in acts[WARM_UP:]:
-        act()
-        settle(tab)
+        do(act)
     after = meter.read()
     after.subtract(before)
     return Counter({name: value / len(acts[WARM_UP:]) for name, value in after.items()})
@@ -113,7 +132,6 @@ def cells(browser) -> Counter:
 
         def click(level: int, tap: int) -> None:
             tab.mouse.click(*cell_position(tab, "map", level * 29 + tap))
-            tab.wait_for_timeout(100)
 
         return mean_cost(meter, tab, [lambda each=each: click(*each) for each in CELLS])
 
@@ -125,11 +143,11 @@ def pages(browser) -> Counter:
         def go(name: str) -> None:
             tab.locator(f"[data-testid=stSidebarNavLink][href$='/{name}']").click()
             tab.wait_for_url(f"**/{name}*")
-            tab.wait_for_timeout(100)
 
         names = [*PAGES[1:], PAGES[0]]
         for name in names:
             go(name)
+            tab.wait_for_timeout(ANSWER_MS)
             settle(tab)
         return mean_cost(meter, tab, [lambda each=each: go(each) for each in [*PAGES[1:WARM_UP], *names]])
 

@@ -76,11 +76,11 @@ def _map_and_cell(run: Run) -> None:
     view = _view(run)
     choosing.remember(run, CELL, CELLS, CLICK)
     left, right = st.container(key="map_and_cell").columns([5, 3], gap="large")
+    with right, st.container(key="cell_panel"):  # first: it is what a click asks for
+        show_composable_cell(run, view, None if view.cell in view.cells else _add_cell)
     with left:
         _map(run, view)
         composer.show_composer(run, view)
-    with right, st.container(key="cell_panel"):
-        show_composable_cell(run, view, None if view.cell in view.cells else _add_cell)
 
 
 def _warn_of_alike(run: Run, ood: str) -> None:

@@ -135,6 +135,9 @@ def _load_ahead() -> None:
     _wait_for_rest()
     if psutil.virtual_memory().available > _ROOM_FOR_TORCH:
         from cfs_explore.probe import network  # noqa: F401
+        from cfs_explore.ui import collector
+
+        collector.leave_out_libraries()  # parts of pages that run alone would go through all of it
 
 
 def _wait_for_rest(seconds: int = 2, pause: float = 1.0) -> None:
