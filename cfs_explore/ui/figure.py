@@ -21,6 +21,8 @@ from cfs_explore.ui import data, state
 from cfs_explore.ui.sidebar import escape
 
 _TABLE_PX = 620
+#: Heights of what a popover holds: the button below a table; all downloads.
+_BUTTON_PX, _DOWNLOADS_PX = 56, 190
 #: Whether tables and downloads are there before they are opened; for tests, which open nothing.
 FILLED = False
 _MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
@@ -112,15 +114,24 @@ def _files(figure: Figure, key: str) -> None:
             st.popover(label, icon=f":material/{icon}:", key=f"{key}_{name}", type="tertiary", on_change="rerun")
             for label, icon, name in (("Table", "table", "table"), ("Figure", "download", "files"))
         )
+    height = min(320, 36 * len(figure.rows) + 40)
     if table.open or FILLED:
         with table:
-            height = min(320, 36 * len(figure.rows) + 40)
             st.dataframe(figure.rows, hide_index=True, alt=figure.alt, width=_TABLE_PX, height=height)
             name = f"{figure.stem}.csv"
             st.download_button("CSV", lambda: csv_text(figure), name, "text/csv", key=f"{key}_csv", on_click="ignore")
+    else:
+        _keep_room(table, height + _BUTTON_PX)
     if files.open or FILLED:
         with files:
             _downloads(figure, key)
+    else:
+        _keep_room(files, _DOWNLOADS_PX)
+
+
+def _keep_room(popover: st.delta_generator.DeltaGenerator, height: int) -> None:
+    """Let a popover open where it will have room for what is to come."""
+    popover.container(height=height, border=False)
 
 
 @st.cache_resource(ttl=60, show_spinner=False)
