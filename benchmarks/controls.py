@@ -12,10 +12,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from app_browser import headless_browser, running_app, settle, stopped
+from limit import run_within
 from playwright.sync_api import TimeoutError
 
 PAGES = ("complementarity", "separation", "stability", "prediction", "controls", "lab")
-GOAL = 0.5
+GOAL = 0.35
 
 #: Resolves to the milliseconds from the next key or mouse press until the app, which ran, has been at rest for two
 #: frames with every chart drawn; null where nothing ran within a second.
@@ -121,4 +122,4 @@ def main(pages: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(PAGES))
+    run_within(900, lambda: main(sys.argv[1:] or list(PAGES)))

@@ -5,6 +5,7 @@ all levels of them as a film.
 (b) The page, in a real headless browser, while level or noise draw is slid with the arrow keys: from the key press to
 everything redrawn (pictures, maps, z-scores, scores), timed inside the page to the frame after the last change.
 (c) What follows when the slider is let go: until the headline says the level, and the bytes that the server sends.
+(d) The page's first opening on a fresh server: by its address, and from the map, looked at for some seconds.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from app_browser import headless_browser, running_app, settle, stopped
+from limit import run_within
 
 from cfs_explore.locations import BUNDLES
 from cfs_explore.probe.film import Film
@@ -26,6 +28,8 @@ from cfs_explore.probe.network import Probe
 from cfs_explore.store import open_run
 
 WARM_UP, REDRAWS, LET_GO, GOAL = 5, 40, 5, 0.2
+#: First openings of each kind, seconds for which the map is looked at before, and what an opening may take.
+OPENINGS, LOOKED_S, OPENING_GOAL = 3, 10, 3
 
 #: Resolves to the milliseconds from the next key to everything redrawn for another level or draw.
 STOPWATCH = """() => {
@@ -118,6 +122,28 @@ def page() -> tuple[list[float], list[float], list[float], list[int], int]:
     return times[WARM_UP:], draws[WARM_UP:], waits, sizes, levels
 
 
+def openings(browser, by_address: bool) -> list[float]:
+    """Seconds until the film is drawn, each time on a fresh server."""
+    times = []
+    for _ in range(OPENINGS):
+        with running_app() as url:
+            tab = browser.new_page(viewport={"width": 1440, "height": 1000})
+            if not by_address:
+                tab.goto(f"{url}/map?run=digits&ood=letters")
+                settle(tab)
+                tab.wait_for_timeout(1000 * LOOKED_S)
+            start = time.perf_counter()
+            if by_address:
+                tab.goto(f"{url}/probe?run=digits&ood=letters")
+            else:
+                tab.locator("[data-testid=stSidebarNavLink][href$='/probe']").click()
+            tab.locator(".st-key-probe_film .maps canvas").first.wait_for(timeout=60_000)
+            times.append(time.perf_counter() - start)
+            settle(tab)
+            tab.close()
+    return times
+
+
 def _there_and_back(levels: int) -> list[str]:
     """Keys that stay within a film that starts at or near its noisiest measured level."""
     steps = min(6, levels - 2)
@@ -142,6 +168,13 @@ def main() -> None:
     _tell("page, key press to redrawn, another noise draw", draws)
     print(f"let go until the headline follows: median {statistics.median(waits):.2f} s, of which it waits 0.25 s")
     print(f"sent for it: median {statistics.median(sizes) / 1024:.0f} KiB")
+    with headless_browser() as browser:
+        for how, by_address in (("by its address", True), (f"from the map, after {LOOKED_S} s", False)):
+            found = openings(browser, by_address)
+            print(
+                f"first opening {how}: median {statistics.median(found):.1f} s of {len(found)} "
+                f"({min(found):.1f} to {max(found):.1f}); goal {OPENING_GOAL} s"
+            )
 
 
 def _tell(what: str, times: list[float]) -> None:
@@ -153,4 +186,4 @@ def _tell(what: str, times: list[float]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_within(600, main)

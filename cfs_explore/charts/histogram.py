@@ -11,6 +11,7 @@ from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
 
 _LOG_TICKS = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5)]
+_LOG_AXIS = {"type": "log", "tickvals": _LOG_TICKS, "ticktext": [f"{tick:g}" for tick in _LOG_TICKS]}
 _CLASSES = (("id", "ID", "solid"), ("ood", "OOD", "dash"))
 
 
@@ -42,12 +43,15 @@ def score_histogram_chart(
         margin={"l": 56, "r": 12, "t": 30, "b": 48},
         hovermode="x unified",
         legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        xaxis={"title": {"text": score_label}, "showline": True} | (_LOG_AXIS if log else {}),
+        yaxis={"title": {"text": value_label}, "rangemode": "tozero", "showgrid": True, "nticks": 5},
     )
     edges = bins["left"].tolist()
     x = [edges[0], *edges, float(bins["right"].iloc[-1]), float(bins["right"].iloc[-1])]
+    traces = []
     for column, name, dash in _CLASSES:
         heights = bins[column].tolist()
-        fig.add_trace(
+        traces.append(
             go.Scatter(
                 x=x,
                 y=[0, *heights, heights[-1], 0],
@@ -59,6 +63,7 @@ def score_histogram_chart(
                 hovertemplate="%{y:.3g}",
             )
         )
+    fig.add_traces(traces)
     if threshold is not None:
         fig.add_vline(x=threshold, line={"color": colours.muted, "width": 1, "dash": "dot"})
         fig.add_annotation(
@@ -72,10 +77,6 @@ def score_histogram_chart(
             align="left",
             font={"size": 11, "color": colours.muted},
         )
-    fig.update_xaxes(title_text=score_label, showline=True)
-    if log:
-        fig.update_xaxes(type="log", tickvals=_LOG_TICKS, ticktext=[f"{tick:g}" for tick in _LOG_TICKS])
-    fig.update_yaxes(title_text=value_label, rangemode="tozero", showgrid=True, nticks=5)
     return fig
 
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from cfs_explore.charts.colour_scale import colour_scale
 from cfs_explore.charts.errors import FigureDataError
 from cfs_explore.charts.map_grid import MapGrid, lam_labels, map_grid
-from cfs_explore.charts.map_marks import mark_traces, open_cell_frame
+from cfs_explore.charts.map_marks import mark_traces
 from cfs_explore.charts.metric_style import MetricStyle, metric_style
 from cfs_explore.charts.tap_names import tick_label
 from cfs_explore.charts.theme import (
@@ -43,7 +43,6 @@ def auroc_map_chart(
     *,
     best: int | None = None,
     published: Iterable[int] = (),
-    opened: int | None = None,
 ) -> go.Figure:
     """Heatmap of ``metric`` over taps (execution order) and levels (clean on top).
 
@@ -57,7 +56,6 @@ def auroc_map_chart(
         compact: without labels and colour bar, for a strip of small maps.
         best: cell index with a star.
         published: cell indices with a small dot.
-        opened: cell index with an orange frame.
 
     The heatmap itself is deaf (``hoverinfo='skip'``); an invisible scatter trace over the cell centres
     answers hover and click with the cell index in ``customdata``. Its markers are small on purpose: plotly
@@ -78,8 +76,6 @@ def auroc_map_chart(
         [heat_trace(grid, gap=0 if compact else 1), *mark_traces(grid, best, published), _click_trace(grid, style)]
     )
     outlines, numbers = _selected_marks(grid, [int(index) for index in selected], best)
-    if opened is not None:
-        outlines += open_cell_frame(grid, opened)
     names = [] if compact else region_names(grid)
     # At once: added one by one, plotly checks all of them each time.
     fig.update_layout(shapes=region_brackets(grid, 5 if compact else 7) + outlines, annotations=names + numbers)

@@ -35,14 +35,16 @@ def mark_traces(grid: MapGrid, best: int | None, published: Iterable[int]) -> li
     return traces
 
 
-def open_cell_frame(grid: MapGrid, index: int) -> list[dict]:
-    """An orange frame, wider than the outlines of composed cells; none where the cell is absent."""
-    at = _place(grid, index)
-    if at is None:
-        return []
-    (x, y), line = at, {"color": OPEN_CELL_COLOUR, "width": 3}
+def frame_open_cell(chart: go.Figure, index: int) -> None:
+    """Add an orange frame to a map, wider than the outlines of composed cells; none where the cell is absent."""
+    layer = chart.data[-1]  # that answers clicks
+    if index not in layer.customdata:
+        return
+    position = layer.customdata.index(index)
+    x, y = layer.x[position], layer.y[position]
     box = {"x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5}
-    return [{"type": "rect", **box, "fillcolor": CLEAR, "name": "open cell", "line": line}]
+    line = {"color": OPEN_CELL_COLOUR, "width": 3}
+    chart.add_shape(type="rect", **box, fillcolor=CLEAR, name="open cell", line=line)
 
 
 def _place(grid: MapGrid, index: int) -> tuple[float, float] | None:

@@ -24,30 +24,43 @@ def roc_chart(curves: pd.DataFrame, theme: str = "light") -> go.Figure:
     require_columns(curves, ("fpr", "tpr"), "ROC curve")
     colours = palette(theme)
     top = 12 + (_LEGEND_ROW_PX * curves["series"].nunique() if "series" in curves else 0)
-    fig = new_chart(
+    quiet = {"color": colours.muted, "width": 1, "dash": "dot"}
+    axis = {
+        "range": [-0.01, 1.01],
+        "tickvals": [0, 0.25, 0.5, 0.75, 1],
+        "ticktext": ["0", "0.25", "0.5", "0.75", "1"],
+        "showgrid": True,
+        "constrain": "domain",
+    }
+    fig = new_chart(  # at once: part by part, plotly checks the whole each time
         theme,
         height=_SIDE_PX + top + 48,
         meta={"kind": "square"},
         margin={"l": 56, "r": 76, "t": top, "b": 48},
         hovermode="closest",
         legend={"x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom", "traceorder": "normal"},
-    )
-    fig.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"color": colours.muted, "width": 1, "dash": "dot"})
-    fig.add_shape(
-        type="line", x0=0, y0=0.95, x1=1.01, y1=0.95, line={"color": colours.muted, "width": 1, "dash": "dot"}
-    )
-    fig.add_annotation(
-        x=1.01,
-        y=0.95,
-        xanchor="left",
-        xshift=4,
-        text="95 % recall",
-        font={"size": 11, "color": colours.muted},
+        xaxis={**axis, "constraintoward": "left", "title": {"text": "ID images wrongly flagged (FPR)"}},
+        yaxis={**axis, "scaleanchor": "x", "title": {"text": "OOD images caught (TPR)"}},
+        shapes=[
+            {"type": "line", "x0": 0, "y0": 0, "x1": 1, "y1": 1, "line": quiet},
+            {"type": "line", "x0": 0, "y0": 0.95, "x1": 1.01, "y1": 0.95, "line": quiet},
+        ],
+        annotations=[
+            {
+                "x": 1.01,
+                "y": 0.95,
+                "xanchor": "left",
+                "xshift": 4,
+                "text": "95 % recall",
+                "font": {"size": 11, "color": colours.muted},
+            }
+        ],
     )
     named = curves if "series" in curves else curves.assign(series="ROC")
+    traces = []
     for position, (name, curve) in enumerate(named.groupby("series", sort=False)):
         text = f" {curve['auroc_text'].iloc[0]}" if "auroc_text" in curve else ""
-        fig.add_trace(
+        traces.append(
             go.Scatter(
                 x=curve["fpr"].tolist(),
                 y=curve["tpr"].tolist(),
@@ -62,14 +75,4 @@ def roc_chart(curves: pd.DataFrame, theme: str = "light") -> go.Figure:
                 hovertemplate=f"<b>{name}</b><br>caught %{{y:.3f}}<br>ID flagged %{{x:.3f}}<extra></extra>",
             )
         )
-    ticks = [0, 0.25, 0.5, 0.75, 1]
-    axis = {
-        "range": [-0.01, 1.01],
-        "tickvals": ticks,
-        "ticktext": ["0", "0.25", "0.5", "0.75", "1"],
-        "showgrid": True,
-        "constrain": "domain",
-    }
-    fig.update_xaxes(constraintoward="left", title_text="ID images wrongly flagged (FPR)", **axis)
-    fig.update_yaxes(title_text="OOD images caught (TPR)", scaleanchor="x", **axis)
-    return fig
+    return fig.add_traces(traces)

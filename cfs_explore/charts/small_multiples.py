@@ -63,13 +63,18 @@ def small_multiples_chart(
         traces += [heat_trace(grid, gap=0, xaxis=x, yaxis=y), _click_point(k, grid, f"<b>{name}</b><br>{text}")]
         shapes += _region_brackets(x, y, grid)
         titles += _titles(x, y, f"<b>{name}</b>", text, palette(theme).muted)
-        if name == selected:
-            shapes.append(_frame(x, y, palette(theme).ink))
     fig.add_traces(traces)
     places = strip_layout(meta, columns)
     fig.update_layout({**places, **{key: value | places[key] for key, value in axes.items()}})
     fig.update_layout(shapes=shapes, annotations=titles)
+    if selected in grids:
+        frame_panel(fig, list(grids).index(selected), theme)
     return fig
+
+
+def frame_panel(figure: go.Figure, position: int, theme: str) -> None:
+    """Put a frame around a panel of ``small_multiples_chart``, which is on show elsewhere."""
+    figure.add_shape(_frame(*_axis_names(position), palette(theme).ink))
 
 
 def strip_layout(meta: Mapping, columns: int, scale: float = 1.0) -> dict:

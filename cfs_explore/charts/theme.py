@@ -131,6 +131,11 @@ def new_chart(theme: str, **layout) -> go.Figure:
     return go.Figure(layout={"template": template(theme), **layout})
 
 
+def unchecked_copy(chart: go.Figure) -> go.Figure:
+    """An equal figure; its parts are not checked again, as ``go.Figure(chart)`` would, in ten times as long."""
+    return go.Figure(chart.to_dict(), _validate=False)
+
+
 def series_colour(name: str, position: int) -> str:
     """The role's colour when ``name`` is a role, else the category colour at ``position``."""
     return ROLE_COLOURS.get(name.lower(), CATEGORY_COLOURS[position % len(CATEGORY_COLOURS)])

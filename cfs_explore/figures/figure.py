@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.captions import sample_sizes, set_size
+from cfs_explore.charts.sent import sent
 from cfs_explore.diagnostics import Groups
 from cfs_explore.diagnostics.groups import independent, members
 from cfs_explore.safe_io.csv_export import to_csv
@@ -36,6 +39,11 @@ class Figure:
     def figure(self) -> go.Figure:
         """``chart`` by its older name."""
         return self.chart
+
+    @functools.cached_property
+    def sent(self) -> dict[str, Any]:
+        """``chart`` as a page sends it; made once, not to be changed."""
+        return sent(self.chart)
 
 
 def file_stem(run: Run, *parts: str) -> str:

@@ -22,6 +22,9 @@ from cfs_explore.charts import (
     small_multiples_caption,
     small_multiples_chart,
 )
+from cfs_explore.charts.map_marks import frame_open_cell
+from cfs_explore.charts.small_multiples import frame_panel
+from cfs_explore.charts.theme import unchecked_copy
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import Groups, compose, detector_summary, histogram, roc_curve
 from cfs_explore.figures.choices import METRICS, Choices, choose
@@ -48,11 +51,16 @@ def opening_cell(run: Run, ood: str) -> int:
 def heatmap(run: Run, choices: Choices, theme: str) -> Figure:
     """The map of one OOD set: a star on its best cell, dots on the published pair, the open cell framed in orange, the
     composed detector's cells outlined and numbered."""
-    ood, metric, frame = choices.ood, choices.metric, run.auroc_map(choices.ood)
-    best, published = (
-        best_cell_of(ood, run.table("best_cell")),
-        preset_cells(run.table("detectors")).get(PRESETS[0], ()),
-    )
+    figure = run.derived(_composed, choices.ood, choices.metric, tuple(choices.cells), theme)
+    chart = unchecked_copy(figure.chart)
+    frame_open_cell(chart, choices.cell)
+    return replace(figure, chart=chart)
+
+
+def _composed(run: Run, ood: str, metric: str, cells: tuple[int, ...], theme: str) -> Figure:
+    """The map without the open cell, which every click changes."""
+    frame, best = run.auroc_map(ood), best_cell_of(ood, run.table("best_cell"))
+    published = preset_cells(run.table("detectors")).get(PRESETS[0], ())
     marks = {
         "Star: best cell by AUROC": best is not None,
         f"dots: the published {PRESETS[0]}": published,
@@ -60,7 +68,7 @@ def heatmap(run: Run, choices: Choices, theme: str) -> Figure:
     }
     legend = "; ".join(text for text, there in marks.items() if there)
     return Figure(
-        auroc_map_chart(frame, metric, choices.cells, theme, best=best, published=published, opened=choices.cell),
+        auroc_map_chart(frame, metric, cells, theme, best=best, published=published),
         _telling_first(frame.drop(columns=["lo", "hi"]), metric),
         map_caption(frame, metric, ood, {"backbone": run.manifest.backbone.name, "head": "diagonal"})
         + f" {legend[0].upper()}{legend[1:]}.",
@@ -71,14 +79,22 @@ def heatmap(run: Run, choices: Choices, theme: str) -> Figure:
 
 def all_sets(run: Run, choices: Choices, theme: str) -> Figure:
     """A small map of every OOD set with its best cell's AUROC; the chosen set's has a frame."""
-    metric, frames = choices.metric, {ood: run.auroc_map(ood) for ood in run.ood_names}
+    figure = run.derived(_strip, choices.metric, theme)
+    chart = unchecked_copy(figure.chart)
+    frame_panel(chart, run.ood_names.index(choices.ood), theme)
+    return replace(figure, chart=chart)
+
+
+def _strip(run: Run, metric: str, theme: str) -> Figure:
+    """The small maps without the frame."""
+    frames = {ood: run.auroc_map(ood) for ood in run.ood_names}
     texts = {
         row["ood"]: f"best {format_estimate(row['honest'], row['honest_lo'], row['honest_hi'])}"
         for row in run.table("best_cell").to_dict("records")
     }
     rows = pd.concat([frame.assign(ood=ood) for ood, frame in frames.items()])
     return Figure(
-        small_multiples_chart(frames, metric, theme, best=texts, selected=choices.ood),
+        small_multiples_chart(frames, metric, theme, best=texts),
         _telling_first(rows, metric),
         small_multiples_caption(frames, metric).split(";")[0]
         + f"; {counts(run, rows)}. Below each name: AUROC of the best cell, picked on one "

@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from plotly.basedatatypes import BaseFigure
 
 from cfs_explore.charts import COLUMN_WIDTHS, NO_BROWSER, PRINT_SCALE, FigureExportError, export_bytes, has_browser
 from cfs_explore.diagnostics import ScoreError
@@ -20,7 +21,21 @@ from cfs_explore.ui import data, state
 from cfs_explore.ui.sidebar import escape
 
 _TABLE_PX = 620
+#: Heights of what a popover holds: the button below a table; all downloads.
+_BUTTON_PX, _DOWNLOADS_PX = 56, 190
+#: Whether tables and downloads are there before they are opened; for tests, which open nothing.
+FILLED = False
 _MIME = {"svg": "image/svg+xml", "pdf": "application/pdf", "png": "image/png"}
+
+
+class _Sent(BaseFigure):
+    """A figure that Streamlit neither copies nor checks again: its dict is made once, and sent to everyone."""
+
+    def __init__(self, figure: Figure):
+        self._ready = figure.sent
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._ready
 
 
 @data.kept(max_entries=256, ttl=3600)
@@ -61,7 +76,6 @@ def show_made(
     hint: str = "",
     on_select: Callable[[], None] | str = "ignore",
     selection_mode: Sequence[str] = ("points",),
-    lazy: bool = False,
 ) -> None:
     """Show a figure: its chart with the caption, its data as a table, and its downloads.
 
@@ -71,10 +85,9 @@ def show_made(
         hint: what the visitor can do with the chart, behind the caption; no part of what is downloaded.
         on_select: callback of a click.
         selection_mode: what selects: "points", "box", "lasso".
-        lazy: fill the table and the downloads when they are opened; for figures that follow a slider.
     """
     st.plotly_chart(
-        figure.chart,
+        _Sent(figure),
         key=key,
         theme=None,
         on_select=on_select,
@@ -84,7 +97,7 @@ def show_made(
     )
     with st.container(gap=None):
         st.caption(escape(f"{figure.caption} {hint}".strip()))
-        _files(figure, key, lazy)
+        _files(figure, key)
 
 
 def picked(key: str) -> list[int]:
@@ -93,21 +106,32 @@ def picked(key: str) -> list[int]:
     return [int(point["customdata"]) for point in points if isinstance(point.get("customdata"), int)]
 
 
-def _files(figure: Figure, key: str, lazy: bool) -> None:
-    """The table behind the figure and the figure as a file, each behind a button."""
-    on_open = "rerun" if lazy else "ignore"
+@st.fragment
+def _files(figure: Figure, key: str) -> None:
+    """The table behind the figure and the figure as a file, each behind a button, and made when that is pressed."""
     with st.container(horizontal=True, gap="small"):
-        table = st.popover("Table", icon=":material/table:", key=f"{key}_table", type="tertiary", on_change=on_open)
-        files = st.popover("Figure", icon=":material/download:", key=f"{key}_files", type="tertiary", on_change=on_open)
-    if table.open or not lazy:
+        table, files = (
+            st.popover(label, icon=f":material/{icon}:", key=f"{key}_{name}", type="tertiary", on_change="rerun")
+            for label, icon, name in (("Table", "table", "table"), ("Figure", "download", "files"))
+        )
+    height = min(320, 36 * len(figure.rows) + 40)
+    if table.open or FILLED:
         with table:
-            height = min(320, 36 * len(figure.rows) + 40)
             st.dataframe(figure.rows, hide_index=True, alt=figure.alt, width=_TABLE_PX, height=height)
             name = f"{figure.stem}.csv"
             st.download_button("CSV", lambda: csv_text(figure), name, "text/csv", key=f"{key}_csv", on_click="ignore")
-    if files.open or not lazy:
+    else:
+        _keep_room(table, height + _BUTTON_PX)
+    if files.open or FILLED:
         with files:
             _downloads(figure, key)
+    else:
+        _keep_room(files, _DOWNLOADS_PX)
+
+
+def _keep_room(popover: st.delta_generator.DeltaGenerator, height: int) -> None:
+    """Let a popover open where it will have room for what is to come."""
+    popover.container(height=height, border=False)
 
 
 @st.cache_resource(ttl=60, show_spinner=False)

@@ -95,13 +95,13 @@ def _map_and_cell(run: Run) -> None:
     choosing.remember(run, CELL, CELLS, CLICK)
     left, right = st.container(key="map_and_cell").columns([5, 3], gap="large")
     images = st.container(key="beside_cell_images")
+    with right, st.container(key="cell_panel"):  # first: it is what a click asks for
+        show_composable_cell(run, view, None if view.cell in view.cells else _add_cell, images)
     with left:
         show_figure("map-heatmap", run, view, key="map", on_select=lambda: _pick_cells(run))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             choosing.draw(CLICK, run)
             choose_cell(run)
-    with right, st.container(key="cell_panel"):
-        show_composable_cell(run, view, None if view.cell in view.cells else _add_cell, images)
 
 
 def _warn_of_alike(run: Run, ood: str) -> None:

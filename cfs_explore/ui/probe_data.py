@@ -17,7 +17,7 @@ from cfs_explore.probe.film import Film
 from cfs_explore.probe.film import draws as frames_of_draws
 from cfs_explore.probe.inputs import ProbeImage, stored_image
 from cfs_explore.store import Run
-from cfs_explore.ui import access, data
+from cfs_explore.ui import access, collector, data
 
 if TYPE_CHECKING:
     from cfs_explore.probe.network import Probe
@@ -73,7 +73,9 @@ def _open(loading: Future, run: Run, fetch: bool) -> None:
     try:
         from cfs_explore.probe.network import Probe  # torch loads now, and not before
 
-        loading.set_result(Probe.open(run, fetch=fetch))
+        probe = Probe.open(run, fetch=fetch)
+        collector.leave_out_libraries()  # torch is large, and parts of the page run alone
+        loading.set_result(probe)
     except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
         loading.set_exception(error)
 

@@ -74,18 +74,20 @@ def _restore(run: Run) -> None:
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("What does the backbone see?", anchor=False)
-    head = st.container()
+    head, body = st.container(), st.empty()
     try:
-        probe_data.load(run)
+        with body.container():
+            row = st.container(horizontal=True, vertical_alignment="bottom")
+            shown = probe_images.choose(run, row)
+            if shown:
+                with row:
+                    taps = _taps(run)
+            probe_data.load(run)
+            if shown:
+                _look(run, shown, taps, head)
     except CFSError as error:
-        st.info(f"The backbone cannot run here. {escape(str(error))}", icon=":material/info:")
+        body.info(f"The backbone cannot run here. {escape(str(error))}", icon=":material/info:")
         return
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    shown = probe_images.choose(run, row)
-    if shown:
-        with row:
-            taps = _taps(run)
-        _look(run, shown, taps, head)
     diagnostic_page.formulas(_FORMULAS, lab="See what makes a score of such features")
 
 
@@ -120,7 +122,7 @@ def _charts(run: Run, shown: Sequence[Shown], seen: Seen) -> None:
             st.header(escape(f"{short_tap_name(tap.name)} ({tap.region})"), anchor=False)
             for make, key in ((figures.scores, "score"), (figures.z_scores, "z")):
                 figure = make(run, view, seen.position, roles, theme)
-                show_made(figure, key=f"probe_{tap.region}_{key}", lazy=True)
+                show_made(figure, key=f"probe_{tap.region}_{key}")
 
 
 def _taps(run: Run) -> list[str]:

@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
+
 from cfs_explore.errors import ServerError
 from cfs_explore.locations import PROJECT
 
@@ -17,6 +19,8 @@ from cfs_explore.locations import PROJECT
 PORTS = range(8501, 8601)
 #: Addresses that mean every address of this computer.
 _EVERYWHERE = ("0.0.0.0", "::")
+#: Bytes that must be free for torch to be loaded before it is needed.
+_ROOM_FOR_TORCH = 2e9
 
 
 def serve(address: str, port: int | None, *, headless: bool) -> None:
@@ -118,9 +122,28 @@ def _ensure_home() -> None:
 
 
 def _load_ahead() -> None:
-    """Load what the first page needs while the browser starts; any sooner would only make the server start later."""
+    """Load what the first page needs while the browser starts; any sooner would only make the server start later.
+
+    Then, once nobody has asked for anything for a while, torch, which the probe page would wait for: it takes seconds.
+    """
     from streamlit import runtime
 
     while not runtime.exists():
         time.sleep(0.02)
     from cfs_explore import store  # noqa: F401 (pandas and zarr come with it)
+
+    _wait_for_rest()
+    if psutil.virtual_memory().available > _ROOM_FOR_TORCH:
+        from cfs_explore.probe import network  # noqa: F401
+        from cfs_explore.ui import collector
+
+        collector.leave_out_libraries()  # parts of pages that run alone would go through all of it
+
+
+def _wait_for_rest(seconds: int = 2, pause: float = 1.0) -> None:
+    """Until this process has used a tenth of a core at most in so many seconds, one after the other."""
+    quiet, used = 0, time.process_time()
+    while quiet < seconds:
+        time.sleep(pause)
+        quiet = quiet + 1 if time.process_time() - used < 0.1 * pause else 0
+        used = time.process_time()

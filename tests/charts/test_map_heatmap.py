@@ -5,6 +5,7 @@ from cfs_explore.charts import FigureDataError, auroc_map_chart, decode_cell, sh
 from cfs_explore.charts.colour_scale import NEUTRAL
 from cfs_explore.charts.map_grid import lam_labels, map_grid
 from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.map_marks import frame_open_cell
 
 T = 29
 
@@ -168,7 +169,8 @@ def test_grid_span_counts_the_gaps(frame):
 
 
 def test_the_best_cell_has_a_star_published_cells_a_dot_and_the_open_one_a_frame(frame):
-    fig = auroc_map_chart(frame, best=T + 2, published=(3 * T, 5), opened=7)
+    fig = auroc_map_chart(frame, best=T + 2, published=(3 * T, 5))
+    frame_open_cell(fig, 7)
     star, dots = (next(trace for trace in fig.data if trace.meta == meta) for meta in ("best cell", "published pair"))
     layer = clicks(fig)
     assert layer is fig.data[-1]
@@ -186,6 +188,7 @@ def test_a_composed_best_cell_shows_its_number_beside_its_star(frame):
 
 
 def test_marks_of_cells_that_a_map_lacks_are_left_out(frame):
-    fig = auroc_map_chart(frame, best=9999, published=(9999,), opened=9999)
+    fig = auroc_map_chart(frame, best=9999, published=(9999,))
+    frame_open_cell(fig, 9999)
     assert not [trace for trace in fig.data if trace.meta in ("best cell", "published pair")]
     assert not [shape for shape in fig.layout.shapes if shape.name == "open cell"]

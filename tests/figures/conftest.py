@@ -11,14 +11,16 @@ from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import Run, open_run
 from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.ui import figure
 
 sys.path.append(str(Path(__file__).parents[1] / "pages"))
 
 
 @pytest.fixture(autouse=True)
 def _owners_server(monkeypatch):
-    """Pages are opened on their owner's own server."""
+    """Pages are opened on their owner's own server; tables behind figures are there without being opened."""
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
+    monkeypatch.setattr(figure, "FILLED", True)
 
 
 @pytest.fixture(scope="session")

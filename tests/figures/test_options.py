@@ -165,7 +165,7 @@ def test_the_probe_looks_at_what_its_page_does(figure, chart, digits):
     shown = {each.proto.id.rsplit("-", 1)[-1]: each.proto for each in app.run().get("plotly_chart")}[f"probe_{chart}"]
     figure = figures[figure]
     assert shown.alt == figure.alt and json.loads(shown.config)["toImageButtonOptions"]["filename"] == figure.stem
-    assert json.loads(shown.spec)["data"] == json.loads(figure.chart.to_json())["data"]
+    assert json.loads(shown.spec)["data"] == figure.sent["data"]
 
 
 def test_the_probe_opens_with_the_typical_images_of_both_sets(digits):

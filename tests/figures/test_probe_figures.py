@@ -75,5 +75,5 @@ def test_the_page_shows_these_figures_at_a_measured_level(digits):
     shown = charts["probe_decoder_score"]
     assert shown.alt == figure.alt and figure.caption in texts(app)
     assert json.loads(shown.config)["toImageButtonOptions"]["filename"] == figure.stem
-    assert json.loads(shown.spec)["data"][0] == json.loads(figure.chart.to_json())["data"][0]
+    assert json.loads(shown.spec)["data"][0] == figure.sent["data"][0]
     assert "ID-train snapshots" in texts(app) and charts["probe_decoder_z"].alt.startswith("z-scores of")

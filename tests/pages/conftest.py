@@ -5,7 +5,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from cfs_explore import jobs
-from cfs_explore.ui import background, missing_stage, navigation, new_backbone
+from cfs_explore.ui import background, figure, missing_stage, navigation, new_backbone
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +15,12 @@ def _owners_server(monkeypatch):
     monkeypatch.setattr(jobs, "recover", lambda: [])
     monkeypatch.setattr(jobs, "prepare", lambda: None)
     monkeypatch.setattr(missing_stage, "inspect_backbone", lambda spec: {"seconds_per_forward": 0.01})
+
+
+@pytest.fixture(autouse=True)
+def _tables(monkeypatch):
+    """Tables behind figures are there without being opened."""
+    monkeypatch.setattr(figure, "FILLED", True)
 
 
 @pytest.fixture(autouse=True)
