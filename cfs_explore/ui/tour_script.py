@@ -12,7 +12,7 @@ _SCRIPT = st.components.v2.component(
     "cfs_tour_script",
     isolate_styles=False,
     js="""
-const EVERY_MS = 200, LONGEST_MS = 8000, GAP_PX = 16;
+const EVERY_MS = 200, SCROLL_MS = 800, SETTLING_MS = 4000, GAP_PX = 16;
 
 function isDone([key, want], opened) {
   const now = new URLSearchParams(location.search).get(key);
@@ -23,24 +23,37 @@ function isDone([key, want], opened) {
 
 export default function ({ data }) {
   // Streamlit calls this again with every run of the page; what was done in this step is done.
-  if (window.cfsTour?.step !== data.step) window.cfsTour = { step: data.step, began: Date.now() };
+  if (window.cfsTour?.step !== data.step) window.cfsTour = { step: data.step, scrolled: 0 };
   const tour = window.cfsTour;
   const card = () => document.querySelector('.st-key-tour_card');
   const target = () => document.querySelector(data.target);
   const isStill = () => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning';
 
+  const covered = () => {
+    const frame = card()?.closest('[data-testid=stLayoutWrapper]'), style = frame && getComputedStyle(frame);
+    return style?.position === 'sticky' ? frame.offsetHeight + parseFloat(style.top) : 0;
+  };
+  const fits = (place) => place.offsetHeight <= window.innerHeight - covered() - 2 * GAP_PX;
   const goThere = () => {
     const place = target();
     if (!place) return;
-    const frame = card()?.closest('[data-testid=stLayoutWrapper]') ?? card();
-    const style = frame && getComputedStyle(frame);
-    const above = style?.position === 'sticky' ? frame.offsetHeight + parseFloat(style.top) : 0;
-    const room = window.innerHeight - above - 2 * GAP_PX;
-    place.style.scrollMarginTop = `${above + GAP_PX}px`;
+    place.style.scrollMarginTop = `${covered() + GAP_PX}px`;
     place.style.scrollMarginBottom = `${GAP_PX}px`;
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    const block = place.offsetHeight <= room ? 'nearest' : 'start';
-    place.scrollIntoView({ block, behavior: calm ? 'auto' : 'smooth' });
+    place.scrollIntoView({ block: fits(place) ? 'nearest' : 'start', behavior: calm ? 'auto' : 'smooth' });
+  };
+  const isInView = (place) => {
+    const box = place.getBoundingClientRect();
+    return box.top >= covered() && (fits(place) ? box.bottom <= window.innerHeight : box.top < window.innerHeight / 2);
+  };
+  // Figures above the target may still grow: for some seconds it is kept in view, unless the visitor moves.
+  const follow = (now) => {
+    const place = target();
+    if (!place || !isStill() || tour.moved || !covered()) return;
+    tour.still ??= now;
+    if (now - tour.still > SETTLING_MS || now - tour.scrolled < SCROLL_MS || isInView(place)) return;
+    tour.scrolled = now;
+    goThere();
   };
   const ring = () => {
     const place = target();
@@ -50,12 +63,7 @@ export default function ({ data }) {
   };
   const tick = () => {
     ring();
-    if (!tour.scrolled && target() && isStill()) {
-      tour.scrolled = true;
-      const frame = card()?.closest('[data-testid=stLayoutWrapper]');
-      const stays = frame && getComputedStyle(frame).position === 'sticky';
-      if (stays && !tour.moved && Date.now() - tour.began < LONGEST_MS) goThere();
-    }
+    follow(Date.now());
     const see = document.querySelector('.cfs-tour details');
     if (see && data.act && !tour.done && isDone(data.act, data.opened)) {
       tour.done = true;
@@ -64,15 +72,14 @@ export default function ({ data }) {
   };
   const onMove = () => { tour.moved = true; };
   const onClick = (event) => { if (event.target.closest?.('.cfs-tour-where')) goThere(); };
-  window.addEventListener('wheel', onMove, { passive: true });
-  window.addEventListener('touchmove', onMove, { passive: true });
+  const moves = ['wheel', 'touchmove', 'pointerdown', 'keydown'];
+  moves.forEach((move) => window.addEventListener(move, onMove, { passive: true, capture: true }));
   document.addEventListener('click', onClick);
   const timer = setInterval(tick, EVERY_MS);
   tick();
   return () => {
     clearInterval(timer);
-    window.removeEventListener('wheel', onMove);
-    window.removeEventListener('touchmove', onMove);
+    moves.forEach((move) => window.removeEventListener(move, onMove, { capture: true }));
     document.removeEventListener('click', onClick);
     document.querySelectorAll('[data-tour-target]').forEach((other) => other.removeAttribute('data-tour-target'));
   };

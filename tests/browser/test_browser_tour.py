@@ -83,7 +83,9 @@ def press_until(page, name: str, key: str, **told: str) -> None:
 
 def choose(page, control: str, value: str) -> None:
     """A value of a select box."""
-    page.get_by_role("combobox", name=control).first.click()
+    box = page.get_by_role("combobox", name=control).first
+    box.evaluate("(element) => element.scrollIntoView({block: 'center'})")  # out from under the card
+    box.click()
     page.get_by_role("option", name=value, exact=True).click()
 
 
@@ -150,7 +152,7 @@ def test_every_step_is_done_and_what_is_to_see_opens_by_itself(visitor, address,
     page.get_by_role("button", name="Take the tour").click()
     for number, step in enumerate(STEPS, 1):
         wait_for_step(page, number)
-        page.wait_for_function(_RINGED)
+        page.wait_for_function(_RINGED, timeout=30_000)
         see = region(page).get_by_text("See", exact=True)
         assert not see.is_visible()
         guesses = region(page).get_by_role("radio")
