@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
 from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, new_chart, palette
+from cfs_explore.wording import format_value
 
 #: kind -> (marker symbol, filled with, what it means)
 KINDS = {
@@ -70,7 +71,7 @@ def _axis_start(detectors: pd.DataFrame) -> float:
 def _numbers(detector: Mapping) -> str:
     cost = f"#F {detector['forwards']:g}"
     if math.isfinite(detector["effective"]):
-        cost += f" ({detector['effective']:.2f})"
+        cost += f" ({format_value(detector['effective'], 2)})"
     return f"{format_estimate(detector['auroc'], detector['lo'], detector['hi'])} · {cost}"
 
 

@@ -108,7 +108,8 @@ def _bar(title: str, ticks: list[float], labels: list[str]) -> dict:
 def _hover(cell: Mapping) -> str:
     where = f"{short_tap_name(cell['tap'])} ({cell['region']}) @ λ {format_value(cell['lam'], 1)}"
     return (
-        f"<b>percentile {format_value(cell['percentile'], 1)}</b> of {cell['n_id']:.0f} ID-test images<br>{where}<br>"
+        f"<b>percentile {format_value(cell['percentile'], 1)}</b> of {format_value(cell['n_id'], 0)} ID-test "
+        f"images<br>{where}<br>"
         f"score {format_value(cell['score'])} (draws {format_value(cell['draw_min'])} to "
         f"{format_value(cell['draw_max'])})<br>ID-test median {format_value(cell['id_median'])}, "
         f"ratio {format_value(cell['ratio'], 2)}"

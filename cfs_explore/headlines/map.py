@@ -8,6 +8,7 @@ import pandas as pd
 
 from cfs_explore.charts import format_estimate, short_tap_name
 from cfs_explore.contracts import Level, Tap
+from cfs_explore.wording import format_value
 
 
 def map_headline(ood: str, best: pd.DataFrame, levels: Sequence[Level], taps: Sequence[Tap]) -> str:
@@ -27,7 +28,8 @@ def map_headline(ood: str, best: pd.DataFrame, levels: Sequence[Level], taps: Se
         return f"For **{ood}**, no single cell clearly tells OOD from ID: the best has AUROC {value}."
     return (
         f"For **{ood}**, the signal is strongest in the **{tap.region}** ({short_tap_name(tap.name)}) at "
-        f"**λ = {level.lam:.1f}**: the best cell picked on one half of the images has AUROC **{value}** on the other."
+        f"**λ = {format_value(level.lam, 1)}**: the best cell picked on one half of the images has AUROC **{value}** "
+        "on the other."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from cfs_explore.charts.theme import format_value
+from cfs_explore.wording import format_value, percent
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ def triage_headline(found: Flagged, by: str) -> str:
         found: the numbers.
         by: "alarm" for a false-alarm rate, "discovery" for a false discovery rate.
     """
-    share = f"**{found.count} of {found.n}** images of **{found.ood}**"
+    share = f"**{found.count:,} of {found.n:,}** images of **{found.ood}**"
     if by == "discovery":
         return _discoveries(found, share)
-    start = f"At an expected false-alarm rate of {percent(found.rate)}, **{found.detector}**"
+    start = f"At an expected false-alarm rate of {percent(found.rate, None)}, **{found.detector}**"
     if math.isinf(found.threshold):
-        smallest = percent(1 / (found.groups + 1))
+        smallest = percent(1 / (found.groups + 1), None)
         return f"{start} can flag **no image**: {found.reference} give no p-value below {smallest}."
     chance = f"**{alarms_text(found.expected, found.expected_lo, found.expected_hi)}**"
     if found.count > found.expected_hi:
@@ -58,18 +58,13 @@ def triage_headline(found: Flagged, by: str) -> str:
 
 
 def _discoveries(found: Flagged, share: str) -> str:
-    start = f"At an expected false discovery rate of {percent(found.rate)}, **{found.detector}** flags"
+    start = f"At an expected false discovery rate of {percent(found.rate, None)}, **{found.detector}** flags"
     if not found.count:
-        return f"{start} **none of {found.n}** images of **{found.ood}**."
+        return f"{start} **none of {found.n:,}** images of **{found.ood}**."
     among = format_value(found.rate * found.count, 1)
     return f"{start} {share}. On average, at most that share of the flagged images (here {among}) is ID."
 
 
 def alarms_text(mean: float, lo: float, hi: float) -> str:
     """'12.5 [4, 24]': a mean number of images and its range."""
-    return f"{format_value(mean, 1)} [{lo:.0f}, {hi:.0f}]"
-
-
-def percent(share: float) -> str:
-    """'5 %', '0.24 %': two digits that count."""
-    return f"{100 * share:.2g} %"
+    return f"{format_value(mean, 1)} [{format_value(lo, 0)}, {format_value(hi, 0)}]"

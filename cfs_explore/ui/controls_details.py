@@ -91,7 +91,7 @@ def _reencoding(run: Run, view: Choices) -> None:
         worse, better = int((excess["lo"] > 0).sum()), int((excess["hi"] < 0).sum())
         st.markdown(
             f"Re-encoding changes AUROC by **{format_value(-excess['excess'].median())}** in the median cell; it "
-            f"lowers {worse} of {len(excess)} cells and raises {better} beyond their own 95 % interval."
+            f"lowers {worse:,} of {len(excess):,} cells and raises {better} beyond their own 95 % interval."
         )
         st.markdown(
             "A signal that re-encoding removes was in the finest detail: codec, resolution, noise, or content that "

@@ -14,6 +14,7 @@ from cfs_explore.explorations.pictures import fetch_command, how_to_get
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import format_digits
 
 _STYLE = """
 <style>
@@ -54,7 +55,7 @@ def show_gallery(
     for position in order:
         row = rows.iloc[int(position)]
         about = html.escape(" - ".join(filter(None, [str(row["name"]), str(row["label"])])), quote=True)
-        score = f"{scores[int(position)]:.3g}"
+        score = format_digits(scores[int(position)])
         image = _image(row["thumbnail"], about)
         if link is not None:
             image = f'<a href="{html.escape(link(str(row["image_id"])), quote=True)}">{image}</a>'

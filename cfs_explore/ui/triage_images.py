@@ -47,7 +47,7 @@ def show_flagged(run: Run, ood: str, table: pd.DataFrame, rule: tuple) -> None:
     scores = table["score"].to_numpy()
     order = np.argsort(-scores, kind="stable")
     order = order[table["flagged"].to_numpy()[order]]
-    st.header(f"Flagged images ({len(order)})", anchor=False)
+    st.header(f"Flagged images ({len(order):,})", anchor=False)
     show_absence(run, ("ood", ood))
     if not len(order):
         st.markdown("No image of this set is flagged.")

@@ -12,13 +12,13 @@ from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.choices import OOD, choose
 from cfs_explore.figures.detector import PRESETS
 from cfs_explore.figures.triage import KEEPS, RATE, RULES, Found, find
-from cfs_explore.headlines.triage import Flagged, alarms_text, percent, triage_headline
+from cfs_explore.headlines.triage import Flagged, alarms_text, triage_headline
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, data, detector_choice, diagnostic_page, triage_images
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, format_digits, percent
 
 _RATE_HELP = {
     "alarm": "The share of ID images that would be flagged, on average. The threshold comes from the ID-test scores "
@@ -126,9 +126,9 @@ def _facts(found: Found) -> None:
         _why_nothing(found)
         return
     st.markdown(
-        f"**Threshold {format_value(rule.threshold)}** · {count} of {n} flagged ({100 * count / n:.1f} %)",
+        f"**Threshold {format_value(rule.threshold)}** · {count:,} of {n:,} flagged ({percent(count / n, 1)})",
         help="Images that score above it are flagged: those with a p-value of at most "
-        f"{rule.expected:.4f} = {rule.expected * (rule.groups + 1):.3g}/{rule.groups + 1}.",
+        f"{format_value(rule.expected, 4)} = {format_digits(rule.expected * (rule.groups + 1))}/{rule.groups + 1}.",
     )
     if found.by == "alarm":
         st.markdown(
@@ -136,9 +136,9 @@ def _facts(found: Found) -> None:
             help="Mean number and, in brackets, its middle 95 %: it varies because the images do and because the "
             "threshold rests on finitely many ID-test images (beta-binomial, exact without ties).",
         )
-    share, lo, hi = (f"{100 * value:.1f} %" for value in rule.realised)
+    share, lo, hi = (percent(value, 1) for value in rule.realised)
     st.markdown(
-        f"**{rule.flagged} of {rule.n_id}** ID-test images above it: {share} [{lo}, {hi}]",
+        f"**{rule.flagged:,} of {rule.n_id:,}** ID-test images above it: {share} [{lo}, {hi}]",
         help=f"The realised false-alarm rate with its Clopper-Pearson 95 % interval{_INDEPENDENT}. "
         f"{_REALISED_HELP[found.by]}",
     )
@@ -152,18 +152,18 @@ def _facts(found: Found) -> None:
 def _reference(found: Found) -> str:
     """The ID-test images, with their groups where they are of any."""
     n, groups = found.rule.n_id, found.rule.groups
-    return f"{n} ID-test images" + (f" of {groups} groups" if groups < n else "")
+    return f"{n:,} ID-test images" + (f" of {groups:,} groups" if groups < n else "")
 
 
 def _why_nothing(found: Found) -> None:
     n, rate = found.rule.groups, found.rate
-    smallest = f"With {_reference(found)} the smallest p-value is 1/{n + 1} = {percent(1 / (n + 1))}"
+    smallest = f"With {_reference(found)} the smallest p-value is 1/{n + 1} = {percent(1 / (n + 1), None)}"
     if found.by == "discovery":
-        text = f"{smallest}, too large for a false discovery rate of {percent(rate)} here. Ask for a higher rate."
+        text = f"{smallest}, too large for a false discovery rate of {percent(rate, None)} here. Ask for a higher rate."
     else:
         needed = math.ceil(1 / rate - 1e-9) - 1
         text = (
-            f"{smallest}: no image can be flagged at {percent(rate)}. Ask for a higher rate, or measure with at least "
-            f"{needed:,} ID-test images{' of different groups' if n < found.rule.n_id else ''}."
+            f"{smallest}: no image can be flagged at {percent(rate, None)}. Ask for a higher rate, or measure with "
+            f"at least {needed:,} ID-test images{' of different groups' if n < found.rule.n_id else ''}."
         )
     st.info(text, icon=":material/info:")
