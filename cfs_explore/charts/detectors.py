@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.row_lines import row_lines
 from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, new_chart, palette
 from cfs_explore.wording import format_value
 
@@ -54,7 +55,7 @@ def detector_dots_chart(detectors: pd.DataFrame, theme: str = "light") -> go.Fig
     ]
     if low < 0.5:
         chance = {"color": colours.muted, "width": 1, "dash": "dot"}
-        shapes.append({**line, "x0": 0.5, "x1": 0.5, "y0": 0, "y1": 1, "yref": "paper", "line": chance})
+        shapes += row_lines(0.5, len(rows), chance)
     place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 9}
     labels = [{**place, "y": row, "text": f"<b>{d['name']}</b> {_numbers(d)}"} for row, d in rows]
     fig.update_layout(shapes=shapes, annotations=labels)

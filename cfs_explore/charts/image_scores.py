@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.row_lines import row_lines
 from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
 from cfs_explore.wording import counted, p_text
 
@@ -45,7 +46,7 @@ def image_scores_chart(rows: pd.DataFrame, role: str = "ood", theme: str = "ligh
         if np.isfinite(relative).all() and (relative > 0).all():
             fig.add_traces(_traces(row, relative, position, ROLE_COLOURS[role]))
             seen += relative.tolist()
-    fig.add_vline(x=1, line={"color": colours.muted, "width": 1, "dash": "dot"}, layer="below")
+    fig.update_layout(shapes=row_lines(1, len(rows), {"color": colours.muted, "width": 1, "dash": "dot"}))
     low, high = math.log10(min(seen)), math.log10(max(seen))
     pad = 0.04 * (high - low) + 0.02
     ticks = _ticks(low, high)

@@ -97,6 +97,12 @@ def colour_axis(style: MetricStyle, frame: pd.DataFrame, bar: bool = True) -> di
     }
 
 
+def bar_margin(labels: Iterable[str]) -> int:
+    """Pixels at a map's right for a colour bar with these tick labels and a title beside them."""
+    small = BASE_FONT_PX * 12 / 13
+    return round(8 + 12 + 5 + max(text_px(label, small) for label in labels) + 2 * small)
+
+
 def heat_trace(grid: MapGrid, gap: float = 1, **axes) -> go.Heatmap:
     """The coloured cells, ``gap`` px apart; empty columns keep region groups apart."""
     edges, z = grid.padded()

@@ -13,7 +13,7 @@ from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import Alarm, Estimate, alarm, discovery_rate, false_alarms, histogram, triage
 from cfs_explore.diagnostics.groups import members
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.detector import detector_of
+from cfs_explore.figures.detector import detector_of, justified
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind
 from cfs_explore.figures.options import Control
@@ -55,9 +55,10 @@ class Found(NamedTuple):
 
 
 def find(run: Run, choices: Choices) -> Found:
-    """Scores, p-values and threshold of one OOD set by the detector."""
+    """Scores, p-values and threshold of one OOD set by the detector; the best justified one where none is told."""
     rate, by = RATE.number(choices.options) / 100, KEEPS.of(choices.options)
-    detector = detector_of(run, choices.cells)
+    cells = choices.cells if choices.cells_told else justified(run, choices.ood).cells
+    detector = detector_of(run, cells)
     id_scores, scores = (detector.scores(run, *which) for which in (("id_test", None), ("ood", choices.ood)))
     id_groups, groups = map(members, run.group_names(choices.ood))
     if by == "discovery":
@@ -104,7 +105,7 @@ KINDS = {
     "triage-scores": Kind(
         "Scores of an OOD set and of ID-test, with the threshold for an error rate",
         scores,
-        ("ood", "cells"),
+        ("ood", "cells", "cells_told"),
         (RATE, KEEPS),
     )
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from cfs_explore.wording import format_value, percent
+from cfs_explore.wording import format_estimate, format_value, percent
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,26 @@ def triage_headline(found: Flagged, by: str) -> str:
     if found.count < found.expected_lo:
         return f"{start} flags {share}, **fewer** than the {chance} expected if all were ID."
     return f"{start} flags {share}, **no more** than expected by chance if all were ID: {chance}."
+
+
+def why_detector(kind: str, pair: tuple[float, float, float] | None, cell: tuple[float, float, float] | None) -> str:
+    """Why the page opened with its detector, in one plain sentence.
+
+    Args:
+        kind: "pair", "cell" or "first" (neither).
+        pair: AUROC of the published pair with its interval; None without one.
+        cell: the same of the best cell, on images that did not choose it; None with too few images.
+    """
+    if kind == "first":
+        return "Opened with the first cell: no published pair, and too few images to choose a cell and judge it."
+    if cell is None:
+        return "Opened with the published pair CFS(1x2): too few images to choose a cell on half of them and judge it."
+    chosen = f"picked on half of the images, it has AUROC {format_estimate(*cell)} on the other half"
+    if kind == "cell":
+        other = f"the published pair CFS(1x2) has {format_estimate(*pair)}" if pair else "there is no published pair"
+        return f"Opened with the best single cell: {chosen}; {other}."
+    beside = f"the best single cell, picked on half of the images, has {format_estimate(*cell)} on the other half"
+    return f"Opened with the published pair CFS(1x2), AUROC {format_estimate(*pair)}: {beside}."
 
 
 def _discoveries(found: Flagged, share: str) -> str:
