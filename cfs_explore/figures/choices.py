@@ -49,7 +49,7 @@ class Choices:
         level: position among the run's levels; where a figure is of one level.
         pair: positions among the run's taps, of the encoder's and the decoder's place; (t, t) in a run of one tap.
         cells: of the composed detector.
-        cells_told: whether somebody chose them.
+        cells_told: whether somebody chose them, even if they are the default.
         metric: of METRICS.
         scale: of SCALES.
         beside: other explorations, where a figure compares; those that options name where there are none.

@@ -12,7 +12,7 @@ from cfs_explore.charts import score_histogram_chart
 from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import Alarm, Estimate, alarm, discovery_rate, false_alarms, histogram, triage
 from cfs_explore.diagnostics.groups import members
-from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.choices import Choices, default_cells
 from cfs_explore.figures.detector import detector_of, justified
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind
@@ -57,7 +57,8 @@ class Found(NamedTuple):
 def find(run: Run, choices: Choices) -> Found:
     """Scores, p-values and threshold of one OOD set by the detector; the best justified one where none is told."""
     rate, by = RATE.number(choices.options) / 100, KEEPS.of(choices.options)
-    cells = choices.cells if choices.cells_told else justified(run, choices.ood).cells
+    told = choices.cells_told or list(choices.cells) != default_cells(run)
+    cells = choices.cells if told else justified(run, choices.ood).cells
     detector = detector_of(run, cells)
     id_scores, scores = (detector.scores(run, *which) for which in (("id_test", None), ("ood", choices.ood)))
     id_groups, groups = map(members, run.group_names(choices.ood))

@@ -12,7 +12,7 @@ import streamlit as st
 from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_link, state
-from cfs_explore.ui.gallery import show_absence, show_gallery, shows_both
+from cfs_explore.ui.gallery import has_pictures, show_absence, show_gallery, shows_both
 from cfs_explore.wording import counted
 
 _PER_PAGE = 30
@@ -52,10 +52,13 @@ def show_flagged(run: Run, ood: str, table: pd.DataFrame, rule: tuple) -> None:
     if not len(order):
         st.markdown("No image of this set is flagged.")
         return
+    rows = data.images(run, "ood", ood)
+    if not has_pictures(rows):
+        st.markdown("The table below lists them, the highest score first.")
+        return
     pages = math.ceil(len(order) / _PER_PAGE)
     start = (_page_number(pages, (run.digest, ood, *rule)) - 1) * _PER_PAGE
     shown = order[start : start + _PER_PAGE]
-    rows = data.images(run, "ood", ood)
     both = " Hover for the image as it was given." if shows_both(run, rows["thumbnail"].iloc[shown]) else ""
     with st.container(key="triage_flagged"):
         show_gallery(
