@@ -91,7 +91,7 @@ def proxies(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         proxy_dots_chart(rows, without, theme),
         rows,
-        f"AUROC of proxies against the ID-train images they are made from, n = {rows['n'].iloc[0]} each, one noise "
+        f"AUROC of proxies against the ID-train images they are made from, n = {rows['n'].iloc[0]:,} each, one noise "
         "draw; 95 % intervals count an image and its proxy as one group. The head was fitted on images that include "
         "the originals.",
         "; ".join(f"{row.proxy}: AUROC {format_estimate(row.auroc, row.lo, row.hi)}" for row in rows.itertuples()),
@@ -109,7 +109,7 @@ def ablation(run: Run, choices: Choices, theme: str) -> Figure:
         rows.drop(columns="ood"),
         f"AUROC of CFS(K × L) with a single noise draw: mean ± SD over {first['draws']} draws; hover for the 95 % "
         "interval over images. Levels: those nearest to the main one. λ ± 0.5: all levels moved, head fitted again. "
-        f"Head fitted on {first['n_train']} ID-train images; OOD: {ood}; {counts(run, first, ood)}.",
+        f"Head fitted on {first['n_train']:,} ID-train images; OOD: {ood}; {counts(run, first, ood)}.",
         f"AUROC by number of levels, taps and shift of lambda, from {format_value(measured.min())} to "
         f"{format_value(measured.max())} "
         "without a shift.",

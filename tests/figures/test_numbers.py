@@ -11,13 +11,15 @@ from cfs_explore.store import open_run
 
 #: A hyphen in the place of a minus sign, as in 'up1 @ -1.2', but not in '2-3', 'CIFAR-10' or '...-01'.
 HYPHEN = re.compile(r"(?<![\w.)\]-])-\d[\d.]*")
+#: Years of publications.
+CITED = re.compile(r"(et al\.|[A-Z][a-z]+) (19|20)\d\d(?=[;:,)])")
 #: Four digits or more without a comma; ids of images and names of files are letters and digits in one.
-NO_COMMA = re.compile(r"(?<![\w.,/-])\d{4,}(?![\w-])(?!\.[a-z])")
+NO_COMMA = re.compile(r"(?<![\w.,/-])[1-9]\d{3,}(?![\w/-])(?!\.[a-z])")
 
 
 def badly_written(text: str) -> list[str]:
     """Numbers that are written otherwise."""
-    plain = re.sub(r"<[^>]*>", " ", text)
+    plain = CITED.sub(" ", re.sub(r"<[^>]*>", " ", text))
     return HYPHEN.findall(plain) + NO_COMMA.findall(plain)
 
 
@@ -33,7 +35,10 @@ def texts_of(figure) -> list[str]:
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("λ -1.2 and n = 2000", ["-1.2", "2000"]), ("λ −1.2, 2,000 of CIFAR-10, id 12ab, 0.1234, a-7", [])],
+    [
+        ("λ -1.2 and n = 2000", ["-1.2", "2000"]),
+        ("λ −1.2, 2,000 of CIFAR-10, id 12ab, 0.1234, a-7 (Bates et al. 2023)", []),
+    ],
 )
 def test_the_scan_finds_them(text, found):
     assert badly_written(text) == found
