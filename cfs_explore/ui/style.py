@@ -25,17 +25,24 @@ _LEAST_PX = {
     "strip_protocol": 600,
 }
 
+#: Of a narrow page, left and right of a figure.
+_MARGINS_PX = 31
+
 
 def _wide(key: str, least: int) -> str:
-    """A figure that is never narrower than this; the line above it stays in view while it is scrolled."""
-    name = f'[class*="st-key-{key}"]' if key.endswith("_") else f".st-key-{key}"
+    """A figure that is never narrower than this; on narrower pages, a line above it says so while it is scrolled."""
+    others = "".join(f":not(.st-key-{each})" for each in _LEAST_PX if each != key and each.startswith(key))
+    name = f'[class*="st-key-{key}"]{others}' if key.endswith("_") else f".st-key-{key}"
     figure = f'[data-testid="stElementContainer"]{name}'
     hint = "content: '\\2194\\FE0E  Scroll sideways: the figure is wider'; display: block; position: sticky; left: 0"
     look = "width: max-content; font-size: 0.8rem; color: light-dark(#5A6270, #A3ABB9)"
     return f"""
-{figure} {{overflow-x: auto !important; container-type: inline-size; height: auto !important; flex: none !important;}}
+{figure} {{overflow-x: auto !important;}}
 {figure} [data-testid="stFullScreenFrame"] {{min-width: {least}px;}}
-@container (max-width: {least - 1}px) {{{figure}::before {{{hint}; {look};}}}}
+@media (max-width: {least + _MARGINS_PX}px) {{
+  {figure} {{box-sizing: content-box; padding-top: 1.4rem;}}
+  {figure}::before {{{hint}; {look}; height: 1.4rem; margin-top: -1.4rem;}}
+}}
 """
 
 
