@@ -1,8 +1,67 @@
-"""Words around numbers and names."""
+"""Words around numbers and names: the one way in which texts write numbers.
+
+2,000 · 0.873 [0.861, 0.884] · −10.1 (a true minus) · 1 draw, 3 warnings · 5 % · p = 0.003, p < 0.001
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
+
+MINUS = "\u2212"
+MISSING = "n/a"
+#: Magnitudes that ``format_digits`` writes out; others are written with a power of ten.
+_WRITTEN_OUT = 1e-4, 1e9
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def format_value(value: float, decimals: int = 3) -> str:
+    """'0.873', '2,000.5', with a true minus sign; 'n/a' when missing. Zero has no sign."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = f"{value:,.{decimals}f}"
+    return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", MINUS)
+
+
+def format_signed(value: float, decimals: int = 3) -> str:
+    """'+0.012', '−0.012': a difference."""
+    text = format_value(value, decimals)
+    return text if text[0] in (MINUS, MISSING[0]) else f"+{text}"
+
+
+def format_digits(value: float, digits: int = 3) -> str:
+    """'0.0123', '1,230', '12': so many digits that count; 'n/a' when missing."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    rounded = float(f"{mantissa}e{power}")
+    if rounded and not _WRITTEN_OUT[0] <= abs(rounded) < _WRITTEN_OUT[1]:
+        return f"{_trimmed(mantissa)} × 10{str(int(power)).translate(_SUPERSCRIPTS)}".replace("-", MINUS)
+    return _trimmed(format_value(rounded, max(0, digits - 1 - int(power))))
+
+
+def format_estimate(value: float, lo: float | None = None, hi: float | None = None) -> str:
+    """'0.873 [0.861, 0.884]'; without a finite interval '0.873'."""
+    if lo is None or hi is None or not (math.isfinite(lo) and math.isfinite(hi)):
+        return format_value(value)
+    return f"{format_value(value)} [{format_value(lo)}, {format_value(hi)}]"
+
+
+def percent(share: float, decimals: int | None = 0) -> str:
+    """A share as '5 %', '4.8 %'; with None decimals two digits that count: '0.24 %'."""
+    value = 100 * share if share is not None else math.nan
+    return f"{format_digits(value, 2) if decimals is None else format_value(value, decimals)} %"
+
+
+def p_text(p: float) -> str:
+    """'p = 0.012', 'p < 0.001'."""
+    return "p < 0.001" if p < 0.001 else f"p = {format_value(p)}"
+
+
+def true_minus(text: str) -> str:
+    """A text made elsewhere, with true minus signs before its numbers: 'up1 @ −1.2'."""
+    return re.sub(r"(?<![\w.)-])-(?=\d)", MINUS, text)
 
 
 def counted(count: int, noun: str) -> str:
@@ -22,3 +81,8 @@ def listed(names: Sequence[str]) -> str:
     """'a', 'a and b', 'a, b and c'; each name once, one at least."""
     *first, last = dict.fromkeys(names)
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def _trimmed(text: str) -> str:
+    """Without zeros at the end of the decimals."""
+    return text.rstrip("0").rstrip(".") if "." in text else text

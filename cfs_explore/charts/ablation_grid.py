@@ -12,6 +12,7 @@ from cfs_explore.charts.colour_scale import colour_scale
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.number_grid import number_grid_chart
 from cfs_explore.charts.theme import format_estimate, format_value
+from cfs_explore.wording import true_minus
 
 #: Set of taps -> head of its column.
 TAP_HEADS = {
@@ -62,8 +63,8 @@ def _text(row: Mapping) -> str:
 def _hover(row: Mapping) -> str:
     taps = "1 tap" if row["n_taps"] == 1 else f"{row['n_taps']} taps"
     return (
-        f"<b>{row_label(row['levels'], row['shift'])} × {taps}</b><br>λ = {row['lams']}<br>"
+        f"<b>{row_label(row['levels'], row['shift'])} × {taps}</b><br>λ = {true_minus(row['lams'])}<br>"
         f"AUROC of a single draw {_text(row)} (SD over {row['draws']} draws)<br>"
         f"mean {format_estimate(row['auroc'], row['lo'], row['hi'])}<br>"
-        f"n = {row['n_train']} ID-train, {row['n_id']} ID, {row['n_ood']} OOD"
+        f"n = {row['n_train']:,} ID-train, {row['n_id']:,} ID, {row['n_ood']:,} OOD"
     )

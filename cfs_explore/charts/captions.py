@@ -26,7 +26,7 @@ def map_caption(
     style = metric_style(metric)
     grid = map_grid(frame, metric)
     parts = [
-        f"{style.label} at {len(grid.taps)} taps × {len(grid.lams)} noise levels"
+        f"{style.label} at {len(grid.taps):,} taps × {len(grid.lams):,} noise levels"
         f" (λ from {format_value(grid.lams[0], 1)} to {format_value(grid.lams[-1], 1)})",
         f"OOD: {ood}" if ood else "",
         sample_sizes(frame),
@@ -42,7 +42,7 @@ def small_multiples_caption(
 ) -> str:
     """Caption of ``small_multiples_chart``; the text under each name is the caller's."""
     parts = [
-        f"{metric_style(metric).label} maps of {len(frames)} OOD sets on one colour scale",
+        f"{metric_style(metric).label} maps of {len(frames):,} OOD sets on one colour scale",
         "columns: taps in order of execution, rows: noise levels from clean (top) to noisy",
         "; ".join(f"{name}: {sample_sizes(frame)}" for name, frame in frames.items()),
     ]
@@ -102,7 +102,7 @@ def alt_text(frame: pd.DataFrame, metric: str = "auroc") -> str:
     estimate = format_estimate(best[metric], best.get(f"{metric}_lo"), best.get(f"{metric}_hi"))
     low, high = format_value(cells[metric].min()), format_value(cells[metric].max())
     sentences = [
-        f"Map of {style.label} over {len(grid.taps)} taps in order of execution, {len(grid.lams)} levels.",
+        f"Map of {style.label} over {len(grid.taps):,} taps in order of execution, {len(grid.lams)} levels.",
         f"Values run from {low} to {high}; chance is {format_value(style.neutral(frame), 2)}.",
         f"The best cell is {short_tap_name(best['tap'])} ({best['region']}) at log-SNR"
         f" {format_value(best['lam'], 1)} with {estimate}.",
@@ -128,7 +128,7 @@ def _trend(grid: MapGrid, metric: str) -> str:
 
 def _range(counts: pd.Series) -> str:
     low, high = int(counts.min()), int(counts.max())  # missing ones do not count
-    return str(low) if low == high else f"{low}–{high}"
+    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
 
 
 def _draws(frame: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, new_chart, palette
+from cfs_explore.wording import format_value
 
 #: Pooling -> (what the row is called, colour).
 POOLINGS = {
@@ -72,8 +73,8 @@ def channel_bars_chart(channels: pd.DataFrame, order: str = "channel", theme: st
 
 def _bars(part: pd.DataFrame, place: pd.Series, label: str, colour: str, axis: str) -> go.Bar:
     texts = [
-        f"<b>channel {row.channel}, {label.lower()}</b><br>adds {row.contribution:.4f} to Δ<br>"
-        f"mean shift {row.mean_shift:.4f}<br>variance change {row.variance_change:.4f}".replace("-", "−")
+        f"<b>channel {row.channel}, {label.lower()}</b><br>adds {format_value(row.contribution, 4)} to Δ<br>"
+        f"mean shift {format_value(row.mean_shift, 4)}<br>variance change {format_value(row.variance_change, 4)}"
         for row in part.itertuples()
     ]
     return go.Bar(

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from cfs_explore.charts.errors import FigureDataError, require_columns
 from cfs_explore.charts.noise_lines import band, faint
 from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
+from cfs_explore.wording import percent
 
 PUBLISHED = "published"
 X_TITLE = "Conditioning minus true log-SNR (too noisy → too clean)"
@@ -89,7 +90,7 @@ def _hover(row: Mapping) -> str:
     return (
         f"<b>{_NAMES[row['group']]}</b>, {conditioning}<br>median loss {format_value(row['median'])}<br>"
         f"10th to 90th percentile {format_value(row['low'])} to {format_value(row['high'])}<br>"
-        f"the interval excludes 0 in {100 * row['beyond']:.0f} % of {row['cells']} cells"
+        f"the interval excludes 0 in {percent(row['beyond'])} of {row['cells']} cells"
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.row_lines import row_lines
 from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, new_chart, palette
 
 _GREY = ROLE_COLOURS["control"]
@@ -30,7 +31,7 @@ def control_dots_chart(rows: pd.DataFrame, theme: str = "light") -> go.Figure:
 
     Args:
         rows: columns name, auroc, lo, hi (95 % interval), kind (a key of ``KINDS``), note (said in the place of a
-            number that is missing). The first "trained" row's AUROC continues as a line through the others.
+            number that is missing). The first "trained" row's AUROC is a line through the others.
     """
     require_columns(rows, ("name", "auroc", "lo", "hi", "kind", "note"), "comparison with controls")
     unknown = set(rows["kind"]) - set(KINDS)
@@ -50,7 +51,9 @@ def control_dots_chart(rows: pd.DataFrame, theme: str = "light") -> go.Figure:
     lines = {0.5: (colours.muted, "dot")} | {float(value): (colours.ink, "dash") for value in trained[:1]}
     for x, (colour, dash) in lines.items():
         if x >= low:
-            fig.add_vline(x=x, line={"color": colour, "width": 1, "dash": dash}, layer="below")
+            fig.update_layout(
+                shapes=[*fig.layout.shapes, *row_lines(x, len(rows), {"color": colour, "width": 1, "dash": dash})]
+            )
     for position, row in enumerate(rows.to_dict("records")):
         line = {"color": colours.grid, "width": 1}
         fig.add_shape(type="line", x0=low, x1=1, y0=position, y1=position, line=line, layer="below")

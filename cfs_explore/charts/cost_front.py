@@ -18,6 +18,7 @@ from cfs_explore.charts.theme import (
     new_chart,
     palette,
 )
+from cfs_explore.wording import true_minus
 
 #: Cost -> title of its axis.
 COSTS = {
@@ -130,10 +131,12 @@ def _many_draws(table: pd.DataFrame, colour: str) -> go.Scatter:
 def _hover(row: Mapping) -> str:
     draws = f", {row['draws']} draws" if row["draws"] > 1 else ""
     return (
-        f"<b>{row['detector']}</b>{draws}<br>#F {row['forwards']:g} · effective {format_value(row['effective'], 2)} · "
+        f"<b>{true_minus(row['detector'])}</b>{draws}<br>#F {row['forwards']:g} · effective "
+        f"{format_value(row['effective'], 2)} · "
         f"{format_value(row['ms'], 2)} ms<br>"
         f"AUROC judged {format_estimate(row['judged_auroc'], row['judged_lo'], row['judged_hi'])}<br>"
-        f"all images {format_estimate(row['auroc'], row['lo'], row['hi'])}<br>n = {row['n_id']} ID, {row['n_ood']} OOD"
+        f"all images {format_estimate(row['auroc'], row['lo'], row['hi'])}<br>"
+        f"n = {row['n_id']:,} ID, {row['n_ood']:,} OOD"
     )
 
 
@@ -178,5 +181,5 @@ def _names(table: pd.DataFrame, marked: Collection[str], cost: str, axis: Mappin
         above = max(above + _NAME_PX, height)
         side = {"xanchor": "right", "xshift": -9} if 2 * x > low + high else {"xanchor": "left", "xshift": 9}
         place = {"x": x, "y": row["judged_auroc"], "yanchor": "middle", "yshift": above - height, **side}
-        names.append({**place, "text": row["detector"], "font": {"size": 11}})
+        names.append({**place, "text": true_minus(row["detector"]), "font": {"size": 11}})
     return names

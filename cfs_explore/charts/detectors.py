@@ -9,7 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.row_lines import row_lines
 from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, new_chart, palette
+from cfs_explore.wording import format_value
 
 #: kind -> (marker symbol, filled with, what it means)
 KINDS = {
@@ -53,7 +55,7 @@ def detector_dots_chart(detectors: pd.DataFrame, theme: str = "light") -> go.Fig
     ]
     if low < 0.5:
         chance = {"color": colours.muted, "width": 1, "dash": "dot"}
-        shapes.append({**line, "x0": 0.5, "x1": 0.5, "y0": 0, "y1": 1, "yref": "paper", "line": chance})
+        shapes += row_lines(0.5, len(rows), chance)
     place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 9}
     labels = [{**place, "y": row, "text": f"<b>{d['name']}</b> {_numbers(d)}"} for row, d in rows]
     fig.update_layout(shapes=shapes, annotations=labels)
@@ -70,7 +72,7 @@ def _axis_start(detectors: pd.DataFrame) -> float:
 def _numbers(detector: Mapping) -> str:
     cost = f"#F {detector['forwards']:g}"
     if math.isfinite(detector["effective"]):
-        cost += f" ({detector['effective']:.2f})"
+        cost += f" ({format_value(detector['effective'], 2)})"
     return f"{format_estimate(detector['auroc'], detector['lo'], detector['hi'])} · {cost}"
 
 

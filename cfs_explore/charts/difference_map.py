@@ -12,6 +12,7 @@ from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.signed_map import shared_reach, signed_map_chart
 from cfs_explore.charts.tap_names import short_tap_name
 from cfs_explore.charts.theme import format_estimate, format_value
+from cfs_explore.wording import percent
 
 _COLUMNS = (
     *("region", "tap_a", "depth_a", "tap_index_a", "tap_b", "depth_b", "tap_index_b"),
@@ -81,5 +82,5 @@ def _hover_text(cell: Mapping) -> str:
 def _side(cell: Mapping, side: str, lam: float) -> str:
     return (
         f"{format_value(cell[f'auroc_{side}'])} at {short_tap_name(cell[f'tap_{side}'])} @ λ {format_value(lam, 2)}, "
-        f"depth {100 * cell[f'depth_{side}']:.0f} %, n = {cell[f'n_id_{side}']} ID, {cell[f'n_ood_{side}']} OOD"
+        f"depth {percent(cell[f'depth_{side}'])}, n = {cell[f'n_id_{side}']} ID, {cell[f'n_ood_{side}']} OOD"
     )

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.noise_lines import band, faint, legend_above, noise_axis
 from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, format_value, new_chart
+from cfs_explore.wording import format_digits
 
 _HEIGHT = 360
 #: cause -> (what the legend says, colour, dash, symbol)
@@ -49,6 +50,6 @@ def drift_lines_chart(table: pd.DataFrame, value_label: str, theme: str = "light
 
 
 def _hover(name: str, row: dict) -> str:
-    value = f"{row['value']:.3g}"
-    interval = f" [{row['lo']:.3g}, {row['hi']:.3g}]" if pd.notna(row["lo"]) else ""
+    value = format_digits(row["value"])
+    interval = f" [{format_digits(row['lo'])}, {format_digits(row['hi'])}]" if pd.notna(row["lo"]) else ""
     return f"<b>{name}</b><br>λ {format_value(row['lam'], 2)}: {value}{interval} × v"

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
 from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, new_chart, palette
+from cfs_explore.wording import format_digits
 
 #: OOD sets in their order: the role's colour first, then those without a role; shapes tell apart what colours cannot.
 OOD_COLOURS = (ROLE_COLOURS["ood"], *CATEGORY_COLOURS)
@@ -161,7 +162,7 @@ def _add_numbers(
         for rows, colour in ((part[finite], {"coloraxis": "coloraxis"}), (part[~finite], {"color": muted})):
             if len(rows):
                 values = {"color": rows[colouring.column].astype(float).tolist()} if "coloraxis" in colour else {}
-                about = [f"{colouring.title}: {value:.4g}" for value in values.get("color", [])]
+                about = [f"{colouring.title}: {format_digits(value, 4)}" for value in values.get("color", [])]
                 marker = {"symbol": symbol, **values, **colour}
                 _add_points(fig, rows, _set_name(part), marker, chosen, about=about, showlegend=False)
         fig.add_trace(
@@ -218,7 +219,7 @@ def _add_points(
 def _hover(row: Mapping) -> str:
     """Plotly reads tags, and names come from users."""
     name, dataset, label = (html.escape(str(row[key]), quote=False) for key in ("name", "dataset", "label"))
-    score = f"{row['score']:.4g}" if math.isfinite(row["score"]) else "n/a"
+    score = format_digits(row["score"], 4) if math.isfinite(row["score"]) else "n/a"
     parts = [f"<b>{name}</b>", f"{dataset} ({'ID' if row['role'] == 'id_test' else 'OOD'})"]
     return "<br>".join([*parts, *([f"label {label}"] if label else []), f"score {score}"])
 

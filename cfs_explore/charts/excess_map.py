@@ -38,7 +38,7 @@ def excess_alt(excess: pd.DataFrame, control: str) -> str:
     known = excess.dropna(subset=["excess"])
     better, worse = (known["lo"] > 0).sum(), (known["hi"] < 0).sum()
     return (
-        f"Map of AUROC of the trained backbone minus that of {control} over {len(known)} cells: median "
+        f"Map of AUROC of the trained backbone minus that of {control} over {len(known):,} cells: median "
         f"{format_value(known['excess'].median())}, from {format_value(known['excess'].min())} to "
         f"{format_value(known['excess'].max())}. The trained backbone is better in {better} cells, worse in {worse}; "
         f"in {len(known) - better - worse} the interval includes 0."
@@ -53,5 +53,5 @@ def _hover_text(cell: Mapping) -> str:
     return (
         f"<b>Excess {format_estimate(cell['excess'], cell['lo'], cell['hi'])}</b><br>"
         f"trained {format_value(cell['trained'])}, control {format_value(cell['control_auroc'])}{spread}<br>{where}<br>"
-        f"n = {cell['n_id']:.0f} ID, {cell['n_ood']:.0f} OOD"
+        f"n = {format_value(cell['n_id'], 0)} ID, {format_value(cell['n_ood'], 0)} OOD"
     )

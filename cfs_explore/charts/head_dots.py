@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.row_lines import row_lines
 from cfs_explore.charts.theme import format_estimate, format_value, new_chart, palette
 
 _ROW_PX = 46
@@ -36,7 +37,8 @@ def head_dots_chart(heads: pd.DataFrame, theme: str = "light") -> go.Figure:
     )
     reference = heads.loc[heads["head"] == "diag", "auroc"]
     if len(reference) and math.isfinite(reference.iloc[0]):
-        fig.add_vline(x=float(reference.iloc[0]), line={"color": colours.muted, "width": 1.5, "dash": "dash"})
+        line = {"color": colours.muted, "width": 1.5, "dash": "dash"}
+        fig.update_layout(shapes=row_lines(float(reference.iloc[0]), len(heads), line))
     for row, head in enumerate(heads.to_dict("records")):
         text = _text(head)
         place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 8}

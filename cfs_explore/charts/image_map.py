@@ -14,6 +14,7 @@ from cfs_explore.charts.errors import FigureDataError, require_columns
 from cfs_explore.charts.map_grid import map_grid
 from cfs_explore.charts.map_heatmap import (
     CLICKABLE,
+    bar_margin,
     heat_trace,
     lay_out_axes,
     region_brackets,
@@ -66,6 +67,7 @@ def image_map_chart(
         shapes.append({"type": "rect", "name": "open cell", "line": line, "fillcolor": CLEAR, **place})
     fig.update_layout(shapes=shapes, annotations=region_names(grid))
     lay_out_axes(fig, grid, compact=False)
+    fig.update_layout(margin_r=bar_margin(fig.layout.coloraxis.colorbar.ticktext))
     return fig
 
 
@@ -84,7 +86,7 @@ def _ratio_axis(doublings: np.ndarray) -> dict:
     reach = max(_LEAST_REACH, math.ceil(finite.max(initial=0.0)))
     step = max(1, math.ceil(reach / 4))
     ticks = [tick for tick in range(-reach, reach + 1) if tick % step == 0]
-    labels = [f"{2**tick}×" if tick >= 0 else f"1/{2**-tick}×" for tick in ticks]
+    labels = [f"{2**tick:,}×" if tick >= 0 else f"1/{2**-tick:,}×" for tick in ticks]
     return {
         "cmin": -reach,
         "cmax": reach,
@@ -108,7 +110,8 @@ def _bar(title: str, ticks: list[float], labels: list[str]) -> dict:
 def _hover(cell: Mapping) -> str:
     where = f"{short_tap_name(cell['tap'])} ({cell['region']}) @ λ {format_value(cell['lam'], 1)}"
     return (
-        f"<b>percentile {format_value(cell['percentile'], 1)}</b> of {cell['n_id']:.0f} ID-test images<br>{where}<br>"
+        f"<b>percentile {format_value(cell['percentile'], 1)}</b> of {format_value(cell['n_id'], 0)} ID-test "
+        f"images<br>{where}<br>"
         f"score {format_value(cell['score'])} (draws {format_value(cell['draw_min'])} to "
         f"{format_value(cell['draw_max'])})<br>ID-test median {format_value(cell['id_median'])}, "
         f"ratio {format_value(cell['ratio'], 2)}"

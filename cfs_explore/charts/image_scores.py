@@ -10,8 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.row_lines import row_lines
 from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, p_text
 
 _ROW_PX = 52
 _COLUMNS = ("name", "score", "draws", "percentile", "p_value", "n_id")
@@ -45,7 +46,7 @@ def image_scores_chart(rows: pd.DataFrame, role: str = "ood", theme: str = "ligh
         if np.isfinite(relative).all() and (relative > 0).all():
             fig.add_traces(_traces(row, relative, position, ROLE_COLOURS[role]))
             seen += relative.tolist()
-    fig.add_vline(x=1, line={"color": colours.muted, "width": 1, "dash": "dot"}, layer="below")
+    fig.update_layout(shapes=row_lines(1, len(rows), {"color": colours.muted, "width": 1, "dash": "dot"}))
     low, high = math.log10(min(seen)), math.log10(max(seen))
     pad = 0.04 * (high - low) + 0.02
     ticks = _ticks(low, high)
@@ -62,7 +63,7 @@ def image_scores_chart(rows: pd.DataFrame, role: str = "ood", theme: str = "ligh
 
 
 def _text(row: Mapping) -> str:
-    return f"<b>{row['name']}</b> percentile {format_value(row['percentile'], 1)} · p = {format_value(row['p_value'])}"
+    return f"<b>{row['name']}</b> percentile {format_value(row['percentile'], 1)} · {p_text(row['p_value'])}"
 
 
 def _traces(row: Mapping, relative: np.ndarray, position: int, colour: str) -> list[go.Scatter]:
@@ -71,7 +72,7 @@ def _traces(row: Mapping, relative: np.ndarray, position: int, colour: str) -> l
     about = (
         f"{_text(row)}<br>score {format_value(row['score'])}, {counted(len(draws), 'draw')}<br>"
         f"ID-test median {format_value(row['id_median'])}, middle 90 % {format_value(row['id_q05'])} to "
-        f"{format_value(row['id_q95'])}, n = {row['n_id']:.0f}<extra></extra>"
+        f"{format_value(row['id_q95'])}, n = {format_value(row['n_id'], 0)}<extra></extra>"
     )
     bars = [
         go.Scatter(

@@ -12,6 +12,7 @@ from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.noise_lines import drawing_order, is_chosen, legend_above, tap_style
 from cfs_explore.charts.tap_names import short_tap_name
 from cfs_explore.charts.theme import format_estimate, format_value, new_chart, palette
+from cfs_explore.wording import format_digits
 
 _HEIGHT = 360
 
@@ -61,8 +62,9 @@ def _growth(rows: pd.DataFrame, name: str, style: dict) -> go.Scatter:
         y=rows["within"].tolist(),
         name=name,
         hovertext=[
-            f"<b>{short_tap_name(row['tap'])}</b><br>b/a {row['b_over_a']:.3g} (λ {format_value(row['lam'], 2)})<br>"
-            f"variance within {row['within']:.3g}<br>local slope "
+            f"<b>{short_tap_name(row['tap'])}</b><br>b/a {format_digits(row['b_over_a'])} (λ "
+            f"{format_value(row['lam'], 2)})<br>"
+            f"variance within {format_digits(row['within'])}<br>local slope "
             f"{format_estimate(row['local_slope'], row.get('local_slope_lo'), row.get('local_slope_hi'))}<br>"
             f"ICC {format_estimate(row['icc'], row.get('icc_lo'), row.get('icc_hi'))}"
             for row in rows.to_dict("records")
@@ -97,6 +99,6 @@ def _mark_radius(fig: go.Figure, radius: float, colour: str) -> None:
         yanchor="bottom",
         xanchor="left",
         xshift=4,
-        text=f"radius {radius:.2g}",
+        text=f"radius {format_digits(radius, 2)}",
         font={"size": 11, "color": colour},
     )

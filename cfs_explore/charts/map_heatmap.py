@@ -23,6 +23,7 @@ from cfs_explore.charts.theme import (
     new_chart,
     text_px,
 )
+from cfs_explore.wording import counted, percent
 
 #: ``meta`` of the trace that catches clicks; ``export`` leaves it out.
 CLICK_LAYER = "click-layer"
@@ -86,7 +87,7 @@ def auroc_map_chart(
 def colour_axis(style: MetricStyle, frame: pd.DataFrame, bar: bool = True) -> dict:
     """Plotly colour axis with the fixed range 0..1, neutral at the metric's chance value."""
     chance = style.neutral(frame)
-    chance_text = f"{chance:.2f}".rstrip("0")
+    chance_text = format_value(chance, 2).rstrip("0")
     return {
         "cmin": 0,
         "cmax": 1,
@@ -102,6 +103,12 @@ def colour_axis(style: MetricStyle, frame: pd.DataFrame, bar: bool = True) -> di
             "ypad": 0,
         },
     }
+
+
+def bar_margin(labels: Iterable[str]) -> int:
+    """Pixels at a map's right for a colour bar with these tick labels and a title beside them."""
+    small = BASE_FONT_PX * 12 / 13
+    return round(8 + 12 + 5 + max(text_px(label, small) for label in labels) + 2 * small)
 
 
 def heat_trace(grid: MapGrid, gap: float = 1, **axes) -> go.Heatmap:
@@ -137,17 +144,17 @@ def _click_trace(grid: MapGrid, style: MetricStyle) -> go.Scatter:
 
 
 def _hover_text(cell: Mapping, style: MetricStyle) -> str:
-    side = f"{cell['resolution']:.0f}"
+    side = format_value(cell["resolution"], 0)
     where = (
-        f"{cell['tap']}<br>{cell['region']} · depth {100 * cell['depth']:.0f} % · {side} × {side}<br>"
+        f"{cell['tap']}<br>{cell['region']} · depth {percent(cell['depth'])} · {side} × {side}<br>"
         f"λ {format_value(cell['lam'], 2)} (requested {format_value(cell['requested'], 2)})"
     )
     if not np.isfinite(cell[style.key]):
         return f"<b>{style.label}: not measured</b><br>{where}"
     value = format_estimate(cell[style.key], cell.get(f"{style.key}_lo"), cell.get(f"{style.key}_hi"))
-    counts = f"n = {cell['n_id']:.0f} ID, {cell['n_ood']:.0f} OOD"
+    counts = f"n = {format_value(cell['n_id'], 0)} ID, {format_value(cell['n_ood'], 0)} OOD"
     if "draws" in cell:
-        counts += f"<br>{cell['draws']:.0f} noise draw{'s' if cell['draws'] != 1 else ''}"
+        counts += f"<br>{counted(int(cell['draws']), 'noise draw')}"
         if np.isfinite(cell.get("draw_sd", np.nan)):
             counts += f", SD over draws {format_value(cell['draw_sd'], 4)}"
     return f"<b>{style.label} {value}</b><br>{where}<br>{counts}"

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.row_lines import row_lines
 from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, new_chart, palette
 
 #: Kind -> what is done to an ID image.
@@ -44,7 +45,7 @@ def proxy_dots_chart(rows: pd.DataFrame, left_out: Collection[str] = (), theme: 
         legend={"orientation": "h", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom"},
     )
     records = list(enumerate(rows.to_dict("records")))
-    fig.add_vline(x=0.5, line={"color": colours.muted, "width": 1, "dash": "dot"}, layer="below")
+    fig.update_layout(shapes=row_lines(0.5, len(rows), {"color": colours.muted, "width": 1, "dash": "dot"}))
     counted = [record for record in records if record[1]["proxy"] not in left_out]
     others = [record for record in records if record[1]["proxy"] in left_out]
     fig.add_trace(_measured(counted, "circle", "measured, 95 % interval"))

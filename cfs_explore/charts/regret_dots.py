@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
 from cfs_explore.charts.policy_style import POLICIES
+from cfs_explore.charts.row_lines import row_lines
 from cfs_explore.charts.tap_names import short_tap_name
 from cfs_explore.charts.theme import format_estimate, format_value, new_chart, palette
 
@@ -39,13 +40,15 @@ def regret_dots_chart(rows: pd.DataFrame, lam: str, theme: str = "light") -> go.
         hovermode="closest",
         showlegend=False,
     )
-    fig.add_vline(x=0, line={"color": colours.muted, "width": 1.5, "dash": "dot"}, layer="below")
     line = {"type": "line", "layer": "below", "x0": low, "x1": high, "line": {"color": colours.grid, "width": 1}}
     place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 8}
     records = list(enumerate(rows.to_dict("records")))
     fig.add_traces([_dot(row, position, lam, colours.ink) for position, row in records if math.isfinite(row["regret"])])
     fig.update_layout(
-        shapes=[*fig.layout.shapes, *({**line, "y0": position, "y1": position} for position, _ in records)],
+        shapes=[
+            *row_lines(0, len(rows), {"color": colours.muted, "width": 1.5, "dash": "dot"}),
+            *({**line, "y0": position, "y1": position} for position, _ in records),
+        ],
         annotations=[
             {**place, "y": position, "text": _text(row, lam), "bgcolor": colours.page, "borderpad": 1}
             for position, row in records

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from cfs_explore.charts.tap_names import short_tap_name
 from cfs_explore.charts.theme import format_estimate, format_value
+from cfs_explore.wording import percent
 
 _NAMES = {
     "logsnr": "log-SNR",
@@ -32,7 +33,7 @@ def panel_hover(row: Mapping, value: str) -> str:
     name = f"<b>{variant_label(row['variant'])}</b><br>"
     if value == "spearman":
         estimate = format_estimate(row["spearman"], row["spearman_lo"], row["spearman_hi"])
-        return f"{name}rank correlation {estimate}<br>over {row['cells']:.0f} cells in reach"
+        return f"{name}rank correlation {estimate}<br>over {format_value(row['cells'], 0)} cells in reach"
     if value == "cost_of_moving":
         estimate = format_estimate(row["cost_of_moving"], row["cost_of_moving_lo"], row["cost_of_moving_hi"])
         return (
@@ -45,5 +46,5 @@ def panel_hover(row: Mapping, value: str) -> str:
     return (
         f"{name}CFS(1x2) {format_estimate(row['cfs_auroc'], row['cfs_lo'], row['cfs_hi'])}<br>"
         f"CFS-dec(1x1) {format_value(row['dec_auroc'])}<br>difference {beyond}<br>"
-        f"beats {100 * row['cfs_place']:.0f} % of its map's cells (run's map: {100 * row['baseline_place']:.0f} %)"
+        f"beats {percent(row['cfs_place'])} of its map's cells (run's map: {percent(row['baseline_place'])})"
     )

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.row_lines import row_lines
 from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, new_chart, palette
 
 _ROW_PX = 44
@@ -47,7 +48,7 @@ def set_gains_chart(rows: pd.DataFrame, theme: str = "light") -> go.Figure:
             fig.add_trace(_dot(row, position, text))
     reach = rows[["auroc_gain_lo", "auroc_gain_hi"]].abs().max().max()
     reach = 1.08 * reach if math.isfinite(reach) and reach > 0 else 0.05
-    fig.add_vline(x=0, line={"color": colours.muted, "width": 1.5, "dash": "dot"}, layer="below")
+    fig.update_layout(shapes=row_lines(0, len(rows), {"color": colours.muted, "width": 1.5, "dash": "dot"}))
     fig.update_xaxes(
         range=[-reach, reach], title_text="AUROC of the average − better one, 95 % interval", nticks=7, fixedrange=True
     )

@@ -20,6 +20,7 @@ from cfs_explore.charts.theme import (
     palette,
     text_px,
 )
+from cfs_explore.wording import format_digits
 
 #: Region -> symbol, so that colour does not tell it alone.
 _SYMBOLS = {"input": "circle", "encoder": "square", "middle": "cross", "decoder": "diamond", "output": "triangle-up"}
@@ -110,9 +111,9 @@ def _hover(row: dict) -> str:
     if not math.isfinite(radius):
         text = "no radius: nothing varies here"
     elif radius == 0:
-        text = f"radius below {row['smallest']:.2g}, the cleanest level measured"
+        text = f"radius below {format_digits(row['smallest'], 2)}, the cleanest level measured"
     else:
-        text = f"radius {'at least ' if row['radius_end'] else ''}{radius:.2g}"
+        text = f"radius {'at least ' if row['radius_end'] else ''}{format_digits(radius, 2)}"
     slope = format_estimate(row["slope"], row.get("slope_lo"), row.get("slope_hi"))
     return f"<b>{short_tap_name(row['tap'])}</b> ({row['region']})<br>slope {slope}<br>{text}"
 

@@ -7,10 +7,12 @@ figure light.
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
+
+from cfs_explore.wording import format_estimate as format_estimate
+from cfs_explore.wording import format_value as format_value
 
 #: Okabe-Ito colours with one meaning each, in every figure and both themes (3:1 against both pages).
 ROLE_COLOURS = {
@@ -139,20 +141,6 @@ def unchecked_copy(chart: go.Figure) -> go.Figure:
 def series_colour(name: str, position: int) -> str:
     """The role's colour when ``name`` is a role, else the category colour at ``position``."""
     return ROLE_COLOURS.get(name.lower(), CATEGORY_COLOURS[position % len(CATEGORY_COLOURS)])
-
-
-def format_value(value: float, decimals: int = 3) -> str:
-    """'0.873', with a true minus sign; 'n/a' when missing."""
-    if value is None or not math.isfinite(value):
-        return "n/a"
-    return f"{value:.{decimals}f}".replace("-", "\u2212")
-
-
-def format_estimate(value: float, lo: float | None = None, hi: float | None = None) -> str:
-    """'0.873 [0.861, 0.884]'; without a finite interval '0.873'."""
-    if lo is None or hi is None or not (math.isfinite(lo) and math.isfinite(hi)):
-        return format_value(value)
-    return f"{format_value(value)} [{format_value(lo)}, {format_value(hi)}]"
 
 
 def text_px(text: str, font_px: float) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from cfs_explore.contracts import SATURATED
 from cfs_explore.diagnostics.conformal import adjusted_p_values
 from cfs_explore.diagnostics.intervals import z_of
+from cfs_explore.wording import format_value, percent
 
 #: Share of false discoveries among the verdicts that survive (Benjamini & Hochberg 1995).
 FALSE_DISCOVERIES = 0.05
@@ -36,11 +37,11 @@ class Verdicts(NamedTuple):
         """
         judged, saturated = int(np.isfinite(self.p).sum()), self.p.size - int(np.isfinite(self.p).sum())
         chance = 0.05 * judged
-        about = f"{chance:.0f}" if chance >= 10 else f"{chance:.1f}"
+        about = format_value(chance, 0) if chance >= 10 else format_value(chance, 1)
         none = f"; {saturated} more are no evidence (both AUROCs near 1) or were not measured" if saturated else ""
         return (
             f"Of {judged:,} {what}, about {about} would be {firm} by chance alone; {self.firm.sum():,} are, and "
-            f"{self.survives.sum():,} of these survive at a false-discovery rate of {100 * FALSE_DISCOVERIES:.0f} % "
+            f"{self.survives.sum():,} of these survive at a false-discovery rate of {percent(FALSE_DISCOVERIES)} "
             f"(Benjamini-Hochberg){none}."
         )
 

@@ -2,19 +2,24 @@
 
 found = find_pictures(run, "ood", "SVHN")         # image_id -> PNG; None: the set is not here
 record = find_record(run, entry, image_id, name)  # one image in full size
+picture = as_seen(run, thumbnail)                 # a PNG of the thumbnail as the backbone took the image
 fetch(run, print)                                 # gets what is public, by the names in the run's spec
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from cfs_explore import images
 from cfs_explore.errors import CFSError, ImageError
 from cfs_explore.images import Record, thumbnail
+from cfs_explore.images.decode import decode
 from cfs_explore.locations import BUNDLES, absolute, absolute_source, locate_run, program, runs_root
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
@@ -73,6 +78,33 @@ def find_record(run: Run, entry: SetEntry, image_id: str, name: str) -> Record |
     except CFSError:
         return None
     return None
+
+
+def as_seen(run: Run, picture: bytes) -> bytes:
+    """A thumbnail as the run's backbone took the image: cut or padded, resized, grey or coloured.
+
+    Thumbnails show images as they were given, at most 64 pixels wide and high; where the backbone takes larger ones,
+    this is what it took, shrunk likewise.
+
+    Args:
+        run: whose backbone and way of resizing.
+        picture: PNG bytes, or b"".
+
+    Returns:
+        PNG bytes; those that were given where they show the very pixels, or cannot be fitted.
+    """
+    shape, policy = tuple(run.manifest.backbone.image_shape), run.manifest.spec.get("resize", "crop")
+    return _fitted(picture, shape, policy) if picture else picture
+
+
+@functools.lru_cache(maxsize=1024)
+def _fitted(picture: bytes, shape: tuple[int, int, int], policy: str) -> bytes:
+    try:
+        given = decode(picture, "thumbnail").pixels
+        seen = images.to_input(given, shape, policy).transpose(1, 2, 0)
+    except CFSError:
+        return picture
+    return picture if np.array_equal(seen, given) else thumbnail(seen)
 
 
 def is_here(source: str | dict[str, Any]) -> bool:

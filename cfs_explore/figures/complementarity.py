@@ -21,7 +21,7 @@ from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.pair import Pair, pair_gains, pair_numbers, pair_of, pair_scores
 from cfs_explore.store import Run
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, format_signed
 
 NO_PRESET = "This exploration has no published pair: its taps do not include both sides of the bottleneck."
 
@@ -104,7 +104,8 @@ def pairs(run: Run, choices: Choices, theme: str) -> Figure:
         f"{len(rows):,} pairs; 0: no gain; OOD: {ood}; {counts(run, rows, ood)}; "
         f"mean of {counted(run.draws, 'noise draw')}. The largest of many gains is biased upwards. The chosen "
         "pair is outlined.",
-        f"Gains of {len(rows)} pairs run from {rows['gain'].min():.3f} to {best['gain']:.3f}, the largest for "
+        f"Gains of {len(rows):,} pairs run from {format_value(rows['gain'].min())} to {format_value(best['gain'])}, "
+        "the largest for "
         f"{short_tap_name(best['tap_a'])} and {short_tap_name(best['tap_b'])}.",
         _stem(run, choices, pair, "pairs"),
     )
@@ -129,7 +130,7 @@ def sets(run: Run, choices: Choices, theme: str) -> Figure:
         f"minus that of the better tap alone, at λ {_lam(run, choices)}; paired 95 % CI; {counts(run, rows)}. Better "
         "tap alone: the decoder (circle), the encoder (square), neither (diamond). * marks those that survive: "
         f"{found.summary('gains and losses', 'clear of 0')}",
-        "; ".join(f"{row['ood']}: {row['auroc_gain']:+.3f}" for row in rows.to_dict("records")),
+        "; ".join(f"{row['ood']}: {format_signed(row['auroc_gain'])}" for row in rows.to_dict("records")),
         file_stem(run, "complementarity", "sets", f"level{choices.level}"),
     )
 

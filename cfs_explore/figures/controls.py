@@ -108,7 +108,7 @@ def comparison(run: Run, choices: Choices, theme: str) -> Figure:
         "Each best cell or statistic is picked on one half of the images and judged on the other (mean over 500 random "
         f"halvings, 95 % CI); {counts(run, best, ood)}; one noise draw unless stated. {published}Dashed: the trained "
         "best cell; dotted, where in view: chance.",
-        "; ".join(f"{row['name']}: AUROC {row['auroc']:.3f}" for row in rows.to_dict("records")),
+        "; ".join(f"{row['name']}: AUROC {format_value(row['auroc'])}" for row in rows.to_dict("records")),
         file_stem(run, ood, "controls"),
     )
 
@@ -129,7 +129,9 @@ def statistics(run: Run, choices: Choices, theme: str) -> Figure:
         "AUROC of plain statistics of the prepared images, each scored by its squared z-score against ID-train; "
         f"OOD: {ood}; {counts(run, table, ood)}; 95 % CI. Below 0.5: OOD images lie closer to the ID-train mean "
         "than ID-test images do.",
-        "; ".join(f"{row.name}: AUROC {row.auroc:.3f}" for row in rows[["name", "auroc"]].itertuples(index=False)),
+        "; ".join(
+            f"{row.name}: AUROC {format_value(row.auroc)}" for row in rows[["name", "auroc"]].itertuples(index=False)
+        ),
         file_stem(run, ood, "statistics"),
     )
 
@@ -144,7 +146,8 @@ def reencoding(run: Run, choices: Choices, theme: str) -> Figure:
         f"Each point is a cell; OOD: {ood}; {counts(run, cells, ood)}; one noise draw on both sides. Re-encoded: all "
         "images, ID-train included, shrunk to 3/4 and back (bilinear), then JPEG at quality 85; the head is fitted "
         f"again. {found.summary('cells', 'clear of the diagonal')}",
-        f"AUROC after re-encoding against before, {len(cells)} cells; median loss {cells['excess'].median():.3f}.",
+        f"AUROC after re-encoding against before, {len(cells):,} cells; median loss "
+        f"{format_value(cells['excess'].median())}.",
         file_stem(run, ood, "reencoding"),
     )
 
@@ -162,8 +165,9 @@ def seed_spread(run: Run, choices: Choices, theme: str) -> Figure:
         f"AUROC of {shown['seed'].nunique()} untrained copies (one noise draw) and of the trained backbone as in the "
         f"map (mean of {counted(run.draws, 'draw')}), at λ = {format_value(run.levels[level].lam, 1)}; OOD: {ood}; "
         f"{counts(run, shown, ood)}; bars: 95 % CI{several}. Dotted: chance.",
-        f"AUROC along {trained['tap'].nunique()} taps: trained {trained['auroc'].min():.2f} to "
-        f"{trained['auroc'].max():.2f}, untrained {shown['auroc'].min():.2f} to {shown['auroc'].max():.2f}.",
+        f"AUROC along {trained['tap'].nunique()} taps: trained {format_value(trained['auroc'].min(), 2)} to "
+        f"{format_value(trained['auroc'].max(), 2)}, untrained {format_value(shown['auroc'].min(), 2)} to "
+        f"{format_value(shown['auroc'].max(), 2)}.",
         file_stem(run, ood, "seeds"),
     )
 

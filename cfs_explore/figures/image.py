@@ -145,9 +145,9 @@ def over_cells(run: Run, choices: Choices, theme: str) -> Figure:
         cells.drop(columns="n_ood"),
         f"{image.file} of {image.name}: its slot scores, mean of {counted(run.draws, 'noise draw')}, among those of "
         f"{counted(int(cells['n_id'].iloc[0]), f'{who} image')}. {reading}.",
-        f"Map of one image over {len(cells)} cells: percentile within ID-test from "
-        f"{cells['percentile'].min():.0f} to {high['percentile']:.0f}, the highest for "
-        f"{short_tap_name(high['tap'])} at log-SNR {high['lam']:.1f}.",
+        f"Map of one image over {len(cells):,} cells: percentile within ID-test from "
+        f"{format_value(cells['percentile'].min(), 0)} to {format_value(high['percentile'], 0)}, the highest for "
+        f"{short_tap_name(high['tap'])} at log-SNR {format_value(high['lam'], 1)}.",
         file_stem(run, image.name, image.image_id, value),
     )
 
@@ -159,8 +159,8 @@ def detectors(run: Run, choices: Choices, theme: str) -> Figure:
         image_scores_chart(rows, "id" if image.role == "id_test" else "ood", theme),
         rows.assign(draws=[" ".join(f"{draw:.6g}" for draw in draws) for draws in rows["draws"]]),
         f"Diamond: {image.file} of {image.name}, mean of {counted(run.draws, 'noise draw')}; rings: single draws. "
-        f"Bars: the middle 50 % and 90 % of n = {rows['n_id'].iloc[0]} ID-test images. p: conformal p-value.",
-        "; ".join(f"{row['name']}: percentile {row['percentile']:.1f}" for row in rows.to_dict("records")),
+        f"Bars: the middle 50 % and 90 % of n = {rows['n_id'].iloc[0]:,} ID-test images. p: conformal p-value.",
+        "; ".join(f"{row['name']}: percentile {format_value(row['percentile'], 1)}" for row in rows.to_dict("records")),
         file_stem(run, image.name, image.image_id, "detectors"),
     )
 
@@ -179,10 +179,11 @@ def features(run: Run, choices: Choices, theme: str) -> Figure:
         table.sort_values("square", ascending=False),
         f"{image.file} of {image.name}, {cell_label(run, choices.cell)}: the {min(_TOP, half)} channels of each "
         f"pooling that lie farthest from ID-train, of {half}; z-scores of the first noise draw, whose score is "
-        f"{format_value(table['square'].mean())}. The channels' means carry {parts['mean']:.0f} % of it, their "
-        f"standard deviations {parts['std']:.0f} %.",
-        f"z-scores of {len(table)} features; the farthest is channel {first['channel']}'s {pooled}, "
-        f"z {first['z']:.1f}.",
+        f"{format_value(table['square'].mean())}. The channels' means carry {format_value(parts['mean'], 0)} % of "
+        "it, their "
+        f"standard deviations {format_value(parts['std'], 0)} %.",
+        f"z-scores of {len(table):,} features; the farthest is channel {first['channel']}'s {pooled}, "
+        f"z {format_value(first['z'], 1)}.",
         file_stem(run, image.name, image.image_id, "features"),
     )
 

@@ -21,6 +21,7 @@ from cfs_explore.figures.options import Control, Several
 from cfs_explore.images.statistics import STATISTICS
 from cfs_explore.images.thumbnail_statistics import thumbnail_statistics
 from cfs_explore.store import Run
+from cfs_explore.wording import percent
 
 METHODS = {"pca": "PCA", "umap": "UMAP"}
 NATIVE = {"width": "native width in pixels", "height": "native height in pixels"}
@@ -181,7 +182,7 @@ def points_figure(
         theme: "light" or "dark".
     """
     axes = tuple(
-        f"PC {i} ({100 * share:.0f} % of the ID variance)" for i, share in enumerate(points.attrs["explained"], 1)
+        f"PC {i} ({percent(share)} of the ID variance)" for i, share in enumerate(points.attrs["explained"], 1)
     )
     counted_sets = ", ".join(f"{count:,} {name}" for name, count in points["dataset"].value_counts(sort=False).items())
     return Figure(

@@ -91,10 +91,10 @@ def tap_scores(run: Run | None, choices: Choices, theme: str) -> Figure:
     return Figure(
         delta_histogram_chart(bins, float(id_scores.mean()), float(ood_scores.mean()), theme),
         bins,
-        histogram_caption(f"n = {IMAGES} ID, {IMAGES} OOD", {"seed": _seed(choices)})[:-1]
+        histogram_caption(f"n = {IMAGES:,} ID, {IMAGES:,} OOD", {"seed": _seed(choices)})[:-1]
         + "; vertical: means. Simulated images.",
-        f"Histograms of the scores of {IMAGES} ID and {IMAGES} OOD images, with mean {id_scores.mean():.3f} "
-        f"and {ood_scores.mean():.3f}.",
+        f"Histograms of the scores of {IMAGES:,} ID and {IMAGES:,} OOD images, with mean "
+        f"{format_value(id_scores.mean())} and {format_value(ood_scores.mean())}.",
         "lab-scores",
     )
 

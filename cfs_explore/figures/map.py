@@ -33,7 +33,7 @@ from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError
 from cfs_explore.headlines.map import best_cell_of, first_set
 from cfs_explore.store import Run
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, format_value
 
 
 def opening(run: Run) -> Choices:
@@ -151,7 +151,7 @@ def detectors(run: Run, choices: Choices, theme: str) -> Figure:
         detector_dots_chart(rows, theme),
         rows,
         detectors_caption(counts(run, rows.head(1), ood), {"OOD:": ood}),
-        "; ".join(f"{row['name']}: AUROC {row['auroc']:.3f}" for row in rows.to_dict("records")),
+        "; ".join(f"{row['name']}: AUROC {format_value(row['auroc'])}" for row in rows.to_dict("records")),
         file_stem(run, ood, "detectors"),
     )
 
@@ -175,7 +175,7 @@ def cell_scores(run: Run, choices: Choices, theme: str) -> Figure:
         score_histogram_chart(bins, theme, log=positive).update_layout(height=230),
         bins,
         histogram_caption(*_sizes_and_settings(run, choices)),
-        f"Histograms of the slot scores of {n_id} ID and {n_ood} OOD images ({choices.ood}).",
+        f"Histograms of the slot scores of {n_id:,} ID and {n_ood:,} OOD images ({choices.ood}).",
         file_stem(run, choices.ood, f"cell{choices.cell}", "scores"),
     )
 

@@ -40,7 +40,7 @@ def ranking(run: Run, choices: Choices, theme: str) -> Figure:
         f"Each point is a cell, {len(cells)} in all; Spearman {rho}, 95 % interval over images (Fisher z, bootstrap), "
         f"for these cells only. Proxies of {first['n_proxy']} ID-train images, one noise draw{exception}; OOD: {ood}, "
         f"{counts(run, first, ood)}. Dotted: chance.",
-        f"Measured AUROC for {ood} against that predicted from proxies, {len(cells)} cells; Spearman {rho}.",
+        f"Measured AUROC for {ood} against that predicted from proxies, {len(cells):,} cells; Spearman {rho}.",
         file_stem(run, ood, "proxies"),
     )
 
@@ -49,7 +49,7 @@ def losses_of_set(run: Run, choices: Choices, theme: str) -> Figure:
     """What each policy's choice loses on one OOD set."""
     ood, losses = choices.ood, stage_rows(run, "regret", ood=choices.ood)
     first = losses.iloc[0]
-    best = f"{format_value(first['best_auroc'])}, the largest of {len(run.levels) * len(run.taps)} cells"
+    best = f"{format_value(first['best_auroc'])}, the largest of {len(run.levels) * len(run.taps):,} cells"
     return Figure(
         regret_dots_chart(losses, published_lam(run), theme),
         losses.drop(columns=["ood", "best_level"]),
@@ -77,7 +77,7 @@ def losses_of_all(run: Run, choices: Choices, theme: str) -> Figure:
         f"independent except within groups); {counts(run, of_sets)}. The best cell is a naive maximum, which "
         "overestimates the losses of all policies alike. "
         f"{found.summary('losses', 'clear of 0')}",
-        f"AUROC lost by {regret['policy'].nunique()} policies on {len(run.ood_names)} OOD sets; least on average: "
+        f"AUROC lost by {regret['policy'].nunique()} policies on {len(run.ood_names):,} OOD sets; least on average: "
         f"{best}.",
         file_stem(run, "regret"),
     )
@@ -91,7 +91,7 @@ def proxies(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         proxy_dots_chart(rows, without, theme),
         rows,
-        f"AUROC of proxies against the ID-train images they are made from, n = {rows['n'].iloc[0]} each, one noise "
+        f"AUROC of proxies against the ID-train images they are made from, n = {rows['n'].iloc[0]:,} each, one noise "
         "draw; 95 % intervals count an image and its proxy as one group. The head was fitted on images that include "
         "the originals.",
         "; ".join(f"{row.proxy}: AUROC {format_estimate(row.auroc, row.lo, row.hi)}" for row in rows.itertuples()),
@@ -109,8 +109,9 @@ def ablation(run: Run, choices: Choices, theme: str) -> Figure:
         rows.drop(columns="ood"),
         f"AUROC of CFS(K × L) with a single noise draw: mean ± SD over {first['draws']} draws; hover for the 95 % "
         "interval over images. Levels: those nearest to the main one. λ ± 0.5: all levels moved, head fitted again. "
-        f"Head fitted on {first['n_train']} ID-train images; OOD: {ood}; {counts(run, first, ood)}.",
-        f"AUROC by number of levels, taps and shift of lambda, from {measured.min():.3f} to {measured.max():.3f} "
+        f"Head fitted on {first['n_train']:,} ID-train images; OOD: {ood}; {counts(run, first, ood)}.",
+        f"AUROC by number of levels, taps and shift of lambda, from {format_value(measured.min())} to "
+        f"{format_value(measured.max())} "
         "without a shift.",
         file_stem(run, ood, "ablation"),
     )

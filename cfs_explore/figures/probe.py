@@ -102,7 +102,7 @@ def scores(run: Run, view: TapView, level: int, roles: Mapping[str, str], theme:
         score_marks_chart(bins, images, theme, log=log),
         images[["image", "score"]],
         scores_caption(run, run.levels[level]),
-        f"Slot scores {', '.join(texts)} on the histogram of {run.id_test.count} ID-test images at "
+        f"Slot scores {', '.join(texts)} on the histogram of {run.id_test.count:,} ID-test images at "
         f"{short_tap_name(tap.name)}.",
         file_stem(run, "probe", tap.name, "score"),
     )
@@ -117,7 +117,7 @@ def z_scores(run: Run, view: TapView, level: int, roles: Mapping[str, str], them
         table,
         z_caption(run, run.levels[level]),
         f"z-scores of {tap.channels} channels' means and standard deviations; the largest is "
-        f"{largest['z']:.1f}, image {largest['image']}, channel {largest['channel']}.",
+        f"{format_value(largest['z'], 1)}, image {largest['image']}, channel {largest['channel']}.",
         file_stem(run, "probe", tap.name, "z"),
     )
 

@@ -32,7 +32,7 @@ def sensitivity(run: Run, choices: Choices, theme: str) -> Figure:
         "the run's own map, its best cell minus the variant's best cell, paired 95 % interval; both cells are picked "
         "on the images that judge them.",
         "; ".join(
-            f"{variant_label(row.variant)}: rank correlation {row.spearman:.2f}"
+            f"{variant_label(row.variant)}: rank correlation {format_value(row.spearman, 2)}"
             for row in rows.itertuples()
             if row.variant != row.baseline
         ),
@@ -54,7 +54,8 @@ def maps(run: Run, choices: Choices, theme: str) -> Figure:
         "AUROC; columns: taps in order of execution, rows: levels from clean (top) to noisy, as each variant places "
         f"them; one colour scale; OOD: {ood}; {counts(run, cells, ood)}; one noise draw.{_out_of_reach(levels)}",
         "; ".join(
-            f"{name}: AUROC {frame['auroc'].min():.2f} to {frame['auroc'].max():.2f}" for name, frame in frames.items()
+            f"{name}: AUROC {format_value(frame['auroc'].min(), 2)} to {format_value(frame['auroc'].max(), 2)}"
+            for name, frame in frames.items()
         ),
         file_stem(run, ood, "alignments"),
     )

@@ -14,6 +14,7 @@ from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError
 from cfs_explore.figures.protocol_tables import compare
 from cfs_explore.store import Run
+from cfs_explore.wording import counted, format_value
 
 _TELLING = ["tap_a", "tap_b", "lam", "lam_b", "auroc_a", "auroc_b", "difference", "lo", "hi", "paired"]
 
@@ -25,7 +26,8 @@ def side_map(run: Run, choices: Choices, theme: str) -> Figure:
         auroc_map_chart(cells, theme=theme),
         cells,
         map_caption(cells, "auroc", ood),
-        f"AUROC of {run.name} for {ood}: {cells['auroc'].min():.2f} to {cells['auroc'].max():.2f}.",
+        f"AUROC of {run.name} for {ood}: {format_value(cells['auroc'].min(), 2)} to "
+        f"{format_value(cells['auroc'].max(), 2)}.",
         file_stem(run, ood, "map"),
     )
 
@@ -57,7 +59,7 @@ def difference(run: Run, choices: Choices, theme: str) -> Figure:
         cells[[*_TELLING, *cells.columns.drop(_TELLING)]],
         f"AUROC of {second.name} minus that of {run.name}; OOD: {ood}; taps matched by region and depth, levels by "
         f"log-SNR; {same}; {counts(run, sizes, ood)}; "
-        f"{row['draws']} noise draw{'s' * bool(row['draws'] > 1)} on both sides. Above 0: {second.name} is better. "
+        f"{counted(int(row['draws']), 'noise draw')} on both sides. Above 0: {second.name} is better. "
         f"Ring: the 95 % interval includes 0. {found.summary('cells', 'clear of 0')}",
         difference_alt(cells, run.name, second.name),
         file_stem(second, f"minus-{run.path.name}", ood),

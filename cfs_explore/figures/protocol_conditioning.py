@@ -67,8 +67,8 @@ def loss_map(run: Run, choices: Choices, theme: str) -> Figure:
         f"AUROC with true conditioning minus AUROC with conditioning {wrong}, cell by cell; OOD: {ood}; "
         f"{counts(run, cells, ood)}; one noise draw; ID-train conditioned alike, head fitted again. Above 0: wrong "
         f"conditioning costs AUROC. Ring: the paired 95 % interval includes 0. {found.summary('cells', 'clear of 0')}",
-        f"Loss of AUROC with conditioning {wrong}: {cells['loss'].min():.3f} to {cells['loss'].max():.3f}, "
-        f"median {cells['loss'].median():.3f}.",
+        f"Loss of AUROC with conditioning {wrong}: {format_value(cells['loss'].min())} to "
+        f"{format_value(cells['loss'].max())}, median {format_value(cells['loss'].median())}.",
         file_stem(run, ood, "told", variant),
     )
 
@@ -83,7 +83,7 @@ def loss_by_offset(run: Run, choices: Choices, theme: str) -> Figure:
         f"Median over the cells of a region, band from their 10th to 90th percentile; OOD: {ood}; "
         f"{counts(run, rows, ood)}. Conditioning beyond the backbone's range is set to its end.",
         "; ".join(
-            f"{conditioning_label(row.variant)}, {row.region}: median loss {row.median:.3f}"
+            f"{conditioning_label(row.variant)}, {row.region}: median loss {format_value(row.median)}"
             for row in summary.itertuples()
             if row.region in ("encoder", "decoder")
         ),

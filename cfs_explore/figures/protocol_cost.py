@@ -13,6 +13,7 @@ from cfs_explore.figures.needs import Kind, stage_rows
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.protocol_tables import cost_table
 from cfs_explore.store import Run
+from cfs_explore.wording import format_value
 
 COSTS = {"ms": "Measured time", "effective": "Effective #F", "forwards": "#F"}
 COST = Control(
@@ -53,7 +54,8 @@ def cost_front(run: Run, choices: Choices, theme: str) -> Figure:
         f"Every cell and the published detectors, with one noise draw{several}; OOD: {ood}; {counts(run, table, ood)}: "
         f"one half picks the front, the other gives the AUROC shown (95 % CI).{against}",
         f"AUROC against {COSTS[cost]}; the front has {len(front)} detectors, from "
-        f"{front['judged_auroc'].iloc[0]:.2f} for the cheapest to {front['judged_auroc'].iloc[-1]:.2f} for the most "
+        f"{format_value(front['judged_auroc'].iloc[0], 2)} for the cheapest to "
+        f"{format_value(front['judged_auroc'].iloc[-1], 2)} for the most "
         "expensive."
         if len(front)
         else "No detector has a cost.",

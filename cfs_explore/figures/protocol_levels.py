@@ -14,7 +14,7 @@ from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.options import Control
 from cfs_explore.locations import locate_run
 from cfs_explore.store import Run
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, format_value
 
 CURVES = {"score_norm": "Score magnitude", "perceptual": "Visible change"}
 CURVE = Control(
@@ -53,8 +53,9 @@ def curves(run: Run, choices: Choices, theme: str) -> Figure:
         pd.concat([curve.assign(exploration=name) for name, curve in tables.items()]),
         f"{CURVES[kind]} on {table['n'].iloc[0]} ID-train images, one noise draw each; 95 % bands over images."
         f"{circles}",
-        f"{CURVES[kind]} of {counted(len(tables), 'exploration')} over log-SNR, {table[kind].min():.2f} to "
-        f"{table[kind].max():.2f} for {run.name}.",
+        f"{CURVES[kind]} of {counted(len(tables), 'exploration')} over log-SNR, {format_value(table[kind].min(), 2)} "
+        "to "
+        f"{format_value(table[kind].max(), 2)} for {run.name}.",
         file_stem(run, kind.replace("_", "-")),
     )
 

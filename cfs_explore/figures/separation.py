@@ -27,7 +27,7 @@ from cfs_explore.headlines.separation import coverage
 from cfs_explore.heads import REGISTRY
 from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, percent
 
 ORDERS = {"channel": "In the backbone's order", "contribution": "Largest first"}
 ORDER = Control(
@@ -48,10 +48,10 @@ def predicted(run: Run, choices: Choices, theme: str) -> Figure:
         cells[first + [name for name in cells if name not in first]],
         f"Each point is a cell (tap × noise level), {len(cells)} in all; OOD: {ood}; "
         f"{counts(run, cells, ood)}; {_draws(cells.iloc[0])}; the prediction lies in the measured "
-        f"95 % interval in {100 * coverage(cells):.0f} % of the cells. Grey: below the bound, where no cell can "
+        f"95 % interval in {percent(coverage(cells))} of the cells. Grey: below the bound, where no cell can "
         "lie.",
-        f"Measured against predicted AUROC of {len(cells)} cells for {ood}; mean absolute difference "
-        f"{(cells['predicted'] - cells['auroc']).abs().mean():.3f}.",
+        f"Measured against predicted AUROC of {len(cells):,} cells for {ood}; mean absolute difference "
+        f"{format_value((cells['predicted'] - cells['auroc']).abs().mean())}.",
         file_stem(run, ood, "separation", "predicted"),
     )
 
@@ -65,8 +65,9 @@ def delta_parts(run: Run, choices: Choices, theme: str) -> Figure:
         cell[names].to_frame().T,
         f"Mean score of OOD minus that of ID images, and its parts; {_of(run, cell)}; {_draws(cell)}. 95 % intervals: "
         "Welch's t for Δ; for the parts conservative, valid for any correlation of the features.",
-        f"Mean shift {cell['mean_shift']:.3f} and variance change {cell['variance_change']:.3f} sum to "
-        f"{cell['delta']:.3f}.",
+        f"Mean shift {format_value(cell['mean_shift'])} and variance change {format_value(cell['variance_change'])} "
+        "sum to "
+        f"{format_value(cell['delta'])}.",
         _stem(run, cell, "parts"),
     )
 
@@ -83,7 +84,8 @@ def mean_share(run: Run, choices: Choices, theme: str) -> Figure:
         f"Share of the mean shift in |mean shift| + |variance change|; OOD: {ood}; "
         f"{counts(run, cells.iloc[choices.cell], ood)}. Above 0.5: mostly the means of the features "
         "differ; below: mostly their variances.",
-        f"Map of the mean shift's share in Δ, from {cells['mean_share'].min():.2f} to {cells['mean_share'].max():.2f}.",
+        f"Map of the mean shift's share in Δ, from {format_value(cells['mean_share'].min(), 2)} to "
+        f"{format_value(cells['mean_share'].max(), 2)}.",
         file_stem(run, ood, "separation", "share"),
     )
 
@@ -100,7 +102,7 @@ def along_taps(run: Run, choices: Choices, theme: str) -> Figure:
         f"Δ and its parts at λ = {format_value(chosen['lam'], 1)}, divided by √(Var_ID + Var_OOD): Φ of the sum is the "
         f"predicted AUROC. OOD: {ood}; {counts(run, chosen, ood)}; Δ with Welch's 95 % interval. A part below 0 "
         "lowers the mean OOD score.",
-        f"Mean shift and variance change of {len(level)} taps at λ = {chosen['lam']:.1f}.",
+        f"Mean shift and variance change of {len(level):,} taps at λ = {format_value(chosen['lam'], 1)}.",
         file_stem(run, ood, "separation", "taps"),
     )
 
@@ -133,8 +135,8 @@ def channels(run: Run, choices: Choices, theme: str) -> Figure:
         f"What each feature adds to Δ = {format_value(chosen['delta'])}: the channels' means add "
         f"{format_value(by_pooling['mean'])}, their standard deviations {format_value(by_pooling['std'])}. "
         f"{_of(run, chosen)}; {_draws(chosen)}; an exact sum over these images.",
-        f"Contributions of {len(table)} features to Δ, from {table['contribution'].min():.4f} to "
-        f"{table['contribution'].max():.4f}.",
+        f"Contributions of {len(table):,} features to Δ, from {format_value(table['contribution'].min(), 4)} to "
+        f"{format_value(table['contribution'].max(), 4)}.",
         _stem(run, chosen, "channels"),
     )
 
@@ -151,9 +153,9 @@ def sparsity(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         sparsity_chart(curve, ratio, theme),
         curve,
-        f"{len(curve)} features sorted by |c|, c their contribution to Δ; {_of(run, chosen)}. Participation ratio "
+        f"{len(curve):,} features sorted by |c|, c their contribution to Δ; {_of(run, chosen)}. Participation ratio "
         f"{format_value(ratio, 1)}: the effective number of features that contribute.",
-        f"Cumulative share of the sorted contributions; participation ratio {ratio:.1f} of {len(curve)}.",
+        f"Cumulative share of the sorted contributions; participation ratio {format_value(ratio, 1)} of {len(curve)}.",
         _stem(run, chosen, "sparsity"),
     )
 
@@ -169,7 +171,7 @@ def top_channels(run: Run, choices: Choices, theme: str) -> Figure:
         "AUROC of the score restricted to the features that raise Δ most, ranked on one half of the images and scored "
         "on the other (mean over 10 random splits, both ways; 95 % intervals); first noise draw; "
         f"{_of(run, rows.iloc[0])}.",
-        "; ".join(f"top {row.k}: AUROC {row.auroc:.3f}" for row in rows.itertuples()),
+        "; ".join(f"top {row.k}: AUROC {format_value(row.auroc)}" for row in rows.itertuples()),
         _stem(run, rows.iloc[0], "top-channels"),
     )
 
@@ -186,7 +188,7 @@ def heads(run: Run, choices: Choices, theme: str) -> Figure:
         "Heads fitted on this cell's ID-train features alone, first noise draw; 95 % intervals. Against the diagonal: "
         "the paired difference on the same images; above 0, the diagonal head misses something. "
         f"{_of(run, rows.iloc[0])}.",
-        "; ".join(f"{row.head}: AUROC {row.auroc:.3f}" for row in rows.itertuples()),
+        "; ".join(f"{row.head}: AUROC {format_value(row.auroc)}" for row in rows.itertuples()),
         _stem(run, rows.iloc[0], "heads"),
     )
 

@@ -18,6 +18,7 @@ from cfs_explore.figures.figure import Figure, counts, file_stem, id_count
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
+from cfs_explore.wording import format_digits
 
 #: Column of the table ``stability`` -> (what it is called, y axis, how its interval is computed)
 MEASURES = {
@@ -94,7 +95,7 @@ def auroc_along_noise(run: Run, choices: Choices, theme: str) -> Figure:
         auroc_curve_chart(frame, (plateau.start, plateau.stop), possible, theme),
         frame,
         f"{tap}; OOD: {ood}; {counts(run, sizes, ood)}; {spread}.",
-        f"AUROC of {tap} over the noise levels, highest at λ {peak['lam']:.1f} with "
+        f"AUROC of {tap} over the noise levels, highest at λ {format_value(peak['lam'], 1)} with "
         f"{format_estimate(peak['auroc'], peak['lo'], peak['hi'])}.",
         file_stem(run, ood, tap, "auroc-over-noise"),
     )
@@ -136,7 +137,8 @@ def drift_by_cause(run: Run, choices: Choices, theme: str) -> Figure:
         f"{short_tap_name(chosen)}, relative to the clean image under the cleanest conditioning; "
         f"{id_count(run, rows['n_id'].iloc[0])}, first noise draw; 95 % bands, normal on the logarithm.",
         f"Squared drift of {short_tap_name(chosen)} over the noise levels by cause; at the noisiest, noise alone gives "
-        f"{last['noise']:.3g}, conditioning alone {last['conditioning']:.3g}, both {last['both']:.3g}.",
+        f"{format_digits(last['noise'])}, conditioning alone {format_digits(last['conditioning'])}, both "
+        f"{format_digits(last['both'])}.",
         file_stem(run, short_tap_name(chosen), "drift"),
     )
 
@@ -156,10 +158,11 @@ def radius(run: Run, choices: Choices, theme: str) -> Figure:
         tap_radius_chart(taps, chosen, theme),
         taps,
         f"Above: slope of the local law over λ ≥ {format_value(row['slope_lam'], 1)}. Below: stability radius (b/a); "
-        f"lowest marks: smaller than that of the cleanest level measured, {row['smallest']:.2g}. "
+        f"lowest marks: smaller than that of the cleanest level measured, {format_digits(row['smallest'], 2)}. "
         f"{id_count(run, row['n_id'])}, {row['draws']} noise draws; 95 % bootstrap intervals.",
         f"Slope and stability radius of {len(taps)} taps; {short_tap_name(chosen)} has slope "
-        f"{format_estimate(row['slope'], row['slope_lo'], row['slope_hi'])} and radius {row['radius']:.2g}.",
+        f"{format_estimate(row['slope'], row['slope_lo'], row['slope_hi'])} and radius "
+        f"{format_digits(row['radius'], 2)}.",
         file_stem(run, "stability-radius"),
     )
 

@@ -12,14 +12,13 @@ from cfs_explore.charts import score_histogram_chart
 from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import Alarm, Estimate, alarm, discovery_rate, false_alarms, histogram, triage
 from cfs_explore.diagnostics.groups import members
-from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.detector import detector_of
+from cfs_explore.figures.choices import Choices, default_cells
+from cfs_explore.figures.detector import detector_of, justified
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind
 from cfs_explore.figures.options import Control
-from cfs_explore.headlines.triage import percent
 from cfs_explore.store import Run
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, percent
 
 RULES = {"alarm": "False-alarm rate", "discovery": "False discovery rate"}
 _RATES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)
@@ -56,9 +55,11 @@ class Found(NamedTuple):
 
 
 def find(run: Run, choices: Choices) -> Found:
-    """Scores, p-values and threshold of one OOD set by the detector."""
+    """Scores, p-values and threshold of one OOD set by the detector; the best justified one where none is told."""
     rate, by = RATE.number(choices.options) / 100, KEEPS.of(choices.options)
-    detector = detector_of(run, choices.cells)
+    told = choices.cells_told or list(choices.cells) != default_cells(run)
+    cells = choices.cells if told else justified(run, choices.ood).cells
+    detector = detector_of(run, cells)
     id_scores, scores = (detector.scores(run, *which) for which in (("id_test", None), ("ood", choices.ood)))
     id_groups, groups = map(members, run.group_names(choices.ood))
     if by == "discovery":
@@ -79,7 +80,7 @@ def scores(run: Run, choices: Choices, theme: str) -> Figure:
     bins = histogram(found.id_scores, ood_scores, bins=40, log=positive)
     sizes = pd.Series({"n_id": found.rule.n_id, "n_ood": len(ood_scores)})
     possible = math.isfinite(found.rule.threshold)
-    kept = f"{RULES[found.by].lower()} of {percent(found.rate)}"
+    kept = f"{RULES[found.by].lower()} of {percent(found.rate, None)}"
     threshold = (
         f"threshold {format_value(found.rule.threshold)} for a {kept}" if possible else f"no threshold for a {kept}"
     )
@@ -95,8 +96,8 @@ def scores(run: Run, choices: Choices, theme: str) -> Figure:
         f"Scores by {found.detector} of ID-test (solid) and {found.ood} (dashed), "
         f"mean of {counted(run.draws, 'noise draw')}; "
         f"{counts(run, sizes, found.ood)}; {threshold}.",
-        f"Score histograms of {found.rule.n_id} ID-test and {len(ood_scores)} OOD images ({found.ood}); {threshold}, "
-        f"{counted(int(found.table['flagged'].sum()), 'image')} above it.",
+        f"Score histograms of {found.rule.n_id:,} ID-test and {len(ood_scores):,} OOD images ({found.ood}); "
+        f"{threshold}, {counted(int(found.table['flagged'].sum()), 'image')} above it.",
         file_stem(run, found.ood, "triage"),
     )
 
@@ -105,7 +106,7 @@ KINDS = {
     "triage-scores": Kind(
         "Scores of an OOD set and of ID-test, with the threshold for an error rate",
         scores,
-        ("ood", "cells"),
+        ("ood", "cells", "cells_told"),
         (RATE, KEEPS),
     )
 }

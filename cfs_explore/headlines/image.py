@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cfs_explore.charts.theme import format_value
+from cfs_explore.wording import p_text
 
 #: An image that is in the top 1 % in so many cells that at most this share of ID images is in as many stands out.
 _UNUSUAL = 0.05
@@ -17,8 +18,8 @@ def image_headline(name: str, count: int, cells: int, p_value: float, percentile
             (``diagnostics.exceedance``).
         percentiles: preset -> percentile within ID-test.
     """
-    top = f"it is in the top 1 % of ID-test in **{count or 'none'} of {cells}** cells"
-    p = f"(p = {format_value(p_value)})"
+    top = f"it is in the top 1 % of ID-test in **{f'{count:,}' if count else 'none'} of {cells:,}** cells"
+    p = f"({p_text(p_value)})"
     if p_value <= _UNUSUAL:
         text = f"**{name}** **stands out**: {top}, unusual for an ID image {p}."
     elif count:

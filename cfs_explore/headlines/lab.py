@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from cfs_explore.charts import format_estimate
 from cfs_explore.charts.theme import format_value
+from cfs_explore.wording import format_digits, percent
 
 #: Distances of averages that differ by less are the same but for rounding.
 _ROUNDING = 1e-9
@@ -21,7 +22,7 @@ def one_tap_headline(moments: Mapping, point: Mapping) -> str:
     """
     measured = format_estimate(point["auroc"], point["lo"], point["hi"])
     delta, d_eff = moments["delta"], moments["effective_dimension"]
-    spread = f"the score fluctuates like that of **{d_eff:.3g}** independent feature{'s' * (d_eff >= 1.005)}"
+    spread = f"the score fluctuates like that of **{format_digits(d_eff)}** independent feature{'s' * (d_eff >= 1.005)}"
     if abs(delta) < _ROUNDING:
         text = f"ID and OOD have the same mean score (Δ = 0); {spread}. AUROC is {measured}"
         return f"{text}: {_against_chance(point)}."
@@ -44,7 +45,7 @@ def _origin(moments: Mapping) -> str:
         return ", all of it from the **variance change**"
     if (shift > 0) != (change > 0):
         return f" (mean shift {format_value(shift)}, variance change {format_value(change)})"
-    return f" ({100 * shift / (shift + change):.0f} % from the mean shift, the rest from the variance change)"
+    return f" ({percent(shift / (shift + change))} from the mean shift, the rest from the variance change)"
 
 
 def _against_chance(point: Mapping) -> str:
@@ -68,7 +69,7 @@ def two_taps_headline(exact: Mapping, detectors: Mapping[str, Mapping], differen
         for name in ("average", "best", difference["name"])
     )
     change = format_estimate(difference["value"], difference["lo"], difference["hi"])
-    realised = f"the average realises **{100 * exact['d2_avg'] / exact['d2']:.0f} %** of the separability D²"
+    realised = f"the average realises **{percent(exact['d2_avg'] / exact['d2'])}** of the separability D²"
     same = math.isclose(exact["auroc_average"], exact["alone"], abs_tol=1e-6)
     tap = difference["name"]
     if same:

@@ -11,6 +11,7 @@ from cfs_explore.charts import format_estimate
 from cfs_explore.charts.theme import format_value
 from cfs_explore.contracts import SATURATED
 from cfs_explore.levels import REACH_TOLERANCE
+from cfs_explore.wording import counted, format_digits, percent
 
 #: A rank correlation of maps from here on is called the same order.
 _SAME_ORDER = 0.95
@@ -75,7 +76,7 @@ def alignment_headline(ood: str, rows: pd.DataFrame, names: Mapping[str, str]) -
     cost = format_estimate(dear["cost_of_moving"], dear["cost_of_moving_lo"], dear["cost_of_moving_hi"])
     return (
         f"{text[0].upper()}{text[1:]}; picking the best cell under another alignment costs up to **{cost}** AUROC, "
-        f"beyond chance for {len(moved)} of {tried} alignments (chance alone: {0.025 * tried:.1f})."
+        f"beyond chance for {len(moved):,} of {tried:,} alignments (chance alone: {format_value(0.025 * tried, 1)})."
     )
 
 
@@ -98,9 +99,9 @@ def conditioning_headline(ood: str, summary: pd.DataFrame) -> str:
         return f"For **{ood}**, wrong conditioning costs the median cell of no region any AUROC."
     return (
         f"For **{ood}**, the network {what} loses a median of **{format_value(worst['median'])}** AUROC in the "
-        f"{worst['region']}, the costliest of the wrong conditionings measured; {100 * worst['worse']:.0f} % of those "
-        f"cells lose beyond chance, {100 * worst['better']:.0f} % gain (chance alone: 2.5 % each); "
-        f"{100 * worst['survive']:.0f} % survive at a false-discovery rate of 5 %."
+        f"{worst['region']}, the costliest of the wrong conditionings measured; {percent(worst['worse'])} of those "
+        f"cells lose beyond chance, {percent(worst['better'])} gain (chance alone: 2.5 % each); "
+        f"{percent(worst['survive'])} survive at a false-discovery rate of 5 %."
     )
 
 
@@ -130,8 +131,8 @@ def cost_headline(ood: str, front: pd.DataFrame, table: pd.DataFrame) -> str:
 
 
 def _price(row: Mapping) -> str:
-    time = "" if math.isnan(row["ms"]) else f" ({row['ms']:.2g} ms)"
-    return f"{row['effective']:.2g} effective forwards per image{time}"
+    time = "" if math.isnan(row["ms"]) else f" ({format_digits(row['ms'], 2)} ms)"
+    return f"{format_digits(row['effective'], 2)} effective forwards per image{time}"
 
 
 def comparison_headline(ood: str, first: str, others: Sequence[tuple[str, pd.DataFrame]]) -> str:
@@ -154,7 +155,7 @@ def _against(name: str, frame: pd.DataFrame) -> str:
     middle = frame["difference"].median()
     verb = "gains" if middle > 0 else "loses"
     return (
-        f"**{name}** {verb} a median of **{format_value(abs(middle))}** AUROC over {len(frame)} matching "
-        f"cell{'s' * (len(frame) != 1)}, ahead "
-        f"beyond chance in {100 * ahead:.0f} % of them and behind in {100 * behind:.0f} % (chance alone: 2.5 % each)"
+        f"**{name}** {verb} a median of **{format_value(abs(middle))}** AUROC over "
+        f"{counted(len(frame), 'matching cell')}, ahead "
+        f"beyond chance in {percent(ahead)} of them and behind in {percent(behind)} (chance alone: 2.5 % each)"
     )

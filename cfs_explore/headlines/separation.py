@@ -10,6 +10,7 @@ import pandas as pd
 
 from cfs_explore.charts import format_estimate
 from cfs_explore.charts.theme import format_value
+from cfs_explore.wording import percent
 
 #: A measured AUROC this far below the bound is no rounding.
 _ROUNDING = 1e-6
@@ -31,7 +32,7 @@ def _over_all(cells: pd.DataFrame) -> str:
     if miss.empty:
         return "With fewer than two images in a set, there is no variance to predict an AUROC from."
     text = (
-        f"Over {len(miss)} cells, the AUROC predicted from means and variances misses the measured one by "
+        f"Over {len(miss):,} cells, the AUROC predicted from means and variances misses the measured one by "
         f"**{format_value(miss.mean())}** on average"
     )
     applies = cells["bound"].notna()
@@ -64,7 +65,7 @@ def _separates_by(cell: Mapping, delta: str) -> str:
     """Which part a positive Delta owes itself to, as far as the parts' intervals tell."""
     names = {"mean_shift": "mean shift", "variance_change": "variance"}
     strong, weak = sorted(names, key=lambda part: -cell[part])
-    share = f"{100 * cell[strong] / cell['delta']:.0f} % of {delta}"
+    share = f"{percent(cell[strong] / cell['delta'])} of {delta}"
     if cell[f"{strong}_lo"] <= 0:
         return f"separates, but whether by mean shift or by variance is unclear: {delta}, {_parts(cell)}"
     if cell[f"{weak}_hi"] < 0:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cfs_explore.charts import format_estimate
 from cfs_explore.charts.theme import format_value
+from cfs_explore.wording import percent
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _percent(share: float) -> str:
     """'93 %'; one that is not whole is never rounded up to it."""
     if 0.995 <= share < 1:
         return "more than 99 %"
-    return f"{100 * share:.0f} %"
+    return percent(share)
 
 
 def _plateau(curve: Curve) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cfs_explore.contracts import Tap
+from cfs_explore.wording import format_digits, format_value
 
 _THUMBNAIL_BYTES = 4_000
 
@@ -76,12 +77,12 @@ def format_seconds(seconds: float) -> str:
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:
         return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
+    return f"{format_value(seconds / 3600, 1)} h"
 
 
 def format_bytes(count: float) -> str:
     """A size as people say it: 800 kB, 3.2 MB, 1.4 GB."""
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= size:
-            return f"{count / size:.3g} {unit}"
+            return f"{format_digits(count / size)} {unit}"
     return f"{int(count)} B"

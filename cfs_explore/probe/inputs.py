@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from cfs_explore.corruption import to_signed
-from cfs_explore.errors import SourceError
+from cfs_explore.errors import CFSError, SourceError
 from cfs_explore.explorations import pictures
 from cfs_explore.images import to_input
 from cfs_explore.images.decode import decode
 from cfs_explore.images.record import Record
+from cfs_explore.locations import absolute
 from cfs_explore.store import Run
 from cfs_explore.store.manifest import SetEntry
+
+#: The sheet of pictures that training leaves beside the weights (``train.samples``).
+SAMPLES = "samples.png"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +78,26 @@ def given_image(run: Run, data: bytes, name: str) -> ProbeImage:
     """
     record = decode(data, name)
     return _fitted(run, record, {"name": record.name, "label": ""})
+
+
+def drawn_samples(run: Run) -> list[ProbeImage]:
+    """Pictures that the run's backbone drew when its training was over, from the sheet beside its weights.
+
+    They stand for the ID images where those are not here. None without a sheet, or where its size is not of this kind.
+    """
+    place = Path(absolute(run.manifest.spec["backbone"]["path"], run.path))
+    channels, height, width = run.manifest.backbone.image_shape
+    try:
+        sheet = decode(((place if place.is_dir() else place.parent) / SAMPLES).read_bytes(), SAMPLES).pixels
+    except (CFSError, OSError):
+        return []
+    rows, columns = sheet.shape[0] // height, sheet.shape[1] // width
+    if sheet.shape != (rows * height, columns * width, channels):
+        return []
+    tiles = sheet.reshape(rows, height, columns, width, channels).swapaxes(1, 2).reshape(-1, height, width, channels)
+    kind = {"label": "", "format": "drawn", "mode": "RGB" if channels == 3 else "L"}
+    records = [Record.of(tile, name=f"sample {number}", **kind) for number, tile in enumerate(tiles, start=1)]
+    return [_fitted(run, record, {"name": record.name, "label": ""}) for record in records]
 
 
 def _fitted(run: Run, record: Record, row: Mapping) -> ProbeImage:

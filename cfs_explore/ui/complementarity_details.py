@@ -18,7 +18,7 @@ from cfs_explore.ui import choosing, data, diagnostic_page
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.gallery import show_absence, show_gallery
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, percent
 
 LOOK = Control(
     "comp_view",
@@ -100,8 +100,8 @@ def _straddle_text(found: StraddleShare | None, largest: float) -> str:
     elif found.share < found.lo:
         verdict = "less than chance gives"
     return (
-        f"Of the top {found.top} pairs (5 %), **{100 * found.share:.0f} %** straddle the bottleneck, {verdict}: "
-        f"{100 * found.expected:.0f} % expected [{100 * found.lo:.0f} %, {100 * found.hi:.0f} %]."
+        f"Of the top {found.top} pairs (5 %), **{percent(found.share)}** straddle the bottleneck, {verdict}: "
+        f"{percent(found.expected)} expected [{percent(found.lo)}, {percent(found.hi)}]."
     )
 
 
@@ -130,7 +130,7 @@ def _images(run: Run, view: Choices, pair: Pair) -> None:
     )
     order = rows[np.argsort(-score[rows], kind="stable")][:_SHOWN]
     heading = (
-        f"{labels[group]}: {len(order)} of {counted(rows.size, 'image')} of {ood}, by {about} score, highest first"
+        f"{labels[group]}: {len(order):,} of {counted(rows.size, 'image')} of {ood}, by {about} score, highest first"
     )
     images = data.images(run, "ood", ood)
     show_absence(run, ("ood", ood))
@@ -150,4 +150,4 @@ def _counts_text(found: Catches, labels: dict[str, str]) -> str:
         k = GROUPS.index(group)
         estimate = format_estimate(found.count[k] / n, found.lo[k], found.hi[k])
         shares.append(f"{escape(labels[group])} **{estimate}**")
-    return f"Share of the {n} OOD images (Wilson 95 % interval): {' · '.join(shares)}"
+    return f"Share of the {n:,} OOD images (Wilson 95 % interval): {' · '.join(shares)}"

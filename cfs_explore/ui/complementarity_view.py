@@ -21,6 +21,7 @@ from cfs_explore.ui import choosing, complementarity_details, diagnostic_page
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import p_text
 
 _FORMULAS = {
     "**Joint separability** (5), from the shift δ of the class means and the mean S of the classes' covariances:": (
@@ -149,11 +150,7 @@ def _average_text(row: pd.Series, pair: Pair, scale: str) -> str:
     sign = "+" if row["auroc_gain"] > 0 else ""
     test = "n/a: too few images"
     if math.isfinite(row["auroc_gain"]):
-        p = (
-            "p\u00a0<\u00a00.001"
-            if row["auroc_gain_p"] < 0.001
-            else f"p\u00a0=\u00a0{format_value(row['auroc_gain_p'])}"
-        )
+        p = p_text(row["auroc_gain_p"]).replace(" ", "\u00a0")
         test = f"**{sign}{_estimate(row, 'auroc_gain')}** ({p}, paired)"
     beats = {True: "yes", False: "no"}.get(row["avg_beats_e"] if pd.notna(row["avg_beats_e"]) else None, "n/a")
     return (

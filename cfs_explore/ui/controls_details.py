@@ -92,7 +92,7 @@ def _reencoding(run: Run, view: Choices) -> None:
         worse, better = int((excess["lo"] > 0).sum()), int((excess["hi"] < 0).sum())
         st.markdown(
             f"Re-encoding changes AUROC by **{format_value(-excess['excess'].median())}** in the median cell. "
-            f"Beyond their 95 % intervals, it lowers {worse} of {len(excess)} cells and raises {better}."
+            f"Beyond their 95 % intervals, it lowers {worse:,} of {len(excess):,} cells and raises {better}."
         )
         st.markdown(
             "A signal that re-encoding removes was in the finest detail: codec, resolution, noise or fine structure. A "

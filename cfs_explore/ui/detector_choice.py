@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from cfs_explore.figures import detector
+from cfs_explore.figures.choices import default_cells
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.places import CELL, CELLS
@@ -15,6 +16,8 @@ from cfs_explore.ui.cell_choice import choose_level_and_tap
 #: Key of the session and the address.
 KEY = "detector"
 COMPOSED, SINGLE = "composed", "cell"
+#: What a page opens with: on the triage page the best that the run can justify, elsewhere the published pair.
+AUTO = "best"
 
 
 def preset_cells(run: Run) -> dict[str, list[int]]:
@@ -25,8 +28,15 @@ def preset_cells(run: Run) -> dict[str, list[int]]:
 DETECTOR = Control(
     KEY,
     "Detector",
-    lambda run: {**{name: name for name in preset_cells(run)}, COMPOSED: "Composed cells", SINGLE: "A single cell"},
-    help="What scores the images. CFS(1x2): the published pair of an encoder and a decoder tap; CFS-dec(1x1): its "
+    lambda run: {
+        AUTO: "Best",
+        **{name: name for name in preset_cells(run)},
+        COMPOSED: "Composed cells",
+        SINGLE: "A single cell",
+    },
+    lambda run: COMPOSED if "cells" in st.query_params and not preset_cells(run) else AUTO,
+    help="What scores the images. Best: the best single cell or CFS(1x2), whichever tells the set apart more on images "
+    "that did not choose it. CFS(1x2): the published pair of an encoder and a decoder tap; CFS-dec(1x1): its "
     "decoder tap alone. Composed: the cells chosen on the map page. A single cell: one tap at one noise level.",
     drawn="select",
     width=200,
@@ -45,9 +55,12 @@ def remember(run: Run) -> None:
     choosing.remember(run, DETECTOR, *made_of)
 
 
-def control(run: Run) -> None:
-    """Let the visitor choose the detector."""
-    choosing.draw(DETECTOR, run)
+def control(run: Run, ood: str | None = None) -> None:
+    """Let the visitor choose the detector; ``ood`` is the set that the page is about, where it is about one."""
+    labels = DETECTOR.labels(run)
+    usual = detector.justified(run, ood).name if ood else detector.detector_name(run, default_cells(run))
+    labels[AUTO] = f"{'Best' if ood else 'Usual'}: {usual}"
+    choosing.draw(DETECTOR, run, format_func=labels.get)
 
 
 def cells_control(run: Run) -> None:
@@ -60,21 +73,23 @@ def cells_control(run: Run) -> None:
             choose_level_and_tap(run, "detector")
 
 
-def cell_indices(run: Run) -> list[int]:
-    """Cell indices (level * taps + tap) of the chosen detector; empty where no cell is chosen."""
+def cell_indices(run: Run, ood: str | None = None) -> list[int]:
+    """Cell indices (level * taps + tap) of the chosen detector; empty where no cell is chosen. ``ood`` as above."""
     chosen = st.session_state[KEY]
+    if chosen == AUTO:
+        return list(detector.justified(run, ood).cells) if ood else default_cells(run)
     if chosen == COMPOSED:
         return [int(index) for index in st.session_state["cells"]]
     return [st.session_state["cell"]] if chosen == SINGLE else preset_cells(run)[chosen]
 
 
-def name(run: Run) -> str:
+def name(run: Run, ood: str | None = None) -> str:
     """The chosen detector as people say it, such as "CFS(1x2)" or "up1.res2 @ λ 5.0"."""
-    return detector.detector_name(run, cell_indices(run))
+    return detector.detector_name(run, cell_indices(run, ood))
 
 
-def full_name(run: Run) -> str:
+def full_name(run: Run, ood: str | None = None) -> str:
     """The same for a file: a composed detector names its cells."""
     if st.session_state[KEY] != COMPOSED:
-        return name(run)
+        return name(run, ood)
     return f"mean of {' + '.join(cell_label(run, index) for index in cell_indices(run))}"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.explorations.pictures import fetch_command, how_to_get
+from cfs_explore.explorations.pictures import as_seen, fetch_command, how_to_get
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import format_digits
 
 _STYLE = """
 <style>
@@ -23,6 +24,10 @@ _STYLE = """
 .cfs-gallery a {display: block;}
 :is(.cfs-gallery, .cfs-picture) img {width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
   border-radius: 4px; background: rgba(128, 128, 128, .15);}
+/* What the network saw; under the mouse or the keyboard's focus, the image as it was given. */
+.cfs-two {display: block; position: relative;}
+.cfs-two img + img {position: absolute; inset: 0; height: 100%; opacity: 0; background: Canvas;}
+:is(.cfs-two:hover, a:focus-visible .cfs-two, .cfs-two:focus-visible) img + img {opacity: 1;}
 .cfs-absent {width: 100%; aspect-ratio: 1; border: 1px dashed rgba(128, 128, 128, .6); border-radius: 4px;}
 .cfs-gallery figcaption {font-size: 12px; line-height: 1.35; opacity: .85; font-variant-numeric: tabular-nums;}
 </style>
@@ -36,6 +41,7 @@ def show_gallery(
     order: np.ndarray,
     help_text: str,
     link: Callable[[str], str] | None = None,
+    seen_by: Run | None = None,
 ) -> None:
     """Show images in the given order, each with its score; nothing where no image of the set can be shown.
 
@@ -46,6 +52,7 @@ def show_gallery(
         order: positions to show.
         help_text: what the row shows.
         link: image_id -> address that a click on the image opens.
+        seen_by: show the images as this run's backbone took them, and as they were given on hover or focus.
     """
     if not has_pictures(rows):
         return
@@ -54,22 +61,23 @@ def show_gallery(
     for position in order:
         row = rows.iloc[int(position)]
         about = html.escape(" - ".join(filter(None, [str(row["name"]), str(row["label"])])), quote=True)
-        score = f"{scores[int(position)]:.3g}"
-        image = _image(row["thumbnail"], about)
+        score = format_digits(scores[int(position)])
+        image = _image(row["thumbnail"], about, seen_by)
         if link is not None:
             image = f'<a href="{html.escape(link(str(row["image_id"])), quote=True)}">{image}</a>'
         figures.append(f'<figure title="{about}, score {score}">{image}<figcaption>{score}</figcaption></figure>')
     st.html(f'{_STYLE}<div class="cfs-gallery">{"".join(figures)}</div>')
 
 
-def show_picture(png: bytes, name: str) -> None:
+def show_picture(png: bytes, name: str, seen_by: Run | None = None) -> None:
     """One image, large; an empty place where there is no picture.
 
     Args:
         png: the bytes, or b"".
         name: what it is, for those who cannot see it.
+        seen_by: as of ``show_gallery``.
     """
-    st.html(f'{_STYLE}<div class="cfs-picture">{_image(png, html.escape(name, quote=True))}</div>')
+    st.html(f'{_STYLE}<div class="cfs-picture">{_image(png, html.escape(name, quote=True), seen_by)}</div>')
 
 
 def show_absence(run: Run, *sets: tuple[str, str | None]) -> None:
@@ -96,8 +104,19 @@ def has_pictures(rows: pd.DataFrame) -> bool:
     return bool(rows["thumbnail"].map(len).any())
 
 
-def _image(png: bytes, about: str) -> str:
+def shows_both(run: Run, pictures: Iterable[bytes]) -> bool:
+    """Whether the backbone took any of these images otherwise than it was given."""
+    return any(as_seen(run, png) != png for png in pictures)
+
+
+def _image(png: bytes, about: str, seen_by: Run | None = None) -> str:
     """The picture, or an empty place for it; ``about`` is escaped."""
     if not png:
         return f'<div class="cfs-absent" role="img" aria-label="{about}, not shown"></div>'
+    seen = png if seen_by is None else as_seen(seen_by, png)
+    shown = _tag(seen, about)
+    return shown if seen == png else f'<span class="cfs-two">{shown}{_tag(png, "")}</span>'
+
+
+def _tag(png: bytes, about: str) -> str:
     return f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}" alt="{about}">'

@@ -18,7 +18,7 @@ from cfs_explore.ui import choosing, data, image_data, open_cells, state
 from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import picked, show_figure
-from cfs_explore.ui.gallery import has_pictures, show_absence, show_picture
+from cfs_explore.ui.gallery import has_pictures, show_absence, show_picture, shows_both
 from cfs_explore.ui.sidebar import escape
 
 _HEADLINE_HELP = (
@@ -159,7 +159,10 @@ def _picture(run: Run, image: Image) -> None:
     rows = data.images(run, image.role, name)
     show_absence(run, (image.role, name))
     if has_pictures(rows):
-        show_picture(rows["thumbnail"].iloc[image.row], image.file)
+        picture = rows["thumbnail"].iloc[image.row]
+        show_picture(picture, image.file, seen_by=run)
+        if shows_both(run, [picture]):
+            st.caption("As the network saw it; hover for the image as it was given.")
     facts = run.images(image.role, name).iloc[image.row]
     label = f" · label {escape(str(facts['label']))}" if str(facts["label"]) else ""
     size = f"{facts['width']}×{facts['height']} {escape(facts['format'])}"

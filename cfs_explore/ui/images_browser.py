@@ -15,6 +15,7 @@ import streamlit as st
 
 from cfs_explore.store import Run
 from cfs_explore.ui import data, images_points
+from cfs_explore.wording import format_digits
 
 #: Takes an image's row, and the ranges of the chart's axes (None: all in view).
 OnPick = Callable[[int, list[list[float]] | None], None]
@@ -135,9 +136,9 @@ def picture_grid(
             "image_id": row["image_id"],
             "set": row["dataset"],
             "about": ", ".join(
-                filter(None, [row["name"], row["label"], row["dataset"], f"{number} {row[number]:.4g}"])
+                filter(None, [row["name"], row["label"], row["dataset"], f"{number} {format_digits(row[number], 4)}"])
             ),
-            "score": f"{row[number]:.3g}",
+            "score": format_digits(row[number]),
             "png": base64.b64encode(images_points.thumbnail(run, int(row["row"]))).decode(),
         }
         for row in rows.to_dict("records")

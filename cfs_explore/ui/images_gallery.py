@@ -74,8 +74,8 @@ def _heading(run: Run, points: pd.DataFrame, shown: pd.DataFrame) -> None:
             help="image_id, set, name, label and score of these images.",
         )
     st.caption(
-        f"Number: score of {escape(detector_choice.name(run))}, mean of {run.draws} draws: higher = more OOD. "
-        "Click a picture to mark its point."
+        f"Number: score of {escape(detector_choice.name(run))}, mean of {counted(run.draws, 'draw')}: higher = more "
+        "OOD. Click a picture to mark its point."
     )
 
 

@@ -11,6 +11,7 @@ from cfs_explore.store import Run
 from cfs_explore.ui import detector_choice, image_link, images_points
 from cfs_explore.ui.images_browser import OnPick, picture_grid
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import format_digits, percent
 
 NEIGHBOURS = 12
 _SIDE_PX = 160
@@ -66,7 +67,8 @@ def _facts(run: Run, points: pd.DataFrame, image: pd.Series, on_pick: OnPick) ->
             label = f" · label {escape(str(image['label']))}" if image["label"] else ""
             st.markdown(f"{escape(image['dataset'])} ({kind}){label}")
             st.markdown(
-                f"**Score {image['score']:.4g}** ({escape(detector_choice.name(run))}), above {100 * below:.0f} % of "
+                f"**Score {format_digits(image['score'], 4)}** ({escape(detector_choice.name(run))}), above "
+                f"{percent(below)} of "
                 f"the {len(of_id):,} ID images"
             )
             st.caption(f"image_id {image['image_id']}")

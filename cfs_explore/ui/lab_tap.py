@@ -99,8 +99,10 @@ def _table(summary: pd.DataFrame) -> str:
     for row in summary.to_dict("records"):
         measured = format_estimate(row["measured"], row["lo"], row["hi"])
         if row["quantity"] == "effective_dimension":
-            measured = f"{row['measured']:.1f} [{row['lo']:.1f}, {row['hi']:.1f}]"
-            exact = f"{row['exact']:.1f}"
+            measured = (
+                f"{format_value(row['measured'], 1)} [{format_value(row['lo'], 1)}, {format_value(row['hi'], 1)}]"
+            )
+            exact = format_value(row["exact"], 1)
         else:
             exact = format_value(row["exact"])
         lines.append(f"| {names[row['quantity']]} | {exact} | {measured} |")

@@ -18,6 +18,7 @@ from cfs_explore.ui.backbone_facts import LOADING, facts_by_now, inspecting
 from cfs_explore.ui.new_checkpoint import choose_checkpoint
 from cfs_explore.ui.proposed import propose, withdraw
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import format_value
 
 _NAME = "new_backbone"
 
@@ -122,8 +123,8 @@ def _custom_backbone() -> BackboneChoice | None:
 def _describe(facts: dict) -> None:
     low, high = facts["reach"]
     st.caption(
-        f"{facts['parameters'] / 1e6:.2f} M parameters · input {_input(facts['image_shape'])} · "
-        f"{len(facts['taps'])} taps · log-SNR {low:.1f} to {high:.1f}"
+        f"{format_value(facts['parameters'] / 1e6, 2)} M parameters · input {_input(facts['image_shape'])} · "
+        f"{len(facts['taps'])} taps · log-SNR {format_value(low, 1)} to {format_value(high, 1)}"
     )
     for note in facts["notes"]:
         st.caption(escape(note))

@@ -16,6 +16,7 @@ from cfs_explore.taps.policies import choose_taps
 from cfs_explore.ui.new_backbone import BackboneChoice
 from cfs_explore.ui.new_protocol import ProtocolChoice, choose_protocol
 from cfs_explore.ui.proposed import propose
+from cfs_explore.wording import format_value
 
 _TAPS = {"all": "All taps", "sparse_ed": "CFS(1x2): one encoder and one decoder tap", "manual": "Choose taps"}
 #: Draws where nothing speaks for fewer: they give a spread.
@@ -65,7 +66,8 @@ def choose_settings(
         key=f"new_levels_{base.path.name if base else ''}",
         accept_new_options=base is None,
         format_func=lambda lam: f"{float(lam):g}",
-        help=f"From clean (high) to noisy (low). This backbone reaches {low:.1f} to {high:.1f}; a level beyond "
+        help=f"From clean (high) to noisy (low). This backbone reaches "
+        f"{format_value(low, 1)} to {format_value(high, 1)}; a level beyond "
         "is replaced by the nearest reachable one, with a warning.",
     )
     left, right = st.columns(2)

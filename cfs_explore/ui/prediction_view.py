@@ -116,9 +116,10 @@ def _open_cell(run: Run, cells: pd.DataFrame, index: int) -> None:
     ranks = cells[["predicted", "auroc"]].rank(ascending=False, method="min").iloc[index]
     st.header(f"{escape(cell_label(run, index))} ({cell['region']})", anchor=False)
     measured = format_estimate(cell["auroc"], cell["lo"], cell["hi"])
-    text = f"Measured AUROC **{measured}**, rank {ranks['auroc']:.0f} of {len(cells)}  \n"
+    text = f"Measured AUROC **{measured}**, rank {format_value(ranks['auroc'], 0)} of {len(cells):,}  \n"
     if pd.notna(cell["predicted"]):
-        text += f"Predicted **{format_value(cell['predicted'])}** against proxies, rank {ranks['predicted']:.0f}"
+        text += f"Predicted **{format_value(cell['predicted'])}** against proxies, "
+        text += f"rank {format_value(ranks['predicted'], 0)}"
     st.markdown(text)
     st.page_link("pages/map.py", label="Open it on the map", icon=":material/grid_on:")
 

@@ -15,9 +15,10 @@ from cfs_explore.errors import BackboneError, CFSError
 from cfs_explore.explorations.bundles import names_places
 from cfs_explore.probe.film import Film
 from cfs_explore.probe.film import draws as frames_of_draws
-from cfs_explore.probe.inputs import ProbeImage, stored_image
+from cfs_explore.probe.inputs import ProbeImage, drawn_samples, stored_image
 from cfs_explore.store import Run
 from cfs_explore.ui import access, collector, data
+from cfs_explore.ui.gallery import has_pictures
 
 if TYPE_CHECKING:
     from cfs_explore.probe.network import Probe
@@ -138,6 +139,14 @@ def _image(run: Run, role: str, name: str | None, index: int) -> ProbeImage | CF
         return stored_image(run, run.entry(role, name), row, search=names_places(run.path))
     except CFSError as error:
         return error
+
+
+@data.kept(max_entries=8)
+def samples(run: Run) -> list[ProbeImage]:
+    """Pictures that stand for the ID images: ``drawn_samples`` where those are not here, else none."""
+    if not names_places(run.path) or has_pictures(data.images(run, "id_test", None)):
+        return []
+    return drawn_samples(run)
 
 
 @data.kept(max_entries=16)

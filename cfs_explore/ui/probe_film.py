@@ -17,6 +17,7 @@ from cfs_explore.probe.seen import share_below
 from cfs_explore.store import Run
 from cfs_explore.ui import probe_data
 from cfs_explore.ui.probe_images import Shown
+from cfs_explore.wording import format_digits, true_minus
 
 _LABEL = "Noise level λ, from noisy to clean"
 _LEVEL_HELP = (
@@ -86,7 +87,7 @@ def show(
             for each, original in zip(shown, film["images"], strict=True)
         ],
         "lams": film["lams"],
-        "ticks": [f"{lam:g}".replace("-", "−") if levels[lam] else "" for lam in film["lams"]],
+        "ticks": [true_minus(f"{lam:g}") if levels[lam] else "" for lam in film["lams"]],
         "names": [_level_name(lam) for lam in film["lams"]],
         "frames": [_frame(run, shown, *each, draw) for each in zip(film["lams"], film["frames"], strict=True)],
         "draw": draw,
@@ -131,8 +132,9 @@ def _note(film: Mapping) -> str:
     if len(film["lams"]) == film["total"]:
         return ""
     return (
-        f"Only the levels that the run measured: at {film['seconds']:.2g} s each on this computer, all {film['total']} "
-        f"levels would take {film['seconds'] * film['total']:.0f} s."
+        f"Only the levels that the run measured: at {format_digits(film['seconds'], 2)} s each on this computer, all "
+        f"{film['total']} "
+        f"levels would take {format_value(film['seconds'] * film['total'], 0)} s."
     )
 
 
@@ -156,13 +158,14 @@ def _level_name(lam: float) -> str:
 def _level_text(run: Run, frame: Mapping, draw: int) -> str:
     """What the numbers of a level rest on."""
     reference = run.levels[frame["position"]]
-    text = f"The network gets {frame['a']:.3f} x₀ + {frame['b']:.3f} e, λ = {format_value(frame['lam'], 2)}"
+    mixed = f"{format_value(frame['a'])} x₀ + {format_value(frame['b'])} e"
+    text = f"The network gets {mixed}, λ = {format_value(frame['lam'], 2)}"
     if frame["measured"]:
         own = "scores of the set's images are those that the run has stored"
         return f"{text} · a measured level, draw {draw}: {own if draw < run.draws else 'this draw is not the run’s'}"
     return (
         f"{text} · ID statistics are those of the nearest measured level, λ = {format_value(reference.lam, 2)}: "
-        f"z-scores also contain the effect of {abs(frame['lam'] - reference.lam):.2f} in λ"
+        f"z-scores also contain the effect of {format_value(abs(frame['lam'] - reference.lam), 2)} in λ"
     )
 
 

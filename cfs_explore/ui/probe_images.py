@@ -18,6 +18,7 @@ from cfs_explore.ui.sidebar import escape
 #: A selector holds this many names at most; larger sets are chosen from by number.
 _MOST_LISTED = 2_000
 _OWN = "your image"
+_SAMPLE = "probe_sample"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,22 +46,46 @@ def restore(run: Run, level: int, tap: int) -> None:
     for key, role, name in (("probe_a", "id_test", None), ("probe_b", "ood", ood)):
         default = run.derived(typical, role, name, level, tap)
         state.restore(key, default, range(run.entry(role, name).count), parse=int)
+    state.restore(_SAMPLE, 0, range(len(probe_data.samples(run))), parse=int)
 
 
 def choose(run: Run, row: st.delta_generator.DeltaGenerator) -> list[Shown]:
     """The selectors, in a row of the page, and the images that can be shown; says why where one cannot."""
     ood = st.session_state["ood"]
     with row:
-        index = _selector(run, "id_test", None, "probe_a", f"A: image of {run.id_test.name} (ID)")
+        first = _sample(run) if probe_data.samples(run) else _id_image(run)
         ood = _ood_control(run)
-        other = _selector(run, "ood", ood, "probe_b", "B: image of the OOD set")
+        second = _ood_image(run, ood)
         with st.popover("Upload", icon=":material/upload:"):
-            own = _uploaded(run)
-    found = [_from_set(run, "A", "id", "id_test", None, index), own or _from_set(run, "B", "ood", "ood", ood, other)]
-    if None in found:
+            second = _uploaded(run) or second
+    if None in (first, second) or probe_data.samples(run):
         show_absence(run, ("id_test", None), ("ood", ood))
-    state.remember(probe_a=st.session_state["probe_a"], probe_b=st.session_state["probe_b"])
-    return [each for each in found if each is not None]
+    if probe_data.samples(run):
+        more = "" if second else " Upload an image of yours to see it beside it, as B."
+        st.caption(f"A is a picture that the backbone drew after its training, in the place of an ID image.{more}")
+    state.remember(**{key: st.session_state[key] for key in ("probe_a", "probe_b", _SAMPLE)})
+    return [each for each in (first, second) if each is not None]
+
+
+def _id_image(run: Run) -> Shown | None:
+    index = _selector(run, "id_test", None, "probe_a", f"A: image of {run.id_test.name} (ID)")
+    return _from_set(run, "A", "id", "id_test", None, index)
+
+
+def _sample(run: Run) -> Shown:
+    """One of the pictures that the backbone drew."""
+    known = probe_data.samples(run)
+    label, text = "A: drawn by the backbone (ID)", "What the backbone makes of pure noise; no image of a set."
+    index = st.selectbox(label, range(len(known)), key=_SAMPLE, format_func=lambda i: known[i].name, help=text)
+    return Shown("A", "id", "drawn by the backbone", known[index])
+
+
+def _ood_image(run: Run, ood: str) -> Shown | None:
+    """An image of the set; no selector where none of them can be shown."""
+    if probe_data.samples(run) and not has_pictures(data.images(run, "ood", ood)):
+        return None
+    index = _selector(run, "ood", ood, "probe_b", "B: image of the OOD set")
+    return _from_set(run, "B", "ood", "ood", ood, index)
 
 
 def _ood_control(run: Run) -> str:

@@ -17,6 +17,7 @@ from cfs_explore.ui import choosing, diagnostic_page
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.protocol_compare import those_that
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import format_value, true_minus
 
 _COST_COLUMNS = {
     "ms": st.column_config.NumberColumn("ms", width=60, format="%.2f", help="Measured milliseconds per image."),
@@ -64,12 +65,14 @@ def _front_table(front: pd.DataFrame, cost: str) -> None:
 def _short(detector: str) -> str:
     """A cell's name as on the map's axis: 'up2.res0 @ 0.997'; other detectors' names as they are."""
     tap, at, level = detector.partition(" @ ")
-    return f"{short_tap_name(tap)}{at}{level}"
+    return f"{short_tap_name(tap)}{at}{true_minus(level)}"
 
 
 def _machine(times: pd.DataFrame) -> None:
     whole = times[times["tap"] == ""].iloc[0]
     st.caption(
-        f"A whole forward takes {whole['ms']:.2f} ms per image (10th to 90th percentile {whole['ms_lo']:.2f} to "
-        f"{whole['ms_hi']:.2f}), batches of {whole['batch']} on {whole['device']}, {whole['repeats']} repeats."
+        f"A whole forward takes {format_value(whole['ms'], 2)} ms per image (10th to 90th percentile "
+        f"{format_value(whole['ms_lo'], 2)} to "
+        f"{format_value(whole['ms_hi'], 2)}), batches of {whole['batch']} on {whole['device']}, {whole['repeats']} "
+        "repeats."
     )

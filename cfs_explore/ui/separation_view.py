@@ -128,6 +128,7 @@ def _dimension_text(cell: pd.Series) -> str:
         return "Effective dimension: n/a. This exploration has no pair sums (or too few images); measure it again."
     ratio = format_estimate(cell["var_ratio"], cell["var_ratio_lo"], cell["var_ratio_hi"])
     return (
-        f"Effective dimension **{format_value(cell['d_eff'], 1)}** of {cell['d']:.0f} features · ID score variance "
+        f"Effective dimension **{format_value(cell['d_eff'], 1)}** of {format_value(cell['d'], 0)} features · ID "
+        "score variance "
         f"**{ratio}** × the Gaussian"
     )

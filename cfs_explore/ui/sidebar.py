@@ -9,7 +9,7 @@ from cfs_explore.errors import CFSError
 from cfs_explore.explorations.missing import measured_of
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, format_value
 
 
 def show() -> None:
@@ -72,7 +72,7 @@ def _describe(run: Run) -> None:
     manifest = run.manifest
     train, test = run.entry("id_train"), run.id_test
     facts = [
-        (manifest.backbone.name, f"Backbone: {manifest.backbone.parameters / 1e6:.1f} M parameters"),
+        (manifest.backbone.name, f"Backbone: {format_value(manifest.backbone.parameters / 1e6, 1)} M parameters"),
         (f"ID {test.name}", test.description or "The in-distribution set"),
         (f"n = {train.count:,} + {test.count:,} ID", "Images that fit the statistics + images that are scored"),
         (counted(run.draws, "draw"), "Noise draws per image, averaged"),

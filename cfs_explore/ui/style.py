@@ -4,6 +4,49 @@ from __future__ import annotations
 
 import streamlit as st
 
+#: Key of a figure, or how it begins where it ends in an underscore -> pixels below which its tick labels and titles
+#: would run into each other: it scrolls sideways there, and says so.
+_LEAST_PX = {
+    "map": 540,
+    "growing_map": 540,
+    "excess": 520,
+    "strip": 620,
+    "how_it_works": 640,
+    "map_of_": 600,
+    "map_of_image": 520,
+    "difference_": 600,
+    "separation_map": 520,
+    "comp_pairs": 480,
+    "prediction_regret": 480,
+    "prediction_ablation": 480,
+    "protocol_pictures": 600,
+    "protocol_loss": 520,
+    "protocol_sensitivity": 520,
+    "strip_protocol": 600,
+    "verdict": 520,
+}
+
+#: Of a narrow page, left and right of a figure.
+_MARGINS_PX = 31
+
+
+def _wide(key: str, least: int) -> str:
+    """A figure that is never narrower than this; on narrower pages, a line above it says so while it is scrolled."""
+    others = "".join(f":not(.st-key-{each})" for each in _LEAST_PX if each != key and each.startswith(key))
+    name = f'[class*="st-key-{key}"]{others}' if key.endswith("_") else f".st-key-{key}"
+    figure = f'[data-testid="stElementContainer"]{name}'
+    hint = "content: '\\2194\\FE0E  Scroll sideways: the figure is wider'; display: block; position: sticky; left: 0"
+    look = "width: max-content; font-size: 0.8rem; color: light-dark(#5A6270, #A3ABB9)"
+    return f"""
+{figure} {{overflow-x: auto !important;}}
+{figure} [data-testid="stFullScreenFrame"] {{min-width: {least}px;}}
+@media (max-width: {least + _MARGINS_PX}px) {{
+  {figure} {{box-sizing: content-box; padding-top: 1.4rem;}}
+  {figure}::before {{{hint}; {look}; height: 1.4rem; margin-top: -1.4rem;}}
+}}
+"""
+
+
 _STYLE = """
 <style>
 @media (max-width: 1500px) and (min-width: 700px) {
@@ -19,20 +62,9 @@ _STYLE = """
 }
 [data-testid="stElementContainer"]:is(.st-key-probe_a, .st-key-probe_b) {min-width: min(100%, 220px);}
 .st-key-composer .st-key-cells {min-width: min(100%, 320px);}
-/* Below this width tick labels and titles would run into each other: the figure scrolls instead. */
-.st-key-map, .st-key-growing_map, .st-key-excess, .st-key-strip, .st-key-how_it_works, .st-key-protocol_pictures,
-.st-key-protocol_loss, .st-key-strip_protocol, .st-key-protocol_sensitivity, .st-key-verdict,
-[data-testid="stElementContainer"]:is([class*="st-key-map_of_"], [class*="st-key-difference_"]) {
-  overflow-x: auto !important;}
-:is(.st-key-map, .st-key-growing_map) [data-testid="stFullScreenFrame"] {min-width: 540px;}
-.st-key-excess [data-testid="stFullScreenFrame"] {min-width: 520px;}
-.st-key-strip [data-testid="stFullScreenFrame"] {min-width: 620px;}
-.st-key-how_it_works [data-testid="stFullScreenFrame"] {min-width: 640px;}
-.st-key-protocol_pictures [data-testid="stFullScreenFrame"] {min-width: 600px;}
-.st-key-protocol_sensitivity [data-testid="stFullScreenFrame"],
-.st-key-protocol_loss [data-testid="stFullScreenFrame"] {min-width: 520px;}
-:is(.st-key-strip_protocol, [data-testid="stElementContainer"]:is(
-  [class*="st-key-map_of_"], [class*="st-key-difference_"])) [data-testid="stFullScreenFrame"] {min-width: 600px;}
+@@WIDE@@
+/* A wide table in a text scrolls by itself, and not the page. */
+[data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto;}
 /* A table's own download would write cells that a spreadsheet takes for formulas; the CSV button beside it does not.
    Streamlit's own option against it, client.disableDataExport, would take the copying of cells away as well. */
 [data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) {display: none;}
@@ -68,4 +100,4 @@ div[data-testid="stCaptionContainer"] {opacity: 1; color: light-dark(#5A6270, #A
 
 def apply() -> None:
     """Add the style to the page; it takes no room."""
-    st.html(_STYLE)
+    st.html(_STYLE.replace("@@WIDE@@", "".join(_wide(*each) for each in _LEAST_PX.items())))

@@ -12,7 +12,7 @@ import streamlit as st
 from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_link, state
-from cfs_explore.ui.gallery import show_absence, show_gallery
+from cfs_explore.ui.gallery import has_pictures, show_absence, show_gallery, shows_both
 from cfs_explore.wording import counted
 
 _PER_PAGE = 30
@@ -47,22 +47,29 @@ def show_flagged(run: Run, ood: str, table: pd.DataFrame, rule: tuple) -> None:
     scores = table["score"].to_numpy()
     order = np.argsort(-scores, kind="stable")
     order = order[table["flagged"].to_numpy()[order]]
-    st.header(f"Flagged images ({len(order)})", anchor=False)
+    st.header(f"Flagged images ({len(order):,})", anchor=False)
     show_absence(run, ("ood", ood))
     if not len(order):
         st.markdown("No image of this set is flagged.")
         return
+    rows = data.images(run, "ood", ood)
+    if not has_pictures(rows):
+        st.markdown("The table below lists them, the highest score first.")
+        return
     pages = math.ceil(len(order) / _PER_PAGE)
     start = (_page_number(pages, (run.digest, ood, *rule)) - 1) * _PER_PAGE
     shown = order[start : start + _PER_PAGE]
+    both = " Hover for the image as it was given." if shows_both(run, rows["thumbnail"].iloc[shown]) else ""
     with st.container(key="triage_flagged"):
         show_gallery(
-            f"{start + 1} to {start + len(shown)}, the highest score first. Click an image to open it.",
-            data.images(run, "ood", ood),
+            f"{start + 1:,} to {start + len(shown):,}, the highest score first, as the network saw them.{both} Click "
+            "an image to open it.",
+            rows,
             scores,
             shown,
             "The number is the image's score.",
             lambda image_id: image_link.image_link(run, "ood", ood, image_id),
+            seen_by=run,
         )
     if pages > 1:
         st.number_input(f"Page (1 to {pages})", 1, pages, key=_KEY, width=140)

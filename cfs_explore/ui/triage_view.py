@@ -10,15 +10,15 @@ import streamlit as st
 
 from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.choices import OOD, choose
-from cfs_explore.figures.detector import PRESETS
+from cfs_explore.figures.detector import PRESETS, justified
 from cfs_explore.figures.triage import KEEPS, RATE, RULES, Found, find
-from cfs_explore.headlines.triage import Flagged, alarms_text, percent, triage_headline
+from cfs_explore.headlines.triage import Flagged, alarms_text, triage_headline, why_detector
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, data, detector_choice, diagnostic_page, triage_images
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, format_digits, percent
 
 _RATE_HELP = {
     "alarm": "The share of ID images that would be flagged, on average. The threshold comes from the ID-test scores "
@@ -34,6 +34,11 @@ _REALISED_HELP = {
     "alarm": "ID-test set the threshold, so the rate itself is no test; the interval still holds the true rate of this "
     "threshold on images like ID-test.",
     "discovery": "The threshold depends on the set at hand, so take the interval as a guide only.",
+}
+#: Whether the page chose the cell -> why ID-test is not fresh any more.
+_CHOSEN = {
+    True: "This cell was chosen by its AUROC on these very images, ID-test among them",
+    False: "You chose these cells. If their AUROC on the map guided you, ID-test has been used already",
 }
 _FORMULAS = {
     "**p-value** of an image with score s: how many of the n ID-test images score as high. For an ID image that is "
@@ -59,17 +64,22 @@ def show(run: Run) -> None:
 def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Which images stand out?", anchor=False)
-    headline = st.empty()
+    headline, why = st.empty(), st.empty()
     ood, rate, by = _controls(run)
     detector_choice.remember(run)
     choosing.remember(run, RATE, KEEPS)
-    cells = detector_choice.cell_indices(run)
+    cells = detector_choice.cell_indices(run, ood)
     if not cells:
         st.info("Choose at least one cell to compose a detector.", icon=":material/info:")
         return
-    view = replace(choose(run), ood=ood, cells=tuple(cells), options={RATE.name: RATE.write(rate), KEEPS.name: by})
+    view = replace(
+        choose(run), ood=ood, cells=tuple(cells), cells_told=True, options={RATE.name: RATE.write(rate), KEEPS.name: by}
+    )
     found = find(run, view)
     headline.markdown(triage_headline(_numbers(found), by))
+    if st.session_state[detector_choice.KEY] == detector_choice.AUTO:
+        opened = justified(run, ood)
+        why.caption(why_detector(opened.kind, opened.pair, opened.cell))
     left, right = st.container(key="beside_triage").columns([5, 4], gap="large")
     with left:
         show_figure("triage-scores", run, view, key="triage_histogram")
@@ -86,7 +96,7 @@ def _controls(run: Run) -> tuple[str, float, str]:
     choosing.restore(RATE)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ood = choosing.choose(OOD, run)
-        detector_choice.control(run)
+        detector_choice.control(run, ood)
         rate = choosing.draw(replace(RATE, title=f"{RULES[by]}, expected", help=_RATE_HELP[by]))
         with st.popover("More", icon=":material/tune:"):
             captions = ["of all ID images, the share flagged", "of the flagged images, the share that is ID"]
@@ -115,7 +125,9 @@ def export_table(run: Run, found: Found) -> pd.DataFrame:
     threshold, n_id."""
     facts = data.images(run, "ood", found.ood)[["image_id", "name", "label"]]
     table = pd.concat([facts, found.table], axis=1)
-    table = table.assign(detector=detector_choice.full_name(run), threshold=found.rule.threshold, n_id=found.rule.n_id)
+    table = table.assign(
+        detector=detector_choice.full_name(run, found.ood), threshold=found.rule.threshold, n_id=found.rule.n_id
+    )
     return table.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -126,9 +138,9 @@ def _facts(found: Found) -> None:
         _why_nothing(found)
         return
     st.markdown(
-        f"**Threshold {format_value(rule.threshold)}** · {count} of {n} flagged ({100 * count / n:.1f} %)",
+        f"**Threshold {format_value(rule.threshold)}** · {count:,} of {n:,} flagged ({percent(count / n, 1)})",
         help="Images that score above it are flagged: those with a p-value of at most "
-        f"{rule.expected:.4f} = {rule.expected * (rule.groups + 1):.3g}/{rule.groups + 1}.",
+        f"{format_value(rule.expected, 4)} = {format_digits(rule.expected * (rule.groups + 1))}/{rule.groups + 1}.",
     )
     if found.by == "alarm":
         st.markdown(
@@ -136,34 +148,34 @@ def _facts(found: Found) -> None:
             help="Mean number and, in brackets, its middle 95 %: it varies because the images do and because the "
             "threshold rests on finitely many ID-test images (beta-binomial, exact without ties).",
         )
-    share, lo, hi = (f"{100 * value:.1f} %" for value in rule.realised)
+    share, lo, hi = (percent(value, 1) for value in rule.realised)
     st.markdown(
-        f"**{rule.flagged} of {rule.n_id}** ID-test images above it: {share} [{lo}, {hi}]",
+        f"**{rule.flagged:,} of {rule.n_id:,}** ID-test images above it: {share} [{lo}, {hi}]",
         help=f"The realised false-alarm rate with its Clopper-Pearson 95 % interval{_INDEPENDENT}. "
         f"{_REALISED_HELP[found.by]}",
     )
-    if st.session_state[detector_choice.KEY] not in PRESETS:
+    if found.detector not in PRESETS:
         st.caption(
-            "You chose these cells. If their AUROC on the map guided you, ID-test has been used already: expect more "
-            "false alarms than stated, and check on held-out ID images."
+            f"{_CHOSEN[st.session_state[detector_choice.KEY] == detector_choice.AUTO]}: expect more false alarms than "
+            "stated, and check on ID images that were held out."
         )
 
 
 def _reference(found: Found) -> str:
     """The ID-test images, with their groups where they are of any."""
     n, groups = found.rule.n_id, found.rule.groups
-    return f"{n} ID-test images" + (f" of {groups} groups" if groups < n else "")
+    return f"{n:,} ID-test images" + (f" of {groups:,} groups" if groups < n else "")
 
 
 def _why_nothing(found: Found) -> None:
     n, rate = found.rule.groups, found.rate
-    smallest = f"With {_reference(found)} the smallest p-value is 1/{n + 1} = {percent(1 / (n + 1))}"
+    smallest = f"With {_reference(found)} the smallest p-value is 1/{n + 1} = {percent(1 / (n + 1), None)}"
     if found.by == "discovery":
-        text = f"{smallest}, too large for a false discovery rate of {percent(rate)} here. Ask for a higher rate."
+        text = f"{smallest}, too large for a false discovery rate of {percent(rate, None)} here. Ask for a higher rate."
     else:
         needed = math.ceil(1 / rate - 1e-9) - 1
         text = (
-            f"{smallest}: no image can be flagged at {percent(rate)}. Ask for a higher rate, or measure with at least "
-            f"{needed:,} ID-test images{' of different groups' if n < found.rule.n_id else ''}."
+            f"{smallest}: no image can be flagged at {percent(rate, None)}. Ask for a higher rate, or measure with "
+            f"at least {needed:,} ID-test images{' of different groups' if n < found.rule.n_id else ''}."
         )
     st.info(text, icon=":material/info:")

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from cfs_explore.backbones import load_backbone
 from cfs_explore.contracts import Level
@@ -13,7 +14,7 @@ from cfs_explore.errors import BackboneError, ImageError, SourceError, TapError
 from cfs_explore.images import open_source, thumbnail
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
-from cfs_explore.probe.inputs import given_image, stored_image
+from cfs_explore.probe.inputs import drawn_samples, given_image, stored_image
 from cfs_explore.probe.levels import nearest, probe_lams
 from cfs_explore.probe.network import Probe
 from cfs_explore.probe.reading import ProbeReading, map_sides
@@ -263,3 +264,14 @@ def test_an_image_of_ones_own_is_fitted_as_the_run_fits(run):
     assert wide.pixels.shape == (1, 16, 16)
     with pytest.raises(ImageError, match=r"mine\.txt"):
         given_image(run, b"no image", "mine.txt")
+
+
+def test_the_backbones_own_samples_stand_for_id_images_that_are_not_here():
+    """Each is a tile of the sheet beside the weights; where there is no sheet, there is none."""
+    run = open_run(BUNDLES / "cifar10-ddpm")
+    samples = drawn_samples(run)
+    with Image.open(BUNDLES / "cifar10-ddpm" / "backbone" / "samples.png") as sheet:
+        pixels = np.asarray(sheet)
+    assert len(samples) == pixels.shape[0] * pixels.shape[1] // 32**2 and samples[9].name == "sample 10"
+    np.testing.assert_array_equal(samples[9].pixels.transpose(1, 2, 0), pixels[32:64, 32:64])  # row 2 of 8 columns
+    assert drawn_samples(open_run(BUNDLES / "digits")) == []

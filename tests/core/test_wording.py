@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from cfs_explore.wording import counted, listed, part_of
+from cfs_explore.wording import (
+    counted,
+    format_digits,
+    format_estimate,
+    format_signed,
+    format_value,
+    listed,
+    p_text,
+    part_of,
+    percent,
+    true_minus,
+)
 
 PACKAGE = Path(__file__).parents[2] / "cfs_explore"
 
@@ -44,3 +55,34 @@ def test_no_text_leaves_the_plural_to_the_reader():
         p.name for p in PACKAGE.rglob("*.py") if re.search(r"\b(image|file|warning|picture|set)\(s\)", p.read_text())
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (format_value(0.8731), "0.873"),
+        (format_value(-10.12, 1), "\u221210.1"),
+        (format_value(-0.0001), "0.000"),
+        (format_value(12_345.6, 0), "12,346"),
+        (format_value(float("nan")), "n/a"),
+        (format_signed(0.0123), "+0.012"),
+        (format_signed(-0.0123), "\u22120.012"),
+        (format_digits(0.01234), "0.0123"),
+        (format_digits(1234), "1,230"),
+        (format_digits(99.96), "100"),
+        (format_digits(-0.5), "\u22120.5"),
+        (format_digits(1.2e-6), "1.2 × 10⁻⁶"),
+        (format_digits(0), "0"),
+        (format_estimate(0.873, 0.861, 0.884), "0.873 [0.861, 0.884]"),
+        (format_estimate(0.873, float("nan"), 0.9), "0.873"),
+        (percent(0.05), "5 %"),
+        (percent(0.0476, 1), "4.8 %"),
+        (percent(0.0024, None), "0.24 %"),
+        (percent(1, None), "100 %"),
+        (p_text(0.0004), "p < 0.001"),
+        (p_text(0.012), "p = 0.012"),
+        (true_minus("up1 @ -1.2, id-3, 2-3"), "up1 @ \u22121.2, id-3, 2-3"),
+    ],
+)
+def test_numbers(written, expected):
+    assert written == expected

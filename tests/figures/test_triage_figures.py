@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cfs_explore.figures.choices import choose
+from cfs_explore.figures.detector import justified
 from cfs_explore.figures.triage import KINDS
+from cfs_explore.store import Run
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,7 @@ def by_cells(run, cells, *which):
 
 
 def test_histograms_and_threshold_are_those_of_the_stored_scores(digits, letters):
-    figure = make(digits, letters)
+    figure = make(digits, replace(letters, cells_told=True))
     id_scores, ood = by_cells(digits, letters.cells, "id_test"), by_cells(digits, letters.cells, "ood", "letters")
     edges = [*figure.rows["left"], figure.rows["right"].iloc[-1]]
     for column, values in (("id", id_scores), ("ood", ood)):
@@ -56,3 +59,33 @@ def test_a_rate_below_the_smallest_p_value_has_no_threshold(digits):
 
 def test_a_map_alone_is_enough(bare):
     assert "images above it" in make(bare, choose(bare)).alt
+
+
+def test_without_a_detector_it_is_the_best_that_the_run_can_justify(digits, letters):
+    """The best cell's AUROC on images that did not choose it, against the pair's; both from the run's tables."""
+    for ood in digits.ood_names:
+        best = digits.table("best_cell").set_index("ood").loc[ood]
+        detectors = digits.table("detectors")
+        pair = detectors[(detectors["ood"] == ood) & (detectors["name"] == "CFS(1x2)")].iloc[0]
+        found = justified(digits, ood)
+        if best["honest"] > pair["auroc"] and pair["auroc"] <= 0.995:
+            assert (found.kind, found.cells) == ("cell", (best["cell_index"],))
+        else:
+            assert (found.kind, found.name) == ("pair", "CFS(1x2)") and list(found.cells) == list(pair["cell_indices"])
+        figure = make(digits, replace(letters, ood=ood))
+        assert figure.caption.startswith(f"Scores by {found.name} of ID-test")
+    assert {justified(digits, ood).kind for ood in digits.ood_names} == {"cell", "pair"}
+    assert make(digits, choose(digits, ood="letters", detector=["CFS(1x2)"])).caption.startswith("Scores by CFS(1x2)")
+
+
+def test_without_a_pair_or_enough_images_there_is_still_a_detector(digits):
+    """As of a backbone without presets, and of sets too small to be halved."""
+
+    class Changed(Run):
+        def table(self, name):
+            return pd.DataFrame() if name in self.without else super().table(name)
+
+    for without, kind in ((("detectors",), "cell"), (("best_cell",), "pair"), (("detectors", "best_cell"), "first")):
+        run = Changed(digits.path)
+        run.without = without
+        assert justified(run, "letters").kind == kind

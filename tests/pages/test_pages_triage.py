@@ -1,6 +1,7 @@
 """The triage page: what it flags against a loop over the stored scores, its table, its address, what may be missing."""
 
 import html
+import io
 import json
 import re
 import shutil
@@ -10,13 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from page_steps import open_page, texts
+from PIL import Image
 from scipy.stats import binomtest, false_discovery_control
 
+from cfs_explore.charts import format_estimate
+from cfs_explore.explorations.pictures import as_seen
 from cfs_explore.figures.cells import cell_names
+from cfs_explore.figures.detector import justified
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
 from cfs_explore.store import open_run
-from cfs_explore.ui import data
+from cfs_explore.ui import data, gallery
 
 COLUMNS = ["image_id", "name", "label", "score", "percentile", "p_value", "flagged", "detector", "threshold", "n_id"]
 
@@ -93,7 +98,7 @@ def test_moving_the_threshold_flags_the_images_with_a_p_value_within_the_rate(di
 
 
 def test_the_gallery_has_every_flagged_image_once_by_falling_score(digits):
-    app = open_page("triage", run="digits", ood="letters")
+    app = open_page("triage", run="digits", ood="letters", detector="CFS(1x2)")
     seen = shown_ids(app)
     while (page := app.number_input(key="triage_page")).value < page.max:
         page.set_value(page.value + 1).run()
@@ -112,7 +117,7 @@ def test_another_rule_starts_at_the_first_page():
 
 
 def test_the_table_has_every_image_with_its_numbers(digits):
-    app = open_page("triage", run="digits", ood="noisy", triage_rate="1")
+    app = open_page("triage", run="digits", ood="noisy", triage_rate="1", detector="CFS(1x2)")
     table, cells = table_of(app), preset(digits, "CFS(1x2)")
     assert table.columns.tolist() == COLUMNS and len(table) == 250
     id_scores, scores = scores_of(digits, cells, "id_test"), scores_of(digits, cells, "ood", "noisy")
@@ -128,7 +133,7 @@ def test_the_table_has_every_image_with_its_numbers(digits):
 
 
 def test_the_realised_rate_has_its_interval(digits):
-    text = texts(open_page("triage", run="digits", ood="letters", triage_rate="5"))
+    text = texts(open_page("triage", run="digits", ood="letters", triage_rate="5", detector="CFS(1x2)"))
     interval = binomtest(20, 421).proportion_ci(0.95, method="exact")
     assert (
         f"**20 of 421** ID-test images above it: 4.8 % [{100 * interval.low:.1f} %, {100 * interval.high:.1f} %]"
@@ -138,7 +143,7 @@ def test_the_realised_rate_has_its_interval(digits):
 
 
 def test_false_discovery_rate(digits):
-    app = open_page("triage", run="digits", ood="letters", triage_rate="10")
+    app = open_page("triage", run="digits", ood="letters", triage_rate="10", detector="CFS(1x2)")
     app.radio(key="triage_by").set_value("discovery").run()
     assert not app.exception and app.query_params["triage_by"] in ("discovery", ["discovery"])
     assert app.session_state["triage_rate"] == 10
@@ -166,7 +171,9 @@ def test_the_address_restores_the_view(digits):
     assert single.selectbox(key="detector_level").value == 141 // 29
     assert single.selectbox(key="detector_tap").value == 141 % 29
     assert single.session_state["triage_by"] == "discovery"
-    assert "You chose these cells" in texts(single) and "You chose these cells" not in texts(open_page("triage"))
+    assert "You chose these cells" in texts(single) and "You chose these cells" not in texts(
+        open_page("triage", detector="CFS(1x2)")
+    )
 
 
 def test_a_single_cell_follows_its_controls_and_the_address_follows(digits):
@@ -208,10 +215,42 @@ def test_a_run_without_presets_or_pictures(small, monkeypatch, tmp_path):
     monkeypatch.setattr(data, "BUNDLES", tmp_path / "none")
     data.images.clear()
     app = open_page("triage", run="small", triage_rate="20")
-    assert app.selectbox(key="detector").options == ["Composed cells", "A single cell"]
+    first = app.selectbox(key="detector").options[0]
+    assert app.selectbox(key="detector").options[1:] == ["Composed cells", "A single cell"]
+    assert first.startswith("Best: ") and "there is no published pair" in texts(app)
+    (best,) = small.table("best_cell")["cell_index"]
     table = table_of(app)
     assert len(table) == 7 and set(table[table["flagged"]]["image_id"]) == flagged_ids(
-        small, "street numbers", [0], 0.2
+        small, "street numbers", [int(best)], 0.2
     )
     assert "The images of street numbers are not part of this exploration." in texts(app)
     assert shown_ids(app) == []
+
+
+@pytest.mark.parametrize(("ood", "kind"), [("letters", "cell"), ("inverted", "pair")])
+def test_it_opens_on_the_best_detector_that_the_run_can_justify(digits, ood, kind):
+    app = open_page("triage", run="digits", ood=ood)
+    found = justified(digits, ood)
+    assert found.kind == kind and "detector" not in app.query_params
+    assert app.selectbox(key="detector").value == "best" and f"**{found.name}** flags" in texts(app)
+    table = table_of(app)
+    assert set(table[table["flagged"]]["image_id"]) == flagged_ids(digits, ood, list(found.cells), 0.05)
+    assert f"AUROC {format_estimate(*(found.cell if kind == 'cell' else found.pair))}" in texts(app)
+    assert ("This cell was chosen by its AUROC on these very images" in texts(app)) == (kind == "cell")
+    app.selectbox(key="detector").set_value("CFS-dec(1x1)").run()
+    assert "Opened with" not in texts(app) and "**CFS-dec(1x1)** flags" in texts(app)
+
+
+def test_the_pictures_are_what_the_network_saw():
+    """A wide colour photograph for a grey backbone of 16 x 16: cut, shrunk and grey; both on hover."""
+
+    run = open_run(BUNDLES / "digits")
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 40, 3), dtype=np.uint8)).save(buffer, "PNG")
+    seen = Image.open(io.BytesIO(as_seen(run, buffer.getvalue())))
+    assert seen.mode == "L" and seen.size == (16, 16)
+    own = run.images("ood", "letters", columns=("thumbnail",))["thumbnail"].iloc[0]
+    assert as_seen(run, own) == own and as_seen(run, b"") == b""
+    shown = gallery._image(buffer.getvalue(), "a photograph", run)
+    assert shown.count("<img") == 2 and shown.count('alt="a photograph"') == 1 and 'alt=""' in shown
+    assert gallery._image(own, "a letter", run).count("<img") == 1

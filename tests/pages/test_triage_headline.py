@@ -5,7 +5,8 @@ import math
 import pytest
 
 from cfs_explore.headlines.image import image_headline
-from cfs_explore.headlines.triage import Flagged, percent, triage_headline
+from cfs_explore.headlines.triage import Flagged, triage_headline, why_detector
+from cfs_explore.wording import percent
 
 
 def flagged(count, rate=0.05, threshold=2.0) -> Flagged:
@@ -34,11 +35,37 @@ def test_triage(found, by, said):
     text = triage_headline(found, by)
     assert said in text and "**CFS(1x2)**" in text
     kind = "false-alarm rate" if by == "alarm" else "false discovery rate"
-    assert f"At an expected {kind} of {percent(found.rate)}" in text
+    assert f"At an expected {kind} of {percent(found.rate, None)}" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "pair", "cell", "said"),
+    [
+        (
+            "cell",
+            (0.84, 0.81, 0.87),
+            (0.97, 0.95, 0.98),
+            "the best single cell: picked on half of the images, it has AUROC 0.970",
+        ),
+        ("cell", (0.84, 0.81, 0.87), (0.97, 0.95, 0.98), "CFS(1x2) has 0.840 [0.810, 0.870]."),
+        ("cell", None, (0.97, 0.95, 0.98), "there is no published pair."),
+        (
+            "pair",
+            (0.84, 0.81, 0.87),
+            (0.83, 0.80, 0.86),
+            "the published pair CFS(1x2), AUROC 0.840 [0.810, 0.870]: the best",
+        ),
+        ("pair", (0.84, 0.81, 0.87), None, "too few images"),
+        ("first", None, None, "the first cell"),
+    ],
+)
+def test_it_says_why_the_page_opened_with_its_detector(kind, pair, cell, said):
+    text = why_detector(kind, pair, cell)
+    assert said in text and text.startswith("Opened with") and text.endswith(".")
 
 
 def test_percent_has_two_digits_that_count():
-    assert [percent(share) for share in (0.001, 0.015, 0.05, 1 / 422, 0.2)] == [
+    assert [percent(share, None) for share in (0.001, 0.015, 0.05, 1 / 422, 0.2)] == [
         "0.1 %",
         "1.5 %",
         "5 %",
