@@ -59,7 +59,7 @@ def test_back_and_forward_follow_controls_that_a_hostile_address_left_at_their_d
 
 
 def test_another_page_does_not_lose_the_view(page, address, digits):
-    page.goto(f"{address}/map?ood=noisy&metric=fpr95&cells=7.8&cell=99")
+    page.goto(f"{address}/map?ood=letters&metric=fpr95&cells=7.8&cell=99")
     app_browser.settle(page)
     page.get_by_role("link", name="Start", exact=True).click()
     page.get_by_role("heading", name="CFS Explore").wait_for()
@@ -67,7 +67,7 @@ def test_another_page_does_not_lose_the_view(page, address, digits):
     page.get_by_role("heading", name="Where does the signal live?").wait_for()
     app_browser.settle(page)
     names = cell_names(digits)  # a link of an older version held numbers
-    wanted = {"ood": "noisy", "metric": "fpr95", "cells": f"{names[7]},{names[8]}", "cell": names[99]}
+    wanted = {"ood": "letters", "metric": "fpr95", "cells": f"{names[7]},{names[8]}", "cell": names[99]}
     assert {key: query(page).get(key) for key in wanted} == wanted
     assert page.get_by_role("heading", name=cell_name(digits, 99)).count() == 1
 
