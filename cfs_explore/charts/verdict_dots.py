@@ -56,8 +56,8 @@ def verdict_dots_chart(
 def _text(row: Mapping, selected: bool) -> str:
     name = f"<b>{row['ood'] or 'ID-test alone'}</b>"
     name = f"<u>{name}</u>" if selected and row["ood"] else name
-    told = format_estimate(row["value"], row["lo"], row["hi"]) if math.isfinite(row["value"]) else ""
-    return f"{name} {cell_text(row)} {told}".rstrip()
+    estimate = format_estimate(row["value"], row["lo"], row["hi"]) if math.isfinite(row["value"]) else ""
+    return f"{name} {cell_text(row)} {estimate}".rstrip()
 
 
 def _dot(row: Mapping, position: int) -> go.Scatter:

@@ -1,4 +1,4 @@
-"""How a verdict on a claim is told: a sign and a word before a colour."""
+"""How a verdict on a claim is shown: a sign and a word before a colour."""
 
 from __future__ import annotations
 

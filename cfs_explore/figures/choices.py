@@ -49,7 +49,7 @@ class Choices:
         level: position among the run's levels; where a figure is of one level.
         pair: positions among the run's taps, of the encoder's and the decoder's place; (t, t) in a run of one tap.
         cells: of the composed detector.
-        cells_told: whether somebody chose them, even if they are the default.
+        cells_given: whether somebody chose them, even if they are the default.
         metric: of METRICS.
         scale: of SCALES.
         beside: other explorations, where a figure compares; those that options name where there are none.
@@ -65,7 +65,7 @@ class Choices:
     scale: str = "ln s"
     options: Mapping[str, str] = field(default_factory=dict)
     beside: tuple[Run, ...] = ()
-    cells_told: bool = False
+    cells_given: bool = False
 
 
 def choose(
@@ -116,7 +116,7 @@ def choose(
     index = cell_level * len(run.taps) + cell_tap
     return Choices(
         *(ood or run.ood_names[0], index, level, (first, second), tuple(cells), metric, scale, dict(options or {})),
-        cells_told=bool(detector),
+        cells_given=bool(detector),
     )
 
 

@@ -55,10 +55,10 @@ class Found(NamedTuple):
 
 
 def find(run: Run, choices: Choices) -> Found:
-    """Scores, p-values and threshold of one OOD set by the detector; the best justified one where none is told."""
+    """Scores, p-values and threshold of one OOD set by the detector; the best justified one where none is given."""
     rate, by = RATE.number(choices.options) / 100, KEEPS.of(choices.options)
-    told = choices.cells_told or list(choices.cells) != default_cells(run)
-    cells = choices.cells if told else justified(run, choices.ood).cells
+    given = choices.cells_given or list(choices.cells) != default_cells(run)
+    cells = choices.cells if given else justified(run, choices.ood).cells
     detector = detector_of(run, cells)
     id_scores, scores = (detector.scores(run, *which) for which in (("id_test", None), ("ood", choices.ood)))
     id_groups, groups = map(members, run.group_names(choices.ood))
@@ -106,7 +106,7 @@ KINDS = {
     "triage-scores": Kind(
         "Scores of an OOD set and of ID-test, with the threshold for an error rate",
         scores,
-        ("ood", "cells", "cells_told"),
+        ("ood", "cells", "cells_given"),
         (RATE, KEEPS),
     )
 }

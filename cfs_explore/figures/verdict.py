@@ -53,14 +53,14 @@ def verdicts_of(run: Run) -> pd.DataFrame:
 def table(run: Run, choices: Choices, theme: str) -> Figure:
     """Claims x OOD sets."""
     rows = verdicts_of(run)
-    told = "; ".join(f"{WORDS[row['claim']].short}: {_tally(row)}" for row in summary(rows).to_dict("records"))
+    tallies = "; ".join(f"{WORDS[row['claim']].short}: {_tally(row)}" for row in summary(rows).to_dict("records"))
     return Figure(
         verdict_grid_chart(
             rows, {claim: words.short for claim, words in WORDS.items()}, theme, CLAIM.said(choices.options)
         ),
         rows,
         f"{_LEGEND} {by_chance(rows)}",
-        f"The paper's {len(CLAIMS)} claims on {rows['ood'].replace('', pd.NA).nunique()} OOD sets. {told}.",
+        f"The paper's {len(CLAIMS)} claims on {rows['ood'].replace('', pd.NA).nunique()} OOD sets. {tallies}.",
         file_stem(run, "claims"),
     )
 
@@ -75,12 +75,12 @@ def one_claim(run: Run, choices: Choices, theme: str) -> Figure:
     claim = CLAIM.of(choices.options)
     rows = verdicts_of(run)
     rows = rows[rows["claim"] == claim].reset_index(drop=True)
-    told = "; ".join(f"{row['ood'] or 'ID-test'} {cell_text(row)}" for row in rows.to_dict("records"))
+    tallies = "; ".join(f"{row['ood'] or 'ID-test'} {cell_text(row)}" for row in rows.to_dict("records"))
     return Figure(
         verdict_dots_chart(rows, LIMITS[claim], claim in BELOW, theme, choices.ood),
         rows,
         f"{_measured(claim)}; n = {_sizes(rows)}.",
-        f"{WORDS[claim].sentence} {told}.",
+        f"{WORDS[claim].sentence} {tallies}.",
         file_stem(run, "claim", claim),
     )
 

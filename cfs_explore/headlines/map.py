@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import pandas as pd
 
 from cfs_explore.charts import format_estimate, short_tap_name
-from cfs_explore.charts.theme import format_value
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.wording import format_value
 

@@ -79,8 +79,8 @@ def _quoted(claim: str) -> str:
 
 def _counted(against: dict[str, int], sets: int) -> str:
     """'“A” on 5 of 8 sets, “B” on 2 and “C” on 1', the most first."""
-    told = []
+    parts = []
     for claim, count in sorted(against.items(), key=lambda each: -each[1]):
-        of = "" if sets == 1 or claim == "stable" else f" on {count}" if told else f" on {count} of {sets} sets"
-        told.append(f"{_quoted(claim)}{of}")
-    return listed(told)
+        of = "" if sets == 1 or claim == "stable" else f" on {count}" if parts else f" on {count} of {sets} sets"
+        parts.append(f"{_quoted(claim)}{of}")
+    return listed(parts)

@@ -165,11 +165,11 @@ def _question(step: Step, known: dict[str, str]) -> str:
 def _said(step: Step, known: dict[str, str]) -> str:
     """For each answer whether it is right; the style shows the chosen one's."""
     right = step.right.format(**known)
-    told = []
+    parts = []
     for k, answer in enumerate(each.format(**known) for each in step.answers):
         text = f"✓ {answer}, as you predicted." if answer == right else f"You predicted {answer}; it is {right}."
-        told.append(f'<span class="cfs-said cfs-said-{k}"><b>{html.escape(text)}</b> </span>')
-    return "".join(told)
+        parts.append(f'<span class="cfs-said cfs-said-{k}"><b>{html.escape(text)}</b> </span>')
+    return "".join(parts)
 
 
 def _on(run: Run, number: int) -> None:

@@ -73,7 +73,11 @@ def _page(run: Run) -> None:
         st.info("Choose at least one cell to compose a detector.", icon=":material/info:")
         return
     view = replace(
-        choose(run), ood=ood, cells=tuple(cells), cells_told=True, options={RATE.name: RATE.write(rate), KEEPS.name: by}
+        choose(run),
+        ood=ood,
+        cells=tuple(cells),
+        cells_given=True,
+        options={RATE.name: RATE.write(rate), KEEPS.name: by},
     )
     found = find(run, view)
     headline.markdown(triage_headline(_numbers(found), by))

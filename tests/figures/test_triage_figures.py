@@ -27,7 +27,7 @@ def by_cells(run, cells, *which):
 
 
 def test_histograms_and_threshold_are_those_of_the_stored_scores(digits, letters):
-    figure = make(digits, replace(letters, cells_told=True))
+    figure = make(digits, replace(letters, cells_given=True))
     id_scores, ood = by_cells(digits, letters.cells, "id_test"), by_cells(digits, letters.cells, "ood", "letters")
     edges = [*figure.rows["left"], figure.rows["right"].iloc[-1]]
     for column, values in (("id", id_scores), ("ood", ood)):
