@@ -12,7 +12,8 @@ from cfs_explore.charts.browser import RENDERER
 from cfs_explore.charts.errors import FigureExportError
 from cfs_explore.charts.grey import grey_spec, without_hue
 from cfs_explore.charts.map_heatmap import CLICK_LAYER
-from cfs_explore.charts.print_layout import SMALLEST_PX, Page, lay_out
+from cfs_explore.charts.print_layout import SMALLEST_PX, lay_out
+from cfs_explore.charts.print_page import Page
 from cfs_explore.charts.small_multiples import strip_layout
 from cfs_explore.charts.theme import BASE_FONT_PX, PALETTES, PRINT_FONT, template
 from cfs_explore.charts.vector_cells import cells_as_shapes

@@ -6,65 +6,22 @@ Works on a figure's dictionary whose type is already printed type. Labels are as
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 
 from cfs_explore.charts.number_grid import CELL_TEXT
+from cfs_explore.charts.print_page import PAD as _PAD
+from cfs_explore.charts.print_page import Page
+from cfs_explore.charts.print_table import fit_table
 from cfs_explore.charts.print_text import LINE, height_px, lines_of, printed_px, wrapped
 
 #: Journals accept no smaller type: 6 pt at 96 pixels per inch.
 SMALLEST_PX = 8.0
 #: Of the page, for the data; a little more than half.
 _DATA_SHARE = 0.52
-_STANDOFF, _PAD = 6.0, 4.0
+_STANDOFF = 6.0
 #: Plotly's legend: line and gaps beside a name, least height of a name and gap below it, edge of the whole.
 _KEY_PX, _NAME_PX, _NAME_GAP, _LEGEND_EDGE = 45.0, 16.0, 3.0, 10.0
 _BAR_PX = 6.0
-
-
-@dataclass
-class Page:
-    """A figure on its way to print.
-
-    Attributes:
-        data, layout: of the figure's dictionary; changed in place.
-        width: of the page, in pixels.
-        small: type of ticks and titles, in pixels.
-        rows_px: height between the margins in the app, in printed pixels; of a chart of rows.
-    """
-
-    data: list[dict]
-    layout: dict
-    width: float
-    small: float
-    rows_px: float = 0.0
-
-    @property
-    def kind(self) -> str:
-        """What the chart says that it is: map, rows, square, wide or nothing."""
-        return (self.layout.get("meta") or {}).get("kind", "")
-
-    @property
-    def plot_px(self) -> float:
-        """Width between the margins."""
-        return self.width - self.layout["margin"]["l"] - self.layout["margin"]["r"]
-
-    def axes(self, letter: str) -> list[dict]:
-        """The axes that are drawn, of 'x' or 'y'."""
-        found = [axis for name, axis in self.layout.items() if name.startswith(f"{letter}axis")]
-        return [axis for axis in found if axis.get("visible", True)]
-
-    def axis(self, reference: str) -> dict:
-        """The axis of 'x2', 'y' or 'x3 domain'."""
-        return self.layout.get(f"{reference[0]}axis{reference.split()[0][1:]}", {})
-
-    def notes(self) -> list[dict]:
-        """Annotations with a text."""
-        return [note for note in self.layout.get("annotations", []) if note.get("text")]
-
-    def type_of(self, item: dict, key: str = "font") -> float:
-        """Type of an annotation, or of the ticks ("tickfont") of an axis."""
-        return (item.get(key) or {}).get("size", self.small)
 
 
 def lay_out(page: Page) -> None:
@@ -74,6 +31,7 @@ def lay_out(page: Page) -> None:
     if below:
         margin["r"] = 2 * _PAD
     _y_labels(page)
+    fit_table(page)
     row_lines, cell_px = _notes(page)
     above, under = _x_labels(page)
     heads = max(above, _heads(page))
@@ -158,8 +116,9 @@ def _notes(page: Page) -> tuple[int, float]:
         elif where == "paper":
             room = (1 - note["x"]) * page.plot_px + margin["r"] - _PAD
         elif grid:
-            low, high = page.axis(where)["range"]
-            room = page.plot_px / abs(high - low) - _PAD
+            if note.get("textangle") or note.get("xanchor") == "left":  # upright, or over the whole row
+                continue
+            room = page.column_px(where) - _PAD
         else:
             _turn_inwards(page, note, size)
             continue
@@ -195,7 +154,11 @@ def _extent(page: Page, log: bool) -> tuple[float, float]:
 def _heads(page: Page) -> float:
     """Room for annotations that stand on the plot's upper edge."""
     heads = [n for n in page.notes() if n.get("yref") == "paper" and n.get("y") == 1 and n.get("yanchor") == "bottom"]
-    return max((n.get("yshift", 0) + height_px(n["text"], page.type_of(n)) for n in heads), default=0.0)
+    return max((n.get("yshift", 0) + _tall(n, page.type_of(n)) for n in heads), default=0.0)
+
+
+def _tall(note: dict, size: float) -> float:
+    return printed_px(note["text"], size) + _PAD if note.get("textangle") else height_px(note["text"], size)
 
 
 def _x_labels(page: Page) -> tuple[float, float]:

@@ -97,7 +97,9 @@ def _loose_fonts(page) -> set[str]:
     loose = set()
     for font in (page.page_obj.resources.get("Font") or {}).values():
         found = font.resolve()
-        inner = found["DescendantFonts"]
+        if found["Subtype"].name == "Type3":  # its glyphs are drawn in the file
+            continue
+        inner = found.get("DescendantFonts")
         inner = (inner if isinstance(inner, list) else inner.resolve())[0].resolve() if inner else found
         descriptor = inner["FontDescriptor"].resolve()
         if not {"FontFile", "FontFile2", "FontFile3"} & set(descriptor):

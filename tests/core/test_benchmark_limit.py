@@ -40,8 +40,15 @@ def run(tmp_path, work: str, away: bool, seconds: float) -> tuple[subprocess.Com
 
 
 def is_over(pid: int) -> bool:
-    """Whether the process has ended; its parent may not have asked for its status."""
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    """Whether the process ends within some seconds; its parent may not have asked for its status."""
+    for _ in range(100):
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 @pytest.mark.parametrize("away", [False, True])
