@@ -77,7 +77,7 @@ def test_without_a_browser_a_page_that_saves_an_svg_is_written(digits, tmp_path,
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--what", "maps"], "no figure 'maps'. Pages: map, "),
+        (["--what", "maps"], "no figure 'maps'. Pages: verdict, map, "),
         (["--ood", "leters"], "no ood set leters"),
         (["--what", "separation-parts", "--width", "wide"], "number with mm, cm, in or px"),
         (["--what", "separation-parts", "--format", "eps"], "must be one of"),

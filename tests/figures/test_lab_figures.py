@@ -52,7 +52,7 @@ def test_histograms_of_the_simulated_scores(figures, tap_scores):
         np.testing.assert_allclose(figure.rows[column], counts / 1_000, atol=1e-9)
     lines = {shape.name: shape.x0 for shape in figure.chart.layout.shapes}
     assert lines == pytest.approx({"mean id": tap_scores[0].mean(), "mean ood": tap_scores[1].mean()})
-    assert "n = 1000 ID, 1000 OOD; seed 0; vertical: means" in figure.caption
+    assert "n = 1,000 ID, 1,000 OOD; seed 0; vertical: means" in figure.caption
 
 
 def test_bound_prediction_and_measurement(figures, tap_scores):

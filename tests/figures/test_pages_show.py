@@ -92,6 +92,7 @@ VIEWS = [
         {},
         {"image-map": "map_of_image", "image-detectors": "image_scores", "image-features": "image_features"},
     ),
+    ("verdict", {}, {"verdict-claims": "verdict", "verdict-claim": "verdict_claim_dots"}),
     ("triage", {}, {"triage-scores": "triage_histogram"}),
     ("lab", {"lab": "tap"}, {"lab-scores": "lab_scores", "lab-auroc": "lab_dots", "lab-curve": "lab_curve"}),
     (

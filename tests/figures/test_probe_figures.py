@@ -53,7 +53,7 @@ def test_scores_stand_on_the_histogram(digits):
 def test_z_scores_name_the_largest(digits):
     tap, z = replace(digits.taps[TAP], channels=3), np.linspace(-5, 4, 12).reshape(2, 6)
     figure = probe.z_scores(digits, seen_by(tap, z=z), LEVEL, ROLES, "light")
-    assert "the largest is -5.0, image A, channel 0" in figure.alt
+    assert "the largest is −5.0, image A, channel 0" in figure.alt
     drawn = {(trace.name, trace.yaxis): trace.y[1::3] for trace in figure.chart.data}
     np.testing.assert_allclose(drawn["B", "y2"], z[1, 3:], rtol=1e-6)
     assert f"{digits.entry('id_train').samples:,} ID-train snapshots" in figure.caption
