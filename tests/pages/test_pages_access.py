@@ -71,7 +71,7 @@ def test_what_visitors_may_have_fetched(serve, tmp_path):
 def test_processes_that_the_app_starts_know_it(serve):
     serve("0.0.0.0")
     access.announce()
-    code = "from cfs_explore import fetching; print(fetching.is_restricted(), fetching.may_fetch('a/b'))"
+    code = "from cfs_explore.safe_io import fetching; print(fetching.is_restricted(), fetching.may_fetch('a/b'))"
     ask = [sys.executable, "-c", code]
     assert subprocess.run(ask, capture_output=True, text=True).stdout.split() == ["True", "False"]
     serve("localhost")

@@ -36,7 +36,7 @@ def test_numbers_are_those_of_the_settings():
     point = tap_curve(tap, "shift", [0.8], IMAGES, seed=4).iloc[0]
     said = texts(app)
     assert format_estimate(point.auroc, point.lo, point.hi) in said
-    assert f"at least {format_value(point.bound)}" in said
+    assert f"the bound, which holds for any distributions, is {format_value(point.bound)}" in said
     row = tap_summary(tap, sample_tap(tap, IMAGES, 4)).iloc[0]
     assert f"| Δ | {format_value(tap_moments(tap).delta)} | {format_estimate(row.measured, row.lo, row.hi)} |" in said
     assert len(frame_with(app, "prediction")) == len(TAP_SLIDERS[2].values)

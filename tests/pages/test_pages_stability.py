@@ -110,7 +110,7 @@ def test_one_draw_says_what_to_run_and_shows_the_stages_own_measurement(runs, sh
     law = open_run(runs / "few" / "tiny").table("local_law")
     row = law[(law["tap"] == "conv_act") & ((law["lam"] - 5).abs() < 0.3)].iloc[0]
     assert format_estimate(row["icc"], row["icc_lo"], row["icc_hi"]) in said
-    assert "5 draws" in said
+    assert "5 noise draws" in said
     assert charts(app) == 4
 
 

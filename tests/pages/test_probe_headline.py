@@ -22,4 +22,4 @@ def test_ordinals_and_scores():
     assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 62, 73)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "62nd", "73rd",
     ]  # fmt: skip
-    assert [format_score(s) for s in (0.9349, 4.117, 23.46, 1234.5)] == ["0.935", "4.12", "23.5", "1234"]
+    assert [format_score(s) for s in (0.9349, 4.117, 23.46, 1234.5)] == ["0.935", "4.12", "23.5", "1,234"]
