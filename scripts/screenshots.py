@@ -15,6 +15,7 @@ SHOTS = {
     "start": ("?run=digits", "light"),
     "map": ("map?run=digits&ood=letters&cell=141", "light"),
     "map-dark": ("map?run=digits&ood=letters&cell=141", "dark"),
+    "verdict": ("verdict?run=digits", "light"),
     "images": ("images?run=digits&ood=letters", "light"),
     "triage": ("triage?run=digits&ood=letters", "light"),
     "image": ("image?run=digits&ood=letters", "light"),
