@@ -181,11 +181,13 @@ def _compared_text(row: pd.Series, pair: Pair) -> str:
     """What the adjusted AUROCs rest on, and what is left to know."""
     first, second = pair.short
     if min(row["adjusted_d_n_ood"], row["adjusted_e_n_ood"]) == 0:
-        return f"n = {row['n_id']} ID, {row['n_ood']} OOD. n/a: by the other score, no OOD image is like an ID image."
+        return (
+            f"n = {row['n_id']:,} ID, {row['n_ood']:,} OOD. n/a: by the other score, no OOD image is like an ID image."
+        )
     return (
-        f"n = {row['n_id']} ID, {row['n_ood']} OOD. Adjusted AUROCs compare {row['adjusted_d_n_id']} ID and "
-        f"{row['adjusted_d_n_ood']} OOD images that {first} finds alike, and {row['adjusted_e_n_id']} and "
-        f"{row['adjusted_e_n_ood']} that {second} does. {first} alone leaves {format_value(row['loss_e'], 2)} bits "
+        f"n = {row['n_id']:,} ID, {row['n_ood']:,} OOD. Adjusted AUROCs compare {row['adjusted_d_n_id']:,} ID and "
+        f"{row['adjusted_d_n_ood']:,} OOD images that {first} finds alike, and {row['adjusted_e_n_id']:,} and "
+        f"{row['adjusted_e_n_ood']:,} that {second} does. {first} alone leaves {format_value(row['loss_e'], 2)} bits "
         f"open, {second} {format_value(row['loss_d'], 2)}. 95 % intervals: of AUROCs by (27), normal for bits, else "
         f"bootstrap ({RESAMPLES:,} resamples)."
     )

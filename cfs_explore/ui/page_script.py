@@ -53,9 +53,23 @@ function followTheme(onChange) {
   return () => observer.disconnect();
 }
 
+function mendNavigation() {
+  // Groups of pages stand as div in a list, which no list may have: it is a group of links then.
+  const navigation = document.querySelector('[data-testid="stSidebarNav"]');
+  if (!navigation) return () => {};
+  const mend = () => {
+    for (const list of navigation.querySelectorAll('ul')) list.setAttribute('role', 'group');
+    for (const item of navigation.querySelectorAll('li')) item.setAttribute('role', 'none');
+  };
+  mend();
+  const observer = new MutationObserver(mend);
+  observer.observe(navigation, { childList: true, subtree: true });
+  return () => observer.disconnect();
+}
+
 export default function ({ data, setTriggerValue }) {
   if (data.leaving) setTriggerValue('ready', true);
-  const ends = [enterPopovers(), followTheme((theme) => setTriggerValue('theme', theme))];
+  const ends = [enterPopovers(), mendNavigation(), followTheme((theme) => setTriggerValue('theme', theme))];
   return () => ends.forEach((end) => end());
 }
 """,

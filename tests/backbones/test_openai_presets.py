@@ -103,7 +103,7 @@ def test_a_preset_of_other_weights_contradicts_them():
 
 
 def test_a_preset_of_the_other_family_is_refused_and_says_so():
-    with pytest.raises(BackboneError, match="lsun_cat is of guided-diffusion, and these are weights of improved"):
+    with pytest.raises(BackboneError, match="lsun_cat belongs to guided-diffusion, but these are weights of improved"):
         configured({}, preset="lsun_cat")
 
 

@@ -6,7 +6,6 @@ from browser_steps import query, wait_for_query
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.ui.tour_steps import STEPS
 
 pytestmark = [
@@ -180,11 +179,11 @@ def test_teachers_find_the_lesson(page, address):
 
 
 def test_what_the_first_step_asks_for_shows_what_it_promises(page, address, digits):
-    page.goto(f"{address}/map?run=digits&ood=letters&tour=1")
+    page.goto(f"{address}/map?run=digits&ood=letters&tour=1&cell=conv_in@5")
     app_browser.settle(page)
     best = int(digits.table("best_cell").set_index("ood").loc["letters", "cell_index"])
     page.mouse.click(*app_browser.cell_position(page, "map", best))
-    wait_for_query(page, cell=cell_names(digits)[best], tour="1")
+    page.locator(".st-key-cell_panel").get_by_role("heading", name="up2.res0").wait_for()
     app_browser.settle(page)
     row = digits.auroc_map("letters").iloc[best]
     said = f"AUROC {row['auroc']:.3f} [{row['auroc_lo']:.3f}, {row['auroc_hi']:.3f}]"

@@ -44,7 +44,7 @@ def wait_for_heading(page, count: int) -> None:
 
 
 def test_the_keyboard_moves_the_threshold_and_the_pictures_follow(page, address, digits):
-    page.goto(f"{address}/triage?run=digits&ood=digits+7-9")
+    page.goto(f"{address}/triage?run=digits&ood=digits+7-9&detector=CFS(1x2)")
     app_browser.settle(page)
     slider = page.get_by_role("slider", name="False-alarm rate")
     slider.focus()
@@ -62,7 +62,7 @@ def test_the_keyboard_moves_the_threshold_and_the_pictures_follow(page, address,
 
 
 def test_files_hold_the_whole_table(page, address, digits):
-    page.goto(f"{address}/triage?run=digits&ood=letters&triage_rate=2")
+    page.goto(f"{address}/triage?run=digits&ood=letters&triage_rate=2&detector=CFS(1x2)")
     app_browser.settle(page)
     files = {}
     for name in ("CSV", "Parquet"):
