@@ -84,6 +84,11 @@ CASES = {
         {"detector": ["CFS-dec(1x1)"]},
         ("triage", {"detector": "CFS-dec(1x1)"}, "triage_histogram"),
     ),
+    "claim": (
+        "verdict-claims",
+        {"options": {"verdict_claim": "pair"}},
+        ("verdict", {"verdict_claim": "pair"}, "verdict"),
+    ),
     "cells": ("map-detectors", {"detector": ["down0.res0@9", "up2.res0@3"]}, ("map", {"cells": "1.112"}, "detectors")),
     "cells on the map": (
         "map-heatmap",
@@ -180,7 +185,7 @@ def test_the_probe_opens_with_the_typical_images_of_both_sets(digits):
 
 def test_every_option_is_tried():
     given = {key for _, choices, _ in CASES.values() for key in choices.get("options", {})}
-    given |= {"image", "role", "order", "a", "b", "noise", "verdict_claim"}
+    given |= {"image", "role", "order", "a", "b", "noise"}
     kinds = [kind for page, kinds in catalogue.PAGES.items() if page != "lab" for kind in kinds.values()]
     known = {option.name for kind in kinds for option in kind.options if not given & {option.name, *option.former}}
     # UMAP takes half a minute: tests of embedding

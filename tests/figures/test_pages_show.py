@@ -92,7 +92,7 @@ VIEWS = [
         {},
         {"image-map": "map_of_image", "image-detectors": "image_scores", "image-features": "image_features"},
     ),
-    ("verdict", {}, {"verdict-claims": "verdict", "verdict-claim": "verdict_claim_dots"}),
+    ("verdict", {}, {"verdict-claim": "verdict_claim_dots"}),
     ("triage", {}, {"triage-scores": "triage_histogram"}),
     ("lab", {"lab": "tap"}, {"lab-scores": "lab_scores", "lab-auroc": "lab_dots", "lab-curve": "lab_curve"}),
     (
@@ -101,8 +101,11 @@ VIEWS = [
         {"lab-two-scores": "lab_clouds", "lab-combinations": "lab_pair_dots", "lab-two-curve": "lab_pair_curve"},
     ),
 ]
-#: Compared where they are made: of two explorations (below), of fitted coordinates, and of a forward.
-ELSEWHERE = {"compare-map", "compare-difference", "images-scatter"} | {k for k in KINDS if k.startswith("probe-")}
+#: Compared where they are made: of two explorations (below), of fitted coordinates, of a claim that is chosen
+#: (test_options), and of a forward.
+ELSEWHERE = {"compare-map", "compare-difference", "images-scatter", "verdict-claims"} | {
+    k for k in KINDS if k.startswith("probe-")
+}
 
 
 def shows(page, query, shown, run, choices):
