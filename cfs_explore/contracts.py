@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,12 +77,23 @@ class Tap:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One slot (k, l) of the map: a level and a tap, by their position in the run's lists."""
+class Cell(NamedTuple):
+    """One slot (k, l) of the map: a level and a tap, by their position in the run's lists.
+
+    Tables and figures number the cells row by row, level after level; people call them by name, 'up1.res1@5'.
+    """
 
     level: int
     tap: int
+
+    @classmethod
+    def at(cls, index: int, taps: int) -> Cell:
+        """The cell with this number in a map of so many taps."""
+        return cls(*divmod(int(index), taps))
+
+    def number(self, taps: int) -> int:
+        """Its number in a map of so many taps."""
+        return self.level * taps + self.tap
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ class StoredCells:
 
 
 def cells_detector(run: Run, indices: Sequence[int], name: str = "") -> StoredCells:
-    """The detector of these cells (level * taps + tap)."""
-    return StoredCells(name, tuple(Cell(*divmod(int(index), len(run.taps))) for index in indices))
+    """The detector of these cells, by their numbers in the map."""
+    return StoredCells(name, tuple(run.cell(index) for index in indices))
 
 
 def stored_detectors(run: Run) -> dict[str, StoredDetector]:

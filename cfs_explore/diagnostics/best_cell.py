@@ -90,7 +90,7 @@ def best_cell(
         honest=Estimate(honest, float(lo[0]), float(hi[0])),
         split_sd=float(picked.auroc.mean(axis=1).std(ddof=1)) if repeats > 1 else float("nan"),
         naive=auroc(id_rows[best], ood_rows[best], level, groups),
-        naive_cell=Cell(*divmod(best, taps)),
+        naive_cell=Cell.at(best, taps),
         picks=_count_picks(picked.cell, taps),
         repeats=repeats,
     )

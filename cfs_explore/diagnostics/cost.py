@@ -148,7 +148,7 @@ def _priced(candidate: Candidate, taps: Sequence[Tap], times: Sequence[float], d
 def _rows(scores: np.ndarray, candidates: Sequence[Candidate]) -> np.ndarray:
     """Scores of every detector, (detectors, n)."""
     cells, taps = cell_rows(scores), scores.shape[3]
-    return np.stack([cells[[c.level * taps + c.tap for c in candidate.cells]].mean(axis=0) for candidate in candidates])
+    return np.stack([cells[[cell.number(taps) for cell in candidate.cells]].mean(axis=0) for candidate in candidates])
 
 
 def _judged(id_rows: np.ndarray, ood_rows: np.ndarray, seed: int, groups: Groups | None) -> pd.DataFrame:

@@ -91,21 +91,21 @@ def sensitivity(
 def _best(own: Placed, other: Placed, taps: int, depths: Sequence[float]) -> dict[str, float | int]:
     """Where the best cell is, where it was, and what the move costs in the baseline's map."""
     found, before = (int(cells.judged.auroc.argmax()) for cells in (own, other))
-    (level, tap), (level_before, tap_before) = divmod(found, taps), divmod(before, taps)
+    cell, cell_before = Cell.at(found, taps), Cell.at(before, taps)
     there, here = (other.at([cell]) for cell in (before, found))
     lo, hi, _ = paired_interval(there.judged, here.judged, there.minus(here).judged.var, *other.independent)
     cost = Estimate(float(there.judged.auroc[0] - here.judged.auroc[0]), float(lo[0]), float(hi[0]))
     if found == before:
         cost = Estimate(0.0, 0.0, 0.0)
     return {
-        "best_level": level,
-        "best_tap": tap,
+        "best_level": cell.level,
+        "best_tap": cell.tap,
         "best_auroc": float(own.judged.auroc[found]),
-        "baseline_level": level_before,
-        "baseline_tap": tap_before,
+        "baseline_level": cell_before.level,
+        "baseline_tap": cell_before.tap,
         "baseline_auroc": float(other.judged.auroc[before]),
-        "moved_levels": level - level_before,
-        "moved_depth": float(depths[tap] - depths[tap_before]),
+        "moved_levels": cell.level - cell_before.level,
+        "moved_depth": float(depths[cell.tap] - depths[cell_before.tap]),
         **_with_limits("cost_of_moving", cost),
     }
 

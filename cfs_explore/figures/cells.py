@@ -14,7 +14,7 @@ _MOST_DECIMALS = 6
 
 
 def cell_names(run: Run) -> list[str]:
-    """The names of all cells, in map order (level * taps + tap)."""
+    """The names of all cells, by their numbers in the map."""
     taps = [short_tap_name(tap.name) for tap in run.taps]
     return [f"{tap}@{lam}" for lam in level_names(run.levels) for tap in taps]
 
@@ -28,7 +28,7 @@ def level_names(levels: Sequence[Level]) -> list[str]:
 
 
 def find_cell(run: Run, name: str) -> int:
-    """The index of a cell (level * taps + tap): of its name, or of its number in links that older versions wrote.
+    """The number of a cell: of its name, or as links that older versions wrote give it.
 
     Raises:
         RunError: it is no cell's name, or naming the levels or taps that there are instead.
@@ -45,7 +45,7 @@ def find_cell(run: Run, name: str) -> int:
         at = ""
     if not at:
         raise RunError(f"{name!r} is no cell. Cells are called as in {cell_names(run)[0]}: a tap and a log-SNR.")
-    return find_level(run, number) * len(run.taps) + find_tap(run, tap.strip())
+    return run.cell_number(find_level(run, number), find_tap(run, tap.strip()))
 
 
 def find_level(run: Run, lam: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cfs_explore.contracts import Tap
+from cfs_explore.contracts import Cell, Tap
 from cfs_explore.diagnostics import SIDES
 from cfs_explore.errors import RunError
 from cfs_explore.figures.cells import find_cell, find_level, find_tap
@@ -45,7 +45,7 @@ class Choices:
 
     Attributes:
         ood: name of the OOD set.
-        cell: level * taps + tap; where a figure is of one cell.
+        cell: its number in the map (``Run.cell``); where a figure is of one cell.
         level: position among the run's levels; where a figure is of one level.
         pair: positions among the run's taps, of the encoder's and the decoder's place; (t, t) in a run of one tap.
         cells: of the composed detector.
@@ -106,16 +106,22 @@ def choose(
     if cell is not None:
         if (lam, tap) != (None, None):
             raise RunError("Give a cell by its name, or by lam and tap, but not by both.")
-        cell_level, cell_tap = divmod(find_cell(run, cell), len(run.taps))
+        cell_level, cell_tap = run.cell(find_cell(run, cell))
         level = cell_level
     if lam is not None:
         cell_level = level = find_level(run, lam)
     if tap is not None:
         cell_tap = find_tap(run, tap)
     first, second = (find_tap(run, name) for name in pair or default_pair(run))
-    index = cell_level * len(run.taps) + cell_tap
     return Choices(
-        *(ood or run.ood_names[0], index, level, (first, second), tuple(cells), metric, scale, dict(options or {})),
+        ood=ood or run.ood_names[0],
+        cell=run.cell_number(cell_level, cell_tap),
+        level=level,
+        pair=(first, second),
+        cells=tuple(cells),
+        metric=metric,
+        scale=scale,
+        options=dict(options or {}),
         cells_given=bool(detector),
     )
 
@@ -125,9 +131,9 @@ def default_cells(run: Run) -> list[int]:
     return preset_cells(run.table("detectors")).get("CFS(1x2)", [0])
 
 
-def default_cell(run: Run) -> tuple[int, int]:
-    """Positions of the level and the tap that pages open with."""
-    return divmod(default_cells(run)[-1], len(run.taps))
+def default_cell(run: Run) -> Cell:
+    """What pages open with."""
+    return run.cell(default_cells(run)[-1])
 
 
 def default_pair(run: Run) -> tuple[str, str]:

@@ -83,7 +83,7 @@ def detector_of(run: Run, indices: Sequence[int]) -> StoredDetector:
 
 def cell_label(run: Run, index: int) -> str:
     """A cell as people say it: 'up1.res1 @ λ 5.0'."""
-    level, tap = divmod(index, len(run.taps))
+    level, tap = run.cell(index)
     return f"{short_tap_name(run.taps[tap].name)} @ λ {format_value(run.levels[level].lam, 1)}"
 
 

@@ -117,13 +117,13 @@ def _among_id_test(run: Run, image: Image, detector: StoredDetector) -> dict:
 
 def is_kept(run: Run, cell: int) -> bool:
     """Whether the snapshots of the cell were kept."""
-    level, tap = divmod(cell, len(run.taps))
+    level, tap = run.cell(cell)
     return run.manifest.kept.get("level") == level and run.taps[tap].name in run.manifest.kept.get("taps", [])
 
 
 def _feature_table(run: Run, image: Image, cell: int) -> pd.DataFrame:
     """The pooled features of a kept cell (``feature_profile``), first draw, by the moments of ID-train."""
-    level, tap = divmod(cell, len(run.taps))
+    level, tap = run.cell(cell)
     name = run.taps[tap].name
     train = run.moments("id_train").at(level, feature_columns(run.taps)[name])
     snapshot = run.snapshots(name, image.role, image.name)[image.row]

@@ -139,7 +139,7 @@ def points(
     Args:
         run: the exploration.
         places: of ``embedding.coordinates``, whose ``attrs`` the result has.
-        cells: indices (level * taps + tap) of the detector that scores.
+        cells: numbers of those of the detector that scores.
         colour: a key of COLOURS.
         facts: gives those of a set, where the colour is one of them.
     """

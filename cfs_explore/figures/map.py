@@ -106,7 +106,7 @@ def _strip(run: Run, metric: str, theme: str) -> Figure:
 
 def _composed_row(run: Run, ood: str, cells: Sequence[int]) -> dict:
     """AUROC with its interval, n, #F and effective #F of the detector made of these cells (theory 4), and its name."""
-    pairs = [divmod(index, len(run.taps)) for index in cells]
+    pairs = [run.cell(index) for index in cells]
     used, taps = sorted({level for level, _ in pairs}), {tap for _, tap in pairs}
     whole = len(cells) == len(used) * len(taps)
     return {
@@ -131,7 +131,7 @@ def _detector_rows(run: Run, ood: str, cells: Sequence[int]) -> pd.DataFrame:
     for row in best[best["ood"] == ood].to_dict("records") if len(best) else []:
         cost = {
             "forwards": run.draws,
-            "effective": run.draws * run.taps[int(row["cell_index"]) % len(run.taps)].depth,
+            "effective": run.draws * run.taps[run.cell(row["cell_index"]).tap].depth,
             "n_id": row["n_id"],
             "n_ood": row["n_ood"],
         }
@@ -158,7 +158,7 @@ def detectors(run: Run, choices: Choices, theme: str) -> Figure:
 
 def scores_of_cell(run: Run, choices: Choices) -> tuple[np.ndarray, np.ndarray]:
     """One cell's scores of ID and of OOD images, mean over draws, (image,)."""
-    level, tap = divmod(choices.cell, len(run.taps))
+    level, tap = run.cell(choices.cell)
     return tuple(
         compose(run.scores(role, name, level=level), [Cell(0, tap)])
         for role, name in (("id_test", None), ("ood", choices.ood))

@@ -34,7 +34,7 @@ def tap_labels(taps: Sequence[Tap]) -> dict[str, str]:
 
 
 class _ByName:
-    """Cells are written by their names, 'up1.res1@5', and are indices (level * taps + tap) in the session."""
+    """Cells are written by their names, 'up1.res1@5', and are numbers in the session."""
 
     def one(self, value: int, run: Run | None = None) -> str:
         return cell_names(run)[value]

@@ -86,7 +86,7 @@ def losses_of_all(run: Run, choices: Choices, theme: str) -> Figure:
 def proxies(run: Run, choices: Choices, theme: str) -> Figure:
     """What the proxies say of one cell; open, the kinds that do not count for the OOD set."""
     without = stage_rows(run, "prediction", ood=choices.ood)["left_out"].iloc[0].split(", ")
-    level, tap = divmod(choices.cell, len(run.taps))
+    level, tap = run.cell(choices.cell)
     rows = stage_rows(run, "proxies", level=level, tap_index=tap)
     return Figure(
         proxy_dots_chart(rows, without, theme),
@@ -119,12 +119,11 @@ def ablation(run: Run, choices: Choices, theme: str) -> Figure:
 
 def _marks(run: Run, losses: pd.DataFrame) -> dict[str, int]:
     """Mark of the scatter -> cell index."""
-    positions = {tap.name: t for t, tap in enumerate(run.taps)}
     first = losses.iloc[0]
     places = {"best": (first["best_level"], first["best_tap"])}
     for row in losses[losses["policy"].isin(["proxy", "fixed"]) & losses["tap"].notna()].to_dict("records"):
         places[row["policy"]] = (row["level"], row["tap"])
-    return {key: int(level) * len(run.taps) + positions[tap] for key, (level, tap) in places.items()}
+    return {key: run.cell_number(level, tap) for key, (level, tap) in places.items()}
 
 
 _SET, _CELL = ("ood",), ("ood", "cell")

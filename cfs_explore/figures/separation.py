@@ -109,7 +109,7 @@ def along_taps(run: Run, choices: Choices, theme: str) -> Figure:
 
 def channel_table(run: Run, choices: Choices) -> pd.DataFrame:
     """A cell's features: channel, pooling (mean, std), contribution c_j and its two parts (theory 10)."""
-    level, tap = divmod(choices.cell, len(run.taps))
+    level, tap = run.cell(choices.cell)
     columns = feature_columns(run.taps)[run.taps[tap].name]
     width = columns.stop - columns.start
     sets = (("id_train",), ("id_test",), ("ood", choices.ood))
@@ -206,7 +206,7 @@ def _predicted_cells(run: Run, choices: Choices) -> pd.DataFrame:
 
 def kept_rows(run: Run, name: str, choices: Choices) -> pd.DataFrame:
     """A cell's rows of ``top_channels`` or ``cell_heads``, which only have cells whose snapshots were kept."""
-    level, tap = divmod(choices.cell, len(run.taps))
+    level, tap = run.cell(choices.cell)
     table = stage_rows(run, name)
     rows = table[(table["ood"] == choices.ood) & (table["level"] == level) & (table["tap"] == run.taps[tap].name)]
     return rows.reset_index(drop=True)
@@ -221,7 +221,7 @@ def _of_cell(run: Run, name: str, choices: Choices) -> pd.DataFrame:
 
 def _index(run: Run, row: pd.Series) -> int:
     """A cell's index of its row in any of the stage's tables."""
-    return int(row["level"]) * len(run.taps) + [tap.name for tap in run.taps].index(row["tap"])
+    return run.cell_number(row["level"], row["tap"])
 
 
 def _of(run: Run, row: pd.Series) -> str:

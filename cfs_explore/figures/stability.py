@@ -73,7 +73,7 @@ def survival(run: Run, choices: Choices, theme: str) -> Figure:
 
 def tap_curve(run: Run, choices: Choices) -> AurocCurve:
     """AUROC of the chosen tap over the levels, with both bands."""
-    return run.derived(_curve, choices.ood, choices.cell % len(run.taps))
+    return run.derived(_curve, choices.ood, run.cell(choices.cell).tap)
 
 
 def _curve(run: Run, ood: str, tap: int) -> AurocCurve:
@@ -176,7 +176,7 @@ def _roles(run: Run, chosen: str) -> dict[str, str]:
 
 
 def _tap(run: Run, choices: Choices) -> str:
-    return run.taps[choices.cell % len(run.taps)].name
+    return run.taps[run.cell(choices.cell).tap].name
 
 
 KINDS = {

@@ -38,7 +38,7 @@ def map_headline(ood: str, best: pd.DataFrame, levels: Sequence[Level], taps: Se
 
 
 def best_cell_of(ood: str, best: pd.DataFrame) -> int | None:
-    """The cell that the headline of a set names (level * taps + tap); None where the set has too few images."""
+    """The cell that the headline of a set names; None where the set has too few images."""
     row = _row_of(ood, best)
     return None if row is None else int(row["cell_index"])
 

@@ -83,7 +83,7 @@ def detector_table(run: Run, ood: str) -> pd.DataFrame:
     for name, cells in preset_cells(run).items():
         local = [Cell(0, cell.tap) for cell in cells]
         summary = detector_summary(id_scores, ood_scores, local, taps=run.taps, groups=groups)
-        rows.append({"name": name, "cell_indices": [c.level * len(run.taps) + c.tap for c in cells], **summary})
+        rows.append({"name": name, "cell_indices": [cell.number(len(run.taps)) for cell in cells], **summary})
     return pd.DataFrame(rows).assign(**_group_counts(run, ood, groups))
 
 
@@ -101,7 +101,7 @@ def best_cell_table(run: Run, ood: str) -> pd.DataFrame:
                 **dict(zip(("naive", "naive_lo", "naive_hi"), best.naive, strict=True)),
                 "split_sd": best.split_sd,
                 "repeats": best.repeats,
-                "cell_index": best.naive_cell.level * len(run.taps) + best.naive_cell.tap,
+                "cell_index": best.naive_cell.number(len(run.taps)),
                 "n_id": len(id_scores),
                 "n_ood": len(ood_scores),
             }

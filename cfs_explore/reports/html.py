@@ -45,7 +45,7 @@ def html_report(run: Run, what: Sequence[str] = (), choices: Choices | None = No
         shown = [_shown(name, kinds[name].title, figures[name]) for name in kinds if name in figures]
         if shown:
             chapters.append({"name": page, "title": catalogue.CHAPTERS[page], "figures": shown})
-    level, tap = divmod(choices.cell, len(run.taps))
+    level, tap = run.cell(choices.cell)
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string((files("cfs_explore.reports") / "report.html").read_text(encoding="utf-8"))
     return page.render(

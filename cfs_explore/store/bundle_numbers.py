@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cfs_explore.contracts import Cell
 from cfs_explore.errors import RunError
 from cfs_explore.scoring import mean_over_draws
 from cfs_explore.store.checked import read_rows, read_run_table
@@ -46,7 +47,7 @@ def check_numbers(run: Path, manifest: Manifest, rng: np.random.Generator | None
         found = _aurocs(id_scores, _cell_scores(run, manifest, entry, cells))
         for cell, value in zip(cells, found, strict=True):
             if not abs(stored[cell] - value) <= TOLERANCE:  # also where NaN is stored
-                level, tap = divmod(cell, len(manifest.taps))
+                level, tap = Cell.at(cell, len(manifest.taps))
                 raise RunError(
                     f"tables/auroc_map.parquet says that the AUROC of {entry.name} at level {level}, tap "
                     f"{manifest.taps[tap]['name']} is {stored[cell]:.9g}; scores.zarr gives {value:.9g}. One of them "

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cfs_explore.contracts import Level, Tap
+from cfs_explore.contracts import Cell, Level, Tap
 from cfs_explore.errors import RunError
 from cfs_explore.scoring import Moments, mean_over_draws
 from cfs_explore.store.array_files import MOMENT_KEYS
@@ -78,6 +78,15 @@ class Run:
                 return item
         known = ", ".join(f"{s.name} ({s.role})" for s in self.manifest.sets)
         raise RunError(f"{self.name} has no {role} set {name or ''}. It has: {known}.")
+
+    def cell(self, number: int) -> Cell:
+        """The cell with this number in the map."""
+        return Cell.at(number, len(self.taps))
+
+    def cell_number(self, level: int, tap: int | str) -> int:
+        """The number of a cell in the map; a tap by its position or its full name."""
+        position = [each.name for each in self.taps].index(tap) if isinstance(tap, str) else tap
+        return Cell(int(level), int(position)).number(len(self.taps))
 
     def scores(self, role: str, name: str | None = None, *, level: int | None = None) -> np.ndarray:
         """Diagonal slot scores, float32 (image, draw, level, tap); with ``level``, that level alone."""

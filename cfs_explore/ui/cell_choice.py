@@ -23,10 +23,10 @@ def choose_cell(run: Run) -> None:
 def choose_level_and_tap(run: Run, prefix: str) -> None:
     """The cell by its level and its tap; ``prefix`` distinguishes the widgets of one page from another's."""
     keys = (f"{prefix}_level", f"{prefix}_tap")
-    st.session_state[keys[0]], st.session_state[keys[1]] = divmod(st.session_state["cell"], len(run.taps))
+    st.session_state[keys[0]], st.session_state[keys[1]] = run.cell(st.session_state["cell"])
 
     def choose() -> None:
-        st.session_state["cell"] = st.session_state[keys[0]] * len(run.taps) + st.session_state[keys[1]]
+        st.session_state["cell"] = run.cell_number(*(st.session_state[key] for key in keys))
 
     for control, key in zip((LEVEL, TAP), keys, strict=True):
         choosing.draw(control, run, key=key, on_change=choose)

@@ -73,7 +73,7 @@ def show_cell(run: Run, view: Choices, place_of_images: DeltaGenerator) -> None:
 def _numbers(run: Run, view: Choices) -> None:
     """Where the cell is, and how well it tells OOD from ID."""
     row = run.auroc_map(view.ood).iloc[view.cell]
-    level, tap = divmod(view.cell, len(run.taps))
+    level, tap = run.cell(view.cell)
     level, tap = run.levels[level], run.taps[tap]
     place = (
         f"{tap.name} · {tap.region} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "

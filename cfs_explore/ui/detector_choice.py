@@ -74,7 +74,7 @@ def cells_control(run: Run) -> None:
 
 
 def cell_indices(run: Run, ood: str | None = None) -> list[int]:
-    """Cell indices (level * taps + tap) of the chosen detector; empty where no cell is chosen. ``ood`` as above."""
+    """Numbers of the cells of the chosen detector; empty where no cell is chosen. ``ood`` as above."""
     chosen = st.session_state[KEY]
     if chosen == AUTO:
         return list(detector.justified(run, ood).cells) if ood else default_cells(run)

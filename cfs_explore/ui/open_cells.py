@@ -1,4 +1,4 @@
-"""The open cell and the composed cells: by name in the address, by index (level * taps + tap) in the session."""
+"""The open cell and the composed cells: by name in the address, by number in the session."""
 
 from __future__ import annotations
 

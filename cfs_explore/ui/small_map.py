@@ -89,7 +89,7 @@ def glance(run: Run) -> Glance:
 
 def _images(run: Run, ood: str, cell: int) -> list[str]:
     """An image of ID-test and one of the OOD set, each with the median score of its set in the cell; or none."""
-    level, tap = divmod(cell, len(run.taps))
+    level, tap = run.cell(cell)
     figures = []
     for kind, entry in (("ID", run.id_test), ("OOD", run.entry("ood", ood))):
         if not entry.thumbnails:

@@ -38,7 +38,7 @@ def on_map(run: Run) -> dict[str, str]:
         "start_cell": cell_names(run)[default_cells(run)[-1]],
         "cell": cell_label(run, best),
         "best_cell": cell_names(run)[best],
-        "region": run.taps[best % len(run.taps)].region,
+        "region": run.taps[run.cell(best).tap].region,
         "auroc": format_estimate(row["auroc"], row["auroc_lo"], row["auroc_hi"]),
         "pairs": f"{100 * row['auroc']:.0f}",
         "noisiest": _lam(lams[noisiest]),
@@ -97,7 +97,7 @@ def on_separation(run: Run) -> dict[str, str]:
     """Why the published decoder cell separates, and what its diagonal head gives away."""
     index = run.manifest.kept["level"]
     tap = run.manifest.presets["sparse_ed"][1]
-    cell = index * len(run.taps) + [each.name for each in run.taps].index(tap)
+    cell = run.cell_number(index, tap)
     row = _row(run, "separation", ood=LETTERS, tap=tap, level=index)
     heads = {
         head: _row(run, "cell_heads", ood=LETTERS, tap=tap, level=index, head=head)["auroc"] for head in ("diag", "knn")
