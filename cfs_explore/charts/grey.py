@@ -46,7 +46,7 @@ def _recolour_cell_texts(spec: dict) -> None:
         return
     axis, cells = spec["layout"]["coloraxis"], spec["data"][0]["z"]
     for note in texts:
-        value = cells[note["y"]][note["x"]]
+        value = cells[round(note["y"])][max(0, round(note["x"]))]  # a joined row's text lies off its column
         if value is not None:
             note["font"]["color"] = text_colour(value, (axis["colorscale"], axis["cmin"], axis["cmax"]), "")
 

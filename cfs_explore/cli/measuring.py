@@ -91,13 +91,13 @@ def _tell_map(run) -> None:
     """A line about the map so far."""
     from tqdm import tqdm
 
-    from cfs_explore.headlines.map import map_headline, strongest_set
+    from cfs_explore.figures.choices import opening_set
+    from cfs_explore.figures.map import headline
 
-    best = run.table("best_cell")
-    ood = strongest_set(best, run.ood_names)
+    ood = opening_set(run)
     count = sum(entry.count for entry in run.manifest.sets if entry.role == "ood")
-    headline = map_headline(ood, best, run.levels, run.taps).replace("**", "")
-    tqdm.write(f"So far, {run.id_test.count:,} ID and {count:,} OOD images. {headline}")
+    said = headline(run, ood).replace("**", "")
+    tqdm.write(f"So far, {run.id_test.count:,} ID and {count:,} OOD images. {said}")
 
 
 def _diagnose(options: argparse.Namespace) -> None:

@@ -41,7 +41,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         help="comma-separated names of pages or figures, from `figures --list` (default: all but those of compare, "
         "probe and lab)",
     )
-    parser.add_argument("--ood", help="OOD set (default: the first)")
+    parser.add_argument("--ood", help="OOD set (default: the one whose map says most)")
     parser.add_argument("--lam", type=float, help="log-SNR of the level, as the app shows it (default: as the app)")
     parser.add_argument("--tap", help="tap, for figures of one cell (default: as the app)")
     parser.add_argument(

@@ -38,7 +38,7 @@ class Verdicts(NamedTuple):
         judged, saturated = int(np.isfinite(self.p).sum()), self.p.size - int(np.isfinite(self.p).sum())
         chance = 0.05 * judged
         about = format_value(chance, 0) if chance >= 10 else format_value(chance, 1)
-        none = f"; {saturated} more are no evidence (both AUROCs near 1) or were not measured" if saturated else ""
+        none = f"; {saturated:,} more are no evidence (both AUROCs near 1) or were not measured" if saturated else ""
         return (
             f"Of {judged:,} {what}, about {about} would be {firm} by chance alone; {self.firm.sum():,} are, and "
             f"{self.survives.sum():,} of these survive at a false-discovery rate of {percent(FALSE_DISCOVERIES)} "

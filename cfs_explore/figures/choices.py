@@ -9,8 +9,9 @@ from cfs_explore.contracts import Cell, Tap
 from cfs_explore.diagnostics import SIDES
 from cfs_explore.errors import RunError
 from cfs_explore.figures.cells import find_cell, find_level, find_tap
-from cfs_explore.figures.detector import preset_cells
+from cfs_explore.figures.detector import PRESETS, preset_cells
 from cfs_explore.figures.options import Control
+from cfs_explore.headlines.map import first_set
 from cfs_explore.store import Run
 
 METRICS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR95"}
@@ -19,6 +20,7 @@ OOD = Control(
     "ood",
     "OOD set",
     lambda run: {name: name for name in run.ood_names},
+    lambda run: opening_set(run),
     help="Out-of-distribution images, to be separated from the in-distribution test images.",
     drawn="select",
     width=240,
@@ -81,11 +83,11 @@ def choose(
     detector: Sequence[str] = (),
     options: Mapping[str, str] | None = None,
 ) -> Choices:
-    """The choices that the pages open with, except for those that are given.
+    """The choices that most pages open with, except for those that are given.
 
     Args:
         run: the exploration.
-        ood: name of an OOD set.
+        ood: name of an OOD set; by default the one whose map says most.
         lam: log-SNR of a level, as the pages write it, to one decimal, or as it was asked for.
         tap: full or short name, of the figures of one cell.
         cell: both by one name, as 'up1.res1@5'; instead of lam and tap.
@@ -114,7 +116,7 @@ def choose(
         cell_tap = find_tap(run, tap)
     first, second = (find_tap(run, name) for name in pair or default_pair(run))
     return Choices(
-        ood=ood or run.ood_names[0],
+        ood=ood or opening_set(run),
         cell=run.cell_number(cell_level, cell_tap),
         level=level,
         pair=(first, second),
@@ -126,9 +128,14 @@ def choose(
     )
 
 
+def opening_set(run: Run) -> str:
+    """The OOD set that pages open with: the one whose map says most."""
+    return first_set(run.table("best_cell"), run.table("auroc_map"), run.ood_names)
+
+
 def default_cells(run: Run) -> list[int]:
     """The CFS(1x2) preset as cell indices; the first cell of a run that has no preset."""
-    return preset_cells(run.table("detectors")).get("CFS(1x2)", [0])
+    return preset_cells(run).get(PRESETS[0], [0])
 
 
 def default_cell(run: Run) -> Cell:
@@ -153,10 +160,9 @@ def tap_order(taps: list[Tap], side: int) -> list[Tap]:
 
 def _cells(run: Run, detector: Sequence[str]) -> list[int]:
     """The detector's cell indices."""
-    detectors = run.table("detectors")
     if not detector:
         return default_cells(run)
-    presets = preset_cells(detectors)
+    presets = preset_cells(run)
     if len(detector) == 1 and detector[0] in presets:
         return presets[detector[0]]
     try:

@@ -17,7 +17,7 @@ from cfs_explore.diagnostics.groups import independent
 from cfs_explore.diagnostics.plateau import MARGIN as PLATEAU_MARGIN
 from cfs_explore.diagnostics.plateau import honest_range
 from cfs_explore.diagnostics.verdicts import Verdicts, p_value, survivors
-from cfs_explore.errors import RunError
+from cfs_explore.figures.needs import NotMeasuredError, why_no_table
 from cfs_explore.store import Run
 
 #: Log-SNR from which a level counts as low noise here: the noise has up to 5 % of the image's power.
@@ -74,10 +74,12 @@ def claims_table(run: Run) -> pd.DataFrame:
         n_ood.
 
     Raises:
-        RunError: the run's taps hold no ``sparse_ed`` pair.
+        NotMeasuredError: the run's taps hold no ``sparse_ed`` pair.
     """
     if "sparse_ed" not in run.manifest.presets:
-        raise RunError(f"{run.name} measured no encoder-decoder pair of the policy sparse_ed; measure all taps.")
+        raise NotMeasuredError(
+            f"{run.name} measured no encoder-decoder pair of the policy sparse_ed; measure all taps."
+        )
     rows = [_stability(run)]
     for ood in run.ood_names:
         rows += [{"ood": ood, **row} for row in run.derived(claims_of_set, ood)]
@@ -102,7 +104,9 @@ def as_text(table: pd.DataFrame, name: str) -> str:
 def by_chance(table: pd.DataFrame) -> str:
     """How many verdicts of a table chance alone would give, and how many survive (theory 30)."""
     firm = table["verdict"].isin(["yes", "no"]).to_numpy()
-    return Verdicts(table["p"].to_numpy(), firm, table["survives"].to_numpy()).summary("verdicts", "firm (yes or no)")
+    return Verdicts(table["p"].to_numpy(), firm, table["survives"].to_numpy()).summary(
+        "verdicts", "firm (the interval on one side of the limit)"
+    )
 
 
 def _with_survivors(frame: pd.DataFrame) -> pd.DataFrame:
@@ -140,12 +144,12 @@ def _of_set(run: Run, ood: str) -> Iterator[_Row]:
     yield {"claim": "few cells", **_judged(*few, -COMPETITIVE, arms=(row["trained"], row["auroc"])), **counts}
     yield {"claim": "complementary", **_complementary(run, ood), **counts}
     yield {"claim": "plateau", **_plateau(run, id_scores[:, decoder], ood_scores[:, decoder], groups), **counts}
-    yield {"claim": "trained", **_against(run, ood, ["untrained"])}
-    yield {"claim": "beyond statistics", **_against(run, ood, ["statistics", "best statistic"])}
+    yield {"claim": "trained", **counts, **_against(run, ood, ["untrained"])}
+    yield {"claim": "beyond statistics", **counts, **_against(run, ood, ["statistics", "best statistic"])}
 
 
 def _low_noise(run: Run, id_scores: np.ndarray, ood_scores: np.ndarray, groups: Groups | None) -> _Row:
-    low = np.array([level.lam >= LOW_NOISE - 0.25 for level in run.levels])
+    low = _is_low(run)
     if low.all() or not low.any():
         return _missing("needs levels on both sides")
     pools = [(_flat(id_scores[side]), _flat(ood_scores[side])) for side in (low, ~low)]
@@ -153,9 +157,14 @@ def _low_noise(run: Run, id_scores: np.ndarray, ood_scores: np.ndarray, groups: 
     return _of_excess(row)
 
 
+def _is_low(run: Run) -> np.ndarray:
+    """Which levels have low noise, bool (level,)."""
+    return np.array([level.lam >= LOW_NOISE - 0.25 for level in run.levels])
+
+
 def _plateau(run: Run, id_rows: np.ndarray, ood_rows: np.ndarray, groups: Groups | None) -> _Row:
     """How much the tap's AUROC moves over the low-noise levels."""
-    low = [k for k, level in enumerate(run.levels) if level.lam >= LOW_NOISE - 0.25]
+    low = np.flatnonzero(_is_low(run))
     if len(low) < 2:
         return _missing("needs two levels of low noise")
     if min(independent(groups, id_rows.shape[1], ood_rows.shape[1])) < 4:
@@ -169,10 +178,9 @@ def _plateau(run: Run, id_rows: np.ndarray, ood_rows: np.ndarray, groups: Groups
 
 
 def _complementary(run: Run, ood: str) -> _Row:
-    try:
-        table = run.table("complementarity")
-    except RunError as error:
-        return _missing(str(error))
+    if why := why_no_table(run, "complementarity"):
+        return _missing(why)
+    table = run.table("complementarity")
     ours = (table["preset"] == "sparse_ed") & (table["scale"] == "s") & (table["level"] == run.manifest.kept["level"])
     rows = table[ours & (table["ood"] == ood)]
     if rows.empty:
@@ -185,10 +193,9 @@ def _complementary(run: Run, ood: str) -> _Row:
 
 def _stability(run: Run) -> _Row:
     about: _Row = {"claim": "stable", "ood": NO_SET, "n_id": run.id_test.count, "n_ood": 0}
-    try:
-        table = run.table("stability")
-    except RunError as error:
-        return {**about, **_missing(str(error))}
+    if why := why_no_table(run, "stability"):
+        return {**about, **_missing(why)}
+    table = run.table("stability")
     decoder, main = run.manifest.presets["sparse_ed"][1], run.manifest.kept["level"]
     rows = table[(table["role"] == "id_test") & (table["tap"] == decoder) & (table["level"] == main)]
     if rows.empty:
@@ -199,10 +206,9 @@ def _stability(run: Run) -> _Row:
 
 def _against(run: Run, ood: str, controls: list[str]) -> _Row:
     """The best cell against the control that comes nearest to it."""
-    try:
-        table = run.table("best_excess")
-    except RunError as error:
-        return {**_missing(str(error)), "n_id": run.id_test.count, "n_ood": run.entry("ood", ood).count}
+    if why := why_no_table(run, "best_excess"):
+        return _missing(why)
+    table = run.table("best_excess")
     rows = table[(table["ood"] == ood) & table["control"].isin(controls) & (table["draws"] == 1)]
     if rows.empty:
         return _missing(f"this map was not compared with {' or '.join(controls)}")

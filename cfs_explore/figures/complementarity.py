@@ -12,7 +12,6 @@ from cfs_explore.charts import (
     set_gains_chart,
     short_tap_name,
 )
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import StraddleShare, straddle_share
 from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.verdicts import verdicts
@@ -21,7 +20,7 @@ from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.pair import Pair, pair_gains, pair_numbers, pair_of, pair_scores
 from cfs_explore.store import Run
-from cfs_explore.wording import counted, format_signed
+from cfs_explore.wording import counted, format_signed, format_value
 
 NO_PRESET = "This exploration has no published pair: its taps do not include both sides of the bottleneck."
 

@@ -13,14 +13,14 @@ from cfs_explore.charts import (
     reencoding_chart,
     seed_spread_chart,
 )
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics.verdicts import Verdicts, verdicts
 from cfs_explore.figures.choices import Choices
+from cfs_explore.figures.detector import PRESETS
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, format_value
 
 #: Control with a map of its own -> what it is called.
 CONTROLS = {"untrained": "Untrained copies", "re-encoded": "Re-encoded images"}
@@ -208,8 +208,8 @@ def _published(run: Run, ood: str) -> list[dict]:
     detectors = run.table("detectors")
     if detectors.empty:
         return []
-    pair = detectors[(detectors["ood"] == ood) & (detectors["name"] == "CFS(1x2)")]
-    name = "CFS(1x2), trained" + (f", {run.draws} draws" if run.draws > 1 else "")
+    pair = detectors[(detectors["ood"] == ood) & (detectors["name"] == PRESETS[0])]
+    name = f"{PRESETS[0]}, trained" + (f", {run.draws} draws" if run.draws > 1 else "")
     return [
         {"name": name, "kind": "preset", "note": "", **_sizes(row), **{key: row[key] for key in ("auroc", "lo", "hi")}}
         for row in pair.to_dict("records")

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from cfs_explore.charts import short_tap_name
-from cfs_explore.charts.theme import format_value
 from cfs_explore.contracts import SATURATED
 from cfs_explore.detectors.stored import StoredDetector, cells_detector, stored_detectors
 from cfs_explore.diagnostics import Estimate
 from cfs_explore.store import Run
+from cfs_explore.wording import format_value
 
 #: The encoder-decoder pair, and its decoder tap alone.
 PRESETS = ("CFS(1x2)", "CFS-dec(1x1)")
@@ -36,8 +36,9 @@ class Justified(NamedTuple):
     cell: Estimate | None
 
 
-def preset_cells(detectors: pd.DataFrame) -> dict[str, list[int]]:
-    """Preset -> its cell indices, of a run's table ``detectors``; empty for a backbone without presets."""
+def preset_cells(run: Run) -> dict[str, list[int]]:
+    """Preset -> the numbers of its cells; empty for a backbone without presets."""
+    detectors = run.table("detectors")
     rows = detectors[detectors["name"].isin(PRESETS)].drop_duplicates("name") if len(detectors) else detectors
     return {row["name"]: [int(i) for i in row["cell_indices"]] for row in rows.to_dict("records")}
 
@@ -60,7 +61,7 @@ def justified(run: Run, ood: str) -> Justified:
 
 def _justified(run: Run, ood: str) -> Justified:
     detectors, best = (_of_set(run.table(name), ood) for name in ("detectors", "best_cell"))
-    cells = preset_cells(detectors).get(PRESETS[0])
+    cells = preset_cells(run).get(PRESETS[0]) if len(detectors) else None
     rows = detectors[detectors["name"] == PRESETS[0]] if cells else []
     pair = Estimate(*rows.iloc[0][["auroc", "lo", "hi"]].astype(float)) if len(rows) else None
     cell = Estimate(*best.iloc[0][["honest", "honest_lo", "honest_hi"]].astype(float)) if len(best) else None
@@ -89,7 +90,7 @@ def cell_label(run: Run, index: int) -> str:
 
 def detector_name(run: Run, indices: Sequence[int]) -> str:
     """The detector of these cells as people say it: the preset that it is, its only cell, or 'mean of 3 cells'."""
-    for name, cells in preset_cells(run.table("detectors")).items():
+    for name, cells in preset_cells(run).items():
         if cells == list(indices):
             return name
     return cell_label(run, indices[0]) if len(indices) == 1 else f"mean of {len(indices)} cells"

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import pandas as pd
 
 from cfs_explore.charts import image_features_chart, image_map_chart, image_scores_chart, short_tap_name
-from cfs_explore.charts.theme import format_value
 from cfs_explore.detectors.stored import StoredDetector, cells_detector
 from cfs_explore.diagnostics import (
     Exceedance,
@@ -24,7 +23,7 @@ from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError
 from cfs_explore.figures.options import Control
 from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, format_value
 
 IMAGE = Control("image", "Image of the OOD set or of ID-test (default: the set's first)", written="id or name")
 ROLE = Control("role", "Set in which the image is looked for first", {"ood": "OOD", "id_test": "ID-test"})

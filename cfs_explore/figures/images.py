@@ -10,7 +10,6 @@ import pandas as pd
 
 from cfs_explore.charts import Colouring, embedding_scatter_chart, short_tap_name
 from cfs_explore.charts.embedding_scatter import COLOUR_PERCENTILES
-from cfs_explore.charts.theme import format_value
 from cfs_explore.embedding import Settings, coordinates
 from cfs_explore.errors import CFSError
 from cfs_explore.figures.choices import Choices
@@ -21,7 +20,7 @@ from cfs_explore.figures.options import Control, Several
 from cfs_explore.images.statistics import STATISTICS
 from cfs_explore.images.thumbnail_statistics import thumbnail_statistics
 from cfs_explore.store import Run
-from cfs_explore.wording import percent
+from cfs_explore.wording import format_value, percent
 
 METHODS = {"pca": "PCA", "umap": "UMAP"}
 NATIVE = {"width": "native width in pixels", "height": "native height in pixels"}

@@ -18,7 +18,6 @@ from cfs_explore.charts import (
     tap_curve_chart,
 )
 from cfs_explore.charts.lab_marks import COMBINATIONS
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import (
     SimulatedPair,
     SimulatedTap,
@@ -47,6 +46,7 @@ from cfs_explore.figures.lab_settings import (
 from cfs_explore.figures.needs import Kind
 from cfs_explore.figures.options import Control, Value
 from cfs_explore.store import Run
+from cfs_explore.wording import format_value
 
 #: Images of each kind that the scatter shows; more would hide each other.
 _POINTS = 300

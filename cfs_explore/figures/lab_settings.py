@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.options import Control, Value, value_text
+from cfs_explore.wording import format_value
 
 #: Images of each kind, and seeds to choose from.
 IMAGES = 1_000

@@ -13,7 +13,6 @@ from cfs_explore.charts import (
     auroc_map_chart,
     detector_dots_chart,
     detectors_caption,
-    format_estimate,
     histogram_caption,
     map_caption,
     roc_caption,
@@ -31,15 +30,20 @@ from cfs_explore.figures.choices import METRICS, Choices, choose
 from cfs_explore.figures.detector import PRESETS, cell_label, preset_cells
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError
-from cfs_explore.headlines.map import best_cell_of, first_set
+from cfs_explore.headlines.map import best_cell_of, map_headline
 from cfs_explore.store import Run
-from cfs_explore.wording import counted, format_value
+from cfs_explore.wording import counted, format_estimate, format_value
 
 
 def opening(run: Run) -> Choices:
     """What the map page opens with: the set whose map says most, with its best cell open and nothing composed."""
-    ood = first_set(run.table("best_cell"), run.table("auroc_map"), run.ood_names)
-    return replace(choose(run, ood=ood), cell=opening_cell(run, ood), cells=())
+    view = choose(run)
+    return replace(view, cell=opening_cell(run, view.ood), cells=())
+
+
+def headline(run: Run, ood: str) -> str:
+    """``map_headline`` of a run."""
+    return map_headline(ood, run.table("best_cell"), run.table("auroc_map"), run.levels, run.taps)
 
 
 def opening_cell(run: Run, ood: str) -> int:
@@ -60,7 +64,7 @@ def heatmap(run: Run, choices: Choices, theme: str) -> Figure:
 def _composed(run: Run, ood: str, metric: str, cells: tuple[int, ...], theme: str) -> Figure:
     """The map without the open cell, which every click changes."""
     frame, best = run.auroc_map(ood), best_cell_of(ood, run.table("best_cell"))
-    published = preset_cells(run.table("detectors")).get(PRESETS[0], ())
+    published = preset_cells(run).get(PRESETS[0], ())
     marks = {
         "Star: best cell by AUROC": best is not None,
         f"dots: the published {PRESETS[0]}": published,

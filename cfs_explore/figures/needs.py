@@ -43,25 +43,30 @@ class Kind:
     options: tuple[Control, ...] = ()
 
 
+def why_no_table(run: Run, name: str, *, remedy: bool = False) -> str:
+    """Why a run has no such table, and on request how to get it; "" where it has it."""
+    stage = writer_of(name)
+    entry = run.manifest.stages.get(stage.name)
+    if entry is not None and entry.state == "skipped":
+        return f"{stage.title} could not be computed: {entry.why}"
+    if run.has_table(name):
+        return ""
+    command = f"`cfs-explore diagnose {run.path} --stages {stage.name}` computes it ({cost_of(run, [stage.name])})."
+    return f"{run.name} was made without the stage {stage.title}" + (f". {command}" if remedy else "")
+
+
 def stage_rows(run: Run, name: str, **of: object) -> pd.DataFrame:
     """Rows of a stage's table whose columns have these values, such as ``ood="letters"``.
 
     Raises:
         NotMeasuredError: the run has no such table, or no such rows in it.
     """
-    stage = writer_of(name)
-    entry = run.manifest.stages.get(stage.name)
-    if entry is not None and entry.state == "skipped":
-        raise NotMeasuredError(f"{stage.title} could not be computed: {entry.why}")
-    if not run.has_table(name):
-        raise NotMeasuredError(
-            f"{run.name} was made without the stage {stage.title}. "
-            f"`cfs-explore diagnose {run.path} --stages {stage.name}` computes it ({cost_of(run, [stage.name])})."
-        )
+    if why := why_no_table(run, name, remedy=True):
+        raise NotMeasuredError(why)
     table = run.table(name)
     for column, value in of.items():
         table = table[table[column] == value]
     if table.empty:
         where = "".join(f", {column} {value}" for column, value in of.items())
-        raise NotMeasuredError(f"{stage.title} of {run.name} has no rows{where}.")
+        raise NotMeasuredError(f"{writer_of(name).title} of {run.name} has no rows{where}.")
     return table.reset_index(drop=True)

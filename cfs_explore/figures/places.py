@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cfs_explore.charts import short_tap_name
-from cfs_explore.charts.theme import format_value
 from cfs_explore.contracts import Tap
 from cfs_explore.figures.cells import cell_names, find_cell
 from cfs_explore.figures.choices import default_cells
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.options import Control, Several
 from cfs_explore.store import Run
+from cfs_explore.wording import format_value
 
 
 def level_control(name: str, width: int) -> Control:

@@ -6,18 +6,17 @@ import pandas as pd
 
 from cfs_explore.charts import (
     ablation_grid_chart,
-    format_estimate,
     proxy_dots_chart,
     proxy_scatter_chart,
     regret_dots_chart,
     regret_grid_chart,
 )
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics.verdicts import verdicts
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.store import Run
+from cfs_explore.wording import format_estimate, format_value
 
 
 def published_lam(run: Run) -> str:

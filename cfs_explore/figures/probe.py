@@ -14,7 +14,6 @@ import pandas as pd
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.charts.score_marks import score_marks_chart
-from cfs_explore.charts.theme import format_value
 from cfs_explore.charts.z_bars import z_bars_chart
 from cfs_explore.contracts import Level
 from cfs_explore.diagnostics import histogram
@@ -27,7 +26,7 @@ from cfs_explore.figures.options import Control
 from cfs_explore.headlines.probe import format_score
 from cfs_explore.scoring import mean_over_draws
 from cfs_explore.store import Run
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, format_value
 
 if TYPE_CHECKING:
     from cfs_explore.probe.inputs import ProbeImage

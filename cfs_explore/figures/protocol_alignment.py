@@ -6,11 +6,11 @@ import pandas as pd
 
 from cfs_explore.charts import small_multiples_chart
 from cfs_explore.charts.sensitivity_dots import sensitivity_dots_chart, variant_label
-from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, stage_rows
 from cfs_explore.store import Run
+from cfs_explore.wording import format_value
 
 _TELLING = ("variant", "spearman", "spearman_lo", "spearman_hi", "best_tap", "best_lam", "cost_of_moving")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cfs_explore.charts import format_estimate, short_tap_name
+from cfs_explore.charts import short_tap_name
 from cfs_explore.charts.conditioning_lines import PUBLISHED, conditioning_lines_chart
 from cfs_explore.charts.signed_map import shared_reach, signed_map_chart
-from cfs_explore.charts.theme import format_value
 from cfs_explore.contracts import Tap
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, counts, file_stem
@@ -15,6 +14,7 @@ from cfs_explore.figures.needs import Kind, stage_rows
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.protocol_tables import conditioning_summary, loss_verdicts, with_regions
 from cfs_explore.store import Run
+from cfs_explore.wording import format_estimate, format_value
 
 
 def variants(table: pd.DataFrame) -> list[str]:

@@ -15,7 +15,6 @@ from cfs_explore.charts import (
     tap_parts_chart,
     top_channels_chart,
 )
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import channel_contributions, participation_ratio, sparsity_curve
 from cfs_explore.diagnostics.channels import pooled_features
 from cfs_explore.figures.choices import Choices
@@ -27,7 +26,7 @@ from cfs_explore.headlines.separation import coverage
 from cfs_explore.heads import REGISTRY
 from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
-from cfs_explore.wording import counted, percent
+from cfs_explore.wording import counted, format_value, percent
 
 ORDERS = {"channel": "In the backbone's order", "contribution": "Largest first"}
 ORDER = Control(

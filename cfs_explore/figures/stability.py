@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cfs_explore.charts import format_estimate, short_tap_name
+from cfs_explore.charts import short_tap_name
 from cfs_explore.charts.auroc_curve import auroc_curve_chart
 from cfs_explore.charts.drift_lines import drift_lines_chart
 from cfs_explore.charts.local_law import local_law_chart
 from cfs_explore.charts.tap_lines import tap_lines_chart
 from cfs_explore.charts.tap_radius import tap_radius_chart
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import Groups
 from cfs_explore.diagnostics.auroc_curve import AurocCurve, auroc_curve
 from cfs_explore.figures.choices import Choices
@@ -18,7 +17,7 @@ from cfs_explore.figures.figure import Figure, counts, file_stem, id_count
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
-from cfs_explore.wording import format_digits
+from cfs_explore.wording import format_digits, format_estimate, format_value
 
 #: Column of the table ``stability`` -> (what it is called, y axis, how its interval is computed)
 MEASURES = {

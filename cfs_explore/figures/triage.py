@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.charts import score_histogram_chart
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import Alarm, Estimate, alarm, discovery_rate, false_alarms, histogram, triage
 from cfs_explore.diagnostics.groups import members
 from cfs_explore.figures.choices import Choices, default_cells
@@ -18,7 +17,7 @@ from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind
 from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
-from cfs_explore.wording import counted, percent
+from cfs_explore.wording import counted, format_value, percent
 
 RULES = {"alarm": "False-alarm rate", "discovery": "False discovery rate"}
 _RATES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)

@@ -7,23 +7,25 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cfs_explore.charts import format_estimate, short_tap_name
-from cfs_explore.contracts import Level, Tap
-from cfs_explore.wording import format_value
+from cfs_explore.charts import short_tap_name
+from cfs_explore.contracts import SATURATED, Cell, Level, Tap
+from cfs_explore.wording import format_estimate, format_value
 
 
-def map_headline(ood: str, best: pd.DataFrame, levels: Sequence[Level], taps: Sequence[Tap]) -> str:
-    """Markdown: where the signal of an OOD set is strongest, and how strong (theory 3).
+def map_headline(ood: str, best: pd.DataFrame, maps: pd.DataFrame, levels: Sequence[Level], taps: Sequence[Tap]) -> str:
+    """Markdown: where the signal of an OOD set is strongest, how strong (theory 3), and whether it is so elsewhere.
 
     Args:
         ood: name of the OOD set.
         best: the table ``best_cell``.
+        maps: the table ``auroc_map``.
         levels, taps: of the map.
     """
     row = _row_of(ood, best)
     if row is None:
         return f"Too few images of **{ood}** to say where its signal lives."
-    tap, level = taps[int(row["cell_index"]) % len(taps)], levels[int(row["cell_index"]) // len(taps)]
+    cell = Cell.at(row["cell_index"], len(taps))
+    tap, level = taps[cell.tap], levels[cell.level]
     value = format_estimate(row["honest"], row["honest_lo"], row["honest_hi"])
     place = f"in the **{tap.region}** ({short_tap_name(tap.name)}) at **λ = {format_value(level.lam, 1)}**"
     if row["honest_lo"] <= 0.5:
@@ -33,8 +35,17 @@ def map_headline(ood: str, best: pd.DataFrame, levels: Sequence[Level], taps: Se
         )
     return (
         f"For **{ood}**, the signal is strongest {place}: the best cell picked on one half of the images has AUROC "
-        f"**{value}** on the other."
+        f"**{value}** on the other.{_elsewhere(row, maps[maps['ood'] == ood])}"
     )
+
+
+def _elsewhere(row: pd.Series, cells: pd.DataFrame) -> str:
+    """How many cells reach the interval of the best one, where these are of several regions; else ""."""
+    reach = cells[cells["auroc"] >= row["honest_lo"]]
+    regions = reach["region"].nunique()
+    if regions < 2:
+        return ""
+    return f" But {len(reach):,} of {len(cells):,} cells, in {regions} regions, reach this interval."
 
 
 def best_cell_of(ood: str, best: pd.DataFrame) -> int | None:
@@ -50,14 +61,17 @@ def cell_standing(ood: str, cell: int, best: pd.DataFrame) -> str:
         return ""
     value = format_estimate(row["honest"], row["honest_lo"], row["honest_hi"])
     clear = "" if row["honest_lo"] > 0.5 else ", which does not clearly tell OOD from ID"
-    return f"★ The best cell for **{ood}**{clear}. Picked on one half of the images and judged on the other: {value}."
+    return (
+        f"★ The best cell for **{ood}**{clear}. A best cell picked on one half of the images has {value} on the other."
+    )
 
 
 def first_set(best: pd.DataFrame, maps: pd.DataFrame, names: Sequence[str]) -> str:
     """The OOD set that is shown first: the one whose map says most about where the signal lives.
 
     That is the set with the widest spread over cells: the honest AUROC of its best cell (theory 3) minus the median
-    AUROC of all its cells. A set that every cell tells from ID, or none, has a flat map. Sets without a best cell come
+    AUROC of all its cells. A set that every cell tells from ID, or none, has a flat map. Where the best cell is
+    saturated, several usually are, and the map does not say which: such sets come later. Sets without a best cell come
     last; of equals, the first.
 
     Args:
@@ -66,14 +80,12 @@ def first_set(best: pd.DataFrame, maps: pd.DataFrame, names: Sequence[str]) -> s
         names: of the OOD sets, in the order of the spec.
     """
     medians = maps.groupby("ood")["auroc"].median()
-    rows = {name: _row_of(name, best) for name in names}
-    return max(names, key=lambda name: -math.inf if rows[name] is None else rows[name]["honest"] - medians[name])
 
+    def says(name: str) -> tuple[bool, float]:
+        row = _row_of(name, best)
+        return (False, -math.inf) if row is None else (row["honest"] <= SATURATED, row["honest"] - medians[name])
 
-def strongest_set(best: pd.DataFrame, names: Sequence[str]) -> str:
-    """The OOD set whose best cell is surest to tell it from ID; the first where none has a best cell."""
-    rows = {name: _row_of(name, best) for name in names}
-    return max(names, key=lambda name: -1.0 if rows[name] is None else rows[name]["honest_lo"])
+    return max(names, key=says)
 
 
 def _row_of(ood: str, best: pd.DataFrame) -> pd.Series | None:

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
 from cfs_explore.contracts import SATURATED
 from cfs_explore.levels import REACH_TOLERANCE
-from cfs_explore.wording import counted, format_digits, percent
+from cfs_explore.wording import counted, format_digits, format_estimate, format_signed, format_value, percent
 
 #: A rank correlation of maps from here on is called the same order.
 _SAME_ORDER = 0.95
@@ -153,9 +151,8 @@ def _against(name: str, frame: pd.DataFrame) -> str:
     unsaturated = frame[["auroc_a", "auroc_b"]].min(axis=1) <= SATURATED
     ahead, behind = ((unsaturated & side).mean() for side in (frame["lo"] > 0, frame["hi"] < 0))
     middle = frame["difference"].median()
-    verb = "gains" if middle > 0 else "loses"
     return (
-        f"**{name}** {verb} a median of **{format_value(abs(middle))}** AUROC over "
+        f"**{name}** has a median difference in AUROC of **{format_signed(middle)}** over "
         f"{counted(len(frame), 'matching cell')}, ahead "
         f"beyond chance in {percent(ahead)} of them and behind in {percent(behind)} (chance alone: 2.5 % each)"
     )

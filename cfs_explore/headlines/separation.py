@@ -8,9 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
-from cfs_explore.wording import percent
+from cfs_explore.wording import format_estimate, format_value, percent
 
 #: A measured AUROC this far below the bound is no rounding.
 _ROUNDING = 1e-6
@@ -40,10 +38,12 @@ def _over_all(cells: pd.DataFrame) -> str:
     if not applies.any():
         return f"{text}; the bound does not apply, since no cell scores OOD higher on average."
     if below:
-        return f"{text}; **{below}** of {applies.sum()} cells lie **below the bound**, which is impossible: check them."
+        return (
+            f"{text}; **{below}** of {applies.sum():,} cells lie **below the bound**, which is impossible: check them."
+        )
     if applies.all():
         return f"{text}, and no cell falls below the bound."
-    return f"{text}, and none of the {applies.sum()} cells to which the bound applies (Δ > 0) falls below it."
+    return f"{text}, and none of the {applies.sum():,} cells to which the bound applies (Δ > 0) falls below it."
 
 
 def _of_one(cell: Mapping, where: str) -> str:

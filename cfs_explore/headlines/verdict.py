@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from cfs_explore.wording import counted, listed
+from cfs_explore.wording import listed
 
 
 class Claim(NamedTuple):
@@ -41,36 +41,40 @@ WORDS = {
 }
 
 
+#: Verdict on a claim about no OOD set -> what is said of it.
+_ALONE = {"yes": "**holds**", "no": "is **spoken against**", "open": "is **open**"}
+
+
 def verdict_headline(table: pd.DataFrame) -> str:
-    """Markdown: which claims hold everywhere, which are spoken against, and what chance alone would give (theory 30).
+    """Markdown: which claims hold everywhere, which are spoken against, and the one that is about no OOD set.
+
+    Only verdicts that survive the false-discovery rate count (theory 30). A set without evidence, or without a
+    measurement, judges nothing.
 
     Args:
-        table: claim, ood, verdict, p, survives; a row per claim and OOD set.
+        table: claim, ood ("" for the claim about ID-test alone), verdict, survives; a row per claim and OOD set.
     """
-    of_claim = {claim: list(rows) for claim, rows in table.groupby("claim", sort=False)["verdict"]}
+    judged = table[table["verdict"].isin(["yes", "no", "open"])]
+    if judged.empty:
+        return "Nothing could be judged."
+    verdicts = judged["verdict"].where(judged["survives"] | (judged["verdict"] == "open"), "open")
+    alone = judged["ood"] == ""
+    of_claim = {claim: list(found) for claim, found in verdicts[~alone].groupby(judged["claim"], sort=False)}
+    said = [_on_sets(of_claim, table.loc[table["ood"] != "", "ood"].nunique())] if of_claim else []
+    for claim, verdict in zip(judged.loc[alone, "claim"], verdicts[alone], strict=True):
+        said.append(f"{_quoted(claim)}, of ID-test alone, {_ALONE[verdict]}.")
+    return " ".join(said)
+
+
+def _on_sets(of_claim: dict[str, list[str]], sets: int) -> str:
+    """Of the claims about OOD sets: how many hold on every set that judges them, and which are spoken against."""
     holds = [claim for claim, found in of_claim.items() if set(found) == {"yes"}]
     against = {claim: found.count("no") for claim, found in of_claim.items() if "no" in found}
-    sets = table.loc[table["ood"] != "", "ood"].nunique()
-    where = "on every OOD set" if sets > 1 else "on the one OOD set"
+    where = "on every OOD set that can judge them" if sets > 1 else "on the one OOD set"
     hold = f"**{len(holds)} of {len(of_claim)}** claims of the paper {'holds' if len(holds) == 1 else 'hold'} {where}"
     hold += f": {listed([_quoted(claim) for claim in holds])}" if holds else ""
-    other = f"This map speaks against **{len(against) or 'none'}**" + (
-        f": {_counted(against, sets)}" if against else ""
-    )
-    return f"{hold}. {other}. {_chance(table)}"
-
-
-def _chance(table: pd.DataFrame) -> str:
-    judged, firm = int(table["p"].notna().sum()), int(table["verdict"].isin(["yes", "no"]).sum())
-    if not judged:
-        return "Nothing could be judged."
-    chance = 0.05 * judged
-    about = f"{chance:.0f}" if chance >= 10 else f"{chance:.1f}"
-    return (
-        f"{firm:,} of {counted(judged, 'verdict')} {'is' if firm == 1 else 'are'} firm; chance alone would make about "
-        f"{about} so, and {table['survives'].sum():,} {'survives' if table['survives'].sum() == 1 else 'survive'} a "
-        "false-discovery rate of 5 %."
-    )
+    other = f": {_counted(against, sets)}" if against else ""
+    return f"{hold}. This map speaks against **{len(against) or 'none'}**{other}."
 
 
 def _quoted(claim: str) -> str:
@@ -81,6 +85,6 @@ def _counted(against: dict[str, int], sets: int) -> str:
     """'“A” on 5 of 8 sets, “B” on 2 and “C” on 1', the most first."""
     parts = []
     for claim, count in sorted(against.items(), key=lambda each: -each[1]):
-        of = "" if sets == 1 or claim == "stable" else f" on {count}" if parts else f" on {count} of {sets} sets"
+        of = "" if sets == 1 else f" on {count}" if parts else f" on {count} of {sets} sets"
         parts.append(f"{_quoted(claim)}{of}")
     return listed(parts)

@@ -12,11 +12,11 @@ import jinja2
 import pandas as pd
 from plotly.offline import get_plotlyjs
 
-from cfs_explore.charts.theme import format_value
 from cfs_explore.figures import catalogue
 from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.figures.figure import Figure, csv_text
 from cfs_explore.store import Run
+from cfs_explore.wording import format_value, true_minus
 
 BIBTEX = """@article{rouzoumka2026backbone,
   title   = {Backbone-Equated Diffusion OOD via Sparse Internal Snapshots},
@@ -94,4 +94,4 @@ def _sets(run: Run) -> str:
 
 def _table(rows: pd.DataFrame) -> str:
     """An HTML table; pandas escapes what the cells say."""
-    return rows.to_html(index=False, border=0, float_format=lambda value: f"{value:.4g}", na_rep="")
+    return rows.to_html(index=False, border=0, float_format=lambda value: true_minus(f"{value:.4g}"), na_rep="")

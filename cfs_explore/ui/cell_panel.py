@@ -8,8 +8,6 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.map import scores_of_cell
@@ -18,6 +16,7 @@ from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.gallery import show_absence, show_gallery
+from cfs_explore.wording import format_estimate, format_value, percent
 
 _SHOWN = 6
 
@@ -76,8 +75,8 @@ def _numbers(run: Run, view: Choices) -> None:
     level, tap = run.cell(view.cell)
     level, tap = run.levels[level], run.taps[tap]
     place = (
-        f"{tap.name} · {tap.region} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "
-        f"{tap.channels} channels · λ requested {format_value(level.requested, 2)}, "
+        f"{tap.name} · {tap.region} · {percent(tap.depth)} of the forward's work · {tap.resolution}×{tap.resolution}, "
+        f"{tap.channels:,} channels · λ requested {format_value(level.requested, 2)}, "
         f"achieved {format_value(level.lam, 2)}"
     )
     st.markdown(

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from cfs_explore.charts.theme import format_estimate
 from cfs_explore.diagnostics import GROUPS, Catches, Groups, StraddleShare, catches
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.complementarity import pair_rows, straddling
@@ -18,7 +17,7 @@ from cfs_explore.ui import choosing, data, diagnostic_page
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.gallery import show_absence, show_gallery
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.wording import counted, percent
+from cfs_explore.wording import counted, format_estimate, percent
 
 LOOK = Control(
     "comp_view",

@@ -8,8 +8,6 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics.bootstrap import RESAMPLES, standing_decimals
 from cfs_explore.figures.choices import OOD, SCALE, Choices, choose, default_pair, tap_order
 from cfs_explore.figures.options import Control
@@ -21,7 +19,7 @@ from cfs_explore.ui import choosing, complementarity_details, diagnostic_page
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.wording import p_text
+from cfs_explore.wording import format_estimate, format_value, p_text
 
 _FORMULAS = {
     "**Joint separability** (5), from the shift δ of the class means and the mean S of the classes' covariances:": (

@@ -35,7 +35,7 @@ def show_composer(run: Run, view: Choices) -> None:
 def _starts(run: Run, ood: str) -> dict[str, Sequence[int]]:
     """What one click composes: name -> cells."""
     best = best_cell_of(ood, run.table("best_cell"))
-    return preset_cells(run.table("detectors")) | ({} if best is None else {"Best cell": [best]})
+    return preset_cells(run) | ({} if best is None else {"Best cell": [best]})
 
 
 def _compose(cells: Sequence[int]) -> None:

@@ -7,8 +7,6 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import DIFFERENCE_COLUMNS, difference_warning, set_differences
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.controls import STATISTIC_NAMES, reencoded_cells
@@ -20,6 +18,7 @@ from cfs_explore.store import Run
 from cfs_explore.ui import choosing, data
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import format_estimate, format_value
 
 LOOK = Control(
     "controls_view",

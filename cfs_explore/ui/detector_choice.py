@@ -6,7 +6,7 @@ import streamlit as st
 
 from cfs_explore.figures import detector
 from cfs_explore.figures.choices import default_cells
-from cfs_explore.figures.detector import cell_label
+from cfs_explore.figures.detector import cell_label, preset_cells
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.store import Run
@@ -20,11 +20,11 @@ COMPOSED, SINGLE = "composed", "cell"
 AUTO = "best"
 
 
-def preset_cells(run: Run) -> dict[str, list[int]]:
-    """Preset -> its cell indices; empty for a backbone without presets."""
-    return detector.preset_cells(run.table("detectors"))
-
-
+_BEST = (
+    "What scores the images. Best: the best single cell or CFS(1x2), whichever tells the set apart more on images that "
+    "did not choose it."
+)
+_USUAL = "What scores the images. Usual: what a map opens with."
 DETECTOR = Control(
     KEY,
     "Detector",
@@ -35,8 +35,7 @@ DETECTOR = Control(
         SINGLE: "A single cell",
     },
     lambda run: COMPOSED if "cells" in st.query_params and not preset_cells(run) else AUTO,
-    help="What scores the images. Best: the best single cell or CFS(1x2), whichever tells the set apart more on images "
-    "that did not choose it. CFS(1x2): the published pair of an encoder and a decoder tap; CFS-dec(1x1): its "
+    help="CFS(1x2): the published pair of an encoder and a decoder tap; CFS-dec(1x1): its "
     "decoder tap alone. Composed: the cells chosen on the map page. A single cell: one tap at one noise level.",
     drawn="select",
     width=200,
@@ -59,8 +58,9 @@ def control(run: Run, ood: str | None = None) -> None:
     """Let the visitor choose the detector; ``ood`` is the set that the page is about, where it is about one."""
     labels = DETECTOR.labels(run)
     usual = detector.justified(run, ood).name if ood else detector.detector_name(run, default_cells(run))
-    labels[AUTO] = f"{'Best' if ood else 'Usual'}: {usual}"
-    choosing.draw(DETECTOR, run, format_func=labels.get)
+    first = "Usual" if not ood else "First" if detector.justified(run, ood).kind == "first" else "Best"
+    labels[AUTO] = f"{first}: {usual}"
+    choosing.draw(DETECTOR, run, format_func=labels.get, help=f"{_BEST if ood else _USUAL} {DETECTOR.help}")
 
 
 def cells_control(run: Run) -> None:

@@ -16,6 +16,7 @@ from cfs_explore.explorations import bundles
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Manifest
 from cfs_explore.ui import data, ownership
+from cfs_explore.wording import percent
 
 #: Sizes on disk are looked up again after so many seconds.
 _SIZE_SECONDS = 20
@@ -146,7 +147,7 @@ def _state(path: Path, status: jobs.Status | None, finished: bool, under_way: bo
     if under_way and status.state == "waiting":
         return f"Waiting, place {status.place}" if status.place else "Waiting"
     if under_way:
-        share = f" {min(status.done / status.total, 1):.0%}" if status.total else ""
+        share = f" {percent(min(status.done / status.total, 1))}" if status.total else ""
         return f"Running: {plain(status.stage) or 'starting'}{share}"
     if status is not None and status.state in ("failed", "cancelled"):
         return f"{status.state.capitalize()}{', but the map is there' if finished else ''}"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from cfs_explore.figures.choices import choose
+from cfs_explore.figures.choices import choose, opening_set
 from cfs_explore.figures.detector import cell_label
-from cfs_explore.headlines.map import map_headline, strongest_set
+from cfs_explore.figures.map import headline, opening_cell
 from cfs_explore.store import Run
 from cfs_explore.store.growing import MOST_IMAGES, growing_map
 from cfs_explore.ui import data, state
@@ -40,14 +40,13 @@ def show_growing_map(run: Path) -> None:
     if place is None:
         return
     so_far = data.load_run(place)
-    best = so_far.table("best_cell")
     st.header("The map so far", anchor=False)
-    ood = _choose_set(so_far, strongest_set(best, so_far.ood_names))
-    st.markdown(map_headline(ood, best, so_far.levels, so_far.taps))
+    ood = _choose_set(so_far, opening_set(so_far))
+    st.markdown(headline(so_far, ood))
     frame = so_far.auroc_map(ood)
     cell = state.restore(_CELL, None, [None, *range(len(frame))], parse=int)
     if cell is None:
-        cell = int(frame["auroc"].to_numpy().argmax())
+        cell = opening_cell(so_far, ood)
     shown = replace(choose(so_far, ood=ood), cell=cell, cells=())
     with st.container(key="beside_growing"):
         left, right = st.columns([5, 3], gap="large")

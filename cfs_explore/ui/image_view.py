@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from cfs_explore.figures import image as figures
-from cfs_explore.figures.choices import Choices, choose
+from cfs_explore.figures.choices import Choices, choose, opening_set
 from cfs_explore.figures.detector import PRESETS, cell_label
 from cfs_explore.figures.image import Image
 from cfs_explore.figures.needs import NotMeasuredError
@@ -41,7 +41,7 @@ def _restore(run: Run) -> None:
     known = image_data.sets(run)
     role = state.restore("role", known[0][0], ("ood", "id_test"))
     here = [name for each, name in known if each == role]
-    name = state.restore("set", here[0], here)
+    name = state.restore("set", opening_set(run) if role == "ood" else here[0], here)
     images = list(image_data.names(run, role, name))
     state.restore("image", images[0], images)
     open_cells.restore(run)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import joint_separability, pair_curve, pair_detectors, paired_auroc_difference
 from cfs_explore.diagnostics.bootstrap import standing_decimals
 from cfs_explore.figures import lab as figures
@@ -18,6 +17,7 @@ from cfs_explore.headlines.lab import two_taps_headline
 from cfs_explore.ui import lab_settings
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.lab_settings import Preset
+from cfs_explore.wording import format_value
 
 _RESAMPLES = 400
 PRESETS = (

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import tap_moments, tap_summary
 from cfs_explore.figures import lab as figures
 from cfs_explore.figures.choices import Choices
@@ -15,6 +13,7 @@ from cfs_explore.headlines.lab import one_tap_headline
 from cfs_explore.ui import lab_settings
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.lab_settings import Preset
+from cfs_explore.wording import format_estimate, format_value
 
 PRESETS = (
     Preset(

@@ -8,10 +8,9 @@ from dataclasses import replace
 import streamlit as st
 
 from cfs_explore.figures.choices import METRIC, OOD, Choices, choose
-from cfs_explore.figures.map import opening, opening_cell
+from cfs_explore.figures.map import headline, opening_cell
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.places import CELL, CELLS
-from cfs_explore.headlines.map import map_headline
 from cfs_explore.reports import html
 from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
@@ -30,10 +29,8 @@ CLICK = Control(
 )
 
 
-#: The set whose map says most comes first.
-SET = replace(OOD, default=lambda run: opening(run).ood)
-#: Of the session: the composed cells that the page's composer shows.
-_SHOWN = "composer_shows"
+#: Of the session: the composed cells that the page's composer shows, and what the whole page shows, for its downloads.
+_SHOWN, _VIEW = "composer_shows", "map_shows"
 
 
 def show(run: Run) -> None:
@@ -44,10 +41,10 @@ def show(run: Run) -> None:
 
 def _restore(run: Run) -> None:
     """Bring the view back from the URL; what does not fit this run falls back to its defaults."""
-    for control in (SET, METRIC, CLICK):
+    for control in (OOD, METRIC, CLICK):
         choosing.restore(control, run)
     open_cells.restore(run, cell=opening_cell(run, st.session_state["ood"]), cells=())
-    choosing.remember(run, SET, METRIC, CLICK, CELL, CELLS)
+    choosing.remember(run, OOD, METRIC, CLICK, CELL, CELLS)
 
 
 @fragment
@@ -55,9 +52,9 @@ def _page(run: Run) -> None:
     """Everything but the sidebar: what a change of the OOD set or the metric draws again."""
     ood = st.session_state["ood"]
     open_cells.follow(run, opening_cell(run, ood))
-    choosing.remember(run, SET, METRIC, CELL, CELLS, CLICK)
+    choosing.remember(run, OOD, METRIC, CELL, CELLS, CLICK)
     st.title("Where does the signal live?", anchor=False)
-    st.markdown(map_headline(ood, run.table("best_cell"), run.levels, run.taps))
+    st.markdown(headline(run, ood))
     _warn_of_alike(run, ood)
     _controls(run)
     st.session_state[_SHOWN] = list(st.session_state["cells"])
@@ -92,6 +89,7 @@ def _map_and_cell_alone(run: Run) -> None:
 def _map_and_cell(run: Run) -> None:
     """The map with the open cell at its right, and under both the images that this cell finds."""
     view = _view(run)
+    st.session_state.setdefault(_VIEW, {})["view"] = view
     choosing.remember(run, CELL, CELLS, CLICK)
     left, right = st.container(key="map_and_cell").columns([5, 3], gap="large")
     images = st.container(key="beside_cell_images")
@@ -117,7 +115,7 @@ def _warn_of_alike(run: Run, ood: str) -> None:
 
 def _controls(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        choosing.draw(SET, run)
+        choosing.draw(OOD, run)
         choosing.draw(METRIC, run)
         with st.popover("Data", icon=":material/download:", help="Everything behind this page, as files."):
             _data_downloads(run)
@@ -145,11 +143,17 @@ def _add_cell(index: int) -> None:
         st.session_state["cells"] = [*st.session_state["cells"], index]
 
 
+def _report(run: Run, shown: dict[str, Choices]) -> str:
+    """Of the cell that is open when the report is asked for: a click on a cell does not draw the button again."""
+    view = shown.get("view") or _view(run)
+    return html.html_report(run, choices=view if view.cells else replace(view, cells=choose(run).cells))
+
+
 def _data_downloads(run: Run) -> None:
-    view = _view(run)
+    shown = st.session_state.setdefault(_VIEW, {})
     st.download_button(
         "Report of this run (HTML)",
-        lambda: html.html_report(run, choices=view if view.cells else replace(view, cells=choose(run).cells)),
+        lambda: _report(run, shown),
         f"{run.path.name}-report.html",
         "text/html",
         help="One file that needs no network: the figures of every page for this OOD set and cell with their data, the "

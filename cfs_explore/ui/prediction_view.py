@@ -7,8 +7,6 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.choices import OOD, Choices, choose
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.needs import stage_rows
@@ -22,6 +20,7 @@ from cfs_explore.ui.cell_choice import choose_cell
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import format_estimate, format_value
 
 LOOK = Control(
     "prediction_view",

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from cfs_explore.charts import short_tap_name
-from cfs_explore.charts.theme import ROLE_COLOURS, format_value
+from cfs_explore.charts.theme import ROLE_COLOURS
 from cfs_explore.figures import probe as figures
 from cfs_explore.headlines.probe import Scored, format_lam, format_score, standing
 from cfs_explore.probe.film import CHANNELS
@@ -17,7 +17,7 @@ from cfs_explore.probe.seen import share_below
 from cfs_explore.store import Run
 from cfs_explore.ui import probe_data
 from cfs_explore.ui.probe_images import Shown
-from cfs_explore.wording import format_digits, true_minus
+from cfs_explore.wording import format_digits, format_value, percent, true_minus
 
 _LABEL = "Noise level λ, from noisy to clean"
 _LEVEL_HELP = (
@@ -179,8 +179,8 @@ def _tap(run: Run, frames: Sequence[Mapping], position: int) -> dict:
     high = max(*scores, *(table["right"].max() for table, _ in bins.values()))
     return {
         "title": f"{short_tap_name(tap.name)} ({tap.region})",
-        "about": f"{tap.name} · {tap.depth:.0%} of the forward's work · {tap.resolution}×{tap.resolution}, "
-        f"{tap.channels} channels",
+        "about": f"{tap.name} · {percent(tap.depth)} of the forward's work · {tap.resolution}×{tap.resolution}, "
+        f"{tap.channels:,} channels",
         "help": _MAPS_HELP,
         "slots": min(CHANNELS, tap.channels),
         "log": low > 0 and all(log for _, log in bins.values()),

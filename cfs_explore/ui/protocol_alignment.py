@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from cfs_explore.charts import format_estimate
 from cfs_explore.charts.sensitivity_words import variant_label
-from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.protocol_alignment import variants
 from cfs_explore.headlines.protocol import alignment_headline
@@ -15,6 +13,7 @@ from cfs_explore.store import Run
 from cfs_explore.ui import diagnostic_page
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import format_estimate, format_signed, format_value
 
 
 def show(run: Run, view: Choices) -> str:
@@ -44,5 +43,5 @@ def _move(row) -> str:
     if (row.best_tap, row.best_requested) == (row.baseline_tap, row.baseline_requested):
         return f"- **{name}**: stays ({place})"
     cost = format_estimate(row.cost_of_moving, row.cost_of_moving_lo, row.cost_of_moving_hi)
-    by = f"{row.moved_levels:+d} levels and {row.moved_depth:+.0%} of depth"
+    by = f"{format_signed(row.moved_levels, 0)} levels and {format_signed(100 * row.moved_depth, 0)} % of depth"
     return f"- **{name}**: to {place}; by {by}; loses {cost}"

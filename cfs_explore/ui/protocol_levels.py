@@ -17,7 +17,7 @@ from cfs_explore.ui import choosing, diagnostic_page
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.protocol_compare import those_that
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.wording import format_value
+from cfs_explore.wording import format_signed, format_value
 
 _ROW_PX = 35
 
@@ -63,7 +63,7 @@ def _table(run: Run) -> None:
         f"{backbone.family}, {format_value(backbone.parameters / 1e6, 2)} M parameters",
         f"λ from {format_value(backbone.reach[0], 2)} to {format_value(backbone.reach[1], 2)}",
         f"aligned by {variant_label(alignment)}" + (f" to {reference}" if alignment in RELATIVE_ALIGNMENTS else ""),
-        f"conditioning {conditioning}" + (f", {offset:+g} in λ" if offset else ""),
+        f"conditioning {conditioning}" + (f", {format_signed(offset, 2)} in λ" if offset else ""),
     ]
     st.caption(escape(" · ".join(facts)))
 

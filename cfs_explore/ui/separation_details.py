@@ -8,13 +8,13 @@ from dataclasses import replace
 import streamlit as st
 
 from cfs_explore.charts import short_tap_name
-from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.separation import ORDER, kept_rows
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import format_value
 
 
 def show(run: Run, view: Choices, look: str, choose: Callable[[int], None], pick: Callable[[str], None]) -> None:

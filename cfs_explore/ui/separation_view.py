@@ -7,8 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.charts import format_estimate, short_tap_name
-from cfs_explore.charts.theme import format_value
+from cfs_explore.charts import short_tap_name
 from cfs_explore.figures.choices import OOD, Choices, choose
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.places import CELL
@@ -19,6 +18,7 @@ from cfs_explore.ui.cell_choice import choose_level_and_tap
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import picked, show_figure
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import format_estimate, format_value
 
 LOOK = Control(
     "separation_view",

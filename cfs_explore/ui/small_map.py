@@ -16,9 +16,9 @@ from cfs_explore.charts.map_grid import MapGrid, map_grid
 from cfs_explore.charts.map_heatmap import REGION_LABELS
 from cfs_explore.charts.theme import REGION_COLOURS
 from cfs_explore.errors import CFSError
-from cfs_explore.figures.map import opening
+from cfs_explore.figures.map import headline, opening
 from cfs_explore.figures.probe import typical
-from cfs_explore.headlines.map import best_cell_of, map_headline
+from cfs_explore.headlines.map import best_cell_of
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 
@@ -77,11 +77,11 @@ class Glance:
 @data.kept(max_entries=64)
 def glance(run: Run) -> Glance:
     """What the start page shows of a run; nothing is looked for outside it."""
-    view, best = opening(run), run.table("best_cell")
+    view = opening(run)
     inner = "".join([*_images(run, view.ood, view.cell), _map(run, view.ood)])
     return Glance(
         view.ood,
-        map_headline(view.ood, best, run.levels, run.taps),
+        headline(run, view.ood),
         f'{_STYLE}<div class="cfs-glance">{inner}</div>',
         f'{_STYLE}<div class="cfs-glance large">{inner}</div>',
     )

@@ -30,11 +30,10 @@ def show() -> None:
         "in-distribution (ID) ones. Open a map below, or upload a zip of pictures and get the same map for them."
     )
     runs = list(data.explorations().values())
-    if runs:
-        _read(runs[0], _first)
+    shown = bool(runs) and _read(runs[0], _first)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if runs:
-            _read(runs[0], lambda run: _open_button(run, "Open this map", f"first_{run.path.name}"))
+        if shown:
+            _open_button(data.load_run(runs[0]), "Open this map", f"first_{runs[0].name}")
         tour.invite()
     with st.expander("How it works", icon=":material/schema:"), st.container(key="how_it_works"):
         st.image(
@@ -59,12 +58,14 @@ def show() -> None:
     )
 
 
-def _read(path: Path, show_run: Callable[[Run], None]) -> None:
-    """Show something of a run, or why it cannot be read."""
+def _read(path: Path, show_run: Callable[[Run], None]) -> bool:
+    """Show something of a run, or why it cannot be read; whether it could be."""
     try:
         show_run(data.load_run(path))
     except CFSError as error:
         st.error(escape(str(error)))
+        return False
+    return True
 
 
 def _first(run: Run) -> None:

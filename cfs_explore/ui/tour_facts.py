@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cfs_explore.charts import format_estimate, short_tap_name
-from cfs_explore.charts.theme import format_value
+from cfs_explore.charts import short_tap_name
 from cfs_explore.diagnostics import SimulatedPair, alarm, false_alarms, pair_curve
 from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import choose, default_cells
@@ -19,6 +18,7 @@ from cfs_explore.headlines.triage import alarms_text
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.store import Run
 from cfs_explore.ui import data, images_points, lab_pair
+from cfs_explore.wording import format_estimate, format_value
 
 #: The OOD set that the tour follows, and the one that anything tells apart.
 LETTERS, EASY = "letters", "inverted"
@@ -38,7 +38,7 @@ def on_map(run: Run) -> dict[str, str]:
         "start_cell": cell_names(run)[default_cells(run)[-1]],
         "cell": cell_label(run, best),
         "best_cell": cell_names(run)[best],
-        "region": run.taps[run.cell(best).tap].region,
+        "pairs_range": "more than 90" if row["auroc"] > 0.9 else "about 75" if row["auroc"] > 0.62 else "about 50",
         "auroc": format_estimate(row["auroc"], row["auroc_lo"], row["auroc_hi"]),
         "pairs": f"{100 * row['auroc']:.0f}",
         "noisiest": _lam(lams[noisiest]),

@@ -53,11 +53,11 @@ STEPS = (
         "Map",
         "Where the letters stand out",
         {"ood": facts.LETTERS, "metric": "auroc", "click": "open", "cell": "{start_cell}"},
-        "Where will the letters stand out most?",
-        ("encoder", "middle", "decoder"),
-        "{region}",
+        "The strongest cell scores a letter and a digit. In how many of 100 such pairs is the letter's score higher?",
+        ("about 50", "about 75", "more than 90"),
+        "{pairs_range}",
         "A network that was trained on the digits 0 to 6 is shown letters. On the large map, every column is a tap and "
-        "every row a noise level: click the cell {cell}.",
+        "every row a noise level: click the cell with the star, {cell}.",
         ("cell", "{best_cell}"),
         ".st-key-map",
         "The strongest cell has AUROC {auroc} (beside the map): a random letter scores higher than a random digit in "

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.choices import OOD, choose
 from cfs_explore.figures.detector import PRESETS, justified
 from cfs_explore.figures.triage import KEEPS, RATE, RULES, Found, find
@@ -18,7 +17,7 @@ from cfs_explore.ui import choosing, data, detector_choice, diagnostic_page, tri
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.wording import counted, format_digits, percent
+from cfs_explore.wording import counted, format_digits, format_value, percent
 
 _RATE_HELP = {
     "alarm": "The share of ID images that would be flagged, on average. The threshold comes from the ID-test scores "
@@ -35,10 +34,10 @@ _REALISED_HELP = {
     "threshold on images like ID-test.",
     "discovery": "The threshold depends on the set at hand, so take the interval as a guide only.",
 }
-#: Whether the page chose the cell -> why ID-test is not fresh any more.
+#: What chose the cells -> why ID-test is not fresh any more.
 _CHOSEN = {
-    True: "This cell was chosen by its AUROC on these very images, ID-test among them",
-    False: "You chose these cells. If their AUROC on the map guided you, ID-test has been used already",
+    "cell": "This cell was chosen by its AUROC on these very images, ID-test among them",
+    "visitor": "You chose these cells. If their AUROC on the map guided you, ID-test has been used already",
 }
 _FORMULAS = {
     "**p-value** of an image with score s: how many of the n ID-test images score as high. For an ID image that is "
@@ -81,13 +80,15 @@ def _page(run: Run) -> None:
     )
     found = find(run, view)
     headline.markdown(triage_headline(_numbers(found), by))
+    chosen_by = "visitor"
     if st.session_state[detector_choice.KEY] == detector_choice.AUTO:
         opened = justified(run, ood)
+        chosen_by = opened.kind
         why.caption(why_detector(opened.kind, opened.pair, opened.cell))
     left, right = st.container(key="beside_triage").columns([5, 4], gap="large")
     with left:
         show_figure("triage-scores", run, view, key="triage_histogram")
-        _facts(found)
+        _facts(found, chosen_by)
     with right:
         triage_images.show_flagged(run, ood, found.table, (found.detector, found.rate, by))
     triage_images.show_table(run, ood, export_table(run, found))
@@ -135,7 +136,7 @@ def export_table(run: Run, found: Found) -> pd.DataFrame:
     return table.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def _facts(found: Found) -> None:
+def _facts(found: Found, chosen_by: str) -> None:
     """The threshold and what it does, each number with its meaning on hover."""
     rule, n, count = found.rule, len(found.table), int(found.table["flagged"].sum())
     if math.isinf(rule.threshold):
@@ -158,10 +159,9 @@ def _facts(found: Found) -> None:
         help=f"The realised false-alarm rate with its Clopper-Pearson 95 % interval{_INDEPENDENT}. "
         f"{_REALISED_HELP[found.by]}",
     )
-    if found.detector not in PRESETS:
+    if found.detector not in PRESETS and chosen_by in _CHOSEN:
         st.caption(
-            f"{_CHOSEN[st.session_state[detector_choice.KEY] == detector_choice.AUTO]}: expect more false alarms than "
-            "stated, and check on ID images that were held out."
+            f"{_CHOSEN[chosen_by]}: expect more false alarms than stated, and check on ID images that were held out."
         )
 
 
@@ -173,7 +173,7 @@ def _reference(found: Found) -> str:
 
 def _why_nothing(found: Found) -> None:
     n, rate = found.rule.groups, found.rate
-    smallest = f"With {_reference(found)} the smallest p-value is 1/{n + 1} = {percent(1 / (n + 1), None)}"
+    smallest = f"With {_reference(found)} the smallest p-value is 1/{n + 1:,} = {percent(1 / (n + 1), None)}"
     if found.by == "discovery":
         text = f"{smallest}, too large for a false discovery rate of {percent(rate, None)} here. Ask for a higher rate."
     else:

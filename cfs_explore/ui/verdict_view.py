@@ -14,9 +14,9 @@ import streamlit as st
 from cfs_explore.charts.verdict_grid import MANY
 from cfs_explore.charts.verdict_style import verdict_lines
 from cfs_explore.figures.choices import OOD, Choices, choose
-from cfs_explore.figures.claims import claims_of_set
+from cfs_explore.figures.claims import claims_of_set, claims_table
 from cfs_explore.figures.needs import NotMeasuredError
-from cfs_explore.figures.verdict import CLAIM, verdicts_of
+from cfs_explore.figures.verdict import CLAIM
 from cfs_explore.headlines.verdict import WORDS, verdict_headline
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, diagnostic_page
@@ -49,7 +49,8 @@ WHERE = {
     "beyond statistics": Shown("controls", "See the image statistics", {"controls_view": "statistics"}),
 }
 _FORMULAS = {
-    "A verdict follows the 95 % interval [l, h] of a claim's value and its limit c:": r"l > c:\ \text{supports}\qquad "
+    "A verdict follows the 95 % interval [l, h] of a claim's value and its limit c (the other way "
+    "round where the value must stay below c):": r"l > c:\ \text{supports}\qquad "
     r"h < c:\ \text{against}\qquad \text{else: open}",
     "**Chance** (30): of m comparisons whose true value is the limit, about 0.05 m are firm. A verdict survives if its "
     "p-value is among the k smallest with (Benjamini-Hochberg):": r"p_{(k)} \le 0.05\,\frac{k}{m}",
@@ -69,7 +70,7 @@ def _page(run: Run) -> None:
     st.title("Do the paper's claims hold here?", anchor=False)
     try:
         _judge(run)
-        table = verdicts_of(run)
+        table = run.derived(claims_table)
     except NotMeasuredError as why:
         st.info(escape(str(why)), icon=":material/info:")
         return

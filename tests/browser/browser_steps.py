@@ -4,7 +4,7 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 from cfs_explore.charts import short_tap_name
-from cfs_explore.charts.theme import format_value
+from cfs_explore.wording import format_value
 
 #: Streamlit looks for its server under the address of a page first.
 STREAMLIT_PROBES = re.compile(r"/\w+/_stcore/(health|host-config)$")

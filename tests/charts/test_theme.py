@@ -9,7 +9,8 @@ from cfs_explore.charts.colour_scale import (
     hex_to_oklab,
     oklab_to_hex,
 )
-from cfs_explore.charts.theme import PALETTES, ROLE_COLOURS, format_estimate, format_value, palette, template
+from cfs_explore.charts.theme import PALETTES, ROLE_COLOURS, palette, template
+from cfs_explore.wording import format_estimate, format_value
 
 
 def as_seen_with(colour: str, matrix: list[list[float]]) -> np.ndarray:

@@ -112,7 +112,8 @@ def test_what_was_not_measured_is_missing_with_a_reason(digits, tmp_path):
     (tmp_path / "tables").mkdir()
     missing = claims.claims_table(open_run(tmp_path)).query("verdict == 'missing'")
     assert set(missing["claim"]) == {"complementary", "stable", "trained", "beyond statistics"}
-    assert missing["note"].str.contains("has no table").all() and missing["value"].isna().all()
+    assert missing["note"].str.contains("was made without the stage").all() and missing["value"].isna().all()
+    assert (missing["n_id"] == digits.id_test.count).all()
 
 
 def test_a_run_without_the_pair_says_what_to_measure(digits):

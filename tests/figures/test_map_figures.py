@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cfs_explore.charts import format_estimate
 from cfs_explore.charts.map_marks import OPEN_CELL_COLOUR
 from cfs_explore.figures.choices import METRICS, choose
 from cfs_explore.figures.map import KINDS
+from cfs_explore.wording import format_estimate
 
 
 @pytest.fixture(scope="module")

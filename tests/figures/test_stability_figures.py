@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from altered_tables import with_columns
 
-from cfs_explore.charts import format_estimate
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.figures.stability import KINDS
 from cfs_explore.store import Run
+from cfs_explore.wording import format_estimate
 
 #: Beside the defaults: another tap and another OOD set.
 TAP, OOD = "mid_block.resnets.0", "letters"

@@ -5,11 +5,12 @@ import pytest
 import streamlit as st
 from page_steps import open_page, texts
 
-from cfs_explore.charts import format_estimate, short_tap_name
+from cfs_explore.charts import short_tap_name
 from cfs_explore.diagnostics import catches, joint_separability
 from cfs_explore.diagnostics.bootstrap import standing_decimals
 from cfs_explore.pipeline import explore
 from cfs_explore.ui import complementarity_details, data
+from cfs_explore.wording import format_estimate
 
 
 @pytest.fixture(scope="module")

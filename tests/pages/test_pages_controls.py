@@ -9,13 +9,13 @@ import pytest
 from page_steps import open_page, texts
 from PIL import Image
 
-from cfs_explore.charts import format_estimate
 from cfs_explore.diagnostics import CONSEQUENCE
 from cfs_explore.images import open_source
 from cfs_explore.store import open_run
 from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.studies import controls as declared
 from cfs_explore.ui import data
+from cfs_explore.wording import format_estimate
 
 
 @pytest.fixture(scope="module")

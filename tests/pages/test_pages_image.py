@@ -8,13 +8,13 @@ import pytest
 from page_steps import open_page, texts
 
 from cfs_explore.charts import short_tap_name
-from cfs_explore.charts.theme import format_value
 from cfs_explore.figures.image import is_kept
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
 from cfs_explore.store import open_run
 from cfs_explore.ui import data, image_data, image_view
 from cfs_explore.ui.image_link import image_link, image_query
+from cfs_explore.wording import format_value
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from page_steps import forget_digests, open_page, texts
 
-from cfs_explore.charts import format_estimate
 from cfs_explore.embedding import snapshot_features
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
 from cfs_explore.store import open_run
 from cfs_explore.store.slim import drop_snapshots
 from cfs_explore.ui import data, images_points
+from cfs_explore.wording import format_estimate
 
 COLUMNS = ["image_id", "set", "name", "label", "score"]
 

@@ -5,8 +5,6 @@ import time
 import pytest
 from page_steps import button, open_page, texts
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
 from cfs_explore.diagnostics import (
     SimulatedPair,
     SimulatedTap,
@@ -19,6 +17,7 @@ from cfs_explore.diagnostics import (
 )
 from cfs_explore.figures.lab_settings import IMAGES, TAP_SLIDERS
 from cfs_explore.ui import lab_pair, lab_tap
+from cfs_explore.wording import format_estimate, format_value
 
 
 def shown(app, key: str):

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from page_steps import open_page, texts
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
 from cfs_explore.pipeline import explore
 from cfs_explore.studies.prediction import PROXIES
 from cfs_explore.ui import data
 from cfs_explore.ui.prediction_details import _decoded
+from cfs_explore.wording import format_estimate, format_value
 
 
 @pytest.fixture(scope="module")

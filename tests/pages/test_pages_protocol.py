@@ -3,10 +3,10 @@
 import pytest
 from page_steps import open_page, texts
 
-from cfs_explore.charts.theme import format_value
 from cfs_explore.figures import protocol_tables as numbers
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
+from cfs_explore.wording import format_value
 
 
 @pytest.fixture(scope="module")

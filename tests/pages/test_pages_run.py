@@ -6,7 +6,6 @@ import pytest
 from form_steps import choose_backbone
 from page_steps import open_page, texts
 
-from cfs_explore.charts import format_estimate
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import auroc, compose
 from cfs_explore.figures.cells import cell_names
@@ -14,6 +13,7 @@ from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import BackboneSpec
 from cfs_explore.store import open_run
 from cfs_explore.ui.backbone_facts import inspecting
+from cfs_explore.wording import format_estimate
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ import shutil
 import pytest
 from page_steps import open_page, texts
 
-from cfs_explore.charts import format_estimate
 from cfs_explore.pipeline import diagnose, explore
 from cfs_explore.store import open_run
 from cfs_explore.ui import data
+from cfs_explore.wording import format_estimate
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from page_steps import open_page, texts
 from PIL import Image
 from scipy.stats import binomtest, false_discovery_control
 
-from cfs_explore.charts import format_estimate
 from cfs_explore.explorations.pictures import as_seen
 from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.detector import justified
@@ -22,6 +21,7 @@ from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
 from cfs_explore.store import open_run
 from cfs_explore.ui import data, gallery
+from cfs_explore.wording import format_estimate
 
 COLUMNS = ["image_id", "name", "label", "score", "percentile", "p_value", "flagged", "detector", "threshold", "n_id"]
 

@@ -6,13 +6,13 @@ import shutil
 import pytest
 from page_steps import forget_digests, open_page, texts
 
-from cfs_explore.charts import format_estimate
 from cfs_explore.figures.claims import claims_table
 from cfs_explore.headlines.verdict import WORDS, verdict_headline
 from cfs_explore.locations import BUNDLES, PROJECT
 from cfs_explore.store import open_run
 from cfs_explore.ui import data
 from cfs_explore.ui.verdict_view import WHERE
+from cfs_explore.wording import format_estimate
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,8 @@ def test_missing_stages_are_missing_verdicts(tmp_path, monkeypatch):
     for name in ("best_excess", "stability"):
         (run / "tables" / f"{name}.parquet").unlink()
     app = open_page("verdict", run="mine", verdict_claim="trained")
-    assert "missing" in texts(app) and "has no table" in texts(app) and not app.error
+    assert "missing" in texts(app) and "was made without the stage" in texts(app) and not app.error
+    assert str(tmp_path) not in texts(app)
 
 
 def test_without_the_pair_it_says_what_to_measure(tmp_path, monkeypatch):
