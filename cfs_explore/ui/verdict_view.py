@@ -130,7 +130,7 @@ def _panel(run: Run, table: pd.DataFrame, view: Choices) -> None:
     st.header(WORDS[claim].short, anchor=False)
     st.markdown(WORDS[claim].sentence)
     verdict, *more = verdict_lines(row)
-    st.markdown(f"**{escape(row['ood'] or 'ID-test')}**: {escape(verdict)}  \n{escape(', '.join(more))}")
+    st.markdown(f"**{escape(row['ood'] or 'ID-test alone')}**: {escape(verdict)}  \n{escape(', '.join(more))}")
     where = WHERE[claim]
     st.page_link(
         f"pages/{where.page}.py",
