@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.marks import hovers
 from cfs_explore.charts.noise_lines import band, faint, legend_above, level_line, noise_axis
 from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, new_chart, palette
 
@@ -82,8 +83,7 @@ def _line(curve: pd.DataFrame) -> go.Scatter:
         mode="lines+markers",
         line={"color": ROLE_COLOURS["id"], "width": 2.5},
         marker={"size": 8, "color": ROLE_COLOURS["id"]},
-        hovertext=[_hover(row) for row in curve.to_dict("records")],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hovers(_hover(row) for row in curve.to_dict("records")),
     )
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.marks import hovers
 from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, new_chart, palette
 from cfs_explore.wording import format_value
 
@@ -72,17 +73,16 @@ def channel_bars_chart(channels: pd.DataFrame, order: str = "channel", theme: st
 
 
 def _bars(part: pd.DataFrame, place: pd.Series, label: str, colour: str, axis: str) -> go.Bar:
-    texts = [
+    texts = (
         f"<b>channel {row.channel}, {label.lower()}</b><br>adds {format_value(row.contribution, 4)} to Δ<br>"
         f"mean shift {format_value(row.mean_shift, 4)}<br>variance change {format_value(row.variance_change, 4)}"
         for row in part.itertuples()
-    ]
+    )
     return go.Bar(
         x=place.loc[part["channel"]].tolist(),
         y=part["contribution"].tolist(),
         name=label,
         yaxis=f"y{axis}",
         marker={"color": colour, "line": {"width": 0}},
-        hovertext=texts,
-        hoverinfo="text",
+        **hovers(texts),
     )

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.cost_axis import axis_end, beside, cost_axis, on_axis
 from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.marks import flat_legend, hovers, limits
 from cfs_explore.charts.noise_lines import faint
 from cfs_explore.charts.theme import (
     CATEGORY_COLOURS,
@@ -78,7 +79,7 @@ def cost_front_chart(
         meta={"kind": "square"},
         margin={"l": 60, "r": 16, "t": 60, "b": 50},
         hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"},
+        legend=flat_legend(),
     )
     traces = [
         _marks(rows, cost, axis, colours.page) for kind in KINDS for rows in _by_draws(priced[priced["kind"] == kind])
@@ -116,8 +117,7 @@ def _marks(rows: pd.DataFrame, cost: str, axis: Mapping, page: str) -> go.Scatte
         legendgroup=kind,
         showlegend=not many,
         marker={"symbol": f"{symbol}-open" if many else symbol, "size": size, "color": colour, "line": rim},
-        hovertext=[_hover(row) for row in rows.to_dict("records")],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hovers(_hover(row) for row in rows.to_dict("records")),
     )
 
 
@@ -153,20 +153,15 @@ def _steps(front: pd.DataFrame, name: str, cost: str, axis: Mapping, colour: str
 
 
 def _judged(front: pd.DataFrame, cost: str, colour: str) -> go.Scatter:
-    bars = {
-        "array": (front["judged_hi"] - front["judged_auroc"]).tolist(),
-        "arrayminus": (front["judged_auroc"] - front["judged_lo"]).tolist(),
-    }
     return go.Scatter(
         x=front[cost].tolist(),
         y=front["judged_auroc"].tolist(),
-        error_y={"type": "data", "symmetric": False, "color": colour, "thickness": 1.5, "width": 0} | bars,
+        error_y=limits(front["judged_auroc"], front["judged_lo"], front["judged_hi"], colour, 1.5),
         mode="markers",
         name="On the front",
         showlegend=False,
         marker={"symbol": "circle-open", "size": 13, "color": colour, "line": {"color": colour, "width": 1.5}},
-        hovertext=[_hover(row) for row in front.to_dict("records")],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hovers(_hover(row) for row in front.to_dict("records")),
     )
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.marks import hovers
 from cfs_explore.charts.noise_lines import band, faint, legend_above, noise_axis
 from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, format_value, new_chart
 from cfs_explore.wording import format_digits
@@ -40,8 +41,7 @@ def drift_lines_chart(table: pd.DataFrame, value_label: str, theme: str = "light
                 mode="lines+markers",
                 line={"color": colour, "width": 2.5, "dash": dash},
                 marker={"symbol": symbol, "size": 8, "color": colour},
-                hovertext=[_hover(name, row) for row in rows.to_dict("records")],
-                hovertemplate="%{hovertext}<extra></extra>",
+                **hovers(_hover(name, row) for row in rows.to_dict("records")),
             )
         )
     fig.update_xaxes(**noise_axis(table["lam"]))

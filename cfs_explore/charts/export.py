@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from cfs_explore.charts.browser import RENDERER
 from cfs_explore.charts.errors import FigureExportError
 from cfs_explore.charts.grey import grey_spec, without_hue
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.marks import CLICK_LAYER
 from cfs_explore.charts.print_layout import SMALLEST_PX, lay_out
 from cfs_explore.charts.print_page import Page
 from cfs_explore.charts.small_multiples import strip_layout

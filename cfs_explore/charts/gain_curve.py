@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.map_heatmap import CLICKABLE
+from cfs_explore.charts.marks import CLICKABLE, hovers, unfaded
 from cfs_explore.charts.noise_lines import band, faint, legend_above, noise_axis
 from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, new_chart, palette
 
@@ -34,7 +34,7 @@ def gain_curve_chart(
     fig = new_chart(theme, height=360, meta={"kind": "wide"}, **CLICKABLE, **legend_above(len(_CURVES)))
     for role, (name, dash, symbol) in _CURVES.items():
         fig.add_trace(band(rows, "lam", f"{name}_lo", f"{name}_hi", faint(ROLE_COLOURS[role])))
-        estimates = zip(*(rows[f"{name}{end}"] for end in ("", "_lo", "_hi")), strict=True)
+        estimates = zip(rows["lam"], *(rows[f"{name}{end}"] for end in ("", "_lo", "_hi")), strict=True)
         fig.add_trace(
             go.Scatter(
                 x=rows["lam"].tolist(),
@@ -44,10 +44,11 @@ def gain_curve_chart(
                 line={"color": ROLE_COLOURS[role], "width": 2.5, "dash": dash},
                 marker={"symbol": symbol, "size": 9, "color": ROLE_COLOURS[role]},
                 customdata=[int(level) for level in rows["level"]],
-                hovertext=[f"{labels[role]}<br>G = {format_estimate(*estimate)}" for estimate in estimates],
-                hovertemplate="λ %{x:.1f}: %{hovertext}<extra></extra>",
-                selected={"marker": {"opacity": 1}},
-                unselected={"marker": {"opacity": 1}},
+                **hovers(
+                    f"λ {format_value(lam, 1)}: {labels[role]}<br>G = {format_estimate(*estimate)}"
+                    for lam, *estimate in estimates
+                ),
+                **unfaded(),
             )
         )
     if selected is not None:

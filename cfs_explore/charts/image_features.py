@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.channel_bars import POOLINGS
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.marks import hovers
 from cfs_explore.charts.theme import format_value, new_chart, palette
 
 _ROW_PX = 20
@@ -75,10 +76,9 @@ def _bars(part: pd.DataFrame, label: str, colour: str, axis: str) -> go.Bar:
         xaxis=f"x{axis}",
         yaxis=f"y{axis}",
         marker={"color": colour, "line": {"width": 0}},
-        hovertext=[
+        **hovers(
             f"<b>channel {row.channel}, {label.lower()}</b><br>z {format_value(row.z, 2)}, "
             f"{format_value(100 * row.share, 1)} % of the score<br>value {format_value(row.value)}"
             for row in part.itertuples()
-        ],
-        hoverinfo="text",
+        ),
     )

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.marks import hovers
 from cfs_explore.charts.noise_lines import drawing_order, is_chosen, legend_above, tap_style
 from cfs_explore.charts.tap_names import short_tap_name
 from cfs_explore.charts.theme import format_estimate, format_value, new_chart, palette
@@ -61,15 +62,14 @@ def _growth(rows: pd.DataFrame, name: str, style: dict) -> go.Scatter:
         x=rows["b_over_a"].tolist(),
         y=rows["within"].tolist(),
         name=name,
-        hovertext=[
+        **hovers(
             f"<b>{short_tap_name(row['tap'])}</b><br>b/a {format_digits(row['b_over_a'])} (λ "
             f"{format_value(row['lam'], 2)})<br>"
             f"variance within {format_digits(row['within'])}<br>local slope "
             f"{format_estimate(row['local_slope'], row.get('local_slope_lo'), row.get('local_slope_hi'))}<br>"
             f"ICC {format_estimate(row['icc'], row.get('icc_lo'), row.get('icc_hi'))}"
             for row in rows.to_dict("records")
-        ],
-        hovertemplate="%{hovertext}<extra></extra>",
+        ),
         **style,
     )
 

@@ -96,7 +96,7 @@ def map_grid(frame: pd.DataFrame, metric: str) -> MapGrid:
     for column in ("lam", "requested"):
         cells[column] = np.repeat(levels[column].to_numpy(), shape[1])
 
-    groups, x = _region_groups(list(taps["region"]))
+    groups, x = region_groups(list(taps["region"]))
     width = int(taps["tap_index"].max()) + 1
     index = levels["level"].to_numpy(dtype=int)[:, None] * width + taps["tap_index"].to_numpy(dtype=int)[None, :]
     return MapGrid(
@@ -110,7 +110,8 @@ def map_grid(frame: pd.DataFrame, metric: str) -> MapGrid:
     )
 
 
-def _region_groups(regions: list[str]) -> tuple[tuple[Group, ...], np.ndarray]:
+def region_groups(regions: list[str]) -> tuple[tuple[Group, ...], np.ndarray]:
+    """Groups of neighbouring taps of one region, and the centre of each column."""
     groups, start = [], 0
     for region, members in groupby(regions):
         stop = start + len(list(members))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from cfs_explore.charts.map_heatmap import CLICK_LAYER, CLICKABLE
+from cfs_explore.charts.marks import CLICKABLE, click_layer
 from cfs_explore.charts.theme import BASE_FONT_PX, new_chart, palette, text_px
 
 #: Text on dark and on light cells; the cells look the same in both themes.
@@ -84,18 +84,8 @@ def _label_room(labels: Sequence[str]) -> int:
 
 def _click_layer(hovers: Sequence[Sequence[str]], columns: int) -> go.Scatter:
     cells = [(row, column) for row in range(len(hovers)) for column in range(columns)]
-    return go.Scatter(
-        x=[column for _, column in cells],
-        y=[row for row, _ in cells],
-        mode="markers",
-        marker={"symbol": "square", "size": 6, "color": "#808080", "opacity": 0},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        customdata=[row for row, _ in cells],
-        hovertext=[hovers[row][column] for row, column in cells],
-        hovertemplate="%{hovertext}<extra></extra>",
-        meta=CLICK_LAYER,
-    )
+    x, y = [column for _, column in cells], [row for row, _ in cells]
+    return click_layer(x, y, (hovers[row][column] for row, column in cells), customdata=y)
 
 
 def _cell_texts(

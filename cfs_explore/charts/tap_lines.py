@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
-from cfs_explore.charts.map_heatmap import CLICKABLE
+from cfs_explore.charts.marks import CLICKABLE, hovers, unfaded
 from cfs_explore.charts.noise_lines import (
     ROLE_STYLES,
     band,
@@ -79,14 +79,12 @@ def _line(rows: pd.DataFrame, name: str, style: dict, **options) -> go.Scatter:
         y=rows["value"].tolist(),
         name=name,
         customdata=[int(index) for index in rows["tap_index"]],
-        hovertext=[
+        **hovers(
             f"<b>{short_tap_name(row['tap'])}</b> ({row['region']})<br>λ {format_value(row['lam'], 2)}: "
             f"{format_estimate(row['value'], row['lo'], row['hi'])}"
             for row in rows.to_dict("records")
-        ],
-        hovertemplate="%{hovertext}<extra></extra>",
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
+        ),
+        **unfaded(),
         **style,
         **options,
     )

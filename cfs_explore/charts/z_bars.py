@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
+from cfs_explore.charts.marks import hovers
+from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
 
 #: Pooling -> what its row is called.
 POOLINGS = {"mean": "Channel means", "std": "Channel standard deviations"}
@@ -80,18 +81,20 @@ def _bars(part: pd.DataFrame, image: str, pooling: str, role: str, offset: float
     """Each bar as a piece of a line: from zero to z, and a gap."""
     x, z = part["channel"].to_numpy(np.float32) + np.float32(offset), part["z"].to_numpy(np.float32)
     nothing = np.full_like(z, np.nan)
-    facts = part[["value", "z"]].to_numpy(np.float32)
+    texts = (
+        f"<b>{image}, channel {row.channel}</b><br>{POOLINGS[pooling].lower()}: {format_value(row.value)}<br>"
+        f"z = {format_value(row.z, 2)}"
+        for row in part.itertuples()
+    )
     width = float(np.clip(_WIDTHS_PX / channels, 1.0, 5.0))
     return go.Scatter(
         x=np.stack([x, x, nothing], axis=1).ravel(),
         y=np.stack([np.zeros_like(z), z, nothing], axis=1).ravel(),
-        customdata=np.repeat(facts, 3, axis=0),
         name=image,
         legendgroup=image,
         showlegend=pooling == "mean",
         yaxis="y" if pooling == "mean" else "y2",
         mode="lines",
         line={"color": ROLE_COLOURS[role], "width": width, "dash": _DASHES[role]},
-        hovertemplate=f"<b>{image}, channel %{{x:.0f}}</b><br>{POOLINGS[pooling].lower()}: "
-        "%{customdata[0]:.3f}<br>z = %{customdata[1]:.2f}<extra></extra>",
+        **hovers(text for of_bar in texts for text in (of_bar,) * 3),
     )

@@ -4,8 +4,8 @@ import pytest
 from cfs_explore.charts import FigureDataError, auroc_map_chart, decode_cell, short_tap_name, template
 from cfs_explore.charts.colour_scale import NEUTRAL
 from cfs_explore.charts.map_grid import lam_labels, map_grid
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
 from cfs_explore.charts.map_marks import frame_open_cell
+from cfs_explore.charts.marks import CLICK_LAYER
 
 T = 29
 
