@@ -1,8 +1,8 @@
 """Charts: a tidy DataFrame in, a plotly Figure with the project's own template out.
 
 One chart per file (``map_heatmap``, ``small_multiples``, ``roc``, ``histogram``, ``detectors``); ``theme``
-and ``colour_scale`` hold the look, ``export`` makes files for print, ``captions`` the words. No torch, no
-streamlit.
+and ``colour_scale`` hold the look, ``marks``, ``rows``, ``cell_scatter``, ``number_grid`` and ``noise_lines`` the
+parts that charts share; ``export`` makes files for print, ``captions`` the words. No torch, no streamlit.
 """
 
 from cfs_explore.charts.ablation_grid import ablation_grid_chart
@@ -35,7 +35,6 @@ from cfs_explore.charts.lab_curves import pair_curve_chart, tap_curve_chart
 from cfs_explore.charts.lab_dots import lab_dots_chart
 from cfs_explore.charts.lab_histogram import delta_histogram_chart
 from cfs_explore.charts.lab_scatter import pair_scatter_chart
-from cfs_explore.charts.map_grid import decode_cell
 from cfs_explore.charts.map_heatmap import auroc_map_chart
 from cfs_explore.charts.pair_matrix import pair_matrix_chart
 from cfs_explore.charts.predicted_measured import predicted_measured_chart
@@ -65,7 +64,6 @@ __all__ = [
     "auroc_map_chart",
     "channel_bars_chart",
     "control_dots_chart",
-    "decode_cell",
     "delta_histogram_chart",
     "delta_parts_chart",
     "detector_dots_chart",

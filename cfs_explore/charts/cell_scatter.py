@@ -8,8 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.marks import flat_legend, hovers, limits, unfaded
-from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import REGION_COLOURS, format_value, new_chart
+from cfs_explore.charts.tap_names import cell_name
+from cfs_explore.charts.theme import REGION_COLOURS, new_chart
 
 #: Region -> (name in the legend, marker symbol).
 REGION_MARKS = {
@@ -55,16 +55,12 @@ def region_traces(
             name=name,
             mode="markers",
             marker={"symbol": symbol, "size": 8, "color": REGION_COLOURS[region], "opacity": _OPACITY},
-            **hovers(f"<b>{_where(row)}</b><br>{hover(row)}" for row in part.to_dict("records")),
+            **hovers(f"<b>{cell_name(row['tap'], row['lam'])}</b><br>{hover(row)}" for row in part.to_dict("records")),
         )
         if clicks:
             trace.update(customdata=[int(index) for index in part["index"]], **unfaded(_OPACITY))
         traces.append(trace)
     return traces
-
-
-def _where(row: Mapping) -> str:
-    return f"{short_tap_name(row['tap'])} @ λ {format_value(row['lam'], 1)}"
 
 
 def open_mark(cell: Mapping, name: str, symbol: str, size: int, colour: str, bars: str | None = None) -> go.Scatter:

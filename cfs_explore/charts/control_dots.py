@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.errors import require_columns, require_known
 from cfs_explore.charts.rows import axis_start, row_chart, row_dot, row_lines, row_rules, row_texts
 from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, palette
 
@@ -34,9 +34,7 @@ def control_dots_chart(rows: pd.DataFrame, theme: str = "light") -> go.Figure:
             number that is missing). The first "trained" row's AUROC is a line through the others.
     """
     require_columns(rows, ("name", "auroc", "lo", "hi", "kind", "note"), "comparison with controls")
-    unknown = set(rows["kind"]) - set(KINDS)
-    if unknown:
-        raise FigureDataError(f"The 'kind' of a row must be one of {list(KINDS)}. Got {sorted(unknown)}.")
+    require_known(rows["kind"], KINDS, "The 'kind' of a row")
     colours, low, records = palette(theme), axis_start(rows), rows.to_dict("records")
     fig = row_chart(theme, len(records), _ROW_PX, {"l": 14, "r": 14, "t": 4, "b": 40})
     trained = rows.loc[(rows["kind"] == "trained") & rows["auroc"].notna(), "auroc"]

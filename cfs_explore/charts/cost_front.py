@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.cost_axis import axis_end, beside, cost_axis, on_axis
-from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.errors import FigureDataError, require_columns, require_known
 from cfs_explore.charts.marks import flat_legend, hovers, limits
 from cfs_explore.charts.noise_lines import faint
 from cfs_explore.charts.theme import (
@@ -64,9 +64,7 @@ def cost_front_chart(
     require_columns(table, (*_COLUMNS, *_JUDGED), "detectors by cost")
     if cost not in COSTS:
         raise FigureDataError(f"The 'cost' of detectors must be one of {list(COSTS)}. Got {cost!r} instead.")
-    unknown = set(table["kind"]) - set(KINDS)
-    if unknown:
-        raise FigureDataError(f"The 'kind' of a detector must be one of {list(KINDS)}. Got {sorted(unknown)}.")
+    require_known(table["kind"], KINDS, "The 'kind' of a detector")
     others = others or {}
     priced = table[table[cost].notna()].reset_index(drop=True)
     colours = palette(theme)

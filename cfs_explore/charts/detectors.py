@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.errors import require_columns, require_known
 from cfs_explore.charts.rows import axis_start, row_chart, row_dot, row_lines, row_rules, row_texts
 from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, palette
 from cfs_explore.wording import format_value
@@ -32,9 +32,7 @@ def detector_dots_chart(detectors: pd.DataFrame, theme: str = "light") -> go.Fig
             naive).
     """
     require_columns(detectors, ("name", "auroc", "lo", "hi", "forwards", "effective", "kind"), "detector comparison")
-    unknown = set(detectors["kind"]) - set(KINDS)
-    if unknown:
-        raise FigureDataError(f"The 'kind' of a detector must be one of {list(KINDS)}. Got {sorted(unknown)}.")
+    require_known(detectors["kind"], KINDS, "The 'kind' of a detector")
     colours, low, records = palette(theme), axis_start(detectors), detectors.to_dict("records")
     fig = row_chart(theme, len(records), _ROW_PX, {"l": 18, "r": 20, "t": 4, "b": 40})
     fig.add_traces([_dot(detector, row, colours.ink, colours.muted) for row, detector in enumerate(records)])

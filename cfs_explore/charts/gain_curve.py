@@ -8,9 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.marks import CLICKABLE, hovers, unfaded
-from cfs_explore.charts.noise_lines import band, faint, legend_above, noise_axis
-from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.marks import CLICKABLE, hovers, labelled_line, unfaded
+from cfs_explore.charts.noise_lines import band, faint, line_chart, noise_axis
+from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, palette
 
 #: Whose gain -> column, dash and marker.
 _CURVES = {"decoder": ("gain_d", "solid", "circle"), "encoder": ("gain_e", "dash", "square")}
@@ -30,8 +30,8 @@ def gain_curve_chart(
     """
     columns = [f"{name}{end}" for name, _, _ in _CURVES.values() for end in ("", "_lo", "_hi")]
     require_columns(rows, ("level", "lam", *columns), "gains over noise levels")
-    rows, colours = rows.sort_values("lam", ascending=False), palette(theme)
-    fig = new_chart(theme, height=360, meta={"kind": "wide"}, **CLICKABLE, **legend_above(len(_CURVES)))
+    rows = rows.sort_values("lam", ascending=False)
+    fig = line_chart(theme, len(_CURVES), **CLICKABLE)
     for role, (name, dash, symbol) in _CURVES.items():
         fig.add_trace(band(rows, "lam", f"{name}_lo", f"{name}_hi", faint(ROLE_COLOURS[role])))
         estimates = zip(rows["lam"], *(rows[f"{name}{end}"] for end in ("", "_lo", "_hi")), strict=True)
@@ -53,17 +53,7 @@ def gain_curve_chart(
         )
     if selected is not None:
         lam = float(rows.loc[rows["level"] == selected, "lam"].iloc[0])
-        fig.add_vline(x=lam, line={"color": colours.muted, "width": 1, "dash": "dot"}, layer="below")
-        fig.add_annotation(
-            x=lam,
-            y=1,
-            yref="paper",
-            xanchor="left",
-            yanchor="top",
-            xshift=4,
-            text=f"λ {format_value(lam, 1)} (chosen)",
-            font={"size": 11, "color": colours.muted},
-        )
+        labelled_line(fig, lam, f"λ {format_value(lam, 1)} (chosen)", palette(theme).muted, layer="below")
     fig.update_xaxes(**noise_axis(rows["lam"]))
     fig.update_yaxes(title_text="Gain G in D²", rangemode="tozero", showgrid=True, nticks=6, fixedrange=True)
     return fig

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.log_axis import log_ticks
-from cfs_explore.charts.marks import flat_legend, hovers
+from cfs_explore.charts.marks import flat_legend, hovers, labelled_line
 from cfs_explore.charts.noise_lines import faint
 from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
 from cfs_explore.wording import format_digits
@@ -38,7 +36,6 @@ def score_histogram_chart(
     """
     require_columns(bins, ("left", "right", "id", "ood"), "score histogram")
     bins = bins.sort_values("left")
-    colours = palette(theme)
     fig = new_chart(
         theme,
         height=300,
@@ -69,16 +66,6 @@ def score_histogram_chart(
         )
     fig.add_traces(traces)
     if threshold is not None:
-        fig.add_vline(x=threshold, line={"color": colours.muted, "width": 1, "dash": "dot"})
-        fig.add_annotation(
-            x=math.log10(threshold) if log else threshold,  # unlike a line, which takes the value itself
-            y=1,
-            yref="paper",
-            yanchor="top",
-            xanchor="left",
-            xshift=4,
-            text=f"{threshold_label}<br>at {format_value(threshold, 2)}",
-            align="left",
-            font={"size": 11, "color": colours.muted},
-        )
+        text = f"{threshold_label}<br>at {format_value(threshold, 2)}"
+        labelled_line(fig, threshold, text, palette(theme).muted, log=log)
     return fig

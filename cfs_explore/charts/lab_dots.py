@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.errors import require_columns, require_known
 from cfs_explore.charts.lab_marks import COMBINATIONS, MARKS, mark_colour
 from cfs_explore.charts.rows import row_chart, row_dot, row_rules, row_texts
 from cfs_explore.charts.theme import format_estimate, palette
@@ -24,9 +24,7 @@ def lab_dots_chart(marks: pd.DataFrame, theme: str = "light") -> go.Figure:
             interval or NaN), series (a combination of ``lab_marks.COMBINATIONS`` gives its colour; else the kind does).
     """
     require_columns(marks, ("name", "kind", "auroc", "lo", "hi", "series"), "lab's dots")
-    unknown = set(marks["kind"]) - set(MARKS)
-    if unknown:
-        raise FigureDataError(f"The 'kind' of a mark must be one of {list(MARKS)}. Got {sorted(unknown)}.")
+    require_known(marks["kind"], MARKS, "The 'kind' of a mark")
     colours, names = palette(theme), list(dict.fromkeys(marks["name"]))
     fig = row_chart(theme, len(names), _ROW_PX, {"l": 18, "r": 20, "t": 4, "b": 40}, spare_px=4)
     chance = {"color": colours.muted, "width": 2}

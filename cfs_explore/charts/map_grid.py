@@ -121,12 +121,6 @@ def region_groups(regions: list[str]) -> tuple[tuple[Group, ...], np.ndarray]:
     return tuple(groups), x
 
 
-def decode_cell(index: int, frame: pd.DataFrame) -> tuple[int, int]:
-    """(level, tap_index) of a cell index that a map figure reported for ``frame``."""
-    level, tap = divmod(int(index), int(frame["tap_index"].max()) + 1)
-    return level, tap
-
-
 def lam_labels(lams: list[float]) -> list[str]:
     """'9.2', '5.0', ...; as many decimals as are needed to tell neighbours apart, at most three."""
     for decimals in (1, 2, 3):

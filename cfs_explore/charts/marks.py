@@ -54,6 +54,20 @@ def click_layer(x: Sequence[float], y: Sequence[float], texts: Iterable[str], **
     return go.Scatter(x=x, y=y, mode="markers", marker=marker, meta=CLICK_LAYER, **hovers(texts), **unfaded(0), **more)
 
 
+def labelled_line(
+    fig: go.Figure, x: float, text: str, colour: str, *, log: bool = False, foot: bool = False, **line: object
+) -> None:
+    """A dotted vertical line with a text at its right, at the top of the plot or at its ``foot``.
+
+    Args:
+        log: whether the axis is logarithmic: a text then stands at the exponent, unlike a line.
+    """
+    fig.add_vline(x=x, line={"color": colour, "width": 1, "dash": "dot"}, **line)
+    place = {"y": 0, "yanchor": "bottom"} if foot else {"y": 1, "yanchor": "top"}
+    place |= {"x": math.log10(x) if log else x, "yref": "paper", "xanchor": "left", "xshift": 4, "align": "left"}
+    fig.add_annotation(text=text, font={"size": 11, "color": colour}, **place)
+
+
 def flat_legend(y: float = 1.01) -> dict:
     """A legend whose entries stand in a line above the plot, from the left."""
     return {"orientation": "h", "x": 0, "y": y, "xanchor": "left", "yanchor": "bottom"}

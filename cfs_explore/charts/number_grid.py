@@ -14,8 +14,8 @@ from cfs_explore.charts.theme import BASE_FONT_PX, new_chart, palette, text_px
 
 #: Text on dark and on light cells; the cells look the same in both themes.
 _ON_DARK, _ON_LIGHT = "#FFFFFF", "#000000"
-_SMALL_PX = BASE_FONT_PX * 11.5 / 13
-_HEAD_PX, _GAP = 42, 2
+SMALL_PX = BASE_FONT_PX * 11.5 / 13
+HEAD_PX, _GAP = 42, 2
 #: Name of the annotations that stand on cells.
 CELL_TEXT = "cell text"
 
@@ -44,12 +44,12 @@ def number_grid_chart(
     row_labels, column_labels = labels
     colour_scale, low, high = scale
     colours, rows, columns = palette(theme), len(row_labels), len(column_labels)
-    height = _HEAD_PX + rows * row_px + 8
+    height = HEAD_PX + rows * row_px + 8
     fig = new_chart(
         theme,
         height=height,
         meta={"kind": "rows", "height": height},
-        margin={"l": _label_room(row_labels), "r": 4, "t": _HEAD_PX, "b": 8},
+        margin={"l": _label_room(row_labels), "r": 4, "t": HEAD_PX, "b": 8},
         coloraxis={"colorscale": colour_scale, "cmin": low, "cmax": high, "showscale": False},
         hoverdistance=-1,
         showlegend=False,
@@ -100,7 +100,7 @@ def _cell_texts(
             "y": row,
             "text": texts[row][column],
             "name": CELL_TEXT,
-            "font": {"size": _SMALL_PX, "color": text_colour(value, scale, muted)},
+            "font": {"size": SMALL_PX, "color": text_colour(value, scale, muted)},
         }
         for row, of_row in enumerate(values)
         for column, value in enumerate(of_row)
@@ -108,7 +108,7 @@ def _cell_texts(
 
 
 def _heads(column_labels: Sequence[str]) -> list[dict]:
-    place = {"y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 4, "font": {"size": _SMALL_PX}}
+    place = {"y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 4, "font": {"size": SMALL_PX}}
     return [{"x": column, "text": f"<b>{label}</b>", **place} for column, label in enumerate(column_labels)]
 
 

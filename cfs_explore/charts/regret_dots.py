@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.errors import require_columns, require_known
 from cfs_explore.charts.policy_style import POLICIES
 from cfs_explore.charts.rows import row_chart, row_dot, row_lines, row_rules, row_texts
-from cfs_explore.charts.tap_names import short_tap_name
+from cfs_explore.charts.tap_names import cell_name
 from cfs_explore.charts.theme import format_estimate, format_value, palette
 
 _ROW_PX = 44
@@ -27,9 +27,7 @@ def regret_dots_chart(rows: pd.DataFrame, lam: str, theme: str = "light") -> go.
         lam: log-SNR of the published detectors, as text.
     """
     require_columns(rows, _COLUMNS, "regret of policies")
-    unknown = set(rows["policy"]) - set(POLICIES)
-    if unknown:
-        raise FigureDataError(f"A policy must be one of {list(POLICIES)}. Got {sorted(unknown)}.")
+    require_known(rows["policy"], POLICIES, "A policy")
     colours, (low, high), records = palette(theme), _reach(rows), rows.to_dict("records")
     fig = row_chart(theme, len(records), _ROW_PX, {"l": 14, "r": 14, "t": 4, "b": 48})
     known = [(position, row) for position, row in enumerate(records) if math.isfinite(row["regret"])]
@@ -59,7 +57,7 @@ def _text(row: Mapping, lam: str) -> str:
     name = f"<b>{POLICIES[row['policy']].label(lam)}</b>"
     if not math.isfinite(row["regret"]):
         return f"{name} {row['note'] or format_value(math.nan)}"
-    where = "" if pd.isna(row["tap"]) else f" · {short_tap_name(row['tap'])} @ λ {format_value(row['lam'], 1)}"
+    where = "" if pd.isna(row["tap"]) else f" · {cell_name(row['tap'], row['lam'])}"
     return f"{name} {format_estimate(row['regret'], row['regret_lo'], row['regret_hi'])}{where}"
 
 

@@ -16,16 +16,15 @@ from cfs_explore.charts.noise_lines import (
     drawing_order,
     faint,
     is_chosen,
-    legend_above,
     level_line,
+    line_chart,
     noise_axis,
     tap_style,
 )
 from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import REGION_COLOURS, format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.theme import REGION_COLOURS, format_estimate, format_value, palette
 
 _COLUMNS = ("lam", "tap", "tap_index", "region", "value", "lo", "hi")
-_HEIGHT = 360
 #: Reliability that counts as stable (theory 15).
 _STABLE = 0.9
 
@@ -46,7 +45,7 @@ def tap_lines_chart(table: pd.DataFrame, roles: Mapping[str, str], value_label: 
         raise FigureDataError(f"The 'roles' must give taps of the table a role of {list(ROLE_STYLES)}. Got {roles}.")
     colours = palette(theme)
     others = not set(table["tap"]) <= set(roles)
-    fig = new_chart(theme, height=_HEIGHT, meta={"kind": "wide"}, **CLICKABLE, **legend_above(len(roles) + others))
+    fig = line_chart(theme, len(roles) + others, **CLICKABLE)
     traces = []
     if others:
         traces.append(_others(table[~table["tap"].isin(list(roles))], colours.muted))

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from cfs_explore.charts.channel_bars import POOLINGS
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.marks import hovers
 from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
 
-#: Pooling -> what its row is called.
-POOLINGS = {"mean": "Channel means", "std": "Channel standard deviations"}
 _ROW_PX = 110
 #: All bars of an image side by side are about this wide.
 _WIDTHS_PX = 170.0
@@ -46,7 +45,7 @@ def z_bars_chart(z: pd.DataFrame, roles: Mapping[str, str], theme: str = "light"
     titles = [
         {"text": f"<b>{label}</b>", "x": 0, "xref": "paper", "xanchor": "left", "yref": "paper", "yanchor": "bottom"}
         | {"y": domains[pooling][1]}
-        for pooling, label in POOLINGS.items()
+        for pooling, (label, _) in POOLINGS.items()
     ]
     fig = new_chart(
         theme,
@@ -82,7 +81,7 @@ def _bars(part: pd.DataFrame, image: str, pooling: str, role: str, offset: float
     x, z = part["channel"].to_numpy(np.float32) + np.float32(offset), part["z"].to_numpy(np.float32)
     nothing = np.full_like(z, np.nan)
     texts = (
-        f"<b>{image}, channel {row.channel}</b><br>{POOLINGS[pooling].lower()}: {format_value(row.value)}<br>"
+        f"<b>{image}, channel {row.channel}</b><br>{POOLINGS[pooling][0].lower()}: {format_value(row.value)}<br>"
         f"z = {format_value(row.z, 2)}"
         for row in part.itertuples()
     )
