@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
 from cfs_explore.contracts import SATURATED
+from cfs_explore.wording import format_estimate, format_value
 
 
 def complementarity_headline(row: Mapping, lam: float, encoder: str, decoder: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from cfs_explore.charts import format_estimate
 from cfs_explore.contracts import SATURATED
+from cfs_explore.wording import format_estimate
 
 #: Control -> how a sentence begins about the image statistics.
 _STATISTICS = {

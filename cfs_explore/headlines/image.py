@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cfs_explore.charts.theme import format_value
-from cfs_explore.wording import p_text
+from cfs_explore.wording import format_value, p_text
 
 #: An image that is in the top 1 % in so many cells that at most this share of ID images is in as many stands out.
 _UNUSUAL = 0.05

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
+from cfs_explore.wording import format_estimate, format_value
 
 
 class Mixed(Protocol):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
-from cfs_explore.wording import format_digits, percent
+from cfs_explore.wording import format_digits, format_estimate, format_value, percent
 
 #: Distances of averages that differ by less are the same but for rounding.
 _ROUNDING = 1e-9

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cfs_explore.charts import format_estimate, short_tap_name
+from cfs_explore.charts import short_tap_name
 from cfs_explore.contracts import Level, Tap
-from cfs_explore.wording import format_value
+from cfs_explore.wording import format_estimate, format_value
 
 
 def map_headline(ood: str, best: pd.DataFrame, levels: Sequence[Level], taps: Sequence[Tap]) -> str:

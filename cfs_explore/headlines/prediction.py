@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from cfs_explore.charts import format_estimate
+from cfs_explore.wording import format_estimate
 
 
 def prediction_headline(ood: str, ranking: Mapping, policies: Mapping[str, Mapping], lam: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cfs_explore.charts.theme import format_value
+from cfs_explore.wording import format_value
 
 _EXTREME = 0.99
 

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
 from cfs_explore.contracts import SATURATED
 from cfs_explore.levels import REACH_TOLERANCE
-from cfs_explore.wording import counted, format_digits, percent
+from cfs_explore.wording import counted, format_digits, format_estimate, format_value, percent
 
 #: A rank correlation of maps from here on is called the same order.
 _SAME_ORDER = 0.95

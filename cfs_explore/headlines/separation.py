@@ -8,9 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
-from cfs_explore.wording import percent
+from cfs_explore.wording import format_estimate, format_value, percent
 
 #: A measured AUROC this far below the bound is no rounding.
 _ROUNDING = 1e-6

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from cfs_explore.charts import format_estimate
-from cfs_explore.charts.theme import format_value
-from cfs_explore.wording import percent
+from cfs_explore.wording import format_estimate, format_value, percent
 
 
 @dataclass(frozen=True)
