@@ -23,7 +23,7 @@ from cfs_explore.charts.detectors import detector_dots_chart
 from cfs_explore.charts.embedding_scatter import Colouring, embedding_scatter_chart
 from cfs_explore.charts.errors import FigureDataError, FigureExportError
 from cfs_explore.charts.excess_map import excess_alt, excess_map_chart
-from cfs_explore.charts.export import COLUMN_WIDTHS, FORMATS, PRINT_SCALE, export_bytes, to_publication
+from cfs_explore.charts.export import COLUMN_WIDTHS, PRINT_SCALE, export_bytes, to_publication
 from cfs_explore.charts.gain_curve import gain_curve_chart
 from cfs_explore.charts.grey import to_grey
 from cfs_explore.charts.head_dots import head_dots_chart
@@ -53,7 +53,6 @@ from cfs_explore.charts.theme import format_estimate, template
 
 __all__ = [
     "COLUMN_WIDTHS",
-    "FORMATS",
     "NO_BROWSER",
     "PRINT_SCALE",
     "Colouring",
