@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from cfs_explore.charts.channel_bars import POOLINGS
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.marks import hovers
+from cfs_explore.charts.pooling_rows import POOLINGS
 from cfs_explore.charts.theme import format_value, new_chart, palette
 
 _ROW_PX = 20
