@@ -1,8 +1,8 @@
 """Charts: a tidy DataFrame in, a plotly Figure with the project's own template out.
 
 One chart per file (``map_heatmap``, ``small_multiples``, ``roc``, ``histogram``, ``detectors``); ``theme``
-and ``colour_scale`` hold the look, ``export`` makes files for print, ``captions`` the words. No torch, no
-streamlit.
+and ``colour_scale`` hold the look, ``marks``, ``rows``, ``cell_scatter``, ``number_grid`` and ``noise_lines`` the
+parts that charts share; ``export`` makes files for print, ``captions`` the words. No torch, no streamlit.
 """
 
 from cfs_explore.charts.ablation_grid import ablation_grid_chart
@@ -23,7 +23,7 @@ from cfs_explore.charts.detectors import detector_dots_chart
 from cfs_explore.charts.embedding_scatter import Colouring, embedding_scatter_chart
 from cfs_explore.charts.errors import FigureDataError, FigureExportError
 from cfs_explore.charts.excess_map import excess_alt, excess_map_chart
-from cfs_explore.charts.export import COLUMN_WIDTHS, FORMATS, PRINT_SCALE, export_bytes, to_publication
+from cfs_explore.charts.export import COLUMN_WIDTHS, PRINT_SCALE, export_bytes, to_publication
 from cfs_explore.charts.gain_curve import gain_curve_chart
 from cfs_explore.charts.grey import to_grey
 from cfs_explore.charts.head_dots import head_dots_chart
@@ -35,7 +35,6 @@ from cfs_explore.charts.lab_curves import pair_curve_chart, tap_curve_chart
 from cfs_explore.charts.lab_dots import lab_dots_chart
 from cfs_explore.charts.lab_histogram import delta_histogram_chart
 from cfs_explore.charts.lab_scatter import pair_scatter_chart
-from cfs_explore.charts.map_grid import decode_cell
 from cfs_explore.charts.map_heatmap import auroc_map_chart
 from cfs_explore.charts.pair_matrix import pair_matrix_chart
 from cfs_explore.charts.predicted_measured import predicted_measured_chart
@@ -50,11 +49,10 @@ from cfs_explore.charts.seed_spread import seed_spread_chart
 from cfs_explore.charts.set_gains import set_gains_chart
 from cfs_explore.charts.small_multiples import small_multiples_chart
 from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import format_estimate, template
+from cfs_explore.charts.theme import template
 
 __all__ = [
     "COLUMN_WIDTHS",
-    "FORMATS",
     "NO_BROWSER",
     "PRINT_SCALE",
     "Colouring",
@@ -65,7 +63,6 @@ __all__ = [
     "auroc_map_chart",
     "channel_bars_chart",
     "control_dots_chart",
-    "decode_cell",
     "delta_histogram_chart",
     "delta_parts_chart",
     "detector_dots_chart",
@@ -74,7 +71,6 @@ __all__ = [
     "excess_alt",
     "excess_map_chart",
     "export_bytes",
-    "format_estimate",
     "gain_curve_chart",
     "has_browser",
     "head_dots_chart",

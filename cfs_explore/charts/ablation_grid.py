@@ -11,8 +11,7 @@ import plotly.graph_objects as go
 from cfs_explore.charts.colour_scale import colour_scale
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.number_grid import number_grid_chart
-from cfs_explore.charts.theme import format_estimate, format_value
-from cfs_explore.wording import true_minus
+from cfs_explore.wording import format_estimate, format_value, true_minus
 
 #: Set of taps -> head of its column.
 TAP_HEADS = {

@@ -9,9 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.marks import flat_legend, hovers
 from cfs_explore.charts.noise_lines import band, faint, noise_axis
-from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, format_estimate, format_value, new_chart, palette
-from cfs_explore.wording import counted
+from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, new_chart, palette
+from cfs_explore.wording import counted, format_estimate, format_value
 
 #: kind -> title of the axis.
 KINDS = {
@@ -54,7 +55,7 @@ def alignment_curves_chart(
         height=_HEIGHT,
         meta={"kind": "wide"},
         hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1.0, "xanchor": "left", "yanchor": "bottom"},
+        legend=flat_legend(1.0),
         margin={"l": 76, "r": 16, "t": 36, "b": 48},
     )
     fig.add_traces([*bands, *lines, *marks])
@@ -79,12 +80,11 @@ def _line(rows: pd.DataFrame, name: str, kind: str, line: dict) -> go.Scatter:
         mode="lines",
         name=name,
         line=line,
-        hovertext=[
+        **hovers(
             f"<b>{name}</b><br>λ {format_value(row['lam'], 2)}: {format_estimate(row[kind], row['lo'], row['hi'])}<br>"
             f"n = {counted(round(row['n']), 'image')}"
             for row in rows.to_dict("records")
-        ],
-        hovertemplate="%{hovertext}<extra></extra>",
+        ),
     )
 
 
@@ -130,10 +130,9 @@ def _points(rows: pd.DataFrame, x: str, y: str, symbol: str, size: int, name: st
         cliponaxis=False,
         name=name,
         marker={"symbol": symbol, "size": size, "color": colour, "line": {"width": 1.5, "color": colour}},
-        hovertext=[
+        **hovers(
             f"<b>{name}</b><br>requested λ {format_value(row.requested, 2)}, aligned λ {format_value(row.lam, 2)}"
             + ("" if row.reachable else "<br>this backbone never reaches the reference's value")
             for row in rows.itertuples()
-        ],
-        hovertemplate="%{hovertext}<extra></extra>",
+        ),
     )

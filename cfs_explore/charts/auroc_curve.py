@@ -8,10 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
-from cfs_explore.charts.noise_lines import band, faint, legend_above, level_line, noise_axis
-from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.marks import hovers
+from cfs_explore.charts.noise_lines import band, faint, level_line, line_chart, noise_axis
+from cfs_explore.charts.theme import ROLE_COLOURS, palette
+from cfs_explore.wording import format_estimate, format_value
 
-_HEIGHT = 360
 _PLATEAU = "#E69F00"
 
 
@@ -35,9 +36,7 @@ def auroc_curve_chart(
         raise FigureDataError(f"The plateau's ends must be rows of the curve, 0 to {len(curve) - 1}. Got {ends}.")
     colours, curve = palette(theme), curve.reset_index(drop=True)
     spread = bool(curve["draw_lo"].notna().any())
-    fig = new_chart(
-        theme, height=_HEIGHT, meta={"kind": "wide"}, hovermode="closest", dragmode="pan", **legend_above(3 + spread)
-    )
+    fig = line_chart(theme, 3 + spread)
     traces = [
         band(curve, "lam", "lo", "hi", faint(ROLE_COLOURS["id"], 0.2), name="95 % interval", showlegend=True),
         *([_draws(curve, colours.ink)] if spread else []),
@@ -82,8 +81,7 @@ def _line(curve: pd.DataFrame) -> go.Scatter:
         mode="lines+markers",
         line={"color": ROLE_COLOURS["id"], "width": 2.5},
         marker={"size": 8, "color": ROLE_COLOURS["id"]},
-        hovertext=[_hover(row) for row in curve.to_dict("records")],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hovers(_hover(row) for row in curve.to_dict("records")),
     )
 
 

@@ -10,7 +10,7 @@ from cfs_explore.charts.errors import FigureDataError
 from cfs_explore.charts.map_grid import MapGrid, map_grid
 from cfs_explore.charts.metric_style import metric_style
 from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import format_estimate, format_value
+from cfs_explore.wording import format_estimate, format_value
 
 #: Metrics whose tables have limits (theory 27).
 _WITH_LIMITS = ("auroc", "aupr", "fpr95")

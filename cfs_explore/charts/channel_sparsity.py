@@ -9,7 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.theme import CATEGORY_COLOURS, format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.marks import flat_legend, hovers
+from cfs_explore.charts.theme import CATEGORY_COLOURS, new_chart, palette
+from cfs_explore.wording import format_estimate, format_value
 
 _HEIGHT_PX = 320
 _X_TITLE = "Features, strongest first"
@@ -37,7 +39,10 @@ def sparsity_chart(curve: pd.DataFrame, participation: float, theme: str = "ligh
                 name=name,
                 mode="lines",
                 line={"color": colour, "width": 2.5 if dash == "solid" else 1.5, "dash": dash},
-                hovertemplate="%{x} features: %{y:.3f}<extra>" + name + "</extra>",
+                **hovers(
+                    (f"{k:,} features: {format_value(v)}" for k, v in zip(curve["features"], values, strict=True)),
+                    named=True,
+                ),
             )
         )
     if math.isfinite(participation):
@@ -87,8 +92,7 @@ def top_channels_chart(top: pd.DataFrame, theme: str = "light") -> go.Figure:
             mode="lines+markers",
             line={"color": colour, "width": 2.5},
             marker={"size": 7},
-            hovertext=[f"top {r.k}: {format_estimate(r.auroc, r.lo, r.hi)}" for r in top.itertuples()],
-            hoverinfo="text",
+            **hovers(f"top {r.k}: {format_estimate(r.auroc, r.lo, r.hi)}" for r in top.itertuples()),
         )
     )
     low = min(0.5, float(np.nanmin(top["lo"]))) if top["lo"].notna().any() else 0.0
@@ -104,7 +108,7 @@ def _new(theme: str) -> go.Figure:
         height=_HEIGHT_PX,
         margin={"l": 60, "r": 18, "t": 36, "b": 48},
         hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"},
+        legend=flat_legend(),
     )
 
 

@@ -8,9 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.marks import flat_legend, hovers, limits
 from cfs_explore.charts.noise_lines import band, faint
-from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
-from cfs_explore.wording import percent
+from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
+from cfs_explore.wording import format_value, percent
 
 PUBLISHED = "published"
 X_TITLE = "Conditioning minus true log-SNR (too noisy → too clean)"
@@ -60,7 +61,7 @@ def conditioning_lines_chart(frame: pd.DataFrame, theme: str = "light") -> go.Fi
         height=_HEIGHT,
         meta={"kind": "wide"},
         hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1.0, "xanchor": "left", "yanchor": "bottom"},
+        legend=flat_legend(1.0),
         margin={"l": 62, "r": 16, "t": 36, "b": 48},
     )
     fig.add_traces(traces)
@@ -105,25 +106,22 @@ def _line(rows: pd.DataFrame, group: str) -> go.Scatter:
         legendrank=list(_NAMES).index(group),
         line={"color": colour, "width": 2.5, "dash": dash},
         marker={"symbol": symbol, "size": 8, "color": colour},
-        hovertext=[_hover(row) for row in rows.to_dict("records")],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hovers(_hover(row) for row in rows.to_dict("records")),
     )
 
 
 def _published(row: Mapping, column: float) -> go.Scatter:
     colour, _, symbol, aside = _STYLES[row["group"]]
-    bars = {"array": [row["high"] - row["median"]], "arrayminus": [row["median"] - row["low"]]}
     return go.Scatter(
         x=[column + aside],
         y=[row["median"]],
-        error_y={"type": "data", "symmetric": False, "color": colour, "thickness": 2, "width": 0} | bars,
+        error_y=limits([row["median"]], [row["low"]], [row["high"]], colour),
         mode="markers",
         name=f"{_NAMES[row['group']]}, published",
         legendgroup=row["group"],
         showlegend=False,
         marker={"symbol": symbol, "size": 9, "color": colour},
-        hovertext=[_hover(row)],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hovers([_hover(row)]),
     )
 
 

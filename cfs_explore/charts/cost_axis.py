@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from cfs_explore.charts.log_axis import log_ticks
+
 #: Costs that span a larger factor are drawn on a logarithmic axis, with ticks at 1, 2, 5 up to some decades.
 _LOG_FACTOR, _DECADES = 8.0, 3.2
 #: Share of a strip's half width that stays empty around the true cost.
@@ -21,8 +23,7 @@ def cost_axis(costs: pd.Series, *, whole: bool = False) -> dict:
     if low > 0 and high > _LOG_FACTOR * low:
         ends = math.log10(low), math.log10(high)
         steps = (1, 2, 5) if ends[1] - ends[0] < _DECADES else (1,)
-        ticks = [step * 10.0**decade for decade in range(math.floor(ends[0]), math.ceil(ends[1]) + 1) for step in steps]
-        shown = {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+        shown = {"type": "log", **log_ticks(math.floor(ends[0]), math.ceil(ends[1]), steps)}
     else:
         ends, shown = (low, high), {"type": "linear"} | ({"dtick": 1} if whole else {"nticks": 7})
     room = 0.06 * (ends[1] - ends[0]) or 0.5

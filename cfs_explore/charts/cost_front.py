@@ -8,17 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.cost_axis import axis_end, beside, cost_axis, on_axis
-from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.errors import FigureDataError, require_columns, require_known
+from cfs_explore.charts.marks import flat_legend, hovers, limits
 from cfs_explore.charts.noise_lines import faint
-from cfs_explore.charts.theme import (
-    CATEGORY_COLOURS,
-    ROLE_COLOURS,
-    format_estimate,
-    format_value,
-    new_chart,
-    palette,
-)
-from cfs_explore.wording import true_minus
+from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, new_chart, palette
+from cfs_explore.wording import format_estimate, format_value, true_minus
 
 #: Cost -> title of its axis.
 COSTS = {
@@ -63,9 +57,7 @@ def cost_front_chart(
     require_columns(table, (*_COLUMNS, *_JUDGED), "detectors by cost")
     if cost not in COSTS:
         raise FigureDataError(f"The 'cost' of detectors must be one of {list(COSTS)}. Got {cost!r} instead.")
-    unknown = set(table["kind"]) - set(KINDS)
-    if unknown:
-        raise FigureDataError(f"The 'kind' of a detector must be one of {list(KINDS)}. Got {sorted(unknown)}.")
+    require_known(table["kind"], KINDS, "The 'kind' of a detector")
     others = others or {}
     priced = table[table[cost].notna()].reset_index(drop=True)
     colours = palette(theme)
@@ -78,7 +70,7 @@ def cost_front_chart(
         meta={"kind": "square"},
         margin={"l": 60, "r": 16, "t": 60, "b": 50},
         hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"},
+        legend=flat_legend(),
     )
     traces = [
         _marks(rows, cost, axis, colours.page) for kind in KINDS for rows in _by_draws(priced[priced["kind"] == kind])
@@ -116,8 +108,7 @@ def _marks(rows: pd.DataFrame, cost: str, axis: Mapping, page: str) -> go.Scatte
         legendgroup=kind,
         showlegend=not many,
         marker={"symbol": f"{symbol}-open" if many else symbol, "size": size, "color": colour, "line": rim},
-        hovertext=[_hover(row) for row in rows.to_dict("records")],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hovers(_hover(row) for row in rows.to_dict("records")),
     )
 
 
@@ -153,20 +144,15 @@ def _steps(front: pd.DataFrame, name: str, cost: str, axis: Mapping, colour: str
 
 
 def _judged(front: pd.DataFrame, cost: str, colour: str) -> go.Scatter:
-    bars = {
-        "array": (front["judged_hi"] - front["judged_auroc"]).tolist(),
-        "arrayminus": (front["judged_auroc"] - front["judged_lo"]).tolist(),
-    }
     return go.Scatter(
         x=front[cost].tolist(),
         y=front["judged_auroc"].tolist(),
-        error_y={"type": "data", "symmetric": False, "color": colour, "thickness": 1.5, "width": 0} | bars,
+        error_y=limits(front["judged_auroc"], front["judged_lo"], front["judged_hi"], colour, 1.5),
         mode="markers",
         name="On the front",
         showlegend=False,
         marker={"symbol": "circle-open", "size": 13, "color": colour, "line": {"color": colour, "width": 1.5}},
-        hovertext=[_hover(row) for row in front.to_dict("records")],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hovers(_hover(row) for row in front.to_dict("records")),
     )
 
 

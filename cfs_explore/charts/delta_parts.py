@@ -10,15 +10,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.marks import flat_legend, hovers, limits
+from cfs_explore.charts.rows import row_chart, row_texts
 from cfs_explore.charts.tap_names import short_tap_name, tick_label
-from cfs_explore.charts.theme import (
-    BASE_FONT_PX,
-    CATEGORY_COLOURS,
-    format_estimate,
-    new_chart,
-    palette,
-    text_px,
-)
+from cfs_explore.charts.theme import BASE_FONT_PX, CATEGORY_COLOURS, new_chart, palette, text_px
+from cfs_explore.wording import format_estimate
 
 #: Part -> (name, colour, pattern that tells it apart in print); the colours are those of the map of shares.
 PARTS = {
@@ -39,19 +35,11 @@ def delta_parts_chart(cell: Mapping, theme: str = "light") -> go.Figure:
     require_columns(pd.DataFrame([cell]), tuple(names), "parts of Δ")
     colours = palette(theme)
     rows = [(part, *style) for part, style in PARTS.items()] + [("delta", "Δ, their sum", colours.muted, "")]
-    height = _ROW_PX * len(rows) + 48
-    fig = new_chart(
-        theme,
-        height=height,
-        meta={"kind": "rows", "height": height},
-        margin={"l": 12, "r": 16, "t": 6, "b": 44},
-        showlegend=False,
-        hovermode="closest",
-        bargap=0.62,
-    )
+    margin, texts = {"l": 12, "r": 16, "t": 6, "b": 44}, []
+    fig = row_chart(theme, len(rows), _ROW_PX, margin, spare_px=-2, bargap=0.62)
     for row, (part, name, colour, pattern) in enumerate(rows):
         value, lo, hi = (float(cell[key]) for key in (part, f"{part}_lo", f"{part}_hi"))
-        text = f"<b>{name}</b> {format_estimate(value, lo, hi)}"
+        texts.append(f"<b>{name}</b> {format_estimate(value, lo, hi)}")
         fig.add_trace(
             go.Bar(
                 x=[value],
@@ -59,14 +47,13 @@ def delta_parts_chart(cell: Mapping, theme: str = "light") -> go.Figure:
                 orientation="h",
                 name=name,
                 marker={"color": colour, "pattern": _pattern(pattern, colours.page)},
-                error_x=_error(value, lo, hi, colours.ink),
-                hovertemplate=f"{text}<extra></extra>",
+                error_x=limits([value], [lo], [hi], colours.ink, width=4),
+                hovertemplate=f"{texts[-1]}<extra></extra>",
             )
         )
-        place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 10}
-        fig.add_annotation(y=row, text=text, bgcolor=colours.page, borderpad=1, **place)
+    fig.update_layout(annotations=row_texts(texts, 10, bgcolor=colours.page, borderpad=1))
     fig.update_xaxes(title_text="Mean score of OOD minus that of ID", zeroline=True, zerolinecolor=colours.muted)
-    fig.update_yaxes(range=[len(rows) - 0.65, -0.75], visible=False, fixedrange=True)
+    fig.update_yaxes(range=[len(rows) - 0.65, -0.75])
     fig.update_xaxes(fixedrange=True, nticks=6)
     return fig
 
@@ -98,16 +85,16 @@ def tap_parts_chart(cells: pd.DataFrame, chosen: int | None = None, theme: str =
         barmode="relative",
         bargap=0.25,
         hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"},
+        legend=flat_legend(),
     )
     x = list(range(len(cells)))
     for part, (name, colour, pattern) in PARTS.items():
         marker = {"color": colour, "pattern": _pattern(pattern, colours.page)}
-        texts = [
+        texts = (
             f"<b>{short_tap_name(tap)}</b><br>{name} {format_estimate(v)}"
             for tap, v in zip(cells["tap"], cells[part], strict=True)
-        ]
-        fig.add_trace(go.Bar(x=x, y=cells[part].tolist(), name=name, marker=marker, hovertext=texts, hoverinfo="text"))
+        )
+        fig.add_trace(go.Bar(x=x, y=cells[part].tolist(), name=name, marker=marker, **hovers(texts)))
     fig.add_trace(_delta_trace(cells, x, colours.ink, colours.page))
     ticks = [
         f"<b>{label}</b>" if tap == chosen else label for label, tap in zip(labels, cells["tap_index"], strict=True)
@@ -134,37 +121,14 @@ def _delta_trace(cells: pd.DataFrame, x: list[int], ink: str, page: str) -> go.S
         name="Δ, their sum",
         mode="markers",
         marker={"symbol": "diamond", "size": 8, "color": page, "line": {"color": ink, "width": 1.5}},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [hi - v for v, _, hi in known],
-            "arrayminus": [v - lo for v, lo, _ in known],
-            "color": ink,
-            "thickness": 1.5,
-            "width": 0,
-        },
-        hovertext=[
+        error_y=limits(*zip(*known, strict=True), ink, 1.5),
+        **hovers(
             f"<b>{short_tap_name(tap)}</b><br>Δ {format_estimate(*value)}"
             for tap, value in zip(cells["tap"], values, strict=True)
-        ],
-        hoverinfo="text",
+        ),
     )
 
 
 def _pattern(shape: str, page: str) -> dict:
     """Thin lines in the page's colour over the bar's own."""
     return {"shape": shape, "fillmode": "overlay", "fgcolor": page, "size": 7, "solidity": 0.2}
-
-
-def _error(value: float, lo: float, hi: float, colour: str) -> dict | None:
-    if not (math.isfinite(lo) and math.isfinite(hi)):
-        return None
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [hi - value],
-        "arrayminus": [value - lo],
-        "color": colour,
-        "thickness": 2,
-        "width": 4,
-    }

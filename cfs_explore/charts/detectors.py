@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from cfs_explore.charts.errors import FigureDataError, require_columns
-from cfs_explore.charts.row_lines import row_lines
-from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, new_chart, palette
-from cfs_explore.wording import format_value
+from cfs_explore.charts.errors import require_columns, require_known
+from cfs_explore.charts.rows import axis_start, row_chart, row_dot, row_lines, row_rules, row_texts
+from cfs_explore.charts.theme import ROLE_COLOURS, palette
+from cfs_explore.wording import format_estimate, format_value
 
 #: kind -> (marker symbol, filled with, what it means)
 KINDS = {
@@ -32,41 +32,17 @@ def detector_dots_chart(detectors: pd.DataFrame, theme: str = "light") -> go.Fig
             naive).
     """
     require_columns(detectors, ("name", "auroc", "lo", "hi", "forwards", "effective", "kind"), "detector comparison")
-    unknown = set(detectors["kind"]) - set(KINDS)
-    if unknown:
-        raise FigureDataError(f"The 'kind' of a detector must be one of {list(KINDS)}. Got {sorted(unknown)}.")
-    colours = palette(theme)
-    low = _axis_start(detectors)
-    height = _ROW_PX * len(detectors) + 44
-    fig = new_chart(
-        theme,
-        height=height,
-        meta={"kind": "rows", "height": height},
-        margin={"l": 18, "r": 20, "t": 4, "b": 40},
-        hovermode="closest",
-        showlegend=False,
-    )
-    rows = list(enumerate(detectors.to_dict("records")))
-    fig.add_traces([_dot(detector, row, colours.ink, colours.muted) for row, detector in rows])
-    line = {"type": "line", "layer": "below"}
-    shapes = [
-        {**line, "x0": low, "x1": 1, "y0": row, "y1": row, "line": {"color": colours.grid, "width": 1}}
-        for row, _ in rows
-    ]
+    require_known(detectors["kind"], KINDS, "The 'kind' of a detector")
+    colours, low, records = palette(theme), axis_start(detectors), detectors.to_dict("records")
+    fig = row_chart(theme, len(records), _ROW_PX, {"l": 18, "r": 20, "t": 4, "b": 40})
+    fig.add_traces([_dot(detector, row, colours.ink, colours.muted) for row, detector in enumerate(records)])
+    shapes = row_rules(low, 1, len(records), colours.grid)
     if low < 0.5:
-        chance = {"color": colours.muted, "width": 1, "dash": "dot"}
-        shapes += row_lines(0.5, len(rows), chance)
-    place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 9}
-    labels = [{**place, "y": row, "text": f"<b>{d['name']}</b> {_numbers(d)}"} for row, d in rows]
+        shapes += row_lines(0.5, len(records), {"color": colours.muted, "width": 1, "dash": "dot"})
+    labels = row_texts((f"<b>{each['name']}</b> {_numbers(each)}" for each in records), 9)
     fig.update_layout(shapes=shapes, annotations=labels)
     fig.update_xaxes(range=[low, 1.005], title_text="AUROC, 95 % interval", tickformat=".2~f", nticks=6)
-    fig.update_yaxes(range=[len(detectors) - 0.6, -0.75], visible=False)
     return fig
-
-
-def _axis_start(detectors: pd.DataFrame) -> float:
-    lowest = float(detectors[["auroc", "lo"]].min().min())
-    return max(0.0, math.floor((lowest - 0.01) * 20) / 20)
 
 
 def _numbers(detector: Mapping) -> str:
@@ -80,20 +56,7 @@ def _dot(detector: Mapping, row: int, ink: str, muted: str) -> go.Scatter:
     symbol, fill, meaning = KINDS[detector["kind"]]
     fill = muted if fill == "muted" else fill
     line_colour = fill if detector["kind"] == "naive" else ink
-    return go.Scatter(
-        x=[detector["auroc"]],
-        y=[row],
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [detector["hi"] - detector["auroc"]],
-            "arrayminus": [detector["auroc"] - detector["lo"]],
-            "color": line_colour,
-            "thickness": 2,
-            "width": 0,
-        },
-        mode="markers",
-        name=detector["name"],
-        marker={"symbol": symbol, "size": 10, "color": fill, "line": {"color": line_colour, "width": 1.5}},
-        hovertemplate=f"<b>{detector['name']}</b><br>{_numbers(detector)}<br>{meaning}<extra></extra>",
-    )
+    marker = {"symbol": symbol, "size": 10, "color": fill, "line": {"color": line_colour, "width": 1.5}}
+    about = f"<b>{detector['name']}</b><br>{_numbers(detector)}<br>{meaning}"
+    estimate = detector["auroc"], detector["lo"], detector["hi"]
+    return row_dot(row, estimate, marker, line_colour, detector["name"], about)

@@ -9,10 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.signed_map import shared_reach, signed_map_chart
+from cfs_explore.charts.signed_map import shared_reach, signed_alt, signed_map_chart
 from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import format_estimate, format_value
-from cfs_explore.wording import percent
+from cfs_explore.wording import format_estimate, format_value, percent
 
 _COLUMNS = (
     *("region", "tap_a", "depth_a", "tap_index_a", "tap_b", "depth_b", "tap_index_b"),
@@ -60,13 +59,7 @@ def difference_alt(frame: pd.DataFrame, first: str, second: str) -> str:
     known = frame.dropna(subset=["difference"])
     if known.empty:
         return f"{first} and {second} have no cell in common."
-    better, worse = (known["lo"] > 0).sum(), (known["hi"] < 0).sum()
-    return (
-        f"Map of AUROC of {second} minus that of {first} over {len(known)} matching cells: median "
-        f"{format_value(known['difference'].median())}, from {format_value(known['difference'].min())} to "
-        f"{format_value(known['difference'].max())}. {second} is better in {better} cells, worse in {worse}; in "
-        f"{len(known) - better - worse} the interval includes 0."
-    )
+    return signed_alt(known, "difference", f"{len(known)} matching cells", first, second, second)
 
 
 def _hover_text(cell: Mapping) -> str:

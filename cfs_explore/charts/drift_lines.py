@@ -6,11 +6,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.noise_lines import band, faint, legend_above, noise_axis
-from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, format_value, new_chart
-from cfs_explore.wording import format_digits
+from cfs_explore.charts.marks import hovers
+from cfs_explore.charts.noise_lines import band, faint, line_chart, noise_axis
+from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS
+from cfs_explore.wording import format_digits, format_value
 
-_HEIGHT = 360
 #: cause -> (what the legend says, colour, dash, symbol)
 _CAUSES = {
     "noise": ("Only the noise changes", CATEGORY_COLOURS[0], "solid", "circle"),
@@ -27,8 +27,7 @@ def drift_lines_chart(table: pd.DataFrame, value_label: str, theme: str = "light
         value_label: of the y axis.
     """
     require_columns(table, ("lam", "cause", "value", "lo", "hi"), "drift")
-    layout = legend_above(len(_CAUSES))
-    fig = new_chart(theme, height=_HEIGHT, meta={"kind": "wide"}, hovermode="closest", dragmode="pan", **layout)
+    fig = line_chart(theme, len(_CAUSES))
     for cause, (name, colour, dash, symbol) in _CAUSES.items():
         rows = table[(table["cause"] == cause) & (table["value"] > 0)]
         fig.add_trace(band(rows[rows["lo"] > 0], "lam", "lo", "hi", faint(colour, 0.25)))
@@ -40,8 +39,7 @@ def drift_lines_chart(table: pd.DataFrame, value_label: str, theme: str = "light
                 mode="lines+markers",
                 line={"color": colour, "width": 2.5, "dash": dash},
                 marker={"symbol": symbol, "size": 8, "color": colour},
-                hovertext=[_hover(name, row) for row in rows.to_dict("records")],
-                hovertemplate="%{hovertext}<extra></extra>",
+                **hovers(_hover(name, row) for row in rows.to_dict("records")),
             )
         )
     fig.update_xaxes(**noise_axis(table["lam"]))

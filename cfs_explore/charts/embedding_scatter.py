@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.marks import flat_legend, hovers
 from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, new_chart, palette
 from cfs_explore.wording import format_digits
 
@@ -84,14 +85,7 @@ def embedding_scatter_chart(
         hovermode="closest",
         dragmode="select",
         modebar={"remove": _UNUSED_TOOLS},
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": 1.01,
-            "xanchor": "left",
-            "yanchor": "bottom",
-            "itemsizing": "constant",
-        },
+        legend=flat_legend() | {"itemsizing": "constant"},
     )
     chosen = None if selected is None else set(selected)
     if colouring.is_number:
@@ -209,8 +203,7 @@ def _add_points(
             unselected={"marker": {"opacity": _FADED}},
             selectedpoints=None if chosen is None else [i for i, key in enumerate(keys) if key in chosen],
             customdata=keys,
-            hovertext=[f"{text}<br>{more}" for text, more in zip(hover, about, strict=True)] if about else hover,
-            hovertemplate="%{hovertext}<extra></extra>",
+            **hovers(f"{text}<br>{more}" for text, more in zip(hover, about, strict=True)) if about else hovers(hover),
             **legend,
         )
     )

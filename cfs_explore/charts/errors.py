@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from cfs_explore.errors import CFSError
@@ -25,3 +27,9 @@ def require_columns(frame: pd.DataFrame, columns: tuple[str, ...], figure: str) 
         )
     if frame.empty:
         raise FigureDataError(f"The table for the {figure} has no rows. Run or choose an exploration first.")
+
+
+def require_known(names: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Raise FigureDataError unless all names are known; ``what`` begins the message, as in "A policy"."""
+    if unknown := set(names) - set(known):
+        raise FigureDataError(f"{what} must be one of {list(known)}. Got {sorted(unknown)}.")

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.map_grid import MAP_COLUMNS
-from cfs_explore.charts.signed_map import signed_map_chart
-from cfs_explore.charts.theme import format_estimate, format_value
+from cfs_explore.charts.signed_map import signed_alt, signed_map_chart
+from cfs_explore.wording import format_estimate, format_value
 
 #: The colours' reach in both directions: the same for every set and control, so that maps can be compared.
 REACH = 0.5
@@ -36,13 +36,8 @@ def excess_map_chart(excess: pd.DataFrame, theme: str = "light") -> go.Figure:
 def excess_alt(excess: pd.DataFrame, control: str) -> str:
     """The map in words; ``control`` as in 'untrained copies'."""
     known = excess.dropna(subset=["excess"])
-    better, worse = (known["lo"] > 0).sum(), (known["hi"] < 0).sum()
-    return (
-        f"Map of AUROC of the trained backbone minus that of {control} over {len(known):,} cells: median "
-        f"{format_value(known['excess'].median())}, from {format_value(known['excess'].min())} to "
-        f"{format_value(known['excess'].max())}. The trained backbone is better in {better} cells, worse in {worse}; "
-        f"in {len(known) - better - worse} the interval includes 0."
-    )
+    trained = "the trained backbone"
+    return signed_alt(known, "excess", f"{len(known):,} cells", control, trained, "The trained backbone")
 
 
 def _hover_text(cell: Mapping) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import re
 
-import numpy as np
 import plotly.graph_objects as go
 
 from cfs_explore.charts.browser import RENDERER
 from cfs_explore.charts.errors import FigureExportError
 from cfs_explore.charts.grey import grey_spec, without_hue
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.marks import CLICK_LAYER
 from cfs_explore.charts.print_layout import SMALLEST_PX, lay_out
 from cfs_explore.charts.print_page import Page
+from cfs_explore.charts.sent import decoded
 from cfs_explore.charts.small_multiples import strip_layout
 from cfs_explore.charts.theme import BASE_FONT_PX, PALETTES, PRINT_FONT, template
 from cfs_explore.charts.vector_cells import cells_as_shapes
@@ -144,8 +143,7 @@ def _scaled(node: object, ratio: float) -> object:
 
 def _walk(node: object, change, key: str = "") -> object:
     if isinstance(node, dict) and "bdata" in node:  # an array, as plotly packs it
-        values = np.frombuffer(base64.b64decode(node["bdata"]), node["dtype"])
-        return values.reshape([int(n) for n in node.get("shape", str(values.size)).split(",")]).tolist()
+        return decoded(node).tolist()
     if isinstance(node, dict):
         prefix = "font." if key.endswith("font") else "marker." if key == "marker" else ""
         return {name: _walk(value, change, prefix + name) for name, value in node.items() if name != "template"}

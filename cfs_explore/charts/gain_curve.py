@@ -8,9 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.map_heatmap import CLICKABLE
-from cfs_explore.charts.noise_lines import band, faint, legend_above, noise_axis
-from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.marks import CLICKABLE, hovers, labelled_line, unfaded
+from cfs_explore.charts.noise_lines import band, faint, line_chart, noise_axis
+from cfs_explore.charts.theme import ROLE_COLOURS, palette
+from cfs_explore.wording import format_estimate, format_value
 
 #: Whose gain -> column, dash and marker.
 _CURVES = {"decoder": ("gain_d", "solid", "circle"), "encoder": ("gain_e", "dash", "square")}
@@ -30,11 +31,11 @@ def gain_curve_chart(
     """
     columns = [f"{name}{end}" for name, _, _ in _CURVES.values() for end in ("", "_lo", "_hi")]
     require_columns(rows, ("level", "lam", *columns), "gains over noise levels")
-    rows, colours = rows.sort_values("lam", ascending=False), palette(theme)
-    fig = new_chart(theme, height=360, meta={"kind": "wide"}, **CLICKABLE, **legend_above(len(_CURVES)))
+    rows = rows.sort_values("lam", ascending=False)
+    fig = line_chart(theme, len(_CURVES), **CLICKABLE)
     for role, (name, dash, symbol) in _CURVES.items():
         fig.add_trace(band(rows, "lam", f"{name}_lo", f"{name}_hi", faint(ROLE_COLOURS[role])))
-        estimates = zip(*(rows[f"{name}{end}"] for end in ("", "_lo", "_hi")), strict=True)
+        estimates = zip(rows["lam"], *(rows[f"{name}{end}"] for end in ("", "_lo", "_hi")), strict=True)
         fig.add_trace(
             go.Scatter(
                 x=rows["lam"].tolist(),
@@ -44,25 +45,16 @@ def gain_curve_chart(
                 line={"color": ROLE_COLOURS[role], "width": 2.5, "dash": dash},
                 marker={"symbol": symbol, "size": 9, "color": ROLE_COLOURS[role]},
                 customdata=[int(level) for level in rows["level"]],
-                hovertext=[f"{labels[role]}<br>G = {format_estimate(*estimate)}" for estimate in estimates],
-                hovertemplate="λ %{x:.1f}: %{hovertext}<extra></extra>",
-                selected={"marker": {"opacity": 1}},
-                unselected={"marker": {"opacity": 1}},
+                **hovers(
+                    f"λ {format_value(lam, 1)}: {labels[role]}<br>G = {format_estimate(*estimate)}"
+                    for lam, *estimate in estimates
+                ),
+                **unfaded(),
             )
         )
     if selected is not None:
         lam = float(rows.loc[rows["level"] == selected, "lam"].iloc[0])
-        fig.add_vline(x=lam, line={"color": colours.muted, "width": 1, "dash": "dot"}, layer="below")
-        fig.add_annotation(
-            x=lam,
-            y=1,
-            yref="paper",
-            xanchor="left",
-            yanchor="top",
-            xshift=4,
-            text=f"λ {format_value(lam, 1)} (chosen)",
-            font={"size": 11, "color": colours.muted},
-        )
+        labelled_line(fig, lam, f"λ {format_value(lam, 1)} (chosen)", palette(theme).muted, layer="below")
     fig.update_xaxes(**noise_axis(rows["lam"]))
     fig.update_yaxes(title_text="Gain G in D²", rangemode="tozero", showgrid=True, nticks=6, fixedrange=True)
     return fig

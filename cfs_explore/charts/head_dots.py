@@ -9,8 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.row_lines import row_lines
-from cfs_explore.charts.theme import format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.rows import axis_start, row_chart, row_dot, row_lines, row_texts
+from cfs_explore.charts.theme import palette
+from cfs_explore.wording import format_estimate, format_value
 
 _ROW_PX = 46
 
@@ -24,31 +25,20 @@ def head_dots_chart(heads: pd.DataFrame, theme: str = "light") -> go.Figure:
     """
     needed = ("head", "title", "auroc", "lo", "hi", "difference", "difference_lo", "difference_hi", "note")
     require_columns(heads, needed, "heads of a cell")
-    colours, height = palette(theme), _ROW_PX * len(heads) + 46
-    values = heads[["auroc", "lo"]].min().min()
-    low = max(0.0, math.floor((values - 0.01) * 20) / 20) if math.isfinite(values) else 0.0
-    fig = new_chart(
-        theme,
-        height=height,
-        meta={"kind": "rows", "height": height},
-        margin={"l": 18, "r": 20, "t": 6, "b": 40},
-        hovermode="closest",
-        showlegend=False,
-    )
+    colours, low, texts = palette(theme), axis_start(heads), []
+    fig = row_chart(theme, len(heads), _ROW_PX, {"l": 18, "r": 20, "t": 6, "b": 40})
     reference = heads.loc[heads["head"] == "diag", "auroc"]
     if len(reference) and math.isfinite(reference.iloc[0]):
         line = {"color": colours.muted, "width": 1.5, "dash": "dash"}
         fig.update_layout(shapes=row_lines(float(reference.iloc[0]), len(heads), line))
     for row, head in enumerate(heads.to_dict("records")):
-        text = _text(head)
-        place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 8}
-        fig.add_annotation(y=row, text=text, bgcolor=colours.page, borderpad=1, **place)
+        texts.append(_text(head))
         if math.isfinite(head["auroc"]):
-            fig.add_trace(_dot(head, row, text, colours.ink, colours.muted))
+            fig.add_trace(_dot(head, row, texts[-1], colours.ink, colours.muted))
+    fig.update_layout(annotations=row_texts(texts, bgcolor=colours.page, borderpad=1))
     fig.update_xaxes(
         range=[low, 1.005], title_text="AUROC, 95 % interval", tickformat=".2~f", nticks=6, fixedrange=True
     )
-    fig.update_yaxes(range=[len(heads) - 0.6, -0.75], visible=False, fixedrange=True)
     return fig
 
 
@@ -66,25 +56,10 @@ def _text(head: Mapping) -> str:
 
 def _dot(head: Mapping, row: int, text: str, ink: str, muted: str) -> go.Scatter:
     diagonal = head["head"] == "diag"
-    return go.Scatter(
-        x=[head["auroc"]],
-        y=[row],
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [head["hi"] - head["auroc"]],
-            "arrayminus": [head["auroc"] - head["lo"]],
-            "color": ink,
-            "thickness": 2,
-            "width": 0,
-        },
-        mode="markers",
-        name=head["title"],
-        marker={
-            "symbol": "diamond" if diagonal else "circle",
-            "size": 10,
-            "color": "#E69F00" if diagonal else muted,
-            "line": {"color": ink, "width": 1.5},
-        },
-        hovertemplate=f"{text}<extra></extra>",
-    )
+    marker = {
+        "symbol": "diamond" if diagonal else "circle",
+        "size": 10,
+        "color": "#E69F00" if diagonal else muted,
+        "line": {"color": ink, "width": 1.5},
+    }
+    return row_dot(row, (head["auroc"], head["lo"], head["hi"]), marker, ink, head["title"], text)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
+from cfs_explore.charts.log_axis import log_ticks
+from cfs_explore.charts.marks import flat_legend, hovers, labelled_line
+from cfs_explore.charts.noise_lines import faint
+from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
+from cfs_explore.wording import format_digits, format_value
 
-_LOG_TICKS = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5)]
-_LOG_AXIS = {"type": "log", "tickvals": _LOG_TICKS, "ticktext": [f"{tick:g}" for tick in _LOG_TICKS]}
+_LOG_AXIS = {"type": "log", **log_ticks(-6, 6)}
 _CLASSES = (("id", "ID", "solid"), ("ood", "OOD", "dash"))
 
 
@@ -35,14 +36,13 @@ def score_histogram_chart(
     """
     require_columns(bins, ("left", "right", "id", "ood"), "score histogram")
     bins = bins.sort_values("left")
-    colours = palette(theme)
     fig = new_chart(
         theme,
         height=300,
         meta={"kind": "wide"},
         margin={"l": 56, "r": 12, "t": 30, "b": 48},
         hovermode="x unified",
-        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        legend=flat_legend(1.02),
         xaxis={"title": {"text": score_label}, "showline": True} | (_LOG_AXIS if log else {}),
         yaxis={"title": {"text": value_label}, "rangemode": "tozero", "showgrid": True, "nticks": 5},
     )
@@ -51,35 +51,21 @@ def score_histogram_chart(
     traces = []
     for column, name, dash in _CLASSES:
         heights = bins[column].tolist()
+        y = [0, *heights, heights[-1], 0]
         traces.append(
             go.Scatter(
                 x=x,
-                y=[0, *heights, heights[-1], 0],
+                y=y,
                 name=name,
                 mode="lines",
                 line={"shape": "hv", "color": ROLE_COLOURS[column], "width": 2, "dash": dash},
                 fill="tozeroy",
-                fillcolor=_faint(ROLE_COLOURS[column]),
-                hovertemplate="%{y:.3g}",
+                fillcolor=faint(ROLE_COLOURS[column]),
+                **hovers(map(format_digits, y), named=True),
             )
         )
     fig.add_traces(traces)
     if threshold is not None:
-        fig.add_vline(x=threshold, line={"color": colours.muted, "width": 1, "dash": "dot"})
-        fig.add_annotation(
-            x=math.log10(threshold) if log else threshold,  # unlike a line, which takes the value itself
-            y=1,
-            yref="paper",
-            yanchor="top",
-            xanchor="left",
-            xshift=4,
-            text=f"{threshold_label}<br>at {format_value(threshold, 2)}",
-            align="left",
-            font={"size": 11, "color": colours.muted},
-        )
+        text = f"{threshold_label}<br>at {format_value(threshold, 2)}"
+        labelled_line(fig, threshold, text, palette(theme).muted, log=log)
     return fig
-
-
-def _faint(colour: str, opacity: float = 0.18) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from cfs_explore.charts.channel_bars import POOLINGS
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.theme import format_value, new_chart, palette
+from cfs_explore.charts.marks import hovers
+from cfs_explore.charts.pooling_rows import POOLINGS
+from cfs_explore.charts.theme import new_chart, palette
+from cfs_explore.wording import format_value
 
 _ROW_PX = 20
 
@@ -75,10 +77,9 @@ def _bars(part: pd.DataFrame, label: str, colour: str, axis: str) -> go.Bar:
         xaxis=f"x{axis}",
         yaxis=f"y{axis}",
         marker={"color": colour, "line": {"width": 0}},
-        hovertext=[
+        **hovers(
             f"<b>channel {row.channel}, {label.lower()}</b><br>z {format_value(row.z, 2)}, "
             f"{format_value(100 * row.share, 1)} % of the score<br>value {format_value(row.value)}"
             for row in part.itertuples()
-        ],
-        hoverinfo="text",
+        ),
     )

@@ -12,21 +12,12 @@ import plotly.graph_objects as go
 from cfs_explore.charts.colour_scale import colour_scale
 from cfs_explore.charts.errors import FigureDataError, require_columns
 from cfs_explore.charts.map_grid import map_grid
-from cfs_explore.charts.map_heatmap import (
-    CLICKABLE,
-    bar_margin,
-    heat_trace,
-    lay_out_axes,
-    region_brackets,
-    region_names,
-)
-from cfs_explore.charts.signed_map import hover_layer
+from cfs_explore.charts.map_heatmap import bar_margin, colour_bar, grid_chart
+from cfs_explore.charts.map_marks import frame_open_cell
 from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import CLEAR, format_value, new_chart
+from cfs_explore.wording import format_value
 
 VALUES = ("percentile", "ratio")
-#: Okabe-Ito orange, which no cell of the map has.
-_OPEN_COLOUR = "#E69F00"
 #: Doublings that the colours of the ratio reach at least, so that an ordinary image looks ordinary.
 _LEAST_REACH = 1
 
@@ -50,23 +41,10 @@ def image_map_chart(
     with np.errstate(divide="ignore"):
         shown = frame["percentile"] if value == "percentile" else np.log2(frame["ratio"])
     grid = map_grid(frame.assign(shown=shown.replace([np.inf, -np.inf], np.nan)), "shown")
-    fig = new_chart(
-        theme,
-        coloraxis=_percentile_axis() if value == "percentile" else _ratio_axis(grid.values),
-        meta={"kind": "map", "span": grid.span, "rows": len(grid.lams)},
-        hoverdistance=60,
-        **CLICKABLE,
-        showlegend=False,
-    )
-    fig.add_traces([heat_trace(grid), hover_layer(grid, [_hover(row) for row in grid.cells.to_dict("records")])])
-    shapes = region_brackets(grid, 7)
+    axis = _percentile_axis() if value == "percentile" else _ratio_axis(grid.values)
+    fig = grid_chart(theme, grid, axis, [], [_hover(row) for row in grid.cells.to_dict("records")])
     if selected is not None:
-        row, column = np.argwhere(grid.index == selected)[0]
-        place = {"x0": grid.x[column] - 0.5, "x1": grid.x[column] + 0.5, "y0": row - 0.5, "y1": row + 0.5}
-        line = {"color": _OPEN_COLOUR, "width": 3}
-        shapes.append({"type": "rect", "name": "open cell", "line": line, "fillcolor": CLEAR, **place})
-    fig.update_layout(shapes=shapes, annotations=region_names(grid))
-    lay_out_axes(fig, grid, compact=False)
+        frame_open_cell(fig, selected)
     fig.update_layout(margin_r=bar_margin(fig.layout.coloraxis.colorbar.ticktext))
     return fig
 
@@ -76,7 +54,7 @@ def _percentile_axis() -> dict:
         "cmin": 0,
         "cmax": 100,
         "colorscale": colour_scale(0.5),
-        "colorbar": _bar("Percentile within ID-test", [0, 25, 50, 75, 100], ["0", "25", "50", "75", "100"]),
+        "colorbar": colour_bar("Percentile within ID-test", [0, 25, 50, 75, 100], ["0", "25", "50", "75", "100"]),
     }
 
 
@@ -91,19 +69,7 @@ def _ratio_axis(doublings: np.ndarray) -> dict:
         "cmin": -reach,
         "cmax": reach,
         "colorscale": colour_scale(0.5),
-        "colorbar": _bar("Score ÷ ID-test median", ticks, labels),
-    }
-
-
-def _bar(title: str, ticks: list[float], labels: list[str]) -> dict:
-    return {
-        "title": {"text": title, "side": "right"},
-        "tickvals": ticks,
-        "ticktext": labels,
-        "thickness": 12,
-        "len": 1,
-        "xpad": 8,
-        "ypad": 0,
+        "colorbar": colour_bar("Score ÷ ID-test median", ticks, labels),
     }
 
 

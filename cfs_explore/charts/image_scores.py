@@ -10,9 +10,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.row_lines import row_lines
-from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
-from cfs_explore.wording import counted, p_text
+from cfs_explore.charts.log_axis import log_ticks
+from cfs_explore.charts.rows import row_chart, row_lines, row_texts
+from cfs_explore.charts.theme import ROLE_COLOURS, palette
+from cfs_explore.wording import counted, format_value, p_text
 
 _ROW_PX = 52
 _COLUMNS = ("name", "score", "draws", "percentile", "p_value", "n_id")
@@ -29,36 +30,27 @@ def image_scores_chart(rows: pd.DataFrame, role: str = "ood", theme: str = "ligh
         role: of the image, "id" or "ood", for its colour.
     """
     require_columns(rows, (*_COLUMNS, *_QUANTILES), "scores of an image")
-    colours, height = palette(theme), _ROW_PX * len(rows) + 50
-    fig = new_chart(
-        theme,
-        height=height,
-        meta={"kind": "rows", "height": height},
-        margin={"l": 8, "r": 12, "t": 6, "b": 44},
-        hovermode="closest",
-        showlegend=False,
-    )
-    seen = [1.0]
-    for position, row in enumerate(rows.to_dict("records")):
-        place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 9}
-        fig.add_annotation(y=position, text=_text(row), bgcolor=colours.page, borderpad=1, **place)
+    colours, records, seen = palette(theme), rows.to_dict("records"), [1.0]
+    fig = row_chart(theme, len(records), _ROW_PX, {"l": 8, "r": 12, "t": 6, "b": 44}, above=0.7)
+    for position, row in enumerate(records):
         relative = np.array([*(row[q] for q in _QUANTILES), row["score"], *row["draws"]]) / (row["id_median"] or np.nan)
         if np.isfinite(relative).all() and (relative > 0).all():
             fig.add_traces(_traces(row, relative, position, ROLE_COLOURS[role]))
             seen += relative.tolist()
-    fig.update_layout(shapes=row_lines(1, len(rows), {"color": colours.muted, "width": 1, "dash": "dot"}))
+    fig.update_layout(
+        shapes=row_lines(1, len(records), {"color": colours.muted, "width": 1, "dash": "dot"}),
+        annotations=row_texts(map(_text, records), 9, bgcolor=colours.page, borderpad=1),
+    )
     low, high = math.log10(min(seen)), math.log10(max(seen))
     pad = 0.04 * (high - low) + 0.02
-    ticks = _ticks(low, high)
+    steps = (1, 2, 5) if high - low <= 2 else (1,)
     fig.update_xaxes(
         type="log",
         range=[low - pad, high + pad],
-        tickvals=ticks,
-        ticktext=[f"{tick:g}" for tick in ticks],
+        **log_ticks(math.floor(low) - 1, math.ceil(high), steps),
         title_text="Score ÷ ID-test median",
         fixedrange=True,
     )
-    fig.update_yaxes(range=[len(rows) - 0.6, -0.7], visible=False, fixedrange=True)
     return fig
 
 
@@ -93,9 +85,3 @@ def _traces(row: Mapping, relative: np.ndarray, position: int, colour: str) -> l
         dots,
         go.Scatter(x=[score], y=[position], mode="markers", name=row["name"], marker=large, hovertemplate=about),
     ]
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5 steps over up to two decades, powers of ten beyond."""
-    steps = (1, 2, 5) if high - low <= 2 else (1,)
-    return [m * 10.0**e for e in range(math.floor(low) - 1, math.ceil(high) + 1) for m in steps]

@@ -9,7 +9,9 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.lab_marks import COMBINATIONS, MARKS, mark_colour
+from cfs_explore.charts.marks import flat_legend, hovers, limits
 from cfs_explore.charts.theme import CATEGORY_COLOURS, new_chart, palette
+from cfs_explore.wording import format_value
 
 #: A stretch narrower than this share of the axis carries no words.
 _NARROWEST = 0.16
@@ -41,18 +43,8 @@ def tap_curve_chart(curve: pd.DataFrame, setting: str, value: float, label: str,
                 mode="markers" if kind == "measured" else "lines",
                 line={"color": colour, "width": 2, "dash": dash},
                 marker={"symbol": symbol, "size": 6, "color": colour},
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": (curve["hi"] - y).tolist(),
-                    "arrayminus": (y - curve["lo"]).tolist(),
-                    "color": colour,
-                    "thickness": 1,
-                    "width": 0,
-                }
-                if kind == "measured"
-                else None,
-                hovertemplate="%{y:.3f}",
+                error_y=limits(y, curve["lo"], curve["hi"], colour, 1) if kind == "measured" else None,
+                **hovers(map(format_value, y), named=True),
             )
         )
     return fig
@@ -95,10 +87,11 @@ def pair_curve_chart(curve: pd.DataFrame, setting: str, value: float, label: str
             font={"size": 12, "color": palette(theme).ink},
         )
     for combination, (name, dash) in COMBINATIONS.items():
+        y = curve[f"auroc_{combination}"].tolist()
         fig.add_trace(
             go.Scatter(
                 x=x,
-                y=curve[f"auroc_{combination}"].tolist(),
+                y=y,
                 name=name,
                 mode="lines",
                 line={
@@ -106,7 +99,7 @@ def pair_curve_chart(curve: pd.DataFrame, setting: str, value: float, label: str
                     "width": 3 if combination == "average" else 2,
                     "dash": dash,
                 },
-                hovertemplate="%{y:.3f}",
+                **hovers(map(format_value, y), named=True),
             )
         )
     return fig
@@ -121,7 +114,7 @@ def _axes(curve: pd.DataFrame, setting: str, value: float, label: str, theme: st
         meta={"kind": "wide"},
         margin={"l": 56, "r": 16, "t": 34, "b": 48},
         hovermode="x unified",
-        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        legend=flat_legend(1.02),
     )
     fig.add_vline(x=value, line={"color": colours.muted, "width": 2}, layer="below", name="now")
     fig.add_hline(y=0.5, line={"color": colours.muted, "width": 1, "dash": "dot"}, layer="below")

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.errors import require_columns, require_known
 from cfs_explore.charts.lab_marks import COMBINATIONS, MARKS, mark_colour
-from cfs_explore.charts.theme import format_estimate, new_chart, palette
+from cfs_explore.charts.rows import row_chart, row_dot, row_rules, row_texts
+from cfs_explore.charts.theme import palette
+from cfs_explore.wording import format_estimate
 
 _ROW_PX = 44
 
@@ -23,25 +25,11 @@ def lab_dots_chart(marks: pd.DataFrame, theme: str = "light") -> go.Figure:
             interval or NaN), series (a combination of ``lab_marks.COMBINATIONS`` gives its colour; else the kind does).
     """
     require_columns(marks, ("name", "kind", "auroc", "lo", "hi", "series"), "lab's dots")
-    unknown = set(marks["kind"]) - set(MARKS)
-    if unknown:
-        raise FigureDataError(f"The 'kind' of a mark must be one of {list(MARKS)}. Got {sorted(unknown)}.")
+    require_known(marks["kind"], MARKS, "The 'kind' of a mark")
     colours, names = palette(theme), list(dict.fromkeys(marks["name"]))
-    height = _ROW_PX * len(names) + 48
-    fig = new_chart(
-        theme,
-        height=height,
-        meta={"kind": "rows", "height": height},
-        margin={"l": 18, "r": 20, "t": 4, "b": 40},
-        hovermode="closest",
-        showlegend=False,
-    )
-    rule = {"color": colours.grid, "width": 1}
-    shapes = [
-        {"type": "line", "x0": 0, "x1": 1, "y0": row, "y1": row, "line": rule, "layer": "below"}
-        for row in range(len(names))
-    ]
+    fig = row_chart(theme, len(names), _ROW_PX, {"l": 18, "r": 20, "t": 4, "b": 40}, spare_px=4)
     chance = {"color": colours.muted, "width": 2}
+    shapes = row_rules(0, 1, len(names), colours.grid)
     shapes += [
         {"type": "line", "x0": 0.5, "x1": 0.5, "y0": row - 0.14, "y1": row + 0.14, "line": chance, "layer": "below"}
         for row in range(len(names))
@@ -49,10 +37,7 @@ def lab_dots_chart(marks: pd.DataFrame, theme: str = "light") -> go.Figure:
     labels = []
     for row, name in enumerate(names):
         own = marks[marks["name"] == name].to_dict("records")
-        labels.append(
-            {"x": 0, "xref": "paper", "y": row, "xanchor": "left", "yanchor": "bottom", "yshift": 8}
-            | {"text": f"<b>{name}</b> {' · '.join(_numbers(mark, len(own) > 1) for mark in own)}"}
-        )
+        labels.append(f"<b>{name}</b> {' · '.join(_numbers(mark, len(own) > 1) for mark in own)}")
         for mark in own:
             if math.isfinite(mark["auroc"]):
                 fig.add_trace(_dot(mark, row, theme))
@@ -62,9 +47,9 @@ def lab_dots_chart(marks: pd.DataFrame, theme: str = "light") -> go.Figure:
                     {"type": "line", "x0": mark["auroc"], "x1": 1, "y0": row, "y1": row, "line": allowed}
                     | {"opacity": 0.35, "layer": "below"}
                 )
-    fig.update_layout(shapes=shapes, annotations=labels)
+    fig.update_layout(shapes=shapes, annotations=row_texts(labels))
     fig.update_xaxes(range=[0, 1.005], title_text="AUROC (tick: chance)", tickformat=".2~f", nticks=6)
-    fig.update_yaxes(range=[len(names) - 0.55, -0.85], visible=False)
+    fig.update_yaxes(range=[len(names) - 0.55, -0.85])
     return fig
 
 
@@ -77,21 +62,13 @@ def _dot(mark: Mapping, row: int, theme: str) -> go.Scatter:
     meaning, symbol, _ = MARKS[mark["kind"]]
     colour = mark_colour(mark["series"] if mark["series"] in COMBINATIONS else mark["kind"], theme)
     filled = mark["kind"] in ("measured", "bound")
-    error = None
-    if math.isfinite(mark["lo"]) and math.isfinite(mark["hi"]):
-        error = {"type": "data", "symmetric": False, "color": colour, "thickness": 2, "width": 0}
-        error |= {"array": [mark["hi"] - mark["auroc"]], "arrayminus": [mark["auroc"] - mark["lo"]]}
-    return go.Scatter(
-        x=[mark["auroc"]],
-        y=[row],
-        error_x=error,
-        mode="markers",
-        name=f"{mark['name']}, {mark['kind']}",
-        marker={
-            "symbol": symbol if filled else f"{symbol}-open",
-            "size": 9 if filled else 16,
-            "color": colour,
-            "line": {"color": colour, "width": 2},
-        },
-        hovertemplate=f"<b>{mark['name']}</b><br>{_numbers(mark, False)}<br>{meaning}<extra></extra>",
+    marker = {
+        "symbol": symbol if filled else f"{symbol}-open",
+        "size": 9 if filled else 16,
+        "color": colour,
+        "line": {"color": colour, "width": 2},
+    }
+    estimate, name = (mark["auroc"], mark["lo"], mark["hi"]), f"{mark['name']}, {mark['kind']}"
+    return row_dot(
+        row, estimate, marker, colour, name, f"<b>{mark['name']}</b><br>{_numbers(mark, False)}<br>{meaning}"
     )

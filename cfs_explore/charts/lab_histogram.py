@@ -6,7 +6,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.histogram import score_histogram_chart
-from cfs_explore.charts.theme import ROLE_COLOURS, format_value, palette
+from cfs_explore.charts.theme import ROLE_COLOURS, palette
+from cfs_explore.wording import format_value
 
 #: Means closer than this share of the axis carry no arrow: its head would be longer than it.
 _SHORTEST_ARROW = 0.03

@@ -10,7 +10,9 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.lab_marks import COMBINATIONS, mark_colour
+from cfs_explore.charts.marks import flat_legend, hovers
 from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
+from cfs_explore.wording import format_value
 
 _CLASSES = (("id", "ID", "circle", "solid"), ("ood", "OOD", "diamond-open", "dash"))
 #: Radius of the ellipses in standard deviations: 86 % of a normal cloud lie within.
@@ -38,7 +40,7 @@ def pair_scatter_chart(
         meta={"kind": "square"},
         margin={"l": 56, "r": 16, "t": 52, "b": 48},
         hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        legend=flat_legend(1.02),
     )
     for kind, name, symbol, dash in _CLASSES:
         own, colour = images[images["kind"] == kind], ROLE_COLOURS[kind]
@@ -70,7 +72,10 @@ def _points(images: pd.DataFrame, name: str, colour: str, symbol: str) -> go.Sca
         mode="markers",
         name=name,
         marker={"symbol": symbol, "size": 6, "color": colour, "opacity": 0.6},
-        hovertemplate=f"<b>{name}</b><br>encoder %{{x:.2f}}<br>decoder %{{y:.2f}}<extra></extra>",
+        **hovers(
+            f"<b>{name}</b><br>encoder {format_value(row.encoder, 2)}<br>decoder {format_value(row.decoder, 2)}"
+            for row in images.itertuples()
+        ),
     )
 
 

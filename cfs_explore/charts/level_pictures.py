@@ -13,8 +13,9 @@ from PIL import Image
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
 from cfs_explore.charts.map_grid import lam_labels
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
-from cfs_explore.charts.theme import format_value, new_chart, palette, text_px
+from cfs_explore.charts.marks import click_layer
+from cfs_explore.charts.theme import new_chart, palette, text_px
+from cfs_explore.wording import format_value
 
 #: Position of the clean image among the levels.
 CLEAN = -1
@@ -109,15 +110,8 @@ def _image(picture: dict) -> dict:
 def _hover_layer(placed: pd.DataFrame) -> go.Scatter:
     lams = [f"λ {format_value(lam, 2)}" for lam in placed["lam"]]
     texts = ["clean" if level == CLEAN else text for level, text in zip(placed["level"], lams, strict=True)]
-    return go.Scatter(
-        x=placed["x"].tolist(),
-        y=placed["y"].tolist(),
-        mode="markers",
-        marker={"symbol": "square", "size": 6, "color": "#808080", "opacity": 0},
-        hovertext=[f"<b>{name}</b><br>{text}" for name, text in zip(placed["row"], texts, strict=True)],
-        hovertemplate="%{hovertext}<extra></extra>",
-        meta=CLICK_LAYER,
-    )
+    hovers = [f"<b>{name}</b><br>{text}" for name, text in zip(placed["row"], texts, strict=True)]
+    return click_layer(placed["x"].tolist(), placed["y"].tolist(), hovers)
 
 
 def _lay_out_axes(fig: go.Figure, labels: Sequence[str], total: float) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.noise_lines import drawing_order, is_chosen, legend_above, tap_style
+from cfs_explore.charts.marks import hovers, labelled_line
+from cfs_explore.charts.noise_lines import drawing_order, is_chosen, line_chart, tap_style
 from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import format_estimate, format_value, new_chart, palette
-from cfs_explore.wording import format_digits
-
-_HEIGHT = 360
+from cfs_explore.charts.theme import palette
+from cfs_explore.wording import format_digits, format_estimate, format_value
 
 
 def local_law_chart(table: pd.DataFrame, roles: Mapping[str, str], theme: str = "light") -> go.Figure:
@@ -28,21 +26,17 @@ def local_law_chart(table: pd.DataFrame, roles: Mapping[str, str], theme: str = 
     columns = ("lam", "b", "b_over_a", "tap", "region", "within", "local_slope", "icc", "radius")
     require_columns(table, columns, "local law")
     colours = palette(theme)
-    fig = new_chart(
-        theme,
-        height=_HEIGHT,
-        meta={"kind": "wide"},
-        hovermode="closest",
-        dragmode="pan",
-        **legend_above(len(roles) + 1),
-    )
+    fig = line_chart(theme, len(roles) + 1)
     for tap, role in drawing_order(roles):
         rows = table[(table["tap"] == tap) & (table["within"] > 0)]
         region = str(table.loc[table["tap"] == tap, "region"].iloc[0])
         fig.add_trace(_growth(rows, f"{short_tap_name(tap)} ({region}), {role}", tap_style(region, role)))
         if is_chosen(role) and len(rows):
             fig.add_trace(_reference(rows, colours.ink))
-            _mark_radius(fig, float(rows["radius"].iloc[0]), colours.muted)
+            radius = float(rows["radius"].iloc[0])
+            if radius > 0:
+                text = f"radius {format_digits(radius, 2)}"
+                labelled_line(fig, radius, text, colours.muted, log=True, foot=True, name="radius")
     fig.update_xaxes(type="log", title_text="b/a, noise amplitude over signal amplitude", showline=True, dtick=1)
     fig.update_xaxes(minor={"dtick": "D1", "ticks": "outside"}, fixedrange=True)
     fig.update_yaxes(
@@ -61,15 +55,14 @@ def _growth(rows: pd.DataFrame, name: str, style: dict) -> go.Scatter:
         x=rows["b_over_a"].tolist(),
         y=rows["within"].tolist(),
         name=name,
-        hovertext=[
+        **hovers(
             f"<b>{short_tap_name(row['tap'])}</b><br>b/a {format_digits(row['b_over_a'])} (λ "
             f"{format_value(row['lam'], 2)})<br>"
             f"variance within {format_digits(row['within'])}<br>local slope "
             f"{format_estimate(row['local_slope'], row.get('local_slope_lo'), row.get('local_slope_hi'))}<br>"
             f"ICC {format_estimate(row['icc'], row.get('icc_lo'), row.get('icc_hi'))}"
             for row in rows.to_dict("records")
-        ],
-        hovertemplate="%{hovertext}<extra></extra>",
+        ),
         **style,
     )
 
@@ -85,20 +78,4 @@ def _reference(rows: pd.DataFrame, colour: str) -> go.Scatter:
         mode="lines",
         line={"color": colour, "width": 1.5, "dash": "longdash"},
         hoverinfo="skip",
-    )
-
-
-def _mark_radius(fig: go.Figure, radius: float, colour: str) -> None:
-    if not radius > 0:
-        return
-    fig.add_vline(x=radius, line={"color": colour, "width": 1, "dash": "dot"}, name="radius")
-    fig.add_annotation(
-        x=np.log10(radius),
-        y=0,
-        yref="paper",
-        yanchor="bottom",
-        xanchor="left",
-        xshift=4,
-        text=f"radius {format_digits(radius, 2)}",
-        font={"size": 11, "color": colour},
     )

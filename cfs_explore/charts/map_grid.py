@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
-from cfs_explore.charts.theme import format_value
+from cfs_explore.wording import format_value
 
 #: What every map figure needs, besides the metric's own column.
 MAP_COLUMNS = (
@@ -96,7 +96,7 @@ def map_grid(frame: pd.DataFrame, metric: str) -> MapGrid:
     for column in ("lam", "requested"):
         cells[column] = np.repeat(levels[column].to_numpy(), shape[1])
 
-    groups, x = _region_groups(list(taps["region"]))
+    groups, x = region_groups(list(taps["region"]))
     width = int(taps["tap_index"].max()) + 1
     index = levels["level"].to_numpy(dtype=int)[:, None] * width + taps["tap_index"].to_numpy(dtype=int)[None, :]
     return MapGrid(
@@ -110,7 +110,8 @@ def map_grid(frame: pd.DataFrame, metric: str) -> MapGrid:
     )
 
 
-def _region_groups(regions: list[str]) -> tuple[tuple[Group, ...], np.ndarray]:
+def region_groups(regions: list[str]) -> tuple[tuple[Group, ...], np.ndarray]:
+    """Groups of neighbouring taps of one region, and the centre of each column."""
     groups, start = [], 0
     for region, members in groupby(regions):
         stop = start + len(list(members))
@@ -118,12 +119,6 @@ def _region_groups(regions: list[str]) -> tuple[tuple[Group, ...], np.ndarray]:
         start = stop
     x = np.concatenate([np.arange(g.first, g.last + 1) + k * REGION_GAP for k, g in enumerate(groups)])
     return tuple(groups), x
-
-
-def decode_cell(index: int, frame: pd.DataFrame) -> tuple[int, int]:
-    """(level, tap_index) of a cell index that a map figure reported for ``frame``."""
-    level, tap = divmod(int(index), int(frame["tap_index"].max()) + 1)
-    return level, tap
 
 
 def lam_labels(lams: list[float]) -> list[str]:

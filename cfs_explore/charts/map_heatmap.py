@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,25 +10,14 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.colour_scale import colour_scale
 from cfs_explore.charts.errors import FigureDataError
-from cfs_explore.charts.map_grid import MapGrid, lam_labels, map_grid
+from cfs_explore.charts.map_grid import Group, MapGrid, lam_labels, map_grid
 from cfs_explore.charts.map_marks import mark_traces
+from cfs_explore.charts.marks import CLICKABLE, click_layer
 from cfs_explore.charts.metric_style import MetricStyle, metric_style
 from cfs_explore.charts.tap_names import tick_label
-from cfs_explore.charts.theme import (
-    BASE_FONT_PX,
-    CLEAR,
-    REGION_COLOURS,
-    format_estimate,
-    format_value,
-    new_chart,
-    text_px,
-)
-from cfs_explore.wording import counted, percent
+from cfs_explore.charts.theme import BASE_FONT_PX, CLEAR, REGION_COLOURS, new_chart, text_px
+from cfs_explore.wording import counted, format_estimate, format_value, percent
 
-#: ``meta`` of the trace that catches clicks; ``export`` leaves it out.
-CLICK_LAYER = "click-layer"
-#: Streamlit turns clicks into selections only while dragging does not select; fixed axes stop the panning.
-CLICKABLE = {"clickmode": "event+select", "dragmode": "pan", "hovermode": "closest"}
 ROW_PX = 30
 REGION_LABELS = {"input": "In", "encoder": "Encoder", "middle": "Mid", "decoder": "Decoder", "output": "Out"}
 Y_TITLE = "log-SNR λ (noisy → clean)"
@@ -58,29 +47,49 @@ def auroc_map_chart(
         best: cell index with a star.
         published: cell indices with a small dot.
 
-    The heatmap itself is deaf (``hoverinfo='skip'``); an invisible scatter trace over the cell centres
-    answers hover and click with the cell index in ``customdata``. Its markers are small on purpose: plotly
-    then picks the NEAREST centre within ``hoverdistance``, so that a click anywhere in a cell of any size
-    finds that cell, whereas among overlapping large markers it takes the last one.
+    The heatmap itself is deaf (``hoverinfo='skip'``); ``cell_layer`` answers hover and click with the cell index in
+    ``customdata``.
     """
     style = metric_style(metric)
     grid = map_grid(frame, metric)
+    texts = [_hover_text(cell, style) for cell in grid.cells.to_dict("records")]
+    marks = _selected_marks(grid, [int(index) for index in selected], best)
+    axis = colour_axis(style, frame, bar=not compact)
+    return grid_chart(theme, grid, axis, mark_traces(grid, best, published), texts, marks, compact)
+
+
+def grid_chart(
+    theme: str,
+    grid: MapGrid,
+    axis: dict,
+    traces: Sequence[go.Scatter],
+    texts: Iterable[str],
+    marks: tuple[list[dict], list[dict]] = ([], []),
+    compact: bool = False,
+) -> go.Figure:
+    """Any map: coloured cells, regions above them, and a layer that answers hover and clicks.
+
+    Args:
+        axis: plotly's colour axis.
+        traces: what lies on the cells, below that layer.
+        texts: what each cell says on hover, row by row.
+        marks: further shapes and annotations.
+        compact: without labels.
+    """
     fig = new_chart(
         theme,
-        coloraxis=colour_axis(style, frame, bar=not compact),
+        coloraxis=axis,
         meta={"kind": "map", "span": grid.span, "rows": len(grid.lams)},
         hoverdistance=60,
         **CLICKABLE,
         showlegend=False,
     )
-    fig.add_traces(
-        [heat_trace(grid, gap=0 if compact else 1), *mark_traces(grid, best, published), _click_trace(grid, style)]
-    )
-    outlines, numbers = _selected_marks(grid, [int(index) for index in selected], best)
-    names = [] if compact else region_names(grid)
+    fig.add_traces([heat_trace(grid, gap=0 if compact else 1), *traces, _cell_layer(grid, texts)])
+    brackets = region_brackets(grid.groups, grid.x, 3, 5 if compact else 7)
+    names = [] if compact else region_names(grid.groups, grid.x)
     # At once: added one by one, plotly checks all of them each time.
-    fig.update_layout(shapes=region_brackets(grid, 5 if compact else 7) + outlines, annotations=names + numbers)
-    lay_out_axes(fig, grid, compact)
+    fig.update_layout(shapes=brackets + marks[0], annotations=names + marks[1])
+    _lay_out_axes(fig, grid, compact)
     return fig
 
 
@@ -93,16 +102,18 @@ def colour_axis(style: MetricStyle, frame: pd.DataFrame, bar: bool = True) -> di
         "cmax": 1,
         "colorscale": colour_scale(chance, style.higher_is_better),
         "showscale": bar,
-        "colorbar": {
-            "title": {"text": f"{style.label} ({style.neutral_name} {chance_text})", "side": "right"},
-            "tickvals": [0, 0.25, 0.5, 0.75, 1],
-            "ticktext": ["0", "0.25", "0.5", "0.75", "1"],
-            "thickness": 12,
-            "len": 1,
-            "xpad": 8,
-            "ypad": 0,
-        },
+        "colorbar": colour_bar(
+            f"{style.label} ({style.neutral_name} {chance_text})",
+            [0, 0.25, 0.5, 0.75, 1],
+            ["0", "0.25", "0.5", "0.75", "1"],
+        ),
     }
+
+
+def colour_bar(title: str, ticks: Sequence[float], labels: Sequence[str]) -> dict:
+    """Plotly colour bar at a map's right, as high as the map."""
+    text, ends = {"text": title, "side": "right"}, {"len": 1, "xpad": 8, "ypad": 0}
+    return {"title": text, "tickvals": list(ticks), "ticktext": list(labels), "thickness": 12, **ends}
 
 
 def bar_margin(labels: Iterable[str]) -> int:
@@ -126,21 +137,11 @@ def heat_trace(grid: MapGrid, gap: float = 1, **axes) -> go.Heatmap:
     )
 
 
-def _click_trace(grid: MapGrid, style: MetricStyle) -> go.Scatter:
+def _cell_layer(grid: MapGrid, texts: Iterable[str]) -> go.Scatter:
+    """Answers hover with these texts, and clicks with the cell index."""
     rows, columns = grid.index.shape
-    return go.Scatter(
-        x=np.tile(grid.x, rows).tolist(),
-        y=np.repeat(np.arange(rows), columns).tolist(),
-        mode="markers",
-        marker={"symbol": "square", "size": 6, "color": "#808080", "opacity": 0},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        customdata=grid.index.ravel().tolist(),
-        hovertext=[_hover_text(cell, style) for cell in grid.cells.to_dict("records")],
-        hovertemplate="%{hovertext}<extra></extra>",
-        meta=CLICK_LAYER,
-        showlegend=False,
-    )
+    x, y = np.tile(grid.x, rows).tolist(), np.repeat(np.arange(rows), columns).tolist()
+    return click_layer(x, y, texts, customdata=grid.index.ravel().tolist(), showlegend=False)
 
 
 def _hover_text(cell: Mapping, style: MetricStyle) -> str:
@@ -160,43 +161,44 @@ def _hover_text(cell: Mapping, style: MetricStyle) -> str:
     return f"<b>{style.label} {value}</b><br>{where}<br>{counts}"
 
 
-def region_brackets(grid: MapGrid, top: int = 7) -> list[dict]:
-    """A coloured bracket above each region's columns, from 3 to ``top`` px above the map."""
+def region_brackets(
+    groups: Iterable[Group], x: np.ndarray, bottom: int, top: int, xref: str = "x", yref: str = "paper"
+) -> list[dict]:
+    """A coloured bracket above each region's columns, from ``bottom`` to ``top`` px above the map."""
     return [
         {
             "type": "rect",
-            "xref": "x",
-            "yref": "paper",
-            "x0": grid.x[group.first] - 0.5,
-            "x1": grid.x[group.last] + 0.5,
+            "xref": xref,
+            "yref": yref,
+            "x0": x[group.first] - 0.5,
+            "x1": x[group.last] + 0.5,
             "yanchor": 1,
             "ysizemode": "pixel",
-            "y0": 3,
+            "y0": bottom,
             "y1": top,
             "fillcolor": REGION_COLOURS[group.region],
             "line": {"width": 0},
         }
-        for group in grid.groups
+        for group in groups
     ]
 
 
-def region_names(grid: MapGrid) -> list[dict]:
+def region_names(groups: Iterable[Group], x: np.ndarray) -> list[dict]:
+    """The name above each bracket."""
+    place = {"xref": "x", "y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 7}
     return [
-        {
-            "x": (grid.x[group.first] + grid.x[group.last]) / 2,
-            "xref": "x",
-            "y": 1,
-            "yref": "paper",
-            "yanchor": "bottom",
-            "yshift": 7,
-            "text": REGION_LABELS[group.region],
-        }
-        for group in grid.groups
+        {**place, "x": (x[group.first] + x[group.last]) / 2, "text": REGION_LABELS[group.region]} for group in groups
     ]
+
+
+def outline(x: float, y: float, name: str) -> list[dict]:
+    """A cell's outline, white and black: visible on every cell colour and both pages."""
+    box = {"type": "rect", "x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5, "fillcolor": CLEAR, "name": name}
+    return [{**box, "line": {"color": colour, "width": width}} for colour, width in (("#FFFFFF", 4), ("#000000", 2))]
 
 
 def _selected_marks(grid: MapGrid, selected: list[int], best: int | None) -> tuple[list[dict], list[dict]]:
-    """White-and-black outlines, visible on every cell colour and both pages; numbers when several, beside the star."""
+    """Outlines; numbers when several, beside the star."""
     unknown = [index for index in selected if index not in grid.index]
     if unknown:
         raise FigureDataError(
@@ -207,9 +209,7 @@ def _selected_marks(grid: MapGrid, selected: list[int], best: int | None) -> tup
     for number, index in enumerate(selected, start=1):
         row, column = np.argwhere(grid.index == index)[0]
         x, y = grid.x[column], float(row)
-        box = {"type": "rect", "x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5, "fillcolor": CLEAR}
-        for colour, width in (("#FFFFFF", 4), ("#000000", 2)):
-            outlines.append({**box, "name": f"selected {index}", "line": {"color": colour, "width": width}})
+        outlines += outline(x, y, f"selected {index}")
         if len(selected) > 1:
             numbers.append(
                 {
@@ -226,7 +226,7 @@ def _selected_marks(grid: MapGrid, selected: list[int], best: int | None) -> tup
     return outlines, numbers
 
 
-def lay_out_axes(fig: go.Figure, grid: MapGrid, compact: bool) -> None:
+def _lay_out_axes(fig: go.Figure, grid: MapGrid, compact: bool) -> None:
     rows = len(grid.lams)
     x_axis = {"range": [grid.x[0] - 0.55, grid.x[-1] + 0.55], "fixedrange": True}
     y_axis = {"range": [rows - 0.5, -0.5], "fixedrange": True}

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cfs_explore.charts.map_grid import MapGrid
+from cfs_explore.charts.marks import unfaded
 from cfs_explore.charts.theme import CLEAR
 
 #: Okabe-Ito orange, which no cell of the map has: also the colour of what is composed.
@@ -58,8 +59,7 @@ def _marks(name: str, x: Iterable[float], y: Iterable[float], symbol: str, size:
         y=list(y),
         mode="markers",
         marker={"symbol": symbol, "size": size, "color": "#FFFFFF", "line": {"color": _INK, "width": 1}, "opacity": 1},
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
+        **unfaded(),
         hoverinfo="skip",
         meta=name,
         showlegend=False,

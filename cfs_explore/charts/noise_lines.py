@@ -8,10 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.map_grid import lam_labels
-from cfs_explore.charts.theme import REGION_COLOURS, ROLE_COLOURS
+from cfs_explore.charts.theme import REGION_COLOURS, ROLE_COLOURS, new_chart
 
 NOISE_TITLE = "log-SNR λ (clean → noisy)"
-LEGEND_ROW_PX = 20
+LEGEND_ROW_PX, _HEIGHT = 20, 360
 #: Up to this many levels each has its tick.
 _MOST_TICKS = 10
 #: Role of a highlighted tap -> its dash and symbol; colours say the region alone.
@@ -66,10 +66,12 @@ def band(rows: pd.DataFrame, x: str, lo: str, hi: str, colour: str, **options) -
     )
 
 
-def legend_above(entries: int) -> dict:
-    """Layout of a legend in rows above the plot, and the top margin that it needs."""
+def line_chart(theme: str, entries: int, **clicks: object) -> go.Figure:
+    """An empty wide chart with room for a legend of so many rows above it; ``clicks``: ``CLICKABLE`` or nothing."""
+    look = {"hovermode": "closest", "dragmode": "pan"} | clicks
     legend = {"x": 0, "y": 1.0, "xanchor": "left", "yanchor": "bottom", "traceorder": "normal"}
-    return {"legend": legend, "margin": {"l": 62, "r": 16, "t": 14 + LEGEND_ROW_PX * entries, "b": 48}}
+    margin = {"l": 62, "r": 16, "t": 14 + LEGEND_ROW_PX * entries, "b": 48}
+    return new_chart(theme, height=_HEIGHT, meta={"kind": "wide"}, legend=legend, margin=margin, **look)
 
 
 def tap_style(region: str, role: str) -> dict:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from cfs_explore.charts.map_heatmap import CLICK_LAYER, CLICKABLE
+from cfs_explore.charts.marks import CLICKABLE, click_layer
 from cfs_explore.charts.theme import BASE_FONT_PX, new_chart, palette, text_px
 
 #: Text on dark and on light cells; the cells look the same in both themes.
 _ON_DARK, _ON_LIGHT = "#FFFFFF", "#000000"
-_SMALL_PX = BASE_FONT_PX * 11.5 / 13
-_HEAD_PX, _GAP = 42, 2
+SMALL_PX = BASE_FONT_PX * 11.5 / 13
+HEAD_PX, _GAP = 42, 2
 #: Name of the annotations that stand on cells.
 CELL_TEXT = "cell text"
 
@@ -44,12 +44,12 @@ def number_grid_chart(
     row_labels, column_labels = labels
     colour_scale, low, high = scale
     colours, rows, columns = palette(theme), len(row_labels), len(column_labels)
-    height = _HEAD_PX + rows * row_px + 8
+    height = HEAD_PX + rows * row_px + 8
     fig = new_chart(
         theme,
         height=height,
         meta={"kind": "rows", "height": height},
-        margin={"l": _label_room(row_labels), "r": 4, "t": _HEAD_PX, "b": 8},
+        margin={"l": _label_room(row_labels), "r": 4, "t": HEAD_PX, "b": 8},
         coloraxis={"colorscale": colour_scale, "cmin": low, "cmax": high, "showscale": False},
         hoverdistance=-1,
         showlegend=False,
@@ -84,18 +84,8 @@ def _label_room(labels: Sequence[str]) -> int:
 
 def _click_layer(hovers: Sequence[Sequence[str]], columns: int) -> go.Scatter:
     cells = [(row, column) for row in range(len(hovers)) for column in range(columns)]
-    return go.Scatter(
-        x=[column for _, column in cells],
-        y=[row for row, _ in cells],
-        mode="markers",
-        marker={"symbol": "square", "size": 6, "color": "#808080", "opacity": 0},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        customdata=[row for row, _ in cells],
-        hovertext=[hovers[row][column] for row, column in cells],
-        hovertemplate="%{hovertext}<extra></extra>",
-        meta=CLICK_LAYER,
-    )
+    x, y = [column for _, column in cells], [row for row, _ in cells]
+    return click_layer(x, y, (hovers[row][column] for row, column in cells), customdata=y)
 
 
 def _cell_texts(
@@ -110,7 +100,7 @@ def _cell_texts(
             "y": row,
             "text": texts[row][column],
             "name": CELL_TEXT,
-            "font": {"size": _SMALL_PX, "color": text_colour(value, scale, muted)},
+            "font": {"size": SMALL_PX, "color": text_colour(value, scale, muted)},
         }
         for row, of_row in enumerate(values)
         for column, value in enumerate(of_row)
@@ -118,7 +108,7 @@ def _cell_texts(
 
 
 def _heads(column_labels: Sequence[str]) -> list[dict]:
-    place = {"y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 4, "font": {"size": _SMALL_PX}}
+    place = {"y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 4, "font": {"size": SMALL_PX}}
     return [{"x": column, "text": f"<b>{label}</b>", **place} for column, label in enumerate(column_labels)]
 
 

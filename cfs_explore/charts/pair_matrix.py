@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby, pairwise
 
 import numpy as np
 import pandas as pd
@@ -11,11 +10,13 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.colour_scale import colour_scale
 from cfs_explore.charts.errors import FigureDataError, require_columns
-from cfs_explore.charts.map_grid import REGION_GAP
-from cfs_explore.charts.map_heatmap import CLICK_LAYER, CLICKABLE, REGION_LABELS
+from cfs_explore.charts.map_grid import region_groups
+from cfs_explore.charts.map_heatmap import colour_bar, outline, region_brackets, region_names
+from cfs_explore.charts.marks import CLICKABLE, click_layer
 from cfs_explore.charts.tap_names import short_tap_name, tick_label
-from cfs_explore.charts.theme import BASE_FONT_PX, CLEAR, REGION_COLOURS, format_value, new_chart, text_px
+from cfs_explore.charts.theme import BASE_FONT_PX, new_chart, text_px
 from cfs_explore.contracts import Tap
+from cfs_explore.wording import format_value
 
 _CELL_PX = 17
 #: More tap names than this would run into each other below the matrix; each row keeps its own.
@@ -40,8 +41,7 @@ def pair_matrix_chart(
     index = {tap.name: position for position, tap in enumerate(taps)}
     if not set(pairs["tap_a"]) | set(pairs["tap_b"]) <= set(index):
         raise FigureDataError("The matrix of pairs has taps that are not among the run's taps.")
-    regions = [tap.region for tap in taps]
-    place = _places(regions)
+    groups, place = region_groups([tap.region for tap in taps])
     reach = max(float(pairs["gain"].abs().max()), _LEAST_REACH)
     ticks = [tick_label(tap.name) for tap in taps]
     small = BASE_FONT_PX * 11 / 13
@@ -60,9 +60,8 @@ def pair_matrix_chart(
     rows = list(zip(pairs["tap_a"].map(index), pairs["tap_b"].map(index), pairs.to_dict("records"), strict=True))
     fig.add_trace(_heat(rows, place))
     fig.add_trace(_click_layer(rows, place, taps))
-    _mark_regions(fig, regions, place)
-    if selected is not None:
-        _outline(fig, *(index[name] for name in selected), place)
+    chosen = [] if selected is None else _outlines(*(index[name] for name in selected), place)
+    fig.update_layout(shapes=region_brackets(groups, place, 3, 7) + chosen, annotations=region_names(groups, place))
     every = -(-len(taps) // _MOST_TICKS)
     x_ticks = {"tickvals": place[::every].tolist(), "ticktext": ticks[::every], "tickangle": -90}
     axis = {"tickfont": {"size": small}, "fixedrange": True}
@@ -71,27 +70,15 @@ def pair_matrix_chart(
     return fig
 
 
-def _places(regions: Sequence[str]) -> np.ndarray:
-    """Centre of each tap along an axis; neighbouring regions are ``REGION_GAP`` apart."""
-    changes = np.cumsum([0, *(a != b for a, b in pairwise(regions))])
-    return np.arange(len(regions)) + REGION_GAP * changes
-
-
 def _colour_axis(reach: float) -> dict:
     ticks = [-reach, -reach / 2, 0.0, reach / 2, reach]
     return {
         "cmin": -reach,
         "cmax": reach,
         "colorscale": colour_scale(0.5),
-        "colorbar": {
-            "title": {"text": "AUROC of the pair − better one", "side": "right"},
-            "tickvals": ticks,
-            "ticktext": [format_value(tick, 2 if reach >= 0.1 else 3) for tick in ticks],
-            "thickness": 12,
-            "len": 1,
-            "xpad": 8,
-            "ypad": 0,
-        },
+        "colorbar": colour_bar(
+            "AUROC of the pair − better one", ticks, [format_value(tick, 2 if reach >= 0.1 else 3) for tick in ticks]
+        ),
     }
 
 
@@ -129,56 +116,10 @@ def _click_layer(rows: list, place: np.ndarray, taps: Sequence[Tap]) -> go.Scatt
             y.append(float(place[i]))
             cells.append(int(i * len(taps) + j))
             texts.append(text)
-    return go.Scatter(
-        x=x,
-        y=y,
-        mode="markers",
-        marker={"symbol": "square", "size": 6, "color": "#808080", "opacity": 0},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        customdata=cells,
-        hovertext=texts,
-        hovertemplate="%{hovertext}<extra></extra>",
-        meta=CLICK_LAYER,
-    )
+    return click_layer(x, y, texts, customdata=cells)
 
 
-def _mark_regions(fig: go.Figure, regions: Sequence[str], place: np.ndarray) -> None:
-    """A coloured bracket with its name above each region's columns."""
-    start = 0
-    for region, members in groupby(regions):
-        stop = start + len(list(members))
-        left, right = float(place[start]) - 0.5, float(place[stop - 1]) + 0.5
-        fig.add_shape(
-            type="rect",
-            xref="x",
-            yref="paper",
-            x0=left,
-            x1=right,
-            yanchor=1,
-            ysizemode="pixel",
-            y0=3,
-            y1=7,
-            fillcolor=REGION_COLOURS[region],
-            line={"width": 0},
-        )
-        fig.add_annotation(
-            x=(left + right) / 2, y=1, yref="paper", yanchor="bottom", yshift=8, text=REGION_LABELS[region]
-        )
-        start = stop
-
-
-def _outline(fig: go.Figure, a: int, b: int, place: np.ndarray) -> None:
-    """The chosen pair, on both sides of the diagonal; white and black show on every colour."""
-    for i, j in ((a, b), (b, a)):
-        for colour, width in (("#FFFFFF", 4), ("#000000", 2)):
-            fig.add_shape(
-                type="rect",
-                name="selected pair",
-                x0=float(place[j]) - 0.5,
-                x1=float(place[j]) + 0.5,
-                y0=float(place[i]) - 0.5,
-                y1=float(place[i]) + 0.5,
-                line={"color": colour, "width": width},
-                fillcolor=CLEAR,
-            )
+def _outlines(a: int, b: int, place: np.ndarray) -> list[dict]:
+    """The chosen pair, on both sides of the diagonal."""
+    cells = [(float(place[i]), float(place[j])) for i, j in ((b, a), (a, b))]
+    return [shape for x, y in cells for shape in outline(x, y, "selected pair")]

@@ -10,19 +10,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from cfs_explore.charts.cell_scatter import auroc_axes, cell_scatter, diagonal, open_mark, region_traces
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.map_heatmap import CLICKABLE
-from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import REGION_COLOURS, format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.marks import CLICKABLE
+from cfs_explore.charts.theme import palette
+from cfs_explore.wording import format_estimate, format_value
 
-#: Region -> (name in the legend, marker symbol).
-REGION_MARKS = {
-    "input": ("Input", "diamond"),
-    "encoder": ("Encoder", "circle"),
-    "middle": ("Middle", "square"),
-    "decoder": ("Decoder", "triangle-up"),
-    "output": ("Output", "x"),
-}
 _HEIGHT_PX = 470
 _COLUMNS = ("level", "tap", "tap_index", "region", "lam", "predicted", "bound", "auroc", "lo", "hi")
 
@@ -47,95 +40,41 @@ def predicted_measured_chart(
     known = known.assign(index=known["level"] * taps + known["tap_index"])
     lowest = min(0.5, known[["predicted", "auroc"]].min().min()) if len(known) else 0.0
     low = max(-0.02, math.floor(10 * (lowest - 0.02)) / 10)
-    fig = new_chart(
-        theme,
-        height=_HEIGHT_PX,
-        margin={"l": 60, "r": 16, "t": 40, "b": 52},
-        hoverdistance=12,
-        legend={"orientation": "h", "x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"},
-        **CLICKABLE,
-    )
+    fig = cell_scatter(theme, _HEIGHT_PX, 40, hoverdistance=12, **CLICKABLE)
     colours = palette(theme)
-    _add_lines(fig, low, colours.ink, colours.muted, colours.grid)
-    for region, (label, symbol) in REGION_MARKS.items():
-        part = known[known["region"] == region]
-        if len(part):
-            fig.add_trace(_region_trace(part, label, symbol, REGION_COLOURS[region]))
-    for row in known[known["index"] == chosen].to_dict("records"):
-        fig.add_trace(_chosen_trace(row, colours.ink))
-    axis = {"range": [low, 1.02], "tickformat": ".2~f", "fixedrange": True, "showgrid": True}
-    fig.update_xaxes(title_text="AUROC predicted from means and variances", **axis)
-    fig.update_yaxes(title_text="AUROC measured", **axis)
+    fig.add_traces(
+        [
+            _bound(colours.muted, colours.grid),
+            diagonal(low, "Measured = predicted", colours.ink),
+            *region_traces(known, "predicted", "auroc", _hover),
+            *(
+                open_mark(row, "Chosen cell", "circle", 17, colours.ink, bars=colours.ink)
+                for row in known[known["index"] == chosen].to_dict("records")
+            ),
+        ]
+    )
+    auroc_axes(fig, "AUROC predicted from means and variances", "AUROC measured", [low, 1.02], [low, 1.02])
     return fig
 
 
-def _add_lines(fig: go.Figure, low: float, ink: str, muted: str, grid: str) -> None:
+def _bound(colour: str, fill: str) -> go.Scatter:
     z = np.concatenate([np.linspace(0, 4, 81), [8.0]])
     normal = NormalDist()
-    fig.add_trace(
-        go.Scatter(
-            x=[normal.cdf(value) for value in z],
-            y=(z**2 / (1 + z**2)).tolist(),
-            name="Lower bound",
-            mode="lines",
-            line={"color": muted, "width": 2, "dash": "dashdot"},
-            fill="tozeroy",
-            fillcolor=grid,
-            hoverinfo="skip",
-        )
-    )
-    fig.add_trace(
-        go.Scatter(
-            x=[max(low, 0.0), 1],
-            y=[max(low, 0.0), 1],
-            name="Measured = predicted",
-            mode="lines",
-            line={"color": ink, "width": 1.5, "dash": "dash"},
-            hoverinfo="skip",
-        )
-    )
-
-
-def _region_trace(part: pd.DataFrame, label: str, symbol: str, colour: str) -> go.Scatter:
-    same = {"marker": {"opacity": 0.85}}  # a click must not fade the others
     return go.Scatter(
-        x=part["predicted"].tolist(),
-        y=part["auroc"].tolist(),
-        name=label,
-        mode="markers",
-        marker={"symbol": symbol, "size": 8, "color": colour, "opacity": 0.85},
-        selected=same,
-        unselected=same,
-        customdata=[int(index) for index in part["index"]],
-        hovertext=[_hover(row) for row in part.to_dict("records")],
-        hovertemplate="%{hovertext}<extra></extra>",
+        x=[normal.cdf(value) for value in z],
+        y=(z**2 / (1 + z**2)).tolist(),
+        name="Lower bound",
+        mode="lines",
+        line={"color": colour, "width": 2, "dash": "dashdot"},
+        fill="tozeroy",
+        fillcolor=fill,
+        hoverinfo="skip",
     )
 
 
 def _hover(row: Mapping) -> str:
     bound = format_value(row["bound"]) if math.isfinite(row["bound"]) else "does not apply (Δ ≤ 0)"
     return (
-        f"<b>{short_tap_name(row['tap'])} @ λ {format_value(row['lam'], 1)}</b><br>"
         f"measured {format_estimate(row['auroc'], row['lo'], row['hi'])}<br>"
         f"predicted {format_value(row['predicted'])}<br>bound {bound}"
-    )
-
-
-def _chosen_trace(row: Mapping, ink: str) -> go.Scatter:
-    return go.Scatter(
-        x=[row["predicted"]],
-        y=[row["auroc"]],
-        name="Chosen cell",
-        mode="markers",
-        marker={"symbol": "circle-open", "size": 17, "color": ink, "line": {"width": 2.5, "color": ink}},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [row["hi"] - row["auroc"]],
-            "arrayminus": [row["auroc"] - row["lo"]],
-            "color": ink,
-            "thickness": 1.5,
-            "width": 4,
-        },
-        hoverinfo="skip",
     )

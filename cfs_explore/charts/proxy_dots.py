@@ -9,8 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.row_lines import row_lines
-from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.marks import flat_legend, hovers, limits
+from cfs_explore.charts.rows import row_chart, row_lines, row_texts
+from cfs_explore.charts.theme import ROLE_COLOURS, palette
+from cfs_explore.wording import format_estimate, format_value
 
 #: Kind -> what is done to an ID image.
 PROXY_NAMES = {
@@ -33,30 +35,23 @@ def proxy_dots_chart(rows: pd.DataFrame, left_out: Collection[str] = (), theme: 
         left_out: kinds that do not count for the OOD set on show; they are said so and drawn open.
     """
     require_columns(rows, ("proxy", "predicted", "auroc", "lo", "hi"), "proxies of a cell")
-    colours, height = palette(theme), _ROW_PX * len(rows) + 80
+    colours = palette(theme)
     lowest = rows[["auroc", "lo", "predicted"]].min().min()
     low = max(0.0, math.floor((min(lowest, 0.5) - 0.02) * 20) / 20)
-    fig = new_chart(
-        theme,
-        height=height,
-        meta={"kind": "rows", "height": height},
-        margin={"l": 14, "r": 14, "t": 28, "b": 46},
-        hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom"},
-    )
+    margin = {"l": 14, "r": 14, "t": 28, "b": 46}
+    fig = row_chart(theme, len(rows), _ROW_PX, margin, spare_px=6, showlegend=True, legend=flat_legend(1))
     records = list(enumerate(rows.to_dict("records")))
-    fig.update_layout(shapes=row_lines(0.5, len(rows), {"color": colours.muted, "width": 1, "dash": "dot"}))
     counted = [record for record in records if record[1]["proxy"] not in left_out]
     others = [record for record in records if record[1]["proxy"] in left_out]
     fig.add_trace(_measured(counted, "circle", "measured, 95 % interval"))
     if others:
         fig.add_trace(_measured(others, "circle-open", "left out"))
     fig.add_trace(_predicted(records, colours.ink))
-    place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 7}
-    texts = [{**place, "y": k, "text": _text(row, left_out), "bgcolor": colours.page} for k, row in records]
-    fig.update_layout(annotations=texts)
+    fig.update_layout(
+        shapes=row_lines(0.5, len(rows), {"color": colours.muted, "width": 1, "dash": "dot"}),
+        annotations=row_texts((_text(row, left_out) for _, row in records), 7, bgcolor=colours.page),
+    )
     fig.update_xaxes(range=[low, 1.01], title_text="AUROC of the proxies against ID images", fixedrange=True)
-    fig.update_yaxes(range=[len(rows) - 0.6, -0.75], visible=False, fixedrange=True)
     return fig
 
 
@@ -71,20 +66,11 @@ def _measured(records: list[tuple[int, Mapping]], symbol: str, name: str) -> go.
     return go.Scatter(
         x=[row["auroc"] for _, row in records],
         y=[position for position, _ in records],
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [row["hi"] - row["auroc"] for _, row in records],
-            "arrayminus": [row["auroc"] - row["lo"] for _, row in records],
-            "color": colour,
-            "thickness": 2,
-            "width": 0,
-        },
+        error_x=limits(*([row[name] for _, row in records] for name in ("auroc", "lo", "hi")), colour),
         mode="markers",
         name=name,
         marker={"symbol": symbol, "size": 10, "color": colour, "line": {"width": 2, "color": colour}},
-        hovertext=[_text(row, ()) for _, row in records],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hovers(_text(row, ()) for _, row in records),
     )
 
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.errors import require_columns, require_known
 from cfs_explore.charts.policy_style import POLICIES
-from cfs_explore.charts.row_lines import row_lines
-from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.rows import row_chart, row_dot, row_lines, row_rules, row_texts
+from cfs_explore.charts.tap_names import cell_name
+from cfs_explore.charts.theme import palette
+from cfs_explore.wording import format_estimate, format_value
 
 _ROW_PX = 44
 _COLUMNS = ("policy", "tap", "lam", "auroc", "lo", "hi", "regret", "regret_lo", "regret_hi", "note")
@@ -27,37 +28,21 @@ def regret_dots_chart(rows: pd.DataFrame, lam: str, theme: str = "light") -> go.
         lam: log-SNR of the published detectors, as text.
     """
     require_columns(rows, _COLUMNS, "regret of policies")
-    unknown = set(rows["policy"]) - set(POLICIES)
-    if unknown:
-        raise FigureDataError(f"A policy must be one of {list(POLICIES)}. Got {sorted(unknown)}.")
-    colours, height = palette(theme), _ROW_PX * len(rows) + 52
-    low, high = _reach(rows)
-    fig = new_chart(
-        theme,
-        height=height,
-        meta={"kind": "rows", "height": height},
-        margin={"l": 14, "r": 14, "t": 4, "b": 48},
-        hovermode="closest",
-        showlegend=False,
-    )
-    line = {"type": "line", "layer": "below", "x0": low, "x1": high, "line": {"color": colours.grid, "width": 1}}
-    place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 8}
-    records = list(enumerate(rows.to_dict("records")))
-    fig.add_traces([_dot(row, position, lam, colours.ink) for position, row in records if math.isfinite(row["regret"])])
+    require_known(rows["policy"], POLICIES, "A policy")
+    colours, (low, high), records = palette(theme), _reach(rows), rows.to_dict("records")
+    fig = row_chart(theme, len(records), _ROW_PX, {"l": 14, "r": 14, "t": 4, "b": 48})
+    known = [(position, row) for position, row in enumerate(records) if math.isfinite(row["regret"])]
+    fig.add_traces([_dot(row, position, lam, colours.ink) for position, row in known])
     fig.update_layout(
         shapes=[
-            *row_lines(0, len(rows), {"color": colours.muted, "width": 1.5, "dash": "dot"}),
-            *({**line, "y0": position, "y1": position} for position, _ in records),
+            *row_lines(0, len(records), {"color": colours.muted, "width": 1.5, "dash": "dot"}),
+            *row_rules(low, high, len(records), colours.grid),
         ],
-        annotations=[
-            {**place, "y": position, "text": _text(row, lam), "bgcolor": colours.page, "borderpad": 1}
-            for position, row in records
-        ],
+        annotations=row_texts((_text(row, lam) for row in records), bgcolor=colours.page, borderpad=1),
     )
     fig.update_xaxes(
         range=[low, high], title_text="AUROC lost against the best cell, 95 % interval", nticks=6, fixedrange=True
     )
-    fig.update_yaxes(range=[len(rows) - 0.6, -0.75], visible=False, fixedrange=True)
     return fig
 
 
@@ -73,22 +58,13 @@ def _text(row: Mapping, lam: str) -> str:
     name = f"<b>{POLICIES[row['policy']].label(lam)}</b>"
     if not math.isfinite(row["regret"]):
         return f"{name} {row['note'] or format_value(math.nan)}"
-    where = "" if pd.isna(row["tap"]) else f" · {short_tap_name(row['tap'])} @ λ {format_value(row['lam'], 1)}"
+    where = "" if pd.isna(row["tap"]) else f" · {cell_name(row['tap'], row['lam'])}"
     return f"{name} {format_estimate(row['regret'], row['regret_lo'], row['regret_hi'])}{where}"
 
 
 def _dot(row: Mapping, position: int, lam: str, ink: str) -> go.Scatter:
     style = POLICIES[row["policy"]]
-    bars = {"type": "data", "symmetric": False, "color": style.colour, "thickness": 2, "width": 0}
-    if math.isfinite(row["regret_lo"]):
-        bars |= {"array": [row["regret_hi"] - row["regret"]], "arrayminus": [row["regret"] - row["regret_lo"]]}
-    return go.Scatter(
-        x=[row["regret"]],
-        y=[position],
-        error_x=bars,
-        mode="markers",
-        name=style.label(lam),
-        marker={"symbol": style.symbol, "size": 11, "color": style.colour, "line": {"color": ink, "width": 1}},
-        hovertemplate=f"{_text(row, lam)}<br>AUROC {format_estimate(row['auroc'], row['lo'], row['hi'])}"
-        f"<br>{style.rule}<extra></extra>",
-    )
+    marker = {"symbol": style.symbol, "size": 11, "color": style.colour, "line": {"color": ink, "width": 1}}
+    about = f"{_text(row, lam)}<br>AUROC {format_estimate(row['auroc'], row['lo'], row['hi'])}<br>{style.rule}"
+    estimate = row["regret"], row["regret_lo"], row["regret_hi"]
+    return row_dot(position, estimate, marker, style.colour, style.label(lam), about)

@@ -12,8 +12,8 @@ from cfs_explore.charts.colour_scale import diverging_colour
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.number_grid import number_grid_chart
 from cfs_explore.charts.policy_style import POLICIES
-from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import format_estimate, format_value
+from cfs_explore.charts.tap_names import cell_name
+from cfs_explore.wording import format_estimate, format_value
 
 #: From nothing lost to this much, or the largest loss of the table.
 _LEAST_REACH = 0.2
@@ -74,6 +74,6 @@ def _hover(row: Mapping, lam: str) -> str:
     name = f"<b>{POLICIES[row['policy']].label(lam)}</b>, {row['ood'] or 'mean of the sets'}"
     if not math.isfinite(row["regret"]):
         return f"{name}<br>{row['note']}"
-    where = "" if pd.isna(row["tap"]) else f"<br>{short_tap_name(row['tap'])} @ λ {format_value(row['lam'], 1)}"
+    where = "" if pd.isna(row["tap"]) else f"<br>{cell_name(row['tap'], row['lam'])}"
     lost = format_estimate(row["regret"], row["regret_lo"], row["regret_hi"])
     return f"{name}<br>loses {lost}<br>AUROC {format_estimate(row['auroc'], row['lo'], row['hi'])}{where}"

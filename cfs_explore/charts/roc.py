@@ -6,7 +6,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.marks import hovers
 from cfs_explore.charts.theme import new_chart, palette, series_colour
+from cfs_explore.wording import format_value
 
 _SIDE_PX = 320
 _LEGEND_ROW_PX = 20
@@ -72,7 +74,10 @@ def roc_chart(curves: pd.DataFrame, theme: str = "light") -> go.Figure:
                     "dash": _DASHES[position % len(_DASHES)],
                 },
                 showlegend="series" in curves or bool(text),
-                hovertemplate=f"<b>{name}</b><br>caught %{{y:.3f}}<br>ID flagged %{{x:.3f}}<extra></extra>",
+                **hovers(
+                    f"<b>{name}</b><br>caught {format_value(caught)}<br>ID flagged {format_value(flagged)}"
+                    for caught, flagged in zip(curve["tpr"], curve["fpr"], strict=True)
+                ),
             )
         )
     return fig.add_traces(traces)

@@ -6,10 +6,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.log_axis import log_ticks
+from cfs_explore.charts.marks import hovers
+from cfs_explore.charts.noise_lines import faint
 from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
+from cfs_explore.wording import format_digits
 
 _DASHES = {"id": "solid", "ood": "dash"}
-_TICKS = [m * 10.0**e for e in range(-3, 5) for m in (1, 2, 5)]
 
 
 def score_marks_chart(bins: pd.DataFrame, marks: pd.DataFrame, theme: str = "light", *, log: bool = False) -> go.Figure:
@@ -27,7 +30,7 @@ def score_marks_chart(bins: pd.DataFrame, marks: pd.DataFrame, theme: str = "lig
     top, middle = max(heights), _middle([*edges, *marks["score"]], log)
     axis = {"title": {"text": "Slot score (higher = more OOD)"}, "showline": True, "fixedrange": True}
     if log:
-        axis |= {"type": "log", "tickvals": _TICKS, "ticktext": [f"{tick:g}" for tick in _TICKS]}
+        axis |= {"type": "log", **log_ticks(-3, 4)}
     fig = new_chart(
         theme,
         height=200,
@@ -37,15 +40,16 @@ def score_marks_chart(bins: pd.DataFrame, marks: pd.DataFrame, theme: str = "lig
         xaxis=axis,
         yaxis={"title": {"text": "Share"}, "range": [0, 1.45 * top], "nticks": 4, "fixedrange": True},
     )
+    y = [0, *heights, heights[-1], 0]
     histogram = go.Scatter(
         x=[edges[0], *edges, edges[-1]],
-        y=[0, *heights, heights[-1], 0],
+        y=y,
         name="ID-test images",
         mode="lines",
         line={"shape": "hv", "color": ROLE_COLOURS["control"], "width": 1},
         fill="tozeroy",
-        fillcolor="rgba(138,143,152,0.3)",
-        hovertemplate="%{y:.3g} of the ID images<extra></extra>",
+        fillcolor=faint(ROLE_COLOURS["control"], 0.3),
+        **hovers(f"{format_digits(share)} of the ID images" for share in y),
     )
     lines = [
         _line(mark, top * (1.32 - 0.16 * i), mark.score > middle, theme) for i, mark in enumerate(marks.itertuples())

@@ -11,7 +11,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.theme import ROLE_COLOURS, format_value, new_chart, palette
+from cfs_explore.charts.log_axis import log_ticks
+from cfs_explore.charts.marks import flat_legend, hovers
+from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
+from cfs_explore.wording import format_digits, format_value
 
 #: Points drawn per class; more would hide each other and slow the page.
 MOST_POINTS = 2000
@@ -47,14 +50,7 @@ def score_scatter_chart(
         margin={"l": 60, "r": 16, "t": 64, "b": 50},
         hovermode="closest",
         dragmode="pan",
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": 1.01,
-            "xanchor": "left",
-            "yanchor": "bottom",
-            "itemsizing": "constant",
-        },
+        legend=flat_legend() | {"itemsizing": "constant"},
     )
     ranges = {side: _range(points[side], thresholds[side], log) for side in ("encoder", "decoder")}
     for level in _iso_levels(points, log):
@@ -70,7 +66,7 @@ def score_scatter_chart(
         low, high = ranges[side]
         axis = {"range": [low, high], "title_text": label, "showline": True}
         if log:
-            axis |= {"type": "log", "range": [math.log10(low), math.log10(high)], **_log_ticks(low, high)}
+            axis |= {"type": "log", "range": [math.log10(low), math.log10(high)], **_ticks(low, high)}
         update(**axis)
     return fig
 
@@ -127,9 +123,12 @@ def _add_points(fig: go.Figure, rows: pd.DataFrame, name: str, colour: str, symb
             y=shown["decoder"].tolist(),
             mode="markers",
             name=name,
-            text=[html.escape(str(each), quote=False) for each in shown["name"]],  # plotly reads tags
             marker={"color": colour, "symbol": symbol, "size": size, "opacity": 0.8, "line": {"width": 1.2}},
-            hovertemplate=f"<b>{name}</b> %{{text}}<br>encoder %{{x:.3g}}<br>decoder %{{y:.3g}}<extra></extra>",
+            **hovers(
+                f"<b>{name}</b> {html.escape(str(image), quote=False)}<br>"  # plotly reads tags
+                f"encoder {format_digits(encoder)}<br>decoder {format_digits(decoder)}"
+                for image, encoder, decoder in zip(shown["name"], shown["encoder"], shown["decoder"], strict=True)
+            ),
         )
     )
 
@@ -153,10 +152,8 @@ def _add_threshold(
     )
 
 
-def _log_ticks(low: float, high: float) -> dict:
+def _ticks(low: float, high: float) -> dict:
     """Round ticks on a logarithmic axis: 1, 2, 5 of each decade, or more where the axis spans little."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     wide = high / low > 300
     steps = (1,) if high / low > 1e4 else (1, 3) if wide else (1, 2, 5) if high / low > 6 else (1, 1.5, 2, 3, 4, 5, 7)
-    ticks = [step * 10.0**decade for decade in decades for step in steps]
-    return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks], "minor": {"ticks": ""}}
+    return log_ticks(math.floor(math.log10(low)), math.ceil(math.log10(high)), steps) | {"minor": {"ticks": ""}}

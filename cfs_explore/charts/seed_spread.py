@@ -7,8 +7,10 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.map_heatmap import X_TITLE
+from cfs_explore.charts.marks import flat_legend, hovers, limits
 from cfs_explore.charts.tap_names import tick_label
-from cfs_explore.charts.theme import BASE_FONT_PX, ROLE_COLOURS, format_estimate, new_chart, palette, text_px
+from cfs_explore.charts.theme import BASE_FONT_PX, ROLE_COLOURS, new_chart, palette, text_px
+from cfs_explore.wording import format_estimate
 
 #: One symbol per seed, again from the start when there are more.
 SEED_SYMBOLS = ("x", "triangle-up", "diamond", "cross", "star")
@@ -33,7 +35,7 @@ def seed_spread_chart(trained: pd.DataFrame, copies: pd.DataFrame, theme: str = 
         margin={"l": 60, "r": 16, "t": 40, "b": round(bottom)},
         hovermode="closest",
         dragmode="pan",
-        legend={"orientation": "h", "x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"},
+        legend=flat_legend(),
     )
     fig.add_hline(y=0.5, line={"color": palette(theme).muted, "width": 1, "dash": "dot"})
     for position, (seed, part) in enumerate(copies.groupby("seed")):
@@ -46,8 +48,9 @@ def seed_spread_chart(trained: pd.DataFrame, copies: pd.DataFrame, theme: str = 
     return fig
 
 
-def _hover(part: pd.DataFrame) -> list[str]:
-    return [f"{row.tap}<br>{format_estimate(row.auroc, row.lo, row.hi)}" for row in part.itertuples()]
+def _hovers(part: pd.DataFrame, name: str) -> dict:
+    rows = part.itertuples()
+    return hovers(f"<b>{name}</b><br>{row.tap}<br>{format_estimate(row.auroc, row.lo, row.hi)}" for row in rows)
 
 
 def _copy(part: pd.DataFrame, name: str, symbol: str) -> go.Scatter:
@@ -57,8 +60,7 @@ def _copy(part: pd.DataFrame, name: str, symbol: str) -> go.Scatter:
         name=name,
         mode="markers",
         marker={"symbol": symbol, "size": 8, "color": ROLE_COLOURS["control"]},
-        hovertext=_hover(part),
-        hovertemplate=f"<b>{name}</b><br>%{{hovertext}}<extra></extra>",
+        **_hovers(part, name),
     )
 
 
@@ -66,19 +68,10 @@ def _trained(part: pd.DataFrame) -> go.Scatter:
     return go.Scatter(
         x=part["tap_index"].tolist(),
         y=part["auroc"].tolist(),
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": (part["hi"] - part["auroc"]).tolist(),
-            "arrayminus": (part["auroc"] - part["lo"]).tolist(),
-            "thickness": 1.5,
-            "width": 0,
-            "color": TRAINED_COLOUR,
-        },
+        error_y=limits(part["auroc"], part["lo"], part["hi"], TRAINED_COLOUR, 1.5),
         name="Trained",
         mode="lines+markers",
         line={"color": TRAINED_COLOUR, "width": 2},
         marker={"symbol": "square", "size": 7},
-        hovertext=_hover(part),
-        hovertemplate="<b>Trained</b><br>%{hovertext}<extra></extra>",
+        **_hovers(part, "Trained"),
     )

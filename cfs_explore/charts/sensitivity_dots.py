@@ -10,13 +10,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
+from cfs_explore.charts.marks import hovers
+from cfs_explore.charts.rows import row_chart, row_dot, row_rules, row_texts
 from cfs_explore.charts.sensitivity_words import panel_hover, variant_label
-from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, Palette, format_value, new_chart, palette
+from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, Palette, palette
+from cfs_explore.wording import format_value
 
 __all__ = ["PANELS", "sensitivity_dots_chart", "variant_label"]
 
 
-_ROW_PX, _TOP_PX, _BOTTOM_PX = 42, 50, 30
+_ROW_PX, _MARGIN = 42, {"l": 12, "r": 12, "t": 50, "b": 30}
 _GAP = 0.06
 
 
@@ -58,15 +61,7 @@ def sensitivity_dots_chart(rows: pd.DataFrame, theme: str = "light") -> go.Figur
         raise FigureDataError("The table for the sensitivity to alignment names a variant twice. Filter it to one set.")
     rows = rows.assign(own=rows["variant"] == rows["baseline"]).sort_values("own", ascending=False, kind="stable")
     records = list(enumerate(rows.to_dict("records")))
-    height = _ROW_PX * len(rows) + _TOP_PX + _BOTTOM_PX
-    fig = new_chart(
-        theme,
-        height=height,
-        meta={"kind": "rows", "height": height},
-        margin={"l": 12, "r": 12, "t": _TOP_PX, "b": _BOTTOM_PX},
-        hovermode="closest",
-        showlegend=False,
-    )
+    fig = row_chart(theme, len(rows), _ROW_PX, _MARGIN, above=0.8)
     colours, traces, shapes, notes, axes = palette(theme), [], [], _labels(records, palette(theme).page), {}
     for k, panel in enumerate(PANELS):
         x = f"x{k + 1}" if k else "x"
@@ -80,7 +75,6 @@ def sensitivity_dots_chart(rows: pd.DataFrame, theme: str = "light") -> go.Figur
     traces += [_decoder(decoder)] if decoder else []
     fig.add_traces(traces)
     fig.update_layout(shapes=shapes, annotations=notes, **axes)
-    fig.update_yaxes(range=[len(rows) - 0.6, -0.8], visible=False, fixedrange=True)
     return fig
 
 
@@ -113,25 +107,19 @@ def _axis(k: int, low: float, high: float) -> dict:
 
 def _rules(rows: pd.DataFrame, k: int, x: str, ends: tuple[float, float], colours: Palette) -> list[dict]:
     """A line under each row, and across them the value that the panel is read against."""
-    line = {"type": "line", "xref": x, "yref": "y", "layer": "below"}
-    rules = [
-        {**line, "x0": ends[0], "x1": ends[1], "y0": row, "y1": row, "line": {"color": colours.grid, "width": 1}}
-        for row in range(len(rows))
-    ]
+    rules = [rule | {"xref": x} for rule in row_rules(*ends, len(rows), colours.grid)]
     own = rows.loc[rows["own"], "cfs_auroc"]
     against = (1.0, 0.0, float(own.iloc[0]) if len(own) else math.nan)[k]
     if math.isfinite(against):
         dash = {"color": colours.muted, "width": 1, "dash": "dot"}
-        rules.append({**line, "yref": "paper", "x0": against, "x1": against, "y0": 0, "y1": 1, "line": dash})
+        line = {"type": "line", "xref": x, "yref": "paper", "layer": "below", "line": dash}
+        rules.append({**line, "x0": against, "x1": against, "y0": 0, "y1": 1})
     return rules
 
 
 def _labels(records: list[tuple[int, Mapping]], page: str) -> list[dict]:
-    place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 8, "bgcolor": page}
-    return [
-        {**place, "y": row, "text": f"<b>{variant_label(each['variant'])}</b>" + " (own)" * each["own"]}
-        for row, each in records
-    ]
+    texts = (f"<b>{variant_label(each['variant'])}</b>" + " (own)" * each["own"] for _, each in records)
+    return row_texts(texts, bgcolor=page)
 
 
 def _title(panel: Panel, x: str, colour: str) -> dict:
@@ -151,20 +139,10 @@ def _missing(x: str, row: int, colours: Palette) -> dict:
 
 def _dot(each: Mapping, row: int, panel: Panel, x: str, colours: Palette) -> go.Scatter:
     colour = ROLE_COLOURS["control"] if each["own"] else CATEGORY_COLOURS[1]
-    bars = {"type": "data", "symmetric": False, "color": colour, "thickness": 2, "width": 0}
-    if math.isfinite(each[panel.lo]) and math.isfinite(each[panel.hi]):
-        bars |= {"array": [each[panel.hi] - each[panel.value]], "arrayminus": [each[panel.value] - each[panel.lo]]}
-    return go.Scatter(
-        x=[each[panel.value]],
-        y=[row],
-        xaxis=x,
-        error_x=bars,
-        mode="markers",
-        cliponaxis=False,
-        name=f"{variant_label(each['variant'])}: {panel.value}",
-        marker={"symbol": "circle", "size": 10, "color": colour, "line": {"color": colours.ink, "width": 1.2}},
-        hovertemplate=f"{panel_hover(each, panel.value)}<extra></extra>",
-    )
+    marker = {"symbol": "circle", "size": 10, "color": colour, "line": {"color": colours.ink, "width": 1.2}}
+    name, about = f"{variant_label(each['variant'])}: {panel.value}", panel_hover(each, panel.value)
+    estimate = each[panel.value], each[panel.lo], each[panel.hi]
+    return row_dot(row, estimate, marker, colour, name, about, xaxis=x, cliponaxis=False)
 
 
 def _decoder(records: list[tuple[int, Mapping]]) -> go.Scatter:
@@ -177,6 +155,5 @@ def _decoder(records: list[tuple[int, Mapping]]) -> go.Scatter:
         cliponaxis=False,
         name="CFS-dec(1x1)",
         marker={"symbol": "diamond-open", "size": 10, "color": colour, "line": {"color": colour, "width": 2}},
-        hovertext=[panel_hover(each, PANELS[2].value) for _, each in records],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hovers(panel_hover(each, PANELS[2].value) for _, each in records),
     )

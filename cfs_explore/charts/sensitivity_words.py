@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import format_estimate, format_value
-from cfs_explore.wording import percent
+from cfs_explore.charts.tap_names import cell_name
+from cfs_explore.wording import format_estimate, format_value, percent
 
 _NAMES = {
     "logsnr": "log-SNR",
@@ -37,8 +36,8 @@ def panel_hover(row: Mapping, value: str) -> str:
     if value == "cost_of_moving":
         estimate = format_estimate(row["cost_of_moving"], row["cost_of_moving_lo"], row["cost_of_moving_hi"])
         return (
-            f"{name}best cell: {short_tap_name(row['best_tap'])} @ λ {format_value(row['best_requested'], 1)}<br>"
-            f"run's best: {short_tap_name(row['baseline_tap'])} @ λ {format_value(row['baseline_requested'], 1)}<br>"
+            f"{name}best cell: {cell_name(row['best_tap'], row['best_requested'])}<br>"
+            f"run's best: {cell_name(row['baseline_tap'], row['baseline_requested'])}<br>"
             f"moved by {format_value(row['moved_levels'], 0)} levels, {format_value(row['moved_depth'], 2)} in depth"
             f"<br>AUROC lost in the run's map {estimate}"
         )

@@ -63,14 +63,14 @@ def _plain(value: Any) -> Any:
         return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, dict):
         if "bdata" in value:
-            return _plain(_decoded(value).tolist())
+            return _plain(decoded(value).tolist())
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
     return value
 
 
-def _decoded(value: dict[str, Any]) -> np.ndarray:
+def decoded(value: dict[str, Any]) -> np.ndarray:
     """The array of plotly's typed array."""
     array = np.frombuffer(base64.b64decode(value["bdata"]), np.dtype(value["dtype"]))
     shape = str(value.get("shape") or "")

@@ -9,8 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.row_lines import row_lines
-from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.rows import row_chart, row_dot, row_lines, row_texts
+from cfs_explore.charts.theme import ROLE_COLOURS, palette
+from cfs_explore.wording import format_estimate, format_value
 
 _ROW_PX = 44
 #: The better one alone -> colour and symbol of the dot.
@@ -31,28 +32,19 @@ def set_gains_chart(rows: pd.DataFrame, theme: str = "light") -> go.Figure:
             one with a true ``survives`` (theory 30) has a star; that column may be missing.
     """
     require_columns(rows, _COLUMNS, "gains of the OOD sets")
-    colours, height = palette(theme), _ROW_PX * len(rows) + 52
-    fig = new_chart(
-        theme,
-        height=height,
-        meta={"kind": "rows", "height": height},
-        margin={"l": 18, "r": 20, "t": 4, "b": 48},
-        hovermode="closest",
-        showlegend=False,
-    )
-    for position, row in enumerate(rows.to_dict("records")):
-        text = _text(row)
-        place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 8}
-        fig.add_annotation(y=position, text=text, bgcolor=colours.page, borderpad=1, **place)
-        if math.isfinite(row["auroc_gain"]):
-            fig.add_trace(_dot(row, position, text))
+    colours, records = palette(theme), rows.to_dict("records")
+    fig = row_chart(theme, len(records), _ROW_PX, {"l": 18, "r": 20, "t": 4, "b": 48})
+    known = [(position, row) for position, row in enumerate(records) if math.isfinite(row["auroc_gain"])]
+    fig.add_traces([_dot(row, position) for position, row in known])
     reach = rows[["auroc_gain_lo", "auroc_gain_hi"]].abs().max().max()
     reach = 1.08 * reach if math.isfinite(reach) and reach > 0 else 0.05
-    fig.update_layout(shapes=row_lines(0, len(rows), {"color": colours.muted, "width": 1.5, "dash": "dot"}))
+    fig.update_layout(
+        shapes=row_lines(0, len(rows), {"color": colours.muted, "width": 1.5, "dash": "dot"}),
+        annotations=row_texts(map(_text, records), bgcolor=colours.page, borderpad=1),
+    )
     fig.update_xaxes(
         range=[-reach, reach], title_text="AUROC of the average − better one, 95 % interval", nticks=7, fixedrange=True
     )
-    fig.update_yaxes(range=[len(rows) - 0.6, -0.75], visible=False, fixedrange=True)
     return fig
 
 
@@ -66,24 +58,9 @@ def _text(row: Mapping) -> str:
     return f"<b>{row['ood']}</b>{mark} {sign}{gain} · {alone}"
 
 
-def _dot(row: Mapping, position: int, text: str) -> go.Scatter:
+def _dot(row: Mapping, position: int) -> go.Scatter:
     better = "neither" if row["auroc_e"] == row["auroc_d"] else row["better"]
     colour, symbol = _STYLES[better]
-    about = f"{text}<br>average {format_value(row['auroc_avg'])}; better alone: {better}"
-    return go.Scatter(
-        x=[row["auroc_gain"]],
-        y=[position],
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [row["auroc_gain_hi"] - row["auroc_gain"]],
-            "arrayminus": [row["auroc_gain"] - row["auroc_gain_lo"]],
-            "color": colour,
-            "thickness": 2,
-            "width": 0,
-        },
-        mode="markers",
-        name=row["ood"],
-        marker={"symbol": symbol, "size": 10, "color": colour},
-        hovertemplate=f"{about}<extra></extra>",
-    )
+    about = f"{_text(row)}<br>average {format_value(row['auroc_avg'])}; better alone: {better}"
+    estimate = row["auroc_gain"], row["auroc_gain_lo"], row["auroc_gain_hi"]
+    return row_dot(position, estimate, {"symbol": symbol, "size": 10, "color": colour}, colour, row["ood"], about)

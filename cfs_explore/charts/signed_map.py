@@ -10,15 +10,8 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.colour_scale import colour_scale
 from cfs_explore.charts.map_grid import MapGrid, map_grid
-from cfs_explore.charts.map_heatmap import (
-    CLICK_LAYER,
-    CLICKABLE,
-    heat_trace,
-    lay_out_axes,
-    region_brackets,
-    region_names,
-)
-from cfs_explore.charts.theme import format_value, new_chart
+from cfs_explore.charts.map_heatmap import colour_bar, grid_chart
+from cfs_explore.wording import format_value
 
 #: Readable on the near-neutral cells that it marks, in both themes.
 _MARK_COLOUR = "#3F4550"
@@ -30,6 +23,23 @@ def shared_reach(values: pd.Series) -> float:
     """The smallest of a few round reaches that holds all values: one scale for all maps made of them."""
     largest = float(values.abs().max())
     return next((step for step in _STEPS if not largest > step), _STEPS[-1])
+
+
+def signed_alt(known: pd.DataFrame, value: str, cells: str, first: str, second: str, subject: str) -> str:
+    """The map in words.
+
+    Args:
+        known: rows with a number: the column ``value`` and its interval lo, hi.
+        cells: their number and what they are.
+        first, second: whose AUROC is taken from whose; ``subject`` begins a sentence about the second.
+    """
+    better, worse = (known["lo"] > 0).sum(), (known["hi"] < 0).sum()
+    middle, low, high = (format_value(known[value].agg(how)) for how in ("median", "min", "max"))
+    return (
+        f"Map of AUROC of {second} minus that of {first} over {cells}: median {middle}, from {low} to {high}. "
+        f"{subject} is better in {better} cells, worse in {worse}; in {len(known) - better - worse} the interval "
+        "includes 0."
+    )
 
 
 def signed_map_chart(
@@ -56,19 +66,8 @@ def signed_map_chart(
         higher_is_better: whether positive values are blue, or brown.
     """
     grid = map_grid(frame.assign(hover=list(hovers)), value)
-    fig = new_chart(
-        theme,
-        coloraxis=_colour_axis(title, reach, higher_is_better),
-        meta={"kind": "map", "span": grid.span, "rows": len(grid.lams)},
-        hoverdistance=60,
-        **CLICKABLE,
-        showlegend=False,
-    )
     texts = grid.cells["hover"].fillna("<b>not measured</b>")
-    fig.add_traces([heat_trace(grid), _rings(grid), hover_layer(grid, texts)])
-    fig.update_layout(shapes=region_brackets(grid, 7), annotations=region_names(grid))
-    lay_out_axes(fig, grid, compact=False)
-    return fig
+    return grid_chart(theme, grid, _colour_axis(title, reach, higher_is_better), [_rings(grid)], texts)
 
 
 def _colour_axis(title: str, reach: float, higher_is_better: bool) -> dict:
@@ -77,15 +76,7 @@ def _colour_axis(title: str, reach: float, higher_is_better: bool) -> dict:
         "cmin": -reach,
         "cmax": reach,
         "colorscale": colour_scale(0.5, higher_is_better),
-        "colorbar": {
-            "title": {"text": title, "side": "right"},
-            "tickvals": ticks,
-            "ticktext": [format_value(tick, 3).rstrip("0").rstrip(".") or "0" for tick in ticks],
-            "thickness": 12,
-            "len": 1,
-            "xpad": 8,
-            "ypad": 0,
-        },
+        "colorbar": colour_bar(title, ticks, [format_value(tick, 3).rstrip("0").rstrip(".") or "0" for tick in ticks]),
     }
 
 
@@ -100,21 +91,4 @@ def _rings(grid: MapGrid) -> go.Scatter:
         name="interval includes 0",
         marker={"symbol": "circle-open", "size": 7, "color": _MARK_COLOUR, "line": {"width": 1.5}},
         hoverinfo="skip",
-    )
-
-
-def hover_layer(grid: MapGrid, texts: Sequence[str]) -> go.Scatter:
-    """The invisible points over the cells that answer hover with these texts, and clicks with the cell index."""
-    rows, columns = grid.index.shape
-    return go.Scatter(
-        x=np.tile(grid.x, rows).tolist(),
-        y=np.repeat(np.arange(rows), columns).tolist(),
-        mode="markers",
-        marker={"symbol": "square", "size": 6, "color": "#808080", "opacity": 0},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        customdata=grid.index.ravel().tolist(),
-        hovertext=list(texts),
-        hovertemplate="%{hovertext}<extra></extra>",
-        meta=CLICK_LAYER,
     )

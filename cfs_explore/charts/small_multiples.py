@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError
 from cfs_explore.charts.map_grid import MapGrid, map_grid
-from cfs_explore.charts.map_heatmap import CLICK_LAYER, CLICKABLE, colour_axis, heat_trace
+from cfs_explore.charts.map_heatmap import colour_axis, heat_trace, region_brackets
+from cfs_explore.charts.marks import CLICKABLE, click_layer
 from cfs_explore.charts.metric_style import metric_style
-from cfs_explore.charts.theme import REGION_COLOURS, new_chart, palette
+from cfs_explore.charts.theme import CLEAR, new_chart, palette
 
 _CELL_ROW_PX = 11
 _TITLE_PX = 44
@@ -61,7 +62,7 @@ def small_multiples_chart(
         x, y = _axis_names(k)
         axes |= _panel_axes(x, y, grid)
         traces += [heat_trace(grid, gap=0, xaxis=x, yaxis=y), _click_point(k, grid, f"<b>{name}</b><br>{text}")]
-        shapes += _region_brackets(x, y, grid)
+        shapes += region_brackets(grid.groups, grid.x, 2, 4, x, f"{y} domain")
         titles += _titles(x, y, f"<b>{name}</b>", text, palette(theme).muted)
     fig.add_traces(traces)
     places = strip_layout(meta, columns)
@@ -110,25 +111,6 @@ def _panel_axes(x: str, y: str, grid: MapGrid) -> dict:
     }
 
 
-def _region_brackets(x: str, y: str, grid: MapGrid) -> list[dict]:
-    return [
-        {
-            "type": "rect",
-            "xref": x,
-            "yref": f"{y} domain",
-            "x0": grid.x[group.first] - 0.5,
-            "x1": grid.x[group.last] + 0.5,
-            "yanchor": 1,
-            "ysizemode": "pixel",
-            "y0": 2,
-            "y1": 4,
-            "fillcolor": REGION_COLOURS[group.region],
-            "line": {"width": 0},
-        }
-        for group in grid.groups
-    ]
-
-
 def _titles(x: str, y: str, name: str, text: str, muted: str) -> list[dict]:
     place = {
         "x": 0,
@@ -147,20 +129,8 @@ def _titles(x: str, y: str, name: str, text: str, muted: str) -> list[dict]:
 def _click_point(k: int, grid: MapGrid, text: str) -> go.Scatter:
     """One invisible point in the panel's middle; without a hover cutoff it answers for the whole panel."""
     x, y = _axis_names(k)
-    return go.Scatter(
-        x=[float(grid.x[0] + grid.x[-1]) / 2],
-        y=[(len(grid.lams) - 1) / 2],
-        xaxis=x,
-        yaxis=y,
-        mode="markers",
-        marker={"symbol": "square", "size": 6, "color": "#808080", "opacity": 0},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-        customdata=[k],
-        hovertext=[text],
-        hovertemplate="%{hovertext}<extra></extra>",
-        meta=CLICK_LAYER,
-    )
+    middle = float(grid.x[0] + grid.x[-1]) / 2, (len(grid.lams) - 1) / 2
+    return click_layer([middle[0]], [middle[1]], [text], customdata=[k], xaxis=x, yaxis=y)
 
 
 def _frame(x: str, y: str, colour: str) -> dict:
@@ -173,5 +143,5 @@ def _frame(x: str, y: str, colour: str) -> dict:
         "y0": 0,
         "y1": 1,
         "line": {"color": colour, "width": 2},
-        "fillcolor": "rgba(0,0,0,0)",
+        "fillcolor": CLEAR,
     }

@@ -9,23 +9,23 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
-from cfs_explore.charts.map_heatmap import CLICKABLE
+from cfs_explore.charts.marks import CLICKABLE, hovers, unfaded
 from cfs_explore.charts.noise_lines import (
     ROLE_STYLES,
     band,
     drawing_order,
     faint,
     is_chosen,
-    legend_above,
     level_line,
+    line_chart,
     noise_axis,
     tap_style,
 )
 from cfs_explore.charts.tap_names import short_tap_name
-from cfs_explore.charts.theme import REGION_COLOURS, format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.theme import REGION_COLOURS, palette
+from cfs_explore.wording import format_estimate, format_value
 
 _COLUMNS = ("lam", "tap", "tap_index", "region", "value", "lo", "hi")
-_HEIGHT = 360
 #: Reliability that counts as stable (theory 15).
 _STABLE = 0.9
 
@@ -46,7 +46,7 @@ def tap_lines_chart(table: pd.DataFrame, roles: Mapping[str, str], value_label: 
         raise FigureDataError(f"The 'roles' must give taps of the table a role of {list(ROLE_STYLES)}. Got {roles}.")
     colours = palette(theme)
     others = not set(table["tap"]) <= set(roles)
-    fig = new_chart(theme, height=_HEIGHT, meta={"kind": "wide"}, **CLICKABLE, **legend_above(len(roles) + others))
+    fig = line_chart(theme, len(roles) + others, **CLICKABLE)
     traces = []
     if others:
         traces.append(_others(table[~table["tap"].isin(list(roles))], colours.muted))
@@ -79,14 +79,12 @@ def _line(rows: pd.DataFrame, name: str, style: dict, **options) -> go.Scatter:
         y=rows["value"].tolist(),
         name=name,
         customdata=[int(index) for index in rows["tap_index"]],
-        hovertext=[
+        **hovers(
             f"<b>{short_tap_name(row['tap'])}</b> ({row['region']})<br>λ {format_value(row['lam'], 2)}: "
             f"{format_estimate(row['value'], row['lo'], row['hi'])}"
             for row in rows.to_dict("records")
-        ],
-        hovertemplate="%{hovertext}<extra></extra>",
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
+        ),
+        **unfaded(),
         **style,
         **options,
     )

@@ -1,8 +1,10 @@
-"""Short names for taps, as tick labels."""
+"""Short names for taps, as tick labels, and for cells."""
 
 from __future__ import annotations
 
 import re
+
+from cfs_explore.wording import format_value
 
 _STAGE = re.compile(r"^(down|up)_blocks\.(\d+)(?:\.(.+))?$")
 _PART = re.compile(r"^(resnets|attentions)\.(\d+)$")
@@ -28,6 +30,11 @@ def short_tap_name(name: str) -> str:
         return f"{direction}{number}"
     part = _short_part(rest)
     return f"{direction}{number}.{part}" if part else name
+
+
+def cell_name(tap: str, lam: float) -> str:
+    """'down0.res1 @ λ 5.0'."""
+    return f"{short_tap_name(tap)} @ λ {format_value(lam, 1)}"
 
 
 def _short_part(part: str) -> str | None:

@@ -8,19 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.map_heatmap import CLICKABLE, REGION_LABELS, X_TITLE
+from cfs_explore.charts.map_heatmap import REGION_LABELS, X_TITLE
+from cfs_explore.charts.marks import CLICKABLE, flat_legend, hovers, limits, unfaded
 from cfs_explore.charts.tap_names import short_tap_name, tick_label
-from cfs_explore.charts.theme import (
-    BASE_FONT_PX,
-    CLEAR,
-    REGION_COLOURS,
-    Palette,
-    format_estimate,
-    new_chart,
-    palette,
-    text_px,
-)
-from cfs_explore.wording import format_digits
+from cfs_explore.charts.theme import BASE_FONT_PX, CLEAR, REGION_COLOURS, Palette, new_chart, palette, text_px
+from cfs_explore.wording import format_digits, format_estimate
 
 #: Region -> symbol, so that colour does not tell it alone.
 _SYMBOLS = {"input": "circle", "encoder": "square", "middle": "cross", "decoder": "diamond", "output": "triangle-up"}
@@ -48,7 +40,7 @@ def tap_radius_chart(table: pd.DataFrame, chosen: str | None = None, theme: str 
         height=round(_PLOT_PX + 34 + bottom),
         meta={"kind": "rows", "height": round(_PLOT_PX + 34 + bottom)},
         margin={"l": 66, "r": 16, "t": 34, "b": round(bottom)},
-        legend={"orientation": "h", "x": 0, "y": 1.0, "xanchor": "left", "yanchor": "bottom"},
+        legend=flat_legend(1.0),
         **CLICKABLE,
     )
     traces = []
@@ -86,22 +78,12 @@ def _dots(rows: pd.DataFrame, name_of: str, marker: dict, **options) -> go.Scatt
     return go.Scatter(
         x=rows.index.tolist(),
         y=value.tolist(),
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": (hi - value).tolist(),
-            "arrayminus": (value - lo).tolist(),
-            "color": marker["color"],
-            "thickness": 2,
-            "width": 0,
-        },
+        error_y=limits(value, lo, hi, marker["color"]),
         mode="markers",
         marker=marker,
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
+        **unfaded(),
         customdata=[int(index) for index in rows["tap_index"]],
-        hovertext=[_hover(row) for row in rows.to_dict("records")],
-        hovertemplate="%{hovertext}<extra></extra>",
+        **hovers(_hover(row) for row in rows.to_dict("records")),
         **options,
     )
 

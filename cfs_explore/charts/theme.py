@@ -11,9 +11,6 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from cfs_explore.wording import format_estimate as format_estimate
-from cfs_explore.wording import format_value as format_value
-
 #: Okabe-Ito colours with one meaning each, in every figure and both themes (3:1 against both pages).
 ROLE_COLOURS = {
     "id": "#0072B2",

@@ -9,8 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.theme import format_estimate, format_value, new_chart, palette
+from cfs_explore.charts.rows import row_chart, row_dot, row_texts
+from cfs_explore.charts.theme import palette
 from cfs_explore.charts.verdict_style import VERDICT_STYLES, cell_text, verdict_lines
+from cfs_explore.wording import format_estimate, format_value
 
 _ROW_PX = 40
 
@@ -27,21 +29,11 @@ def verdict_dots_chart(
         selected: the set whose name is underlined.
     """
     require_columns(rows, ("ood", "value", "lo", "hi", "verdict", "survives", "note", "n_id", "n_ood"), "claim's rows")
-    colours, height = palette(theme), _ROW_PX * len(rows) + 62
-    fig = new_chart(
-        theme,
-        height=height,
-        meta={"kind": "rows", "height": height},
-        margin={"l": 18, "r": 20, "t": 16, "b": 46},
-        hovermode="closest",
-        showlegend=False,
-    )
-    for position, row in enumerate(rows.fillna({"note": ""}).to_dict("records")):
-        text = _text(row, row["ood"] == selected)
-        place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "yshift": 6}
-        fig.add_annotation(y=position, text=text, bgcolor=colours.page, borderpad=1, **place)
-        if math.isfinite(row["value"]):
-            fig.add_trace(_dot(row, position))
+    colours, records = palette(theme), rows.fillna({"note": ""}).to_dict("records")
+    fig = row_chart(theme, len(records), _ROW_PX, {"l": 18, "r": 20, "t": 16, "b": 46}, above=0.8)
+    texts = (_text(row, row["ood"] == selected) for row in records)
+    fig.update_layout(annotations=row_texts(texts, 6, bgcolor=colours.page, borderpad=1))
+    fig.add_traces([_dot(row, position) for position, row in enumerate(records) if math.isfinite(row["value"])])
     known = [each for each in rows[["lo", "hi", "value"]].to_numpy().ravel() if math.isfinite(each)]
     low, high = min([limit, *known]), max([limit, *known])
     room = 0.08 * (high - low) or 0.05
@@ -49,7 +41,6 @@ def verdict_dots_chart(
     side = "below" if below else "above"
     title = f"Holds {side} {format_value(limit, 2).rstrip('0').rstrip('.')} (dotted); 95 % intervals"
     fig.update_xaxes(range=[low - room, high + room], title_text=title, nticks=7, fixedrange=True)
-    fig.update_yaxes(range=[len(rows) - 0.6, -0.8], visible=False, fixedrange=True)
     return fig
 
 
@@ -63,20 +54,5 @@ def _text(row: Mapping, selected: bool) -> str:
 def _dot(row: Mapping, position: int) -> go.Scatter:
     style = VERDICT_STYLES[row["verdict"]]
     hover = "<br>".join([f"<b>{row['ood'] or 'ID-test alone'}</b>", *verdict_lines(row)])
-    return go.Scatter(
-        x=[row["value"]],
-        y=[position],
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [row["hi"] - row["value"]],
-            "arrayminus": [row["value"] - row["lo"]],
-            "color": style.colour,
-            "thickness": 2,
-            "width": 0,
-        },
-        mode="markers",
-        name=row["ood"],
-        marker={"symbol": style.symbol, "size": 10, "color": style.colour},
-        hovertemplate=f"{hover}<extra></extra>",
-    )
+    marker = {"symbol": style.symbol, "size": 10, "color": style.colour}
+    return row_dot(position, (row["value"], row["lo"], row["hi"]), marker, style.colour, row["ood"], hover)

@@ -10,14 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.number_grid import CELL_TEXT, number_grid_chart, text_colour
-from cfs_explore.charts.theme import BASE_FONT_PX, palette, text_px
+from cfs_explore.charts.number_grid import CELL_TEXT, HEAD_PX, SMALL_PX, number_grid_chart, text_colour
+from cfs_explore.charts.theme import palette, text_px
 from cfs_explore.charts.verdict_style import SCALE, VERDICT_STYLES, cell_text, verdict_lines
 
 #: With more sets than this, a cell holds the sign alone, and the sets' names are turned.
 MANY = 10
-_NOTE_WIDTH, _NAME_WIDTH, _LONGEST_NAME, _ROW_PX, _HEAD_PX = 60, 13, 24, 36, 42
-_SMALL_PX = BASE_FONT_PX * 11.5 / 13
+_NOTE_WIDTH, _NAME_WIDTH, _LONGEST_NAME, _ROW_PX = 60, 13, 24, 36
 
 
 def verdict_grid_chart(
@@ -90,7 +89,7 @@ def _join(chart: go.Figure, position: int, row: Mapping, columns: int, theme: st
             fillcolor=colour,
         )
     text = _bold(row, short=False) + (" on the ID images, with no OOD set" if columns > 3 else "")
-    font = {"size": _SMALL_PX, "color": text_colour(value, SCALE, palette(theme).muted)}
+    font = {"size": SMALL_PX, "color": text_colour(value, SCALE, palette(theme).muted)}
     chart.add_annotation(x=-0.38, xanchor="left", y=position, text=text, name=CELL_TEXT, font=font)
 
 
@@ -99,6 +98,6 @@ def _turn_heads(chart: go.Figure, sets: Sequence[str]) -> None:
     for note in chart.layout.annotations:
         if note.yref == "paper":
             note.update(textangle=-90)
-    room = round(max(text_px(_head(name, True), _SMALL_PX) for name in sets)) + 12
-    height = chart.layout.height + room - _HEAD_PX
+    room = round(max(text_px(_head(name, True), SMALL_PX) for name in sets)) + 12
+    height = chart.layout.height + room - HEAD_PX
     chart.update_layout(height=height, margin={"t": room}, meta=chart.layout.meta | {"height": height})

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cfs_explore.charts.colour_scale import NEUTRAL, diverging_colour
-from cfs_explore.charts.theme import ROLE_COLOURS, format_estimate
+from cfs_explore.charts.theme import ROLE_COLOURS
+from cfs_explore.wording import format_estimate
 
 _STRONG = 0.45
 

@@ -9,10 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
+from cfs_explore.charts.marks import hovers
+from cfs_explore.charts.pooling_rows import POOLINGS, ROW_AXES, pooling_rows
+from cfs_explore.charts.theme import ROLE_COLOURS
+from cfs_explore.wording import format_value
 
-#: Pooling -> what its row is called.
-POOLINGS = {"mean": "Channel means", "std": "Channel standard deviations"}
 _ROW_PX = 110
 #: All bars of an image side by side are about this wide.
 _WIDTHS_PX = 170.0
@@ -30,40 +31,12 @@ def z_bars_chart(z: pd.DataFrame, roles: Mapping[str, str], theme: str = "light"
         roles: image -> "id" or "ood", which gives its colour and dashes; in the order in which they are drawn.
     """
     require_columns(z, ("image", "channel", "pooling", "value", "z"), "channels' z-scores")
-    reach = [min(-3.0, z["z"].min()), max(3.0, z["z"].max())]
-    pad, channels = 0.06 * (reach[1] - reach[0]), int(z["channel"].max()) + 1
-    domains = {"mean": [0.56, 1], "std": [0, 0.44]}
-    axis = {
-        "range": [reach[0] - pad, reach[1] + pad],
-        "title": {"text": "z"},
-        "zeroline": True,
-        "zerolinecolor": palette(theme).muted,
-        "showgrid": True,
-        "fixedrange": True,
-        "nticks": 5,
-    }
-    titles = [
-        {"text": f"<b>{label}</b>", "x": 0, "xref": "paper", "xanchor": "left", "yref": "paper", "yanchor": "bottom"}
-        | {"y": domains[pooling][1]}
-        for pooling, label in POOLINGS.items()
-    ]
-    fig = new_chart(
-        theme,
-        height=2 * _ROW_PX + 92,
-        margin={"l": 50, "r": 8, "t": 26, "b": 46},
-        hovermode="closest",
-        legend={"orientation": "h", "x": 1, "y": 1, "xanchor": "right", "yanchor": "bottom"},
-        annotations=titles,
-        xaxis={
-            "anchor": "y2",
-            "title": {"text": "Channel"},
-            "range": [-0.8, channels - 0.2],
-            "nticks": 9,
-            "fixedrange": True,
-        },
-        yaxis=axis | {"domain": domains["mean"]},
-        yaxis2=axis | {"domain": domains["std"]},
-    )
+    reach, channels = (min(-3.0, z["z"].min()), max(3.0, z["z"].max())), int(z["channel"].max()) + 1
+    legend = {"orientation": "h", "x": 1, "y": 1, "xanchor": "right", "yanchor": "bottom"}
+    margin = {"l": 50, "r": 8, "b": 46}
+    fig = pooling_rows(theme, reach, channels, ("Channel", "z"), margin, height=2 * _ROW_PX + 92, legend=legend)
+    fig.update_xaxes(nticks=9)
+    fig.update_yaxes(showgrid=True)
     groups = dict(list(z.groupby(["image", "pooling"], sort=False, observed=True)))
     offsets = np.linspace(-0.2, 0.2, len(roles)) if len(roles) > 1 else [0.0]
     fig.add_traces(
@@ -80,18 +53,20 @@ def _bars(part: pd.DataFrame, image: str, pooling: str, role: str, offset: float
     """Each bar as a piece of a line: from zero to z, and a gap."""
     x, z = part["channel"].to_numpy(np.float32) + np.float32(offset), part["z"].to_numpy(np.float32)
     nothing = np.full_like(z, np.nan)
-    facts = part[["value", "z"]].to_numpy(np.float32)
+    texts = (
+        f"<b>{image}, channel {row.channel}</b><br>{POOLINGS[pooling][0].lower()}: {format_value(row.value)}<br>"
+        f"z = {format_value(row.z, 2)}"
+        for row in part.itertuples()
+    )
     width = float(np.clip(_WIDTHS_PX / channels, 1.0, 5.0))
     return go.Scatter(
         x=np.stack([x, x, nothing], axis=1).ravel(),
         y=np.stack([np.zeros_like(z), z, nothing], axis=1).ravel(),
-        customdata=np.repeat(facts, 3, axis=0),
         name=image,
         legendgroup=image,
         showlegend=pooling == "mean",
-        yaxis="y" if pooling == "mean" else "y2",
+        yaxis=ROW_AXES[pooling],
         mode="lines",
         line={"color": ROLE_COLOURS[role], "width": width, "dash": _DASHES[role]},
-        hovertemplate=f"<b>{image}, channel %{{x:.0f}}</b><br>{POOLINGS[pooling].lower()}: "
-        "%{customdata[0]:.3f}<br>z = %{customdata[1]:.2f}<extra></extra>",
+        **hovers(text for of_bar in texts for text in (of_bar,) * 3),
     )

@@ -8,7 +8,7 @@ for plotting.
 
 from cfs_explore.diagnostics.alignment import aligned_lams, has_aligned
 from cfs_explore.diagnostics.auroc_map import auroc_map
-from cfs_explore.diagnostics.best_cell import BestCell, best_cell
+from cfs_explore.diagnostics.best_cell import best_cell
 from cfs_explore.diagnostics.best_excess import best_excess
 from cfs_explore.diagnostics.catches import GROUPS, Catches, catches, id_threshold
 from cfs_explore.diagnostics.channels import (
@@ -33,8 +33,8 @@ from cfs_explore.diagnostics.conformal import (
     id_percentiles,
     triage,
 )
-from cfs_explore.diagnostics.cost import COSTS, detector_costs, honest_front, measured_ms, pareto_front
-from cfs_explore.diagnostics.covariate_adjusted import AdjustedAUROC, adjusted_auroc
+from cfs_explore.diagnostics.cost import detector_costs, honest_front, measured_ms, pareto_front
+from cfs_explore.diagnostics.covariate_adjusted import adjusted_auroc
 from cfs_explore.diagnostics.curves import histogram, roc_curve
 from cfs_explore.diagnostics.delong import DeLong, delong, delong_covariance, placements
 from cfs_explore.diagnostics.excess import auroc_excess
@@ -51,7 +51,6 @@ from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.joint_separability import joint_separability, separability
 from cfs_explore.diagnostics.metrics import (
     Estimate,
-    PairedDifference,
     aupr,
     auroc,
     fpr95,
@@ -60,13 +59,12 @@ from cfs_explore.diagnostics.metrics import (
 from cfs_explore.diagnostics.pair_gain import PAIR_COLUMNS, SIDES, StraddleShare, pair_gain, straddle_share
 from cfs_explore.diagnostics.predicted_auroc import cantelli_bound, normal_prediction
 from cfs_explore.diagnostics.sensitivity import map_agreement, sensitivity
-from cfs_explore.diagnostics.separation import effective_dimension, separation_table
+from cfs_explore.diagnostics.separation import separation_table
 from cfs_explore.diagnostics.set_differences import COLUMNS as DIFFERENCE_COLUMNS
-from cfs_explore.diagnostics.set_differences import CONSEQUENCE, Difference, difference_warning, set_differences
+from cfs_explore.diagnostics.set_differences import CONSEQUENCE, difference_warning, set_differences
 from cfs_explore.diagnostics.simulated_pair import SimulatedPair, pair_curve, pair_detectors, sample_pair
 from cfs_explore.diagnostics.simulation import (
     SimulatedTap,
-    TapMoments,
     TapSample,
     sample_tap,
     tap_curve,
@@ -79,29 +77,23 @@ from cfs_explore.diagnostics.statistic_scores import STATISTICS_TOGETHER, statis
 __all__ = [
     "COMPLEMENTARITY_COLUMNS",
     "CONSEQUENCE",
-    "COSTS",
     "DIFFERENCE_COLUMNS",
     "GROUPS",
     "PAIR_COLUMNS",
     "SCALES",
     "SIDES",
     "STATISTICS_TOGETHER",
-    "AdjustedAUROC",
     "Alarm",
-    "BestCell",
     "Catches",
     "DeLong",
-    "Difference",
     "Estimate",
     "Exceedance",
     "Groups",
     "MeasuredMap",
-    "PairedDifference",
     "ScoreError",
     "SimulatedPair",
     "SimulatedTap",
     "StraddleShare",
-    "TapMoments",
     "TapSample",
     "adjusted_auroc",
     "adjusted_p_values",
@@ -132,7 +124,6 @@ __all__ = [
     "difference_map",
     "difference_warning",
     "discovery_rate",
-    "effective_dimension",
     "effective_forwards",
     "exceedance",
     "false_alarms",

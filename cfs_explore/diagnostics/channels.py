@@ -15,7 +15,7 @@ from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_l
 from cfs_explore.diagnostics.delong import delong
 from cfs_explore.diagnostics.groups import Groups, independent, taken
 from cfs_explore.diagnostics.intervals import auroc_interval
-from cfs_explore.diagnostics.splits import FEWEST
+from cfs_explore.diagnostics.splits import FEWEST, random_halves
 from cfs_explore.scoring import Moments
 
 
@@ -134,20 +134,13 @@ def top_channel_auroc(
     rng = np.random.default_rng(seed)
     judged = []  # (auroc, variance), (2, k) each
     for _ in range(repeats):
-        halves = [(id_squares[i], ood_squares[j], taken(groups, i, j)) for i, j in _halves(n_id, n_ood, groups, rng)]
+        halves = [
+            (id_squares[i], ood_squares[j], taken(groups, i, j)) for i, j in random_halves(n_id, n_ood, groups, rng)
+        ]
         judged += [_judge(*halves[0][:2], *halves[1], ks), _judge(*halves[1][:2], *halves[0], ks)]
     value, var = np.array(judged).mean(axis=0)
     lo, hi = auroc_interval(value, var / 2, *apart, level)  # the mean over directions of V / 2 is (V1 + V2) / 4
     return frame.assign(auroc=value, lo=lo, hi=hi)
-
-
-def _halves(n_id: int, n_ood: int, groups: Groups | None, rng: np.random.Generator) -> list[tuple]:
-    """Positions of the ID and the OOD images of two random halves."""
-    if groups is not None:
-        ids, oods = (part[0] for part in groups.halves(1, rng))
-        return [(np.flatnonzero(ids), np.flatnonzero(oods)), (np.flatnonzero(~ids), np.flatnonzero(~oods))]
-    ids, oods = np.array_split(rng.permutation(n_id), 2), np.array_split(rng.permutation(n_ood), 2)
-    return list(zip(ids, oods, strict=True))
 
 
 def _judge(

@@ -11,7 +11,7 @@ from cfs_explore.diagnostics.covariate_adjusted import adjusted_auroc
 from cfs_explore.diagnostics.delong import delong
 from cfs_explore.diagnostics.groups import Groups, independent
 from cfs_explore.diagnostics.information import conditional_information
-from cfs_explore.diagnostics.intervals import auroc_interval
+from cfs_explore.diagnostics.intervals import auroc_interval, limited
 from cfs_explore.diagnostics.joint_separability import joint_separability
 from cfs_explore.diagnostics.metrics import paired_auroc_difference
 from cfs_explore.diagnostics.parallel import thread_map
@@ -96,7 +96,7 @@ def _aurocs(id_e, id_d, ood_e, ood_d, groups: Groups | None) -> pd.DataFrame:
     for name, rows in (("e", (id_e, ood_e)), ("d", (id_d, ood_d)), ("avg", averages)):
         value, var = delong(*rows, groups)
         lo, hi = auroc_interval(value, var, *independent(groups, rows[0].shape[1], rows[1].shape[1]))
-        columns |= {f"auroc_{name}": value, f"auroc_{name}_lo": lo, f"auroc_{name}_hi": hi}
+        columns |= limited(f"auroc_{name}", value, lo, hi)
     frame = pd.DataFrame(columns)
     return frame.assign(better=np.where(frame["auroc_d"] > frame["auroc_e"], "decoder", "encoder"))
 
@@ -114,7 +114,7 @@ def _one_pair(id_e, id_d, ood_e, ood_d, groups: Groups | None) -> dict[str, floa
         row = dict(zip(row, difference, strict=True))
     for side, scores in (("d", (id_d, ood_d, id_e, ood_e)), ("e", (id_e, ood_e, id_d, ood_d))):
         value, lo, hi, _, n_id, n_ood = adjusted_auroc(*scores, groups=groups)
-        row |= {f"adjusted_{side}": value, f"adjusted_{side}_lo": lo, f"adjusted_{side}_hi": hi}
+        row |= limited(f"adjusted_{side}", value, lo, hi)
         row |= {f"adjusted_{side}_n_id": n_id, f"adjusted_{side}_n_ood": n_ood}
     found = catches(id_e, id_d, ood_e, ood_d)
     row |= {"threshold_e": found.threshold_e, "threshold_d": found.threshold_d}

@@ -9,6 +9,7 @@ import numpy as np
 from cfs_explore.contracts import Cell, Cost, Tap
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, score_maps
 from cfs_explore.diagnostics.groups import Groups
+from cfs_explore.diagnostics.intervals import limited
 from cfs_explore.diagnostics.metrics import aupr, auroc, fpr95
 
 
@@ -80,8 +81,7 @@ def detector_summary(
         zip(("auroc", "lo", "hi"), auroc(*samples, level=level, groups=groups), strict=True)
     )
     for name, metric in (("aupr", aupr), ("fpr95", fpr95)):
-        estimate = metric(*samples, level=level, groups=groups)
-        row |= {name: estimate.value, f"{name}_lo": estimate.lo, f"{name}_hi": estimate.hi}
+        row |= limited(name, *metric(*samples, level=level, groups=groups))
     cost = cells_cost(cells, taps, draws)
     return row | {
         "n_id": len(id_scores),

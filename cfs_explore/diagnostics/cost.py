@@ -15,6 +15,7 @@ from cfs_explore.diagnostics.compose import cells_cost
 from cfs_explore.diagnostics.delong import delong
 from cfs_explore.diagnostics.groups import Groups, independent, taken
 from cfs_explore.diagnostics.intervals import auroc_interval
+from cfs_explore.diagnostics.splits import FEWEST, random_halves
 
 #: Numbers of levels of the larger detectors.
 LEVEL_COUNTS = (1, 2, 4)
@@ -94,8 +95,10 @@ def detector_costs(
         ScoreError: shapes that do not match, fewer than 4 images in a class, NaN or infinity.
     """
     id_scores, ood_scores = score_maps(id_scores, ood_scores)
-    if min(len(id_scores), len(ood_scores)) < 4:
-        raise ScoreError(f"Halves need 4 images of each class. Got {len(id_scores)} and {len(ood_scores)} instead.")
+    if min(len(id_scores), len(ood_scores)) < FEWEST:
+        raise ScoreError(
+            f"Halves need {FEWEST} images of each class. Got {len(id_scores)} and {len(ood_scores)} instead."
+        )
     candidates = list(_candidates(taps, lams, presets, main))
     times = [ms.get(tap.name, float("nan")) for tap in taps]
     parts = []
@@ -153,18 +156,14 @@ def _rows(scores: np.ndarray, candidates: Sequence[Candidate]) -> np.ndarray:
 
 def _judged(id_rows: np.ndarray, ood_rows: np.ndarray, seed: int, groups: Groups | None) -> pd.DataFrame:
     """AUROC of every detector on all images, on the half that picks, and on the half that judges."""
-    rng = np.random.default_rng(seed)
-    if groups is None:
-        halves = [np.array_split(rng.permutation(rows.shape[1]), 2) for rows in (id_rows, ood_rows)]
-    else:
-        halves = [[np.flatnonzero(part), np.flatnonzero(~part)] for (part,) in groups.halves(1, rng)]
-    numbers = {}
-    sides = (("", slice(None), slice(None)), ("judged_", halves[0][1], halves[1][1]))
+    rng, numbers = np.random.default_rng(seed), {}
+    (pick_id, pick_ood), judge = random_halves(id_rows.shape[1], ood_rows.shape[1], groups, rng)
+    sides = (("", slice(None), slice(None)), ("judged_", *judge))
     for prefix, of_id, of_ood in sides:
         parts = id_rows[:, of_id], ood_rows[:, of_ood]
         here = taken(groups, of_id, of_ood)
         value, var = delong(*parts, here)
         lo, hi = auroc_interval(value, var, *independent(here, parts[0].shape[1], parts[1].shape[1]))
         numbers |= {f"{prefix}auroc": value, f"{prefix}lo": lo, f"{prefix}hi": hi}
-    picked = delong(id_rows[:, halves[0][0]], ood_rows[:, halves[1][0]]).auroc
+    picked = delong(id_rows[:, pick_id], ood_rows[:, pick_ood]).auroc
     return pd.DataFrame(numbers | {"picked_auroc": picked, "n_id": id_rows.shape[1], "n_ood": ood_rows.shape[1]})

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.contracts import Level, Tap
+from cfs_explore.diagnostics.auroc_map import cell_columns
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level
 from cfs_explore.diagnostics.groups import Members, standard_error
 from cfs_explore.diagnostics.intervals import z_of
@@ -57,22 +58,9 @@ def drift_table(
         for names, values in estimates.items()
         for name, part in zip(names, _mean_interval(values, groups, level), strict=True)
     }
-    rows = [
-        {
-            "level": k,
-            "lam": each.lam,
-            "requested": each.requested,
-            "tap": tap.name,
-            "tap_index": position,
-            "region": tap.region,
-            "depth": tap.depth,
-            "cause": cause,
-        }
-        for k, each in enumerate(levels)
-        for position, tap in enumerate(taps)
-        for cause in CAUSES
-    ]
-    return pd.DataFrame(rows).assign(**numbers, n_id=n)
+    cells = cell_columns(levels, taps)[["level", "lam", "requested", "tap", "tap_index", "region", "depth"]]
+    rows = cells.loc[cells.index.repeat(len(CAUSES))].reset_index(drop=True)
+    return rows.assign(cause=list(CAUSES) * len(cells), **numbers, n_id=n)
 
 
 def _mean_interval(

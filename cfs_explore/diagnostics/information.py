@@ -10,7 +10,7 @@ import pandas as pd
 
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level, score_rows
 from cfs_explore.diagnostics.groups import Groups, independent, variance_of_means
-from cfs_explore.diagnostics.intervals import z_of
+from cfs_explore.diagnostics.intervals import limited, z_of
 
 FOLDS = 5
 #: Knots of the restricted cubic splines, as shares of the images (Harrell 2015, table 2.3).
@@ -78,7 +78,7 @@ def conditional_information(
             scores[:, :n_id].min(axis=1) > scores[:, n_id:].max(axis=1)
         )
         lo = np.where(perfect, np.minimum(mean - half, 0), mean - half)
-        columns |= {f"bits_{side}": mean, f"bits_{side}_lo": lo, f"bits_{side}_hi": mean + half}
+        columns |= limited(f"bits_{side}", mean, lo, mean + half)
     for side, loss in (("e", loss_e), ("d", loss_d)):
         columns[f"loss_{side}"] = _class_mean(loss, is_ood, level, groups)[0]
     return pd.DataFrame(columns)

@@ -13,12 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from statistics import NormalDist
+from typing import TypeVar
 
 import numpy as np
+
+#: A number, or one per row.
+Column = TypeVar("Column", np.ndarray, float)
 
 #: The model's own variance counts as much as this many informative images.
 _PRIOR_IMAGES = 2.0
 _STEPS = 12
+
+
+def limited(name: str, value: Column, lo: Column, hi: Column) -> dict[str, Column]:
+    """Columns of a value and of its limits, as every table calls them."""
+    return {name: value, f"{name}_lo": lo, f"{name}_hi": hi}
 
 
 def auroc_interval(

@@ -11,6 +11,7 @@ import pandas as pd
 from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level, score_rows
 from cfs_explore.diagnostics.groups import Groups, weights
+from cfs_explore.diagnostics.intervals import limited
 from cfs_explore.diagnostics.parallel import blocks
 
 #: A variance below this share of its own scale is rounding: the score is constant, or a copy of the other.
@@ -166,26 +167,22 @@ def _rows(value: Separability, resampled: Separability, level: float) -> pd.Data
     }
     unclear = {name: (lo <= 0) & (hi >= 0) for name, (lo, hi) in limits.items()}
     lo, hi = _bias_corrected(value.d2, resampled.d2, level)
-    columns = _named("d2", value.d2, (np.where(unclear["alone_e"] & unclear["shift_d"], 0.0, lo), hi))
+    columns = limited("d2", value.d2, np.where(unclear["alone_e"] & unclear["shift_d"], 0.0, lo), hi)
     squares = {"d2_e": "alone_e", "d2_d": "alone_d", "gain_d": "shift_d", "gain_e": "shift_e", "d2_avg": "average"}
     for name, root in squares.items():
         ends = np.sort(np.square(limits[root]), axis=0)
-        columns |= _named(name, getattr(value, root) ** 2, (np.where(unclear[root], 0.0, ends[0]), ends[1]))
+        columns |= limited(name, getattr(value, root) ** 2, np.where(unclear[root], 0.0, ends[0]), ends[1])
     with np.errstate(invalid="ignore"):
         share, shares = value.average**2 / value.d2, resampled.average**2 / resampled.d2
     lo, hi = _percentiles(share, shares, level)
-    columns |= _named("realised", share, (np.minimum(lo, share), np.where(unclear["rest"], 1.0, np.maximum(hi, share))))
+    columns |= limited("realised", share, np.minimum(lo, share), np.where(unclear["rest"], 1.0, np.maximum(hi, share)))
     for side in ("d", "e"):
-        columns |= _named(f"shift_{side}", getattr(value, f"shift_{side}"), limits[f"shift_{side}"])
+        columns |= limited(f"shift_{side}", getattr(value, f"shift_{side}"), *limits[f"shift_{side}"])
     frame = pd.DataFrame(columns)
     for side in ("e", "d"):
         both = frame["d2_avg"].notna() & frame[f"d2_{side}"].notna()
         frame[f"avg_beats_{side}"] = (frame["d2_avg"] > frame[f"d2_{side}"]).astype("boolean").where(both)
     return frame
-
-
-def _named(name: str, value: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: value, f"{name}_lo": limits[0], f"{name}_hi": limits[1]}
 
 
 def _percentiles(values: np.ndarray, resampled: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.contracts import Level, Tap
+from cfs_explore.diagnostics.auroc_map import cell_columns
 from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level
 from cfs_explore.diagnostics.groups import Members, set_weights
+from cfs_explore.diagnostics.intervals import limited
 from cfs_explore.diagnostics.reliability import icc, jackknife_icc
 
 #: Local slopes that count as 1, and the reliability that a stable snapshot keeps.
@@ -67,9 +69,7 @@ def local_law(
     count = n if groups is None else groups.count
     columns = {
         **_limits("within", growth, count, level),
-        "icc": reliability.icc,
-        "icc_lo": reliability.lo,
-        "icc_hi": reliability.hi,
+        **limited("icc", *reliability),
         **_limits("local_slope", local, count, level),
         "n_id": n,
         "draws": draws,
@@ -98,21 +98,9 @@ def _checked(between, within, levels, taps, draws) -> tuple[np.ndarray, np.ndarr
 
 
 def _rows(levels: Sequence[Level], taps: Sequence[Tap], ratio: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "lam": level.lam,
-                "b": level.b,
-                "b_over_a": noise,
-                "tap": tap.name,
-                "tap_index": position,
-                "region": tap.region,
-                "depth": tap.depth,
-            }
-            for level, noise in zip(levels, ratio.tolist(), strict=True)
-            for position, tap in enumerate(taps)
-        ]
-    )
+    noise = {"b": np.repeat([level.b for level in levels], len(taps)), "b_over_a": np.repeat(ratio, len(taps))}
+    order = ["lam", "b", "b_over_a", "tap", "tap_index", "region", "depth"]
+    return cell_columns(levels, taps).assign(**noise)[order]
 
 
 def _local_slopes(growth: np.ndarray, log_b2: np.ndarray) -> np.ndarray:
@@ -163,4 +151,4 @@ def _limits(name: str, values: np.ndarray, count: int, level: float) -> dict[str
     valid = np.isfinite(values).all(axis=0) & (count > 1)
     lo, hi = np.quantile(np.where(valid, values[1:], 0.0), [tail, 1 - tail], axis=0)
     lo, hi = np.where(valid, np.minimum(lo, estimate), np.nan), np.where(valid, np.maximum(hi, estimate), np.nan)
-    return {name: estimate, f"{name}_lo": lo, f"{name}_hi": hi}
+    return limited(name, estimate, lo, hi)

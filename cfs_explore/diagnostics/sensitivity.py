@@ -17,7 +17,7 @@ from cfs_explore.diagnostics.checks import ScoreError, cell_rows, score_maps
 from cfs_explore.diagnostics.compose import compose
 from cfs_explore.diagnostics.excess import Placed, paired_interval
 from cfs_explore.diagnostics.groups import Groups, weights
-from cfs_explore.diagnostics.intervals import auroc_interval
+from cfs_explore.diagnostics.intervals import auroc_interval, limited
 from cfs_explore.diagnostics.metrics import Estimate
 
 #: ID scores (n_id, draws, L, T) and OOD scores (n_ood, draws, L, T).
@@ -82,7 +82,7 @@ def sensitivity(
     levels, taps = maps[0][0].shape[2:]
     compared = np.repeat(np.ones(levels, dtype=bool) if reachable is None else np.asarray(reachable), taps)
     agreement = map_agreement(own.at(compared), other.at(compared), seed=seed)
-    row: dict[str, float | int] = _with_limits("spearman", agreement) | {"cells": int(compared.sum())}
+    row: dict[str, float | int] = limited("spearman", *agreement) | {"cells": int(compared.sum())}
     row |= _best(own, other, taps, depths)
     row |= _published(maps, (own, other), pair, main)
     return row | {"n_id": len(maps[0][0]), "n_ood": len(maps[0][1])}
@@ -106,7 +106,7 @@ def _best(own: Placed, other: Placed, taps: int, depths: Sequence[float]) -> dic
         "baseline_auroc": float(other.judged.auroc[before]),
         "moved_levels": cell.level - cell_before.level,
         "moved_depth": float(depths[cell.tap] - depths[cell_before.tap]),
-        **_with_limits("cost_of_moving", cost),
+        **limited("cost_of_moving", *cost),
     }
 
 
@@ -131,10 +131,6 @@ def _published(
         for name, cells_placed, detector in zip(("cfs_place", "baseline_place"), placed, (both, baseline), strict=True)
     }
     return dict(zip(names, values, strict=True)) | places
-
-
-def _with_limits(name: str, estimate: Estimate) -> dict[str, float]:
-    return {name: estimate.value, f"{name}_lo": estimate.lo, f"{name}_hi": estimate.hi}
 
 
 def _resampled(placed: Placed, weights: Sequence[np.ndarray]) -> np.ndarray:

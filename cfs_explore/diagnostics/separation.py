@@ -20,7 +20,7 @@ from cfs_explore.diagnostics.groups import (
     sample_variance,
     variance_of_means,
 )
-from cfs_explore.diagnostics.intervals import auroc_interval, z_of
+from cfs_explore.diagnostics.intervals import auroc_interval, limited, z_of
 from cfs_explore.diagnostics.predicted_auroc import cantelli_bound, normal_prediction
 from cfs_explore.scoring import Moments, feature_columns, mean_per_tap, sum_per_tap
 
@@ -141,13 +141,7 @@ def _fluctuation(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = measured / expected
         spread = np.exp(_Z * error / measured)  # on the log scale: a variance is skewed
-    fields = {
-        "d_eff": dimension,
-        "var_gauss": expected,
-        "var_ratio": ratio,
-        "var_ratio_lo": ratio / spread,
-        "var_ratio_hi": ratio * spread,
-    }
+    fields = {"d_eff": dimension, "var_gauss": expected, **limited("var_ratio", ratio, ratio / spread, ratio * spread)}
     return {name: values.ravel() for name, values in fields.items()}
 
 
@@ -189,7 +183,7 @@ def _welch_half(id_rows: np.ndarray, ood_rows: np.ndarray, groups: Groups | None
 
 
 def _interval(name: str, value: np.ndarray, half: np.ndarray) -> dict[str, np.ndarray]:
-    return {name: value, f"{name}_lo": value - half, f"{name}_hi": value + half}
+    return limited(name, value, value - half, value + half)
 
 
 def _participation(parts: Contributions, columns: Mapping[str, slice]) -> np.ndarray:

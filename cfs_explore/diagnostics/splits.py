@@ -58,6 +58,17 @@ def draw_splits(n_id: int, n_ood: int, count: int, seed: int, groups: Groups | N
     return Splits(*(_halves(n, count, rng) for n in (n_id, n_ood)))
 
 
+def random_halves(
+    n_id: int, n_ood: int, groups: Groups | None, rng: np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Positions of the ID and of the OOD images of two halves. Groups stay together."""
+    if groups is not None:
+        ids, oods = (part[0] for part in groups.halves(1, rng))
+        return [(np.flatnonzero(ids), np.flatnonzero(oods)), (np.flatnonzero(~ids), np.flatnonzero(~oods))]
+    ids, oods = np.array_split(rng.permutation(n_id), 2), np.array_split(rng.permutation(n_ood), 2)
+    return list(zip(ids, oods, strict=True))
+
+
 def pick_best(id_rows: np.ndarray, ood_rows: np.ndarray, splits: Splits) -> Picked:
     """The best cell of each half on the other half.
 

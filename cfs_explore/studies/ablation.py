@@ -50,7 +50,6 @@ ABLATION = Diagnostic(
     "Ablation",
     "What more levels, more taps and other places of the levels change.",
     (_ABLATION,),
-    compute="cfs_explore.pipeline.stages.ablation:compute",
     page=PAGE,
     place=60,
     forwards=_forwards,

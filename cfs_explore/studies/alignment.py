@@ -107,7 +107,6 @@ ALIGNMENT = Diagnostic(
     "Alignment",
     "How much the map depends on where its levels are placed.",
     (_ALIGNMENT_LEVELS, _ALIGNMENT_MAPS, _SENSITIVITY),
-    compute="cfs_explore.pipeline.stages.alignment:compute",
     page=PAGE,
     place=80,
     forwards=_forwards,

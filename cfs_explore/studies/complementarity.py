@@ -130,7 +130,6 @@ COMPLEMENTARITY = Diagnostic(
     "Complementarity",
     "What encoder and decoder add to each other, and what averaging any two taps is worth.",
     (_COMPLEMENTARITY, _PAIR_GAIN),
-    compute="cfs_explore.pipeline.stages.complementarity:compute",
     page=PAGE,
     place=10,
 )

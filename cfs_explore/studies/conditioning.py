@@ -38,7 +38,6 @@ CONDITIONING = Diagnostic(
     "Conditioning",
     "What the map loses under wrong conditioning.",
     (_CONDITIONING,),
-    compute="cfs_explore.pipeline.stages.conditioning:compute",
     page=PAGE,
     place=90,
     forwards=_forwards,

@@ -118,7 +118,6 @@ CONTROLS = Diagnostic(
     "Controls",
     "What the trained backbone gains over untrained copies, re-encoded images and plain pixel statistics.",
     (_CONTROLS, _EXCESS, _BEST_EXCESS, _IMAGE_STATISTICS),
-    compute="cfs_explore.pipeline.stages.controls:compute",
     page=PAGE,
     place=50,
     forwards=_forwards,

@@ -82,11 +82,10 @@ class Diagnostic(NamedTuple):
     """One diagnostic, a stage of a run that follows its map.
 
     Attributes:
-        name: in specs and on the command line.
+        name: in specs, on the command line, and of the file that computes it.
         title: what a person reads.
         question: what it answers.
         tables: that it writes.
-        compute: "module:function", which takes a ``pipeline.stages.Study`` and returns the tables by name.
         page: of the app, which shows it; several diagnostics may share one.
         place: among the diagnostics, in a run and in every list; those without forwards come first.
         forwards: backbone forwards that it needs beyond the map's.
@@ -98,12 +97,16 @@ class Diagnostic(NamedTuple):
     title: str
     question: str
     tables: tuple[Table, ...]
-    compute: str
     page: Page
     place: int
     forwards: Callable[[Counts], int] = no_forwards
     reads: tuple[str, ...] = ()
     shows: bool = False
+
+    @property
+    def compute(self) -> str:
+        """ "module:function", which takes a ``pipeline.stages.Study`` and returns the tables by name."""
+        return f"cfs_explore.pipeline.stages.{self.name}:compute"
 
     @property
     def table_names(self) -> tuple[str, ...]:

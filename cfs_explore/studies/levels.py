@@ -73,7 +73,6 @@ LEVELS = Diagnostic(
     "Levels and cost",
     "Where the levels stand on this backbone, what they look like, and what a forward to each tap costs.",
     (_ALIGNMENT_CURVES, LEVEL_PICTURES, _COST),
-    compute="cfs_explore.pipeline.stages.levels:compute",
     page=PAGE,
     place=70,
     forwards=_forwards,

@@ -109,7 +109,6 @@ PREDICTION = Diagnostic(
     "Prediction",
     "Whether the right cell can be found without OOD images, and what a wrong choice costs.",
     (_PROXIES, _PREDICTION, _REGRET),
-    compute="cfs_explore.pipeline.stages.prediction:compute",
     page=PAGE,
     place=40,
     forwards=_forwards,

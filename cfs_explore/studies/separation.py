@@ -21,6 +21,8 @@ from cfs_explore.studies.columns import (
 )
 from cfs_explore.studies.diagnostic import Diagnostic, Page, Table
 
+#: A cell whose snapshots were kept, and the OOD set.
+_KEPT = (OOD, TAP, LEVEL, LAM)
 _CONSERVATIVE = "holds for any correlation of the features"
 
 _SEPARATION = Table(
@@ -61,10 +63,7 @@ TOP_CHANNELS = Table(
     "top_channels",
     "a number of features at a kept cell, and OOD set",
     (
-        OOD,
-        TAP,
-        LEVEL,
-        LAM,
+        *_KEPT,
         whole("k", "Features that the score is restricted to, those with the largest c_j (10)", "features"),
         *interval(
             "auroc",
@@ -80,10 +79,7 @@ CELL_HEADS = Table(
     "cell_heads",
     "a head at a kept cell, and OOD set",
     (
-        OOD,
-        TAP,
-        LEVEL,
-        LAM,
+        *_KEPT,
         text("head", "Name of the head, fitted on the cell's snapshots of ID-train (section 2)"),
         *auroc("the head's score on first-draw snapshots"),
         *interval("difference", "`auroc` minus that of the head `diag`; NaN for `diag` itself", "-1 to 1", PAIRED),
@@ -98,7 +94,6 @@ SEPARATION = Diagnostic(
     "Separation",
     "What makes the scores separate: mean shift or variance, in which channels, and what other heads find.",
     (_SEPARATION, TOP_CHANNELS, CELL_HEADS),
-    compute="cfs_explore.pipeline.stages.separation:compute",
     page=PAGE,
     place=20,
 )

@@ -129,7 +129,6 @@ STABILITY = Diagnostic(
     "Stability",
     "How much of a snapshot survives the noise, up to which level, and why.",
     (_STABILITY, _LOCAL_LAW, _DRIFT),
-    compute="cfs_explore.pipeline.stages.stability:compute",
     page=PAGE,
     place=30,
     forwards=_forwards,

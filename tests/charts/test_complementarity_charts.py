@@ -13,7 +13,7 @@ from cfs_explore.charts import (
     template,
     to_publication,
 )
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.marks import CLICK_LAYER
 from cfs_explore.charts.score_scatter import MOST_POINTS
 from cfs_explore.charts.theme import ROLE_COLOURS
 from cfs_explore.contracts import Tap
@@ -39,7 +39,8 @@ def test_names_of_images_are_text_in_the_scatter(points):
     """Plotly reads tags and entities in texts."""
     hostile = '<a href="http://example.org">x</a> &lt;b&gt;.png'
     fig = score_scatter_chart(points.assign(name=hostile), THRESHOLDS, ("x", "y"))
-    assert set(named(fig, "OOD").text) == {'&lt;a href="http://example.org"&gt;x&lt;/a&gt; &amp;lt;b&amp;gt;.png'}
+    (first,) = {text.split("<br>")[0] for text in named(fig, "OOD").hovertext}
+    assert first == '<b>OOD</b> &lt;a href="http://example.org"&gt;x&lt;/a&gt; &amp;lt;b&amp;gt;.png'
 
 
 @pytest.mark.parametrize("log", [True, False])

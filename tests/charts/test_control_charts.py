@@ -13,7 +13,7 @@ from cfs_explore.charts import (
     seed_spread_chart,
     to_publication,
 )
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.marks import CLICK_LAYER
 from cfs_explore.headlines.controls import controls_headline
 
 

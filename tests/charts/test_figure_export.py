@@ -18,7 +18,7 @@ from cfs_explore.charts import (
 )
 from cfs_explore.charts.browser import RENDERER
 from cfs_explore.charts.export import to_pixels
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.marks import CLICK_LAYER
 from cfs_explore.charts.theme import PALETTES
 from cfs_explore.errors import CFSError
 

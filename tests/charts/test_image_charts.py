@@ -17,7 +17,7 @@ from cfs_explore.charts import (
     template,
 )
 from cfs_explore.charts.channel_bars import POOLINGS
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.marks import CLICK_LAYER
 from cfs_explore.charts.theme import ROLE_COLOURS
 
 QUANTILES = {"id_q05": 0.6, "id_q25": 0.8, "id_median": 1.0, "id_q75": 1.3, "id_q95": 2.0}

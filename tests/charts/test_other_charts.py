@@ -8,7 +8,7 @@ from cfs_explore.charts import (
     small_multiples_chart,
     template,
 )
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.marks import CLICK_LAYER
 from cfs_explore.charts.theme import ROLE_COLOURS
 
 

@@ -16,7 +16,7 @@ from cfs_explore.charts import (
     to_grey,
     to_publication,
 )
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.marks import CLICK_LAYER
 from cfs_explore.charts.policy_style import POLICIES
 from cfs_explore.charts.theme import ROLE_COLOURS
 

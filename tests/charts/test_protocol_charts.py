@@ -12,7 +12,7 @@ from cfs_explore.charts import FigureDataError, export_bytes, has_browser, templ
 from cfs_explore.charts.alignment_curves import alignment_curves_chart
 from cfs_explore.charts.conditioning_lines import PUBLISHED, conditioning_lines_chart
 from cfs_explore.charts.level_pictures import enlarged, level_pictures_chart
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.marks import CLICK_LAYER
 from cfs_explore.charts.sensitivity_dots import sensitivity_dots_chart, variant_label
 from cfs_explore.charts.theme import ROLE_COLOURS
 

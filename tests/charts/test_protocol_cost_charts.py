@@ -8,7 +8,7 @@ from cfs_explore.charts import FigureDataError, export_bytes, has_browser, templ
 from cfs_explore.charts.cost_axis import beside, cost_axis
 from cfs_explore.charts.cost_front import cost_front_chart
 from cfs_explore.charts.difference_map import difference_alt, difference_map_chart
-from cfs_explore.charts.map_heatmap import CLICK_LAYER
+from cfs_explore.charts.marks import CLICK_LAYER
 
 
 @pytest.fixture

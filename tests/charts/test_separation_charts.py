@@ -20,7 +20,7 @@ from cfs_explore.charts import (
     to_publication,
     top_channels_chart,
 )
-from cfs_explore.charts.predicted_measured import REGION_MARKS
+from cfs_explore.charts.cell_scatter import REGION_MARKS
 from cfs_explore.charts.theme import REGION_COLOURS
 
 TAPS = 29

@@ -1,0 +1,73 @@
+"""Parts that many charts share: hover texts, error bars, the layer that answers clicks, a legend in one line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import plotly.graph_objects as go
+
+#: ``meta`` of the trace that catches clicks; ``export`` leaves it out.
+CLICK_LAYER = "click-layer"
+#: Streamlit turns clicks into selections only while dragging does not select; fixed axes stop the panning.
+CLICKABLE = {"clickmode": "event+select", "dragmode": "pan", "hovermode": "closest"}
+
+
+def hovers(texts: Iterable[str], *, named: bool = False) -> dict:
+    """What each point of a trace says; the only way for a number, as plotly's own formats have no true minus.
+
+    Args:
+        named: whether the trace's name stands beside, as where one hover tells of all traces.
+    """
+    return {"hovertext": list(texts), "hovertemplate": "%{hovertext}" + "<extra></extra>" * (not named)}
+
+
+def limits(
+    values: Iterable[float],
+    lo: Iterable[float],
+    hi: Iterable[float],
+    colour: str,
+    thickness: float = 2,
+    width: float = 0,
+) -> dict:
+    """Error bars from ``lo`` to ``hi``; without any finite limit none are drawn."""
+    ends = list(zip(values, lo, hi, strict=True))
+    bars = {"type": "data", "symmetric": False, "color": colour, "thickness": thickness, "width": width}
+    if not any(math.isfinite(low) or math.isfinite(high) for _, low, high in ends):
+        return bars
+    up, down = [high - value for value, _, high in ends], [value - low for value, low, _ in ends]
+    return {**bars, "array": up, "arrayminus": down}
+
+
+def unfaded(opacity: float = 1) -> dict:
+    """Of a trace's markers: a click on one must not fade the others."""
+    return {state: {"marker": {"opacity": opacity}} for state in ("selected", "unselected")}
+
+
+def click_layer(x: Sequence[float], y: Sequence[float], texts: Iterable[str], **more: object) -> go.Scatter:
+    """Invisible points that answer hover with these texts, and clicks with ``customdata`` where it is given.
+
+    They are small on purpose: plotly then picks the NEAREST one within ``hoverdistance``, so that a click anywhere in a
+    cell of any size finds that cell, whereas among overlapping large markers it takes the last one.
+    """
+    marker = {"symbol": "square", "size": 6, "color": "#808080", "opacity": 0}
+    return go.Scatter(x=x, y=y, mode="markers", marker=marker, meta=CLICK_LAYER, **hovers(texts), **unfaded(0), **more)
+
+
+def labelled_line(
+    fig: go.Figure, x: float, text: str, colour: str, *, log: bool = False, foot: bool = False, **line: object
+) -> None:
+    """A dotted vertical line with a text at its right, at the top of the plot or at its ``foot``.
+
+    Args:
+        log: whether the axis is logarithmic: a text then stands at the exponent, unlike a line.
+    """
+    fig.add_vline(x=x, line={"color": colour, "width": 1, "dash": "dot"}, **line)
+    place = {"y": 0, "yanchor": "bottom"} if foot else {"y": 1, "yanchor": "top"}
+    place |= {"x": math.log10(x) if log else x, "yref": "paper", "xanchor": "left", "xshift": 4, "align": "left"}
+    fig.add_annotation(text=text, font={"size": 11, "color": colour}, **place)
+
+
+def flat_legend(y: float = 1.01) -> dict:
+    """A legend whose entries stand in a line above the plot, from the left."""
+    return {"orientation": "h", "x": 0, "y": y, "xanchor": "left", "yanchor": "bottom"}
