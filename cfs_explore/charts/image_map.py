@@ -12,8 +12,7 @@ import plotly.graph_objects as go
 from cfs_explore.charts.colour_scale import colour_scale
 from cfs_explore.charts.errors import FigureDataError, require_columns
 from cfs_explore.charts.map_grid import map_grid
-from cfs_explore.charts.map_heatmap import bar_margin, colour_bar, grid_chart
-from cfs_explore.charts.map_marks import frame_open_cell
+from cfs_explore.charts.map_heatmap import colour_bar, grid_chart
 from cfs_explore.charts.tap_names import short_tap_name
 from cfs_explore.wording import format_value
 
@@ -22,9 +21,7 @@ VALUES = ("percentile", "ratio")
 _LEAST_REACH = 1
 
 
-def image_map_chart(
-    frame: pd.DataFrame, value: str = "percentile", selected: int | None = None, theme: str = "light"
-) -> go.Figure:
+def image_map_chart(frame: pd.DataFrame, value: str = "percentile", theme: str = "light") -> go.Figure:
     """Heatmap over taps (execution order) and levels (clean on top); blue: higher than ID-test, brown: lower.
 
     A click reports the cell index (level * T + tap_index) as ``customdata``.
@@ -33,7 +30,6 @@ def image_map_chart(
         frame: of ``diagnostics.cell_profile``: the columns of a map (``map_grid.MAP_COLUMNS``), score, draw_min,
             draw_max, id_median, ratio, percentile.
         value: "percentile" (0 to 100, grey at 50), or "ratio" (score / ID median, a logarithmic scale, grey at 1).
-        selected: cell index to outline.
     """
     if value not in VALUES:
         raise FigureDataError(f"The 'value' of an image's map must be one of {list(VALUES)}. Got {value!r} instead.")
@@ -42,11 +38,7 @@ def image_map_chart(
         shown = frame["percentile"] if value == "percentile" else np.log2(frame["ratio"])
     grid = map_grid(frame.assign(shown=shown.replace([np.inf, -np.inf], np.nan)), "shown")
     axis = _percentile_axis() if value == "percentile" else _ratio_axis(grid.values)
-    fig = grid_chart(theme, grid, axis, [], [_hover(row) for row in grid.cells.to_dict("records")])
-    if selected is not None:
-        frame_open_cell(fig, selected)
-    fig.update_layout(margin_r=bar_margin(fig.layout.coloraxis.colorbar.ticktext))
-    return fig
+    return grid_chart(theme, grid, axis, [], [_hover(row) for row in grid.cells.to_dict("records")])
 
 
 def _percentile_axis() -> dict:

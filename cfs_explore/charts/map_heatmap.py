@@ -112,7 +112,7 @@ def colour_axis(style: MetricStyle, frame: pd.DataFrame, bar: bool = True) -> di
 
 def colour_bar(title: str, ticks: Sequence[float], labels: Sequence[str]) -> dict:
     """Plotly colour bar at a map's right, as high as the map."""
-    text, ends = {"text": title, "side": "right"}, {"len": 1, "xpad": 8, "ypad": 0}
+    text, ends = {"text": title, "side": "right"}, {"x": 1, "len": 1, "xpad": 8, "ypad": 0}
     return {"title": text, "tickvals": list(ticks), "ticktext": list(labels), "thickness": 12, **ends}
 
 
@@ -240,9 +240,10 @@ def _lay_out_axes(fig: go.Figure, grid: MapGrid, compact: bool) -> None:
     small = BASE_FONT_PX * 12 / 13
     bottom = 0.75 * max(text_px(label, small) for label in ticks) + 34
     left = max(text_px(label, small) for label in labels) + 34
+    right = bar_margin(fig.layout.coloraxis.colorbar.ticktext)
     fig.update_xaxes(tickvals=grid.x.tolist(), ticktext=ticks, tickangle=-45, title_text=X_TITLE, **x_axis)
     fig.update_yaxes(tickvals=list(range(rows)), ticktext=labels, title_text=Y_TITLE, **y_axis)
     fig.update_layout(
         height=round(ROW_PX * rows + 32 + bottom),
-        margin={"l": round(left), "r": 70, "t": 32, "b": round(bottom)},
+        margin={"l": round(left), "r": right, "t": 32, "b": round(bottom), "autoexpand": False},
     )

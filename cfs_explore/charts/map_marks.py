@@ -15,6 +15,8 @@ from cfs_explore.charts.theme import CLEAR
 OPEN_CELL_COLOUR = "#E69F00"
 #: ``meta`` of the traces; white with a dark line, so that they stand out on every cell.
 BEST, PUBLISHED = "best cell", "published pair"
+#: Name of the shape that frames the open cell.
+OPEN_CELL = "open cell"
 _INK = "#1D232E"
 
 
@@ -45,7 +47,7 @@ def frame_open_cell(chart: go.Figure, index: int) -> None:
     x, y = layer.x[position], layer.y[position]
     box = {"x0": x - 0.5, "x1": x + 0.5, "y0": y - 0.5, "y1": y + 0.5}
     line = {"color": OPEN_CELL_COLOUR, "width": 3}
-    chart.add_shape(type="rect", **box, fillcolor=CLEAR, name="open cell", line=line)
+    chart.add_shape(type="rect", **box, fillcolor=CLEAR, name=OPEN_CELL, line=line)
 
 
 def _place(grid: MapGrid, index: int) -> tuple[float, float] | None:

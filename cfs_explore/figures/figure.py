@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.captions import sample_sizes, set_size
+from cfs_explore.charts.map_marks import frame_open_cell
 from cfs_explore.charts.sent import sent
+from cfs_explore.charts.theme import unchecked_copy
 from cfs_explore.diagnostics import Groups
 from cfs_explore.diagnostics.groups import independent, members
 from cfs_explore.safe_io.csv_export import to_csv
@@ -27,6 +29,8 @@ class Figure:
         caption: settings, n and method in one line; plain text.
         alt: for those who cannot see the figure; plain text.
         stem: of its files, without an ending.
+        under: of a map whose open cell is framed, the same without the frame. That is what pages send, and lay the
+            frame over it: else each click would draw the map again.
     """
 
     chart: go.Figure
@@ -34,6 +38,7 @@ class Figure:
     caption: str
     alt: str
     stem: str
+    under: Figure | None = None
 
     @property
     def figure(self) -> go.Figure:
@@ -43,7 +48,14 @@ class Figure:
     @functools.cached_property
     def sent(self) -> dict[str, Any]:
         """``chart`` as a page sends it; made once, not to be changed."""
-        return sent(self.chart)
+        return self.under.sent if self.under else sent(self.chart)
+
+
+def framed(figure: Figure, cell: int) -> Figure:
+    """A map with a frame around its open cell, where it has that cell."""
+    chart = unchecked_copy(figure.chart)
+    frame_open_cell(chart, cell)
+    return replace(figure, chart=chart, under=figure)
 
 
 def file_stem(run: Run, *parts: str) -> str:

@@ -18,7 +18,7 @@ from cfs_explore.diagnostics import (
 from cfs_explore.errors import RunError
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import cell_label, presets
-from cfs_explore.figures.figure import Figure, file_stem
+from cfs_explore.figures.figure import Figure, file_stem, framed
 from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError
 from cfs_explore.figures.options import Control
 from cfs_explore.scoring import feature_columns
@@ -93,17 +93,20 @@ def profile(run: Run, choices: Choices) -> Profile:
 
 
 def _profile(run: Run, image: Image, cell: int) -> Profile:
+    cells, exceeding = run.derived(_in_all_cells, image)
+    detectors = [*presets(run).values(), cells_detector(run, [cell], cell_label(run, cell))]
+    rows = [{"name": detector.name, **_among_id_test(run, image, detector)} for detector in detectors]
+    return Profile(cells, pd.DataFrame(rows), exceeding)
+
+
+def _in_all_cells(run: Run, image: Image) -> tuple[pd.DataFrame, Exceedance]:
+    """What does not depend on the open cell."""
     if image.role == "id_test" and run.id_test.count < 2:
         raise NotMeasuredError("ID-test has no other image to compare this one with.")
     id_scores = run.scores("id_test")
     scores = (id_scores if image.role == "id_test" else run.scores("ood", image.name))[image.row]
-    detectors = [*presets(run).values(), cells_detector(run, [cell], cell_label(run, cell))]
-    rows = [{"name": detector.name, **_among_id_test(run, image, detector)} for detector in detectors]
-    return Profile(
-        cell_profile(id_scores, scores, run.levels, run.taps, image.own),
-        pd.DataFrame(rows),
-        exceedance(id_scores, scores, image.own),
-    )
+    cells = cell_profile(id_scores, scores, run.levels, run.taps, image.own)
+    return cells, exceedance(id_scores, scores, image.own)
 
 
 def _among_id_test(run: Run, image: Image, detector: StoredDetector) -> dict:
@@ -130,8 +133,13 @@ def _feature_table(run: Run, image: Image, cell: int) -> pd.DataFrame:
 
 
 def over_cells(run: Run, choices: Choices, theme: str) -> Figure:
-    """Map of the image's slot scores beside those of ID-test, the chosen cell marked."""
-    image, cells, value = find(run, choices), profile(run, choices).cells, VALUE.of(choices.options)
+    """Map of the image's slot scores beside those of ID-test, the chosen cell framed."""
+    return framed(run.derived(_over_cells, find(run, choices), VALUE.of(choices.options), theme), choices.cell)
+
+
+def _over_cells(run: Run, image: Image, value: str, theme: str) -> Figure:
+    """The map without the frame, which every click moves."""
+    cells, _ = run.derived(_in_all_cells, image)
     who = "other ID-test" if image.role == "id_test" else "ID-test"
     high = cells.loc[cells["percentile"].idxmax()]
     reading = (
@@ -140,7 +148,7 @@ def over_cells(run: Run, choices: Choices, theme: str) -> Figure:
         else "Colour: its score divided by their median, on a logarithmic scale"
     )
     return Figure(
-        image_map_chart(cells, value, choices.cell, theme),
+        image_map_chart(cells, value, theme),
         cells.drop(columns="n_ood"),
         f"{image.file} of {image.name}: its slot scores, mean of {counted(run.draws, 'noise draw')}, among those of "
         f"{counted(int(cells['n_id'].iloc[0]), f'{who} image')}. {reading}.",

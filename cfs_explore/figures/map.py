@@ -21,14 +21,13 @@ from cfs_explore.charts import (
     small_multiples_caption,
     small_multiples_chart,
 )
-from cfs_explore.charts.map_marks import frame_open_cell
 from cfs_explore.charts.small_multiples import frame_panel
 from cfs_explore.charts.theme import unchecked_copy
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import Groups, compose, detector_summary, histogram, roc_curve
 from cfs_explore.figures.choices import METRICS, Choices, choose
 from cfs_explore.figures.detector import PRESETS, cell_label, preset_cells
-from cfs_explore.figures.figure import Figure, counts, file_stem
+from cfs_explore.figures.figure import Figure, counts, file_stem, framed
 from cfs_explore.figures.needs import Kind, NotMeasuredError
 from cfs_explore.headlines.map import best_cell_of, map_headline
 from cfs_explore.store import Run
@@ -55,10 +54,7 @@ def opening_cell(run: Run, ood: str) -> int:
 def heatmap(run: Run, choices: Choices, theme: str) -> Figure:
     """The map of one OOD set: a star on its best cell, dots on the published pair, the open cell framed in orange, the
     composed detector's cells outlined and numbered."""
-    figure = run.derived(_composed, choices.ood, choices.metric, tuple(choices.cells), theme)
-    chart = unchecked_copy(figure.chart)
-    frame_open_cell(chart, choices.cell)
-    return replace(figure, chart=chart)
+    return framed(run.derived(_composed, choices.ood, choices.metric, tuple(choices.cells), theme), choices.cell)
 
 
 def _composed(run: Run, ood: str, metric: str, cells: tuple[int, ...], theme: str) -> Figure:

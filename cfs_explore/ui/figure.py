@@ -18,6 +18,7 @@ from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state
+from cfs_explore.ui.open_frame import frame_style
 from cfs_explore.ui.sidebar import escape
 
 _TABLE_PX = 620
@@ -95,6 +96,8 @@ def show_made(
         config={"toImageButtonOptions": {"format": "svg", "filename": figure.stem}, "displaylogo": False},
         alt=figure.alt,
     )
+    if figure.under:
+        st.html(frame_style(figure.chart, key))
     with st.container(gap=None):
         st.caption(escape(f"{figure.caption} {hint}".strip()))
         _files(figure, key)

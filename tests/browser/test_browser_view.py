@@ -129,3 +129,32 @@ def test_colours_follow_the_visitor(visitor, address):
         page_colour = page.locator("[data-testid=stApp]").evaluate("(app) => getComputedStyle(app).backgroundColor")
         backgrounds.append((page_colour, ink.upper()))
     assert backgrounds == [("rgb(255, 255, 255)", "#1D232E"), ("rgb(16, 20, 27)", "#E9ECF1")]
+
+
+#: Left, top, right, bottom of the frame over a map, and of the middle of a cell, from the chart's upper left corner.
+FRAME = """([key, index]) => {
+  const chart = document.querySelector(`.st-key-${key} .js-plotly-plot`);
+  const look = getComputedStyle(chart, '::after'), layout = chart._fullLayout, cells = chart._fullData.at(-1);
+  const [left, top, width, height] = ['left', 'top', 'width', 'height'].map((side) => parseFloat(look[side]));
+  const at = cells.customdata.indexOf(index);
+  return {frame: [left, top, left + width, top + height], middle: [
+    layout._size.l + layout.xaxis.d2p(cells.x[at]), layout._size.t + layout.yaxis.d2p(cells.y[at])]};
+}"""
+
+
+@pytest.mark.parametrize("width", [420, 1400])
+def test_the_frame_lies_over_the_open_cell_and_a_click_moves_it_without_another_map(visitor, address, digits, width):
+    page = visitor(width)
+    page.goto(f"{address}/map?run=digits&ood=letters&cell={cell_names(digits)[40]}")
+    app_browser.settle(page)
+    page.evaluate("document.querySelector('.st-key-map .js-plotly-plot').same = true")
+    for index in (40, 127):
+        if index != 40:
+            page.mouse.click(*app_browser.cell_position(page, "map", index))
+            wait_for_query(page, cell=cell_names(digits)[index])
+            app_browser.settle(page)
+        found = page.evaluate(FRAME, ["map", index])
+        left, top, right, bottom = found["frame"]
+        assert found["middle"] == pytest.approx([(left + right) / 2, (top + bottom) / 2], abs=1)
+        assert right - left > 8 and bottom - top == pytest.approx(30, abs=1)
+    assert page.evaluate("document.querySelector('.st-key-map .js-plotly-plot').same") is True

@@ -17,6 +17,7 @@ from cfs_explore.charts import (
     template,
 )
 from cfs_explore.charts.channel_bars import POOLINGS
+from cfs_explore.charts.map_marks import frame_open_cell
 from cfs_explore.charts.marks import CLICK_LAYER
 from cfs_explore.charts.theme import ROLE_COLOURS
 
@@ -100,7 +101,8 @@ def test_a_missing_or_infinite_ratio_leaves_its_cell_blank(profile):
 
 
 def test_the_open_cell_is_outlined(profile):
-    fig = image_map_chart(profile, selected=31)
+    fig = image_map_chart(profile)
+    frame_open_cell(fig, 31)
     box = next(shape for shape in fig.layout.shapes if shape.name == "open cell")
     points = fig.data[1]
     position = points.customdata.index(31)
@@ -160,7 +162,7 @@ def test_a_threshold_stands_where_its_score_is(bins, log):
 @pytest.mark.skipif(not has_browser(), reason="needs Chrome or Chromium")
 def test_they_export(profile, detectors, features):
     figures = (
-        image_map_chart(profile, "ratio", 3, "dark"),
+        image_map_chart(profile, "ratio", "dark"),
         image_scores_chart(detectors),
         image_features_chart(features),
     )

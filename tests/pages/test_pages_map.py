@@ -42,9 +42,21 @@ def marked(app):
     """The cells with the star and with the frame of the open cell."""
     figure = chart(app, "map")
     star = next(trace for trace in figure["data"] if trace.get("meta") == "best cell")
-    frame = next(shape for shape in figure["layout"]["shapes"] if shape.get("name") == "open cell")
-    middle = [(frame[f"{axis}0"] + frame[f"{axis}1"]) / 2 for axis in "xy"]
-    return cell_at(figure, star["x"][0], star["y"][0]), cell_at(figure, *middle)
+    assert not [shape for shape in figure["layout"]["shapes"] if shape.get("name") == "open cell"]  # it lies over it
+    return cell_at(figure, star["x"][0], star["y"][0]), framed_cell(app, figure)
+
+
+def framed_cell(app, figure):
+    """The cell under the middle of the frame that lies over the map."""
+    (style,) = [each.proto.body for each in app.get("html") if ".st-key-map " in each.proto.body]
+    shares = re.findall(r"\(?([\d.]+) \* \(100% -", style)  # left, width, top, height, of what the margins leave
+    left, width, top, height = map(float, shares)
+    across, down = figure["layout"]["xaxis"]["range"], figure["layout"]["yaxis"]["range"]
+    x = across[0] + (left + width / 2) * (across[1] - across[0])
+    y = down[1] + (top + height / 2) * (down[0] - down[1])
+    layer = figure["data"][-1]
+    places = zip(layer["x"], layer["y"], layer["customdata"], strict=True)
+    return min(places, key=lambda place: abs(place[0] - x) + abs(place[1] - y))[2]
 
 
 def assert_one_cell(app, run):
