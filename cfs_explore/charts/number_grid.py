@@ -48,7 +48,7 @@ def number_grid_chart(
     fig = new_chart(
         theme,
         height=height,
-        meta={"kind": "rows", "height": height},
+        meta={"kind": "rows", "height": height, "least_px": _least_px(row_labels, column_labels, texts)},
         margin={"l": _label_room(row_labels), "r": 4, "t": HEAD_PX, "b": 8},
         coloraxis={"colorscale": colour_scale, "cmin": low, "cmax": high, "showscale": False},
         hoverdistance=-1,
@@ -80,6 +80,13 @@ def number_grid_chart(
 def _label_room(labels: Sequence[str]) -> int:
     """Pixels for the widest label, its markup aside."""
     return round(max(text_px(re.sub("<.*?>", "", label), BASE_FONT_PX) for label in labels)) + 12
+
+
+def _least_px(rows: Sequence[str], columns: Sequence[str], texts: Sequence[Sequence[str]]) -> int:
+    """The width in pixels below which texts of neighbouring cells would run into each other."""
+    lines = (line for text in [*columns, *(text for row in texts for text in row)] for line in text.split("<br>"))
+    widest = max(text_px(re.sub("<.*?>", "", line), SMALL_PX) for line in lines)
+    return _label_room(rows) + 4 + len(columns) * round(widest + 6)
 
 
 def _click_layer(hovers: Sequence[Sequence[str]], columns: int) -> go.Scatter:

@@ -16,7 +16,7 @@ from cfs_explore.charts.verdict_style import SCALE, VERDICT_STYLES, cell_text, v
 
 #: With more sets than this, a cell holds the sign alone, and the sets' names are turned.
 MANY = 10
-_NOTE_WIDTH, _NAME_WIDTH, _LONGEST_NAME, _ROW_PX = 60, 13, 24, 36
+_NOTE_WIDTH, _NAME_WIDTH, _LONGEST_NAME, _ROW_PX, _NARROW_PX = 60, 13, 24, 36, 28
 
 
 def verdict_grid_chart(
@@ -100,4 +100,5 @@ def _turn_heads(chart: go.Figure, sets: Sequence[str]) -> None:
             note.update(textangle=-90)
     room = round(max(text_px(_head(name, True), SMALL_PX) for name in sets)) + 12
     height = chart.layout.height + room - HEAD_PX
-    chart.update_layout(height=height, margin={"t": room}, meta=chart.layout.meta | {"height": height})
+    sizes = {"height": height, "least_px": chart.layout.margin.l + _NARROW_PX * len(sets)}
+    chart.update_layout(height=height, margin={"t": room}, meta=chart.layout.meta | sizes)

@@ -68,7 +68,7 @@ def claims_table(run: Run) -> pd.DataFrame:
 
     Returns:
         claim (of ``CLAIMS``), ood, value with its 95 % interval lo, hi, verdict ("yes": the whole interval says so,
-        "no": the whole interval says otherwise, "open"; "no evidence": both AUROCs are saturated at 1; "missing": not
+        "no": the whole interval says otherwise, "open"; "no evidence": both AUROCs are near 1; "missing": not
         measured, for the reason in note), p (two-sided, of the value lying just at the claim's limit, from the
         interval), survives (a "yes" or "no" that stands at a false-discovery rate of 5 % over the whole table), n_id,
         n_ood.
@@ -231,7 +231,7 @@ def _judged(
     verdict = "yes" if lo > above else "no" if hi < above else "open"
     row = {"value": float(value), "lo": float(lo), "hi": float(hi), "note": note, "p": p_value(value, lo, hi, above)}
     if min(arms) > SATURATED:
-        return {**row, "verdict": "no evidence", "p": math.nan, "note": "both AUROCs are saturated at 1"}
+        return {**row, "verdict": "no evidence", "p": math.nan, "note": "both AUROCs are near 1"}
     return {**row, "verdict": verdict}
 
 

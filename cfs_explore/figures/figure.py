@@ -45,6 +45,11 @@ class Figure:
         """``chart`` by its older name."""
         return self.chart
 
+    @property
+    def least_px(self) -> int:
+        """The width in pixels below which its texts would run into each other; 0 where none would."""
+        return (self.chart.layout.meta or {}).get("least_px", 0)
+
     @functools.cached_property
     def sent(self) -> dict[str, Any]:
         """``chart`` as a page sends it; made once, not to be changed."""

@@ -27,7 +27,7 @@ CLAIM = Control(
 )
 _LEGEND = (
     "✓ supports, ✗ against: the whole 95 % interval says so; ○ open: it includes the limit; – no evidence: both AUROCs "
-    "are at 1; · missing: not measured. In brackets: does not survive a false-discovery rate of 5 %."
+    "are near 1; · missing: not measured. In brackets: does not survive a false-discovery rate of 5 %."
 )
 
 

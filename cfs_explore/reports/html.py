@@ -73,6 +73,7 @@ def _shown(name: str, title: str, figure: Figure) -> dict[str, object]:
         "alt": figure.alt,
         "caption": figure.caption,
         "height": figure.chart.layout.height or 450,
+        "least": figure.least_px,
         "count": len(figure.rows),
         "csv": _packed(csv_text(figure)),
         "file": f"{figure.stem}.csv",

@@ -80,12 +80,14 @@ def _numbers(run: Run, view: Choices) -> None:
         f"achieved {format_value(level.lam, 2)}"
     )
     st.markdown(
-        f"**AUROC {format_estimate(row.auroc, row.auroc_lo, row.auroc_hi)}**  \n"
-        f"AUPR {format_estimate(row.aupr, row.aupr_lo, row.aupr_hi)} · "
-        f"FPR95 {format_estimate(row.fpr95, row.fpr95_lo, row.fpr95_hi)}",
+        f"**AUROC {format_estimate(row.auroc, row.auroc_lo, row.auroc_hi)}**",
         help="AUROC: chance that a random OOD image scores higher than a random ID image (0.5 = no signal). "
         "AUPR: average precision, OOD positive. FPR95: share of ID images flagged when 95 % of the "
         "OOD images are caught (lower is better). In brackets: 95 % intervals (theory 27).",
+    )
+    st.markdown(
+        f"AUPR {format_estimate(row.aupr, row.aupr_lo, row.aupr_hi)} · "
+        f"FPR95 {format_estimate(row.fpr95, row.fpr95_lo, row.fpr95_hi)}",
     )
     st.caption(place)
 

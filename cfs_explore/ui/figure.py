@@ -17,7 +17,7 @@ from cfs_explore.figures.catalogue import KINDS
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.store import Run
-from cfs_explore.ui import data, state
+from cfs_explore.ui import data, state, style
 from cfs_explore.ui.open_frame import frame_style
 from cfs_explore.ui.sidebar import escape
 
@@ -98,6 +98,8 @@ def show_made(
     )
     if figure.under:
         st.html(frame_style(figure.chart, key))
+    if figure.least_px:
+        style.keep_wide(key, figure.least_px)
     with st.container(gap=None):
         st.caption(escape(f"{figure.caption} {hint}".strip()))
         _files(figure, key)

@@ -17,13 +17,10 @@ _LEAST_PX = {
     "difference_": 600,
     "separation_map": 520,
     "comp_pairs": 480,
-    "prediction_regret": 480,
-    "prediction_ablation": 480,
     "protocol_pictures": 600,
     "protocol_loss": 520,
     "protocol_sensitivity": 520,
     "strip_protocol": 600,
-    "verdict": 520,
 }
 
 #: Of a narrow page, left and right of a figure.
@@ -63,6 +60,8 @@ _STYLE = """
 [data-testid="stElementContainer"]:is(.st-key-probe_a, .st-key-probe_b) {min-width: min(100%, 220px);}
 .st-key-composer .st-key-cells {min-width: min(100%, 320px);}
 @@WIDE@@
+/* Segments are as high as the lists beside them: so their labels stand in one line. */
+[data-testid="stButtonGroup"] [data-variant="segmented_control"] {min-height: 2.5rem;}
 /* A wide table in a text scrolls by itself, and not the page. */
 [data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto;}
 /* A table's own download would write cells that a spreadsheet takes for formulas; the CSV button beside it does not.
@@ -96,6 +95,11 @@ div[data-testid="stCaptionContainer"] {opacity: 1; color: light-dark(#5A6270, #A
 [data-testid="stMultiSelectTagsContainer"] {height: auto; flex-wrap: wrap; padding-block: 0.25rem;}
 </style>
 """
+
+
+def keep_wide(key: str, least: int) -> None:
+    """The same for a figure whose least width depends on what it shows; ``least`` in pixels."""
+    st.html(f"<style>{_wide(key, least)}</style>")
 
 
 def apply() -> None:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.charts.verdict_grid import MANY
 from cfs_explore.charts.verdict_style import verdict_lines
 from cfs_explore.figures.choices import OOD, Choices, choose
 from cfs_explore.figures.claims import claims_of_set, claims_table
@@ -76,7 +75,6 @@ def _page(run: Run) -> None:
         return
     st.markdown(verdict_headline(table))
     view = _view(run)
-    _make_room(run)
     show_figure(
         "verdict-claims",
         run,
@@ -138,10 +136,3 @@ def _panel(run: Run, table: pd.DataFrame, view: Choices) -> None:
         icon=":material/arrow_forward:",
         query_params={"run": run.path.name, "ood": view.ood, **where.query},
     )
-
-
-def _make_room(run: Run) -> None:
-    """Where the window is narrow, the table keeps its width and scrolls."""
-    columns = len(run.ood_names)
-    width = 180 + columns * (30 if columns > MANY else 84)
-    st.html(f"<style>.st-key-verdict [data-testid='stFullScreenFrame'] {{min-width: {width}px;}}</style>")
