@@ -18,9 +18,11 @@ class Way(NamedTuple):
     place: str
 
 
+#: Where a page leads that has no way of its own.
+TO_MAP = Way("Where does the signal live?", "map", "Map")
 #: Address of a page ("" for the start page) -> the way on from there.
 WAYS = {
-    "": Way("Where does the signal live?", "map", "Map"),
+    "": TO_MAP,
     "map": Way("Why there?", "separation", "Separation"),
     "separation": Way("Do encoder and decoder know the same?", "complementarity", "Complementarity"),
     "complementarity": Way("Does it survive the noise?", "stability", "Stability"),
@@ -34,7 +36,7 @@ WAYS = {
     "image": Way("And over all images?", "map", "Map"),
     "probe": Way("And over all layers and levels?", "map", "Map"),
     "lab": Way("And in a real network?", "map", "Map"),
-    "explorations": Way("Where does the signal live?", "map", "Map"),
+    "explorations": TO_MAP,
     "new": Way("What is there already?", "explorations", "Explorations"),
 }
 
@@ -45,7 +47,7 @@ def way_on(page: str) -> None:
     The link says the exploration alone: OOD set and cell stay as they are chosen, and the next page writes them into
     the address. A link that named them would be out of date as soon as a part of the page is made again by itself.
     """
-    way, run = WAYS[page], st.session_state.get("run")
+    way, run = WAYS.get(page, TO_MAP), st.session_state.get("run")
     with st.container(key="way_on", horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             f"pages/{way.page}.py",

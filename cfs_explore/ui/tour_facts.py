@@ -13,7 +13,7 @@ from cfs_explore.figures.detector import cell_label, detector_of
 from cfs_explore.figures.image import IMAGE, profile
 from cfs_explore.figures.lab_settings import PAIR_SETTINGS
 from cfs_explore.figures.probe import typical
-from cfs_explore.headlines.probe import format_score
+from cfs_explore.headlines.probe import format_lam, format_score
 from cfs_explore.headlines.triage import alarms_text
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.store import Run
@@ -61,7 +61,7 @@ def on_noise(run: Run) -> dict[str, str]:
         "lam": f"{names[level]:g}",
         "a": format_value(level.a),
         "b": format_value(level.b),
-        "noisy": format_value(names[noisy], 2),
+        "noisy": format_lam(names[noisy]),
         "noisy_told": f"{names[noisy]:g}",
         "heavier": "the noise" if noisy.b > noisy.a else "the image",
         "noisy_a": format_value(noisy.a),
