@@ -55,7 +55,7 @@ def on_map(run) -> set[str]:
 
 
 def on_noise(run) -> set[str]:
-    return {three(value) for k in (2, 5) for value in (run.levels[k].a, run.levels[k].b)} | {"−1.00", "5"}
+    return {three(value) for k in (2, 5) for value in (run.levels[k].a, run.levels[k].b)} | {"−1.0", "5"}
 
 
 def on_snapshot(run) -> set[str]:
