@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from ..errors import SourceError
-from .digits import draw_digits, draw_transformed
+from .digits import draw_digits
 from .drawn import Drawn
 from .letters import draw_letters
 from .photo_patches import draw_photo_patches
@@ -71,7 +71,7 @@ BUILTIN_SETS: dict[str, BuiltinSet] = {
     ),
     **{
         f"digits-{name}": BuiltinSet(
-            _TRANSFORM_TEXTS[name], _DIGITS_ORIGIN, _DIGIT_DEFAULTS, partial(draw_transformed, name)
+            _TRANSFORM_TEXTS[name], _DIGITS_ORIGIN, _DIGIT_DEFAULTS, partial(draw_digits, name)
         )
         for name in TRANSFORMS
     },

@@ -21,7 +21,7 @@ from .listed import open_files
 from .listing import IMAGE_EXTENSIONS, printable, summarise
 from .local_copies import local_copy
 from .path_tables import open_imglist, open_text_table
-from .record import Record, Source
+from .record import Record, Source, WrappedSource
 from .reference import read_reference
 from .tables import open_parquet
 from .tarball import TAR_EXTENSIONS, TarSource
@@ -179,23 +179,14 @@ def _expanded(options: dict[str, Any]) -> dict[str, Any]:
     return options | {"root": str(root)}
 
 
-class SampledSource(Source):
+class SampledSource(WrappedSource):
     """A seeded subsample of another source, in that source's order."""
 
     def __init__(self, source: Source, limit: int, seed: int) -> None:
-        super().__init__(source.location)
-        self.kind = source.kind
-        self._source = source
+        super().__init__(source)
         draw = np.random.Generator(np.random.PCG64(seed)).choice(len(source), size=limit, replace=False)
         self._indices = np.sort(draw).tolist()
         self.names = [source.names[i] for i in self._indices]
-        self.skipped = source.skipped
 
     def _read(self, index: int) -> Record:
         return self._source.read(self._indices[index])
-
-    def notes(self) -> list[str]:
-        return self._source.notes()
-
-    def close(self) -> None:
-        self._source.close()

@@ -117,3 +117,18 @@ class Source(ABC):
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing open
         """Release the file that the source holds open, if any."""
+
+
+class WrappedSource(Source):
+    """A set of another one's images, with its kind, unusable members and notes; it closes that one, too."""
+
+    def __init__(self, source: Source, location: str = "") -> None:
+        super().__init__(location or source.location)
+        self.kind, self.skipped = source.kind, source.skipped
+        self._source = source
+
+    def notes(self) -> list[str]:
+        return self._source.notes()
+
+    def close(self) -> None:
+        self._source.close()
