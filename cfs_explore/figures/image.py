@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from cfs_explore.charts import image_features_chart, image_map_chart, image_scores_chart, short_tap_name
-from cfs_explore.detectors.stored import StoredDetector, cells_detector
-from cfs_explore.diagnostics import (
-    Exceedance,
-    cell_profile,
-    detector_profile,
-    exceedance,
-    feature_profile,
-)
+from cfs_explore.diagnostics import Exceedance, cell_profile, compose, detector_profile, exceedance, feature_profile
 from cfs_explore.errors import RunError
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.detector import cell_label, presets
+from cfs_explore.figures.detector import cell_label, preset_cells
 from cfs_explore.figures.figure import Figure, file_stem
 from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError
 from cfs_explore.figures.options import Control
@@ -96,22 +90,19 @@ def _profile(run: Run, image: Image, cell: int) -> Profile:
     if image.role == "id_test" and run.id_test.count < 2:
         raise NotMeasuredError("ID-test has no other image to compare this one with.")
     id_scores = run.scores("id_test")
-    scores = (id_scores if image.role == "id_test" else run.scores("ood", image.name))[image.row]
-    detectors = [*presets(run).values(), cells_detector(run, [cell], cell_label(run, cell))]
-    rows = [{"name": detector.name, **_among_id_test(run, image, detector)} for detector in detectors]
+    set_scores = id_scores if image.role == "id_test" else run.scores("ood", image.name)
+    scores = set_scores[image.row]  # (draw, level, tap)
+    rows = []
+    for name, indices in (preset_cells(run) | {cell_label(run, cell): [cell]}).items():
+        cells = [run.cell(index) for index in indices]
+        draws = np.concatenate([compose(draw[None, None], cells) for draw in scores])
+        among = detector_profile(compose(id_scores, cells), compose(set_scores, cells)[image.row], draws, image.own)
+        rows.append({"name": name, **among})
     return Profile(
         cell_profile(id_scores, scores, run.levels, run.taps, image.own),
         pd.DataFrame(rows),
         exceedance(id_scores, scores, image.own),
     )
-
-
-def _among_id_test(run: Run, image: Image, detector: StoredDetector) -> dict:
-    """``diagnostics.detector_profile`` of a detector."""
-    which = (image.role, None if image.role == "id_test" else image.name)
-    draws = detector.draw_scores(run, *which, rows=[image.row])[0]
-    score = detector.scores(run, *which)[image.row]
-    return detector_profile(detector.scores(run, "id_test"), score, draws, image.own)
 
 
 def is_kept(run: Run, cell: int) -> bool:
