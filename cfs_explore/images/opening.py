@@ -13,7 +13,7 @@ from ..errors import SourceError
 from .altered import AlteredSource
 from .archive import ZipSource
 from .arrays import ArraySource
-from .builtin import open_builtin
+from .builtin import is_whole, open_builtin
 from .encoded import with_options
 from .folder import FileSource, FolderSource
 from .hub import open_hub
@@ -77,9 +77,9 @@ def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None 
     Raises:
         SourceError: missing, of an unknown kind, with an unknown option, damaged or without images.
     """
-    if limit is not None and not (_is_whole(limit) and limit >= 1):
+    if limit is not None and not is_whole(limit, 1):
         raise SourceError(f"limit = {limit!r}: allowed is a whole number from 1 on, or None for all images.")
-    if not (_is_whole(seed) and seed >= 0):
+    if not is_whole(seed, 0):
         raise SourceError(f"seed = {seed!r}: allowed is a whole number from 0 on.")
     source = _open(path_or_spec)
     if not len(source):
@@ -88,10 +88,6 @@ def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None 
             raise SourceError(f"no images in {source.location}: found no files; put image files into it.")
         raise SourceError(f"no images in {source.location}: {summarise(source.skipped)}. Put {_IMAGES} into it.")
     return source if limit is None or limit >= len(source) else SampledSource(source, int(limit), seed)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _open(given: object) -> Source:

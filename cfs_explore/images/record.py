@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ..contracts import pixel_id
+from ..errors import ImageError
 from ..wording import counted
 from .listing import printable
 
@@ -102,6 +105,12 @@ class Source(ABC):
         for remark, count in record.remarks:
             self._remarked.setdefault(remark, {})[index] = count
         return record
+
+    def readable(self, order: Iterable[int] | None = None) -> Iterator[Record]:
+        """The images that can be read, one at a time, in this order; the others are passed over."""
+        for index in range(len(self)) if order is None else order:
+            with contextlib.suppress(ImageError):
+                yield self.read(index)
 
     def notes(self) -> list[str]:
         """What a user should know of how the set is read, of the images that have been read so far."""
