@@ -68,8 +68,7 @@ def levels(run: Run, choices: Choices, theme: str) -> Figure:
         gain_curve_chart(frame, labels, theme, choices.level),
         frame,
         f"Gain in D² (6) on {scale}; 95 % bootstrap bands ({RESAMPLES:,} resamples), which start at 0 where the sign "
-        f"of the shift is uncertain; OOD: {ood}; {set_counts(run, ood)}; mean of "
-        f"{counted(run.draws, 'noise draw')}.",
+        f"of the shift is uncertain; OOD: {ood}; {set_counts(run, ood)}; mean of {counted(run.draws, 'noise draw')}.",
         "; ".join(f"{labels[role]}: gain {here[f'gain_{role[0]}']:.2f} at the chosen level" for role in labels),
         _stem(run, choices, pair, "gains"),
     )
@@ -103,8 +102,7 @@ def pairs(run: Run, choices: Choices, theme: str) -> Figure:
         f"mean of {counted(run.draws, 'noise draw')}. The largest of many gains is biased upwards. The chosen "
         "pair is outlined.",
         f"Gains of {len(rows):,} pairs run from {format_value(rows['gain'].min())} to {format_value(best['gain'])}, "
-        "the largest for "
-        f"{short_tap_name(best['tap_a'])} and {short_tap_name(best['tap_b'])}.",
+        f"the largest for {short_tap_name(best['tap_a'])} and {short_tap_name(best['tap_b'])}.",
         _stem(run, choices, pair, "pairs"),
     )
 

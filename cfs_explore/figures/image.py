@@ -170,8 +170,7 @@ def features(run: Run, choices: Choices, theme: str) -> Figure:
         f"{image.file} of {image.name}, {cell_label(run, choices.cell)}: the {min(_TOP, half)} channels of each "
         f"pooling that lie farthest from ID-train, of {half}; z-scores of the first noise draw, whose score is "
         f"{format_value(table['square'].mean())}. The channels' means carry {format_value(parts['mean'], 0)} % of "
-        "it, their "
-        f"standard deviations {format_value(parts['std'], 0)} %.",
+        f"it, their standard deviations {format_value(parts['std'], 0)} %.",
         f"z-scores of {len(table):,} features; the farthest is channel {first['channel']}'s {pooled}, "
         f"z {format_value(first['z'], 1)}.",
         file_stem(run, image.name, image.image_id, "features"),

@@ -47,8 +47,7 @@ def predicted(run: Run, choices: Choices, theme: str) -> Figure:
         cells[first + [name for name in cells if name not in first]],
         f"Each point is a cell (tap × noise level), {len(cells)} in all; OOD: {ood}; "
         f"{counts(run, cells, ood)}; {_draws(cells.iloc[0])}; the prediction lies in the measured "
-        f"95 % interval in {percent(coverage(cells))} of the cells. Grey: below the bound, where no cell can "
-        "lie.",
+        f"95 % interval in {percent(coverage(cells))} of the cells. Grey: below the bound, where no cell can lie.",
         f"Measured against predicted AUROC of {len(cells):,} cells for {ood}; mean absolute difference "
         f"{format_value((cells['predicted'] - cells['auroc']).abs().mean())}.",
         file_stem(run, ood, "separation", "predicted"),

@@ -92,8 +92,7 @@ def scores(run: Run, choices: Choices, theme: str) -> Figure:
         ),
         bins,
         f"Scores by {found.detector} of ID-test (solid) and {found.ood} (dashed), "
-        f"mean of {counted(run.draws, 'noise draw')}; "
-        f"{set_counts(run, found.ood)}; {threshold}.",
+        f"mean of {counted(run.draws, 'noise draw')}; {set_counts(run, found.ood)}; {threshold}.",
         f"Score histograms of {found.rule.n_id:,} ID-test and {len(ood_scores):,} OOD images ({found.ood}); "
         f"{threshold}, {counted(int(found.table['flagged'].sum()), 'image')} above it.",
         file_stem(run, found.ood, "triage"),
