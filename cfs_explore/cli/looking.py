@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from cfs_explore.cli.progress import progress_bar
@@ -55,18 +53,17 @@ def _survey(options: argparse.Namespace) -> None:
 
     sources = [None if text is None else image_set.parse_source(text) for text in (options.source, options.against)]
     with progress_bar() as report:
-        step = functools.partial(_report_images, report)
+
+        def step(done: int, total: int) -> None:
+            from cfs_explore.pipeline import ProgressEvent
+
+            report(ProgressEvent("looking", "", done, total, "images", None, None))
+
         found = image_set.facts(*sources, sample=options.sample, progress=step)
     print(json.dumps(found, indent=1) if options.json else image_set.as_text(found))
     if options.sheet is not None:
         image_set.write_sheet(sources[0], options.sheet)
         print(f"Saved: {options.sheet}", file=sys.stderr)
-
-
-def _report_images(report: Callable, done: int, total: int) -> None:
-    from cfs_explore.pipeline import ProgressEvent
-
-    report(ProgressEvent("looking", "", done, total, "images", None, None))
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -8,7 +8,6 @@ fetch(run, print)                                 # gets what is public, by the 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 from collections.abc import Callable
@@ -17,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from cfs_explore import images
-from cfs_explore.errors import CFSError, ImageError
+from cfs_explore.errors import CFSError
 from cfs_explore.images import Record, thumbnail
 from cfs_explore.images.decode import decode
+from cfs_explore.images.reference import is_altered
 from cfs_explore.locations import BUNDLES, absolute, absolute_source, locate_run, program, runs_root
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
@@ -40,17 +40,11 @@ def find_pictures(run: Run, entry: SetEntry) -> dict[str, bytes] | None:
     if source is None:
         return None
     wanted = set(run.images(entry.role, entry.name, columns=("image_id",))["image_id"])
-    found: dict[str, bytes] = {}
     try:
         with images.open_source(_offline(source)) as opened:
-            for i in range(len(opened)):
-                with contextlib.suppress(ImageError):
-                    record = opened.read(i)
-                    if record.image_id in wanted:
-                        found[record.image_id] = thumbnail(record.pixels)
+            return {each.image_id: thumbnail(each.pixels) for each in opened.readable() if each.image_id in wanted}
     except CFSError:
         return None
-    return found
 
 
 def find_record(run: Run, entry: SetEntry, image_id: str, name: str) -> Record | None:
@@ -70,14 +64,10 @@ def find_record(run: Run, entry: SetEntry, image_id: str, name: str) -> Record |
         return None
     try:
         with images.open_source(_offline(source)) as opened:
-            for i in sorted(range(len(opened)), key=lambda i: opened.names[i] != name):
-                with contextlib.suppress(ImageError):
-                    record = opened.read(i)
-                    if record.image_id == image_id:
-                        return record
+            order = sorted(range(len(opened)), key=lambda i: opened.names[i] != name)
+            return next((each for each in opened.readable(order) if each.image_id == image_id), None)
     except CFSError:
         return None
-    return None
 
 
 def as_seen(run: Run, picture: bytes) -> bytes:
@@ -113,7 +103,7 @@ def is_here(source: str | dict[str, Any]) -> bool:
     Args:
         source: what ``images.open_source`` takes, with absolute paths. Of files it is only asked whether they exist.
     """
-    if isinstance(source, dict) and "altered" in source:
+    if is_altered(source):
         return is_here(source["of"])
     if isinstance(source, dict) and "builtin" in source:
         return True
@@ -130,7 +120,7 @@ def is_here(source: str | dict[str, Any]) -> bool:
 def how_to_get(run: Run, entry: SetEntry) -> str:
     """Where a set comes from, in words: '' where the run does not say."""
     source = source_of(run, entry)
-    if isinstance(source, dict) and "altered" in source:
+    if is_altered(source):
         source = source.get("of")
     if isinstance(source, dict) and "torchvision" in source:
         return f"torchvision's {source['torchvision']}"
@@ -190,7 +180,7 @@ def source_of(run: Run, entry: SetEntry) -> str | dict[str, Any] | None:
 
 def _offline(source: str | dict[str, Any]) -> str | dict[str, Any]:
     """The source as it may lie on this computer, so that nothing is fetched."""
-    if isinstance(source, dict) and "altered" in source:
+    if is_altered(source):
         return source | {"of": _offline(source["of"])}
     if isinstance(source, dict) and ("torchvision" in source or "hub" in source):
         return source | {"download": False}

@@ -83,7 +83,9 @@ def claims_table(run: Run) -> pd.DataFrame:
     rows = [_stability(run)]
     for ood in run.ood_names:
         rows += [{"ood": ood, **row} for row in run.derived(claims_of_set, ood)]
-    frame = _with_survivors(pd.DataFrame(rows)).reindex(columns=_COLUMNS)
+    frame = pd.DataFrame(rows)
+    firm = frame["verdict"].isin(["yes", "no"])
+    frame = frame.assign(survives=survivors(frame["p"].to_numpy()) & firm).reindex(columns=_COLUMNS)
     order = {claim: place for place, claim in enumerate(CLAIMS)}
     return frame.sort_values("claim", key=lambda column: column.map(order), kind="stable", ignore_index=True)
 
@@ -107,10 +109,6 @@ def by_chance(table: pd.DataFrame) -> str:
     return Verdicts(table["p"].to_numpy(), firm, table["survives"].to_numpy()).summary(
         "verdicts", "firm (the interval on one side of the limit)"
     )
-
-
-def _with_survivors(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(survives=survivors(frame["p"].to_numpy()) & frame["verdict"].isin(["yes", "no"]))
 
 
 def claims_of_set(run: Run, ood: str) -> list[_Row]:

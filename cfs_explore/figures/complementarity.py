@@ -16,7 +16,7 @@ from cfs_explore.diagnostics import StraddleShare, straddle_share
 from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.verdicts import verdicts
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.figure import Figure, counts, file_stem
+from cfs_explore.figures.figure import Figure, counts, file_stem, set_counts
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.pair import Pair, pair_gains, pair_numbers, pair_of, pair_scores
 from cfs_explore.store import Run
@@ -64,13 +64,11 @@ def levels(run: Run, choices: Choices, theme: str) -> Figure:
     first, second = pair.short
     labels = {"decoder": f"{second} given {first}", "encoder": f"{first} given {second}"}
     here = frame.iloc[choices.level]
-    sizes = pd.Series({"n_id": run.id_test.count, "n_ood": run.entry("ood", ood).count})
     return Figure(
         gain_curve_chart(frame, labels, theme, choices.level),
         frame,
         f"Gain in D² (6) on {scale}; 95 % bootstrap bands ({RESAMPLES:,} resamples), which start at 0 where the sign "
-        f"of the shift is uncertain; OOD: {ood}; {counts(run, sizes, ood)}; mean of "
-        f"{counted(run.draws, 'noise draw')}.",
+        f"of the shift is uncertain; OOD: {ood}; {set_counts(run, ood)}; mean of {counted(run.draws, 'noise draw')}.",
         "; ".join(f"{labels[role]}: gain {here[f'gain_{role[0]}']:.2f} at the chosen level" for role in labels),
         _stem(run, choices, pair, "gains"),
     )
@@ -104,8 +102,7 @@ def pairs(run: Run, choices: Choices, theme: str) -> Figure:
         f"mean of {counted(run.draws, 'noise draw')}. The largest of many gains is biased upwards. The chosen "
         "pair is outlined.",
         f"Gains of {len(rows):,} pairs run from {format_value(rows['gain'].min())} to {format_value(best['gain'])}, "
-        "the largest for "
-        f"{short_tap_name(best['tap_a'])} and {short_tap_name(best['tap_b'])}.",
+        f"the largest for {short_tap_name(best['tap_a'])} and {short_tap_name(best['tap_b'])}.",
         _stem(run, choices, pair, "pairs"),
     )
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.contracts import SATURATED
-from cfs_explore.detectors.stored import StoredDetector, cells_detector, stored_detectors
+from cfs_explore.detectors.stored import StoredCells, cells_detector
 from cfs_explore.diagnostics import Estimate
 from cfs_explore.store import Run
 from cfs_explore.wording import format_value
@@ -43,11 +43,6 @@ def preset_cells(run: Run) -> dict[str, list[int]]:
     return {row["name"]: [int(i) for i in row["cell_indices"]] for row in rows.to_dict("records")}
 
 
-def presets(run: Run) -> dict[str, StoredDetector]:
-    """The published detectors that a run has, by name."""
-    return {name: found for name, found in stored_detectors(run).items() if name in PRESETS}
-
-
 def justified(run: Run, ood: str) -> Justified:
     """The best single cell or the published pair CFS(1x2), whichever separates more on images that did not choose it.
 
@@ -77,7 +72,7 @@ def _of_set(table: pd.DataFrame, ood: str) -> pd.DataFrame:
     return table[table["ood"] == ood] if len(table) else table
 
 
-def detector_of(run: Run, indices: Sequence[int]) -> StoredDetector:
+def detector_of(run: Run, indices: Sequence[int]) -> StoredCells:
     """The detector of these cells, called as people say it."""
     return cells_detector(run, indices, detector_name(run, indices))
 

@@ -81,6 +81,11 @@ def counts(run: Run, rows: pd.DataFrame | pd.Series, *oods: str) -> str:
     return sample_sizes(pd.concat([part.assign(**_groups(run, part, of)) for of, part in parts]))
 
 
+def set_counts(run: Run, ood: str) -> str:
+    """``counts`` of a figure of all images of ID-test and of an OOD set."""
+    return counts(run, pd.Series({"n_id": run.id_test.count, "n_ood": run.entry("ood", ood).count}), ood)
+
+
 def id_count(run: Run, n: int) -> str:
     """'n = 421 ID-test images of 30 groups', of a diagnostic that reads ``n`` images of ID-test."""
     found = members(run.names_of_groups("id_test")[evenly_spaced(run.id_test.count, n)])

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from cfs_explore.charts import image_features_chart, image_map_chart, image_scores_chart, short_tap_name
-from cfs_explore.detectors.stored import StoredDetector, cells_detector
-from cfs_explore.diagnostics import (
-    Exceedance,
-    cell_profile,
-    detector_profile,
-    exceedance,
-    feature_profile,
-)
+from cfs_explore.diagnostics import Exceedance, cell_profile, compose, detector_profile, exceedance, feature_profile
 from cfs_explore.errors import RunError
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.detector import cell_label, presets
+from cfs_explore.figures.detector import cell_label, preset_cells
 from cfs_explore.figures.figure import Figure, file_stem, framed
 from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError
 from cfs_explore.figures.options import Control
@@ -94,8 +88,14 @@ def profile(run: Run, choices: Choices) -> Profile:
 
 def _profile(run: Run, image: Image, cell: int) -> Profile:
     cells, exceeding = run.derived(_in_all_cells, image)
-    detectors = [*presets(run).values(), cells_detector(run, [cell], cell_label(run, cell))]
-    rows = [{"name": detector.name, **_among_id_test(run, image, detector)} for detector in detectors]
+    id_scores = run.scores("id_test")
+    set_scores = _scores_of_set(run, image, id_scores)
+    rows = []
+    for name, indices in (preset_cells(run) | {cell_label(run, cell): [cell]}).items():
+        of = [run.cell(index) for index in indices]
+        draws = np.concatenate([compose(draw[None, None], of) for draw in set_scores[image.row]])
+        among = detector_profile(compose(id_scores, of), compose(set_scores, of)[image.row], draws, image.own)
+        rows.append({"name": name, **among})
     return Profile(cells, pd.DataFrame(rows), exceeding)
 
 
@@ -104,17 +104,13 @@ def _in_all_cells(run: Run, image: Image) -> tuple[pd.DataFrame, Exceedance]:
     if image.role == "id_test" and run.id_test.count < 2:
         raise NotMeasuredError("ID-test has no other image to compare this one with.")
     id_scores = run.scores("id_test")
-    scores = (id_scores if image.role == "id_test" else run.scores("ood", image.name))[image.row]
+    scores = _scores_of_set(run, image, id_scores)[image.row]
     cells = cell_profile(id_scores, scores, run.levels, run.taps, image.own)
     return cells, exceedance(id_scores, scores, image.own)
 
 
-def _among_id_test(run: Run, image: Image, detector: StoredDetector) -> dict:
-    """``diagnostics.detector_profile`` of a detector."""
-    which = (image.role, None if image.role == "id_test" else image.name)
-    draws = detector.draw_scores(run, *which, rows=[image.row])[0]
-    score = detector.scores(run, *which)[image.row]
-    return detector_profile(detector.scores(run, "id_test"), score, draws, image.own)
+def _scores_of_set(run: Run, image: Image, id_scores: np.ndarray) -> np.ndarray:
+    return id_scores if image.role == "id_test" else run.scores("ood", image.name)
 
 
 def is_kept(run: Run, cell: int) -> bool:
@@ -187,8 +183,7 @@ def features(run: Run, choices: Choices, theme: str) -> Figure:
         f"{image.file} of {image.name}, {cell_label(run, choices.cell)}: the {min(_TOP, half)} channels of each "
         f"pooling that lie farthest from ID-train, of {half}; z-scores of the first noise draw, whose score is "
         f"{format_value(table['square'].mean())}. The channels' means carry {format_value(parts['mean'], 0)} % of "
-        "it, their "
-        f"standard deviations {format_value(parts['std'], 0)} %.",
+        f"it, their standard deviations {format_value(parts['std'], 0)} %.",
         f"z-scores of {len(table):,} features; the farthest is channel {first['channel']}'s {pooled}, "
         f"z {format_value(first['z'], 1)}.",
         file_stem(run, image.name, image.image_id, "features"),

@@ -50,6 +50,7 @@ from cfs_explore.wording import format_value
 
 #: Images of each kind that the scatter shows; more would hide each other.
 _POINTS = 300
+_SIZES = f"n = {IMAGES:,} ID, {IMAGES:,} OOD"
 
 
 def in_hand(curve: Control, settings: Sequence[Setting], choices: Choices) -> Setting:
@@ -91,8 +92,7 @@ def tap_scores(run: Run | None, choices: Choices, theme: str) -> Figure:
     return Figure(
         delta_histogram_chart(bins, float(id_scores.mean()), float(ood_scores.mean()), theme),
         bins,
-        histogram_caption(f"n = {IMAGES:,} ID, {IMAGES:,} OOD", {"seed": _seed(choices)})[:-1]
-        + "; vertical: means. Simulated images.",
+        histogram_caption(_SIZES, {"seed": _seed(choices)})[:-1] + "; vertical: means. Simulated images.",
         f"Histograms of the scores of {IMAGES:,} ID and {IMAGES:,} OOD images, with mean "
         f"{format_value(id_scores.mean())} and {format_value(ood_scores.mean())}.",
         "lab-scores",
@@ -115,8 +115,7 @@ def tap_auroc(run: Run | None, choices: Choices, theme: str) -> Figure:
     return Figure(
         lab_dots_chart(marks, theme),
         marks.drop(columns="series").assign(n_id=IMAGES, n_ood=IMAGES),
-        f"Bound and prediction from the exact moments; measured with 95 % CI, n = {IMAGES:,} ID, "
-        f"{IMAGES:,} OOD; seed {_seed(choices)}.",
+        f"Bound and prediction from the exact moments; measured with 95 % CI, {_SIZES}; seed {_seed(choices)}.",
         "; ".join(f"{row['name']}: AUROC {format_value(row['auroc'])}" for row in rows),
         "lab-auroc",
     )
@@ -130,8 +129,8 @@ def tap_along(run: Run | None, choices: Choices, theme: str) -> Figure:
     return Figure(
         tap_curve_chart(curve, along.field, now, along.title, theme),
         curve,
-        f"Vertical line: current setting ({along.values[now]}). Measured with 95 % CI, n = {IMAGES:,} ID, "
-        f"{IMAGES:,} OOD, the same random numbers at every point, seed {_seed(choices)}; "
+        f"Vertical line: current setting ({along.values[now]}). Measured with 95 % CI, {_SIZES}, the "
+        f"same random numbers at every point, seed {_seed(choices)}; "
         f"{settings_text(TAP_SETTINGS, asdict(tap), along.field)}.",
         f"AUROC, its prediction and its bound as {along.title} varies; now {along.values[now]}.",
         f"lab-auroc-{along.field}",
@@ -142,10 +141,8 @@ def pair_scores(run: Run | None, choices: Choices, theme: str) -> Figure:
     """Two scores of each image."""
     pair, scores = drawn_pair(choices)
     images = pd.concat(
-        [
-            pd.DataFrame({"kind": kind, "encoder": own[:_POINTS, 0], "decoder": own[:_POINTS, 1]})
-            for kind, own in zip(("id", "ood"), scores, strict=True)
-        ]
+        pd.DataFrame({"kind": kind, "encoder": own[:_POINTS, 0], "decoder": own[:_POINTS, 1]})
+        for kind, own in zip(("id", "ood"), scores, strict=True)
     )
     clouds = {
         "id": (np.zeros(2), pair.id_covariance),
@@ -181,8 +178,7 @@ def pair_combinations(run: Run | None, choices: Choices, theme: str) -> Figure:
     return Figure(
         lab_dots_chart(marks, theme),
         marks.assign(n_id=IMAGES, n_ood=IMAGES),
-        "Open diamonds: exact for these normal scores (13). Dots: measured, 95 % CI, "
-        f"n = {IMAGES:,} ID, {IMAGES:,} OOD; seed {_seed(choices)}.",
+        f"Open diamonds: exact for these normal scores (13). Dots: measured, 95 % CI, {_SIZES}; seed {_seed(choices)}.",
         "; ".join(f"{row['name']}: AUROC {format_value(row['auroc'])}" for row in rows if row["kind"] == "measured"),
         "lab-combinations",
     )

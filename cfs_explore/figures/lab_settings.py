@@ -31,16 +31,16 @@ class Setting(Control):
 
 def _setting(
     field: str,
-    word: str,
     title: str,
     values: Sequence[Value],
     default: Value,
     help: str,
+    word: str = "",
     write: Callable[[Value], str] = value_text,
     curve: bool = True,
 ) -> Setting:
-    """A slider over ``values``, named ``lab_<word>``; ``write`` gives what it shows."""
-    labels = {value: write(value) for value in values}
+    """A slider over ``values``, named ``lab_<word>``, as its field without one; ``write`` gives what it shows."""
+    word, labels = word or field, {value: write(value) for value in values}
     return Setting(f"lab_{word}", title, labels, default, help, former=(word,), field=field, curve=curve)
 
 
@@ -60,25 +60,28 @@ def settings_text(settings: Sequence[Setting], values: Mapping[str, Value], but:
     return ", ".join(f"{s.title} {s.values[values[s.field]]}" for s in settings if s.field != but)
 
 
+def _times(value: float) -> str:
+    return f"× {value:g}"
+
+
 TAP_SLIDERS = (
     _setting(
         "channels",
-        "d",
         "Features d",
         [1, 2, 4, 8, 16, 32, 64, 128, 256],
         64,
         "Features per image at the tap; the score is the mean of their squared z-scores.",
+        word="d",
     ),
     _setting(
         "correlation",
-        "rho",
         "Correlation ρ",
         steps(0, 0.95, 0.05),
         0.1,
         "0: the features are uncorrelated. Near 1: all carry the same information.",
+        word="rho",
     ),
     _setting(
-        "shift",
         "shift",
         "Mean shift",
         steps(0, 3, 0.1),
@@ -88,7 +91,6 @@ TAP_SLIDERS = (
     ),
     _setting(
         "share",
-        "share",
         "Features shifted",
         [0.02, 0.05, *steps(0.1, 1, 0.1)],
         1.0,
@@ -97,16 +99,15 @@ TAP_SLIDERS = (
     ),
     _setting(
         "variance_ratio",
-        "ratio",
         "Variance, OOD / ID",
         steps(0.5, 2, 0.1),
         1.0,
         "Variance of each feature among OOD images, relative to ID images.",
-        write=lambda value: f"× {value:g}",
+        word="ratio",
+        write=_times,
     ),
 )
 PATTERN = _setting(
-    "pattern",
     "pattern",
     "Correlated are",
     ["equal", "neighbours"],
@@ -120,58 +121,47 @@ TAP_SETTINGS = (*TAP_SLIDERS, PATTERN)
 TAP_ALONG = "shift"
 TAP_CURVE = _in_hand("along", TAP_SETTINGS, TAP_ALONG)
 
+_SIDES = ("encoder", "decoder")
 PAIR_SLIDERS = (
-    _setting(
-        "shift_e",
-        "shift_e",
-        "Encoder shift",
-        steps(0, 3, 0.1),
-        1.2,
-        "Mean encoder score of OOD images minus that of ID images.",
+    *(
+        _setting(
+            f"shift_{side[0]}",
+            f"{side.capitalize()} shift",
+            steps(0, 3, 0.1),
+            1.2,
+            f"Mean {side} score of OOD images minus that of ID images.",
+        )
+        for side in _SIDES
     ),
-    _setting(
-        "shift_d",
-        "shift_d",
-        "Decoder shift",
-        steps(0, 3, 0.1),
-        1.2,
-        "Mean decoder score of OOD images minus that of ID images.",
-    ),
-    _setting(
-        "sd_e",
-        "sd_e",
-        "Encoder spread",
-        steps(0.2, 3, 0.1),
-        1.0,
-        "Standard deviation of the encoder score over ID images.",
-    ),
-    _setting(
-        "sd_d",
-        "sd_d",
-        "Decoder spread",
-        steps(0.2, 3, 0.1),
-        1.0,
-        "Standard deviation of the decoder score over ID images.",
+    *(
+        _setting(
+            f"sd_{side[0]}",
+            f"{side.capitalize()} spread",
+            steps(0.2, 3, 0.1),
+            1.0,
+            f"Standard deviation of the {side} score over ID images.",
+        )
+        for side in _SIDES
     ),
     _setting(
         "correlation",
-        "r",
         "Correlation r",
         steps(-0.9, 0.9, 0.1),
         0.3,
         "Correlation of encoder and decoder score within a class: do images with a high encoder score also have a high "
         "decoder score?",
+        word="r",
         write=lambda value: format_value(value, 1),
     ),
 )
 SPREAD = _setting(
     "variance_ratio",
-    "spread",
     "Variance, OOD / ID",
     steps(0.5, 3, 0.5),
     1.0,
     "Variance of both scores among OOD images, relative to ID images.",
-    write=lambda value: f"× {value:g}",
+    word="spread",
+    write=_times,
 )
 PAIR_SETTINGS = (*PAIR_SLIDERS, SPREAD)
 PAIR_ALONG = "correlation"

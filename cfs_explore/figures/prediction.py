@@ -74,8 +74,7 @@ def losses_of_all(run: Run, choices: Choices, theme: str) -> Figure:
         regret.assign(ood=regret["ood"].replace("", "mean of the sets")),
         "AUROC lost against each set's best cell, paired 95 % intervals (last row: mean over these sets, images "
         f"independent except within groups); {counts(run, of_sets)}. The best cell is a naive maximum, which "
-        "overestimates the losses of all policies alike. "
-        f"{found.summary('losses', 'clear of 0')}",
+        f"overestimates the losses of all policies alike. {found.summary('losses', 'clear of 0')}",
         f"AUROC lost by {regret['policy'].nunique()} policies on {len(run.ood_names):,} OOD sets; least on average: "
         f"{best}.",
         file_stem(run, "regret"),
@@ -110,8 +109,7 @@ def ablation(run: Run, choices: Choices, theme: str) -> Figure:
         "interval over images. Levels: those nearest to the main one. λ ± 0.5: all levels moved, head fitted again. "
         f"Head fitted on {first['n_train']:,} ID-train images; OOD: {ood}; {counts(run, first, ood)}.",
         f"AUROC by number of levels, taps and shift of lambda, from {format_value(measured.min())} to "
-        f"{format_value(measured.max())} "
-        "without a shift.",
+        f"{format_value(measured.max())} without a shift.",
         file_stem(run, ood, "ablation"),
     )
 

@@ -70,8 +70,7 @@ def scores_caption(run: Run, reference: Level) -> str:
     """What slot scores are shown among: the ID-test images at a measured level."""
     return (
         f"Slot scores of single noise draws. Grey: {run.id_test.count:,} ID-test images × "
-        f"{counted(run.draws, 'draw')} at "
-        f"λ = {format_value(reference.lam, 2)}."
+        f"{counted(run.draws, 'draw')} at λ = {format_value(reference.lam, 2)}."
     )
 
 

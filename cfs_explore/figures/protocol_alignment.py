@@ -9,6 +9,7 @@ from cfs_explore.charts.sensitivity_dots import sensitivity_dots_chart, variant_
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, stage_rows
+from cfs_explore.figures.protocol_tables import with_taps
 from cfs_explore.store import Run
 from cfs_explore.wording import format_value
 
@@ -63,18 +64,8 @@ def maps(run: Run, choices: Choices, theme: str) -> Figure:
 
 def _tidy(run: Run, cells: pd.DataFrame) -> pd.DataFrame:
     """One variant's cells with the columns of a map."""
-    position = {tap.name: t for t, tap in enumerate(run.taps)}
-    taps = [run.taps[position[name]] for name in cells["tap"]]
-    return cells.assign(
-        level=cells["index"],
-        tap_index=[position[name] for name in cells["tap"]],
-        region=[tap.region for tap in taps],
-        depth=[tap.depth for tap in taps],
-        resolution=[tap.resolution for tap in taps],
-        auroc_lo=cells["lo"],
-        auroc_hi=cells["hi"],
-        draws=1,
-    )
+    whole = with_taps(run, cells)
+    return whole.assign(level=cells["index"], auroc_lo=cells["lo"], auroc_hi=cells["hi"], draws=1)
 
 
 def _out_of_reach(levels: pd.DataFrame) -> str:

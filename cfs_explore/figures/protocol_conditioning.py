@@ -12,7 +12,7 @@ from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, stage_rows
 from cfs_explore.figures.options import Control
-from cfs_explore.figures.protocol_tables import conditioning_summary, loss_verdicts, with_regions
+from cfs_explore.figures.protocol_tables import conditioning_summary, loss_verdicts, with_regions, with_taps
 from cfs_explore.store import Run
 from cfs_explore.wording import format_estimate, format_value
 
@@ -101,16 +101,9 @@ def _hover(row, tap: Tap) -> str:
 
 def _tidy(run: Run, cells: pd.DataFrame) -> pd.DataFrame:
     """One variant's cells with the columns of a signed map."""
-    position = {tap.name: t for t, tap in enumerate(run.taps)}
-    taps = [run.taps[position[name]] for name in cells["tap"]]
-    return cells.assign(
-        tap_index=[position[tap.name] for tap in taps],
-        depth=[tap.depth for tap in taps],
-        resolution=[tap.resolution for tap in taps],
-        requested=[run.levels[k].requested for k in cells["level"]],
-        lo=cells["loss_lo"],
-        hi=cells["loss_hi"],
-    ).reset_index(drop=True)
+    requested = [run.levels[k].requested for k in cells["level"]]
+    whole = with_taps(run, cells).assign(requested=requested, lo=cells["loss_lo"], hi=cells["loss_hi"])
+    return whole.reset_index(drop=True)
 
 
 KINDS = {

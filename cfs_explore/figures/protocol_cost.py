@@ -55,8 +55,7 @@ def cost_front(run: Run, choices: Choices, theme: str) -> Figure:
         f"one half picks the front, the other gives the AUROC shown (95 % CI).{against}",
         f"AUROC against {COSTS[cost]}; the front has {len(front)} detectors, from "
         f"{format_value(front['judged_auroc'].iloc[0], 2)} for the cheapest to "
-        f"{format_value(front['judged_auroc'].iloc[-1], 2)} for the most "
-        "expensive."
+        f"{format_value(front['judged_auroc'].iloc[-1], 2)} for the most expensive."
         if len(front)
         else "No detector has a cost.",
         file_stem(run, ood, "cost"),

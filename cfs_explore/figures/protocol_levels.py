@@ -54,8 +54,7 @@ def curves(run: Run, choices: Choices, theme: str) -> Figure:
         f"{CURVES[kind]} on {table['n'].iloc[0]} ID-train images, one noise draw each; 95 % bands over images."
         f"{circles}",
         f"{CURVES[kind]} of {counted(len(tables), 'exploration')} over log-SNR, {format_value(table[kind].min(), 2)} "
-        "to "
-        f"{format_value(table[kind].max(), 2)} for {run.name}.",
+        f"to {format_value(table[kind].max(), 2)} for {run.name}.",
         file_stem(run, kind.replace("_", "-")),
     )
 

@@ -129,6 +129,16 @@ def _shares(cells: pd.DataFrame) -> dict[str, float | int]:
     }
 
 
+def with_taps(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """A table with a column ``tap``, joined with each tap's tap_index, region, depth and resolution."""
+    place = {tap.name: t for t, tap in enumerate(run.taps)}
+    index = [place[name] for name in table["tap"]]
+    taps = [run.taps[t] for t in index]
+    return table.assign(
+        tap_index=index, **{key: [getattr(tap, key) for tap in taps] for key in ("region", "depth", "resolution")}
+    )
+
+
 def with_regions(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """A table with a column ``tap``, joined with each tap's region."""
     return table.assign(region=table["tap"].map({tap.name: tap.region for tap in run.taps}))

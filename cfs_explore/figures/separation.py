@@ -47,8 +47,7 @@ def predicted(run: Run, choices: Choices, theme: str) -> Figure:
         cells[first + [name for name in cells if name not in first]],
         f"Each point is a cell (tap × noise level), {len(cells)} in all; OOD: {ood}; "
         f"{counts(run, cells, ood)}; {_draws(cells.iloc[0])}; the prediction lies in the measured "
-        f"95 % interval in {percent(coverage(cells))} of the cells. Grey: below the bound, where no cell can "
-        "lie.",
+        f"95 % interval in {percent(coverage(cells))} of the cells. Grey: below the bound, where no cell can lie.",
         f"Measured against predicted AUROC of {len(cells):,} cells for {ood}; mean absolute difference "
         f"{format_value((cells['predicted'] - cells['auroc']).abs().mean())}.",
         file_stem(run, ood, "separation", "predicted"),
@@ -62,12 +61,11 @@ def delta_parts(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         delta_parts_chart(cell, theme),
         cell[names].to_frame().T,
-        f"Mean score of OOD minus that of ID images, and its parts; {_of(run, cell)}; {_draws(cell)}. 95 % intervals: "
-        "Welch's t for Δ; for the parts conservative, valid for any correlation of the features.",
+        f"Mean score of OOD minus that of ID images, and its parts; {_of(run, choices, cell)}; {_draws(cell)}. 95 % "
+        "intervals: Welch's t for Δ; for the parts conservative, valid for any correlation of the features.",
         f"Mean shift {format_value(cell['mean_shift'])} and variance change {format_value(cell['variance_change'])} "
-        "sum to "
-        f"{format_value(cell['delta'])}.",
-        _stem(run, cell, "parts"),
+        f"sum to {format_value(cell['delta'])}.",
+        _stem(run, choices, "parts"),
     )
 
 
@@ -114,14 +112,8 @@ def channel_table(run: Run, choices: Choices) -> pd.DataFrame:
     sets = (("id_train",), ("id_test",), ("ood", choices.ood))
     moments = [run.moments(*which).at(level, columns) for which in sets]
     parts = channel_contributions(*moments, {"cell": slice(0, width)})
-    return pd.DataFrame(
-        {
-            **pooled_features(width),
-            "contribution": parts.total[0],
-            "mean_shift": parts.mean_shift[0],
-            "variance_change": parts.variance_change[0],
-        }
-    )
+    values = {"contribution": parts.total, "mean_shift": parts.mean_shift, "variance_change": parts.variance_change}
+    return pd.DataFrame(pooled_features(width) | {name: value[0] for name, value in values.items()})
 
 
 def channels(run: Run, choices: Choices, theme: str) -> Figure:
@@ -133,29 +125,27 @@ def channels(run: Run, choices: Choices, theme: str) -> Figure:
         table.sort_values("contribution", ascending=False),
         f"What each feature adds to Δ = {format_value(chosen['delta'])}: the channels' means add "
         f"{format_value(by_pooling['mean'])}, their standard deviations {format_value(by_pooling['std'])}. "
-        f"{_of(run, chosen)}; {_draws(chosen)}; an exact sum over these images.",
+        f"{_of(run, choices, chosen)}; {_draws(chosen)}; an exact sum over these images.",
         f"Contributions of {len(table):,} features to Δ, from {format_value(table['contribution'].min(), 4)} to "
         f"{format_value(table['contribution'].max(), 4)}.",
-        _stem(run, chosen, "channels"),
+        _stem(run, choices, "channels"),
     )
 
 
 def sparsity(run: Run, choices: Choices, theme: str) -> Figure:
     """How few features carry a cell's Delta."""
-    chosen, contributions = (
-        _cells(run, choices).iloc[choices.cell],
-        channel_table(run, choices)["contribution"].to_numpy(),
-    )
+    chosen = _cells(run, choices).iloc[choices.cell]
+    contributions = channel_table(run, choices)["contribution"].to_numpy()
     curve, ratio = sparsity_curve(contributions), float(participation_ratio(contributions))
     if np.isnan(ratio):
         raise NotMeasuredError("No feature contributes: the scores of both sets are the same.")
     return Figure(
         sparsity_chart(curve, ratio, theme),
         curve,
-        f"{len(curve):,} features sorted by |c|, c their contribution to Δ; {_of(run, chosen)}. Participation ratio "
-        f"{format_value(ratio, 1)}: the effective number of features that contribute.",
+        f"{len(curve):,} features sorted by |c|, c their contribution to Δ; {_of(run, choices, chosen)}. "
+        f"Participation ratio {format_value(ratio, 1)}: the effective number of features that contribute.",
         f"Cumulative share of the sorted contributions; participation ratio {format_value(ratio, 1)} of {len(curve)}.",
-        _stem(run, chosen, "sparsity"),
+        _stem(run, choices, "sparsity"),
     )
 
 
@@ -169,9 +159,9 @@ def top_channels(run: Run, choices: Choices, theme: str) -> Figure:
         rows,
         "AUROC of the score restricted to the features that raise Δ most, ranked on one half of the images and scored "
         "on the other (mean over 10 random splits, both ways; 95 % intervals); first noise draw; "
-        f"{_of(run, rows.iloc[0])}.",
+        f"{_of(run, choices, rows.iloc[0])}.",
         "; ".join(f"top {row.k}: AUROC {format_value(row.auroc)}" for row in rows.itertuples()),
-        _stem(run, rows.iloc[0], "top-channels"),
+        _stem(run, choices, "top-channels"),
     )
 
 
@@ -186,9 +176,9 @@ def heads(run: Run, choices: Choices, theme: str) -> Figure:
         rows,
         "Heads fitted on this cell's ID-train features alone, first noise draw; 95 % intervals. Against the diagonal: "
         "the paired difference on the same images; above 0, the diagonal head misses something. "
-        f"{_of(run, rows.iloc[0])}.",
+        f"{_of(run, choices, rows.iloc[0])}.",
         "; ".join(f"{row.head}: AUROC {format_value(row.auroc)}" for row in rows.itertuples()),
-        _stem(run, rows.iloc[0], "heads"),
+        _stem(run, choices, "heads"),
     )
 
 
@@ -218,22 +208,17 @@ def _of_cell(run: Run, name: str, choices: Choices) -> pd.DataFrame:
     return rows
 
 
-def _index(run: Run, row: pd.Series) -> int:
-    """A cell's index of its row in any of the stage's tables."""
-    return run.cell_number(row["level"], row["tap"])
-
-
-def _of(run: Run, row: pd.Series) -> str:
-    """What a figure of one cell is of."""
-    return f"{cell_label(run, _index(run, row))}; OOD: {row['ood']}; {counts(run, row, row['ood'])}"
+def _of(run: Run, choices: Choices, row: pd.Series) -> str:
+    """What a figure of one cell is of; ``row`` is the cell's in any of the stage's tables."""
+    return f"{cell_label(run, choices.cell)}; OOD: {choices.ood}; {counts(run, row, choices.ood)}"
 
 
 def _draws(row: pd.Series) -> str:
     return f"mean of {counted(int(row['draws']), 'noise draw')}"
 
 
-def _stem(run: Run, row: pd.Series, what: str) -> str:
-    return file_stem(run, row["ood"], f"cell{_index(run, row)}", what)
+def _stem(run: Run, choices: Choices, what: str) -> str:
+    return file_stem(run, choices.ood, f"cell{choices.cell}", what)
 
 
 _CELL = ("ood", "cell")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from cfs_explore.charts import short_tap_name
 from cfs_explore.charts.auroc_curve import auroc_curve_chart
 from cfs_explore.charts.drift_lines import drift_lines_chart
@@ -13,7 +11,7 @@ from cfs_explore.charts.tap_radius import tap_radius_chart
 from cfs_explore.diagnostics import Groups
 from cfs_explore.diagnostics.auroc_curve import AurocCurve, auroc_curve
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.figure import Figure, counts, file_stem, id_count
+from cfs_explore.figures.figure import Figure, file_stem, id_count, set_counts
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
@@ -85,7 +83,6 @@ def auroc_along_noise(run: Run, choices: Choices, theme: str) -> Figure:
     ood, tap = choices.ood, short_tap_name(_tap(run, choices))
     frame, plateau = tap_curve(run, choices)
     possible = None if plateau.possible_start is None else (plateau.possible_start, plateau.possible_stop)
-    sizes = pd.Series({"n_id": run.id_test.count, "n_ood": run.entry("ood", ood).count})
     peak = frame.iloc[plateau.peak]
     spread = f"scores averaged over {run.draws} noise draws; bars: lowest to highest AUROC of a single draw"
     if run.draws < 2:
@@ -93,7 +90,7 @@ def auroc_along_noise(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         auroc_curve_chart(frame, (plateau.start, plateau.stop), possible, theme),
         frame,
-        f"{tap}; OOD: {ood}; {counts(run, sizes, ood)}; {spread}.",
+        f"{tap}; OOD: {ood}; {set_counts(run, ood)}; {spread}.",
         f"AUROC of {tap} over the noise levels, highest at λ {format_value(peak['lam'], 1)} with "
         f"{format_estimate(peak['auroc'], peak['lo'], peak['hi'])}.",
         file_stem(run, ood, tap, "auroc-over-noise"),

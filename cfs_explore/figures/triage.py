@@ -13,7 +13,7 @@ from cfs_explore.diagnostics import Alarm, Estimate, alarm, discovery_rate, fals
 from cfs_explore.diagnostics.groups import members
 from cfs_explore.figures.choices import Choices, default_cells
 from cfs_explore.figures.detector import detector_of, justified
-from cfs_explore.figures.figure import Figure, counts, file_stem
+from cfs_explore.figures.figure import Figure, file_stem, set_counts
 from cfs_explore.figures.needs import Kind
 from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
@@ -77,7 +77,6 @@ def scores(run: Run, choices: Choices, theme: str) -> Figure:
     ood_scores = found.table["score"].to_numpy()
     positive = bool(min(found.id_scores.min(), ood_scores.min()) > 0)
     bins = histogram(found.id_scores, ood_scores, bins=40, log=positive)
-    sizes = pd.Series({"n_id": found.rule.n_id, "n_ood": len(ood_scores)})
     possible = math.isfinite(found.rule.threshold)
     kept = f"{RULES[found.by].lower()} of {percent(found.rate, None)}"
     threshold = (
@@ -93,8 +92,7 @@ def scores(run: Run, choices: Choices, theme: str) -> Figure:
         ),
         bins,
         f"Scores by {found.detector} of ID-test (solid) and {found.ood} (dashed), "
-        f"mean of {counted(run.draws, 'noise draw')}; "
-        f"{counts(run, sizes, found.ood)}; {threshold}.",
+        f"mean of {counted(run.draws, 'noise draw')}; {set_counts(run, found.ood)}; {threshold}.",
         f"Score histograms of {found.rule.n_id:,} ID-test and {len(ood_scores):,} OOD images ({found.ood}); "
         f"{threshold}, {counted(int(found.table['flagged'].sum()), 'image')} above it.",
         file_stem(run, found.ood, "triage"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import SourceError
-from .record import Record, Source
+from .record import Record, Source, WrappedSource
 from .transforms import TRANSFORMS
 
 
-class AlteredSource(Source):
+class AlteredSource(WrappedSource):
     """The images of a source under a change, each in the group of the image that it was made from.
 
     Args:
@@ -21,14 +21,12 @@ class AlteredSource(Source):
         SourceError: there is no such change.
     """
 
-    kind = "altered"
-
     def __init__(self, source: Source, change: str, seed: int = 0) -> None:
         if change not in TRANSFORMS:
             raise SourceError(f"altered: there is no change {change!r}; allowed are {', '.join(TRANSFORMS)}.")
-        super().__init__(f"{source.location}, {change}")
-        self._source, self._change, self._seed = source, TRANSFORMS[change], seed
-        self.names, self.skipped = source.names, source.skipped
+        super().__init__(source, f"{source.location}, {change}")
+        self.kind, self.names = "altered", source.names
+        self._change, self._seed = TRANSFORMS[change], seed
 
     def _read(self, index: int) -> Record:
         record = self._source.read(index)
@@ -36,9 +34,3 @@ class AlteredSource(Source):
         changed = Record.of(pixels, name=record.name, label=record.label, format=record.format, mode=record.mode)
         group = record.group or record.image_id
         return replace(changed, width=record.width, height=record.height, group=group)
-
-    def notes(self) -> list[str]:
-        return self._source.notes()
-
-    def close(self) -> None:
-        self._source.close()

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
 from ..errors import ImageError, SourceError
 from ..safe_io.bounded_reads import TooManyMembersError
@@ -29,6 +29,8 @@ _MAX_DIRECTORY_BYTES = 64 * 2**20
 
 class ArchiveSource(EncodedSource, Generic[Member]):
     """Every image in an archive; the parent directory's name is the label."""
+
+    _file: BinaryIO | None = None
 
     def _list(self, members: Iterable[tuple[str, Member, str | None]]) -> None:
         """Fill ``names`` and ``skipped``.
@@ -65,6 +67,10 @@ class ArchiveSource(EncodedSource, Generic[Member]):
         check_encoded_size(len(data), self.names[index])
         return data, label_of(self._paths[index])
 
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
 
 def _too_many(location: str) -> SourceError:
     return SourceError(
@@ -84,7 +90,6 @@ class ZipSource(ArchiveSource[zipfile.ZipInfo]):
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
-        self._file = None
         try:
             self._file = path.open("rb")
             self._archive = open_listing(self._file, unpacking.MAX_MEMBERS, _MAX_DIRECTORY_BYTES)
@@ -114,10 +119,6 @@ class ZipSource(ArchiveSource[zipfile.ZipInfo]):
             reason = printable(str(error)) or type(error).__name__
             raise ImageError(f"{self.names[index]}: damaged inside the archive ({reason}).") from error
         return self._labelled(index, data)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
 
 
 def _zip_members(

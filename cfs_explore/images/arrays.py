@@ -11,7 +11,7 @@ from ..errors import SourceError
 from .array_labels import label_texts
 from .decode import on_white
 from .layouts import as_images
-from .listing import printable
+from .listing import numbered, printable
 from .npz import UNREADABLE, read_npz
 from .record import Record, Source
 from .value_range import value_range
@@ -68,9 +68,8 @@ class ArraySource(Source):
             raise
         self._labels, left = label_texts(labels, len(self._images))
         self.remarks += filter(None, (axes, self._range and self._range.remark, said, left))
-        pad = max(6, len(str(len(self._images))))
         prefix = f"{printable(key)}/" if key else ""
-        self.names = [f"{prefix}{i:0{pad}d}" for i in range(len(self._images))]
+        self.names = [f"{prefix}{number}" for number in numbered(len(self._images))]
 
     def _read(self, index: int) -> Record:
         pixels = np.array(self._images[index])  # a copy: the record must not hold the file open

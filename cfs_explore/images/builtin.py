@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from ..errors import SourceError
-from .digits import draw_digits, draw_transformed
+from .digits import draw_digits
 from .drawn import Drawn
 from .letters import draw_letters
 from .photo_patches import draw_photo_patches
@@ -71,7 +72,7 @@ BUILTIN_SETS: dict[str, BuiltinSet] = {
     ),
     **{
         f"digits-{name}": BuiltinSet(
-            _TRANSFORM_TEXTS[name], _DIGITS_ORIGIN, _DIGIT_DEFAULTS, partial(draw_transformed, name)
+            _TRANSFORM_TEXTS[name], _DIGITS_ORIGIN, _DIGIT_DEFAULTS, partial(draw_digits, name)
         )
         for name in TRANSFORMS
     },
@@ -119,7 +120,8 @@ def open_builtin(spec: Mapping) -> BuiltinSource:
     return BuiltinSource(name, chosen.draw(**{**chosen.defaults, **given}))
 
 
-def _is_whole(value: object, low: int, high: int) -> bool:
+def is_whole(value: object, low: int, high: float = math.inf) -> bool:
+    """Whether it is a whole number in these bounds, and no truth value."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and low <= value <= high
 
 
@@ -127,16 +129,16 @@ def _are_digits(value: object) -> bool:
     return (
         isinstance(value, list | tuple)
         and len(value) > 0
-        and all(_is_whole(digit, 0, 9) for digit in value)
+        and all(is_whole(digit, 0, 9) for digit in value)
         and len(set(value)) == len(value)
     )
 
 
 #: Parameter -> (what is allowed, the test of it).
 _PARAMETERS: dict[str, tuple[str, Callable[[object], bool]]] = {
-    "side": ("a whole number of pixels from 4 to 256", lambda value: _is_whole(value, 4, 256)),
-    "n": ("a whole number from 1 to 20,000", lambda value: _is_whole(value, 1, 20_000)),
-    "seed": ("a whole number from 0 on", lambda value: _is_whole(value, 0, 2**63 - 1)),
+    "side": ("a whole number of pixels from 4 to 256", lambda value: is_whole(value, 4, 256)),
+    "n": ("a whole number from 1 to 20,000", lambda value: is_whole(value, 1, 20_000)),
+    "seed": ("a whole number from 0 on", lambda value: is_whole(value, 0, 2**63 - 1)),
     "classes": ("a list of different digits from 0 to 9", _are_digits),
     "split": ("all, train or test", lambda value: value in ("all", "train", "test")),
     "test_fraction": (

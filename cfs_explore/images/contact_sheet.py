@@ -31,14 +31,7 @@ def thumbnails(source: Source, n: int = 48, seed: int = 0, side: int = 64) -> li
     Images that cannot be read are left out.
     """
     drawn = source if n >= len(source) else SampledSource(source, n, seed)
-    found = []
-    for index in range(len(drawn)):
-        try:
-            record = drawn.read(index)
-        except ImageError:
-            continue
-        found.append(Thumbnail(record.name, record.label, thumbnail(record.pixels, side)))
-    return found
+    return [Thumbnail(each.name, each.label, thumbnail(each.pixels, side)) for each in drawn.readable()]
 
 
 def contact_sheet(source: Source, n: int = 48, seed: int = 0) -> bytes:

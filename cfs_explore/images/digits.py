@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -12,48 +12,31 @@ from .drawn import Drawn, scale_grey
 from .transforms import TRANSFORMS
 
 
-def draw_digits(*, side: int, classes: Sequence[int], split: str, test_fraction: float, seed: int) -> Drawn:
+def draw_digits(
+    transform: str = "", *, side: int, classes: Sequence[int], split: str, test_fraction: float, seed: int
+) -> Drawn:
     """The 1,797 digits of 8 x 8 pixels and 17 grey levels, scaled to 0..255 and to ``side`` (bicubic).
 
     Args:
+        transform: a key of ``TRANSFORMS``, done to each image, whose group is then the id of the digit that it was made
+            from; "" for none.
         classes: which digits.
         split: all, train or test. Each class is split on its own, by ``seed`` and the class alone: the other
             chosen classes change nothing, and train and test never share a row of the data.
         test_fraction: share of each class that is test, 0..1.
     """
-    return _draw("digits", _unchanged, side, classes, split, test_fraction, seed)
-
-
-def draw_transformed(
-    transform: str, *, side: int, classes: Sequence[int], split: str, test_fraction: float, seed: int
-) -> Drawn:
-    """``draw_digits`` with the same arguments, then a key of ``TRANSFORMS`` on each image.
-
-    The group of an image is the id of the digit that it was made from.
-    """
-    return _draw(f"digits-{transform}", TRANSFORMS[transform], side, classes, split, test_fraction, seed)
-
-
-def _draw(
-    prefix: str,
-    change: Callable[[np.ndarray, int, int], np.ndarray],
-    side: int,
-    classes: Sequence[int],
-    split: str,
-    test_fraction: float,
-    seed: int,
-) -> Drawn:
     small, targets = _load()
+    prefix = f"digits-{transform}" if transform else "digits"
     images, names, labels, originals = [], [], [], []
     for digit in sorted(classes):
         for row in _split_rows(np.flatnonzero(targets == digit), int(digit), split, test_fraction, seed):
             original = scale_grey(small[row], side)
-            images.append(change(original, int(row), seed))
+            images.append(TRANSFORMS[transform](original, int(row), seed) if transform else original)
             originals.append(pixel_id(original[:, :, None]))
             names.append(f"{prefix}/{digit}/{row:04d}")
             labels.append(str(digit))
-    groups = None if change is _unchanged else originals
-    return Drawn(np.stack(images) if images else np.empty((0, side, side), np.uint8), names, labels, groups)
+    pixels = np.stack(images) if images else np.empty((0, side, side), np.uint8)
+    return Drawn(pixels, names, labels, originals if transform else None)
 
 
 @lru_cache(maxsize=1)
@@ -71,7 +54,3 @@ def _split_rows(rows: np.ndarray, digit: int, split: str, test_fraction: float, 
     shuffled = np.random.default_rng([seed, digit]).permutation(rows)
     n_test = round(len(rows) * test_fraction)
     return np.sort(shuffled[:n_test] if split == "test" else shuffled[n_test:])
-
-
-def _unchanged(image: np.ndarray, row: int, seed: int) -> np.ndarray:
-    return image

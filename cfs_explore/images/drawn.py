@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,12 @@ class Drawn:
     names: list[str]
     labels: list[str]
     groups: list[str] | None = None
+
+    @classmethod
+    def of(cls, drawn: Iterable[tuple[str, str, np.ndarray]]) -> Drawn:
+        """Of at least one (name, label, image), in any order."""
+        names, labels, images = zip(*sorted(drawn, key=lambda entry: entry[0]), strict=True)
+        return cls(np.stack(images), list(names), list(labels))
 
 
 def scale_grey(image: np.ndarray, side: int) -> np.ndarray:

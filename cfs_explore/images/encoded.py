@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..errors import ImageError, SourceError
 from .decode import MAX_PAGES, count_pages, decode
-from .record import Record, Source
+from .record import Record, Source, WrappedSource
 
 
 class EncodedSource(Source):
@@ -39,7 +39,7 @@ class EncodedSource(Source):
         return replace(record, group=self.groups[index]) if self.groups and self.groups[index] else record
 
 
-class PagedSource(Source):
+class PagedSource(WrappedSource):
     """Every page of the files of a set as an image of its own; the pages of a file are a group.
 
     Args:
@@ -50,8 +50,7 @@ class PagedSource(Source):
     """
 
     def __init__(self, source: EncodedSource) -> None:
-        super().__init__(source.location)
-        self.kind, self._source, self.skipped = source.kind, source, source.skipped
+        super().__init__(source)
         self._places: list[tuple[int, int]] = []
         for index, name in enumerate(source.names):
             pages = _pages(source, index)
@@ -62,7 +61,7 @@ class PagedSource(Source):
                 raise SourceError(f"{source.location} holds more than {_MOST:,} pages. Split it.")
 
     def notes(self) -> list[str]:
-        return [*self._source.notes(), *super().notes()]
+        return [*super().notes(), *Source.notes(self)]
 
     def _read(self, index: int) -> Record:
         place, page = self._places[index]
@@ -70,9 +69,6 @@ class PagedSource(Source):
         record = self._source.grouped(decode(data, self.names[index], label, self._source.value_range, page), place)
         several = sum(other == place for other, _ in self._places[max(index - 1, 0) : index + 2]) > 1
         return replace(record, group=self._source.names[place]) if several and not record.group else record
-
-    def close(self) -> None:
-        self._source.close()
 
 
 _MOST = 200_000

@@ -16,8 +16,8 @@ from ..safe_io.fetching import reads_as_hub_id
 from .decode import decode
 from .encoded import EncodedSource
 from .folder import read_file
-from .listed import OUTSIDE, Root, label_text
-from .listing import printable
+from .listed import OUTSIDE, Root, class_name
+from .listing import numbered, printable
 from .path_tables import GROUP_COLUMNS, find_column
 from .record import Record
 
@@ -52,14 +52,13 @@ class HubSource(EncodedSource):
         self._label = label
         self._roots = roots
         self._label_names = [str(n) for n in getattr(rows.features.get(label), "names", None) or []]
-        pad = max(6, len(str(len(rows))))
-        self.names = [f"{i:0{pad}d}" for i in range(len(rows))]
+        self.names = numbered(len(rows))
         self.groups = None if group_column is None else self._list_groups(group_column)
 
     def _list_groups(self, column: str) -> list[str]:
         try:
             names = getattr(self._rows.features[column], "names", None) or []
-            return [printable(_label_text(cell, names)) for cell in self._rows.select_columns([column])[column]]
+            return [printable(class_name(cell, names)) for cell in self._rows.select_columns([column])[column]]
         except _errors() as error:
             raise SourceError(
                 f"{self.location}: the column {column!r} cannot be read ({printable(str(error))})."
@@ -88,7 +87,7 @@ class HubSource(EncodedSource):
         name = f"{name}/{printable(os.path.basename(path))}" if path else name
         data = cell.get("bytes")
         data = self._file(path, name) if data is None else data
-        return data, _label_text(row[self._label], self._label_names) if self._label else "", name
+        return data, class_name(row[self._label], self._label_names) if self._label else "", name
 
     def _file(self, path: str, name: str) -> bytes:
         if not path:
@@ -97,10 +96,6 @@ class HubSource(EncodedSource):
         if real is None:
             raise ImageError(f"{name}: {OUTSIDE} of the data set.")
         return read_file(Path(real), name)
-
-
-def _label_text(label: object, names: list[str]) -> str:
-    return str(names[label]) if isinstance(label, int) and 0 <= label < len(names) else label_text(label)
 
 
 def open_hub(

@@ -30,12 +30,7 @@ def draw_letters(*, side: int, n: int, seed: int) -> Drawn:
         letter = LETTERS[i % len(LETTERS)]
         image = scale_grey(_draw_small(letter, np.random.default_rng([seed, i])), side)
         drawn.append((f"letters/{letter}/{i:05d}", letter, image))
-    drawn.sort(key=lambda entry: entry[0])
-    return Drawn(
-        np.stack([image for _, _, image in drawn]),
-        [name for name, _, _ in drawn],
-        [letter for _, letter, _ in drawn],
-    )
+    return Drawn.of(drawn)
 
 
 @lru_cache(maxsize=1)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from ..errors import ImageError, SourceError
 from .encoded import EncodedSource
@@ -91,12 +93,15 @@ class ListedSource(EncodedSource):
         kind: files, table or imglist.
         entries: read once.
         root: what relative paths start at, and what no path may leave; None: paths are taken as they are.
+        said: remarks, complete once the entries are read.
 
     Raises:
         SourceError: more than 2,000,000 entries.
     """
 
-    def __init__(self, location: str, kind: str, entries: Iterable[Entry], root: Root | None) -> None:
+    def __init__(
+        self, location: str, kind: str, entries: Iterable[Entry], root: Root | None, said: Iterable[str] = ()
+    ) -> None:
         super().__init__(location)
         self.kind = kind
         self._root = root
@@ -117,6 +122,7 @@ class ListedSource(EncodedSource):
         self._labels = [label for _, _, label, _ in found]
         self.groups = [group for *_, group in found]
         self.skipped.sort()
+        self.remarks += said
 
     def encoded(self, index: int) -> tuple[bytes, str]:
         path, name = self._paths[index], self.names[index]
@@ -152,6 +158,12 @@ def label_text(label: object) -> str:
     """A label as text; '' for what means none."""
     text = str(label).strip()
     return "" if label is None or text in NO_LABEL else text
+
+
+def class_name(label: object, names: Sequence) -> str:
+    """The name of a class that is given by its number; any other label as text."""
+    numbered = isinstance(label, int | np.integer) and 0 <= label < len(names)
+    return str(names[label]) if numbered else label_text(label)
 
 
 def _file_entries(

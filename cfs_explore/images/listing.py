@@ -53,6 +53,12 @@ def distinct(names: Iterable[str]) -> list[str]:
     return out
 
 
+def numbered(count: int) -> list[str]:
+    """Names of images that have none: '000000', '000001', ..., with more digits where there are more images."""
+    pad = max(6, len(str(count)))
+    return [f"{i:0{pad}d}" for i in range(count)]
+
+
 def tidy(name: str) -> str:
     """The name with slashes for backslashes and without a leading './'."""
     name = name.replace("\\", "/")

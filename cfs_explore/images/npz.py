@@ -84,9 +84,10 @@ def _images_key(keys: list[str], key: str | None, location: str) -> str:
     if key is not None and key not in keys:
         raise SourceError(f"{location} has no array {key!r}, which `key` names. Its keys are {listed}.")
     candidates = [k for k in keys if _word(k, LABEL_WORDS) is None]
-    ranked = sorted((k for k in candidates if _word(k, IMAGE_WORDS) == k.lower()), key=_rank)
+    usual = [k for k in candidates if k.lower() in IMAGE_WORDS]
+    best = min(usual, key=lambda k: IMAGE_WORDS.index(k.lower()), default=None)
     split = [k for k in candidates if _word(k, IMAGE_WORDS) is not None]
-    found = key or next(iter(ranked), None) or (split[0] if len(split) == 1 else None)
+    found = key or best or (split[0] if len(split) == 1 else None)
     found = found or (candidates[0] if len(candidates) == 1 else None)
     if found is None:
         raise SourceError(
@@ -96,20 +97,12 @@ def _images_key(keys: list[str], key: str | None, location: str) -> str:
     return found
 
 
-def _rank(key: str) -> int:
-    return IMAGE_WORDS.index(key.lower())
-
-
 def _labels_key(keys: list[str], images: str) -> str | None:
     """The labels with the same split in their name as the images: 'train_images' and 'train_labels'."""
     labels = [k for k in keys if k != images and _word(k, LABEL_WORDS) is not None]
     split = _split(images, IMAGE_WORDS)
-    same = sorted((k for k in labels if _split(k, LABEL_WORDS) == split), key=_label_rank)
-    return next(iter(same), None)
-
-
-def _label_rank(key: str) -> int:
-    return LABEL_WORDS.index(_word(key, LABEL_WORDS))
+    same = (k for k in labels if _split(k, LABEL_WORDS) == split)
+    return min(same, key=lambda k: LABEL_WORDS.index(_word(k, LABEL_WORDS)), default=None)
 
 
 def _word(key: str, words: tuple[str, ...]) -> str | None:

@@ -13,7 +13,7 @@ from ..errors import SourceError
 from .altered import AlteredSource
 from .archive import ZipSource
 from .arrays import ArraySource
-from .builtin import open_builtin
+from .builtin import is_whole, open_builtin
 from .encoded import with_options
 from .folder import FileSource, FolderSource
 from .hub import open_hub
@@ -21,7 +21,7 @@ from .listed import open_files
 from .listing import IMAGE_EXTENSIONS, printable, summarise
 from .local_copies import local_copy
 from .path_tables import open_imglist, open_text_table
-from .record import Record, Source
+from .record import Record, Source, WrappedSource
 from .reference import read_reference
 from .tables import open_parquet
 from .tarball import TAR_EXTENSIONS, TarSource
@@ -77,9 +77,9 @@ def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None 
     Raises:
         SourceError: missing, of an unknown kind, with an unknown option, damaged or without images.
     """
-    if limit is not None and not (_is_whole(limit) and limit >= 1):
+    if limit is not None and not is_whole(limit, 1):
         raise SourceError(f"limit = {limit!r}: allowed is a whole number from 1 on, or None for all images.")
-    if not (_is_whole(seed) and seed >= 0):
+    if not is_whole(seed, 0):
         raise SourceError(f"seed = {seed!r}: allowed is a whole number from 0 on.")
     source = _open(path_or_spec)
     if not len(source):
@@ -88,10 +88,6 @@ def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None 
             raise SourceError(f"no images in {source.location}: found no files; put image files into it.")
         raise SourceError(f"no images in {source.location}: {summarise(source.skipped)}. Put {_IMAGES} into it.")
     return source if limit is None or limit >= len(source) else SampledSource(source, int(limit), seed)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _open(given: object) -> Source:
@@ -179,23 +175,14 @@ def _expanded(options: dict[str, Any]) -> dict[str, Any]:
     return options | {"root": str(root)}
 
 
-class SampledSource(Source):
+class SampledSource(WrappedSource):
     """A seeded subsample of another source, in that source's order."""
 
     def __init__(self, source: Source, limit: int, seed: int) -> None:
-        super().__init__(source.location)
-        self.kind = source.kind
-        self._source = source
+        super().__init__(source)
         draw = np.random.Generator(np.random.PCG64(seed)).choice(len(source), size=limit, replace=False)
         self._indices = np.sort(draw).tolist()
         self.names = [source.names[i] for i in self._indices]
-        self.skipped = source.skipped
 
     def _read(self, index: int) -> Record:
         return self._source.read(self._indices[index])
-
-    def notes(self) -> list[str]:
-        return self._source.notes()
-
-    def close(self) -> None:
-        self._source.close()

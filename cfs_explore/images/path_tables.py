@@ -85,9 +85,7 @@ def open_text_table(
     try:
         said: list[str] = []
         entries = _text_entries(path, where, (column, label_column, group_column), said)
-        source = ListedSource(str(path), "table", entries, Root(root or path.parent))
-        source.remarks += said
-        return source
+        return ListedSource(str(path), "table", entries, Root(root or path.parent), said)
     except (csv.Error, OSError) as error:
         raise SourceError(f"{where} is not a readable table ({error}).") from error
 
@@ -123,9 +121,7 @@ def open_imglist(path: Path, root: str | None = None) -> ListedSource:
     try:
         said: list[str] = []
         entries = _imglist_entries(path, where, said)
-        source = ListedSource(str(path), "imglist", entries, Root(root or path.parent))
-        source.remarks += said
-        return source
+        return ListedSource(str(path), "imglist", entries, Root(root or path.parent), said)
     except OSError as error:
         raise SourceError(f"{where} is not a readable image list ({error.strerror or error}).") from error
 

@@ -26,12 +26,7 @@ def draw_photo_patches(*, side: int, n: int, seed: int) -> Drawn:
         top, left = (int(rng.integers(length - cut + 1)) for length in photo.shape)
         patch = scale_grey(photo[top : top + cut, left : left + cut], side)
         drawn.append((f"photo-patches/{title}/{i:05d}", title, patch))
-    drawn.sort(key=lambda entry: entry[0])
-    return Drawn(
-        np.stack([image for _, _, image in drawn]),
-        [name for name, _, _ in drawn],
-        [title for _, title, _ in drawn],
-    )
+    return Drawn.of(drawn)
 
 
 @lru_cache(maxsize=1)

@@ -37,7 +37,7 @@ def to_input(pixels: np.ndarray, image_shape: tuple[int, int, int], policy: str 
     """
     check_input_shape(image_shape, policy)
     channels, height, width = image_shape
-    image = _as_image(pixels)
+    image = as_image(pixels)
     if image.mode == "RGB" and channels == 1:
         image = image.convert("L")
     if image.size != (width, height):
@@ -68,9 +68,15 @@ def check_input_shape(image_shape: tuple[int, int, int], policy: str) -> None:
         )
 
 
+def check_pixels(pixels: np.ndarray) -> None:
+    """Raise ValueError where an array is not uint8 (n, C, H, W), C = 1 grey or 3 RGB."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
+        raise ValueError(f"pixels must be uint8 (n, 1 or 3, H, W). Got {pixels.dtype} {pixels.shape} instead.")
+
+
 def shrunk(pixels: np.ndarray, side: int = 64) -> np.ndarray:
     """uint8 (h, w) or (h, w, 3) of an image (H, W, 1 | 3): at most ``side`` pixels wide and high."""
-    image = _as_image(pixels)
+    image = as_image(pixels)
     if max(image.size) > side:
         image = image.resize(_scaled(image, side / max(image.size)), _FILTER)
     return np.asarray(image)
@@ -88,7 +94,8 @@ def thumbnail(pixels: np.ndarray, side: int = 64) -> bytes:
     return png(shrunk(pixels, side))
 
 
-def _as_image(pixels: np.ndarray) -> Image.Image:
+def as_image(pixels: np.ndarray) -> Image.Image:
+    """Pillow's image of a uint8 (H, W, 1) grey or (H, W, 3) RGB."""
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 

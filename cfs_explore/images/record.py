@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ..contracts import pixel_id
+from ..errors import ImageError
 from ..wording import counted
 from .listing import printable
 
@@ -103,6 +106,12 @@ class Source(ABC):
             self._remarked.setdefault(remark, {})[index] = count
         return record
 
+    def readable(self, order: Iterable[int] | None = None) -> Iterator[Record]:
+        """The images that can be read, one at a time, in this order; the others are passed over."""
+        for index in range(len(self)) if order is None else order:
+            with contextlib.suppress(ImageError):
+                yield self.read(index)
+
     def notes(self) -> list[str]:
         """What a user should know of how the set is read, of the images that have been read so far."""
         seen = [(remark, sum(counts.values())) for remark, counts in self._remarked.items()]
@@ -117,3 +126,18 @@ class Source(ABC):
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing open
         """Release the file that the source holds open, if any."""
+
+
+class WrappedSource(Source):
+    """A set of another one's images, with its kind, unusable members and notes; it closes that one, too."""
+
+    def __init__(self, source: Source, location: str = "") -> None:
+        super().__init__(location or source.location)
+        self.kind, self.skipped = source.kind, source.skipped
+        self._source = source
+
+    def notes(self) -> list[str]:
+        return self._source.notes()
+
+    def close(self) -> None:
+        self._source.close()

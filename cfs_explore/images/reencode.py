@@ -7,6 +7,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from .preprocess import as_image, check_pixels
+
 #: Side of the smaller copy, as a share, and the quality of the JPEG.
 SCALE, QUALITY = 0.75, 85
 
@@ -20,14 +22,13 @@ def reencode(pixels: np.ndarray) -> np.ndarray:
     Returns:
         uint8 (n, C, H, W); the same for the same pixels.
     """
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
-        raise ValueError(f"pixels must be uint8 (n, 1 or 3, H, W). Got {pixels.dtype} {pixels.shape} instead.")
+    check_pixels(pixels)
     return np.stack([_reencode(image) for image in pixels]) if len(pixels) else pixels.copy()
 
 
 def _reencode(array: np.ndarray) -> np.ndarray:
     """One uint8 (C, H, W)."""
-    image = Image.fromarray(np.ascontiguousarray(array[0] if len(array) == 1 else array.transpose(1, 2, 0)))
+    image = as_image(array.transpose(1, 2, 0))
     small = (max(1, round(SCALE * image.width)), max(1, round(SCALE * image.height)))
     back = image.resize(small, Image.Resampling.BILINEAR).resize(image.size, Image.Resampling.BILINEAR)
     buffer = io.BytesIO()

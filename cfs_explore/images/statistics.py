@@ -6,10 +6,11 @@ import io
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+
+from .preprocess import as_image, check_pixels
 
 #: Rec. 601 luma, as ``to_input`` has it.
-_LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114])
 #: JPEG codes blocks of this side.
 _BLOCK = 8
 #: Bytes of float64 in memory at a time, about.
@@ -37,8 +38,7 @@ def image_statistics(pixels: np.ndarray) -> pd.DataFrame:
     Args:
         pixels: uint8 (n, C, H, W), C = 1 grey or 3 RGB.
     """
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
-        raise ValueError(f"pixels must be uint8 (n, 1 or 3, H, W). Got {pixels.dtype} {pixels.shape} instead.")
+    check_pixels(pixels)
     size = max(1, _PART_BYTES // (8 * int(np.prod(pixels.shape[1:]))))
     parts = [_statistics(np.asarray(pixels[start : start + size])) for start in range(0, len(pixels), size)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(STATISTICS), dtype=np.float64)
@@ -46,7 +46,7 @@ def image_statistics(pixels: np.ndarray) -> pd.DataFrame:
 
 def _statistics(pixels: np.ndarray) -> pd.DataFrame:
     values = pixels.astype(np.float64)
-    luma = np.tensordot(values, _LUMA, axes=([1], [0])) if pixels.shape[1] == 3 else values[:, 0]  # (n, H, W)
+    luma = np.tensordot(values, LUMA, axes=([1], [0])) if pixels.shape[1] == 3 else values[:, 0]  # (n, H, W)
     columns = {
         "mean": luma.mean(axis=(1, 2)),
         "contrast": luma.std(axis=(1, 2)),
@@ -78,8 +78,7 @@ def _sharpness(luma: np.ndarray) -> np.ndarray:
 def _complexity(image: np.ndarray) -> float:
     """Bits per value of one uint8 (C, H, W) as PNG."""
     buffer = io.BytesIO()
-    array = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-    Image.fromarray(np.ascontiguousarray(array)).save(buffer, "PNG", compress_level=9)
+    as_image(image.transpose(1, 2, 0)).save(buffer, "PNG", compress_level=9)
     return 8 * len(buffer.getvalue()) / image.size
 
 

@@ -20,6 +20,7 @@ from ..errors import ImageError, RunCancelled, SourceError
 from .opening import SampledSource
 from .preprocess import shrunk
 from .record import Record, Source
+from .statistics import LUMA
 
 #: Statistic of one image -> what it measures. All are taken on the picture shrunk to 64 pixels, so that sets of
 #: different native sizes can be compared, and so that the thumbnails of a run can be measured alike.
@@ -31,7 +32,6 @@ STATISTICS: dict[str, str] = {
     "contrast": "Standard deviation of Y: RMS contrast.",
 }
 FACTS = ("image_id", "content_id", "name", "label", "format", "mode", "colour", "width", "height")
-_LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +139,7 @@ def survey(
 
 
 def survey_rows(
-    rows: pd.DataFrame, location: str, *, unusable: pd.DataFrame | None = None, sample: int = 2000, seed: int = 0
+    rows: pd.DataFrame, location: str, *, unusable: pd.DataFrame | None = None, sample: int = 2000
 ) -> Survey:
     """The same of images that a run has prepared.
 
@@ -148,12 +148,11 @@ def survey_rows(
             those without thumbnail are not measured.
         location: how the set is called.
         unusable: name and reason of what could not be prepared.
-        sample: images whose pixels are measured; the facts of the others are known without.
-        seed: of that draw.
+        sample: images whose pixels are measured, drawn by a fixed seed; the facts of the others are known without.
     """
     chosen = np.flatnonzero(rows["thumbnail"].map(len) > 0)
     if sample < len(chosen):
-        chosen = np.sort(np.random.Generator(np.random.PCG64(seed)).choice(chosen, sample, replace=False))
+        chosen = np.sort(np.random.Generator(np.random.PCG64(0)).choice(chosen, sample, replace=False))
     values = np.full((len(rows), len(STATISTICS)), np.nan)
     for position in chosen:
         values[position] = _statistics(_pixels(rows["thumbnail"].iloc[position]))
@@ -176,7 +175,7 @@ def _statistics(pixels: np.ndarray) -> np.ndarray:
     """``STATISTICS`` of one uint8 (h, w) or (h, w, 3)."""
     values = pixels.astype(np.float64)
     channels = values.mean(axis=(0, 1)) * np.ones(3)
-    luma = values if values.ndim == 2 else values @ _LUMA
+    luma = values if values.ndim == 2 else values @ LUMA
     return np.array([*channels, luma.mean(), luma.std()])
 
 

@@ -17,7 +17,7 @@ def summary(found: Survey) -> dict[str, str]:
     measured = numbers["count"].max() > 0
     return {
         "Images": images_text(found),
-        "Native size": _shares(_joined(sizes, "width", "height", "x"), sizes["count"]),
+        "Native size": _shares(sizes["width"].astype(str) + "x" + sizes["height"].astype(str), sizes["count"]),
         "Codec": _shares(*_summed(storage, "format")),
         "Colour": _shares(colours["colour"], colours["count"]),
         "Colour mode": _shares(*_summed(storage, "mode")),
@@ -56,10 +56,6 @@ def duplicates_text(found: Survey) -> str:
     if not groups:
         return "none"
     return f"{counted(sum(map(len, groups)), 'image')} in {counted(len(groups), 'group')}"
-
-
-def _joined(counts: pd.DataFrame, left: str, right: str, sign: str) -> pd.Series:
-    return counts[left].astype(str) + sign + counts[right].astype(str)
 
 
 def _summed(counts: pd.DataFrame, by: str) -> tuple[pd.Series, pd.Series]:

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from ..errors import ImageError, SourceError
 from .encoded import EncodedSource
-from .listed import MAX_LISTED, label_text
-from .listing import printable
+from .listed import MAX_LISTED, class_name, label_text
+from .listing import numbered, printable
 from .path_tables import GROUP_COLUMNS, LABEL_COLUMNS, PATH_COLUMNS, find_column, open_parquet_paths
 from .record import Source
 
@@ -122,8 +122,7 @@ class ParquetSource(EncodedSource):
         n_rows = self._starts[-1]
         if not 0 <= n_rows <= MAX_LISTED:
             raise SourceError(f"{self.location} has {n_rows:,} rows; allowed are {MAX_LISTED:,}. Split it.")
-        pad = max(6, len(str(n_rows)))
-        rows = [f"{row:0{pad}d}" for row in range(n_rows)]
+        rows = numbered(n_rows)
         kind = self._file.schema_arrow.field(self._column).type
         if not self._nested or kind.get_field_index("path") < 0:
             return rows
@@ -176,12 +175,7 @@ class ParquetSource(EncodedSource):
         data = cell["bytes"] if self._nested and cell else cell
         if data is None:
             raise ImageError(f"{name}: the row holds no image bytes (a path, or nothing); embed the bytes.")
-        return data, self._label_text(label)
-
-    def _label_text(self, label: object) -> str:
-        if isinstance(label, int) and 0 <= label < len(self._label_names):
-            return self._label_names[label]
-        return label_text(label)
+        return data, class_name(label, self._label_names)
 
     def close(self) -> None:
         self._file.close()

@@ -53,7 +53,6 @@ class TarSource(ArchiveSource[tuple[int, int]]):
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
-        self._file: BinaryIO | None = None
         try:
             self._file = _open_plain(path, self.location)
             with tarfile.TarFile(fileobj=BoundedReads(self._file, _MAX_HEADER_BYTES), errors="surrogateescape") as tar:
@@ -78,10 +77,6 @@ class TarSource(ArchiveSource[tuple[int, int]]):
         if len(data) < size:
             raise ImageError(f"{self.names[index]}: damaged inside the archive (it ends after {len(data)} bytes).")
         return self._labelled(index, data)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
 
 
 def _open_plain(path: Path, location: str) -> BinaryIO:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import urllib.error
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ from ..safe_io import fetching
 from .decode import decode
 from .folder import read_file
 from .hub import INSTALL
-from .listed import OUTSIDE, Root, label_text
-from .listing import printable
+from .listed import OUTSIDE, Root, class_name
+from .listing import numbered, printable
 from .local_copies import data_folder
 from .record import Record, Source
 
@@ -177,11 +177,8 @@ def _reason(error: BaseException) -> str:
     return text
 
 
-def _class_name(data: Any, label: object) -> str:
-    classes = getattr(data, "classes", None) or []
-    if isinstance(label, int | np.integer) and 0 <= label < len(classes):
-        return str(classes[label])
-    return label_text(label)
+def _classes(data: Any) -> Sequence:
+    return getattr(data, "classes", None) or []
 
 
 class _ArraySet(Source):
@@ -192,8 +189,7 @@ class _ArraySet(Source):
     def __init__(self, location: str, data: Any) -> None:
         super().__init__(location)
         self._data = data
-        pad = max(6, len(str(len(data))))
-        self.names = [f"{i:0{pad}d}" for i in range(len(data))]
+        self.names = numbered(len(data))
 
     def _read(self, index: int) -> Record:
         name = self.names[index]
@@ -203,7 +199,7 @@ class _ArraySet(Source):
             raise ImageError(f"{name}: cannot be read ({error}).") from error
         pixels = np.array(image)
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        label = _class_name(self._data, label)
+        label = class_name(label, _classes(self._data))
         return Record.of(pixels, name=name, label=label, format="array", mode=image.mode)
 
     def close(self) -> None:
@@ -221,9 +217,9 @@ class _FileSet(Source):
         pairs = listed if listed and isinstance(listed[0], tuple) else list(zip(listed, data._labels, strict=True))
         self._root = root
         self._paths = [str(path) for path, _ in pairs]
-        self._labels = [_class_name(data, label) for _, label in pairs]
-        pad = max(6, len(str(len(pairs))))
-        self.names = [f"{i:0{pad}d}/{printable(os.path.basename(path))}" for i, path in enumerate(self._paths)]
+        self._labels = [class_name(label, _classes(data)) for _, label in pairs]
+        files = (printable(os.path.basename(path)) for path in self._paths)
+        self.names = [f"{number}/{file}" for number, file in zip(numbered(len(pairs)), files, strict=True)]
 
     def _read(self, index: int) -> Record:
         name = self.names[index]

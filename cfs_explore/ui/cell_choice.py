@@ -7,6 +7,18 @@ import streamlit as st
 from cfs_explore.figures.places import CELL, LEVEL, TAP
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing
+from cfs_explore.ui.figure import picked
+
+
+def open_cell(index: int) -> None:
+    """What a button does that leads to a cell."""
+    st.session_state["cell"] = index
+
+
+def open_clicked(chart: str) -> None:
+    """What a click on a point of a chart does; ``chart`` is its key."""
+    if cells := picked(chart):
+        open_cell(cells[-1])
 
 
 def choose_cell(run: Run) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ def explorations() -> dict[str, Path]:
 def bundles() -> list[Path]:
     """The explorations that come with the project; pages open with the first, which has pictures and is quick."""
     return sorted(find_runs(BUNDLES), key=lambda path: path.name != "digits")
+
+
+def readable() -> Iterator[PageRun]:
+    """The finished explorations that can be read."""
+    for path in explorations().values():
+        with contextlib.suppress(CFSError):
+            yield load_run(path)
 
 
 def load_run(path: Path) -> PageRun:

@@ -9,7 +9,6 @@ from pathlib import Path
 import streamlit as st
 
 from cfs_explore import jobs
-from cfs_explore.errors import CFSError
 from cfs_explore.explorations import bundles
 from cfs_explore.figures.against import MOST_OTHERS
 from cfs_explore.jobs.estimate import format_bytes
@@ -17,6 +16,7 @@ from cfs_explore.locations import program
 from cfs_explore.store import Run
 from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.ui import access, data, navigation
+from cfs_explore.ui.damage import show_errors
 from cfs_explore.ui.explorations_rows import Row, plain, size_of
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import counted
@@ -87,15 +87,10 @@ def _open(row: Row) -> None:
 
 def _download(row: Row) -> None:
     hide, name = access.is_public(), row.path.name
-    with st.popover("Download", icon=":material/download:", key=f"download_{name}"):
-        try:
-            text = bundles.spec_text(row.path, hide=hide)
-        except CFSError as error:
-            st.error(escape(str(error)))
-            return
+    with st.popover("Download", icon=":material/download:", key=f"download_{name}"), show_errors():
         st.download_button(
             "Spec (YAML)",
-            text,
+            bundles.spec_text(row.path, hide=hide),
             f"{name}.yaml",
             "application/yaml",
             icon=":material/description:",
@@ -134,12 +129,9 @@ def _rename(row: Row) -> None:
     with st.popover("Rename", icon=":material/edit:", key=f"rename_{row.path.name}", **busy):
         name = st.text_input("New name", value=row.name, max_chars=64, key=f"new_name_{row.path.name}_{row.name}")
         if st.button("Rename", type="primary", key=f"do_rename_{row.path.name}"):
-            try:
+            with show_errors():
                 bundles.rename(row.path, name)
-            except CFSError as error:
-                st.error(escape(str(error)))
-                return
-            st.rerun()
+                st.rerun()
 
 
 def _delete(row: Row) -> None:
@@ -148,13 +140,10 @@ def _delete(row: Row) -> None:
         st.markdown(f"Delete **{escape(plain(row.name))}** for good?")
         st.caption(f"{_losses(row)}. {format_bytes(size_of(row.path))} of disk become free. This cannot be undone.")
         if st.button("Delete for good", type="primary", icon=":material/delete:", key=f"do_delete_{row.path.name}"):
-            try:
+            with show_errors():
                 jobs.delete(row.path)
-            except CFSError as error:
-                st.error(escape(str(error)))
-                return
-            st.toast("Deleted.", icon=":material/delete:")
-            st.rerun()
+                st.toast("Deleted.", icon=":material/delete:")
+                st.rerun()
 
 
 def _losses(row: Row) -> str:

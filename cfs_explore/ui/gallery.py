@@ -114,9 +114,10 @@ def _image(png: bytes, about: str, seen_by: Run | None = None) -> str:
     if not png:
         return f'<div class="cfs-absent" role="img" aria-label="{about}, not shown"></div>'
     seen = png if seen_by is None else as_seen(seen_by, png)
-    shown = _tag(seen, about)
-    return shown if seen == png else f'<span class="cfs-two">{shown}{_tag(png, "")}</span>'
+    shown = tag(seen, about)
+    return shown if seen == png else f'<span class="cfs-two">{shown}{tag(png, "")}</span>'
 
 
-def _tag(png: bytes, about: str) -> str:
+def tag(png: bytes, about: str) -> str:
+    """A picture as HTML; ``about`` is escaped."""
     return f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}" alt="{about}">'

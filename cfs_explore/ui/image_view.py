@@ -15,9 +15,9 @@ from cfs_explore.figures.places import CELL
 from cfs_explore.headlines.image import image_headline
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, data, image_data, open_cells, state
-from cfs_explore.ui.cell_choice import choose_cell
+from cfs_explore.ui.cell_choice import choose_cell, open_cell, open_clicked
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import picked, show_figure
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.gallery import has_pictures, show_absence, show_picture, shows_both
 from cfs_explore.ui.sidebar import escape
 
@@ -145,13 +145,8 @@ def _map(run: Run, view: Choices) -> None:
         replace(view, options={**view.options, figures.VALUE.name: value}),
         key="map_of_image",
         hint="Click a cell to open it.",
-        on_select=_pick_cell,
+        on_select=lambda: open_clicked("map_of_image"),
     )
-
-
-def _pick_cell() -> None:
-    if cells := picked("map_of_image"):
-        _open_cell(cells[-1])
 
 
 def _picture(run: Run, image: Image) -> None:
@@ -180,8 +175,4 @@ def _features(run: Run, view: Choices) -> None:
     with st.container(horizontal=True):
         for index in image_data.kept_cells(run)[:4]:
             label = f"Open {escape(cell_label(run, index))}, whose snapshots were kept"
-            st.button(label, key=f"image_open_{index}", on_click=_open_cell, args=(index,))
-
-
-def _open_cell(index: int) -> None:
-    st.session_state["cell"] = index
+            st.button(label, key=f"image_open_{index}", on_click=open_cell, args=(index,))

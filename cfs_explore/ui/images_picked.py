@@ -68,8 +68,7 @@ def _facts(run: Run, points: pd.DataFrame, image: pd.Series, on_pick: OnPick) ->
             st.markdown(f"{escape(image['dataset'])} ({kind}){label}")
             st.markdown(
                 f"**Score {format_digits(image['score'], 4)}** ({escape(detector_choice.name(run))}), above "
-                f"{percent(below)} of "
-                f"the {len(of_id):,} ID images"
+                f"{percent(below)} of the {len(of_id):,} ID images"
             )
             st.caption(f"image_id {image['image_id']}")
             role, name, _ = images_points.locate(run, row)

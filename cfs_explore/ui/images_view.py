@@ -7,7 +7,6 @@ import streamlit as st
 
 from cfs_explore.charts import Colouring
 from cfs_explore.embedding import Settings, is_stored
-from cfs_explore.errors import CFSError
 from cfs_explore.figures import images as figures
 from cfs_explore.headlines.images import images_headline
 from cfs_explore.store import Run
@@ -66,12 +65,8 @@ def _page(run: Run) -> None:
     if not settings.taps or not cells:
         st.info("Choose at least one tap, and a detector of at least one cell.", icon=":material/info:")
         return
-    try:
-        headline.markdown(_headline(run, settings, oods), help=_MIXING_HELP)
-        points = _points(run, settings, oods, cells, colour)
-    except CFSError as error:
-        st.error(escape(str(error)))
-        return
+    headline.markdown(_headline(run, settings, oods), help=_MIXING_HELP)
+    points = _points(run, settings, oods, cells, colour)
     left, right = st.container(key="beside_images").columns([5, 3], gap="large")
     with left:
         _scatter(run, points, settings, oods, colour)

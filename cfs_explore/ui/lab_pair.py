@@ -12,7 +12,7 @@ from cfs_explore.diagnostics import joint_separability, pair_curve, pair_detecto
 from cfs_explore.diagnostics.bootstrap import standing_decimals
 from cfs_explore.figures import lab as figures
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.lab_settings import IMAGES, PAIR_ALONG, PAIR_CURVE, PAIR_SETTINGS, PAIR_SLIDERS, SPREAD
+from cfs_explore.figures.lab_settings import PAIR_ALONG, PAIR_CURVE, PAIR_SETTINGS, PAIR_SLIDERS, SPREAD
 from cfs_explore.headlines.lab import two_taps_headline
 from cfs_explore.ui import lab_settings
 from cfs_explore.ui.figure import show_figure
@@ -54,19 +54,15 @@ PRESETS = (
 
 def show() -> None:
     """Controls, headline, and each formula beside its picture."""
-    lab_settings.restore(PAIR_SETTINGS, PAIR_CURVE)
     headline = st.empty()
-    lab_settings.presets(PRESETS, PAIR_SETTINGS, PAIR_CURVE)
-    lab_settings.sliders(PAIR_SLIDERS, PAIR_CURVE, (SPREAD,))
-    view = lab_settings.chosen(PAIR_SETTINGS, PAIR_CURVE)
+    view = lab_settings.choose(PRESETS, PAIR_SLIDERS, SPREAD, PAIR_CURVE)
     pair, scores = figures.drawn_pair(view)
     exact = pair_curve(pair, PAIR_ALONG, [getattr(pair, PAIR_ALONG)]).iloc[0].to_dict()
     headline.markdown(_headline(exact, pair_detectors(pair, *scores), scores))
     _clouds(view, scores, exact)
     _combinations(view, exact)
     along = figures.in_hand(PAIR_CURVE, PAIR_SETTINGS, view)
-    st.header(f"AUROC along the slider in hand: {along.title}", anchor=False)
-    show_figure("lab-two-curve", None, view, key="lab_pair_curve", hint="Move another slider to see its curve.")
+    lab_settings.show_curve("lab-two-curve", "lab_pair_curve", along, view)
 
 
 def _headline(exact: Mapping, detectors: pd.DataFrame, scores: tuple[np.ndarray, np.ndarray]) -> str:
@@ -94,7 +90,7 @@ def _clouds(view: Choices, scores: tuple[np.ndarray, np.ndarray], exact: Mapping
         st.latex(
             r"G_{d|e}=\frac{\left(\delta_d-\frac{S_{de}}{S_{ee}}\delta_e\right)^2}{S_{dd}-S_{de}^2/S_{ee}}=D^2-D_e^2"
         )
-        _link("See D², its parts and the gain in the data")
+        lab_settings.link("complementarity", "See D², its parts and the gain in the data")
 
 
 def _table(scores: tuple[np.ndarray, np.ndarray], exact: Mapping) -> str:
@@ -108,13 +104,13 @@ def _table(scores: tuple[np.ndarray, np.ndarray], exact: Mapping) -> str:
         "gain_d": "gain of the decoder",
         "d2_avg": "D², plain average",
     }
-    lines = [f"| Quantity | exact | in the sample, n = {IMAGES:,} + {IMAGES:,} |", "|---|---|---|"]
+    rows = []
     for key, name in names.items():
         value, lo, hi = (measured[f"{key}{end}"] for end in ("", "_lo", "_hi"))
         decimals = standing_decimals(lo, hi, 3, _RESAMPLES)
         value, lo, hi = (format_value(number, decimals) for number in (value, lo, hi))
-        lines.append(f"| {name} | {format_value(exact[key])} | {value} [{lo}, {hi}] |")
-    return "\n".join(lines)
+        rows.append((name, format_value(exact[key]), f"{value} [{lo}, {hi}]"))
+    return lab_settings.comparison(rows)
 
 
 def _combinations(view: Choices, exact: Mapping) -> None:
@@ -133,8 +129,4 @@ def _combinations(view: Choices, exact: Mapping) -> None:
             f"Here D²avg = {format_value(exact['d2_avg'])} {sign} D²ₑ = {format_value(exact['d2_e'])}. The best "
             "weighting, w = S⁻¹δ, always has all of D²; but it must be learned from OOD images, the average need not."
         )
-        _link("See what averaging realises in the data")
-
-
-def _link(label: str) -> None:
-    st.page_link("pages/complementarity.py", label=label, icon=":material/query_stats:")
+        lab_settings.link("complementarity", "See what averaging realises in the data")

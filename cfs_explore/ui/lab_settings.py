@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.lab_settings import SEED, SEEDS, Setting
+from cfs_explore.figures.lab_settings import IMAGES, SEED, SEEDS, Setting
 from cfs_explore.figures.options import Control, Value
 from cfs_explore.ui import choosing
+from cfs_explore.ui.figure import show_figure
 
 
 @dataclass(frozen=True)
@@ -30,33 +31,45 @@ class Preset:
     look: str
 
 
-def restore(settings: Sequence[Setting], along: Control) -> None:
-    """Bring the sliders, the seed and the slider in hand back from the address."""
-    for control in (*settings, along, SEED):
-        choosing.restore(control)
+def choose(presets: Sequence[Preset], sliders: Sequence[Setting], more: Setting, along: Control) -> Choices:
+    """Presets and sliders, as the address says them; where sliders, seed and slider in hand stand, for the figures.
 
-
-def chosen(settings: Sequence[Setting], along: Control) -> Choices:
-    """Where sliders, seed and slider in hand stand, for the figures; the address learns it."""
+    Args:
+        presets: a button each.
+        sliders: in one row; the one moved last is the slider in hand.
+        more: the slider behind a button.
+        along: which slider is in hand.
+    """
+    settings = (*sliders, more)
     controls = (*settings, along, SEED)
+    for control in controls:
+        choosing.restore(control)
+    _offer(presets, settings, along)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        for setting in sliders:
+            _slider(setting, along)
+        with st.popover("More", icon=":material/tune:"):
+            _slider(more, along)
     choosing.remember(None, *controls)
     options = {each.name: each.write(st.session_state[each.name]) for each in controls}
     return Choices(ood="", cell=0, level=0, pair=(0, 0), cells=(), options=options)
 
 
-def values_of(settings: Sequence[Setting]) -> dict[str, Value]:
-    """Field of each setting -> where it stands."""
-    return {setting.field: st.session_state[setting.name] for setting in settings}
+def show_curve(figure: str, key: str, along: Setting, view: Choices) -> None:
+    """The figure of the AUROC along the slider in hand."""
+    st.header(f"AUROC along the slider in hand: {along.title}", anchor=False)
+    show_figure(figure, None, view, key=key, hint="Move another slider to see its curve.")
 
 
-def sliders(settings: Sequence[Setting], along: Control, more: Sequence[Setting] = ()) -> None:
-    """The sliders in one row, those of ``more`` behind a button; the one moved last is the slider in hand."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        for setting in settings:
-            _slider(setting, along)
-        with st.popover("More", icon=":material/tune:"):
-            for setting in more:
-                _slider(setting, along)
+def comparison(rows: Iterable[tuple[str, str, str]]) -> str:
+    """A Markdown table of quantities: what each is called, exactly, and in the sample."""
+    lines = [f"| Quantity | exact | in the sample, n = {IMAGES:,} + {IMAGES:,} |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {exact} | {measured} |" for name, exact, measured in rows)])
+
+
+def link(page: str, label: str) -> None:
+    """A way to the page that shows the same of an exploration."""
+    st.page_link(f"pages/{page}.py", label=label, icon=":material/query_stats:")
 
 
 def _slider(setting: Setting, along: Control) -> None:
@@ -82,11 +95,11 @@ def _next_seed() -> None:
     st.session_state[SEED.name] = (st.session_state[SEED.name] + 1) % SEEDS
 
 
-def presets(offered: Sequence[Preset], settings: Sequence[Setting], along: Control) -> None:
+def _offer(presets: Sequence[Preset], settings: Sequence[Setting], along: Control) -> None:
     """A button for each preset, and what to look at while the sliders stand at one."""
-    now, shown = values_of(settings), None
+    now, shown = {setting.field: st.session_state[setting.name] for setting in settings}, None
     with st.container(horizontal=True, gap="small"):
-        for preset in offered:
+        for preset in presets:
             here = _filled(preset, settings) == now
             shown = preset if here else shown
             st.button(

@@ -8,7 +8,7 @@ import streamlit as st
 from cfs_explore.diagnostics import tap_moments, tap_summary
 from cfs_explore.figures import lab as figures
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.lab_settings import IMAGES, PATTERN, TAP_CURVE, TAP_SETTINGS, TAP_SLIDERS
+from cfs_explore.figures.lab_settings import PATTERN, TAP_CURVE, TAP_SETTINGS, TAP_SLIDERS
 from cfs_explore.headlines.lab import one_tap_headline
 from cfs_explore.ui import lab_settings
 from cfs_explore.ui.figure import show_figure
@@ -49,20 +49,15 @@ PRESETS = (
 
 def show() -> None:
     """Controls, headline, and each formula beside its picture."""
-    lab_settings.restore(TAP_SETTINGS, TAP_CURVE)
     headline = st.empty()
-    lab_settings.presets(PRESETS, TAP_SETTINGS, TAP_CURVE)
-    lab_settings.sliders(TAP_SLIDERS, TAP_CURVE, (PATTERN,))
-    view = lab_settings.chosen(TAP_SETTINGS, TAP_CURVE)
+    view = lab_settings.choose(PRESETS, TAP_SLIDERS, PATTERN, TAP_CURVE)
     tap, sample, point = figures.drawn_tap(view)
     moments = tap_moments(tap)
     headline.markdown(one_tap_headline(moments._asdict(), point))
     _distributions(view, tap_summary(tap, sample))
     _dots(view, moments.delta)
-    along = figures.in_hand(TAP_CURVE, TAP_SETTINGS, view)
-    st.header(f"AUROC along the slider in hand: {along.title}", anchor=False)
-    show_figure("lab-curve", None, view, key="lab_curve", hint="Move another slider to see its curve.")
-    _link("pages/prediction.py", "See whether such predictions choose a good cell")
+    lab_settings.show_curve("lab-curve", "lab_curve", figures.in_hand(TAP_CURVE, TAP_SETTINGS, view), view)
+    lab_settings.link("prediction", "See whether such predictions choose a good cell")
 
 
 def _distributions(view: Choices, summary: pd.DataFrame) -> None:
@@ -81,7 +76,7 @@ def _distributions(view: Choices, summary: pd.DataFrame) -> None:
         )
         st.markdown("Correlated features count as fewer ($d_{\\mathrm{eff}}$), and the score fluctuates more (11):")
         st.latex(r"\mathrm{Var}_{ID}[s]=\frac{2\lVert R\rVert_F^2}{d^2}=\frac{2}{d_{\mathrm{eff}}}")
-        _link("pages/separation.py", "See Δ, its parts and effective dimensions in the data")
+        lab_settings.link("separation", "See Δ, its parts and effective dimensions in the data")
 
 
 def _table(summary: pd.DataFrame) -> str:
@@ -94,18 +89,14 @@ def _table(summary: pd.DataFrame) -> str:
         "var_ood": "Var OOD",
         "effective_dimension": r"$d_{\mathrm{eff}}$",
     }
-    lines = [f"| Quantity | exact | in the sample, n = {IMAGES:,} + {IMAGES:,} |", "|---|---|---|"]
+    rows = []
     for row in summary.to_dict("records"):
-        measured = format_estimate(row["measured"], row["lo"], row["hi"])
+        exact, measured = format_value(row["exact"]), format_estimate(row["measured"], row["lo"], row["hi"])
         if row["quantity"] == "effective_dimension":
-            measured = (
-                f"{format_value(row['measured'], 1)} [{format_value(row['lo'], 1)}, {format_value(row['hi'], 1)}]"
-            )
-            exact = format_value(row["exact"], 1)
-        else:
-            exact = format_value(row["exact"])
-        lines.append(f"| {names[row['quantity']]} | {exact} | {measured} |")
-    return "\n".join(lines)
+            exact, value, lo, hi = (format_value(row[key], 1) for key in ("exact", "measured", "lo", "hi"))
+            measured = f"{value} [{lo}, {hi}]"
+        rows.append((names[row["quantity"]], exact, measured))
+    return lab_settings.comparison(rows)
 
 
 def _dots(view: Choices, delta: float) -> None:
@@ -123,8 +114,4 @@ def _dots(view: Choices, delta: float) -> None:
         )
         if delta <= 0:
             st.caption("Δ is not positive here: the bound says nothing.")
-        _link("pages/separation.py", "See bound and prediction against every cell")
-
-
-def _link(page: str, label: str) -> None:
-    st.page_link(page, label=label, icon=":material/query_stats:")
+        lab_settings.link("separation", "See bound and prediction against every cell")

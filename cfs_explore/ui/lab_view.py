@@ -17,13 +17,9 @@ EXPERIMENT = Control(
 )
 
 
+@fragment
 def show() -> None:
     """The whole page; it needs no exploration."""
-    _page()
-
-
-@fragment
-def _page() -> None:
     st.title("What do the formulas do?", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         experiment = choosing.choose(EXPERIMENT)

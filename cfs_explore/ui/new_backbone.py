@@ -133,12 +133,9 @@ def _describe(facts: dict) -> None:
 def _known() -> dict[str, Manifest]:
     """Backbones of the explorations on this server that measured all taps and are still there, by path."""
     found: dict[str, Manifest] = {}
-    for path in data.explorations().values():
-        try:
-            manifest = data.load_run(path).manifest
-        except CFSError:
-            continue
-        place = absolute(manifest.backbone.path, path)
+    for run in data.readable():
+        manifest = run.manifest
+        place = absolute(manifest.backbone.path, run.path)
         if manifest.spec["taps"] == "all" and Path(place).exists():
             found.setdefault(place, manifest)
     return found

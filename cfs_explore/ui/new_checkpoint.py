@@ -51,56 +51,50 @@ def choose_checkpoint() -> BackboneSpec | None:
 def _options() -> dict:
     """What a visitor adds to a path; empty choices are left out."""
     left, right = st.columns(2)
-    family = left.selectbox(
-        "Family",
-        ["", *FAMILIES],
-        format_func=lambda key: key or "Recognised from the files",
-        key="new_family",
-        help="Needed only where two families store the same parameters.",
-    )
-    preset = right.text_input(
-        "Preset",
-        key="new_preset",
-        placeholder="cifar10_uncond_50M_500K",
-        help="Name of a released configuration, for what the weights alone do not say: heads, schedule, image size. A "
-        "YAML file beside the checkpoint, with the checkpoint's name, can say the same.",
-    )
-    schedule = left.selectbox(
-        "Noise schedule",
-        list(SCHEDULES),
-        format_func=SCHEDULES.get,
-        key="new_schedule",
-        help="The schedule that the network was trained with, where neither its files nor a preset name it.",
-    )
-    vae = right.text_input(
-        "Autoencoder",
-        key="new_vae",
-        placeholder="/models/sd-vae-ft-ema",
-        help="Folder or hub id of the AutoencoderKL, for a network in latent space that comes without one, such as "
-        "DiT.",
-    )
-    label = left.number_input(
-        "Class",
-        min_value=0,
-        value=None,
-        step=1,
-        key="new_label",
-        placeholder="None, or the null class",
-        help="The class on which a class-conditional network is conditioned, for every image.",
-    )
-    weights = right.text_input(
-        "Weights",
-        key="new_weights",
-        placeholder="The averaged ones (EMA), where there are some",
-        help="For a training checkpoint that holds several sets of weights: the entry, subfolder or variant to use, "
-        "such as ema_0.9999 or model.",
-    )
     given = {
-        "family": family,
-        "preset": preset.strip(),
-        "schedule": schedule,
-        "vae": vae.strip(),
-        "label": label,
-        "weights": weights.strip(),
+        "family": left.selectbox(
+            "Family",
+            ["", *FAMILIES],
+            format_func=lambda key: key or "Recognised from the files",
+            key="new_family",
+            help="Needed only where two families store the same parameters.",
+        ),
+        "preset": right.text_input(
+            "Preset",
+            key="new_preset",
+            placeholder="cifar10_uncond_50M_500K",
+            help="Name of a released configuration, for what the weights alone do not say: heads, schedule, image "
+            "size. A YAML file beside the checkpoint, with the checkpoint's name, can say the same.",
+        ).strip(),
+        "schedule": left.selectbox(
+            "Noise schedule",
+            list(SCHEDULES),
+            format_func=SCHEDULES.get,
+            key="new_schedule",
+            help="The schedule that the network was trained with, where neither its files nor a preset name it.",
+        ),
+        "vae": right.text_input(
+            "Autoencoder",
+            key="new_vae",
+            placeholder="/models/sd-vae-ft-ema",
+            help="Folder or hub id of the AutoencoderKL, for a network in latent space that comes without one, such as "
+            "DiT.",
+        ).strip(),
+        "label": left.number_input(
+            "Class",
+            min_value=0,
+            value=None,
+            step=1,
+            key="new_label",
+            placeholder="None, or the null class",
+            help="The class on which a class-conditional network is conditioned, for every image.",
+        ),
+        "weights": right.text_input(
+            "Weights",
+            key="new_weights",
+            placeholder="The averaged ones (EMA), where there are some",
+            help="For a training checkpoint that holds several sets of weights: the entry, subfolder or variant to "
+            "use, such as ema_0.9999 or model.",
+        ).strip(),
     }
     return {key: value for key, value in given.items() if value not in ("", None)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cfs_explore.errors import CFSError
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.new_backbone import BackboneChoice
@@ -43,15 +42,11 @@ def choose_id(backbone: BackboneChoice, below: DeltaGenerator) -> tuple[Run | No
 
 def _fitting(fingerprint: str) -> dict[str, Run]:
     """The explorations of this backbone that have ID statistics of their own."""
-    fitting = {}
-    for path in data.explorations().values():
-        try:
-            run = data.load_run(path)
-        except CFSError:
-            continue
-        if run.manifest.backbone.fingerprint == fingerprint and run.manifest.spec["id"]["train"]:
-            fitting[path.name] = run
-    return fitting
+    return {
+        run.path.name: run
+        for run in data.readable()
+        if run.manifest.backbone.fingerprint == fingerprint and run.manifest.spec["id"]["train"]
+    }
 
 
 def _label(fitting: dict[str, Run], name: str) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from cfs_explore.errors import CFSError
 from cfs_explore.levels import ALIGNMENTS, RELATIVE_ALIGNMENTS
 from cfs_explore.ui import data
 
@@ -72,11 +71,4 @@ def choose_protocol() -> ProtocolChoice:
 
 def _references() -> dict[str, str]:
     """Path -> title of every exploration that has alignment curves."""
-    found = {}
-    for path in data.explorations().values():
-        try:
-            if (path / "tables" / "alignment_curves.parquet").is_file():
-                found[str(path)] = data.load_run(path).name
-        except CFSError:
-            continue
-    return found
+    return {str(run.path): run.name for run in data.readable() if run.has_table("alignment_curves")}

@@ -8,11 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 from cfs_explore import jobs
-from cfs_explore.errors import CFSError
 from cfs_explore.images.proposal import pictures_of
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
 from cfs_explore.ui import survey, uploads
+from cfs_explore.ui.damage import show_errors
 from cfs_explore.ui.job_view import open_job
 from cfs_explore.ui.new_backbone import BackboneChoice, choose_backbone
 from cfs_explore.ui.new_diagnostics import absent_images, choose_diagnostics, chosen_diagnostics, cost_counts
@@ -106,12 +106,8 @@ def _measure(chosen: _Chosen) -> None:
                     chosen.images, len(chosen.ood), chosen.backbone, settings, counts, absent, speed
                 )
         if pressed:
-            try:
-                run = _create(name, chosen, settings, estimate.peak_bytes)
-            except CFSError as error:
-                st.error(escape(str(error)))
-                return
-            open_job(run)
+            with show_errors():
+                open_job(_create(name, chosen, settings, estimate.peak_bytes))
 
 
 def _missing(chosen: _Chosen, settings: Settings) -> list[str]:

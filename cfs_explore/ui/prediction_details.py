@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from cfs_explore.charts.proxy_dots import PROXY_NAMES
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.needs import stage_rows
 from cfs_explore.images import thumbnail, to_input
+from cfs_explore.images.decode import decode
 from cfs_explore.images.proxies import make_proxy
 from cfs_explore.store import Run
 from cfs_explore.ui import data, diagnostic_page
 from cfs_explore.ui.figure import picked, show_figure
-from cfs_explore.ui.gallery import has_pictures, show_absence
+from cfs_explore.ui.gallery import has_pictures, show_absence, tag
 from cfs_explore.ui.sidebar import escape
 
 #: Examples of each proxy, and the side at which they are made (that of a thumbnail at most).
@@ -75,23 +72,14 @@ def _pictures(run: Run) -> str:
     rows = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, _EXAMPLES).round().astype(int))]
     channels, *sides = run.manifest.backbone.image_shape
     shape, policy = (channels, *(min(side, _SIDE) for side in sides)), run.manifest.spec["resize"]
-    pixels = np.stack([to_input(_decoded(png), shape, policy=policy) for png in rows["thumbnail"]])
+    given = (decode(png, "thumbnail").pixels for png in rows["thumbnail"])
+    pixels = np.stack([to_input(each, shape, policy=policy) for each in given])
     ids, seed = rows["image_id"].tolist(), run.manifest.spec["seed"]
     columns = {"Original": pixels} | {name: make_proxy(kind, pixels, ids, seed) for kind, name in PROXY_NAMES.items()}
     cells = [f"<span>{name}</span>" for name in columns]
-    cells += [_picture(values[i], name) for i in range(len(pixels)) for name, values in columns.items()]
+    for images in zip(*columns.values(), strict=True):
+        cells += [tag(thumbnail(each.transpose(1, 2, 0)), name) for name, each in zip(columns, images, strict=True)]
     return f'<div class="cfs-proxies">{"".join(cells)}</div>'
-
-
-def _decoded(png: bytes) -> np.ndarray:
-    """uint8 (H, W, 1 | 3)."""
-    pixels = np.asarray(Image.open(io.BytesIO(png)))
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
-
-
-def _picture(pixels: np.ndarray, name: str) -> str:
-    source = base64.b64encode(thumbnail(pixels.transpose(1, 2, 0))).decode()
-    return f'<img src="data:image/png;base64,{source}" alt="{name}">'
 
 
 def ablation(run: Run, view: Choices, *, everything: bool = True) -> None:

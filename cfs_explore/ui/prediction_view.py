@@ -16,9 +16,9 @@ from cfs_explore.figures.prediction import published_lam
 from cfs_explore.headlines.prediction import prediction_headline
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, diagnostic_page, open_cells, prediction_details
-from cfs_explore.ui.cell_choice import choose_cell
+from cfs_explore.ui.cell_choice import choose_cell, open_clicked
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import picked, show_figure
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import format_estimate, format_value
 
@@ -88,7 +88,12 @@ def _closer(run: Run, view: Choices, measured: bool) -> None:
 
 
 def _scatter(run: Run, view: Choices) -> None:
-    st.header("Predicted against measured", anchor=False, help=_SCATTER_HELP)
+    st.header(
+        "Predicted against measured",
+        anchor=False,
+        help="Proxies are ID-train images that were blurred, made noisy and so on: stand-ins for OOD images that "
+        "nobody has yet. If the order of the cells along both axes is the same, the proxies find the right cell.",
+    )
     above = st.container()
     if show_figure(
         "prediction-ranking",
@@ -96,17 +101,11 @@ def _scatter(run: Run, view: Choices) -> None:
         view,
         key="prediction_scatter",
         hint="Click a point to open its cell.",
-        on_select=_pick,
+        on_select=lambda: open_clicked("prediction_scatter"),
     ):
         choosing.remember(run, CELL)
         with above:
             choose_cell(run)
-
-
-_SCATTER_HELP = (
-    "Proxies are ID-train images that were blurred, made noisy and so on: stand-ins for OOD images that nobody has "
-    "yet. If the order of the cells along both axes is the same, the proxies find the right cell."
-)
 
 
 def _open_cell(run: Run, cells: pd.DataFrame, index: int) -> None:
@@ -121,12 +120,6 @@ def _open_cell(run: Run, cells: pd.DataFrame, index: int) -> None:
         text += f"rank {format_value(ranks['predicted'], 0)}"
     st.markdown(text)
     st.page_link("pages/map.py", label="Open it on the map", icon=":material/grid_on:")
-
-
-def _pick() -> None:
-    """A click on a point opens its cell."""
-    if cells := picked("prediction_scatter"):
-        st.session_state["cell"] = cells[-1]
 
 
 def _losses(run: Run, view: Choices) -> None:

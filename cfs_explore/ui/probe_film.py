@@ -100,11 +100,7 @@ def show(
         },
         "taps": [_tap(run, [*film["frames"], *filter(None, draws)], position) for position in range(len(taps))],
     }
-    _player(
-        key="probe_film",
-        data=data,
-        on_left_change=lambda: _let_go(film["lams"], len(draws)),
-    )
+    _player(key="probe_film", data=data, on_left_change=lambda: _let_go(film["lams"], len(draws)))
 
 
 def scored(run: Run, shown: Sequence[Shown], frame: Mapping, tap: Mapping) -> list[Scored]:
@@ -133,8 +129,7 @@ def _note(film: Mapping) -> str:
         return ""
     return (
         f"Only the levels that the run measured: at {format_digits(film['seconds'], 2)} s each on this computer, all "
-        f"{film['total']} "
-        f"levels would take {format_value(film['seconds'] * film['total'], 0)} s."
+        f"{film['total']} levels would take {format_value(film['seconds'] * film['total'], 0)} s."
     )
 
 

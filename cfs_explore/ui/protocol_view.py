@@ -68,7 +68,7 @@ def show(run: Run) -> None:
     others = {name: path for name, path in data.explorations().items() if path != run.path}
     state.restore(
         AGAINST.name,
-        _default_others(run, others),
+        _default_others(run),
         parse=lambda text: [name for name in split_names(text) if name in others],
         write=join_names,
     )
@@ -76,17 +76,13 @@ def show(run: Run) -> None:
     _page(run, others)
 
 
-def _default_others(run: Run, others: dict[str, Path]) -> list[str]:
+def _default_others(run: Run) -> list[str]:
     """The first exploration of another backbone on the same ID set that measured one of the run's OOD sets."""
-    for name, path in others.items():
-        try:
-            other = data.load_run(path)
-        except CFSError:
-            continue
+    for other in data.readable():
         another = other.manifest.backbone.fingerprint != run.manifest.backbone.fingerprint
         same = other.id_test.name == run.id_test.name  # an altered set of other images has the same name
         if another and same and set(run.ood_names) & set(other.ood_names):
-            return [name]
+            return [other.path.name]
     return []
 
 

@@ -14,9 +14,9 @@ from cfs_explore.figures.places import CELL
 from cfs_explore.headlines.separation import separation_headline
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, diagnostic_page, open_cells, separation_details
-from cfs_explore.ui.cell_choice import choose_level_and_tap
+from cfs_explore.ui.cell_choice import choose_level_and_tap, open_clicked
 from cfs_explore.ui.damage import fragment
-from cfs_explore.ui.figure import picked, show_figure
+from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import format_estimate, format_value
 
@@ -68,13 +68,13 @@ def _page(run: Run) -> None:
             view,
             key="separation_scatter",
             hint="Click a point to choose it.",
-            on_select=lambda: _pick("separation_scatter"),
+            on_select=lambda: open_clicked("separation_scatter"),
         )
     with right:
         _cell_panel(run, view, chosen)
     look = choosing.choose(LOOK, run)
     choosing.remember(run, CELL)
-    separation_details.show(run, view, look, _choose, _pick)
+    separation_details.show(run, view, look)
     diagnostic_page.formulas(_FORMULAS, lab="See mean shift, variance and correlation at work")
 
 
@@ -89,17 +89,6 @@ def _controls(run: Run) -> tuple[str, int]:
         ood = choosing.choose(OOD, run)
         choose_level_and_tap(run, "separation")
     return ood, st.session_state["cell"]
-
-
-def _choose(index: int) -> None:
-    """Make a cell the chosen one."""
-    st.session_state["cell"] = index
-
-
-def _pick(key: str) -> None:
-    """A click on a point of a chart chooses its cell."""
-    if cells := picked(key):
-        _choose(cells[-1])
 
 
 def _cell_panel(run: Run, view: Choices, cell: pd.Series) -> None:
@@ -129,6 +118,5 @@ def _dimension_text(cell: pd.Series) -> str:
     ratio = format_estimate(cell["var_ratio"], cell["var_ratio_lo"], cell["var_ratio_hi"])
     return (
         f"Effective dimension **{format_value(cell['d_eff'], 1)}** of {format_value(cell['d'], 0)} features · ID "
-        "score variance "
-        f"**{ratio}** × the Gaussian"
+        f"score variance **{ratio}** × the Gaussian"
     )

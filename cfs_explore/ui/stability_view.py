@@ -37,11 +37,6 @@ _FORMULAS = {
 }
 
 
-def show(run: Run) -> None:
-    """The whole page for one run."""
-    _page(run)
-
-
 def _default_tap(run: Run) -> str:
     """The decoder tap of CFS(1x2); where no preset is, the last tap of the decoder, or else of all."""
     pair = run.manifest.presets.get("sparse_ed", [])
@@ -64,8 +59,8 @@ TAP = Control(
 
 
 @fragment
-def _page(run: Run) -> None:
-    """Everything but the sidebar."""
+def show(run: Run) -> None:
+    """The whole page for one run."""
     st.title("How much of a snapshot survives the noise?", anchor=False)
     headline = st.empty()
     view = _controls(run)

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore import images
-from cfs_explore.errors import CFSError, ImageError
+from cfs_explore.errors import CFSError
 from cfs_explore.images.contact_sheet import Thumbnail
 from cfs_explore.images.preprocess import thumbnail
 from cfs_explore.images.record import Record, Source
@@ -96,13 +96,7 @@ def _task(choice: SetChoice, kind: str, most: int, shown: int) -> background.Tas
 
 def _affordable(source: Source, most: int) -> int:
     """How many images a quick look may read: fewer where the first ones are large."""
-    first = None
-    for index in range(min(3, len(source))):
-        try:
-            first = source.read(index)
-        except ImageError:
-            continue
-        break
+    first = next(source.readable(range(min(3, len(source)))), None)
     if first is None:
         return most
     return max(1, min(most, max(_STRIP, _QUICK_PIXELS // (first.width * first.height))))

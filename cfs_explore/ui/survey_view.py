@@ -68,20 +68,26 @@ def _stored(base: Run) -> Survey | None:
 
 def _show_set(choice: SetChoice, shape: Shape | None, id_seen: Survey | None, *, is_id: bool) -> None:
     with choice.place:
-        try:
-            task = survey.quick_survey(choice)
-            found = task.result()
-        except CFSError as error:
-            st.error(escape(str(error)), icon=":material/error:")
-            return
+        found = _result(survey.quick_survey(choice), f"Looking at the images of {escape(choice.name)}")
         if found is None:
-            background.watch(task, f"Looking at the images of {escape(choice.name)}")
             return
         st.html(_STYLE + _strip(choice.name, found.shown))
         _warn(choice, found.survey, shape, id_seen)
     if choice.details.open:
         with choice.details:
             _show_details(choice, id_seen, is_id=is_id)
+
+
+def _result(task: background.Task[survey.Seen], words: str) -> survey.Seen | None:
+    """What was seen; None, with a bar or the reason on the page, where there is nothing yet."""
+    try:
+        found = task.result()
+    except CFSError as error:
+        st.error(escape(str(error)), icon=":material/error:")
+        return None
+    if found is None:
+        background.watch(task, words)
+    return found
 
 
 def _warn(choice: SetChoice, found: Survey, shape: Shape | None, id_seen: Survey | None) -> None:
@@ -100,15 +106,10 @@ def _warn(choice: SetChoice, found: Survey, shape: Shape | None, id_seen: Survey
 
 def _show_details(choice: SetChoice, id_seen: Survey | None, *, is_id: bool) -> None:
     """More of the images, and what is known of them beside the ID images."""
-    try:
-        task = survey.full_survey(choice)
-        background.wait([task])
-        found = task.result()
-    except CFSError as error:
-        st.error(escape(str(error)), icon=":material/error:")
-        return
+    task = survey.full_survey(choice)
+    background.wait([task])
+    found = _result(task, f"Looking at more images of {escape(choice.name)}")
     if found is None:
-        background.watch(task, f"Looking at more images of {escape(choice.name)}")
         return
     st.html(_STYLE + _sheet(found.shown))
     st.table(_facts(found.survey, id_seen), border="horizontal", hide_index=True)

@@ -47,6 +47,16 @@ class Step:
     facts: Callable[[Run], dict[str, str]]
 
 
+#: How both steps on the probe page open it.
+_PROBE = {
+    "ood": facts.LETTERS,
+    "probe_lam": "{lam}",
+    "probe_draw": "0",
+    "probe_a": "{digit}",
+    "probe_b": "{letter}",
+    "probe_encoder": "{encoder}",
+    "probe_decoder": "{decoder}",
+}
 STEPS = (
     Step(
         "map",
@@ -75,15 +85,7 @@ STEPS = (
         "probe",
         "Probe",
         "What a noise level is",
-        {
-            "ood": facts.LETTERS,
-            "probe_lam": "{lam}",
-            "probe_draw": "0",
-            "probe_a": "{digit}",
-            "probe_b": "{letter}",
-            "probe_encoder": "{encoder}",
-            "probe_decoder": "{decoder}",
-        },
+        _PROBE,
         "At λ = {noisy}, which will have more weight?",
         ("the image", "the noise"),
         "{heavier}",
@@ -100,15 +102,7 @@ STEPS = (
         "probe",
         "Probe",
         "What a snapshot is",
-        {
-            "ood": facts.LETTERS,
-            "probe_lam": "{lam}",
-            "probe_draw": "0",
-            "probe_a": "{digit}",
-            "probe_b": "{letter}",
-            "probe_encoder": "{encoder}",
-            "probe_decoder": "{decoder}",
-        },
+        _PROBE,
         "Which will have the higher slot score?",
         ("a typical digit", "a typical letter"),
         "a typical {higher}",

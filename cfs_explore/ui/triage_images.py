@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 
 import numpy as np
@@ -109,8 +108,9 @@ def show_table(run: Run, ood: str, table: pd.DataFrame) -> None:
     stem = f"{run.path.name}-{ood}-triage".replace(" ", "-")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button("CSV", lambda: to_csv(table), f"{stem}.csv", "text/csv", key="triage_csv", on_click="ignore")
+        parquet = f"{stem}.parquet"
         st.download_button(
-            "Parquet", lambda: _parquet(table), f"{stem}.parquet", key="triage_parquet", on_click="ignore"
+            "Parquet", lambda: table.to_parquet(index=False), parquet, key="triage_parquet", on_click="ignore"
         )
         rows = picked["selection"]["rows"]
         if rows and rows[0] < len(table):
@@ -119,9 +119,3 @@ def show_table(run: Run, ood: str, table: pd.DataFrame) -> None:
                 st.switch_page(image_link.PAGE, query_params=image_link.image_query(run, "ood", ood, chosen))
         else:
             st.caption("Choose a row to open its image.")
-
-
-def _parquet(table: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    return buffer.getvalue()

@@ -156,7 +156,8 @@ def _stored(upload) -> Path:
     if not path.is_file():
         _check_size(upload)
         partial = path.with_name(path.name + ".partial")
-        _write(upload, partial)
+        upload.seek(0)
+        _copy(upload, partial, upload.name)
         partial.replace(path)
     if upload.size:
         _release(upload)
@@ -172,13 +173,8 @@ def _check_size(upload) -> None:
         )
 
 
-def _write(upload, path: Path) -> None:
-    """Stream an upload to its path; on a full disk nothing is left behind."""
-    upload.seek(0)
-    _copy(upload, path, upload.name)
-
-
 def _copy(source: IO[bytes], path: Path, name: str) -> None:
+    """Stream a file to a path; on a full disk nothing is left behind."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:

@@ -9,8 +9,9 @@ import cfs_explore as cfs
 from cfs_explore import detectors
 from cfs_explore.contracts import Cost
 from cfs_explore.detectors.cells import CellDetector
-from cfs_explore.detectors.stored import cells_detector, stored_detectors
+from cfs_explore.detectors.stored import cells_detector
 from cfs_explore.errors import CFSError
+from cfs_explore.figures.detector import preset_cells
 from cfs_explore.heads import REGISTRY
 from cfs_explore.locations import BUNDLES
 from cfs_explore.probe.inputs import stored_image
@@ -69,7 +70,8 @@ def test_scores_are_those_of_a_run(run, backbone, letters, name, cells):
     z = detector.read(backbone, images, ids, seed=run.manifest.spec["seed"])
     assert z.dtype == np.float32 and z.shape[:2] == (run.draws, 12)
     if cells is None:
-        stored = stored_detectors(run)[{"cfs_1x2": "CFS(1x2)", "cfs_dec_1x1": "CFS-dec(1x1)"}[name]]
+        presets = preset_cells(run)
+        stored = cells_detector(run, presets[{"cfs_1x2": "CFS(1x2)", "cfs_dec_1x1": "CFS-dec(1x1)"}[name]])
     else:
         taps, requested = [tap.name for tap in run.taps], [level.requested for level in run.levels]
         stored = cells_detector(run, [requested.index(lam) * len(taps) + taps.index(tap) for tap, lam in cells])

@@ -36,6 +36,12 @@ def choices(digits) -> Choices:
 
 
 @pytest.fixture(scope="session")
+def letters(digits) -> Choices:
+    """The same for another OOD set; the snapshots of the cell were kept."""
+    return choose(digits, ood="letters")
+
+
+@pytest.fixture(scope="session")
 def bare(tmp_path_factory) -> Run:
     """A run whose map was measured and nothing else."""
     folder = tmp_path_factory.mktemp("bare") / "bare"

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from altered_tables import with_columns
+from changed_run import with_columns
+from figure_steps import assert_whole, make
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.figures.choices import choose
@@ -17,11 +18,6 @@ FROM_TABLES = ("complementarity-pairs", "complementarity-sets")
 
 
 @pytest.fixture(scope="module")
-def letters(digits):
-    return choose(digits, ood="letters")
-
-
-@pytest.fixture(scope="module")
 def stage(digits):
     """The published pair's rows on letters at every level, by scale and level."""
     table = digits.table("complementarity")
@@ -29,15 +25,11 @@ def stage(digits):
     return table.set_index(["scale", "level"]).sort_index()
 
 
-def make(kind, run, choices):
-    return KINDS[kind].make(run, choices, "light")
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_figure_is_whole_and_says_of_what(kind, digits, letters):
     figure = make(kind, digits, letters)
-    assert len(figure.rows) and figure.alt
-    assert not re.search(r"\s", figure.stem) and figure.stem.startswith("digits-") and "level2" in figure.stem
+    assert_whole(figure)
+    assert "level2" in figure.stem
     assert re.search(r"n = 421 ID\b.*\b250 OOD", figure.caption)
     if kind != "complementarity-sets":
         assert "letters" in figure.caption and "-letters-down1.res1-up1.res2-" in figure.stem

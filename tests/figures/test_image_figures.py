@@ -1,9 +1,8 @@
 """The figures of one image hold its stored scores and snapshots."""
 
-import re
-
 import numpy as np
 import pytest
+from figure_steps import assert_whole, make
 
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.image import KINDS, find
@@ -12,18 +11,9 @@ from cfs_explore.store import Run
 
 
 @pytest.fixture(scope="module")
-def letters(digits):
-    return choose(digits, ood="letters")
-
-
-@pytest.fixture(scope="module")
 def means(digits):
     """Mean over draws of the first letter's slot scores, (level, tap), and of ID-test's, (image, level, tap)."""
     return [digits.scores(*which).astype(float).mean(axis=1) for which in (("ood", "letters"), ("id_test",))]
-
-
-def make(kind, run, choices):
-    return KINDS[kind].make(run, choices, "light")
 
 
 def first_id(run, ood):
@@ -33,8 +23,7 @@ def first_id(run, ood):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_figure_is_whole_and_names_the_image_in_its_file(kind, digits, letters):
     figure = make(kind, digits, letters)
-    assert len(figure.rows) and figure.alt and not re.search(r"\s", figure.stem)
-    assert figure.stem.startswith(f"digits-letters-{first_id(digits, 'letters')}-")
+    assert_whole(figure, f"digits-letters-{first_id(digits, 'letters')}-")
     counts = f"of {digits.taps[letters.cell % 29].channels};" if kind == "image-features" else "421 ID-test images"
     assert counts in figure.caption
 

@@ -13,116 +13,92 @@ pytestmark = pytest.mark.slow
 
 _IMAGE = {"role": "ood", "set": "letters"}
 
-#: Figure, what is given, the page's address with the same, the chart's key.
+
+def case(figure: str, page: str, chart: str, address: dict, options: dict | None = None, **choices):
+    """A figure; what is given; the page, what its address says that is the same, and the chart's key."""
+    return figure, choices | ({"options": options} if options else {}), (page, address, chart)
+
+
 CASES = {
-    "control": (
-        "controls-excess",
-        {"options": {"control": "re-encoded"}},
-        ("controls", {"controls_against": "re-encoded"}, "excess"),
+    "control": case(
+        "controls-excess", "controls", "excess", {"controls_against": "re-encoded"}, {"control": "re-encoded"}
     ),
-    "draws of the map": (
-        "controls-excess",
-        {"options": {"draws": "map"}},
-        ("controls", {"controls_draws": "map"}, "excess"),
+    "draws of the map": case("controls-excess", "controls", "excess", {"controls_draws": "map"}, {"draws": "map"}),
+    "draws of the comparison": case(
+        "controls-comparison", "controls", "controls_dots", {"controls_draws": "map"}, {"draws": "map"}
     ),
-    "draws of the comparison": (
-        "controls-comparison",
-        {"options": {"draws": "map"}},
-        ("controls", {"controls_draws": "map"}, "controls_dots"),
+    "measure": case(
+        "stability-survival", "stability", "stability_lines", {"stability_measure": "spearman"}, {"measure": "spearman"}
     ),
-    "measure": (
-        "stability-survival",
-        {"options": {"measure": "spearman"}},
-        ("stability", {"stability_measure": "spearman"}, "stability_lines"),
-    ),
-    "part": (
-        "stability-drift",
-        {"options": {"part": "own"}},
-        ("stability", {"stability_part": "own"}, "stability_drift"),
-    ),
-    "conditioning": (
+    "part": case("stability-drift", "stability", "stability_drift", {"stability_part": "own"}, {"part": "own"}),
+    "conditioning": case(
         "protocol-told",
-        {"options": {"told": "lam - 1"}},
-        ("protocol", {"protocol_view": "conditioning", "protocol_told": "lam - 1"}, "protocol_loss"),
+        "protocol",
+        "protocol_loss",
+        {"protocol_view": "conditioning", "protocol_told": "lam - 1"},
+        {"told": "lam - 1"},
     ),
-    "curve": (
+    "curve": case(
         "protocol-curves",
-        {"options": {"curve": "perceptual", "against": "digits-narrow"}},
-        (
-            "protocol",
-            {"protocol_view": "levels", "protocol_curve": "perceptual", "protocol_against": "digits-narrow"},
-            "protocol_curves",
-        ),
+        "protocol",
+        "protocol_curves",
+        {"protocol_view": "levels", "protocol_curve": "perceptual", "protocol_against": "digits-narrow"},
+        {"curve": "perceptual", "against": "digits-narrow"},
     ),
-    "cost": (
+    "cost": case(
         "protocol-cost",
-        {"options": {"cost": "ms", "against": "digits-narrow"}},
-        (
-            "protocol",
-            {"protocol_view": "cost", "protocol_cost": "ms", "protocol_against": "digits-narrow"},
-            "protocol_front",
-        ),
+        "protocol",
+        "protocol_front",
+        {"protocol_view": "cost", "protocol_cost": "ms", "protocol_against": "digits-narrow"},
+        {"cost": "ms", "against": "digits-narrow"},
     ),
-    "difference": (
+    "difference": case(
         "compare-difference",
-        {"options": {"against": "digits-narrow"}},
-        ("protocol", {"protocol_view": "compare", "protocol_against": "digits-narrow"}, "difference_digits-narrow"),
+        "protocol",
+        "difference_digits-narrow",
+        {"protocol_view": "compare", "protocol_against": "digits-narrow"},
+        {"against": "digits-narrow"},
     ),
-    "shared map": (
-        "compare-map",
-        {},
-        ("protocol", {"protocol_view": "compare", "protocol_against": "digits-narrow"}, "map_of_digits"),
+    "shared map": case(
+        "compare-map", "protocol", "map_of_digits", {"protocol_view": "compare", "protocol_against": "digits-narrow"}
     ),
-    "rate": ("triage-scores", {"options": {"rate": "10"}}, ("triage", {"triage_rate": "10"}, "triage_histogram")),
-    "keeps": (
-        "triage-scores",
-        {"options": {"keeps": "discovery"}},
-        ("triage", {"triage_by": "discovery"}, "triage_histogram"),
+    "rate": case("triage-scores", "triage", "triage_histogram", {"triage_rate": "10"}, {"rate": "10"}),
+    "keeps": case("triage-scores", "triage", "triage_histogram", {"triage_by": "discovery"}, {"keeps": "discovery"}),
+    "preset": case(
+        "triage-scores", "triage", "triage_histogram", {"detector": "CFS-dec(1x1)"}, detector=["CFS-dec(1x1)"]
     ),
-    "preset": (
-        "triage-scores",
-        {"detector": ["CFS-dec(1x1)"]},
-        ("triage", {"detector": "CFS-dec(1x1)"}, "triage_histogram"),
-    ),
-    "claim": (
-        "verdict-claims",
-        {"options": {"verdict_claim": "pair"}},
-        ("verdict", {"verdict_claim": "pair"}, "verdict"),
-    ),
-    "cells": ("map-detectors", {"detector": ["down0.res0@9", "up2.res0@3"]}, ("map", {"cells": "1.112"}, "detectors")),
-    "cells on the map": (
+    "claim": case("verdict-claims", "verdict", "verdict", {"verdict_claim": "pair"}, {"verdict_claim": "pair"}),
+    "cells": case("map-detectors", "map", "detectors", {"cells": "1.112"}, detector=["down0.res0@9", "up2.res0@3"]),
+    "cells on the map": case(
         "map-heatmap",
-        {"detector": ["down0.res0@9", "up2.res0@3"], "cell": "up2.res0@3"},
-        ("map", {"cells": "1.112", "cell": "112"}, "map"),
+        "map",
+        "map",
+        {"cells": "1.112", "cell": "112"},
+        detector=["down0.res0@9", "up2.res0@3"],
+        cell="up2.res0@3",
     ),
-    "value": (
-        "image-map",
-        {"options": {"value": "ratio"}},
-        ("image", {**_IMAGE, "image_value": "ratio"}, "map_of_image"),
-    ),
-    "colour": (
-        "images-scatter",
-        {"options": {"colour": "contrast"}},
-        ("images", {"images_colour": "contrast"}, "images_scatter"),
-    ),
-    "lab": (
+    "value": case("image-map", "image", "map_of_image", {**_IMAGE, "image_value": "ratio"}, {"value": "ratio"}),
+    "colour": case("images-scatter", "images", "images_scatter", {"images_colour": "contrast"}, {"colour": "contrast"}),
+    "lab": case(
         "lab-curve",
-        {"options": {"d": "16", "rho": "0.3", "pattern": "neighbours", "along": "share", "seed": "3"}},
-        (
-            "lab",
-            {"lab_d": "16", "lab_rho": "0.3", "lab_pattern": "neighbours", "lab_along": "share", "lab_seed": "3"},
-            "lab_curve",
-        ),
+        "lab",
+        "lab_curve",
+        {"lab_d": "16", "lab_rho": "0.3", "lab_pattern": "neighbours", "lab_along": "share", "lab_seed": "3"},
+        {"d": "16", "rho": "0.3", "pattern": "neighbours", "along": "share", "seed": "3"},
     ),
-    "lab of two": (
+    "lab of two": case(
         "lab-combinations",
-        {"options": {"shift_e": "2", "spread": "1.5"}},
-        ("lab", {"lab": "pair", "lab_shift_e": "2", "lab_spread": "1.5"}, "lab_pair_dots"),
+        "lab",
+        "lab_pair_dots",
+        {"lab": "pair", "lab_shift_e": "2", "lab_spread": "1.5"},
+        {"shift_e": "2", "spread": "1.5"},
     ),
-    "score": (
+    "score": case(
         "images-scatter",
-        {"options": {"colour": "score", "sets": "letters, flipped", "taps": "up1.res2"}},
-        ("images", {"images_colour": "score", "images_sets": "1.2", "images_taps": "22"}, "images_scatter"),
+        "images",
+        "images_scatter",
+        {"images_colour": "score", "images_sets": "1.2", "images_taps": "22"},
+        {"colour": "score", "sets": "letters, flipped", "taps": "up1.res2"},
     ),
 }
 

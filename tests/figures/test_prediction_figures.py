@@ -1,10 +1,9 @@
 """The prediction page's figures hold the tables' numbers and say of what."""
 
-import re
-
 import numpy as np
 import pytest
 from changed_run import changed
+from figure_steps import assert_follows_theme, assert_whole, make, trace
 from scipy.stats import norm, spearmanr
 
 from cfs_explore.figures.choices import choose
@@ -21,30 +20,17 @@ SAID = {
 }
 
 
-@pytest.fixture(scope="module")
-def letters(digits):
-    return choose(digits, ood="letters")
-
-
 def of_letters(run, name):
     table = run.table(name)
     return table[table["ood"] == "letters"].reset_index(drop=True)
 
 
-def make(kind, run, choices, theme="light"):
-    return KINDS[kind].make(run, choices, theme)
-
-
-def trace(figure, name):
-    return next(each for each in figure.chart.data if each.name == name)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_figure_is_whole_and_says_of_what(kind, digits, letters):
-    figure, dark = (make(kind, digits, letters, theme) for theme in ("light", "dark"))
-    assert len(figure.rows) and figure.alt and SAID[kind] in figure.caption and "Click" not in figure.caption
-    assert not re.search(r"\s", figure.stem) and figure.stem.startswith("digits-")
-    assert figure.chart.layout.template.layout.font.color != dark.chart.layout.template.layout.font.color
+    figure = make(kind, digits, letters)
+    assert_whole(figure)
+    assert SAID[kind] in figure.caption and "Click" not in figure.caption
+    assert_follows_theme(kind, digits, letters)
 
 
 @pytest.mark.parametrize("kind", KINDS)

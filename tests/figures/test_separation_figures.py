@@ -1,19 +1,12 @@
 """The separation page's figures hold the tables' numbers and say of what."""
 
-import re
-
 import numpy as np
 import pytest
+from figure_steps import assert_whole, make, trace
 
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.figures.separation import KINDS
-
-
-@pytest.fixture(scope="module")
-def letters(digits):
-    """Choices beside the defaults: another OOD set; the cell stays one whose snapshots were kept."""
-    return choose(digits, ood="letters")
 
 
 @pytest.fixture(scope="module")
@@ -22,19 +15,10 @@ def cells(digits):
     return table[table["ood"] == "letters"].reset_index(drop=True)
 
 
-def make(kind, run, choices):
-    return KINDS[kind].make(run, choices, "light")
-
-
-def trace(figure, name):
-    return next(each for each in figure.chart.data if each.name == name)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_figure_is_whole_and_says_of_what(kind, digits, letters):
     figure = make(kind, digits, letters)
-    assert len(figure.rows) and figure.alt
-    assert not re.search(r"\s", figure.stem) and figure.stem.startswith("digits-letters-")
+    assert_whole(figure, "digits-letters-")
     assert "OOD: letters; n = 421 ID, 250 OOD" in figure.caption
     whole_map = kind in ("separation-predicted", "separation-share", "separation-taps")
     assert whole_map or ("up1.res2 @ λ 5.0" in figure.caption and "-cell80-" in figure.stem)

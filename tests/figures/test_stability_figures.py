@@ -1,10 +1,9 @@
 """The stability page's figures hold the tables' and scores' numbers and say of what."""
 
-import re
-
 import numpy as np
 import pytest
-from altered_tables import with_columns
+from changed_run import with_columns
+from figure_steps import assert_whole, make
 
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.needs import NotMeasuredError
@@ -21,10 +20,6 @@ def others(digits):
     return choose(digits, ood=OOD, tap=TAP)
 
 
-def make(kind, run, choices):
-    return KINDS[kind].make(run, choices, "light")
-
-
 def trace(figure, ending):
     return next(each for each in figure.chart.data if each.name and each.name.endswith(ending))
 
@@ -32,8 +27,8 @@ def trace(figure, ending):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_figure_is_whole_and_says_of_what(kind, digits, others):
     figure = make(kind, digits, others)
-    assert len(figure.rows) and "mid.res0" in figure.alt
-    assert not re.search(r"\s", figure.stem) and figure.stem.startswith("digits-")
+    assert_whole(figure)
+    assert "mid.res0" in figure.alt
     sizes = {
         "stability-survival": "n = 421 ID-test images, 5 noise draws",
         "stability-auroc": "mid.res0; OOD: letters; n = 421 ID, 250 OOD; scores averaged over 5 noise draws",

@@ -12,11 +12,6 @@ from cfs_explore.figures.triage import KINDS
 from cfs_explore.store import Run
 
 
-@pytest.fixture(scope="module")
-def letters(digits):
-    return choose(digits, ood="letters")
-
-
 def make(run, choices):
     return KINDS["triage-scores"].make(run, choices, "light")
 

@@ -5,7 +5,15 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from cfs_explore import jobs
-from cfs_explore.ui import background, figure, missing_stage, navigation, new_backbone
+from cfs_explore.locations import BUNDLES
+from cfs_explore.store import open_run
+from cfs_explore.ui import background, data, figure, missing_stage, navigation, new_backbone
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The bundled run."""
+    return open_run(BUNDLES / "digits")
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +47,18 @@ def routed(monkeypatch):
         PagesManager.uses_pages_directory = False
 
     monkeypatch.setattr(PagesManager, "__init__", init)
+
+
+@pytest.fixture
+def only_runs(monkeypatch, tmp_path):
+    """Let the app see the runs of one folder alone: AppTest forgets the sidebar's choice after the first click, and
+    takes the first of the list."""
+
+    def show(folder):
+        monkeypatch.setattr(data, "BUNDLES", tmp_path / "none")
+        monkeypatch.setenv("CFS_EXPLORE_RUNS", str(folder))
+
+    return show
 
 
 @pytest.fixture

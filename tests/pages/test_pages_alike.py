@@ -6,7 +6,6 @@ import pytest
 from page_steps import open_page, texts
 
 from cfs_explore.pipeline import explore
-from cfs_explore.ui import data
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +29,8 @@ def folder(tiny_folder, write_images, tmp_path_factory):
     return explore(spec, tmp_path_factory.mktemp("runs") / "alike", device="cpu").path.parent
 
 
-def test_the_map_page_says_so_of_that_set_alone(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "BUNDLES", tmp_path)
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(folder))
+def test_the_map_page_says_so_of_that_set_alone(folder, only_runs):
+    only_runs(folder)
     warning = "All 22 images of the same_ are the same, pixel by pixel."
     assert warning in texts(open_page("map", run="alike", ood="the same_"))
     assert "pixel by pixel" not in texts(open_page("map", run="alike", ood="bright"))

@@ -14,20 +14,14 @@ from cfs_explore.wording import format_estimate
 
 
 @pytest.fixture(scope="module")
-def runs(tiny_folder, write_images, tmp_path_factory):
+def runs(tiny_spec, write_images, tmp_path_factory):
     """A folder of runs: whole; without the stage; without an encoder tap; of a single tap."""
     folder = tmp_path_factory.mktemp("complementarity")
-    spec = {
-        "backbone": str(tiny_folder),
-        "id": {"train": {"name": "ramps", "source": str(write_images(60, "npz", seed=1))}},
-        "ood": [
-            {"name": "bright", "source": str(write_images(14, "npz", seed=2, shift=25))},
-            {"name": "single", "source": str(write_images(1, "npz", seed=3, shift=60))},
-        ],
-        "levels": [5.0, -1.0],
-        "draws": 2,
-        "diagnostics": ["complementarity"],
-    }
+    ood = [
+        {"name": "bright", "source": str(write_images(14, "npz", seed=2, shift=25))},
+        {"name": "single", "source": str(write_images(1, "npz", seed=3, shift=60))},
+    ]
+    spec = tiny_spec(60, 1, ood=ood, diagnostics=["complementarity"])
     changes = {
         "all": {},
         "bare": {"diagnostics": []},
@@ -38,10 +32,8 @@ def runs(tiny_folder, write_images, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _listed(runs, monkeypatch, tmp_path):
-    """Only these runs: AppTest forgets the sidebar's choice after the first click, and takes the first of the list."""
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(runs["all"].path.parent))
-    monkeypatch.setattr(data, "BUNDLES", tmp_path)
+def _listed(runs, only_runs):
+    only_runs(runs["all"].path.parent)
 
 
 def plain(app) -> str:

@@ -14,7 +14,6 @@ from cfs_explore.images import open_source
 from cfs_explore.store import open_run
 from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.studies import controls as declared
-from cfs_explore.ui import data
 from cfs_explore.wording import format_estimate
 
 
@@ -54,10 +53,9 @@ def runs(tmp_path_factory, tiny, tiny_folder, write_images):
 
 
 @pytest.fixture
-def small(runs, tmp_path, monkeypatch):
-    """The run, the only one there is: AppTest forgets the sidebar's choice when a page is run again."""
-    monkeypatch.setattr(data, "BUNDLES", tmp_path / "none")
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(runs))
+def small(runs, only_runs):
+    """The run, the only one there is."""
+    only_runs(runs)
     return open_run(runs / "small")
 
 

@@ -9,40 +9,24 @@ from page_steps import open_page, texts
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.figures.image import is_kept
-from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
-from cfs_explore.store import open_run
-from cfs_explore.ui import data, image_data, image_view
+from cfs_explore.ui import image_data, image_view
 from cfs_explore.ui.image_link import image_link, image_query
 from cfs_explore.wording import format_value
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return open_run(BUNDLES / "digits")
-
-
-@pytest.fixture(scope="module")
-def small(tiny_folder, write_images, tmp_path_factory):
+def small(tiny_spec, tmp_path_factory):
     """A run without presets and without kept snapshots, and with a set of a name that needs care in addresses."""
-    spec = {
-        "name": "small",
-        "backbone": str(tiny_folder),
-        "id": {"train": {"name": "ramps", "source": str(write_images(24, seed=1))}},
-        "ood": [{"name": "a+b (50 c)", "source": str(write_images(5, seed=2, shift=60))}],
-        "taps": ["mid_block.resnets.0", "conv_act"],
-        "keep": "none",
-        "levels": [5.0, 1.0],
-        "draws": 1,
-        "diagnostics": [],
-    }
+    few = {"taps": ["mid_block.resnets.0", "conv_act"], "keep": "none", "levels": [5.0, 1.0], "draws": 1}
+    spec = tiny_spec(24, 5, name="small", diagnostics=[], **few)
+    spec["ood"][0]["name"] = "a+b (50 c)"
     return explore(spec, tmp_path_factory.mktemp("image") / "small", device="cpu")
 
 
 @pytest.fixture
-def only_small(small, monkeypatch, tmp_path):
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(small.path.parent))
-    monkeypatch.setattr(data, "BUNDLES", tmp_path / "none")
+def only_small(small, only_runs):
+    only_runs(small.path.parent)
     return small
 
 

@@ -16,7 +16,7 @@ from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
 from cfs_explore.store import open_run
 from cfs_explore.store.slim import drop_snapshots
-from cfs_explore.ui import data, images_points
+from cfs_explore.ui import images_points
 from cfs_explore.wording import format_estimate
 
 COLUMNS = ["image_id", "set", "name", "label", "score"]
@@ -47,14 +47,13 @@ def measured(tiny_folder, write_images, tmp_path_factory):
 
 
 @pytest.fixture
-def only(monkeypatch, tmp_path):
-    """Let the app see one run alone: AppTest forgets the sidebar's choice after the first click."""
+def only(only_runs, tmp_path):
+    """Let the app see one run alone, in a copy."""
 
     def show(path, name):
         home = tmp_path / "runs"
         ignored = shutil.ignore_patterns("embedding", "backbone")
-        monkeypatch.setattr(data, "BUNDLES", tmp_path / "none")
-        monkeypatch.setenv("CFS_EXPLORE_RUNS", str(home))
+        only_runs(home)
         return open_run(shutil.copytree(path, home / name, ignore=ignored))
 
     return show

@@ -154,11 +154,8 @@ def test_corners_of_the_sliders(corner):
     assert "nan" not in texts(app).lower().replace("dominan", "")
 
 
-def test_it_needs_no_exploration(tmp_path, monkeypatch):
-    from cfs_explore.ui import data
-
-    monkeypatch.setattr(data, "BUNDLES", tmp_path / "none")
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "runs"))
+def test_it_needs_no_exploration(tmp_path, only_runs):
+    only_runs(tmp_path / "runs")
     app = open_page("lab")
     assert "independent features" in app.markdown[0].value
 

@@ -18,17 +18,6 @@ from cfs_explore.wording import listed
 LETTERS = 400
 
 
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """An empty folder for runs; no worker is started, and no backbone is timed."""
-    facts = {"seconds_per_forward": 0.01, "device": "cpu"}
-    monkeypatch.setattr(new_backbone, "facts_by_now", lambda spec: facts)
-    monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
-    monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
-    return tmp_path
-
-
 def choose_letters(app):
     return button(app, "Add").click().run()  # letters come first
 

@@ -4,29 +4,20 @@ import numpy as np
 import pytest
 from page_steps import open_page, texts
 
+from cfs_explore.images.decode import decode
 from cfs_explore.pipeline import explore
 from cfs_explore.studies.prediction import PROXIES
-from cfs_explore.ui import data
-from cfs_explore.ui.prediction_details import _decoded
 from cfs_explore.wording import format_estimate, format_value
 
 
 @pytest.fixture(scope="module")
-def runs(tiny_folder, write_images, tmp_path_factory):
+def runs(tiny_spec, write_images, tmp_path_factory):
     """A run with both stages (one set a single image), one without presets and draws, and one without stages."""
     folder = tmp_path_factory.mktemp("prediction")
-    spec = {
-        "name": "all",
-        "backbone": str(tiny_folder),
-        "id": {"train": {"name": "ramps", "source": str(write_images(24, "npz", seed=1))}},
-        "ood": [
-            {"name": "bright", "source": str(write_images(9, "npz", seed=2, shift=60)), "made_by": ["colour"]},
-            {"name": "single", "source": str(write_images(1, "npz", seed=3, shift=60)), "made_by": list(PROXIES)},
-        ],
-        "levels": [5.0, -1.0],
-        "draws": 2,
-        "diagnostics": ["prediction", "ablation"],
-    }
+    spec = tiny_spec(24, 9, diagnostics=["prediction", "ablation"])
+    spec["ood"][0]["made_by"] = ["colour"]
+    single = {"name": "single", "source": str(write_images(1, "npz", seed=3, shift=60)), "made_by": list(PROXIES)}
+    spec["ood"].append(single)
     middle = {"taps": ["mid_block.resnets.0", "conv_act"], "keep": "none", "draws": 1, "levels": [5.0]}
     changes = {
         "all": {},
@@ -38,10 +29,8 @@ def runs(tiny_folder, write_images, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _listed(runs, monkeypatch, tmp_path):
-    """No bundle, so that the first run is the one that AppTest falls back to when a widget is used."""
-    monkeypatch.setattr(data, "BUNDLES", tmp_path / "none")
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(runs["all"].path.parent))
+def _listed(runs, only_runs):
+    only_runs(runs["all"].path.parent)
 
 
 def tables_of(app) -> list:
@@ -127,7 +116,7 @@ def test_pictures_of_proxies_are_pictures(runs):
     from cfs_explore.ui.prediction_details import _pictures
 
     html = _pictures(runs["all"])
-    pictures = [_decoded(base64.b64decode(code)) for code in re.findall(r"base64,([^\"]+)", html)]
+    pictures = [decode(base64.b64decode(code), "").pixels for code in re.findall(r"base64,([^\"]+)", html)]
     assert len(pictures) == 4 * (1 + len(PROXIES))
     assert {picture.shape for picture in pictures} == {(8, 8, 1)}
     original, *proxies = pictures[:8]

@@ -14,19 +14,12 @@ from PIL import Image
 from cfs_explore.errors import BackboneError
 from cfs_explore.explorations.bundles import MARK
 from cfs_explore.headlines.probe import Scored, format_score, probe_headline, standing
-from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
 from cfs_explore.probe.film import Film, draws
 from cfs_explore.probe.seen import share_below
-from cfs_explore.store import open_run
-from cfs_explore.ui import data, probe_data, probe_film
+from cfs_explore.ui import probe_data, probe_film
 
 DECODER = "up_blocks.1.resnets.2"
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return open_run(BUNDLES / "digits")
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +39,10 @@ def tiny_run(tiny_folder, write_images, tmp_path_factory):
 
 
 @pytest.fixture
-def only_tiny(tiny_run, monkeypatch, tmp_path):
+def only_tiny(tiny_run, only_runs):
     """No other run, and nothing of it is kept from another test."""
     st.cache_resource.clear()
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tiny_run.path.parent))
-    monkeypatch.setattr(data, "BUNDLES", tmp_path)
+    only_runs(tiny_run.path.parent)
     return tiny_run
 
 

@@ -1,17 +1,11 @@
 """The protocol page on the bundles: every view draws, and its headline holds the tables' numbers."""
 
-import pytest
 from page_steps import open_page, texts
 
 from cfs_explore.figures import protocol_tables as numbers
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
 from cfs_explore.wording import format_value
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return open_run(BUNDLES / "digits")
 
 
 def test_levels_say_how_well_they_meet_the_requests(digits):

@@ -11,14 +11,8 @@ from cfs_explore.diagnostics import auroc, compose
 from cfs_explore.figures.cells import cell_names
 from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import BackboneSpec
-from cfs_explore.store import open_run
 from cfs_explore.ui.backbone_facts import inspecting
 from cfs_explore.wording import format_estimate
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return open_run(BUNDLES / "digits")
 
 
 def test_start_lists_the_bundle():
@@ -110,11 +104,8 @@ def test_without_a_browser_the_map_says_how_to_get_figures(found, monkeypatch):
     assert ("apt install chromium" in texts(app)) == (not found)
 
 
-def test_nothing_to_show(tmp_path, monkeypatch):
-    from cfs_explore.ui import data
-
-    monkeypatch.setattr(data, "BUNDLES", tmp_path / "none")
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "runs"))
+def test_nothing_to_show(tmp_path, only_runs):
+    only_runs(tmp_path / "runs")
     assert any("none yet" in info.value for info in open_page().info)
     assert any("no exploration" in info.value for info in open_page("map").info)
 

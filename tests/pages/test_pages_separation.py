@@ -10,36 +10,23 @@ from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.separation import channel_table
 from cfs_explore.pipeline import explore
-from cfs_explore.ui import data
 from cfs_explore.wording import format_estimate, format_value
 
 
 @pytest.fixture(scope="module")
-def runs(tiny_folder, write_images, tmp_path_factory):
+def runs(tiny_spec, write_images, tmp_path_factory):
     """A folder with a run of two OOD sets (one a single image), one without presets, and one without the stage."""
     folder = tmp_path_factory.mktemp("separation")
-    spec = {
-        "name": "all",
-        "backbone": str(tiny_folder),
-        "id": {"train": {"name": "ramps", "source": str(write_images(30, "npz", seed=1))}},
-        "ood": [
-            {"name": "bright", "source": str(write_images(11, "npz", seed=2, shift=60))},
-            {"name": "single", "source": str(write_images(1, "npz", seed=3, shift=60))},
-        ],
-        "levels": [5.0, -1.0],
-        "draws": 2,
-        "diagnostics": ["separation"],
-    }
+    spec = tiny_spec(30, 11, diagnostics=["separation"])
+    spec["ood"].append({"name": "single", "source": str(write_images(1, "npz", seed=3, shift=60))})
     middle = {"taps": ["mid_block.resnets.0", "conv_act"], "keep": "none"}
     changes = {"all": {}, "middle": middle, "bare": middle | {"diagnostics": []}}
     return {name: explore(spec | more | {"name": name}, folder / name, device="cpu") for name, more in changes.items()}
 
 
 @pytest.fixture(autouse=True)
-def _listed(runs, monkeypatch, tmp_path):
-    """Only these runs: AppTest forgets the sidebar's choice after the first click, and takes the first of the list."""
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(runs["all"].path.parent))
-    monkeypatch.setattr(data, "BUNDLES", tmp_path)
+def _listed(runs, only_runs):
+    only_runs(runs["all"].path.parent)
 
 
 def cell_of(run, ood, index):

@@ -7,26 +7,15 @@ from page_steps import open_page, texts
 
 from cfs_explore.pipeline import diagnose, explore
 from cfs_explore.store import open_run
-from cfs_explore.ui import data
 from cfs_explore.wording import format_estimate
 
 
 @pytest.fixture(scope="module")
-def runs(tiny_folder, write_images, tmp_path_factory):
+def runs(tiny_spec, write_images, tmp_path_factory):
     """Folders of one run each: "whole", "bare" (its copy without the stage) and "few" (one draw, no preset)."""
     home = tmp_path_factory.mktemp("explorations")
-    spec = {
-        "name": "tiny",
-        "backbone": str(tiny_folder),
-        "id": {"train": {"name": "ramps", "source": str(write_images(30, seed=1))}},
-        "ood": [
-            {"name": "bright", "source": str(write_images(8, seed=2, shift=60))},
-            {"name": "one_image", "source": str(write_images(1, seed=3))},
-        ],
-        "levels": [5.0, 2.0, -1.0],
-        "draws": 2,
-        "diagnostics": [],
-    }
+    spec = tiny_spec(30, 8, name="tiny", levels=[5.0, 2.0, -1.0], diagnostics=[])
+    spec["ood"].append({"name": "one_image", "source": str(write_images(1, seed=3))})
     explore(spec, home / "bare" / "tiny", device="cpu")
     shutil.copytree(home / "bare", home / "whole")
     few = {"draws": 1, "taps": ["mid_block.resnets.0", "conv_act"], "keep": "none", "levels": [5.0]}
@@ -37,12 +26,11 @@ def runs(tiny_folder, write_images, tmp_path_factory):
 
 
 @pytest.fixture
-def show(runs, monkeypatch, tmp_path):
+def show(runs, only_runs):
     """Open the page on one of the runs, which is the only exploration."""
 
     def open_it(name, **query):
-        monkeypatch.setattr(data, "BUNDLES", tmp_path / "none")
-        monkeypatch.setenv("CFS_EXPLORE_RUNS", str(runs / name))
+        only_runs(runs / name)
         return open_page("stability", run="tiny", **query)
 
     return open_it

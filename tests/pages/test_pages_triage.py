@@ -27,25 +27,12 @@ COLUMNS = ["image_id", "name", "label", "score", "percentile", "p_value", "flagg
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return open_run(BUNDLES / "digits")
-
-
-@pytest.fixture(scope="module")
-def small(tiny_folder, write_images, tmp_path_factory):
+def small(tiny_spec, write_images, tmp_path_factory):
     """A run without presets, whose OOD images are not at hand."""
     source = shutil.copytree(write_images(7, "folder", seed=2), tmp_path_factory.mktemp("there") / "set")
-    spec = {
-        "name": "small",
-        "backbone": str(tiny_folder),
-        "id": {"train": {"name": "ramps", "source": str(write_images(24, seed=1))}},
-        "ood": [{"name": "street numbers", "source": str(source), "thumbnails": False}],
-        "taps": ["mid_block.resnets.0", "conv_act"],
-        "keep": "none",
-        "levels": [5.0, 1.0],
-        "draws": 1,
-        "diagnostics": [],
-    }
+    few = {"taps": ["mid_block.resnets.0", "conv_act"], "keep": "none", "levels": [5.0, 1.0], "draws": 1}
+    ood = [{"name": "street numbers", "source": str(source), "thumbnails": False}]
+    spec = tiny_spec(24, 1, name="small", ood=ood, diagnostics=[], **few)
     run = explore(spec, tmp_path_factory.mktemp("triage") / "small", device="cpu")
     path = run.path / "manifest.json"
     manifest = json.loads(path.read_text())
@@ -209,10 +196,9 @@ def test_nonsense_in_the_address_falls_back(nonsense):
     assert app.session_state["triage_by"] == "alarm" and len(table_of(app)) == 250
 
 
-def test_a_run_without_presets_or_pictures(small, monkeypatch, tmp_path):
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(small.path.parent))
+def test_a_run_without_presets_or_pictures(small, only_runs, monkeypatch, tmp_path):
+    only_runs(small.path.parent)
     monkeypatch.setenv("CFS_EXPLORE_DATA", str(tmp_path))
-    monkeypatch.setattr(data, "BUNDLES", tmp_path / "none")
     data.images.clear()
     app = open_page("triage", run="small", triage_rate="20")
     first = app.selectbox(key="detector").options[0]

@@ -8,17 +8,11 @@ from scipy.spatial.distance import cdist
 from scipy.stats import betabinom
 
 from cfs_explore.locations import BUNDLES
-from cfs_explore.store import open_run
 from cfs_explore.ui import data
 from cfs_explore.ui.tour_steps import STEPS
 
 ENCODER, DECODER = "down_blocks.1.resnets.1", "up_blocks.1.resnets.2"
 three = "{:.3f}".format
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return open_run(BUNDLES / "digits")
 
 
 def scores(run, level: int, tap: str) -> tuple[np.ndarray, np.ndarray]:
