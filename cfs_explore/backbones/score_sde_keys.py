@@ -22,9 +22,6 @@ _PARTS = {
 #: Dimensions of a part's tensors.
 _DIMENSIONS = {"Conv": 4, "Conv2d": 4, "Dense": 2, "NIN": 2, "GroupNorm": 1}
 
-#: Frequencies of the Fourier embedding: a parameter that is not trained, hence not averaged.
-FREQUENCIES = "all_modules.0.W"
-
 #: Likely cause of layers that do not fit.
 HINT = "The file is incomplete, or another network's."
 

@@ -6,7 +6,7 @@ import datetime
 import math
 import re
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cfs_explore.contracts import REGIONS, Level, Tap
@@ -49,7 +49,6 @@ def first_mistake(error: pydantic.ValidationError) -> str:
 
 #: What a check yields: the field, whether it is fine, what is allowed.
 Findings = list[tuple[str, bool, str]]
-_Check = Callable[["Manifest", Sequence[Level], Sequence[Tap]], Findings]
 
 
 def _check_facts(manifest: Manifest, _levels: Sequence[Level], _taps: Sequence[Tap]) -> Findings:
