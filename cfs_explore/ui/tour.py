@@ -91,18 +91,17 @@ def show(page: str) -> None:
 
 
 def invite() -> None:
-    """The start page's way into the tour, or back to the step at which it was left."""
+    """The start page's way into the tour, or back to the step at which it was left: buttons for a row."""
     run = _run()
     left = st.session_state.get(KEY) or st.session_state.get(_LEFT)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if run is not None:
-            label = f"Resume the tour at step {left}" if left else f"Take the tour ({MINUTES} minutes)"
-            if st.button(label, key="tour_start", type="primary", icon=":material/tour:"):
-                _open(run, left or 1)
-            if left and st.button("From the beginning", key="tour_again", type="tertiary", icon=":material/replay:"):
-                _open(run, 1)
-        show_words("start_words")
-        _for_teachers("start_lesson")
+    if run is not None:
+        label = f"Resume the tour at step {left}" if left else f"Take the tour ({MINUTES} minutes)"
+        if st.button(label, key="tour_start", type="primary", icon=":material/tour:"):
+            _open(run, left or 1)
+        if left and st.button("From the beginning", key="tour_again", type="tertiary", icon=":material/replay:"):
+            _open(run, 1)
+    show_words("start_words")
+    _for_teachers("start_lesson")
 
 
 def _for_teachers(key: str) -> None:
