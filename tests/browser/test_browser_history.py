@@ -86,3 +86,17 @@ def test_a_button_that_leads_to_another_page_is_one_step(page, address):
     page.go_back()
     page.get_by_role("heading", name="CFS Explore", exact=True).wait_for()
     assert "ood" not in query(page)
+
+
+def test_a_wrong_address_is_answered_where_it_is_seen_and_leaves_no_step(page, address):
+    page.goto(f"{address}/separation?run=digits&ood=letters&cell=up9.res1@5")
+    app_browser.settle(page)
+    opened = steps(page)
+    note = page.get_by_test_id("stAlert").filter(has_text="Digits has no cell 'up9.res1@5', which the address names")
+    assert note.count() == 1 and note.is_visible()
+    page.get_by_role("link", name="Map", exact=True).click()
+    wait_for_page(page, "map")
+    assert note.count() == 0 and steps(page) == opened + 1
+    page.go_back()
+    wait_for_page(page, "separation")
+    assert "up9" not in query(page)["cell"] and query(page)["ood"] == "letters"
