@@ -16,5 +16,4 @@ tour.show(page.url_path)
 if ready:
     navigation.leave()
 elif not navigation.is_leaving():
-    page.run()
-    page_frame.way_on(page.url_path)
+    page_frame.show(page)

@@ -24,6 +24,7 @@ OOD = Control(
     help="Out-of-distribution images, to be separated from the in-distribution test images.",
     drawn="select",
     width=240,
+    noun="OOD set",
 )
 METRIC = Control(
     "metric",

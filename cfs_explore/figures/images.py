@@ -81,6 +81,7 @@ TAPS = KeptTaps(
     width=280,
     written="taps whose snapshots were kept, comma-separated",
     former=("taps",),
+    noun="kept tap",
 )
 SETS = Several(
     "images_sets",
@@ -90,6 +91,7 @@ SETS = Several(
     width=260,
     written="OOD sets, comma-separated",
     former=("sets",),
+    noun="OOD set",
 )
 NEIGHBORS = Control(
     "images_neighbors",

@@ -19,6 +19,8 @@ Value = str | int | float
 Of = TypeVar("Of")
 #: What may depend on the run.
 PerRun = Of | Callable[[Run], Of]
+#: Names in one text that are reported as nobody's; what follows is not looked up.
+_MOST_UNKNOWN = 20
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Control:
         between: the ends of the numbers that the command line accepts besides the values; whole where both are.
         written: how a value is written after ``--set`` where the values depend on the run.
         former: names by which older versions knew it after ``--set``, and which still do.
+        noun: what one of its values is, in a sentence; without, the title stands for it.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Control:
     between: tuple[float, float] | None = None
     written: str = ""
     former: tuple[str, ...] = ()
+    noun: str = ""
 
     def labels(self, run: Run | None = None) -> dict[Value, str]:
         """The values of a run -> what the widget calls them."""
@@ -93,6 +97,13 @@ class Control:
     def read(self, text: str, run: Run | None = None) -> Value:
         """The inverse of ``write``; RunError as of ``find``."""
         return self.find(text, run)
+
+    def sort_out(self, text: str, run: Run | None = None) -> tuple[Value | None, list[str]]:
+        """The value that a text names, None where it names none; and the names in it that are no value's."""
+        try:
+            return self.find(text, run), []
+        except (RunError, ValueError):  # also of a number of more digits than Python reads
+            return None, [text]
 
     def said(self, given: Mapping[str, str]) -> str | None:
         """The control's text among the options given, under any of its names; None where it is not among them."""
@@ -154,14 +165,27 @@ class Several(Control):
 
     def read(self, text: str, run: Run | None = None) -> list[Value]:
         """The inverse of ``write``."""
+        found, unknown = self.sort_out(text, run)
+        for name in unknown:
+            self.find(name, run)
+        return found
+
+    def sort_out(self, text: str, run: Run | None = None) -> tuple[list[Value] | None, list[str]]:
+        """As of a single choice: what is known of several stays."""
         if text == "none":
-            return []
-        try:
-            return list(dict.fromkeys(self.find(name, run) for name in split_names(text)))
-        except RunError:
-            if not text.replace(".", "").isdigit():
-                raise
-        return list(dict.fromkeys(self.find(number, run) for number in text.split(".") if number))
+            return [], []
+        positions = [each for each in text.split(".") if each] if text.replace(".", "").isdigit() else []
+        for names in (split_names(text), positions):
+            found, unknown = {}, []
+            for name in names:
+                value, no_value = super().sort_out(name, run)
+                found |= {} if no_value else {value: name}
+                unknown += no_value
+                if len(unknown) == _MOST_UNKNOWN:
+                    break
+            if not unknown or not positions:
+                break
+        return (list(found) if found or not unknown else None), unknown
 
 
 def value_text(value: Value) -> str:

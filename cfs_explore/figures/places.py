@@ -1,4 +1,4 @@
-"""The controls that choose levels, taps and cells of a run: positions in the session, cells by name in the address."""
+"""The controls that choose levels, taps and cells of a run: by name in the address, by position in the session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.contracts import Tap
-from cfs_explore.figures.cells import cell_names, find_cell
+from cfs_explore.errors import RunError
+from cfs_explore.figures.cells import cell_names, find_cell, find_level, find_tap, level_names
 from cfs_explore.figures.choices import default_cells
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.options import Control, Several
@@ -15,9 +16,39 @@ from cfs_explore.store import Run
 from cfs_explore.wording import format_value
 
 
+@dataclass(frozen=True)
+class _Level(Control):
+    """Levels are written by their log-SNRs, '5.0', and are positions in the session; older links have '3' for those."""
+
+    noun: str = "noise level"
+
+    def one(self, value: int, run: Run | None = None) -> str:
+        name = level_names(run.levels)[value]
+        return f"{name}.0" if name.isdigit() else name
+
+    def find(self, text: str, run: Run | None = None) -> int:
+        if text.isascii() and text.isdigit() and int(text) < len(run.levels):
+            return int(text)
+        try:
+            return find_level(run, float(text))
+        except ValueError as error:
+            raise RunError(f"{text!r} is no log-SNR.") from error
+
+
+@dataclass(frozen=True)
+class TapControl(Control):
+    """A choice of one of a run's taps by its name, full or short."""
+
+    noun: str = "tap"
+
+    def find(self, text: str, run: Run | None = None) -> str:
+        """The full name."""
+        return super().find(run.taps[find_tap(run, text)].name, run)
+
+
 def level_control(name: str, width: int) -> Control:
-    """A choice of a level, by its position; the one whose snapshots were kept at first."""
-    return Control(
+    """A choice of a level; the one whose snapshots were kept at first."""
+    return _Level(
         name,
         "Noise level",
         lambda run: {k: f"λ = {format_value(level.lam, 1)}" for k, level in enumerate(run.levels)},
@@ -45,12 +76,12 @@ class _ByName:
 
 @dataclass(frozen=True)
 class _Cell(_ByName, Control):
-    pass
+    noun: str = "cell"
 
 
 @dataclass(frozen=True)
 class _Cells(_ByName, Several):
-    pass
+    noun: str = "cell"
 
 
 def _cell_labels(run: Run) -> dict[int, str]:

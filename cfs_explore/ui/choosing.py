@@ -10,7 +10,6 @@ from typing import Any
 
 import streamlit as st
 
-from cfs_explore.errors import RunError
 from cfs_explore.figures.options import Control, Value
 from cfs_explore.store import Run
 from cfs_explore.ui import state
@@ -19,15 +18,19 @@ from cfs_explore.ui import state
 def restore(control: Control, run: Run | None = None) -> Value | list[Value]:
     """Bring what is chosen back from the address into ``st.session_state[control.name]``, before the widget.
 
-    What the address says wrongly, and what the run does not have, becomes the default.
+    What the address says wrongly, and what the run does not have, becomes the default; of several, what is known stays.
     """
 
     def parse(text: str) -> Value | list[Value]:
-        try:
-            return control.read(text, run)
-        except RunError as error:
-            raise ValueError(text) from error
+        value, unknown = control.sort_out(text, run)
+        if value is None:
+            raise ValueError(unknown)
+        return value
 
+    def label(value: Value | list[Value]) -> str:
+        return ", ".join(known.get(each, str(each)) for each in (value if several else [value])) or "none"
+
+    lacking = f"{run.name} has no" if run and callable(control.values) else "There is no"
     known, default, several = control.labels(run), control.opening(run), control.drawn == "many"
     if several and not known.keys() >= set(st.session_state.get(control.name, ())):
         st.session_state[control.name] = default
@@ -37,6 +40,9 @@ def restore(control: Control, run: Run | None = None) -> Value | list[Value]:
         None if several else known or None,
         parse=parse,
         write=lambda value: control.write(value, run),
+        lacking=f"{lacking} {control.noun}" if control.noun else f"{control.title}: {lacking}",
+        label=label,
+        missing=lambda text: control.sort_out(text, run)[1],
     )
 
 

@@ -10,9 +10,8 @@ import streamlit as st
 
 from cfs_explore.diagnostics.bootstrap import RESAMPLES, standing_decimals
 from cfs_explore.figures.choices import OOD, SCALE, Choices, choose, default_pair, tap_order
-from cfs_explore.figures.options import Control
 from cfs_explore.figures.pair import ONE_TAP, SAME_TAP, Pair, pair_numbers, pair_of
-from cfs_explore.figures.places import level_control, tap_labels
+from cfs_explore.figures.places import TapControl, level_control, tap_labels
 from cfs_explore.headlines.complementarity import complementarity_headline
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, complementarity_details, diagnostic_page
@@ -43,9 +42,9 @@ _FORMULAS = {
 LEVEL = level_control("comp_level", 110)
 
 
-def _tap_control(name: str, title: str, place: int) -> Control:
+def _tap_control(name: str, title: str, place: int) -> TapControl:
     """The first or the second of the pair, its own side of the bottleneck listed first."""
-    return Control(
+    return TapControl(
         name,
         title,
         lambda run: tap_labels(tap_order(run.taps, 2 * place - 1)),

@@ -39,6 +39,7 @@ DETECTOR = Control(
     "decoder tap alone. Composed: the cells chosen on the map page. A single cell: one tap at one noise level.",
     drawn="select",
     width=200,
+    noun="detector",
 )
 
 

@@ -44,7 +44,14 @@ def show_growing_map(run: Path) -> None:
     ood = _choose_set(so_far, opening_set(so_far))
     st.markdown(headline(so_far, ood))
     frame = so_far.auroc_map(ood)
-    cell = state.restore(_CELL, None, [None, *range(len(frame))], parse=int)
+    cell = state.restore(
+        _CELL,
+        None,
+        [None, *range(len(frame))],
+        parse=int,
+        lacking=f"{so_far.name} has no cell with the number",
+        label=lambda cell: "the best cell" if cell is None else cell_label(so_far, cell),
+    )
     if cell is None:
         cell = opening_cell(so_far, ood)
     shown = replace(choose(so_far, ood=ood), cell=cell, cells=())
@@ -60,7 +67,7 @@ def show_growing_map(run: Path) -> None:
 
 def _choose_set(so_far: Run, first: str) -> str:
     """The OOD set on show: that with most to see at first, which stays until another is chosen."""
-    shown = state.restore(_OOD, first, so_far.ood_names)
+    shown = state.restore(_OOD, first, so_far.ood_names, lacking=f"{so_far.name} has no OOD set")
     _note_set()
     if len(so_far.ood_names) == 1:
         return shown

@@ -39,12 +39,36 @@ def show(run: Run) -> None:
 def _restore(run: Run) -> None:
     """Bring the view back from the URL; what this run has not falls back to the first image of its first OOD set."""
     known = image_data.sets(run)
-    role = state.restore("role", known[0][0], ("ood", "id_test"))
+    role = state.restore("role", _opening_role(run), list(figures.ROLE.labels()), lacking="There is no role")
     here = [name for each, name in known if each == role]
-    name = state.restore("set", opening_set(run) if role == "ood" else here[0], here)
-    images = list(image_data.names(run, role, name))
-    state.restore("image", images[0], images)
+    opening = opening_set(run) if role == "ood" else here[0]
+    name = state.restore("set", opening, here, lacking=f"{run.name} has no {figures.ROLE.labels()[role]} set")
+    names = image_data.names(run, role, name)
+    state.restore(
+        "image",
+        next(iter(names)),
+        names,
+        parse=lambda text: _image_id(names, text),
+        lacking=f"{name} has no image",
+        label=names.get,
+    )
     open_cells.restore(run)
+
+
+def _opening_role(run: Run) -> str:
+    """ID-test, where the address names one of its images and no set; else OOD."""
+    asked = st.query_params.get("image")
+    if asked is not None and "set" not in st.query_params:
+        for role, name in (("ood", opening_set(run)), ("id_test", run.id_test.name)):
+            names = image_data.names(run, role, name)
+            if _image_id(names, asked) in names:
+                return role
+    return image_data.sets(run)[0][0]
+
+
+def _image_id(names: dict[str, str], text: str) -> str:
+    """The id of an image that is called by its id or its name; the text itself, where it is neither."""
+    return text if text in names else next((each for each, name in names.items() if name == text), text)
 
 
 @fragment

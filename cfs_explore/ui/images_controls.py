@@ -28,7 +28,14 @@ def restore(run: Run) -> None:
     for control in (TAPS, METHOD, COLOUR, ORDER, NEIGHBORS, MIN_DIST):
         choosing.restore(control, run)
     detector_choice.restore(run)
-    state.restore("images_picked", None, parse=lambda text: _parse_row(run, text), write=_format_row)
+    state.restore(
+        "images_picked",
+        None,
+        parse=lambda text: _parse_row(run, text),
+        write=_format_row,
+        lacking=f"{run.name} has no point with the number",
+        label=_format_row,
+    )
 
 
 def _parse_row(run: Run, text: str) -> int | None:

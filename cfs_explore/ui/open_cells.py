@@ -10,11 +10,9 @@ import streamlit as st
 
 from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import default_cells
-from cfs_explore.figures.options import split_names
 from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, state
-from cfs_explore.ui.sidebar import escape
 
 #: Of the session: the cells that pages opened with by themselves, under the keys of their controls.
 _UNCHOSEN = "cells_unchosen"
@@ -23,7 +21,8 @@ _UNCHOSEN = "cells_unchosen"
 def restore(run: Run, *, cell: int | None = None, cells: Sequence[int] | None = None) -> None:
     """Bring ``st.session_state["cell"]`` and ``["cells"]`` back from the address, before their widgets.
 
-    Cells of the exploration that was shown before stay where this one has cells of these names; else the page says so.
+    Cells of the exploration that was shown before stay where this one has cells of these names; ``state.restore`` says
+    which of those that somebody chose it has not.
 
     Args:
         run: the exploration.
@@ -63,25 +62,18 @@ def _carry_over(run: Run, opening: dict[str, Any], unchosen: dict[str, Any]) -> 
     st.session_state["cells_of"] = names
     if known == names:
         return
-    lost: list[str] = []
     for key in ("cell", "cells"):
         if key not in st.session_state:
             continue
         value = st.session_state[key]
-        st.session_state[key] = opening[key]
-        if value != unchosen.get(key):
-            called = [known[index] for index in ([value] if key == "cell" else value)]
-            now = [names.index(name) for name in called if name in names]
-            if now or not called:
-                st.session_state[key] = now[0] if key == "cell" else now
-            in_address = split_names(st.query_params.get(key, ""))
-            lost += [name for name in called if name not in names and not set(in_address) <= set(names)]
+        if value == unchosen.get(key):
+            state.forget(key)
+            st.session_state[key] = opening[key]
+            continue
+        called = [known[index] for index in ([value] if key == "cell" else value)]
+        now = [names.index(name) for name in called if name in names]
+        st.session_state[key] = opening[key] if called and not now else now[0] if key == "cell" else now
     unchosen.clear()
-    if lost:
-        st.info(
-            f"{escape(run.name)} has no {escape(', '.join(dict.fromkeys(lost)))}, which was open or composed before.",
-            icon=":material/info:",
-        )
 
 
 def choose_cells(run: Run) -> list[int]:

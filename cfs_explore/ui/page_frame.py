@@ -1,4 +1,4 @@
-"""What stands at the foot of every page: one way to go on, worded as a question.
+"""What every page has around it: above, what the address asks for in vain; below, one way to go on, as a question.
 
 The ways lead from the start through map and diagnostics to the verdict, without the sidebar.
 """
@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import streamlit as st
+
+from cfs_explore.ui import state
+from cfs_explore.ui.sidebar import escape
 
 
 class Way(NamedTuple):
@@ -39,6 +42,15 @@ WAYS = {
     "explorations": TO_MAP,
     "new": Way("What is there already?", "explorations", "Explorations"),
 }
+
+
+def show(page: st.Page) -> None:
+    """A page and what is around it."""
+    place = st.empty()
+    page.run()
+    if notes := state.notes():
+        place.info("\n\n".join(map(escape, notes)), icon=":material/info:")
+    way_on(page.url_path)
 
 
 def way_on(page: str) -> None:

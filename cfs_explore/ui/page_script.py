@@ -2,7 +2,8 @@
 
 An open popover stands behind the whole page, out of the Tab key's reach: one that a key opens takes the focus, and
 Escape gives it back to its button. Figures are drawn in the colours of the theme that they were made for: when it
-changes, the page is made again. And it reports when a page without timers is shown (``navigation.leave_for``).
+changes, the page is made again. A step of the visitor is one step of the browser's history. And it reports when a page
+without timers is shown (``navigation.leave_for``).
 """
 
 from __future__ import annotations
@@ -67,9 +68,36 @@ function mendNavigation() {
   return () => observer.disconnect();
 }
 
+let acted = false;  // since the last entry of the history
+
+function keepSteps() {
+  // A page that opens, or an exploration that is chosen, changes the address several times: what follows a step without
+  // another act of the visitor belongs to it. A switch of the page writes the new page's query into the old one's
+  // address first. Another page with another query is always a step, even when the act was taken for the one before.
+  const acts = ['pointerdown', 'pointerup', 'click', 'keydown', 'input'];
+  const onAct = () => { acted = true; };
+  const onTravel = () => { acted = false; };
+  const push = window.history.pushState;
+  window.history.pushState = (state, title, url) => {
+    const next = new URL(url, window.location.href), here = window.location;
+    const step = acted || (next.pathname !== here.pathname && next.search !== here.search);
+    acted = false;
+    if (step) push.call(window.history, state, title, url);
+    else window.history.replaceState(state, title, url);
+  };
+  for (const act of acts) document.addEventListener(act, onAct, true);
+  window.addEventListener('popstate', onTravel);
+  return () => {
+    window.history.pushState = push;
+    for (const act of acts) document.removeEventListener(act, onAct, true);
+    window.removeEventListener('popstate', onTravel);
+  };
+}
+
 export default function ({ data, setTriggerValue }) {
   if (data.leaving) setTriggerValue('ready', true);
-  const ends = [enterPopovers(), mendNavigation(), followTheme((theme) => setTriggerValue('theme', theme))];
+  const onTheme = (theme) => setTriggerValue('theme', theme);
+  const ends = [enterPopovers(), mendNavigation(), keepSteps(), followTheme(onTheme)];
   return () => ends.forEach((end) => end());
 }
 """,

@@ -45,8 +45,10 @@ def restore(run: Run, level: int, tap: int) -> None:
         st.session_state["probe_ood"] = ood
     for key, role, name in (("probe_a", "id_test", None), ("probe_b", "ood", ood)):
         default = run.derived(typical, role, name, level, tap)
-        state.restore(key, default, range(run.entry(role, name).count), parse=int)
-    state.restore(_SAMPLE, 0, range(len(probe_data.samples(run))), parse=int)
+        entry = run.entry(role, name)
+        state.restore(key, default, range(entry.count), parse=int, lacking=f"{entry.name} has no image with the number")
+    samples = range(len(probe_data.samples(run)))
+    state.restore(_SAMPLE, 0, samples, parse=int, lacking=f"{run.name} has no drawn picture with the number")
 
 
 def choose(run: Run, row: st.delta_generator.DeltaGenerator) -> list[Shown]:

@@ -11,7 +11,7 @@ from cfs_explore.errors import CFSError
 from cfs_explore.figures import probe as figures
 from cfs_explore.figures.choices import default_cell, default_pair
 from cfs_explore.figures.options import Control
-from cfs_explore.figures.places import tap_labels
+from cfs_explore.figures.places import TapControl, tap_labels
 from cfs_explore.headlines.probe import probe_headline
 from cfs_explore.levels import MAIN_LAM
 from cfs_explore.probe.levels import probe_lams
@@ -40,7 +40,7 @@ def _lams(run: Run) -> dict[float, str]:
 
 def _tap_control(place: int, title: str, regions: Sequence[str]) -> Control:
     """The encoder's or the decoder's tap: those of these regions; all where there is none."""
-    return Control(
+    return TapControl(
         f"probe_{title.split()[0].lower()}",
         title,
         lambda run: tap_labels([tap for tap in run.taps if tap.region in regions] or run.taps),
@@ -51,7 +51,13 @@ def _tap_control(place: int, title: str, regions: Sequence[str]) -> Control:
 
 
 #: Slid in the browser, as the draw is.
-LAM = Control("probe_lam", "Noise level", _lams, lambda run: min(_lams(run), key=lambda lam: abs(lam - MAIN_LAM)))
+LAM = Control(
+    "probe_lam",
+    "Noise level",
+    _lams,
+    lambda run: min(_lams(run), key=lambda lam: abs(lam - MAIN_LAM)),
+    noun="noise level",
+)
 ENCODER = _tap_control(0, "Encoder tap", ("input", "encoder"))
 DECODER = _tap_control(1, "Decoder tap", ("decoder", "output"))
 

@@ -71,6 +71,9 @@ def show(run: Run) -> None:
         _default_others(run),
         parse=lambda text: [name for name in split_names(text) if name in others],
         write=join_names,
+        lacking="There is no other exploration",
+        label=lambda names: ", ".join(data.title(others[name]) for name in names) or "none",
+        missing=lambda text: [name for name in split_names(text) if name not in others],
     )
     st.session_state[AGAINST.name] = [name for name in st.session_state[AGAINST.name] if name in others]
     _page(run, others)

@@ -19,7 +19,14 @@ def show() -> None:
         if not runs:
             st.info("There is no exploration yet. Make one on the page New exploration.")
             return
-        state.restore("run", next(iter(runs)), list(runs), sticky=True)
+        state.restore(
+            "run",
+            next(iter(runs)),
+            list(runs),
+            sticky=True,
+            lacking="There is no exploration",
+            label=lambda name: data.title(runs[name]),
+        )
         st.selectbox(
             "Exploration",
             list(runs),

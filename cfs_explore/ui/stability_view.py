@@ -11,8 +11,7 @@ from cfs_explore.diagnostics.auroc_curve import AurocCurve
 from cfs_explore.figures.choices import OOD, Choices, choose
 from cfs_explore.figures.figure import id_count
 from cfs_explore.figures.needs import NotMeasuredError, stage_rows
-from cfs_explore.figures.options import Control
-from cfs_explore.figures.places import tap_labels
+from cfs_explore.figures.places import TapControl, tap_labels
 from cfs_explore.figures.stability import MEASURE, tap_curve
 from cfs_explore.headlines.stability import Curve, Survival, stability_headline
 from cfs_explore.store import Run
@@ -46,7 +45,7 @@ def _default_tap(run: Run) -> str:
     )
 
 
-TAP = Control(
+TAP = TapControl(
     "stability_tap",
     "Tap",
     lambda run: tap_labels(run.taps),

@@ -13,6 +13,10 @@ from typing import TypeVar
 import streamlit as st
 
 Value = TypeVar("Value")
+#: Of the session: key -> what the page has to say of its value in the address (``notes``).
+_NOTES = "address_notes"
+#: Letters of a name from the address that a page repeats.
+_LONGEST_NAME = 80
 
 
 def figure_theme() -> str:
@@ -28,20 +32,27 @@ def restore(
     parse: Callable[[str], Value] = str,
     write: Callable[[Value], str] = str,
     sticky: bool = False,
+    lacking: str = "",
+    label: Callable[[Value], str] = str,
+    missing: Callable[[str], Sequence[str]] | None = None,
 ) -> Value:
     """Set ``st.session_state[key]`` from the address; call it in every run of a page, before the key's widget.
 
     Args:
         key: of the session, the widget and the query.
         default: used when nothing else is known or usable.
-        allowed: the values that exist now; any other is replaced by the default.
+        allowed: the values that exist now; any other is replaced by the default, and the page says so (``notes``).
         parse, write: from and to the query's text; a ValueError of ``parse`` means unusable.
         sticky: an address without the key leaves the value as it is, instead of meaning the default.
+        lacking: how a note begins, such as "Digits has no OOD set".
+        label: what a note calls a value.
+        missing: the names in a text that do not exist; without, the whole text if it is unusable.
     """
     known, view = _memory()
     text, arrived = st.query_params.get(key), st.session_state.get("arrived", False)
+    named, new = text or (known.get(key) if arrived else None), text != known.get(key)
     left_open = text is None and not arrived and (sticky or known.get(key) is None)
-    if text is not None and text != known.get(key):  # opened, linked, or gone back to
+    if text is not None and new:  # opened, linked, or gone back to
         value = _parsed(text, default, parse)
     elif text is None and not arrived and not left_open:  # gone back to an address without it
         value = default
@@ -54,9 +65,19 @@ def restore(
     if arrived or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value  # on arrival also what is there already: it is the former page's widget's
     said = text is not None and _parsed(text, None, parse) == value  # perhaps in the words of an older version
+    if named is not None and (absent := missing(named) if missing else _unusable(named, parse, allowed)):
+        since = "which the address names" if text and new else "which was asked for before"
+        instead = "" if said else " instead"
+        _note(key, f"{lacking or f'There is no {key}'} {_quoted(absent)}, {since}; {label(value)} is shown{instead}.")
+        said = False
     in_view = said or (text is None and value == default)
     known[key], view[key] = text, write(value) if in_view else view.get(key) if left_open else None
     return value
+
+
+def notes() -> list[str]:
+    """What the address asked for, or was chosen before, and does not exist here, in plain text; each is said once."""
+    return list(st.session_state.pop(_NOTES, {}).values())
 
 
 def remember(**values: object) -> None:
@@ -87,6 +108,25 @@ def forget(*keys: str) -> None:
 def _memory() -> tuple[dict[str, str | None], dict[str, str | None]]:
     """Key -> what the query was last seen to say; key -> the current value's text, None until the address has it."""
     return st.session_state.setdefault("known_query", {}), st.session_state.setdefault("view", {})
+
+
+def _note(key: str, text: str) -> None:
+    st.session_state.setdefault(_NOTES, {}).setdefault(key, text)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    """'a' or 'b', in one line and not too long."""
+    text = " or ".join(f"'{' '.join(name.split())}'" for name in names)
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
+
+
+def _unusable(text: str, parse: Callable[[str], Value], allowed: Sequence[Value] | None) -> list[str]:
+    """The text, unless it is a value that exists."""
+    try:
+        value = parse(text)
+    except ValueError:
+        return [text]
+    return [] if allowed is None or value in allowed else [text]
 
 
 def _parsed(text: str | None, default: Value | None, parse: Callable[[str], Value]) -> Value | None:

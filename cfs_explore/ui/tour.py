@@ -75,7 +75,15 @@ def show(page: str) -> None:
     Args:
         page: the address of the page, such as "map"; "" for the start page.
     """
-    number = state.restore(KEY, None, [None, *range(1, len(STEPS) + 1)], parse=int, sticky=True)
+    number = state.restore(
+        KEY,
+        None,
+        [None, *range(1, len(STEPS) + 1)],
+        parse=int,
+        sticky=True,
+        lacking="The tour has no step",
+        label=lambda number: f"step {number}" if number else "none",
+    )
     run = _run()
     if number is None or run is None or not page:
         return

@@ -11,7 +11,9 @@ from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import choose, default_cells
 from cfs_explore.figures.detector import cell_label, detector_of
 from cfs_explore.figures.image import IMAGE, profile
+from cfs_explore.figures.images import TAPS
 from cfs_explore.figures.lab_settings import PAIR_SETTINGS
+from cfs_explore.figures.places import LEVEL
 from cfs_explore.figures.probe import typical
 from cfs_explore.headlines.probe import format_lam, format_score
 from cfs_explore.headlines.triage import alarms_text
@@ -82,11 +84,10 @@ def on_noise(run: Run) -> dict[str, str]:
 def on_images(run: Run) -> dict[str, str]:
     """How the letters lie among the digits in snapshot space."""
     taps = tuple(run.manifest.presets["sparse_ed"])
-    names = [tap.name for tap in run.taps]
     mixing = images_points.mixed(run, taps, LETTERS)
     return {
         "sets": str(run.ood_names.index(LETTERS)),
-        "taps": ".".join(str(names.index(tap)) for tap in taps),
+        "taps": TAPS.write(TAPS.opening(run), run),
         "share": f"{100 * mixing.share:.1f} %",
         "chance": f"{100 * mixing.chance:.0f} %",
         "features": str(images_points.width(run, taps)),
@@ -119,7 +120,7 @@ def on_complementarity(run: Run) -> dict[str, str]:
     encoder, decoder = run.manifest.presets["sparse_ed"]
     row = _row(run, "complementarity", ood=LETTERS, level=index, preset="sparse_ed", scale="ln s")
     return {
-        "level": str(index),
+        "level": LEVEL.write(index, run),
         "first": encoder,
         "second": decoder,
         "encoder": format_value(row["auroc_e"]),

@@ -31,7 +31,7 @@ _COLUMNS = {
 
 def restore() -> None:
     """Bring the gallery's page back from the address."""
-    state.restore(_KEY, 1, parse=int)
+    state.restore(_KEY, 1, parse=int, lacking="The flagged images have no page")
 
 
 def show_flagged(run: Run, ood: str, table: pd.DataFrame, rule: tuple) -> None:

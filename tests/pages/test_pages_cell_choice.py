@@ -10,6 +10,8 @@ from cfs_explore.figures.map import opening_cell
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
 
+pytestmark = pytest.mark.usefixtures("routed")
+
 #: Page -> what it says of the open cell, by its name.
 PAGES = {"map": "{}", "prediction": "{} (", "image": "What carries the score in {}"}
 
@@ -38,7 +40,7 @@ def test_another_exploration_keeps_the_cell_of_that_name_or_says_that_it_has_non
         app.run()
         assert not app.exception
         kept = cell_names(narrow)[app.session_state["cell"]]
-        assert (f"has no {name}, which was open" in texts(app)) == (name == lost)
+        assert (f"has no cell '{name}', which was asked for before" in texts(app)) == (name == lost)
         opened = opening_cell(narrow, app.session_state["ood"]) if page == "map" else choose(narrow).cell
         assert kept == shared or (name == lost and app.session_state["cell"] == opened)
 
@@ -51,7 +53,7 @@ def test_composed_cells_of_another_exploration_stay_as_far_as_they_exist():
     app.session_state["run"] = "digits-narrow"
     app.run()
     assert [cell_names(narrow)[index] for index in app.session_state["cells"]] == shared
-    assert f"has no {lost}, which was open" in texts(app)
+    assert f"has no cell '{lost}', which was asked for before" in texts(app)
 
 
 def test_an_address_of_an_older_version_opens_the_same_view():
@@ -68,4 +70,4 @@ def test_a_link_into_another_exploration_opens_its_own_cell_without_a_word():
     app.session_state["run"] = "digits-narrow"
     app.query_params["cell"] = cell_names(narrow)[7]
     app.run()
-    assert app.session_state["cell"] == 7 and "which was open" not in texts(app)
+    assert app.session_state["cell"] == 7 and " is shown" not in texts(app)

@@ -8,16 +8,20 @@ import re
 import pytest
 from page_steps import button, open_page, texts
 
-from cfs_explore.figures.cells import cell_names
+from cfs_explore.figures.images import TAPS
+from cfs_explore.figures.places import CELL
 from cfs_explore.headlines.glossary import GLOSSARY
 from cfs_explore.locations import BUNDLES, PROJECT
 from cfs_explore.store import open_run
 from cfs_explore.studies import PAGES
 from cfs_explore.ui import data
+from cfs_explore.ui.complementarity_view import LEVEL
 from cfs_explore.ui.tour_steps import STEPS
 from cfs_explore.ui.tour_words import mark
 
 NUMBERS = range(1, len(STEPS) + 1)
+#: What the address calls by names and the session by numbers.
+BY_NAME = {control.name: control for control in (CELL, LEVEL, TAPS)}
 
 
 pytestmark = pytest.mark.usefixtures("routed")
@@ -97,8 +101,8 @@ def test_the_page_takes_every_part_of_a_steps_address(number):
     app, step = step_page(number), STEPS[number - 1]
     for key in step.query:
         query, view = app.query_params[key], app.session_state[key]
-        if key == "cell":
-            view = cell_names(open_run(BUNDLES / "digits"))[view]
+        if key in BY_NAME:
+            view = BY_NAME[key].write(view, open_run(BUNDLES / "digits"))
         if isinstance(view, list):
             view = ".".join(map(str, view))
         assert query == ("none" if view is None else f"{view:g}" if isinstance(view, float) else str(view)), key
