@@ -94,7 +94,7 @@ def test_every_state_is_shown(mine):
     unfinished("New")
     table = listed(open_page("explorations"))
     assert dict(table["State"]) == {
-        "Alive": "Running: measuring 45%",
+        "Alive": "Running: measuring 45 %",
         "Next": "Waiting, place 2",
         "Broke": "Failed",
         "Stopped": "Cancelled",
