@@ -42,14 +42,12 @@ def show_surveys(ood: Sequence[SetChoice], base: Run | None, train: SetChoice | 
     """Fill the place of every set of the form.
 
     Args:
-        ood: the OOD sets.
+        ood: the OOD sets, as ``survey.look_at`` gives them.
         base: the run whose stored ID statistics are used, or
         train: the new ID images; None of both while there are none.
         shape: of the backbone's input, (C, H, W); None while there is none.
     """
-    if train is not None:
-        survey.seen_of([train])
-    id_seen = _stored(base) if base is not None and ood else train and survey.seen(train)
+    id_seen = _stored(base) if base is not None and ood else train and train.survey
     for choice in ood:
         if choice.place is not None:
             _show_set(choice, shape, id_seen, is_id=False)
@@ -70,7 +68,7 @@ def _show_set(choice: SetChoice, shape: Shape | None, id_seen: Survey | None, *,
     with choice.place:
         try:
             task = survey.quick_survey(choice)
-            found = task.result()
+            found = None if choice.looking else task.result()
         except CFSError as error:
             st.error(escape(str(error)), icon=":material/error:")
             return
