@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,12 +49,12 @@ def written(output: Output | None) -> Iterator[None]:
         if isinstance(cause, OSError) and not (output.resumes and output.path.is_dir()):
             place = _place(output, cause)
             if place is not None:
-                raise OutputError(_refusal(output, place, cause)) from error
+                raise OutputError(_refusal(output.path, place, cause, place.parent)) from error
         raise
 
 
 def _check(output: Output) -> None:
-    """Whether it can be written, as far as a look tells."""
+    """Whether it can be written, before hours of work; nothing is left of the trial."""
     path = output.path
     if not output.is_folder and os.path.isdir(path):
         raise OutputError(f"{path} is a folder. Give the name of a file, such as {path / 'name'}{path.suffix}.")
@@ -63,8 +64,13 @@ def _check(output: Output) -> None:
     if not os.path.isdir(above):
         raise OutputError(f"{path} cannot be written: {above} is a file, no folder. Give another place.")
     folder = path if output.is_folder and os.path.isdir(path) else above
-    if not (output.resumes and folder == path) and not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(_read_only(path, folder))
+    if (output.resumes and folder == path) or (os.access(path, os.W_OK) and not output.is_folder):
+        return
+    try:
+        with tempfile.TemporaryDirectory(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(_refusal(path, path, error, folder)) from error
 
 
 def _place(output: Output, error: OSError) -> Path | None:
@@ -81,19 +87,15 @@ def _place(output: Output, error: OSError) -> Path | None:
     return output.path if no_name else None
 
 
-def _refusal(output: Output, place: Path, error: OSError) -> str:
-    """What stands in the way of a place, and the remedy."""
+def _refusal(path: Path, place: Path, error: OSError, folder: Path) -> str:
+    """What stands in the way of a place in an output, in the folder that refused, and the remedy."""
     if error.errno in _FULL:
         return f"{place} cannot be written: the disk is full. Free some space, or give another place."
     if error.errno in _READ_ONLY:
-        return _read_only(place, place.parent)
-    if place != output.path and place.is_dir():
+        return (
+            f"{place} cannot be written: {folder} is read-only for this program. Give it the right to write there, or "
+            "give another place."
+        )
+    if place != path and place.is_dir():
         return f"{place} is a folder, where a file is to be written. Take it away, or give another place."
     return f"{place} cannot be written ({error.strerror or error}). Give another place."
-
-
-def _read_only(place: Path, folder: Path) -> str:
-    return (
-        f"{place} cannot be written: {folder} is read-only for this program. Give it the right to write there, or give "
-        "another place."
-    )

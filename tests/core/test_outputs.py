@@ -97,6 +97,21 @@ def test_folders_on_the_way_are_made(capsys, command):
     assert made.is_file() == (COMMANDS[command][1] == "file") and made.exists()
 
 
+def test_no_work_is_done_for_a_place_that_cannot_be_written(capsys, monkeypatch):
+    """As on a disk that is mounted read-only: a trial tells, and leaves nothing."""
+
+    def read_only(*_arguments, **_options):
+        raise OSError(errno.EROFS, "Read-only file system", "trial")
+
+    monkeypatch.setattr("cfs_explore.train.train", lambda *_, **__: pytest.fail("it trained"))
+    main([*COMMANDS["claims"][0], os.devnull])  # no folder is asked for what is there and can be written
+    monkeypatch.setattr("tempfile.mkdtemp", read_only)
+    main([*COMMANDS["claims"][0], os.devnull])
+    line = refused(capsys, *COMMANDS["train"][0], "new/out")
+    assert line.startswith("cfs-explore: new/out cannot be written: ") and "is read-only for this program. Give" in line
+    assert not Path("new").exists()
+
+
 def test_a_file_in_the_way_inside_the_folder_is_named(capsys):
     Path("out").mkdir()
     main([*COMMANDS["figures"][0], "out"])
