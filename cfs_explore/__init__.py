@@ -26,7 +26,7 @@ _WHERE = {
     "extract": "cfs_explore.readings.extract",
     "load_backbone": "cfs_explore.backbones",
     "make_figures": "cfs_explore.figures.catalogue",
-    "open_run": "cfs_explore.store",
+    "open_run": "cfs_explore.explorations.opening",
 }
 #: Older name -> name.
 _RENAMED = {"make_plates": "make_figures"}

@@ -29,6 +29,10 @@ class SourceError(CFSError):
     """A whole image source (folder, zip, table, array) cannot be used."""
 
 
+class OutputError(CFSError):
+    """A file or folder that a command is to write cannot be written."""
+
+
 class BackboneError(CFSError):
     """A path or id is not a backbone that this project can load, or the data does not fit it."""
 

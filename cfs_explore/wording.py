@@ -14,6 +14,10 @@ MISSING = "n/a"
 #: Magnitudes that ``format_digits`` writes out; others are written with a power of ten.
 _WRITTEN_OUT = 1e-4, 1e9
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_TAP_STAGE = re.compile(r"^(down|up)_blocks\.(\d+)(?:\.(.+))?$")
+_TAP_PART = re.compile(r"^(resnets|attentions)\.(\d+)$")
+_TAP_PART_NAMES = {"resnets": "res", "attentions": "attn"}
+_SAMPLERS = {"downsamplers.0": "downsample", "upsamplers.0": "upsample"}
 
 
 def format_value(value: float, decimals: int = 3) -> str:
@@ -46,6 +50,12 @@ def format_estimate(value: float, lo: float | None = None, hi: float | None = No
     if lo is None or hi is None or not (math.isfinite(lo) and math.isfinite(hi)):
         return format_value(value)
     return f"{format_value(value)} [{format_value(lo)}, {format_value(hi)}]"
+
+
+def table_number(value: float) -> str:
+    """'0.873', '-0.012' in a table for a terminal, where a minus is a hyphen; zero has no sign; '' when missing."""
+    text = f"{value:.3f}"
+    return "" if math.isnan(value) else text.removeprefix("-") if float(text) == 0 else text
 
 
 def percent(share: float, decimals: int | None = 0) -> str:
@@ -86,3 +96,30 @@ def listed(names: Sequence[str]) -> str:
 def _trimmed(text: str) -> str:
     """Without zeros at the end of the decimals."""
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def short_tap_name(name: str) -> str:
+    """'down_blocks.0.resnets.1' -> 'down0.res1'; a name that is not diffusers' is returned unchanged.
+
+    The only attention of the middle block is 'mid.attn'; every other part keeps its number.
+    """
+    if name == "mid_block.attentions.0":
+        return "mid.attn"
+    if name.startswith("mid_block."):
+        part = _short_part(name.removeprefix("mid_block."))
+        return f"mid.{part}" if part else name
+    stage = _TAP_STAGE.match(name)
+    if stage is None:
+        return name
+    direction, number, rest = stage.groups()
+    if rest is None:
+        return f"{direction}{number}"
+    part = _short_part(rest)
+    return f"{direction}{number}.{part}" if part else name
+
+
+def _short_part(part: str) -> str | None:
+    if part in _SAMPLERS:
+        return _SAMPLERS[part]
+    match = _TAP_PART.match(part)
+    return _TAP_PART_NAMES[match[1]] + match[2] if match else None

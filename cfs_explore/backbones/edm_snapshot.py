@@ -52,6 +52,8 @@ def read_snapshot(path: Path) -> Snapshot:
         BackboneError: for a file that is cut short or holds something else, and for one that asks for anything that
             is not part of such a snapshot.
     """
+    if not path.is_file():
+        raise BackboneError(f"{path} is {'a folder' if path.is_dir() else 'not on this machine'}. Give the .pkl file.")
     if other := what_else_it_is(path):
         raise BackboneError(other)
     with path.open("rb") as file:

@@ -97,12 +97,14 @@ def _fetch_for_owner(hub_id: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        names = [file.rfilename for file in HfApi().repo_info(hub_id).siblings or ()]
+        with fetching.quiet():
+            names = [file.rfilename for file in HfApi().repo_info(hub_id).siblings or ()]
     except (*HfHubHTTPError.__bases__, OSError):
         with contextlib.suppress(LocalEntryNotFoundError):
             return Path(snapshot_download(hub_id, local_files_only=True))
         raise
-    return Path(snapshot_download(hub_id, allow_patterns=fetching.literal(wanted_files(hub_id, names))))
+    with fetching.quiet():
+        return Path(snapshot_download(hub_id, allow_patterns=fetching.literal(wanted_files(hub_id, names))))
 
 
 def fetch_file(url: str) -> Path:

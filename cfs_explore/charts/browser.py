@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
+import logging
 import os
 import threading
 from collections.abc import Coroutine
@@ -25,6 +27,7 @@ NO_BROWSER = (
     "to the program. Without it, the camera button above each figure saves an SVG from your own browser."
 )
 
+_LIBRARY = logging.getLogger("choreographer")
 #: kaleido prints with margins of 0.1 in on a page of the figure's size: the browser would shrink the figure to the
 #: width that is left and cut it at the bottom.
 _WHOLE_PAGE = "<style>@page { margin: 0 } #kaleido-image { display: block }</style>"
@@ -71,8 +74,10 @@ class Renderer:
         import kaleido
         from kaleido.errors import ChromeNotFoundError
 
+        _report(True)
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
+            self._loop.set_exception_handler(_unless_closing)
             threading.Thread(target=self._loop.run_forever, name="figure-export", daemon=True).start()
         try:
             # No MathJax: kaleido would fetch it from the network, and the figures have no formulas.
@@ -88,15 +93,32 @@ class Renderer:
         browser, self._kaleido = self._kaleido, None
         if browser is None:
             return
+        _report(False)
         try:
             self._wait(browser.close(), 10.0)
-        except Exception:  # noqa: BLE001  (it is being thrown away; what remains is ended below)
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001  (it is thrown away; what remains is ended below)
             process = getattr(browser, "subprocess", None)
             if process is not None:
-                process.kill()
+                with contextlib.suppress(OSError):
+                    process.kill()
 
     def _wait(self, coroutine: Coroutine, seconds: float) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
+
+
+def _report(wanted: bool) -> None:
+    """Whether the browser's library reports errors: not from the closing on.
+
+    It reads its own farewell as a message of the browser, at times behind half of one, and reports what it cannot read,
+    also a moment after it has closed.
+    """
+    _LIBRARY.setLevel(logging.NOTSET if wanted else logging.CRITICAL + 1)
+
+
+def _unless_closing(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Errors of tasks that nobody waits for, such as the one that reads from a browser."""
+    if _LIBRARY.level <= logging.CRITICAL:
+        loop.default_exception_handler(context)
 
 
 async def _build(make: Any, page: Any) -> Any:

@@ -7,6 +7,7 @@ import os
 import sys
 
 from cfs_explore.cli import keeping, looking, measuring, publishing, reading
+from cfs_explore.cli.outputs import written
 from cfs_explore.errors import CFSError, RunCancelled
 
 
@@ -16,7 +17,8 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        with written(options.writes(options)):
+            options.command(options)
     except RunCancelled as stopped:
         _tell(str(stopped))
         raise SystemExit(130) from None
@@ -40,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cfs-explore", description="Where in a diffusion model does the out-of-distribution signal live?"
     )
+    parser.set_defaults(writes=lambda _options: None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in (measuring, reading, publishing, keeping, looking):
         group.add(commands)

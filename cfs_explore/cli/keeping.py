@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cfs_explore.cli.outputs import Output
+from cfs_explore.locations import locate_run, runs_root
+
 
 def add(commands) -> None:
     """Add the commands to the parser's."""
@@ -20,16 +23,16 @@ def add(commands) -> None:
     export.add_argument("run", help="a run directory, or a bundle's name")
     export.add_argument("file", type=Path, help="the zip to write")
     export.add_argument("--hide-places", action="store_true", help="leave out the paths of its images and backbone")
-    export.set_defaults(command=_export)
+    export.set_defaults(command=_export, writes=lambda options: Output(options.file))
 
     take = commands.add_parser("import", help="import an exploration from a zip that `export` or the app wrote")
     take.add_argument("file", type=Path, help="the zip to read")
-    take.set_defaults(command=_import)
+    take.set_defaults(command=_import, writes=lambda _options: Output(runs_root(), is_folder=True))
 
     slim = commands.add_parser("slim", help="remove ID-train's stored snapshots from an exploration; its tables stay")
     slim.add_argument("run", help="a run directory, or a bundle's name")
     slim.add_argument("--all", action="store_true", help="remove the stored snapshots of every set")
-    slim.set_defaults(command=_slim)
+    slim.set_defaults(command=_slim, writes=lambda options: Output(locate_run(options.run), is_folder=True))
 
 
 def _app(options: argparse.Namespace) -> None:
@@ -40,7 +43,6 @@ def _app(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from cfs_explore.explorations import bundles
-    from cfs_explore.locations import locate_run
 
     bundles.export(locate_run(options.run), options.file, hide=options.hide_places)
     print(f"Saved: {options.file}")
@@ -53,7 +55,6 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _slim(options: argparse.Namespace) -> None:
-    from cfs_explore.locations import locate_run
     from cfs_explore.store import drop_snapshots
 
     print(f"Freed: {drop_snapshots(locate_run(options.run), everything=options.all) / 1e6:.1f} MB")

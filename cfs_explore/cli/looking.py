@@ -7,7 +7,9 @@ import json
 import sys
 from pathlib import Path
 
+from cfs_explore.cli.outputs import Output
 from cfs_explore.cli.progress import progress_bar
+from cfs_explore.errors import FetchError
 
 
 def add(commands) -> None:
@@ -20,7 +22,7 @@ def add(commands) -> None:
     survey.add_argument("--sample", type=int, metavar="N", help="survey a random sample of N images (default: all)")
     survey.add_argument("--sheet", type=Path, metavar="PNG", help="write a contact sheet")
     survey.add_argument("--json", action="store_true", help="print as JSON")
-    survey.set_defaults(command=_survey)
+    survey.set_defaults(command=_survey, writes=lambda options: options.sheet and Output(options.sheet))
 
     inspect = commands.add_parser("inspect", help="what a backbone is: input, reach, taps with region and depth")
     inspect.add_argument("path", help="a checkpoint file, a backbone folder or a hub id")
@@ -45,7 +47,7 @@ def add(commands) -> None:
     )
     convert.add_argument("snapshot", type=Path, help="the .pkl file")
     convert.add_argument("folder", type=Path, help="where to write model.safetensors and config.json")
-    convert.set_defaults(command=_convert)
+    convert.set_defaults(command=_convert, writes=lambda options: Output(options.folder, is_folder=True))
 
 
 def _survey(options: argparse.Namespace) -> None:
@@ -96,7 +98,9 @@ def _fetch(options: argparse.Namespace) -> None:
     from cfs_explore.locations import locate_run
     from cfs_explore.store import open_run
 
-    fetch(open_run(locate_run(options.run)), print)
+    left = fetch(open_run(locate_run(options.run)), print)
+    if left:
+        raise FetchError(f"Not fetched: {', '.join(left)}; the lines above say why. The same command tries again.")
 
 
 def _convert(options: argparse.Namespace) -> None:

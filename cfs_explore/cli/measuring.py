@@ -6,8 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from cfs_explore.cli.outputs import Output
 from cfs_explore.cli.progress import progress_bar
 from cfs_explore.errors import SpecError
+from cfs_explore.locations import locate_run, runs_root
 from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
 
 
@@ -25,7 +27,7 @@ def add(commands) -> None:
         action="store_true",
         help="stop measuring as soon as every set has some images, and make a smaller exploration of them",
     )
-    run.set_defaults(command=_run)
+    run.set_defaults(command=_run, writes=_run_folder)
 
     diagnose = commands.add_parser("diagnose", help="compute the diagnostics that a finished map lacks")
     diagnose.add_argument("run", help="a run directory, or a bundle's name")
@@ -36,7 +38,9 @@ def add(commands) -> None:
     )
     diagnose.add_argument("--device", help="torch device of the stages that need forwards")
     diagnose.add_argument("--fresh", action="store_true", help="recompute diagnostics that are already there")
-    diagnose.set_defaults(command=_diagnose)
+    diagnose.set_defaults(
+        command=_diagnose, writes=lambda options: Output(locate_run(options.run), is_folder=True, resumes=True)
+    )
 
     train = commands.add_parser("train", help="train a small reference backbone from a spec")
     train.add_argument("spec", type=Path, help="a train.yaml: network, images and training")
@@ -44,7 +48,12 @@ def add(commands) -> None:
     train.add_argument("--data", type=Path, help="path of the training images, if not the spec's")
     train.add_argument("--device", help="torch device, such as cpu or cuda")
     train.add_argument("--fresh", action="store_true", help="start again instead of resuming")
-    train.set_defaults(command=_train)
+    train.set_defaults(command=_train, writes=lambda options: Output(options.out, is_folder=True, resumes=True))
+
+
+def _run_folder(options: argparse.Namespace) -> Output:
+    out = options.out or (options.spec if options.spec.is_dir() else runs_root())
+    return Output(out, is_folder=True, resumes=True)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -102,7 +111,6 @@ def _tell_map(run) -> None:
 
 def _diagnose(options: argparse.Namespace) -> None:
     from cfs_explore import jobs
-    from cfs_explore.locations import locate_run
     from cfs_explore.spec import RunSpec
     from cfs_explore.store import open_run
 

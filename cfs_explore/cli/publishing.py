@@ -6,7 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from cfs_explore.cli.outputs import Output
 from cfs_explore.errors import RunError
+from cfs_explore.locations import locate_run
 
 
 def add(commands) -> None:
@@ -25,12 +27,14 @@ def add(commands) -> None:
         "ICML's column and text, 5.5in for NeurIPS's text)",
     )
     figures.add_argument("--grey", action="store_true", help="in greys, for a greyscale printer")
-    figures.set_defaults(command=_figures)
+    figures.set_defaults(
+        command=_figures, writes=lambda options: None if options.list else Output(options.out, is_folder=True)
+    )
 
     report = commands.add_parser("report", help="one HTML file with all figures, tables, the spec and the citation")
     _add_choices(report)
     report.add_argument("--out", type=Path, metavar="FILE", help="default: <run>-report.html")
-    report.set_defaults(command=_report)
+    report.set_defaults(command=_report, writes=lambda options: Output(_report_file(options)))
 
 
 def _add_choices(parser: argparse.ArgumentParser) -> None:
@@ -92,17 +96,20 @@ def _report(options: argparse.Namespace) -> None:
     from cfs_explore.store import write_aside
 
     run, choices, what = _chosen(options)
-    path = options.out or Path(f"{run.path.name}-report.html")
+    path = _report_file(options)
     content = html.html_report(run, what, choices)
     with write_aside(path) as partial:
         partial.write_text(content, encoding="utf-8")
     print(f"Saved: {path}")
 
 
+def _report_file(options: argparse.Namespace) -> Path:
+    return options.out or Path(f"{locate_run(options.run).name}-report.html")
+
+
 def _chosen(options: argparse.Namespace):
     """The run, the choices, and the names of what is asked for."""
     from cfs_explore.figures.choices import choose
-    from cfs_explore.locations import locate_run
     from cfs_explore.store import open_run
 
     run = open_run(locate_run(options.run))

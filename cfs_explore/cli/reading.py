@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cfs_explore.cli.outputs import Output
+from cfs_explore.locations import locate_run
+
 
 def add(commands) -> None:
     """Add the commands to the parser's."""
@@ -13,16 +16,15 @@ def add(commands) -> None:
     protocol.add_argument("--ood", help="OOD set (default: the first)")
     protocol.add_argument("--against", nargs="+", default=[], metavar="RUN", help="other explorations to compare with")
     protocol.add_argument("--csv", type=Path, metavar="FOLDER", help="write the tables as files instead of printing")
-    protocol.set_defaults(command=_protocol)
+    protocol.set_defaults(command=_protocol, writes=lambda options: options.csv and Output(options.csv, is_folder=True))
 
     claims = commands.add_parser("claims", help="what a map says about the paper's claims, with intervals")
     claims.add_argument("run", help="a run directory, or a bundle's name")
     claims.add_argument("--csv", type=Path, metavar="FILE", help="write the table as a file instead of printing")
-    claims.set_defaults(command=_claims)
+    claims.set_defaults(command=_claims, writes=lambda options: options.csv and Output(options.csv))
 
 
 def _protocol(options: argparse.Namespace) -> None:
-    from cfs_explore.locations import locate_run
     from cfs_explore.reports import protocol
     from cfs_explore.store import open_run
 
@@ -38,7 +40,6 @@ def _protocol(options: argparse.Namespace) -> None:
 
 def _claims(options: argparse.Namespace) -> None:
     from cfs_explore.figures import claims
-    from cfs_explore.locations import locate_run
     from cfs_explore.safe_io.csv_export import to_csv
     from cfs_explore.store import open_run
 
@@ -47,5 +48,6 @@ def _claims(options: argparse.Namespace) -> None:
     if options.csv is None:
         print(claims.as_text(table, run.name))
     else:
+        options.csv.parent.mkdir(parents=True, exist_ok=True)
         options.csv.write_text(to_csv(table), encoding="utf-8", newline="")
         print(f"Saved: {options.csv}")

@@ -150,7 +150,7 @@ def _mean_shift_half(
 ) -> np.ndarray:
     """Half-width of an interval of the mean shift that holds for any correlation of the features, (level, tap).
 
-    How the sampling errors of the feature means hang together is not stored. They add up at most as if all moved
+    The correlation of the sampling errors of the feature means is not stored. They add up at most as if all moved
     together: |(m + e - mu)^2 - (m - mu)^2| <= 2 |m - mu| z se + (z se)^2, with se the standard error of m over images
     (draws of one image are no further images; ``counts`` has groups as if their images were all alike). The sets are
     independent; mu and v are taken as known.

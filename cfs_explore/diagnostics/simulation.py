@@ -25,7 +25,7 @@ from cfs_explore.diagnostics.intervals import auroc_interval, z_of
 from cfs_explore.diagnostics.predicted_auroc import cantelli_bound, normal_prediction
 from cfs_explore.scoring import Moments
 
-#: How features hang together: all pairs alike, or the less the farther apart (rho^|i - j|).
+#: How features are correlated: all pairs alike, or the less the farther apart (rho^|i - j|).
 PATTERNS = ("equal", "neighbours")
 
 _Z = z_of(0.95)

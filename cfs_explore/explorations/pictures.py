@@ -137,29 +137,35 @@ def fetch_command(run: Run) -> str:
     return f"{program()} fetch {run.path.name if by_name else run.path}"
 
 
-def fetch(run: Run, report: Callable[[str], None]) -> None:
+def fetch(run: Run, report: Callable[[str], None]) -> list[str]:
     """Get the public sets of a run, each once, and report what was found.
 
     Args:
         run: finished.
         report: called with a line per set.
+
+    Returns:
+        The names of the sets that are not there.
     """
-    done: dict[str, str] = {}
+    done: dict[str, tuple[str, bool]] = {}
+    left: list[str] = []
     if not any(how_to_get(run, entry) for entry in run.manifest.sets):
         report(f"{run.name} names no public set: there is nothing to fetch.")
     for entry in run.manifest.sets:
         if not how_to_get(run, entry):
             continue
         source = source_of(run, entry)
-        outcome = done.get(str(source))
-        if outcome is None:
+        outcome, missing = done.get(str(source), ("", False))
+        if not outcome:
             try:
                 with images.open_source(source) as opened:
                     outcome = f"{counted(len(opened), 'image')} there"
             except CFSError as error:
-                outcome = str(error)
-            done[str(source)] = outcome
+                outcome, missing = str(error), True
+            done[str(source)] = outcome, missing
+        left += [entry.name] if missing else []
         report(f"{entry.name} ({entry.role.replace('_', '-')}): {outcome}")
+    return left
 
 
 def source_of(run: Run, entry: SetEntry) -> str | dict[str, Any] | None:

@@ -19,6 +19,7 @@ from cfs_explore.diagnostics.plateau import honest_range
 from cfs_explore.diagnostics.verdicts import Verdicts, p_value, survivors
 from cfs_explore.figures.needs import NotMeasuredError, why_no_table
 from cfs_explore.store import Run
+from cfs_explore.wording import table_number
 
 #: Log-SNR from which a level counts as low noise here: the noise has up to 5 % of the image's power.
 LOW_NOISE = 3.0
@@ -98,9 +99,14 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def as_text(table: pd.DataFrame, name: str) -> str:
     """The summary and every number, for a terminal."""
-    rows = table.fillna({"ood": "", "note": ""}).to_string(index=False, float_format="%.3f", na_rep="")
+    written = dict.fromkeys(("value", "lo", "hi"), table_number) | {"p": _p}
+    rows = table.fillna({"ood": "", "note": ""}).to_string(index=False, formatters=written, na_rep="")
     counts = summary(table).to_string(index=False)
     return f"{name}: the paper's claims, in how many OOD sets\n\n{counts}\n\n{by_chance(table)}\n\n{rows}"
+
+
+def _p(p: float) -> str:
+    return "<0.001" if p < 0.001 else table_number(p)
 
 
 def by_chance(table: pd.DataFrame) -> str:

@@ -183,8 +183,9 @@ def _load(
 ) -> Any:
     """The rows of one split; what the library makes of it is kept in its own cache, or in the folder ``kept``."""
     splits: list[str] = []
+    away = fetching.hub_out_of_reach() if download and not os.path.isabs(place) else ""
     try:
-        with contextlib.nullcontext() if download else _offline(library):
+        with fetching.quiet(), contextlib.nullcontext() if download and not away else _offline(library):
             if split is None:
                 splits = library.get_dataset_split_names(place, config)
                 split = splits[0] if len(splits) == 1 else None
@@ -192,8 +193,8 @@ def _load(
                 return library.load_dataset(place, name=config, split=split, cache_dir=kept)
     except ConnectionError as error:
         raise SourceError(
-            f"{where} cannot be fetched: the hub is out of reach. Connect this computer, or name the folder of a "
-            "downloaded data set instead of the id."
+            f"{where} cannot be fetched: the hub is out of reach{f' ({away})' * bool(away)}. Connect this computer, or "
+            "name the folder of a downloaded data set instead of the id."
         ) from error
     except _errors() as error:
         reason = printable(" ".join(str(error).split())) or type(error).__name__

@@ -158,7 +158,7 @@ def _load(name: str, split: str, folder: Path, download: bool) -> Any:
     try:
         if download:
             folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{name}.lock") if download else nullcontext():
+        with fetching.quiet(), FileLock(folder / f".{name}.lock") if download else nullcontext():
             return getattr(datasets, name)(str(folder), download=download, **TORCHVISION_SETS[name].splits[split])
     except _DAMAGE as error:
         reason = _reason(error)

@@ -117,8 +117,8 @@ def _resolve_taps(plan: Plan) -> None:
     if spec.keep == "none":
         plan.kept = []
     elif isinstance(spec.keep, list):
-        select_taps(plan.taps, spec.keep)  # an error for a tap that is not measured
-        plan.kept = list(spec.keep)
+        kept = {name: select_taps(plan.taps, [name])[0].name for name in spec.keep}  # an error for one not measured
+        plan.kept = list(dict.fromkeys(kept.values()))
     else:
         plan.kept = [name for name in plan.presets.get(spec.keep, []) if name in measured]
 

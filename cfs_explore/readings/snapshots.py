@@ -12,6 +12,7 @@ from cfs_explore.errors import TapError
 from cfs_explore.readings.protocol import Batch
 from cfs_explore.scoring import feature_columns
 from cfs_explore.taps.capture import capture
+from cfs_explore.wording import short_tap_name
 
 
 class TapSnapshots:
@@ -39,13 +40,19 @@ class TapSnapshots:
 
 
 def select_taps(taps: Sequence[Tap], names: Sequence[str] | None) -> list[Tap]:
-    """The named taps in execution order; all when None."""
+    """The taps of these names, full or short, in execution order; all when None.
+
+    Raises:
+        TapError: there is no tap of a name, or no name.
+    """
     if names is None:
         return list(taps)
-    unknown = sorted(set(names) - {t.name for t in taps})
+    full = {short_tap_name(t.name): t.name for t in taps} | {t.name: t.name for t in taps}
+    unknown = sorted(set(names) - set(full))
     if unknown or not names:
         raise TapError(
             f"Unknown taps: {', '.join(unknown) or '(none given)'}. The backbone has: "
             f"{', '.join(t.name for t in taps)}."
         )
-    return [t for t in taps if t.name in set(names)]
+    chosen = {full[name] for name in names}
+    return [t for t in taps if t.name in chosen]

@@ -76,14 +76,12 @@ def write_sheet(source: str | Mapping, path: Path, seed: int = 0) -> None:
     """Write a contact sheet of 48 images drawn by ``seed`` as PNG.
 
     Raises:
-        CFSError: the source cannot be opened, no image of it can be read, or the file cannot be written.
+        CFSError: the source cannot be opened, or no image of it can be read. OSError: the file cannot be written.
     """
     with images.open_source(source) as opened:
         sheet = contact_sheet(opened, seed=seed)
-    try:
-        path.write_bytes(sheet)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be written ({error.strerror}). Give another file for the sheet.") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(sheet)
 
 
 def parse_source(text: str) -> str | dict:

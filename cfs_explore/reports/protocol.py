@@ -12,6 +12,7 @@ from cfs_explore.errors import RunError
 from cfs_explore.figures import protocol_tables as numbers
 from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
+from cfs_explore.wording import table_number
 
 _FRONT = ["detector", "draws", "forwards", "effective", "ms", "judged_auroc", "judged_lo", "judged_hi"]
 _SENSITIVITY = ["variant", "spearman", "spearman_lo", "spearman_hi", "best_tap", "best_lam", "cost_of_moving"]
@@ -39,7 +40,7 @@ def protocol_tables(run: Run, ood: str, others: Sequence[Run] = ()) -> dict[str,
 def as_text(parts: dict[str, pd.DataFrame | str]) -> str:
     """The tables under their headings; numbers to three decimals."""
     texts = [
-        f"{heading}\n{part if isinstance(part, str) else part.to_string(index=False, float_format='%.3f')}"
+        f"{heading}\n{part if isinstance(part, str) else part.to_string(index=False, float_format=table_number)}"
         for heading, part in parts.items()
     ]
     return "\n\n".join(texts)

@@ -9,10 +9,13 @@ Where a list stands, what is fetched lies below the runs, counts into their room
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import logging
 import os
 import re
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,6 +43,10 @@ _REASONS = {
     r"ConnectionReset|[Cc]onnection reset|RemoteDisconnected|IncompleteRead": "the connection was cut",
     r"ProxyError|[Tt]unnel connection failed": "the proxy of this network lets nothing through",
 }
+#: Seconds within which the hub answers, and for which it counts as out of reach after that.
+_HUB_SECONDS, _HUB_AWAY_SECONDS = 5.0, 30.0
+#: When the hub was last out of reach, and why.
+_hub_away = (-_HUB_AWAY_SECONDS, "")
 _ASK = "Upload it, or ask the administrator of this server to get it."
 
 
@@ -148,7 +155,8 @@ def fetch_repository(hub_id: str, kind: str, choose: Callable[[str, Sequence[str
 
     check_name(hub_id)
     place = {"repo_id": hub_id, "repo_type": kind, "token": False}
-    facts = HfApi().repo_info(**place, files_metadata=True)
+    with quiet():
+        facts = HfApi().repo_info(**place, files_metadata=True)
     sizes = {file.rfilename: file.size for file in facts.siblings or ()}
     wanted = choose(hub_id, list(sizes)) if choose else list(sizes)
     if any(sizes[name] is None for name in wanted):
@@ -157,7 +165,43 @@ def fetch_repository(hub_id: str, kind: str, choose: Callable[[str, Sequence[str
     if not (home / f"{kind}s--{hub_id.replace('/', '--')}" / "snapshots" / str(facts.sha)).is_dir():
         copies = 2 if kind == "dataset" else 1  # the library makes one of its own
         check_size(copies * sum(sizes[name] for name in wanted), hub_id)
-    return Path(snapshot_download(**place, revision=facts.sha, allow_patterns=literal(wanted), cache_dir=home))
+    with quiet():
+        return Path(snapshot_download(**place, revision=facts.sha, allow_patterns=literal(wanted), cache_dir=home))
+
+
+def hub_out_of_reach() -> str:
+    """Why the hub cannot be asked, with its address; "" where it answers.
+
+    One short question: the hub's libraries ask six times over half a minute for each data set before they give up.
+    """
+    from huggingface_hub import constants, get_session
+    from huggingface_hub.errors import HfHubHTTPError
+
+    global _hub_away
+    since, why = _hub_away
+    if time.monotonic() - since < _HUB_AWAY_SECONDS:
+        return why
+    try:
+        with quiet():
+            get_session().head(constants.ENDPOINT, timeout=_HUB_SECONDS)
+    except (*HfHubHTTPError.__bases__, OSError) as error:
+        _hub_away = time.monotonic(), f"{constants.ENDPOINT}: {plain_reason(error)}"
+        return _hub_away[1]
+    return ""
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """The network's libraries report no single try: what failed is said once, in the end."""
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "datasets", "urllib3")]
+    before = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for each, level in zip(loggers, before, strict=True):
+            each.setLevel(level)
 
 
 def literal(names: Sequence[str]) -> list[str]:

@@ -76,8 +76,9 @@ class Run:
         for item in self.manifest.sets:
             if item.role == role and name in (None, item.name):
                 return item
-        known = ", ".join(f"{s.name} ({s.role})" for s in self.manifest.sets)
-        raise RunError(f"{self.name} has no {role} set {name or ''}. It has: {known}.")
+        kind = {"ood": "OOD", "id_train": "ID-train", "id_test": "ID-test"}.get(role, role)
+        known = ", ".join(s.name for s in self.manifest.sets if s.role == role) or "none"
+        raise RunError(f"{self.name} has no {kind} set{f' called {name}' if name else ''}. It has: {known}.")
 
     def cell(self, number: int) -> Cell:
         """The cell with this number in the map."""

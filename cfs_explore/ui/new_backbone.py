@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import format_value
 
 _NAME = "new_backbone"
+#: Key in the session: the path that is proposed, and the one before it.
+_PROPOSALS = "new_backbone_proposals"
 
 
 @dataclass(frozen=True)
@@ -45,17 +48,23 @@ class BackboneChoice:
         return None if measured is None else (measured["seconds_per_forward"], measured["device"])
 
 
-def choose_backbone(pictures: Pictures | None, below: DeltaGenerator) -> BackboneChoice | None:
+def choose_backbone(
+    pictures: Pictures | None, below: DeltaGenerator, *, looking: bool = False
+) -> BackboneChoice | None:
     """The chosen backbone; None while there is none, with the reason on the page.
 
     Args:
         pictures: that will be measured; None while there are none.
         below: where the page says why, and asks for more.
+        looking: whether some pictures are still being looked at, and the proposal may change with them.
     """
     known = _known()
     inputs = {path: tuple(manifest.backbone.image_shape) for path, manifest in known.items()}
     opened = _opened(known)
     proposed = next(iter(rank_inputs(inputs, pictures, opened)), "")
+    last = st.session_state.get(_PROPOSALS, ("", ""))[0]
+    if looking and last in known:  # it changes when all is seen, not on the way
+        proposed = last
     options = [*known, ""]
     start = propose(_NAME, proposed, options)
     path = st.selectbox(
@@ -70,8 +79,10 @@ def choose_backbone(pictures: Pictures | None, below: DeltaGenerator) -> Backbon
     with below:
         choice = _of_run(known[path], path) if path else _custom_backbone()
         if choice is not None:
-            why = "" if start.is_choice else reason(inputs, proposed, pictures, opened)
+            why = "" if start.is_choice or looking else reason(inputs, proposed, pictures, opened)
             _say_what_happens(choice.input_shape, pictures, why)
+            if not start.is_choice:
+                _say_changes(path, {each: _label(manifest, each) for each, manifest in known.items()}, looking)
             if proposed and path != proposed:
                 _offer(_label(known[proposed], proposed))
             _describe(choice.facts)
@@ -85,6 +96,20 @@ def _say_what_happens(shape: Shape, pictures: Pictures | None, why: str) -> None
         st.markdown(f"**Proposed**, since {why}{': ' * bool(changes)}{changes}.")
     elif changes:
         st.markdown(f"Your pictures: {changes}.")
+
+
+def _say_changes(path: str, labels: Mapping[str, str], looking: bool) -> None:
+    """That the proposal may change, or has: never without a word."""
+    last, before = st.session_state.get(_PROPOSALS, (path, ""))
+    if path != last:
+        before = last
+    st.session_state[_PROPOSALS] = path, before
+    if looking:
+        st.caption("Proposed so far; your pictures are still being looked at, and it follows them.")
+    elif before and before != path:
+        st.info(
+            f"The proposal has changed: before, it was {escape(labels.get(before, before))}.", icon=":material/sync:"
+        )
 
 
 def _offer(label: str) -> None:

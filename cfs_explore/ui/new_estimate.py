@@ -20,6 +20,8 @@ from cfs_explore.ui.new_settings import Settings
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import counted
 
+_MEASURING = "Measuring the speed of this machine; you need not wait for it: Start takes what is shown"
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -55,6 +57,8 @@ def show_estimate(
     counts: Counts | None,
     absent: Sequence[Absent],
     speed: Speed,
+    *,
+    about: bool = False,
 ) -> Estimate:
     """Say time, disk and forwards of map and diagnostics; gives them.
 
@@ -64,6 +68,7 @@ def show_estimate(
         backbone, settings, counts: of the run to be.
         absent: sets whose images are not here.
         speed: of this machine.
+        about: whether the number of images is estimated.
     """
     estimate = estimate_run(
         new_images=images,
@@ -75,13 +80,13 @@ def show_estimate(
         seconds_per_forward=speed.seconds,
         diagnostic_forwards=diagnostic_forwards(counts, absent),
     )
-    work = _work(images, settings, estimate)
+    work = _work("about " * about + counted(images, "image"), settings, estimate)
     if speed.error:
         st.error(escape(speed.error), icon=":material/error:")
     elif estimate.seconds is None:
         st.markdown(f":material/timer: {work}")
         if speed.asked:
-            background.watch(inspecting(backbone.spec), "Measuring the speed of this machine; you need not wait for it")
+            background.watch(inspecting(backbone.spec), _MEASURING)
     else:
         st.info(
             f"About **{format_seconds(estimate.seconds)}** on {speed.device}, {work} {settings.draws_note}".rstrip(),
@@ -94,11 +99,11 @@ def show_estimate(
     return estimate
 
 
-def _work(images: int, settings: Settings, estimate: Estimate) -> str:
+def _work(images: str, settings: Settings, estimate: Estimate) -> str:
     """Disk and forwards."""
     more = f", and {estimate.diagnostic_forwards:,} for the diagnostics" if estimate.diagnostic_forwards else ""
     return (
         f"**{format_bytes(estimate.disk_bytes)}** of disk ({format_bytes(estimate.peak_bytes)} while it runs): "
-        f"{counted(images, 'image')} × {counted(len(settings.lams), 'level')} × {counted(settings.draws, 'draw')} = "
+        f"{images} × {counted(len(settings.lams), 'level')} × {counted(settings.draws, 'draw')} = "
         f"{counted(estimate.forwards, 'forward')}{more}."
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from cfs_explore.images.survey import Survey
 from cfs_explore.ui import access, uploads
 from cfs_explore.ui.new_reading import with_pages, with_reading
 from cfs_explore.ui.new_sources import choose_other_sources, remove
@@ -28,6 +29,8 @@ class SetChoice:
         key: of its widgets.
         place: where the page shows its images and what to mind.
         details: the closed part of its place.
+        looking: whether its images are still being looked at, as this run of the page began with it.
+        survey: what was seen of them by then; None where nothing was, or they cannot be read.
     """
 
     name: str
@@ -37,11 +40,32 @@ class SetChoice:
     key: str = ""
     place: DeltaGenerator | None = field(default=None, compare=False, repr=False)
     details: DeltaGenerator | None = field(default=None, compare=False, repr=False)
+    looking: bool = False
+    survey: Survey | None = field(default=None, compare=False, repr=False)
 
     @property
     def count(self) -> int:
-        """Images that will be measured."""
+        """Images that will be measured: without those that cannot be read, as far as they are known."""
+        if not self._unreadable:
+            return self._files
+        return max(1, round(self._files * len(self.survey) / self._looked_at)) if self.is_about else len(self.survey)
+
+    @property
+    def is_about(self) -> bool:
+        """Whether ``count`` is estimated: some of the images that were looked at cannot be read, and there are more."""
+        return bool(self._unreadable) and self._looked_at < self._files
+
+    @property
+    def _files(self) -> int:
         return min(self.facts.count, self.limit or self.facts.count)
+
+    @property
+    def _unreadable(self) -> int:
+        return 0 if self.survey is None else len(self.survey.unreadable)
+
+    @property
+    def _looked_at(self) -> int:
+        return len(self.survey) + self._unreadable
 
 
 def choose_ood_sets() -> list[SetChoice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
@@ -20,11 +20,15 @@ from cfs_explore.ui.new_estimate import Speed, show_estimate, speed_of
 from cfs_explore.ui.new_id import choose_id
 from cfs_explore.ui.new_images import SetChoice, choose_ood_sets
 from cfs_explore.ui.new_settings import Settings, choose_settings
+from cfs_explore.ui.proposed import hold, let_go, shown_defaults
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.ui.source_facts import digest_of
 from cfs_explore.ui.survey_view import show_surveys
 
 #: Characters of a name that a spec allows.
 _LONGEST_NAME = 64
+#: Says in the session that Start was pressed.
+_PRESSED = "new_pressed"
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,28 @@ class _Chosen:
         """Images that run through the backbone."""
         return sum(choice.count for choice in self.usable) + (self.train.count if self.train else 0)
 
+    @property
+    def is_about(self) -> bool:
+        """Whether their number is estimated."""
+        return any(choice.is_about for choice in self.sets)
+
+    @property
+    def looking(self) -> bool:
+        """Whether some sets are still being looked at."""
+        return any(choice.looking for choice in self.sets)
+
 
 def show() -> None:
-    """The whole page: three decisions, More, and the start button.
+    """The whole page; a press of Start is dealt with once, by what the page showed then."""
+    try:
+        _show()
+    finally:
+        let_go()
+        st.session_state.pop(_PRESSED, None)
+
+
+def _show() -> None:
+    """Three decisions, More, and the start button.
 
     Each part has its container: a part that grows does not push copies of the others down while it is computed.
     """
@@ -59,18 +82,19 @@ def show() -> None:
     st.markdown("Your images, the same map: where does this backbone see that they are out of distribution?")
     st.header("1  Pictures", anchor=False)
     with st.container():
-        ood = choose_ood_sets()
-        pictures = pictures_of(survey.seen_of(ood))
+        ood = survey.look_at(choose_ood_sets())
+        pictures = pictures_of([choice.survey for choice in ood if choice.survey is not None])
     st.header("2  Backbone", anchor=False)
     with st.container():
         left, right = st.columns(2)
         below = st.container()
         with left:
-            backbone = choose_backbone(pictures, below)
+            backbone = choose_backbone(pictures, below, looking=any(choice.looking for choice in ood))
         base, train = None, None
         if backbone is not None:
             with right:
                 base, train = choose_id(backbone, below)
+            train = train and survey.look_at([train])[0]
     show_surveys(ood, base, train, backbone and backbone.input_shape)
     if backbone is None:
         return
@@ -84,7 +108,7 @@ def _measure(chosen: _Chosen) -> None:
     how_much, end = st.container(), st.container()
     with st.expander("More", icon=":material/tune:"):
         name = st.text_input("Name of the exploration", value=_suggest_title([s.name for s in chosen.usable]))
-        speed = Speed() if not chosen.images or survey.is_looking(chosen.sets) else speed_of(chosen.backbone)
+        speed = Speed() if not chosen.images or chosen.looking else speed_of(chosen.backbone)
         settings = choose_settings(chosen.backbone, chosen.base, chosen.images, speed.seconds)
     taps = settings.measured_taps(chosen.backbone)
     counts = cost_counts(chosen.usable, chosen.backbone, chosen.base, chosen.train, settings)
@@ -96,18 +120,51 @@ def _measure(chosen: _Chosen) -> None:
         missing = _missing(chosen, settings)
         slot = st.container()
         # What the pictures are decides the backbone that is proposed, and what is to mind of them.
-        waits = bool(missing) or survey.is_looking(chosen.sets)
-        pressed = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=waits)
+        _start_button(disabled=bool(missing) or chosen.looking)
+        pressed = st.session_state.get(_PRESSED, False)
         with slot:
             if missing:
                 st.warning(missing[0] if len(missing) == 1 else "\n".join(f"- {line}" for line in missing))
             else:
                 estimate = show_estimate(
-                    chosen.images, len(chosen.ood), chosen.backbone, settings, counts, absent, speed
+                    chosen.images,
+                    len(chosen.ood),
+                    chosen.backbone,
+                    settings,
+                    counts,
+                    absent,
+                    replace(speed, asked=speed.asked and not pressed),  # what is waited for makes the page again
+                    about=chosen.is_about,
                 )
-        if pressed:
-            with show_errors():
-                open_job(_create(name, chosen, settings, estimate.peak_bytes))
+        if not pressed or missing:
+            return
+        if chosen.looking:
+            st.warning("Not started: the pictures are still being looked at. Press Start when they are shown.")
+            return
+        with show_errors():
+            open_job(_create(name, chosen, settings, estimate.peak_bytes))
+
+
+def _start_button(*, disabled: bool) -> None:
+    """Start, which takes what the page proposes where the visitor chose nothing.
+
+    A press of a button whose proposals have changed meanwhile is none: its key has changed with them.
+    """
+    proposals = shown_defaults()
+    st.button(
+        "Start",
+        key=f"new_start_{digest_of([[name, str(value)] for name, (_, value) in sorted(proposals.items())])}",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=disabled,
+        on_click=_press,
+        args=(proposals,),
+    )
+
+
+def _press(proposals: dict[str, tuple]) -> None:
+    hold(proposals)
+    st.session_state[_PRESSED] = True
 
 
 def _missing(chosen: _Chosen, settings: Settings) -> list[str]:
@@ -136,7 +193,7 @@ def _missing(chosen: _Chosen, settings: Settings) -> list[str]:
 
 def _stands_in_the_way(choice: SetChoice) -> bool:
     """Whether nothing of a set can be measured, as far as it is known by now."""
-    found = survey.seen(choice)
+    found = choice.survey
     return bool(choice.facts.error) or (found is not None and not len(found) and not found.is_sample)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import streamlit as st
@@ -46,27 +46,26 @@ def full_survey(choice: SetChoice) -> background.Task[Seen]:
     return _task(choice, "full", MOST, _SHEET)
 
 
-def seen(choice: SetChoice) -> Survey | None:
-    """What is known of a set by now; None as long as nothing is, and where it cannot be read."""
+def look_at(choices: Sequence[SetChoice]) -> list[SetChoice]:
+    """These sets with what is known of them, after a moment's patience.
+
+    It is asked once in a run of the page, so that proposal, warnings and Start follow from the same: what becomes known
+    while the page is made is for the next run.
+    """
+    background.wait([quick_survey(choice) for choice in choices if not choice.facts.error])
+    return [_looked_at(choice) for choice in choices]
+
+
+def _looked_at(choice: SetChoice) -> SetChoice:
     if choice.facts.error:
-        return None
+        return choice
+    task = quick_survey(choice)
+    looking = not task.ended
     try:
-        found = quick_survey(choice).result()
+        found = None if looking else task.result()
     except CFSError:
-        return None
-    return None if found is None else found.survey
-
-
-def is_looking(choices: Sequence[SetChoice]) -> bool:
-    """Whether some of these sets are still being looked at."""
-    return any(not choice.facts.error and not quick_survey(choice).ended for choice in choices)
-
-
-def seen_of(choices: Sequence[SetChoice]) -> list[Survey]:
-    """What is known of these sets, after a moment's patience."""
-    usable = [choice for choice in choices if not choice.facts.error]
-    background.wait([quick_survey(choice) for choice in usable])
-    return [found for found in map(seen, usable) if found is not None]
+        found = None
+    return replace(choice, looking=looking, survey=found and found.survey)
 
 
 @data.kept(max_entries=8, show_spinner="Reading the ID images of the stored run")
@@ -99,7 +98,8 @@ def _affordable(source: Source, most: int) -> int:
     first = next(source.readable(range(min(3, len(source)))), None)
     if first is None:
         return most
-    return max(1, min(most, max(_STRIP, _QUICK_PIXELS // (first.width * first.height))))
+    affordable = max(1, min(most, max(_STRIP, _QUICK_PIXELS // (first.width * first.height))))
+    return most if 2 * affordable >= min(most, len(source)) else affordable  # for a little more, all is known
 
 
 def _see(source: Source, sample: int, drawn_by: int, shown: int, steps: background.Steps) -> Seen:

@@ -42,14 +42,12 @@ def show_surveys(ood: Sequence[SetChoice], base: Run | None, train: SetChoice | 
     """Fill the place of every set of the form.
 
     Args:
-        ood: the OOD sets.
+        ood: the OOD sets, as ``survey.look_at`` gives them.
         base: the run whose stored ID statistics are used, or
         train: the new ID images; None of both while there are none.
         shape: of the backbone's input, (C, H, W); None while there is none.
     """
-    if train is not None:
-        survey.seen_of([train])
-    id_seen = _stored(base) if base is not None and ood else train and survey.seen(train)
+    id_seen = _stored(base) if base is not None and ood else train and train.survey
     for choice in ood:
         if choice.place is not None:
             _show_set(choice, shape, id_seen, is_id=False)
@@ -68,7 +66,8 @@ def _stored(base: Run) -> Survey | None:
 
 def _show_set(choice: SetChoice, shape: Shape | None, id_seen: Survey | None, *, is_id: bool) -> None:
     with choice.place:
-        found = _result(survey.quick_survey(choice), f"Looking at the images of {escape(choice.name)}")
+        words = f"Looking at the images of {escape(choice.name)}"
+        found = _result(survey.quick_survey(choice), words, wait=choice.looking)
         if found is None:
             return
         st.html(_STYLE + _strip(choice.name, found.shown))
@@ -78,10 +77,10 @@ def _show_set(choice: SetChoice, shape: Shape | None, id_seen: Survey | None, *,
             _show_details(choice, id_seen, is_id=is_id)
 
 
-def _result(task: background.Task[survey.Seen], words: str) -> survey.Seen | None:
-    """What was seen; None, with a bar or the reason on the page, where there is nothing yet."""
+def _result(task: background.Task[survey.Seen], words: str, *, wait: bool = False) -> survey.Seen | None:
+    """What was seen; None, with a bar or the reason on the page, where there is nothing yet or it has to ``wait``."""
     try:
-        found = task.result()
+        found = None if wait else task.result()
     except CFSError as error:
         st.error(escape(str(error)), icon=":material/error:")
         return None

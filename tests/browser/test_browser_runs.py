@@ -1,11 +1,17 @@
 """A new exploration in a real headless browser: upload, progress, leave, come back, cancel, go on; and bad files."""
 
 import contextlib
+import io
 import re
 import zipfile
 
+import numpy as np
 import pytest
 from browser_steps import query
+from PIL import Image
+
+from cfs_explore.locations import runs_root
+from cfs_explore.spec import RunSpec
 
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
@@ -40,6 +46,38 @@ def press_start(page) -> str:
     page.get_by_role("button", name="Start", exact=True).click()  # before the speed is known, too
     page.wait_for_url("**/new?*job=*")
     return page.url
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Colour photographs of a telephone, turned by EXIF, and among them two broken files."""
+    rng, path = np.random.default_rng(0), tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(13):
+            picture = Image.fromarray(rng.integers(0, 256, (40, 30, 3), np.uint8)).resize((3000, 4000))
+            exif, buffer = picture.getexif(), io.BytesIO()
+            exif[0x0112] = 6
+            picture.save(buffer, "JPEG", quality=70, exif=exif)
+            archive.writestr(f"{i}.jpg", buffer.getvalue())
+        archive.writestr("cut.jpg", buffer.getvalue()[:5000])
+        archive.writestr("empty.jpg", b"no picture")
+    return path
+
+
+def test_start_takes_the_backbone_that_is_shown(page, address, photos):
+    """Pressed as soon as it can be: what the pictures are is known by then, and what is shown is measured."""
+    upload(page, address, photos)
+    page.locator(".cfs-strip img").first.wait_for(timeout=60_000)
+    start = page.get_by_role("button", name="Start", exact=True)
+    start.and_(page.locator(":enabled")).wait_for(timeout=60_000)
+    said = page.locator("[data-testid=stMain]").inner_text()
+    start.click()
+    page.wait_for_url("**/new?*job=*")
+    spec = RunSpec.parse(runs_root() / query(page)["job"] / "spec.yaml")
+    leave_nothing_running(page, page.url)
+    assert "13 images ×" in said and "The proposal has changed: before, it was digits" in said
+    assert "its input is in colour like your pictures" in said
+    assert "cifar10-ddpm" in spec.backbone.path and spec.id.run.endswith("cifar10-ddpm")
 
 
 def open_map(page) -> None:

@@ -1,4 +1,8 @@
+import asyncio
+import gc
+import logging
 import re
+import threading
 import time
 
 import numpy as np
@@ -10,13 +14,14 @@ from cfs_explore.charts import (
     COLUMN_WIDTHS,
     FigureExportError,
     auroc_map_chart,
+    browser,
     detector_dots_chart,
     export_bytes,
     roc_chart,
     small_multiples_chart,
     to_publication,
 )
-from cfs_explore.charts.browser import RENDERER
+from cfs_explore.charts.browser import RENDERER, Renderer
 from cfs_explore.charts.export import to_pixels
 from cfs_explore.charts.marks import CLICK_LAYER
 from cfs_explore.charts.theme import PALETTES
@@ -137,3 +142,52 @@ def test_without_a_browser_the_error_says_how_to_get_one(monkeypatch, frame):
 def test_unknown_format_is_refused(frame):
     with pytest.raises(FigureExportError, match="eps"):
         export_bytes(auroc_map_chart(frame), "eps")
+
+
+class _Leaving:
+    """A browser whose library reads half a message while it closes, and reports it."""
+
+    def __init__(self, fails):
+        self.fails, self.killed, self.subprocess = fails, False, self
+
+    def kill(self):
+        self.killed = True
+        raise ProcessLookupError
+
+    async def close(self):
+        library = logging.getLogger("choreographer.channels.pipe")
+
+        async def read():
+            raise RuntimeError("half a message in a task")
+
+        tasks = [asyncio.ensure_future(read())]
+        await asyncio.sleep(0.01)
+        tasks.clear()  # nobody asks for its error
+        gc.collect()
+        try:
+            raise ValueError("half a message")
+        except ValueError:
+            library.exception("JSONError decoding message. Ignoring")
+        if self.fails:
+            raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_browser_closes_quietly(fails, capfd, caplog):
+    renderer, leaving = Renderer(), _Leaving(fails)
+    renderer._loop = loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    loop.call_soon_threadsafe(loop.set_exception_handler, browser._unless_closing)
+    try:
+        renderer._kaleido = leaving
+        renderer.close()
+        logging.getLogger("choreographer.channels.pipe").error("a moment later")
+        assert not caplog.records and capfd.readouterr().err == "" and leaving.killed == fails
+        browser._report(True)  # as the next browser starts
+        logging.getLogger("choreographer.channels.pipe").error("the next browser's")
+        assert [record.message for record in caplog.records] == ["the next browser's"]
+    finally:
+        browser._report(True)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)

@@ -135,3 +135,15 @@ def test_the_command_prints_and_writes(capsys, tmp_path, table, monkeypatch):
     main(["claims", "digits", "--csv", str(tmp_path / "claims.csv")])
     written = pd.read_csv(tmp_path / "claims.csv", keep_default_na=False)
     assert len(written) == len(table)
+
+
+def test_small_numbers_are_written_without_a_false_zero(table):
+    rows = table.assign(value=-0.0001, lo=-0.0123, p=[1e-9, 0.0306, float("nan")] + [0.2] * (len(table) - 3))
+    shown = claims.as_text(rows, "digits")
+    assert "<0.001" in shown and "0.031" in shown and "-0.012" in shown
+    assert "-0.000" not in shown and "nan" not in shown.lower()
+    assert "-0.000" not in claims.as_text(table, "digits") and " 0.000 " not in _column_of_p(table)
+
+
+def _column_of_p(table) -> str:
+    return claims.as_text(table[["claim", "p", "verdict", "survives"]].assign(ood="", note=""), "digits")

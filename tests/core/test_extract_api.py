@@ -6,7 +6,8 @@ import torch
 
 import cfs_explore as cfs
 from cfs_explore.corruption import array_ids, keyed_noise
-from cfs_explore.errors import BackboneError, CFSError, LevelError, TapError
+from cfs_explore.errors import BackboneError, CFSError, LevelError, RunError, TapError
+from cfs_explore.locations import BUNDLES
 from cfs_explore.taps.pooling import pool
 
 LAMS = [7.0, 1.0]
@@ -118,3 +119,48 @@ def test_taps_levels_and_precision_that_do_not_exist(tiny, tiny_images):
         cfs.extract(tiny, tiny_images, [5.0], alignment="psnr")
     with pytest.raises(CFSError, match="must be one of fp32, bf16; got 'fp8'"):
         cfs.extract(tiny, tiny_images, [5.0], precision="fp8")
+
+
+def test_short_names_of_taps(tiny, tiny_images, reference):
+    snaps = cfs.extract(tiny, tiny_images, LAMS, ["up1.res1", "conv_in", "mid.attn"], draws=2, seed=3)
+    assert list(snaps) == TAPS
+    assert_same(snaps, reference)
+    np.testing.assert_array_equal(snaps["up1.res1"], snaps["up_blocks.1.resnets.1"])
+    with pytest.raises(KeyError):
+        snaps["up1.res9"]
+    with pytest.raises(TapError, match=r"taps must be a list of names, such as \['up1.res1'\]; got 'up1.res1'"):
+        cfs.extract(tiny, tiny_images, LAMS, "up1.res1")
+    with pytest.raises(TapError, match=r"Unknown taps: up1\.res9\. The backbone has: conv_in, "):
+        cfs.extract(tiny, tiny_images, LAMS, ["up1.res9"])
+
+
+@pytest.mark.parametrize("draws", [0, -1, 1.5, "2", True])
+def test_draws_that_are_no_number_of_draws(tiny, tiny_images, draws):
+    with pytest.raises(CFSError, match=rf"draws must be a whole number from 1 on; got {draws!r}\."):
+        cfs.extract(tiny, tiny_images, [5.0], ["conv_in"], draws=draws)
+
+
+@pytest.mark.parametrize("lams", [[], (), np.array([]), 5.0, "5"])
+def test_levels_that_are_no_list(tiny, tiny_images, lams):
+    with pytest.raises(LevelError, match=r"lams must be one or more log-SNRs, such as \[5\.0\]; got "):
+        cfs.extract(tiny, tiny_images, lams, ["conv_in"])
+
+
+def test_draws_and_noise_that_disagree(tiny, tiny_images):
+    noise = keyed_noise(array_ids(tiny_images), 2, (1, 8, 8), seed=3)
+    for draws in (1, 3):
+        with pytest.raises(CFSError, match=f"draws = {draws}, but noise holds 2. Leave draws out, or give noise of"):
+            cfs.extract(tiny, tiny_images, [5.0], ["conv_in"], draws=draws, noise=noise)
+    assert cfs.extract(tiny, tiny_images, [5.0], ["conv_in"], draws=2, noise=noise)["conv_in"].shape[1] == 2
+    with pytest.raises(CFSError, match=r"noise must hold one draw or more"):
+        cfs.extract(tiny, tiny_images, [5.0], ["conv_in"], noise=noise[:0])
+
+
+def test_a_run_opens_by_its_name_as_on_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cfs.open_run("digits").digest == cfs.open_run(BUNDLES / "digits").digest
+    with pytest.raises(RunError, match=r"no finished run 'nosuch'. Give its folder, or a bundle: .*digits"):
+        cfs.open_run("nosuch")
+    (tmp_path / "digits").mkdir()  # a folder of this name comes first
+    with pytest.raises(RunError):
+        cfs.open_run("digits")

@@ -140,3 +140,18 @@ def test_mistakes_on_the_command_line(capsys):
             main(arguments)
         assert stopped.value.code == 2
         assert message in capsys.readouterr().err
+
+
+def test_numbers_of_the_terminal_have_no_negative_zero():
+    assert protocol.as_text({"Table": pd.DataFrame({"delta": [-0.0001, -0.02]})}).split() == [
+        "Table", "delta", "0.000", "-0.020"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [["protocol"], ["figures", "--what", "map"], ["report"]])
+def test_an_ood_set_that_does_not_exist(capsys, command):
+    with pytest.raises(SystemExit):
+        main([command[0], "digits", *command[1:], "--ood", "foo"])
+    said = capsys.readouterr().err
+    assert "has no OOD set called foo. It has: " in said and "letters" in said
+    assert "digits 0-6" not in said and "train" not in said

@@ -28,7 +28,7 @@ def test_names_as_the_pages_write_them(digits):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"ood": "leters"}, r"no ood set leters.*letters"),
+        ({"ood": "leters"}, r"no OOD set called leters.*letters"),
         ({"lam": 4.0}, r"no level with log-SNR 4.* 7, 5, 3"),
         ({"tap": "up9.res0"}, r"no tap up9\.res0.*up2\.res0"),
         ({"pair": ("down0.res0", "nothing")}, "no tap nothing"),

@@ -78,7 +78,7 @@ def test_without_a_browser_a_page_that_saves_an_svg_is_written(digits, tmp_path,
     ("arguments", "says"),
     [
         (["--what", "maps"], "no figure 'maps'. Pages: verdict, map, "),
-        (["--ood", "leters"], "no ood set leters"),
+        (["--ood", "leters"], "no OOD set called leters"),
         (["--what", "separation-parts", "--width", "wide"], "number with mm, cm, in or px"),
         (["--what", "separation-parts", "--format", "eps"], "must be one of"),
         (

@@ -4,6 +4,8 @@ import builtins
 import contextlib
 import io
 import json
+import logging
+import socket
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,9 @@ from PIL import Image
 
 from cfs_explore.errors import ImageError, SourceError
 from cfs_explore.images import open_source
+from cfs_explore.safe_io import fetching
 
+huggingface_hub = pytest.importorskip("huggingface_hub")
 datasets = pytest.importorskip("datasets", reason="the optional library datasets is not installed")
 
 
@@ -188,10 +192,58 @@ def test_without_a_network(monkeypatch):
         raise ConnectionError("Couldn't reach 'some/one' on the Hub")
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    monkeypatch.setattr(fetching, "hub_out_of_reach", lambda: "")
     with pytest.raises(
         SourceError, match=r"'some/one' cannot be fetched: the hub is out of reach. Connect this computer"
     ):
         open_source({"hub": "some/one", "split": "test"})
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """No name is known, as without a network; the names that were asked for. Waiting is not allowed."""
+    asked = []
+
+    def unknown(host, *_arguments, **_options):
+        asked.append(host)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail(f"waits {seconds} s"))
+    monkeypatch.setattr(fetching, "_hub_away", (-1e9, ""))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    huggingface_hub.close_session()
+    yield asked
+    huggingface_hub.close_session()
+
+
+def test_no_network_is_said_at_once_and_quietly(no_network, caplog, capfd):
+    for name in ("some/one", "some/two"):
+        for given in ({"split": "test"}, {}):
+            with pytest.raises(SourceError) as refused:
+                open_source({"hub": name, **given})
+            said = str(refused.value)
+            assert f"'{name}' cannot be fetched: the hub is out of reach (https://" in said
+            assert "this computer has no network" in said and "Connect this computer, or name the folder" in said
+    assert len(no_network) == 1 and not caplog.records and "Retry" not in "".join(capfd.readouterr())
+
+
+def test_what_was_fetched_before_opens_without_a_network(no_network, tables, monkeypatch):
+    """The library looks into its own cache then."""
+    rows = datasets.load_dataset(str(tables), split="test")
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: rows if datasets.config.HF_HUB_OFFLINE else None)
+    with open_source({"hub": "some/one", "split": "test"}) as source:
+        assert len(source) == len(rows)
+
+
+def test_levels_of_the_libraries_logs_are_put_back():
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    with fetching.quiet():
+        assert logger.getEffectiveLevel() == logging.ERROR
+    assert logger.level == before
 
 
 def test_offline_by_the_librarys_own_switch(monkeypatch):

@@ -1,14 +1,16 @@
 """Which backbone the form proposes for which pictures, beside which open exploration; and what the visitor chose."""
 
 import io
+import threading
 
 import numpy as np
 import pytest
-from form_steps import choose_backbone, choose_id, labelled, started_spec, upload
-from page_steps import open_page, texts
+from form_steps import choose_backbone, choose_id, labelled, set_draws, started_spec, upload
+from page_steps import button, open_page, texts
 from PIL import Image
 
 from cfs_explore.locations import BUNDLES
+from cfs_explore.ui import background, new_backbone, new_view, survey
 
 pytestmark = pytest.mark.usefixtures("runs")
 
@@ -108,3 +110,104 @@ def test_resizing_is_said_as_it_will_be_done():
     assert "90x60 cut and scaled to 32x32." in texts(app)
     app.selectbox(key="new_resize").select("pad").run()
     assert "90x60 scaled, with black bars, to 32x32." in texts(app)
+
+
+# What is shown, and what is started
+
+
+def test_a_look_that_ends_while_the_page_is_made_is_for_the_next_run(runs, monkeypatch):
+    """What becomes known between the proposal and the strip of pictures: the page never shows both as one."""
+    go, looked, chosen = threading.Event(), survey.survey, new_view.choose_id
+
+    def slow(*arguments, **options):
+        go.wait(60)
+        return looked(*arguments, **options)
+
+    def meanwhile(*arguments):
+        go.set()
+        background.wait(list(background._tasks()._kept.values()), 60)
+        return chosen(*arguments)
+
+    monkeypatch.setattr(survey, "survey", slow)
+    app = form("digits")
+    monkeypatch.setattr(background, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(new_view, "choose_id", meanwhile)
+    app = upload(app, pictures(30, 31, 3))
+    shown = backbone(app)
+    assert not button(app, "Start").disabled and shown == place("cifar10-ddpm")
+    spec = started_spec(app, runs)
+    assert spec.backbone.path == shown and spec.id.run.endswith("cifar10-ddpm")
+
+
+def test_nothing_starts_and_nothing_changes_while_pictures_are_looked_at(monkeypatch):
+    go, looked = threading.Event(), survey.survey
+
+    def slow(*arguments, **options):
+        go.wait(60)
+        return looked(*arguments, **options)
+
+    app = upload(form("digits"), pictures(34, 35, 3))
+    monkeypatch.setattr(survey, "survey", slow)
+    monkeypatch.setattr(background, "PATIENCE_SECONDS", 0.0)
+    try:
+        app = upload(app, pictures(21, 22))
+        assert backbone(app) == place("cifar10-ddpm") and button(app, "Start").disabled
+        assert "still being looked at, and it follows them" in texts(app) and "**Proposed**" not in texts(app)
+    finally:
+        go.set()
+    background.wait(list(background._tasks()._kept.values()), 60)
+    app.run()
+    assert backbone(app) == place("digits") and not button(app, "Start").disabled
+    assert "The proposal has changed: before, it was cifar10-ddpm, 32×32 colour." in texts(app)
+
+
+def test_start_takes_the_proposals_that_are_shown_whatever_is_better_by_now(runs, monkeypatch):
+    monkeypatch.setattr(new_backbone, "facts_by_now", lambda spec: {"seconds_per_forward": 1.0, "device": "cpu"})
+    app = upload(form("digits"), pictures(33, 32, 3))
+    draws = labelled(app.slider, "Noise draws per image").value
+    shown = backbone(app), compared_with(app)
+    assert (draws, shown) == (1, (place("cifar10-ddpm"), "cifar10-ddpm"))
+    monkeypatch.setattr(new_backbone, "facts_by_now", lambda spec: {"seconds_per_forward": 1e-6, "device": "cpu"})
+    monkeypatch.setattr(new_backbone, "rank_inputs", lambda inputs, *_: [place("digits"), *inputs])
+    spec = started_spec(app, runs)
+    assert (spec.draws, spec.backbone.path) == (1, place("cifar10-ddpm")) and spec.id.run.endswith("cifar10-ddpm")
+
+
+def test_a_choice_that_is_sent_together_with_start_is_taken(runs):
+    app = upload(form("digits"), pictures(20, 21))
+    set_draws(app, 3)
+    labelled(app.selectbox, "Backbone").select(place("digits-narrow"))
+    spec = started_spec(app, runs)
+    assert (spec.draws, spec.backbone.path) == (3, place("digits-narrow"))
+
+
+def test_a_start_that_fails_holds_nothing(monkeypatch, runs):
+    app = upload(form("digits"), pictures(33, 34, 3))
+    monkeypatch.setenv("CFS_EXPLORE_MAX_DISK_GB", "0.000001")
+    button(app, "Start").click().run()
+    assert not list(runs.glob("*/started")) and backbone(app) == place("cifar10-ddpm")
+    monkeypatch.delenv("CFS_EXPLORE_MAX_DISK_GB")
+    app = upload(app, pictures(20, 23))
+    assert backbone(app) == place("digits") and not list(runs.glob("*/started"))
+
+
+def test_a_proposal_that_changes_says_so():
+    app = form("digits")
+    assert "The proposal has changed" not in texts(app)
+    app = upload(app, pictures(36, 32, 3))
+    assert "The proposal has changed: before, it was digits, 16×16 grey." in texts(app)
+
+
+def test_what_cannot_be_read_is_not_counted(runs):
+    files = pictures(32, 37, 3, n=13) | {"cut.png": pictures(32, 37, 3, n=1)["0.png"][:300], "none.jpg": b"no picture"}
+    app = set_draws(upload(form("digits"), files), 5).run()
+    assert "13 images × 8 levels × 5 draws = 520 forwards" in texts(app)
+
+
+def test_of_many_files_the_number_that_can_be_read_is_estimated(runs, monkeypatch):
+    monkeypatch.setattr(survey, "QUICK", 20)
+    good, bad = pictures(20, 24, n=30), {f"x{i}.png": b"no picture" for i in range(30)}
+    app = set_draws(upload(form("digits"), good | bad), 1).run()
+    (said,) = [line for line in texts(app).splitlines() if " forwards" in line and "levels" in line]
+    count = int(said.partition("about ")[2].partition(" images")[0])
+    assert 15 <= count <= 45

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore.errors import RunError
+from cfs_explore.cli import main
+from cfs_explore.errors import RunError, SourceError
 from cfs_explore.explorations import bundles
 from cfs_explore.explorations.pictures import fetch, find_pictures, how_to_get
 from cfs_explore.images import open_source, thumbnail
@@ -75,7 +76,7 @@ def test_where_they_come_from_is_shown_and_fetched_once(run, monkeypatch):
     assert how_to_get(changed, run.entry("ood", "open")) == ""
     asked, lines = [], []
     monkeypatch.setattr("cfs_explore.images.open_source", lambda source: asked.append(source) or _Opened())
-    fetch(changed, lines.append)
+    assert fetch(changed, lines.append) == []
     assert asked == [{"hub": "owner/name", "split": "train"}, {"torchvision": "SVHN", "split": "test"}]
     assert lines == ["ramps (id-train): 3 images there", "ramps (id-test): 3 images there",
                      "closed (ood): 3 images there"]  # fmt: skip
@@ -87,6 +88,23 @@ def test_where_they_come_from_is_shown_and_fetched_once(run, monkeypatch):
     changed.manifest.spec["ood"][0]["source"] = {"torchvision": "SVHN", "split": "test"}
     find_pictures(changed, run.entry("ood", "closed"))
     assert asked[0]["download"] is False  # a page fetches nothing
+
+
+def test_what_could_not_be_fetched_is_named_in_the_end(run, monkeypatch, capsys):
+    changed = copy.copy(run)
+    changed.manifest = run.manifest.model_copy(update={"spec": copy.deepcopy(run.manifest.spec)})
+    changed.manifest.spec["ood"][0]["source"] = {"hub": "owner/name", "split": "train"}
+
+    def unreachable(_source):
+        raise SourceError("the hub is out of reach")
+
+    monkeypatch.setattr("cfs_explore.images.open_source", unreachable)
+    monkeypatch.setattr("cfs_explore.store.open_run", lambda path: changed)
+    with pytest.raises(SystemExit) as stopped:
+        main(["fetch", str(run.path)])
+    said = capsys.readouterr()
+    assert stopped.value.code == 2 and said.out == "closed (ood): the hub is out of reach\n"
+    assert said.err.startswith("cfs-explore: Not fetched: closed; the lines above say why. The same command tries")
 
 
 class _Opened(list):

@@ -88,7 +88,7 @@ def test_score_table_has_one_row_per_scored_image(run):
 
 def test_names_and_requests_that_do_not_exist(run):
     assert run.ood_names == ["cats", "dogs"] and run.id_test.name == "ID"
-    with pytest.raises(RunError, match=r"no ood set birds\. It has: ID \(id_train\), ID \(id_test\), cats \(ood\)"):
+    with pytest.raises(RunError, match=r"no OOD set called birds\. It has: cats, dogs\."):
         run.scores("ood", "birds")
     with pytest.raises(RunError, match="statistics but no scores"):
         run.scores("id_train")
@@ -98,7 +98,7 @@ def test_names_and_requests_that_do_not_exist(run):
         run.table("auroc_map")
     with pytest.raises(RunError, match="no table separation"):
         run.table("separation")
-    with pytest.raises(RunError, match="no ood set birds"):
+    with pytest.raises(RunError, match="no OOD set called birds"):
         run.auroc_map("birds")
 
 
