@@ -1,5 +1,7 @@
 """The protocol's tables of finished runs, and the same as text and files."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,8 +28,10 @@ def narrow():
 @pytest.fixture
 def without_stages(digits, tmp_path):
     """The run's directory with no table at all."""
-    for name in ("manifest.json", "spec.yaml", "images.parquet", "scores.zarr", "moments.zarr"):
+    for name in ("spec.yaml", "images.parquet", "scores.zarr", "moments.zarr"):
         (tmp_path / name).symlink_to(digits.path / name)
+    manifest = json.loads((digits.path / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"files": {}}))
     (tmp_path / "tables").mkdir()
     return open_run(tmp_path)
 

@@ -49,5 +49,5 @@ def bare(tmp_path_factory) -> Run:
     for name in (name for stage in DIAGNOSTICS.values() for name in stage.table_names):
         (folder / "tables" / f"{name}.parquet").unlink(missing_ok=True)
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"stages": {}}))
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"stages": {}, "files": {}}))
     return open_run(folder)
