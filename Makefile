@@ -5,8 +5,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Processes that share the tests; each runs its networks on one thread. Those that watch what a visitor sees frame by
-# frame follow alone.
+# Processes that share the tests; each runs its networks on one thread. Those in a browser, which watch what a visitor
+# sees frame by frame, follow alone.
 WORKERS ?= 2
 # Every process would compile its sources anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,8 +21,8 @@ app: $(VENV)/.ready
 
 test: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not alone" --durations 20 --durations-min 5
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not browser" --durations 20 --durations-min 5
+	$(BIN)/pytest -m browser --durations 10 --durations-min 5
 
 test-fast: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

@@ -16,7 +16,6 @@ import app_browser
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.alone,
     pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
 ]
 #: Keeps what each frame shows of the map: one figure, drawn, its caption in its place.
