@@ -117,7 +117,7 @@ class _Opened(list):
     def __exit__(self, *error):
         pass
 
-    def read(self, index):
+    def readable(self):
         raise RunError("not asked for here")
 
 
