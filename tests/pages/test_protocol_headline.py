@@ -124,9 +124,10 @@ def test_the_cheapest_that_is_nearly_as_good():
 def test_who_is_ahead():
     text = comparison_headline("letters", "A", [("B", difference(0.05, 0.0, -0.05, 0.02)), ("C", difference(-0.1))])
     assert text == (
-        "For **letters** and against **A**: **B** has a median difference in AUROC of **+0.010** over 4 matching cells, "
-        "ahead beyond chance in 50 % of them and behind in 25 % (chance alone: 2.5 % each); **C** has a median difference "
-        "in AUROC of **−0.100** over 1 matching cell, ahead beyond chance in 0 % of them and behind in 100 % (chance alone: 2.5 % each)."
+        "For **letters** and against **A**: **B** has a median difference in AUROC of **+0.010** over 4 matching "
+        "cells, ahead beyond chance in 50 % of them and behind in 25 % (chance alone: 2.5 % each); **C** has a median "
+        "difference in AUROC of **−0.100** over 1 matching cell, ahead beyond chance in 0 % of them and behind in "
+        "100 % (chance alone: 2.5 % each)."
     )
     full = difference(0.004, half=0.001).assign(auroc_a=0.996, auroc_b=1.0)
     assert "ahead beyond chance in 0 %" in comparison_headline("letters", "A", [("E", full)])
