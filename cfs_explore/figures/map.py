@@ -40,9 +40,10 @@ def opening(run: Run) -> Choices:
     return replace(view, cell=opening_cell(run, view.ood), cells=())
 
 
-def headline(run: Run, ood: str) -> str:
-    """``map_headline`` of a run."""
-    return map_headline(ood, run.table("best_cell"), run.table("auroc_map"), run.levels, run.taps)
+def headline(run: Run, ood: str, *, elsewhere: bool = True) -> str:
+    """``map_headline`` of a run; without ``elsewhere`` where the signal is strongest, and no more."""
+    maps = run.table("auroc_map") if elsewhere else None
+    return map_headline(ood, run.table("best_cell"), maps, run.levels, run.taps)
 
 
 def opening_cell(run: Run, ood: str) -> int:

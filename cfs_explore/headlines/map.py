@@ -12,13 +12,15 @@ from cfs_explore.contracts import SATURATED, Cell, Level, Tap
 from cfs_explore.wording import format_estimate, format_value
 
 
-def map_headline(ood: str, best: pd.DataFrame, maps: pd.DataFrame, levels: Sequence[Level], taps: Sequence[Tap]) -> str:
+def map_headline(
+    ood: str, best: pd.DataFrame, maps: pd.DataFrame | None, levels: Sequence[Level], taps: Sequence[Tap]
+) -> str:
     """Markdown: where the signal of an OOD set is strongest, how strong (theory 3), and whether it is so elsewhere.
 
     Args:
         ood: name of the OOD set.
         best: the table ``best_cell``.
-        maps: the table ``auroc_map``.
+        maps: the table ``auroc_map``; without it, nothing is said of other cells.
         levels, taps: of the map.
     """
     row = _row_of(ood, best)
@@ -35,7 +37,7 @@ def map_headline(ood: str, best: pd.DataFrame, maps: pd.DataFrame, levels: Seque
         )
     return (
         f"For **{ood}**, the signal is strongest {place}: the best cell picked on one half of the images has AUROC "
-        f"**{value}** on the other.{_elsewhere(row, maps[maps['ood'] == ood])}"
+        f"**{value}** on the other.{'' if maps is None else _elsewhere(row, maps[maps['ood'] == ood])}"
     )
 
 

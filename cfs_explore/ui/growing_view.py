@@ -42,7 +42,7 @@ def show_growing_map(run: Path) -> None:
     so_far = data.load_run(place)
     st.header("The map so far", anchor=False)
     ood = _choose_set(so_far, opening_set(so_far))
-    st.markdown(headline(so_far, ood))
+    st.markdown(headline(so_far, ood, elsewhere=False))
     frame = so_far.auroc_map(ood)
     cell = state.restore(
         _CELL,
