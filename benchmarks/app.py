@@ -24,8 +24,9 @@ CELLS = [(k % 8, (7 * k + 2) % 29) for k in range(WARM_UP + 12)]
 #: Resolves to the milliseconds from the next mouse press to the panel drawn, once its figures and heading are those of
 #: another cell and nothing is under way.
 STOPWATCH = """() => {
-  const parts = ['h2', '.cfs-gallery', '.st-key-cell_histogram .scatterlayer', '.st-key-cell_roc .scatterlayer'];
-  const shown = (part) => document.querySelector(`.st-key-cell_panel ${part}`)?.innerHTML;
+  const panel = ['h2', '.st-key-cell_histogram .scatterlayer', '.st-key-cell_roc .scatterlayer'];
+  const parts = [...panel.map((part) => `.st-key-cell_panel ${part}`), '.st-key-beside_cell_images .cfs-gallery'];
+  const shown = (part) => document.querySelector(part)?.innerHTML;
   const before = parts.map(shown);
   const left = () => [
     ...parts.filter((part, i) => !shown(part) || shown(part) === before[i]).map((part) => `another ${part}`),
