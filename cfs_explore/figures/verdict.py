@@ -56,7 +56,7 @@ def one_claim(run: Run, choices: Choices, theme: str) -> Figure:
     claim = CLAIM.of(choices.options)
     rows = run.derived(claims_table)
     rows = rows[rows["claim"] == claim].reset_index(drop=True)
-    tallies = "; ".join(f"{row['ood'] or 'ID-test'} {cell_text(row)}" for row in rows.to_dict("records"))
+    tallies = "; ".join(f"{row['ood'] or 'ID-test alone'} {cell_text(row)}" for row in rows.to_dict("records"))
     return Figure(
         verdict_dots_chart(rows, LIMITS[claim], claim in BELOW, theme, choices.ood),
         rows,

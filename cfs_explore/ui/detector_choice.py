@@ -24,7 +24,7 @@ _BEST = (
     "What scores the images. Best: the best single cell or CFS(1x2), whichever tells the set apart more on images that "
     "did not choose it."
 )
-_USUAL = "What scores the images. Usual: what a map opens with."
+_USUAL = "What scores the images. Usual: the published pair CFS(1x2); without one, the first cell."
 DETECTOR = Control(
     KEY,
     "Detector",
