@@ -138,6 +138,7 @@ def _exploration(runs: Path, number: int) -> None:
     copy = shutil.copytree(BUNDLES / "digits", runs / f"visit-{number}")
     manifest = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
     manifest["name"], manifest["backbone"]["name"] = f"Visit {number}.", f"Backbone {number}."
+    manifest.pop("files", None)  # the table is another one than it was
     (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     table = pd.read_parquet(copy / "tables" / "auroc_map.parquet")
     table[["auroc", "lo", "hi"]] = _value(number)

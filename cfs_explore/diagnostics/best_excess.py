@@ -21,10 +21,10 @@ from cfs_explore.diagnostics.splits import (
     SPLITS,
     Half,
     Picked,
+    SplitPool,
     Splits,
     draw_splits,
     judging_variances,
-    pick_best,
 )
 
 #: ID scores (cells, n_id) and OOD scores (cells, n_ood) to choose from.
@@ -67,33 +67,23 @@ def best_excess(
     trained = score_rows(*trained)
     n_id, n_ood = trained[0].shape[1], trained[1].shape[1]
     _check(trained, pools, n_id, n_ood, repeats)
-    if min(independent(groups, n_id, n_ood)) < FEWEST:
-        return pd.DataFrame({"control": list(pools)}).assign(**dict.fromkeys(_COLUMNS, np.nan))
     splits = draw_splits(n_id, n_ood, repeats, seed, groups)
-    own = pick_best(*trained, splits)
-    rows = {name: _row(trained, own, copies, splits, level) for name, copies in pools.items()}
+    own = SplitPool.of(*trained, splits)
+    rows = {
+        name: excess_of_pools(own, [SplitPool.of(*pool, splits) for pool in copies], splits, level)
+        for name, copies in pools.items()
+    }
     return pd.DataFrame([{"control": name, **row} for name, row in rows.items()])
 
 
-def _check(trained: Pool, pools: dict[str, list[Pool]], n_id: int, n_ood: int, repeats: int) -> None:
-    if repeats < 1:
-        raise ScoreError(f"best_excess needs at least one split. Got repeats = {repeats}.")
-    for name, copies in {"trained": [trained], **pools}.items():
-        if not copies or any(len(a) == 0 or (a.shape[1], b.shape[1]) != (n_id, n_ood) for a, b in copies):
-            raise ScoreError(f"{name} needs at least one cell, scored on the same {n_id} ID and {n_ood} OOD images.")
-
-
-def _fixed(copies: list[Pool], groups: Groups | None) -> DeLong | None:
-    """AUROC on all images of a control without a choice; None where there is one."""
-    if any(len(id_rows) > 1 for id_rows, _ in copies):
-        return None
-    return Placed.mean([Placed.of(*pool, groups) for pool in copies]).judged
-
-
-def _row(trained: Pool, own: Picked, copies: list[Pool], splits: Splits, level: float) -> dict[str, float]:
-    """Means over the splits and directions, with intervals."""
-    apart = independent(splits.groups, trained[0].shape[1], trained[1].shape[1])
-    picked = [pick_best(*pool, splits) for pool in copies]
+def excess_of_pools(
+    trained: SplitPool, copies: list[SplitPool], splits: Splits, level: float = 0.95
+) -> dict[str, float]:
+    """A row of ``best_excess``, without the control's name, of pools that have been judged on the splits already."""
+    apart = independent(splits.groups, trained.id.shape[1], trained.ood.shape[1])
+    if min(apart) < FEWEST:
+        return dict.fromkeys(_COLUMNS, np.nan)
+    own, picked = trained.best, [pool.best for pool in copies]
     var, control_var, difference_var = _variances(trained, own, copies, picked, splits)
     first = DeLong(np.array([own.auroc.mean()]), var)
     aurocs = np.array([[pick.auroc.mean()] for pick in picked])
@@ -107,13 +97,34 @@ def _row(trained: Pool, own: Picked, copies: list[Pool], splits: Splits, level: 
     return {name: float(columns[name][0]) for name in _COLUMNS}
 
 
-def _variances(trained: Pool, own: Picked, copies: list[Pool], picked: list[Picked], splits: Splits) -> np.ndarray:
+def _check(trained: Pool, pools: dict[str, list[Pool]], n_id: int, n_ood: int, repeats: int) -> None:
+    if repeats < 1:
+        raise ScoreError(f"best_excess needs at least one split. Got repeats = {repeats}.")
+    for name, copies in {"trained": [trained], **pools}.items():
+        if not copies or any(len(a) == 0 or (a.shape[1], b.shape[1]) != (n_id, n_ood) for a, b in copies):
+            raise ScoreError(f"{name} needs at least one cell, scored on the same {n_id} ID and {n_ood} OOD images.")
+
+
+def _fixed(copies: list[SplitPool], groups: Groups | None) -> DeLong | None:
+    """AUROC on all images of a control without a choice; None where there is one."""
+    if any(len(pool.id) > 1 for pool in copies):
+        return None
+    return Placed.mean([Placed.of(pool.id, pool.ood, groups) for pool in copies]).judged
+
+
+def _variances(
+    trained: SplitPool, own: Picked, copies: list[SplitPool], picked: list[Picked], splits: Splits
+) -> np.ndarray:
     """Of the trained side, of the control and of their difference, (3, 1)."""
 
     def judge(place: tuple[int, int], half: Half) -> list[np.ndarray]:
-        mine = Placed.of_picked(*trained, own.cell[place], half)
-        others = [Placed.of_picked(*pool, pick.cell[place], half) for pool, pick in zip(copies, picked, strict=True)]
-        theirs = Placed.mean(others)
+        mine = Placed.of_picked(trained.id, trained.ood, own.cell[place], half)
+        theirs = Placed.mean(
+            [
+                Placed.of_picked(pool.id, pool.ood, pick.cell[place], half)
+                for pool, pick in zip(copies, picked, strict=True)
+            ]
+        )
         return [mine.judged.var, theirs.judged.var, mine.minus(theirs).judged.var]
 
     return judging_variances(splits, judge)

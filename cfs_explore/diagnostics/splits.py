@@ -69,16 +69,39 @@ def random_halves(
     return list(zip(ids, oods, strict=True))
 
 
-def pick_best(id_rows: np.ndarray, ood_rows: np.ndarray, splits: Splits) -> Picked:
-    """The best cell of each half on the other half.
+class SplitPool(NamedTuple):
+    """Cells to choose from: their scores, and what each is worth on both halves of every split.
 
-    Args:
-        id_rows: (cells, n_id). ood_rows: (cells, n_ood). Higher = more OOD.
+    Attributes:
+        id, ood: scores, (cells, n_id) and (cells, n_ood).
+        first, second: AUROC on the halves, (cells, splits) each.
     """
-    first, second = split_aurocs(id_rows, ood_rows, splits)
-    cells = np.stack([first.argmax(axis=0), second.argmax(axis=0)], axis=1)
-    at = np.arange(cells.shape[0])
-    return Picked(cells, np.stack([second[cells[:, 0], at], first[cells[:, 1], at]], axis=1))
+
+    id: np.ndarray
+    ood: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+    @classmethod
+    def of(cls, id_rows: np.ndarray, ood_rows: np.ndarray, splits: Splits) -> SplitPool:
+        """Of scores (cells, n_id) and (cells, n_ood), higher = more OOD."""
+        return cls(id_rows, ood_rows, *split_aurocs(id_rows, ood_rows, splits))
+
+    def at(self, cells: np.ndarray) -> SplitPool:
+        """Some of the cells, by position or (cells,) bool."""
+        return SplitPool(*(part[cells] for part in self))
+
+    @property
+    def best(self) -> Picked:
+        """The best cell of each half on the other half."""
+        cells = np.stack([self.first.argmax(axis=0), self.second.argmax(axis=0)], axis=1)
+        at = np.arange(len(cells))
+        return Picked(cells, np.stack([self.second[cells[:, 0], at], self.first[cells[:, 1], at]], axis=1))
+
+
+def pick_best(id_rows: np.ndarray, ood_rows: np.ndarray, splits: Splits) -> Picked:
+    """The best cell of each half on the other half; scores as for ``SplitPool.of``."""
+    return SplitPool.of(id_rows, ood_rows, splits).best
 
 
 def split_aurocs(id_rows: np.ndarray, ood_rows: np.ndarray, splits: Splits) -> tuple[np.ndarray, np.ndarray]:

@@ -168,8 +168,16 @@ def _load_growing(path: str, modified: int) -> PageRun:
     return _load(path, modified)
 
 
-def title(path: Path) -> str:
-    """What a selector shows for a run."""
+def titles() -> dict[str, str]:
+    """What a selector shows for each exploration, by its id; of those of one name, all but the first carry their id."""
+    found: dict[str, str] = {}
+    for key, path in explorations().items():
+        name = _title(path)
+        found[key] = f"{name} · {key}" if name in found.values() else name
+    return found
+
+
+def _title(path: Path) -> str:
     try:
         return load_run(path).name
     except CFSError:

@@ -66,13 +66,14 @@ _FORMULAS = {
 def show(run: Run) -> None:
     """The whole page for one run."""
     others = {name: path for name, path in data.explorations().items() if path != run.path}
+    titles = data.titles()
     state.restore(
         AGAINST.name,
         _default_others(run),
         parse=lambda text: [name for name in split_names(text) if name in others],
         write=join_names,
         lacking="There is no other exploration",
-        label=lambda names: ", ".join(data.title(others[name]) for name in names) or "none",
+        label=lambda names: ", ".join(titles[name] for name in names) or "none",
         missing=lambda text: [name for name in split_names(text) if name not in others],
     )
     st.session_state[AGAINST.name] = [name for name in st.session_state[AGAINST.name] if name in others]
@@ -108,7 +109,7 @@ def _controls(run: Run, others: dict[str, Path]) -> tuple[str, str]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ood = choosing.choose(OOD, run)
         if view in ("levels", "cost", "compare"):
-            known = replace(AGAINST, values={name: data.title(path) for name, path in others.items()})
+            known = replace(AGAINST, values={name: title for name, title in data.titles().items() if name in others})
             choosing.draw(known, max_selections=MOST_OTHERS, placeholder="Other explorations")
     state.remember(**{AGAINST.name: join_names(st.session_state[AGAINST.name])})
     return ood, view

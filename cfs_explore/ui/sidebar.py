@@ -19,19 +19,20 @@ def show() -> None:
         if not runs:
             st.info("There is no exploration yet. Make one on the page New exploration.")
             return
+        titles = data.titles()
         state.restore(
             "run",
             next(iter(runs)),
             list(runs),
             sticky=True,
             lacking="There is no exploration",
-            label=lambda name: data.title(runs[name]),
+            label=titles.get,
         )
         st.selectbox(
             "Exploration",
             list(runs),
             key="run",
-            format_func=lambda name: data.title(runs[name]),
+            format_func=titles.get,
             help="A measured map: one backbone, one in-distribution (ID) set, and the sets it is compared with.",
         )
         state.remember(run=st.session_state["run"])

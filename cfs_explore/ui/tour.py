@@ -206,7 +206,8 @@ def _text(number: int, body: str) -> None:
     """The region that a screen reader finds; ``body`` is HTML."""
     title = html.escape(STEPS[number - 1].title)
     heading = f'<h2 id="cfs-tour-title">{title} <span>· step {number} of {len(STEPS)}</span></h2>'
-    st.html(f'<section class="cfs-tour" role="region" aria-labelledby="cfs-tour-title">{heading}{body}</section>')
+    names = f"cfs-tour cfs-tour-{number}"
+    st.html(f'<section class="{names}" role="region" aria-labelledby="cfs-tour-title">{heading}{body}</section>')
 
 
 def _leave() -> None:

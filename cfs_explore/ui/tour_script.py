@@ -64,7 +64,8 @@ export default function ({ data }) {
   const tick = () => {
     ring();
     follow(Date.now());
-    const see = document.querySelector('.cfs-tour details');
+    // While the page changes, the card may still be, or already be, another step's.
+    const see = document.querySelector(`.cfs-tour-${data.step} details`);
     if (see && data.act && !tour.done && isDone(data.act, data.opened)) {
       tour.done = true;
       see.open = true;

@@ -294,9 +294,9 @@ STEPS = (
         "the headline calls one ordinary.",
         ("image", ""),
         ".st-key-map_of_image",
-        "It is in the top 1 % of ID-test in {count} of {cells} cells; p = {p} says how rare that is among {n} digits. "
-        "Letters that look like digits get through: no detector catches all. With **New exploration**, you map "
-        "your own images.",
+        "The first letter is in the top 1 % of ID-test in {count} of {cells} cells; p = {p}, how rare that is among "
+        "{n} digits. Letters that look like digits get through: no detector catches all. With **New exploration**, you "
+        "map your own images.",
         {"ID-test": "ID, in-distribution", "cells": "cell", "p": "conformal p-value"},
         facts.on_image,
     ),

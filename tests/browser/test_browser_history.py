@@ -66,7 +66,7 @@ def test_another_exploration_is_one_step(page, address, digits):
     page.goto(f"{address}/images?run=digits&ood=letters&detector=cell&{view}")
     app_browser.settle(page)
     opened = steps(page)
-    page.get_by_role("combobox", name="Exploration").fill("narrow")
+    page.get_by_role("combobox", name="Exploration").fill("Digits (narrow network)")
     page.get_by_role("option").filter(has_text="narrow").first.wait_for()
     page.keyboard.press("Enter")
     wait_for_query(page, run="digits-narrow")
