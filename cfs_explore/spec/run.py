@@ -13,6 +13,9 @@ from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
 from cfs_explore.spec.files import explain, read_yaml, resolve_paths
 from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
+from cfs_explore.studies.detectors import IMAGES as DETECTOR_IMAGES
+from cfs_explore.studies.detectors import TRAIN as DETECTOR_TRAIN
+from cfs_explore.studies.diagnostic import BUDGET as DETECTOR_BUDGET
 from cfs_explore.studies.prediction import PROXIES
 
 #: Levels of a run.
@@ -145,6 +148,19 @@ class LevelRange(_Strict):
     grid: int = pydantic.Field(default=200, ge=2, le=100_000)
 
 
+class DetectorSettings(_Strict):
+    """What the stage of detectors reads (theory 19, 20).
+
+    Attributes:
+        train, images: images at most, of ID-train and of each scored set.
+        budget: forwards that it may take, as a multiple of the map's; spent from the cheapest detector on.
+    """
+
+    train: int = pydantic.Field(default=DETECTOR_TRAIN, ge=4)
+    images: int = pydantic.Field(default=DETECTOR_IMAGES, ge=4)
+    budget: float = pydantic.Field(default=DETECTOR_BUDGET, gt=0)
+
+
 class RunSpec(_Strict):
     """Everything that decides a run's numbers.
 
@@ -171,6 +187,7 @@ class RunSpec(_Strict):
         shard_size: images per atomic step; chosen from the size of the snapshots when absent.
         diagnostics: stages that follow the map: "map" (none), "standard" (those that need no forwards), "all", or names
             out of ``studies.DIAGNOSTICS``.
+        detectors: images and budget of the stage ``detectors``.
         description: shown on the first page.
     """
 
@@ -193,6 +210,7 @@ class RunSpec(_Strict):
     batch_size: int | None = pydantic.Field(default=None, gt=0)
     shard_size: int | None = pydantic.Field(default=None, gt=0)
     diagnostics: Literal[tuple(WORDS)] | list[Literal[tuple(DIAGNOSTICS)]] = "standard"
+    detectors: DetectorSettings = DetectorSettings()
     description: str = ""
 
     @pydantic.field_validator("ood")
