@@ -25,15 +25,22 @@ _FACTORIES: dict[str, Callable[..., Detector]] = {
     "cfs": composed,
     "cfs_1x2": CFS,
     "cfs_dec_1x1": functools.partial(CFS, sides=("decoder",)),
+    "cfs_enc_1x1": functools.partial(CFS, sides=("encoder",)),
+    "cfs_2x2": functools.partial(CFS, lam=(7.0, 3.0)),
     **{f"head_{head}": functools.partial(HeadOnCells, head) for head in REGISTRY},
 }
 
-__all__ = ["Detector", "create", "names"]
+__all__ = ["Detector", "create", "described", "names"]
 
 
 def names() -> tuple[str, ...]:
     """The names of all detectors."""
     return tuple(_FACTORIES)
+
+
+def described(name: str) -> Detector:
+    """A detector for what it says of itself, with no more options than it cannot do without."""
+    return create(name, **({"cells": [("mid_block", 5.0)]} if name == "cfs" else {}))
 
 
 def create(name: str, **options) -> Detector:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
@@ -109,6 +109,7 @@ class ReadingDetector:
         *,
         batch_size: int | None = None,
         precision: str = "fp32",
+        after_batch: Callable[[int], None] | None = None,
     ) -> np.ndarray:
         """Readings of an array of images.
 
@@ -118,6 +119,7 @@ class ReadingDetector:
             ids: that key the noise, with ``seed``; None derives them from the pixels, as ``cfs.extract`` does.
             noise: given noise (draws, n, *input_shape) instead.
             batch_size, precision: as for ``cfs.extract``.
+            after_batch: as for ``readings.loop.Reader``.
 
         Returns:
             float32 (draw, image, feature).
@@ -127,7 +129,7 @@ class ReadingDetector:
 
         parts = []
         for reading in self.readings(backbone):
-            reader = Reader(backbone, reading, batch_size=batch_size, precision=precision)
+            reader = Reader(backbone, reading, batch_size=batch_size, precision=precision, after_batch=after_batch)
             found = [block for _, block in blocks(reader, images, self.draws, seed, noise, ids)]
             if not found:  # no image
                 draws = self.draws if noise is None else len(noise)
@@ -136,6 +138,18 @@ class ReadingDetector:
             parts.append(z.reshape(*z.shape[:2], len(reader.levels) * reader.width).astype(np.float32))
         self.columns_ = self.columns(backbone)
         return np.concatenate(parts, axis=2)
+
+    def identity(self, backbone: Backbone) -> str:
+        """The same for detectors that read the same of a backbone, so that they can share it."""
+        parts = [
+            (
+                reading.name,
+                tuple((level.requested, level.a, level.b) for level in reading.levels),
+                tuple(reading.columns),
+            )
+            for reading in self.readings(backbone)
+        ]
+        return repr((self.draws, parts))
 
     def cost(self, backbone: Backbone) -> Cost:
         """Per image, all draws (theory 19)."""

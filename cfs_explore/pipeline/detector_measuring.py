@@ -21,8 +21,8 @@ from cfs_explore.pipeline.stages.study import Sample, Study
 from cfs_explore.studies.detectors import NETWORKS, map_forwards
 
 TRAIN, TEST = "id_train", "id_test"
-#: Every detector but the one that a person composes.
-_NAMES = tuple(name for name in detectors.names() if name != "cfs")
+#: Every detector but the one that a person composes, and the head that makes CFS(1x2) of its snapshots once more.
+_NAMES = tuple(name for name in detectors.names() if name not in ("cfs", "head_diag"))
 #: Of the untrained copy's weights (theory 18).
 _SEED = 0
 #: What plans count a Jacobian-vector product as, in forwards; afterwards its measured cost counts.

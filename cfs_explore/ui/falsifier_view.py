@@ -24,7 +24,8 @@ _FORMULAS = {
     "quantile of the largest studentised difference over bootstrap resamples of the "
     "images:": r"\min_v\,(A_D-A_v),\qquad \Big[\min_v (A_D-A_v-c\,\sigma_v),\ \min_v (A_D-A_v+c\,\sigma_v)\Big]",
     "**The claim** that no trajectory is needed is falsified on a set where the lower limit of a rival is above 0.01, "
-    "and supported where the upper limits of all are below it.": r"l_D>0.01\ \text{for some }D\qquad h_D<0.01\ \text{for all }D",
+    "and supported where the upper limits of all are below it.": r"l_D>0.01\ \text{for some }D"
+    r"\qquad h_D<0.01\ \text{for all }D",
 }
 _SHOWN = ("title", "variant", "forwards", "jvps", "ms", "auroc", "aupr", "fpr95", "to_pair", "to_best", "untrained")
 
