@@ -16,6 +16,11 @@ import inspect
 from collections.abc import Callable
 
 from cfs_explore.detectors.cells import CFS, HeadOnCells, composed
+from cfs_explore.detectors.ddpm_ood import DDPMOOD, OneStep, SharedNoiseDDPMOOD
+from cfs_explore.detectors.diffpath import DiffPath1D, DiffPath6D
+from cfs_explore.detectors.diffpath_mbe import NoisedDiffPath1D, NoisedDiffPath6D
+from cfs_explore.detectors.gepc import GEPC, ThreePartGEPC
+from cfs_explore.detectors.msma import MSMA, NoisyMSMA
 from cfs_explore.detectors.protocol import Detector
 from cfs_explore.errors import CFSError
 from cfs_explore.heads import REGISTRY
@@ -28,6 +33,17 @@ _FACTORIES: dict[str, Callable[..., Detector]] = {
     "cfs_enc_1x1": functools.partial(CFS, sides=("encoder",)),
     "cfs_2x2": functools.partial(CFS, lam=(7.0, 3.0)),
     **{f"head_{head}": functools.partial(HeadOnCells, head) for head in REGISTRY},
+    "msma": MSMA,
+    "msma_mbe": NoisyMSMA,
+    "diffpath_1d": DiffPath1D,
+    "diffpath_6d": DiffPath6D,
+    "diffpath_1d_mbe": NoisedDiffPath1D,
+    "diffpath_6d_mbe": NoisedDiffPath6D,
+    "ddpm_ood": DDPMOOD,
+    "ddpm_ood_mbe": SharedNoiseDDPMOOD,
+    "one_step_mbe": OneStep,
+    "gepc": GEPC,
+    "gepc_mbe": ThreePartGEPC,
 }
 
 __all__ = ["Detector", "create", "described", "names"]

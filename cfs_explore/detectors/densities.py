@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from cfs_explore.errors import CFSError
-from cfs_explore.heads.protocol import FeatureError, Standardiser, scoring_features, training_features
+from cfs_explore.heads.protocol import STD_FLOOR, FeatureError, Standardiser, scoring_features, training_features
 
 #: Values that spread less than this share of their magnitude are one value: readings are float32.
 SAME = 1e-7
@@ -72,7 +72,7 @@ def silverman(values: np.ndarray) -> float:
     Raises:
         FeatureError: all values are the same, so that there is no width.
     """
-    spread = varying(values).std(ddof=1)
+    spread = varying(values).std()
     quartiles = np.percentile(values, [75, 25])
     iqr = (quartiles[0] - quartiles[1]) / 1.34
     return 0.9 * float(min(spread, iqr) if iqr > 0 else spread) * values.size ** (-0.2)
@@ -97,6 +97,8 @@ def varying(values: np.ndarray) -> np.ndarray:
 
 class MixtureDensity:
     """A Gaussian mixture of standardised features; number of components and kind of covariance are chosen on ID-train.
+
+    Deviations are 1e-6 larger than measured, as in the CFS paper's code.
 
     Args:
         components: numbers of Gaussians to choose from.
@@ -143,7 +145,7 @@ class MixtureDensity:
                 f"Got {len(values)} images, {len(values) - left_out} of them to fit on: use more, or give smaller "
                 f"`components` than {', '.join(map(str, self.components))}."
             )
-        self.standardiser_ = Standardiser.fit(values)
+        self.standardiser_ = Standardiser(values.mean(axis=0), values.std(axis=0) + STD_FLOOR)
         self.n_features_ = values.shape[1]
         values = self.standardiser_(values)
         options = [(kind, n) for kind in self.covariances for n in self.components]

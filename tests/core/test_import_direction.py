@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "backbones": BASE | {"levels", "families", "safe_io"},
     "readings": BASE | {"levels", "backbones", "corruption", "taps"},
     "scoring": {"contracts"},
-    "detectors": BASE | {"backbones", "readings", "taps", "heads", "store", "diagnostics"},
+    "detectors": BASE | {"levels", "backbones", "readings", "taps", "heads", "store", "diagnostics"},
     "spec": BASE | {"levels", "safe_io", "studies"},
     "probe": BASE
     | {"locations", "spec", "images", "explorations", "taps", "store", "corruption", "backbones", "readings"}
