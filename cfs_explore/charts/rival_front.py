@@ -16,7 +16,7 @@ from cfs_explore.wording import format_digits, format_estimate, format_value
 #: Kind -> (name, symbol, size, colour).
 KINDS = {
     "cfs": ("CFS", "square", 11, CATEGORY_COLOURS[0]),
-    "head": ("Other heads on snapshots", "diamond", 9, CATEGORY_COLOURS[2]),
+    "head": ("Other heads on snapshots", "diamond-open", 9, CATEGORY_COLOURS[0]),
     "rival": ("Rivals", "circle", 9, CATEGORY_COLOURS[1]),
 }
 _COLUMNS = ("title", "kind", "network", "cost", "forwards", "jvps", "ms", "auroc", "lo", "hi", "n_id", "n_ood")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.figures.triage import Found
 from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_link, state
@@ -34,24 +35,24 @@ def restore() -> None:
     state.restore(_KEY, 1, parse=int, lacking="The flagged images have no page")
 
 
-def show_flagged(run: Run, ood: str, table: pd.DataFrame, rule: tuple) -> None:
+def show_flagged(run: Run, ood: str, found: Found, rule: tuple) -> None:
     """The flagged images, the highest score first, a page at a time; a click opens one on its own page.
 
     Args:
         run: the exploration.
         ood: name of the set.
-        table: of ``diagnostics.triage``, in the set's order.
+        found: with the table of ``diagnostics.triage``, in the set's order.
         rule: what flagged them; another one starts at the first page.
     """
-    scores = table["score"].to_numpy()
+    scores = found.table["score"].to_numpy()
     order = np.argsort(-scores, kind="stable")
-    order = order[table["flagged"].to_numpy()[order]]
+    order = order[found.table["flagged"].to_numpy()[order]]
     st.header(f"Flagged images ({len(order):,})", anchor=False)
     show_absence(run, ("ood", ood))
     if not len(order):
         st.markdown("No image of this set is flagged.")
         return
-    rows = data.images(run, "ood", ood)
+    rows = data.images(run, "ood", ood).iloc[found.rows].reset_index(drop=True)
     if not has_pictures(rows):
         st.markdown("The table below lists them, the highest score first.")
         return

@@ -158,7 +158,7 @@ def test_the_address_restores_the_view(digits):
     assert single.selectbox(key="detector_level").value == 141 // 29
     assert single.selectbox(key="detector_tap").value == 141 % 29
     assert single.session_state["triage_by"] == "discovery"
-    assert "You chose these cells" in texts(single) and "You chose these cells" not in texts(
+    assert "You chose this detector" in texts(single) and "You chose this detector" not in texts(
         open_page("triage", detector="CFS(1x2)")
     )
 
