@@ -56,7 +56,9 @@ def test_scores(read, arrays, name):
     detector, z = read(name)
     oracle, _, tolerance = DETECTORS[name]
     for images in ("id_test", "ood"):
-        np.testing.assert_allclose(detector.score(z[images]), arrays[f"{oracle}.score.{images}"], rtol=tolerance, atol=1e-6)
+        np.testing.assert_allclose(
+            detector.score(z[images]), arrays[f"{oracle}.score.{images}"], rtol=tolerance, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("images", SETS)
