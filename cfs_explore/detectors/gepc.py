@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cfs_explore.backbones.base import Backbone
     from cfs_explore.readings.equivariance import Equivariance
 
-#: a = 0.99997, 0.9999, 0.9979, 0.9969 on a variance-preserving schedule.
-GEPC_LAMS = tuple(round(float(np.log(a**2 / (1 - a**2))), 6) for a in (0.99997, 0.9999, 0.9979, 0.9969))
+#: Where a is nearest to 0.99997, 0.9999, 0.9979 and 0.9969 on the schedule of the published networks.
+GEPC_LAMS = (9.66, 8.55, 5.48, 5.08)
 
 GROUP = ("id", "hflip", "vflip", "rot90", "rot180", "roll-x", "roll-y")
 
