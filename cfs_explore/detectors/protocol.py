@@ -23,10 +23,18 @@ class Detector(Protocol):
     Attributes:
         name: in the registry.
         draws: noise draws per image.
+        title: what people call it.
+        paper: where it comes from, with its number in arXiv.
+        variant: "original", "CFS paper's version", "reduced" or "this project's".
+        meaning: what a high score means, in one plain sentence.
     """
 
     name: str
     draws: int
+    title: str
+    paper: str
+    variant: str
+    meaning: str
 
     def readings(self, backbone: Backbone) -> Sequence[Reading]:
         """What it reads of this backbone; they declare levels, forwards and Jacobian-vector products."""
@@ -50,6 +58,12 @@ class Detector(Protocol):
     def cost(self, backbone: Backbone) -> Cost:
         """Per image, all draws (theory 19)."""
 
+    def fit_cost(self, backbone: Backbone) -> Cost:
+        """Per ID-train image, all draws: what the readings take that ``fit`` learns from."""
+
+    def notes(self, backbone: Backbone) -> list[str]:
+        """What a reader must know of it on this backbone, a sentence each, such as levels that are out of reach."""
+
 
 class ReadingDetector:
     """What detectors share: reading and cost follow from ``readings``.
@@ -62,6 +76,10 @@ class ReadingDetector:
     """
 
     name: str = ""
+    title: str = ""
+    paper: str = ""
+    variant: str = ""
+    meaning: str = ""
 
     def __init__(self, draws: int = 1):
         if draws < 1:
@@ -123,3 +141,15 @@ class ReadingDetector:
         """Per image, all draws (theory 19)."""
         costs = [reading.cost.times(len(reading.levels) * self.draws) for reading in self.readings(backbone)]
         return functools.reduce(operator.add, costs)
+
+    def fit_cost(self, backbone: Backbone) -> Cost:
+        """Per ID-train image, all draws; that of a test image, unless ``fit`` chooses among readings."""
+        return self.cost(backbone)
+
+    def requested(self, backbone: Backbone) -> list[float]:
+        """Every log-SNR that it asks for, once; a detector whose readings walk through further levels adds these."""
+        return list(dict.fromkeys(level.requested for r in self.readings(backbone) for level in r.levels))
+
+    def notes(self, backbone: Backbone) -> list[str]:
+        """A sentence for each level that is out of this backbone's reach, naming the one that stands in for it."""
+        return backbone.out_of_reach(self.requested(backbone))
