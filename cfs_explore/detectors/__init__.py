@@ -18,6 +18,7 @@ from collections.abc import Callable
 from cfs_explore.detectors.cells import CFS, HeadOnCells, composed
 from cfs_explore.detectors.likelihood import NLL, BandRatio, DoSE, InputComplexity, LikelihoodRatio, Typicality
 from cfs_explore.detectors.protocol import Detector
+from cfs_explore.detectors.scoped import SCOPED, SCOPEDSingle
 from cfs_explore.errors import CFSError
 from cfs_explore.heads import REGISTRY
 
@@ -27,6 +28,8 @@ _FACTORIES: dict[str, Callable[..., Detector]] = {
     "cfs_1x2": CFS,
     "cfs_dec_1x1": functools.partial(CFS, sides=("decoder",)),
     **{f"head_{head}": functools.partial(HeadOnCells, head) for head in REGISTRY},
+    "scoped": SCOPED,
+    "scoped_single": SCOPEDSingle,
     "nll": NLL,
     "typicality": Typicality,
     "input_complexity": InputComplexity,

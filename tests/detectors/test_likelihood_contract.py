@@ -11,6 +11,8 @@ from cfs_explore.errors import CFSError
 
 #: Smaller than the published settings, so that batches of one take no minute.
 OPTIONS = {
+    "scoped": {},
+    "scoped_single": {"probes": 2, "jvp": "difference"},
     "nll": {"lams": (9.0, 3.0, 0.0, -6.0)},
     "typicality": {},
     "input_complexity": {},
