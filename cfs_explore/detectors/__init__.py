@@ -16,6 +16,7 @@ import inspect
 from collections.abc import Callable
 
 from cfs_explore.detectors.cells import CFS, HeadOnCells, composed
+from cfs_explore.detectors.eigenscore import EigenScore
 from cfs_explore.detectors.likelihood import NLL, BandRatio, DoSE, InputComplexity, LikelihoodRatio, Typicality
 from cfs_explore.detectors.protocol import Detector
 from cfs_explore.detectors.scoped import SCOPED, SCOPEDSingle
@@ -30,6 +31,7 @@ _FACTORIES: dict[str, Callable[..., Detector]] = {
     **{f"head_{head}": functools.partial(HeadOnCells, head) for head in REGISTRY},
     "scoped": SCOPED,
     "scoped_single": SCOPEDSingle,
+    "eigenscore": EigenScore,
     "nll": NLL,
     "typicality": Typicality,
     "input_complexity": InputComplexity,

@@ -13,6 +13,7 @@ from cfs_explore.errors import CFSError
 OPTIONS = {
     "scoped": {},
     "scoped_single": {"probes": 2, "jvp": "difference"},
+    "eigenscore": {"lams": (2.14, -0.43), "iterations": 3},
     "nll": {"lams": (9.0, 3.0, 0.0, -6.0)},
     "typicality": {},
     "input_complexity": {},
