@@ -18,6 +18,7 @@ from collections.abc import Callable
 from cfs_explore.detectors.cells import CFS, HeadOnCells, composed
 from cfs_explore.detectors.eigenscore import EigenScore
 from cfs_explore.detectors.likelihood import NLL, BandRatio, DoSE, InputComplexity, LikelihoodRatio, Typicality
+from cfs_explore.detectors.lmd import LMD
 from cfs_explore.detectors.protocol import Detector
 from cfs_explore.detectors.scoped import SCOPED, SCOPEDSingle
 from cfs_explore.errors import CFSError
@@ -38,6 +39,7 @@ _FACTORIES: dict[str, Callable[..., Detector]] = {
     "likelihood_ratio": LikelihoodRatio,
     "band_ratio": BandRatio,
     "dose": DoSE,
+    "lmd_mse": LMD,
 }
 
 __all__ = ["Detector", "create", "names"]

@@ -20,6 +20,7 @@ OPTIONS = {
     "likelihood_ratio": {},
     "band_ratio": {},
     "dose": {},
+    "lmd_mse": {"steps": 5},
 }
 
 
