@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from cfs_explore.detectors.cells import CFS, HeadOnCells, composed
 from cfs_explore.detectors.eigenscore import EigenScore
+from cfs_explore.detectors.layer_consistency import LayerConsistencyDetector
 from cfs_explore.detectors.likelihood import NLL, BandRatio, DoSE, InputComplexity, LikelihoodRatio, Typicality
 from cfs_explore.detectors.lmd import LMD
 from cfs_explore.detectors.protocol import Detector
@@ -40,6 +41,7 @@ _FACTORIES: dict[str, Callable[..., Detector]] = {
     "band_ratio": BandRatio,
     "dose": DoSE,
     "lmd_mse": LMD,
+    "layer_consistency": LayerConsistencyDetector,
 }
 
 __all__ = ["Detector", "create", "names"]

@@ -21,6 +21,7 @@ OPTIONS = {
     "band_ratio": {},
     "dose": {},
     "lmd_mse": {"steps": 5},
+    "layer_consistency": {},
 }
 
 
