@@ -19,9 +19,14 @@ from cfs_explore.detectors.cells import CFS, HeadOnCells, composed
 from cfs_explore.detectors.ddpm_ood import DDPMOOD, OneStep, SharedNoiseDDPMOOD
 from cfs_explore.detectors.diffpath import DiffPath1D, DiffPath6D
 from cfs_explore.detectors.diffpath_mbe import NoisedDiffPath1D, NoisedDiffPath6D
+from cfs_explore.detectors.eigenscore import EigenScore
 from cfs_explore.detectors.gepc import GEPC, ThreePartGEPC
+from cfs_explore.detectors.layer_consistency import LayerConsistencyDetector
+from cfs_explore.detectors.likelihood import NLL, BandRatio, DoSE, InputComplexity, LikelihoodRatio, Typicality
+from cfs_explore.detectors.lmd import LMD
 from cfs_explore.detectors.msma import MSMA, NoisyMSMA
 from cfs_explore.detectors.protocol import Detector
+from cfs_explore.detectors.scoped import SCOPED, SCOPEDSingle
 from cfs_explore.errors import CFSError
 from cfs_explore.heads import REGISTRY
 
@@ -44,6 +49,17 @@ _FACTORIES: dict[str, Callable[..., Detector]] = {
     "one_step_mbe": OneStep,
     "gepc": GEPC,
     "gepc_mbe": ThreePartGEPC,
+    "scoped": SCOPED,
+    "scoped_single": SCOPEDSingle,
+    "eigenscore": EigenScore,
+    "nll": NLL,
+    "typicality": Typicality,
+    "input_complexity": InputComplexity,
+    "likelihood_ratio": LikelihoodRatio,
+    "band_ratio": BandRatio,
+    "dose": DoSE,
+    "lmd_mse": LMD,
+    "layer_consistency": LayerConsistencyDetector,
 }
 
 __all__ = ["Detector", "create", "described", "names"]

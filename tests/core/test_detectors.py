@@ -91,6 +91,7 @@ def test_scores_are_those_of_a_run(run, backbone, letters, name, cells):
 @pytest.mark.parametrize("name", detectors.names())
 def test_every_detector_reads_fits_and_scores(name, tiny, tiny_images):
     options = OPTIONS.get(name, {}) | SMALL.get(name, {})
+    options |= {"background": tiny.untrained(1)} if name == "likelihood_ratio" else {}
     try:
         detector, draws = detectors.create(name, draws=2, **options), 2
     except CFSError:  # it reads the image without noise

@@ -1,0 +1,151 @@
+"""SCOPED: the score's squared norm over its divergence, whose mean is 1 on what the network learned (DETECTORS 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from cfs_explore.detectors.densities import KernelDensity
+from cfs_explore.detectors.protocol import ReadingDetector
+from cfs_explore.errors import CFSError
+from cfs_explore.heads.protocol import FeatureError
+
+if TYPE_CHECKING:
+    from cfs_explore.backbones.base import Backbone
+    from cfs_explore.readings.score_trace import ScoreTrace
+
+#: A denominator b tr J below this share of ID-train's median size is set to it.
+FLOOR = 1e-3
+
+
+class SCOPED(ReadingDetector):
+    """The largest of -log KDE(T) over its levels, T = ||eps||^2 / (b tr J).
+
+    Squared norm and trace are averaged over draws before they form one ratio, since a trace of one probe may be
+    negative. The paper's sign, in an appendix that could not be read, is offered in one reading of it.
+
+    Args:
+        lams: log-SNRs.
+        probes: of Hutchinson's trace, +-1 each.
+        sign: "none", or "sum": T times the sign of the sum of the score over pixels.
+        jvp: "forward", derivatives in forward mode; "difference", central differences, two forwards a probe; "auto",
+            forward mode where the network has it.
+        draws: noise draws per image.
+
+    Attributes:
+        densities_: of T, a level each.
+        floor_: smallest denominator that is believed, (level,).
+        floored_: share of the ID-train images whose denominator was below it, (level,).
+    """
+
+    title = "SCOPED"
+    paper = "arXiv 2510.01456"
+    variant = "original"
+    meaning = "The score's length does not fit its divergence, as it does on ID images."
+
+    def __init__(
+        self,
+        *,
+        lams: Sequence[float] = (10.8, 4.1),
+        probes: int = 1,
+        sign: str = "none",
+        jvp: str = "auto",
+        draws: int = 1,
+    ):
+        super().__init__(draws)
+        if sign not in ("none", "sum"):
+            raise CFSError(f"sign must be none or sum. Got {sign!r} instead.")
+        if jvp not in ("auto", "forward", "difference"):
+            raise CFSError(f"jvp must be auto, forward or difference. Got {jvp!r} instead.")
+        if probes < 1 or not len(lams):
+            raise CFSError(f"probes and the number of lams must be at least 1. Got {probes} and {len(lams)} instead.")
+        self.lams, self.probes, self.sign, self.jvp = tuple(map(float, lams)), int(probes), sign, jvp
+
+    def readings(self, backbone: Backbone) -> list[ScoreTrace]:
+        """Raises CFSError for jvp="forward" on a network without forward-mode derivatives."""
+        from cfs_explore.readings.score_trace import ScoreTrace
+
+        why = self._without_forward_mode(backbone)
+        if why and self.jvp == "forward":
+            raise CFSError(f'{backbone.name} gives no forward-mode derivative ({why}): use jvp="difference".')
+        forward = self.jvp != "difference" and not why
+        return [ScoreTrace([backbone.match(lam) for lam in self.lams], self.probes, forward=forward)]
+
+    def notes(self, backbone: Backbone) -> list[str]:
+        found, why = super().notes(backbone), self._without_forward_mode(backbone)
+        if why:
+            found.append(f"Central differences of two forwards stand for derivatives: forward mode fails ({why}).")
+        if "floored_" in vars(self) and self.floored_.any():
+            shown = ", ".join(f"{share:.1%} at {lam:g}" for lam, share in zip(self.lams, self.floored_, strict=True))
+            found.append(f"Share of ID-train images whose trace is not above its floor: {shown}. More probes help.")
+        return found
+
+    def _without_forward_mode(self, backbone: Backbone) -> str:
+        from cfs_explore.readings.score_trace import without_forward_mode
+
+        return "" if self.jvp == "difference" else without_forward_mode(backbone, backbone.match(self.lams[-1]))
+
+    def components(self, z: np.ndarray) -> np.ndarray:
+        """||eps||^2, b tr J and the sum of eps, mean over draws, float64 (image, level, 3).
+
+        Raises:
+            FeatureError: readings of another shape.
+        """
+        z, width = np.asarray(z, dtype=np.float64), 3 * len(self.lams)
+        if z.ndim != 3 or z.shape[2] != width:
+            raise FeatureError(f"Readings must have shape (draw, image, {width}). Got {z.shape} instead.")
+        return z.mean(axis=0).reshape(-1, len(self.lams), 3)
+
+    def statistics(self, z: np.ndarray) -> np.ndarray:
+        """T, (image, level), with the denominator floored and the sign that was asked for."""
+        if "floor_" not in vars(self):
+            raise FeatureError(f"{self.name} is not fitted. Call fit(readings of ID-train) first.")
+        square, trace, total = np.moveaxis(self.components(z), 2, 0)
+        found = square / np.maximum(trace, self.floor_)
+        return found * np.where(total < 0, -1.0, 1.0) if self.sign == "sum" else found
+
+    def floored(self, z: np.ndarray) -> np.ndarray:
+        """Share of the images whose denominator is below ``floor_``, (level,)."""
+        return (self.components(z)[..., 1] < self.floor_).mean(axis=0)
+
+    def fit(self, z_train: np.ndarray) -> Self:
+        """Learn the density of T from ID-train readings (draw, image, feature).
+
+        Raises:
+            FeatureError: the network's derivative is zero for most images at a level.
+        """
+        usual = np.median(np.abs(self.components(z_train)[..., 1]), axis=0)
+        if not (usual > 0).all():
+            raise FeatureError(
+                "The Jacobian of the noise estimate is zero for half or more of the ID-train images at log-SNR "
+                f"{self.lams[int(np.argmin(usual))]:g}: this network gives no gradient there. Use another level, or "
+                "another backbone."
+            )
+        self.floor_ = FLOOR * usual
+        self.floored_ = self.floored(z_train)
+        self.densities_ = [KernelDensity().fit(column) for column in self.statistics(z_train).T]
+        return self
+
+    def score(self, z: np.ndarray) -> np.ndarray:
+        """float64 (image,)."""
+        found = self.statistics(z)
+        return np.max([-density.log_density(t) for density, t in zip(self.densities_, found.T, strict=True)], axis=0)
+
+
+class SCOPEDSingle(SCOPED):
+    """SCOPED at its middle level alone. Options as of ``SCOPED``."""
+
+    title = "SCOPED, one level"
+
+    def __init__(
+        self,
+        *,
+        lams: Sequence[float] = (4.1,),
+        probes: int = 1,
+        sign: str = "none",
+        jvp: str = "auto",
+        draws: int = 1,
+    ):
+        super().__init__(lams=lams, probes=probes, sign=sign, jvp=jvp, draws=draws)
