@@ -231,15 +231,15 @@ class LikelihoodRatio(NLL):
 
     def __init__(self, *, background: Backbone | None = None, lams: Sequence[float] | None = None, draws: int = 1):
         super().__init__(lams=lams, draws=draws)
-        if background is None:
-            raise CFSError("A likelihood ratio needs a second network: give a backbone as `background`.")
         self.background = background
 
     def readings(self, backbone: Backbone) -> list[Reading]:
-        """Raises CFSError for backbones that do not take the same images, or are the same."""
+        """Raises CFSError without a second backbone, or where it does not take the same images, or is the same."""
         from cfs_explore.readings.likelihood_terms import BackgroundTerms, same_space
 
         other = self.background
+        if other is None:
+            raise CFSError("A likelihood ratio needs a second network: give a backbone as `background`.")
         if other.fingerprint == backbone.fingerprint:
             raise CFSError(f"The background must be another network than {backbone.name} itself.")
         if other.device != backbone.device:
