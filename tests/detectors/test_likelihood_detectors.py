@@ -187,7 +187,7 @@ def test_levels_out_of_reach_are_told(tiny):
 
 def test_bad_input_of_likelihoods(tiny, tiny_images, backbone):
     with pytest.raises(CFSError, match="second network"):
-        detectors.create("likelihood_ratio")
+        detectors.create("likelihood_ratio").readings(tiny)
     with pytest.raises(CFSError, match="another network"):
         detectors.create("likelihood_ratio", background=tiny).readings(tiny)
     with pytest.raises(CFSError, match="same pixels"):
