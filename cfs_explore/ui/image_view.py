@@ -52,6 +52,7 @@ def _restore(run: Run) -> None:
         lacking=f"{name} has no image",
         label=names.get,
     )
+    choosing.restore(figures.ALSO_BY, run)
     open_cells.restore(run)
 
 
@@ -114,7 +115,11 @@ def _controls(run: Run) -> Choices:
         names = image_data.names(run, role, name)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", width="content"):
             _choose_image(list(names), names)
-    options = {figures.IMAGE.name: st.session_state["image"], figures.ROLE.name: role}
+        if figures.ALSO_BY.labels(run):
+            choosing.draw(figures.ALSO_BY, run, placeholder="Other detectors", max_selections=5)
+            choosing.remember(run, figures.ALSO_BY)
+    others = figures.ALSO_BY.write(st.session_state[figures.ALSO_BY.name], run)
+    options = {figures.IMAGE.name: st.session_state["image"], figures.ROLE.name: role, figures.ALSO_BY.name: others}
     return replace(choose(run, ood=name if role == "ood" else None, options=options), cell=st.session_state["cell"])
 
 
