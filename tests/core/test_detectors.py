@@ -82,7 +82,7 @@ def test_scores_are_those_of_a_run(run, backbone, letters, name, cells):
 
 @pytest.mark.parametrize("name", detectors.names())
 def test_every_detector_reads_fits_and_scores(name, tiny, tiny_images):
-    options = OPTIONS.get(name, {}) | ({"head_options": {"k": 3}} if name == "head_knn" else {})
+    options = OPTIONS.get(name, {}) | ({"head_options": {"k": 3}} if name.startswith("head_knn") else {})
     detector = detectors.create(name, draws=2, **options)
     assert detector.name == name
     train = detector.read(tiny, tiny_images[:16])
