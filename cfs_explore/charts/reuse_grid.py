@@ -12,7 +12,7 @@ from cfs_explore.charts.colour_scale import diverging_colour
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.map_grid import lam_labels
 from cfs_explore.charts.number_grid import number_grid_chart
-from cfs_explore.wording import format_digits, percent
+from cfs_explore.wording import format_digits, format_value, percent
 
 #: Errors at the ends of the colour scale, which is logarithmic.
 _LEAST, _MOST = 1e-3, 1.0
@@ -34,7 +34,7 @@ def reuse_grid_chart(table: pd.DataFrame, theme: str = "light") -> go.Figure:
     rows = [[pairs.get((encoder, decoder)) for decoder in order] for encoder in order]
     return number_grid_chart(
         [[_colour(row) for row in line] for line in rows],
-        [["" if row is None else format_digits(row["error"], 2) for row in line] for line in rows],
+        [["" if row is None else _text(row["error"]) for row in line] for line in rows],
         [[_hover(row) for row in line] for line in rows],
         ([f"Encoder at {label}" for label in labels], [f"Decoder<br>at {label}" for label in labels]),
         (_SCALE, math.log10(_LEAST), math.log10(_MOST)),
@@ -48,6 +48,13 @@ def _colour(row: Mapping | None) -> float:
     if row is None or not math.isfinite(row["error"]):
         return math.nan
     return math.log10(min(max(row["error"], _LEAST), _MOST))
+
+
+def _text(error: float) -> str:
+    """Short enough for a cell."""
+    if not math.isfinite(error) or error >= 0.1:
+        return format_digits(error, 2)
+    return format_value(error, 3) if error >= 0.0005 else "< 0.001"
 
 
 def _hover(row: Mapping | None) -> str:
