@@ -23,6 +23,7 @@ OPTIONS = {"cfs": {"cells": [("down_blocks.0.resnets.0", 5.0), ("up_blocks.1.res
 #: Small enough for 16 images and a quick test.
 SMALL = {
     "head_knn": {"head_options": {"k": 3}},
+    "head_knn_normalised": {"head_options": {"k": 3}},
     "msma": {"components": (1, 2)},
     "diffpath_6d": {"components": (1, 2)},
     "ddpm_ood": {"skip": 98},

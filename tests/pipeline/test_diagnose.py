@@ -35,7 +35,7 @@ def test_a_new_run_has_every_table(uninterrupted):
 
 
 @pytest.mark.parametrize(
-    "stage", ["stability", "prediction", "controls", "ablation", "levels", "alignment", "conditioning"]
+    "stage", ["stability", "sharing", "prediction", "controls", "ablation", "levels", "alignment", "conditioning"]
 )
 def test_killed_in_a_stage(whole_spec, uninterrupted, tmp_path, stage):
     title, seen = DIAGNOSTICS[stage].title.lower(), 0
