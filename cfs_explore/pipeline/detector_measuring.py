@@ -122,7 +122,7 @@ class Measuring:
     def slots(self) -> dict[str, np.ndarray]:
         """The map of the trained network on the same images, same ID-train: set -> (level, tap, image)."""
         study, levels = self._study, self._study.run.levels
-        reference = study.statistics("detectors/map/id_train", self._samples[TRAIN], levels)
+        reference = study.statistics(f"detectors/map/{self._key(TRAIN)}", self._samples[TRAIN], levels)
         return {
             name: study.scores(f"detectors/map/{self._key(name)}", sample, levels, reference)[:, 0].transpose(1, 2, 0)
             for name, sample in self._samples.items()
@@ -237,8 +237,9 @@ class Measuring:
         return (name, None) if name in (TRAIN, TEST) else ("ood", name)
 
     def _key(self, name: str) -> str:
-        """A file name of a set; OOD sets by position, since their names are the user's."""
-        return name if name in (TRAIN, TEST) else f"ood-{self._study.run.ood_names.index(name):02d}"
+        """A file name of a set's sample; OOD sets by position, since their names are the user's."""
+        place = name if name in (TRAIN, TEST) else f"ood-{self._study.run.ood_names.index(name):02d}"
+        return f"{place}-{self.count(name)}"
 
     def _images(self, name: str) -> pd.DataFrame:
         role, ood = self._role(name)
