@@ -121,10 +121,10 @@ class Measuring:
 
     def slots(self) -> dict[str, np.ndarray]:
         """The map of the trained network on the same images, same ID-train: set -> (level, tap, image)."""
-        study, levels = self._study, self._study.run.levels
-        reference = study.statistics(f"detectors/map/{self._key(TRAIN)}", self._samples[TRAIN], levels)
+        study, levels, fitted = self._study, self._study.run.levels, f"detectors/map/{self._key(TRAIN)}"
+        reference = study.statistics(fitted, self._samples[TRAIN], levels)
         return {
-            name: study.scores(f"detectors/map/{self._key(name)}", sample, levels, reference)[:, 0].transpose(1, 2, 0)
+            name: study.scores(f"{fitted}-{self._key(name)}", sample, levels, reference)[:, 0].transpose(1, 2, 0)
             for name, sample in self._samples.items()
             if name != TRAIN
         }
