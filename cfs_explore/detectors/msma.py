@@ -23,7 +23,19 @@ UNIT_RANGE = math.log(4.0)
 NCSN_LAMS = tuple(round(float(-2 * math.log(sigma) - UNIT_RANGE), 6) for sigma in np.geomspace(0.01, 1.0, 10))
 
 
-class MSMA(StatisticDetector):
+class _Norms(StatisticDetector):
+    """-log p of the norms under a mixture, ``density``."""
+
+    density: MixtureDensity
+
+    def fit_rows(self, rows: np.ndarray) -> None:
+        self.density.fit(rows)
+
+    def score_rows(self, rows: np.ndarray) -> np.ndarray:
+        return -self.density.log_density(rows)
+
+
+class MSMA(_Norms):
     """Norms of the noise estimate at the clean image, told ten noise levels; -log p of a full Gaussian mixture.
 
     Mahmood et al. 2021. The image is shown without noise (a x0 on variance-preserving networks). The number of
@@ -51,14 +63,8 @@ class MSMA(StatisticDetector):
 
         return [NoiseNorm([backbone.match(lam) for lam in self.lams], clean=True)]
 
-    def fit_rows(self, rows: np.ndarray) -> None:
-        self.density.fit(rows)
 
-    def score_rows(self, rows: np.ndarray) -> np.ndarray:
-        return -self.density.log_density(rows)
-
-
-class NoisyMSMA(MSMA):
+class NoisyMSMA(_Norms):
     """MSMA as the CFS paper has it: norms at the noised image, one noise draw shared by eight levels.
 
     The number of Gaussians has the smallest BIC. The original (``msma``) shows the network the clean image.
@@ -70,6 +76,7 @@ class NoisyMSMA(MSMA):
         draws: noise draws per image.
     """
 
+    title = "MSMA"
     paper, variant = "Mahmood et al. 2021, arXiv 2010.13132, as in arXiv 2605.11014", "CFS paper's version"
     meaning = "The network's noise estimates for the noised image have unusual sizes across noise levels."
 
@@ -81,8 +88,8 @@ class NoisyMSMA(MSMA):
         seed: int = 0,
         draws: int = 1,
     ):
-        super().__init__(lams=lams)
-        self.draws = draws
+        super().__init__(draws)
+        self.lams = tuple(lams)
         self.density = MixtureDensity(components, choose="bic", seed=seed)
 
     def readings(self, backbone: Backbone) -> list[NoiseNorm]:

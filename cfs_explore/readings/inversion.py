@@ -59,7 +59,8 @@ class CleanInversion:
 class NoisedInversion:
     """The CFS paper's path: from the noised image, without clipping, and scalars of it alone.
 
-    Q_k = mean of eps^2 over pixels at level k, and the slopes (Q_{k+1} - Q_k) / (lam_{k+1} - lam_k).
+    Q_k = mean of eps^2 over pixels at level k, and the slopes (Q_{k+1} - Q_k) / (lam_{k+1} - lam_k); 0 where a backbone
+    has one level for both, since the path stands still.
 
     Args:
         path: levels from clean to noisy; the image is noised at the first.
@@ -85,7 +86,8 @@ class NoisedInversion:
                 x = at_level(clean_estimate(x, eps, level), eps, after)
         q = torch.stack(squares, dim=1)
         lams = torch.tensor([level.lam for level in self.path], dtype=torch.float64, device=x.device)
-        return torch.cat([q, q.diff(dim=1) / lams.diff()], dim=1)
+        steps = lams.diff()
+        return torch.cat([q, torch.where(steps == 0, 0.0, q.diff(dim=1) / steps)], dim=1)
 
 
 def _powers(values: torch.Tensor) -> torch.Tensor:

@@ -177,6 +177,33 @@ def permutation(name: str, shape: tuple) -> np.ndarray:
     return turned(name, np.eye(int(np.prod(shape))).reshape(-1, *shape)).reshape(-1, int(np.prod(shape))).T
 
 
+def test_latents_are_not_clipped(gaussian):
+    latent = random_gaussian()
+    latent.image_shape = (1, 8, 8)
+    for name in ("diffpath_1d", "diffpath_6d", "ddpm_ood"):
+        for backbone, clip in ((gaussian, True), (latent, False)):
+            readings = detectors.create(name).readings(backbone)
+            assert {(reading.clip, "clipped" in reading.name) for reading in readings} == {(clip, clip)}
+
+
+def test_a_path_that_a_backbone_cannot_follow_stands_still():
+    short = random_gaussian(reach=(-4.0, 4.0))
+    images = short.images(N, seed=1)
+    for name, slopes in (("diffpath_1d_mbe", slice(8, 15)), ("diffpath_6d_mbe", slice(8, 15))):
+        detector = detectors.create(name)
+        z = detector.read(short, images)
+        assert (z[..., slopes][..., -2:] == 0).all() and (z[..., slopes][..., :-2] != 0).all()
+        assert len(detector.notes(short)) == 4
+        assert np.isfinite(detector.fit(z).score(z)).all()
+
+
+def test_quarter_turns_need_squares():
+    wide = random_gaussian((1, 4, 6))
+    with pytest.raises(CFSError, match="rot90 needs square images"):
+        detectors.create("gepc").read(wide, wide.images(3))
+    assert np.isfinite(detectors.create("gepc_mbe").read(wide, wide.images(3))).all()
+
+
 @pytest.mark.parametrize("name", ["hflip", "vflip", "rot90", "rot180", "roll-x", "roll-y"])
 def test_equivariance_of_each_turn(gaussian, block, name):
     """r_g = ||(g^-1 C g)^-1 (x - a g^-1 m) - C^-1 (x - a m)||^2 / ||C^-1 (x - a m)||^2 when all pixels are averaged."""

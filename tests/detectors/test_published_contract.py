@@ -169,6 +169,7 @@ def test_fewer_images_than_the_mixture_has_parts(name, images):
     ("name", "options", "message"),
     [
         ("msma", {"draws": 2}, "Its options are: lams, components, seed"),
+        ("msma_mbe", {"draws": 0}, "draws must be at least 1"),
         ("msma", {"components": ()}, "components must be"),
         ("diffpath_1d", {"bandwidth": 0.0}, "bandwidth must be"),
         ("diffpath_1d_mbe", {"lams": (5.0,)}, "two or more lams"),
