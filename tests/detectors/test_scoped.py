@@ -8,6 +8,7 @@ from linear_gaussian import LinearGaussian, random_gaussian
 
 from cfs_explore import detectors
 from cfs_explore.contracts import Cost
+from cfs_explore.detectors.densities import silverman
 from cfs_explore.errors import CFSError
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.score_trace import ScoreTrace, without_derivative
@@ -78,8 +79,7 @@ def test_scores_are_those_of_ratio_and_densities():
     np.testing.assert_allclose(detector.statistics(train), ratio, rtol=1e-12)
     scores = []
     for column, values in zip(ratio.T, detector.statistics(z).T, strict=True):
-        q75, q25 = np.percentile(column, [75, 25])
-        h = 0.9 * min(column.std(ddof=1), (q75 - q25) / 1.34) * 60**-0.2
+        h = silverman(column)
         kernels = np.exp(-0.5 * ((values[:, None] - column) / h) ** 2) / np.sqrt(2 * np.pi) / h
         scores.append(-np.log(kernels.mean(axis=1)))
     np.testing.assert_allclose(detector.score(z), np.max(scores, axis=0), rtol=1e-6)
