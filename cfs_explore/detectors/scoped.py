@@ -30,8 +30,9 @@ class SCOPED(ReadingDetector):
         lams: log-SNRs.
         probes: of Hutchinson's trace, +-1 each.
         sign: "none", or "sum": T times the sign of the sum of the score over pixels.
-        jvp: "forward", derivatives in forward mode; "difference", central differences, two forwards a probe; "auto",
-            forward mode where the network has it.
+        jvp: how a probe's derivative is taken: "reverse", by a backward pass; "forward", by a forward-mode derivative,
+            which is slower; "difference", by two forwards; "auto", the first of these that the network has. All three
+            estimate the same v'Jv.
         draws: noise draws per image.
 
     Attributes:
@@ -57,26 +58,45 @@ class SCOPED(ReadingDetector):
         super().__init__(draws)
         if sign not in ("none", "sum"):
             raise CFSError(f"sign must be none or sum. Got {sign!r} instead.")
-        if jvp not in ("auto", "forward", "difference"):
-            raise CFSError(f"jvp must be auto, forward or difference. Got {jvp!r} instead.")
+        if jvp not in ("auto", "reverse", "forward", "difference"):
+            raise CFSError(f"jvp must be auto, reverse, forward or difference. Got {jvp!r} instead.")
         if probes < 1 or not len(lams):
             raise CFSError(f"probes and the number of lams must be at least 1. Got {probes} and {len(lams)} instead.")
         self.lams, self.probes, self.sign, self.jvp = tuple(map(float, lams)), int(probes), sign, jvp
 
     def readings(self, backbone: Backbone) -> list[ScoreTrace]:
-        """Raises CFSError for jvp="forward" on a network without forward-mode derivatives."""
+        """Raises CFSError where the network has no derivatives of the mode that was asked for."""
         from cfs_explore.readings.score_trace import ScoreTrace
 
-        why = self._without_forward_mode(backbone)
-        if why and self.jvp == "forward":
-            raise CFSError(f'{backbone.name} gives no forward-mode derivative ({why}): use jvp="difference".')
-        forward = self.jvp != "difference" and not why
-        return [ScoreTrace([backbone.match(lam) for lam in self.lams], self.probes, forward=forward)]
+        mode, _ = self._mode(backbone)
+        return [ScoreTrace([backbone.match(lam) for lam in self.lams], self.probes, mode)]
+
+    def _mode(self, backbone: Backbone) -> tuple[str, str]:
+        """How derivatives are taken, and why not in reverse mode, where "auto" would rather have had that."""
+        from cfs_explore.readings.score_trace import without_derivative
+
+        if self.jvp == "difference":
+            return self.jvp, ""
+        whys = {}
+        for mode in ("reverse", "forward") if self.jvp == "auto" else (self.jvp,):
+            whys[mode] = without_derivative(backbone, mode)
+            if not whys[mode]:
+                return mode, whys.get("reverse", "")
+        if self.jvp == "auto":
+            return "difference", whys["reverse"]
+        raise CFSError(
+            f"{backbone.name} gives no derivative in {self.jvp} mode ({whys[self.jvp]}): "
+            'use jvp="auto", or "difference".'
+        )
 
     def notes(self, backbone: Backbone) -> list[str]:
-        found, why = super().notes(backbone), self._without_forward_mode(backbone)
+        found, (mode, why) = super().notes(backbone), self._mode(backbone)
         if why:
-            found.append(f"Central differences of two forwards stand for derivatives: forward mode fails ({why}).")
+            how = {
+                "forward": "Forward-mode derivatives stand",
+                "difference": "Central differences of two forwards stand",
+            }
+            found.append(f"{how[mode]} for a backward pass, which fails ({why}).")
         if "floored_" in vars(self) and self.floored_.any():
             shown = ", ".join(f"{share:.1%} at {lam:g}" for lam, share in zip(self.lams, self.floored_, strict=True))
             found.append(f"Share of ID-train images whose trace is not above its floor: {shown}. More probes help.")

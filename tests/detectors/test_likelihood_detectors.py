@@ -210,3 +210,23 @@ def test_bad_input_of_likelihoods(tiny, tiny_images, backbone):
         z = detector.read(tiny, tiny_images)
         with pytest.raises(CFSError, match="no spread"):
             detector.fit(np.repeat(z[:, :1], 5, axis=1))
+
+
+class Latent(LinearGaussian):
+    """Latents (1, 2, 2) of images (1, 4, 4)."""
+
+    def __init__(self, gain):
+        super().__init__(np.zeros((1, 2, 2)), np.full(4, 0.2))
+        self.image_shape, self.gain, self.fingerprint = (1, 4, 4), gain, f"gain {gain}"
+
+    def encode(self, images):
+        return self.gain * images[..., ::2, ::2]
+
+
+def test_backbones_in_latent_space_must_share_the_autoencoder():
+    one, same, other = Latent(1.0), Latent(1.0), Latent(0.5)
+    same.fingerprint = "other weights"
+    detector = detectors.create("likelihood_ratio", background=same, lams=(5.0, 0.0, -5.0))
+    assert detector.read(one, np.zeros((2, 1, 4, 4), np.float32)).shape == (1, 2, 18)
+    with pytest.raises(CFSError, match="same latents"):
+        detectors.create("likelihood_ratio", background=other).readings(one)

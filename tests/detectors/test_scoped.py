@@ -8,9 +8,10 @@ from linear_gaussian import LinearGaussian, random_gaussian
 
 from cfs_explore import detectors
 from cfs_explore.contracts import Cost
+from cfs_explore.detectors.densities import silverman
 from cfs_explore.errors import CFSError
 from cfs_explore.readings.loop import Reader
-from cfs_explore.readings.score_trace import ScoreTrace, without_forward_mode
+from cfs_explore.readings.score_trace import ScoreTrace, without_derivative
 
 LAMS = (10.8, 4.1, -2.0)
 
@@ -23,18 +24,18 @@ def ids_of(images):
     return [str(i) for i in range(len(images))]
 
 
-@pytest.mark.parametrize("forward", [True, False])
-def test_the_ratio_has_mean_1_and_the_variance_of_a_gaussian(forward):
+@pytest.mark.parametrize("mode", ["reverse", "forward", "difference"])
+def test_the_ratio_has_mean_1_and_the_variance_of_a_gaussian(mode):
     """Independent pixels: the Jacobian is diagonal, so that one probe gives its trace exactly."""
     backbone = LinearGaussian(np.full((1, 4, 4), 0.1), np.geomspace(0.002, 0.5, 16))
     x0 = backbone.images(6000, seed=1)
     levels = [backbone.match(lam) for lam in LAMS]
-    reading = ScoreTrace(levels, forward=forward)
+    reading = ScoreTrace(levels, mode=mode)
     found = Reader(backbone, reading)(x0, white(6000, (1, 4, 4), 2), ids_of(x0))[:, 0]
     for level, (square, trace, _) in zip(levels, np.moveaxis(found, 2, 1), strict=True):
         precision = backbone.precision_at(level)
         exact = level.b**2 * np.trace(precision)
-        np.testing.assert_allclose(trace, exact, rtol=1e-5 if forward else 1e-3)
+        np.testing.assert_allclose(trace, exact, rtol=1e-3 if mode == "difference" else 1e-5)
         ratio = square / trace
         variance = 2 * np.trace(precision @ precision) / np.trace(precision) ** 2
         assert ratio.mean() == pytest.approx(1, abs=4 * np.sqrt(variance / 6000))
@@ -78,8 +79,7 @@ def test_scores_are_those_of_ratio_and_densities():
     np.testing.assert_allclose(detector.statistics(train), ratio, rtol=1e-12)
     scores = []
     for column, values in zip(ratio.T, detector.statistics(z).T, strict=True):
-        q75, q25 = np.percentile(column, [75, 25])
-        h = 0.9 * min(column.std(ddof=1), (q75 - q25) / 1.34) * 60**-0.2
+        h = silverman(column)
         kernels = np.exp(-0.5 * ((values[:, None] - column) / h) ** 2) / np.sqrt(2 * np.pi) / h
         scores.append(-np.log(kernels.mean(axis=1)))
     np.testing.assert_allclose(detector.score(z), np.max(scores, axis=0), rtol=1e-6)
@@ -109,12 +109,16 @@ def test_traces_that_are_not_positive_are_floored_and_counted():
         detectors.create("scoped_single").fit(z * [1, 0, 1])
 
 
-class _Detached(torch.autograd.Function):
-    """A layer that forward mode does not know."""
+class _Unknown(torch.autograd.Function):
+    """A layer without derivatives."""
 
     @staticmethod
     def forward(ctx, x):
         return x * 1
+
+
+class _Backward(_Unknown):
+    """A layer without a forward-mode derivative."""
 
     @staticmethod
     def backward(ctx, grad):
@@ -122,10 +126,14 @@ class _Detached(torch.autograd.Function):
 
 
 class WithoutForwardMode(LinearGaussian):
-    """Its network has a layer without a forward-mode derivative."""
+    layer = _Backward
 
     def predict_eps(self, x, level):
-        return super().forward(_Detached.apply(x), level)
+        return super().forward(self.layer.apply(x), level)
+
+
+class WithoutDerivatives(WithoutForwardMode):
+    layer = _Unknown
 
 
 class WithoutGradient(LinearGaussian):
@@ -135,28 +143,40 @@ class WithoutGradient(LinearGaussian):
         return super().forward(torch.zeros_like(x), level)
 
 
-def test_networks_without_forward_mode_are_read_by_differences(tiny):
-    exact = LinearGaussian(np.zeros((1, 4, 4)), np.geomspace(0.002, 0.5, 16))
-    other = WithoutForwardMode(np.zeros((1, 4, 4)), np.geomspace(0.002, 0.5, 16))
-    assert without_forward_mode(exact, exact.match(4.1)) == without_forward_mode(tiny, tiny.match(4.1)) == ""
+def of_kind(kind):
+    return kind(np.zeros((1, 4, 4)), np.geomspace(0.002, 0.5, 16))
+
+
+def test_networks_without_derivatives_are_read_by_differences(tiny):
+    exact, half, none, blind = map(of_kind, (LinearGaussian, WithoutForwardMode, WithoutDerivatives, WithoutGradient))
+    assert all(without_derivative(b, mode) == "" for b in (exact, tiny) for mode in ("reverse", "forward"))
     detector = detectors.create("scoped")
-    assert detector.cost(exact) == Cost(2, 2, 2.0) and detector.cost(other) == Cost(4, 0, 4.0)
-    assert "Central differences" in detector.notes(other)[-1] and detector.notes(exact) == []
+    assert detector.cost(exact) == detector.cost(half) == Cost(2, 2, 2.0) and detector.cost(none) == Cost(4, 0, 4.0)
+    assert "Central differences" in detector.notes(none)[-1] and detector.notes(exact) == detector.notes(half) == []
     images = np.clip(exact.images(12), -1, 1)
-    np.testing.assert_allclose(detector.read(other, images), detector.read(exact, images), rtol=2e-3, atol=1e-3)
-    with pytest.raises(CFSError, match="no forward-mode derivative"):
-        detectors.create("scoped", jvp="forward").read(other, images)
-    blind = WithoutGradient(np.zeros((1, 4, 4)), np.geomspace(0.002, 0.5, 16))
+    z = detector.read(exact, images)
+    np.testing.assert_allclose(detector.read(half, images), z, rtol=1e-6)
+    np.testing.assert_allclose(detector.read(none, images), z, rtol=2e-3, atol=1e-3)
+    with pytest.raises(CFSError, match="no derivative in forward mode"):
+        detectors.create("scoped", jvp="forward").read(half, images)
+    with pytest.raises(CFSError, match="no derivative in reverse mode"):
+        detectors.create("scoped", jvp="reverse").read(none, images)
     with pytest.raises(CFSError, match="no gradient"):
         detector.fit(detector.read(blind, images))
 
 
-def test_differences_agree_with_forward_mode_on_a_network(tiny, tiny_images):
-    found = [detectors.create("scoped", jvp=jvp).read(tiny, tiny_images)[0] for jvp in ("forward", "difference")]
-    square, trace = ([z.reshape(24, 2, 3)[..., k] for z in found] for k in (0, 1))
-    np.testing.assert_allclose(square[1], square[0], rtol=1e-3)
-    np.testing.assert_allclose(trace[1], trace[0], rtol=2e-2, atol=0.02)
+def test_modes_agree_on_a_network(tiny, tiny_images, monkeypatch):
+    reverse, forward, difference = (
+        detectors.create("scoped", jvp=jvp).read(tiny, tiny_images)[0].reshape(24, 2, 3)
+        for jvp in ("auto", "forward", "difference")
+    )
+    np.testing.assert_allclose(reverse, forward, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(difference[..., 0], forward[..., 0], rtol=1e-3)
+    np.testing.assert_allclose(difference[..., 1], forward[..., 1], rtol=2e-2, atol=0.02)
     assert detectors.create("scoped").notes(tiny) == tiny.out_of_reach([10.8])
+    monkeypatch.setattr("cfs_explore.readings.score_trace._KEPT", 7 * tiny.parameters)
+    parts = detectors.create("scoped").read(tiny, tiny_images)[0].reshape(24, 2, 3)
+    np.testing.assert_allclose(parts, reverse, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{"sign": "mean"}, {"jvp": "backward"}, {"probes": 0}, {"lams": ()}, {"draws": 0}])
