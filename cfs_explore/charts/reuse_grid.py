@@ -36,7 +36,7 @@ def reuse_grid_chart(table: pd.DataFrame, theme: str = "light") -> go.Figure:
         [[_colour(row) for row in line] for line in rows],
         [["" if row is None else _text(row["error"]) for row in line] for line in rows],
         [[_hover(row) for row in line] for line in rows],
-        ([f"Encoder at {label}" for label in labels], [f"Decoder<br>at {label}" for label in labels]),
+        ([f"Encoder at {label}" for label in labels], [f"dec.<br>{label}" for label in labels]),
         (_SCALE, math.log10(_LEAST), math.log10(_MOST)),
         theme,
         row_px=30,
@@ -54,7 +54,7 @@ def _text(error: float) -> str:
     """Short enough for a cell."""
     if not math.isfinite(error) or error >= 0.1:
         return format_digits(error, 2)
-    return format_value(error, 3) if error >= 0.0005 else "< 0.001"
+    return format_value(error, 3)
 
 
 def _hover(row: Mapping | None) -> str:

@@ -217,9 +217,9 @@ def reused_encoder(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         reuse_grid_chart(rows, theme),
         rows,
-        "Squared change of the noise estimate over its squared length when encoder and middle are those of another "
-        f"level; saves {percent(rows['saved'].iloc[0])} of a forward; {id_count(run, int(rows['n_id'].iloc[0]))}, "
-        "first noise draw.",
+        "Squared change of the noise estimate over its squared length when encoder and middle (rows) are those of "
+        f"another level than the decoder's (columns); saves {percent(rows['saved'].iloc[0])} of a forward; "
+        f"{id_count(run, int(rows['n_id'].iloc[0]))}, first noise draw.",
         f"Error of reusing the encoder between {len(run.levels)} noise levels; between neighbours from "
         f"{format_digits(least['error'], 2)} (encoder at λ {format_value(least['encoder_lam'], 1)}, decoder at "
         f"{format_value(least['lam'], 1)}) to {format_digits(most['error'], 2)} (encoder at "

@@ -82,7 +82,7 @@ def show(run: Run) -> None:
         stability_causes.show(run, view)
     else:
         _auroc(run, view)
-    stability_sharing.show(run, view)
+    stability_sharing.show(run, view, everything=measured)
     diagnostic_page.formulas(_FORMULAS, lab="See noise wash a snapshot out")
 
 
