@@ -63,6 +63,10 @@ class PagedSource(WrappedSource):
     def notes(self) -> list[str]:
         return [*super().notes(), *Source.notes(self)]
 
+    def labels(self) -> list[str]:
+        labels = self._source.labels()
+        return [labels[place] for place, _ in self._places]
+
     def _read(self, index: int) -> Record:
         place, page = self._places[index]
         data, label = self._source.encoded(place)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from cfs_explore.explorations.pictures import as_seen
 from cfs_explore.figures import image as figures
 from cfs_explore.figures.choices import Choices, choose, opening_set
 from cfs_explore.figures.detector import PRESETS, cell_label
@@ -184,8 +185,9 @@ def _picture(run: Run, image: Image) -> None:
     show_absence(run, (image.role, name))
     if has_pictures(rows):
         picture = rows["thumbnail"].iloc[image.row]
-        show_picture(picture, image.file, seen_by=run)
-        if shows_both(run, [picture]):
+        seen = as_seen(run, run.entry(image.role, name))
+        show_picture(picture, image.file, seen=seen)
+        if shows_both(seen, [picture]):
             st.caption("As the network saw it; hover for the image as it was given.")
     facts = run.images(image.role, name).iloc[image.row]
     label = f" · label {escape(str(facts['label']))}" if str(facts["label"]) else ""

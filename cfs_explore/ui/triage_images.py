@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.explorations.pictures import as_seen
 from cfs_explore.figures.triage import Found
 from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
@@ -59,7 +60,8 @@ def show_flagged(run: Run, ood: str, found: Found, rule: tuple) -> None:
     pages = math.ceil(len(order) / _PER_PAGE)
     start = (_page_number(pages, (run.digest, ood, *rule)) - 1) * _PER_PAGE
     shown = order[start : start + _PER_PAGE]
-    both = " Hover for the image as it was given." if shows_both(run, rows["thumbnail"].iloc[shown]) else ""
+    seen = as_seen(run, run.entry("ood", ood))
+    both = " Hover for the image as it was given." if shows_both(seen, rows["thumbnail"].iloc[shown]) else ""
     with st.container(key="triage_flagged"):
         show_gallery(
             f"{start + 1:,} to {start + len(shown):,}, the highest score first, as the network saw them.{both} Click "
@@ -69,7 +71,7 @@ def show_flagged(run: Run, ood: str, found: Found, rule: tuple) -> None:
             shown,
             "The number is the image's score.",
             lambda image_id: image_link.image_link(run, "ood", ood, image_id),
-            seen_by=run,
+            seen=seen,
         )
     if pages > 1:
         st.number_input(f"Page (1 to {pages})", 1, pages, key=_KEY, width=140)
