@@ -16,6 +16,7 @@ from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Cost
 from cfs_explore.corruption import to_signed
 from cfs_explore.detectors.protocol import ReadingDetector
+from cfs_explore.diagnostics.checks import require_finite
 from cfs_explore.errors import CFSError, DamageError, RunCancelled
 from cfs_explore.pipeline.stages.study import Sample, Study
 from cfs_explore.studies.detectors import NETWORKS, map_forwards
@@ -105,7 +106,7 @@ class Measuring:
         return len(self._samples[TRAIN])
 
     def count(self, name: str) -> int:
-        """Images that are scored of "id_test" or an OOD set."""
+        """Images that are read of "id_train", "id_test" or an OOD set."""
         return len(self._samples[name])
 
     def measure(self) -> list[Measured]:
@@ -122,9 +123,10 @@ class Measuring:
     def slots(self) -> dict[str, np.ndarray]:
         """The map of the trained network on the same images, same ID-train: set -> (level, tap, image)."""
         study, levels = self._study, self._study.run.levels
-        reference = study.statistics("detectors/map/id_train", self._samples[TRAIN], levels)
+        folder = f"detectors/map/{self._key(TRAIN)}"
+        reference = study.statistics(f"{folder}/moments", self._samples[TRAIN], levels)
         return {
-            name: study.scores(f"detectors/map/{self._key(name)}", sample, levels, reference)[:, 0].transpose(1, 2, 0)
+            name: study.scores(f"{folder}/{self._key(name)}", sample, levels, reference)[:, 0].transpose(1, 2, 0)
             for name, sample in self._samples.items()
             if name != TRAIN
         }
@@ -143,15 +145,15 @@ class Measuring:
         found = Measured(detectors.create(name), network)
         try:
             found.cost, found.fit_cost = found.detector.cost(backbone), found.detector.fit_cost(backbone)
-            found.note = " ".join(found.detector.notes(backbone))
             if too_dear:
                 raise CFSError(too_dear)
             z, _ = self._z(found, backbone, TRAIN)
             found.detector.fit(z)
-            found.cost = found.detector.cost(backbone)
+            found.cost, found.note = found.detector.cost(backbone), " ".join(found.detector.notes(backbone))
             for each in (TEST, *self._study.run.ood_names):
                 z, seconds = self._z(found, backbone, each)
                 found.scores[each] = found.detector.score(z)
+                require_finite(found.scores[each], f"The scores of {each}")
                 found.ms = 1000 * seconds / len(z[0]) if each == TEST else found.ms
         except (RunCancelled, DamageError):
             raise
@@ -237,8 +239,12 @@ class Measuring:
         return (name, None) if name in (TRAIN, TEST) else ("ood", name)
 
     def _key(self, name: str) -> str:
-        """A file name of a set; OOD sets by position, since their names are the user's."""
-        return name if name in (TRAIN, TEST) else f"ood-{self._study.run.ood_names.index(name):02d}"
+        """A file name of a set's images, of which there may be others by the next attempt.
+
+        OOD sets go by position, since their names are the user's.
+        """
+        of_set = name if name in (TRAIN, TEST) else f"ood-{self._study.run.ood_names.index(name):02d}"
+        return f"{of_set}-{self.count(name)}"
 
     def _images(self, name: str) -> pd.DataFrame:
         role, ood = self._role(name)
