@@ -55,6 +55,7 @@ def _list() -> None:
 def _measure(options: argparse.Namespace) -> None:
     from cfs_explore import jobs
     from cfs_explore.figures.choices import opening_set
+    from cfs_explore.figures.falsifier import detector_rows
     from cfs_explore.headlines.falsifier import falsifier_headline
     from cfs_explore.pipeline.detector_settings import set_detectors
     from cfs_explore.store import open_run
@@ -69,11 +70,11 @@ def _measure(options: argparse.Namespace) -> None:
     if entry.state != "done":
         raise SpecError(f"The detectors were not measured: {entry.why}")
     ood = opening_set(run)
-    rows, leads = (run.table(name) for name in ("falsifier", "leads"))
-    rows = rows[(rows["ood"] == ood) & (rows["network"] == "trained")].sort_values("auroc", ascending=False)
+    rows, leads = (detector_rows(run, name, ood) for name in ("falsifier", "leads"))
+    rows = rows[rows["network"] == "trained"].sort_values("auroc", ascending=False)
     columns = ["title", "forwards", "jvps", "ms", "auroc", "lo", "hi", "to_pair", "to_best"]
     print(rows[rows["auroc"].notna()][columns].to_string(index=False, float_format="{:.3f}".format))
     for row in rows[rows["auroc"].isna()].to_dict("records"):
-        print(f"{row['title'] or row['detector']}: {row['note']}")
+        print(f"{row['title']}: {row['note']}")
     missing = int(rows["auroc"].isna().sum())
-    print(falsifier_headline(ood, leads[leads["ood"] == ood], missing).replace("**", ""))
+    print(falsifier_headline(ood, leads, missing).replace("**", ""))

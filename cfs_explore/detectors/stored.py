@@ -86,12 +86,24 @@ def measured_detectors(run: Run) -> dict[str, str]:
     return run.derived(_measured_detectors)
 
 
+def titles(run: Run) -> dict[str, str]:
+    """Name -> title of all detectors that the stage tried; with the variant where several have one title."""
+    return run.derived(_titles)
+
+
+def _titles(run: Run) -> dict[str, str]:
+    known = run.table("falsifier").drop_duplicates("detector")
+    shared = known["title"].duplicated(keep=False)
+    named = known["title"].mask(shared, known["title"] + " (" + known["variant"] + ")")
+    return dict(zip(known["detector"], named, strict=True))
+
+
 def _measured_detectors(run: Run) -> dict[str, str]:
     if not run.has_table("falsifier"):
         return {}
     table = run.table("falsifier")
     known = table[(table["network"] == "trained") & (table["kind"] != "cfs") & table["auroc"].notna()]
-    return dict(zip(known["detector"], known["title"], strict=True))
+    return {name: title for name, title in titles(run).items() if name in set(known["detector"])}
 
 
 def _trained_scores(run: Run, detector: str) -> pd.DataFrame:

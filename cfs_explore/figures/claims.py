@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.contracts import SATURATED
+from cfs_explore.detectors.stored import titles
 from cfs_explore.diagnostics import Groups, ScoreError, auroc, paired_auroc_difference
 from cfs_explore.diagnostics.best_excess import excess_of_pools
 from cfs_explore.diagnostics.falsifier import MARGIN as LEAD
@@ -234,11 +235,12 @@ def _no_trajectory(run: Run, ood: str) -> _Row:
     if rows.empty:
         return _missing("no other detector was measured")
     sizes = {"n_id": int(rows["n_id"].iloc[0]), "n_ood": int(rows["n_ood"].iloc[0])}
-    compared = rows[~rows["saturated"]]
-    arms = (0.0, 0.0) if len(compared) else (1.0, 1.0)
-    compared = compared if len(compared) else rows
-    note = f"{compared.loc[compared['lead'].idxmax(), 'title']} of {counted(len(rows), 'detector')}"
-    return {**_judged_below(*compared[["lead", "lead_lo", "lead_hi"]].max(), LEAD, note, arms=arms), **sizes}
+    note = f"{titles(run)[rows.loc[rows['lead'].idxmax(), 'detector']]} of {counted(len(rows), 'detector')}"
+    arms = (1.0, 1.0) if rows["saturated"].all() else (0.0, 0.0)
+    row = _judged_below(*rows[["lead", "lead_lo", "lead_hi"]].max(), LEAD, note, arms=arms)
+    if row["verdict"] == "yes" and rows["saturated"].any():
+        row["verdict"] = "open"  # where both are near 1, nothing can be compared (theory 30)
+    return {**row, **sizes}
 
 
 def _of_excess(row: Mapping[str, float]) -> _Row:

@@ -6,10 +6,11 @@ import pandas as pd
 
 from cfs_explore.charts.lead_dots import lead_dots_chart, sign
 from cfs_explore.charts.rival_front import rival_front_chart
+from cfs_explore.detectors.stored import titles
 from cfs_explore.diagnostics.falsifier import MARGIN
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, counts, file_stem
-from cfs_explore.figures.needs import Kind, stage_rows
+from cfs_explore.figures.needs import Kind, NotMeasuredError, why_no_table
 from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
 from cfs_explore.wording import counted, format_estimate, format_value
@@ -26,6 +27,19 @@ BUDGET = Control(
 )
 
 
+def detector_rows(run: Run, table: str, ood: str) -> pd.DataFrame:
+    """Rows of ``falsifier`` or ``leads`` on one OOD set, with titles that tell variants apart; no lead without a rival.
+
+    Raises:
+        NotMeasuredError: the run has no such table.
+    """
+    if why := why_no_table(run, table, remedy=True):
+        raise NotMeasuredError(why)
+    rows = run.table(table)
+    rows = rows[rows["ood"] == ood].reset_index(drop=True)
+    return rows.assign(title=rows["detector"].map(titles(run)))
+
+
 def affordable(rows: pd.DataFrame, budget: float) -> pd.DataFrame:
     """The trained network's detectors of at most this cost, the best first."""
     found = rows[(rows["network"] == "trained") & (rows["cost"] <= budget) & rows["auroc"].notna()]
@@ -34,7 +48,7 @@ def affordable(rows: pd.DataFrame, budget: float) -> pd.DataFrame:
 
 def front(run: Run, choices: Choices, theme: str) -> Figure:
     """AUROC of all detectors against their cost."""
-    rows = stage_rows(run, "falsifier", ood=choices.ood)
+    rows = detector_rows(run, "falsifier", choices.ood)
     budget = int(BUDGET.of(choices.options))
     best = affordable(rows, budget)
     first = f"{best['title'].iloc[0]} is best with {format_value(best['auroc'].iloc[0])}" if len(best) else "nothing"
@@ -53,7 +67,9 @@ def front(run: Run, choices: Choices, theme: str) -> Figure:
 
 def lead_dots(run: Run, choices: Choices, theme: str) -> Figure:
     """Each rival's lead over the best variant of CFS."""
-    rows = stage_rows(run, "leads", ood=choices.ood)
+    rows = detector_rows(run, "leads", choices.ood)
+    if rows.empty:
+        raise NotMeasuredError("No rival was measured. The table of detectors says of each what it would take.")
     told = "; ".join(
         f"{row['title']} {format_estimate(row['lead'], row['lead_lo'], row['lead_hi'])}, {sign(row)}"
         for row in rows.to_dict("records")

@@ -16,6 +16,7 @@ from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Cost
 from cfs_explore.corruption import to_signed
 from cfs_explore.detectors.protocol import ReadingDetector
+from cfs_explore.diagnostics.checks import require_finite
 from cfs_explore.errors import CFSError, DamageError, RunCancelled
 from cfs_explore.pipeline.stages.study import Sample, Study
 from cfs_explore.studies.detectors import NETWORKS, map_forwards
@@ -105,7 +106,7 @@ class Measuring:
         return len(self._samples[TRAIN])
 
     def count(self, name: str) -> int:
-        """Images that are scored of "id_test" or an OOD set."""
+        """Images that are read of "id_train", "id_test" or an OOD set."""
         return len(self._samples[name])
 
     def measure(self) -> list[Measured]:
@@ -143,15 +144,15 @@ class Measuring:
         found = Measured(detectors.create(name), network)
         try:
             found.cost, found.fit_cost = found.detector.cost(backbone), found.detector.fit_cost(backbone)
-            found.note = " ".join(found.detector.notes(backbone))
             if too_dear:
                 raise CFSError(too_dear)
             z, _ = self._z(found, backbone, TRAIN)
             found.detector.fit(z)
-            found.cost = found.detector.cost(backbone)
+            found.cost, found.note = found.detector.cost(backbone), " ".join(found.detector.notes(backbone))
             for each in (TEST, *self._study.run.ood_names):
                 z, seconds = self._z(found, backbone, each)
                 found.scores[each] = found.detector.score(z)
+                require_finite(found.scores[each], f"The scores of {each}")
                 found.ms = 1000 * seconds / len(z[0]) if each == TEST else found.ms
         except (RunCancelled, DamageError):
             raise

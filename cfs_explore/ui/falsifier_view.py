@@ -8,8 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore.figures.choices import OOD, choose
-from cfs_explore.figures.falsifier import BUDGET, affordable
-from cfs_explore.figures.needs import stage_rows
+from cfs_explore.figures.falsifier import BUDGET, affordable, detector_rows
 from cfs_explore.headlines.falsifier import budget_words, falsifier_headline
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, diagnostic_page
@@ -48,7 +47,7 @@ def _page(run: Run) -> None:
         ood = choosing.choose(OOD, run)
         budget = choosing.choose(BUDGET, run)
     view = replace(choose(run, ood=ood), options={BUDGET.name: BUDGET.write(budget)})
-    rows, leads = (stage_rows(run, name, ood=ood) for name in ("falsifier", "leads"))
+    rows, leads = (detector_rows(run, name, ood) for name in ("falsifier", "leads"))
     missing = rows[(rows["network"] == "trained") & rows["auroc"].isna()]
     headline.markdown(falsifier_headline(escape(ood), leads, len(missing)))
     left, right = st.container(key="beside_falsifier").columns([5, 4], gap="large")

@@ -80,8 +80,10 @@ def show_flagged(run: Run, ood: str, found: Found, rule: tuple) -> None:
 
 def _page_number(pages: int, shown: tuple) -> int:
     """The chosen page; the first one where other images are flagged than a moment ago."""
-    before = st.session_state.get("triage_shown")
-    if (before not in (None, shown)) or st.session_state[_KEY] not in range(1, pages + 1):
+    before, asked = st.session_state.get("triage_shown"), st.session_state[_KEY]
+    if (before not in (None, shown)) or asked not in range(1, pages + 1):
+        if before is None:  # on arrival: it is the address that asks
+            state.note(_KEY, f"The flagged images have no page {asked}; page 1 of {pages} is shown instead.")
         st.session_state[_KEY] = 1
         state.remember(**{_KEY: 1})
     st.session_state["triage_shown"] = shown

@@ -21,6 +21,7 @@ PAGES = [
     ("stability", {}, ["stability", "sharing"]),
     ("prediction", {}, ["prediction", "ablation"]),
     ("controls", {}, ["controls"]),
+    ("falsifier", {}, ["detectors"]),
     ("protocol", {"protocol_view": "levels"}, ["levels"]),
     ("protocol", {"protocol_view": "alignment"}, ["alignment"]),
     ("protocol", {"protocol_view": "conditioning"}, ["conditioning"]),

@@ -1,0 +1,60 @@
+"""What the falsifier page says, by the numbers."""
+
+import pandas as pd
+import pytest
+
+from cfs_explore.headlines.falsifier import budget_words, falsifier_headline
+
+
+def leads(*rows):
+    return pd.DataFrame(rows, columns=["title", "lead", "lead_lo", "lead_hi", "saturated", "says"])
+
+
+BEHIND = ("Behind", -0.1, -0.2, -0.05, False, "supported")
+AHEAD = ("Ahead", 0.1, 0.05, 0.15, False, "falsified")
+FURTHER = ("Further", 0.2, -0.05, 0.4, False, "open")
+UNCLEAR = ("Unclear", -0.01, -0.06, 0.04, False, "open")
+PERFECT = ("Perfect", 0.0, -0.02, 0.02, True, "open")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said", "named", "unsaid"),
+    [
+        ([BEHIND], "**supported**: none of 1 rival", "Behind comes nearest", "falsified"),
+        ([BEHIND, UNCLEAR], "stays **open**: of 2 rivals", "Unclear is nearest to CFS", "supported"),
+        ([BEHIND, FURTHER], "stays **open**", "Further is ahead of CFS", "falsified"),
+        ([BEHIND, AHEAD, FURTHER], "**falsified**: Ahead beats every variant of CFS", "0.100", "Further"),
+        ([PERFECT, PERFECT], "**no evidence**", "harder set", "supported"),
+        ([PERFECT, BEHIND], "stays **open**", "Perfect", "supported"),
+        ([], "**not tested**", "no rival was measured", "supported"),
+    ],
+)
+def test_the_headline_follows_the_leads(rows, said, named, unsaid):
+    text = falsifier_headline("letters", leads(*rows), 0)
+    assert text.startswith("For **letters**, ") and said in text and named in text and unsaid not in text
+    assert "not measured" not in text or not rows
+
+
+def test_the_headline_counts_what_was_left_out():
+    assert "none of 1 rival (3 detectors not measured)" in falsifier_headline("x", leads(BEHIND), 3)
+
+
+def detector(name, kind, title, auroc, to_best=0.01):
+    row = {"detector": name, "kind": kind, "title": title}
+    for column, value in (("auroc", auroc), ("to_pair", auroc - 0.8), ("to_best", to_best)):
+        row |= {column: value, f"{column}_lo": value - 0.02, f"{column}_hi": value + 0.02}
+    return row | {"lo": auroc - 0.02, "hi": auroc + 0.02}
+
+
+def test_words_of_the_budget():
+    pair, rival = detector("cfs_1x2", "cfs", "CFS(1x2)", 0.8), detector("gepc", "rival", "GEPC", 0.7)
+    better = detector("lmd", "rival", "LMD", 0.9)
+    assert "no detector was measured" in budget_words(1, pd.DataFrame())
+    first = budget_words(1, pd.DataFrame([pair, rival]))
+    assert "**1 forward** per image, **CFS(1x2)** wins: AUROC 0.800" in first
+    assert "The best rival, GEPC, is behind CFS(1x2): \u22120.100" in first
+    assert budget_words(1, pd.DataFrame([pair])).endswith("].") and "rival" not in budget_words(1, pd.DataFrame([pair]))
+    ahead = budget_words(20, pd.DataFrame([better, pair]))
+    assert "**LMD** wins" in ahead and "Against CFS(1x2): 0.100" in ahead and "of its cost: 0.010" in ahead
+    cheap = detector("size", "rival", "Size", 0.9, float("nan"))
+    assert "of its cost: none costs as little" in budget_words(20, pd.DataFrame([cheap, pair]))
