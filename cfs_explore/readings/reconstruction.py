@@ -8,7 +8,7 @@ import torch
 
 from cfs_explore.backbones.base import Backbone
 from cfs_explore.contracts import Cost, Level
-from cfs_explore.readings.further_noise import further_noise
+from cfs_explore.readings.keyed import KeyedNoise
 from cfs_explore.readings.paths import at_level, clean_estimate, path_name
 from cfs_explore.readings.protocol import Batch
 
@@ -38,7 +38,7 @@ class Reconstruction:
         x = batch.x
         if self.fresh:
             start = self.path[0]
-            noise = further_noise(batch, f"reconstruction from {start.requested:g}")
+            noise = KeyedNoise(batch, f"reconstruction from {start.requested:g}").normal()
             x = at_level(batch.x0, noise, start).contiguous(memory_format=batch.layout)
         for level, after in zip(self.path, (*self.path[1:], None), strict=True):
             eps = backbone.predict_eps(x, level)
