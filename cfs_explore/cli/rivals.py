@@ -10,7 +10,7 @@ from cfs_explore.cli.progress import progress_bar
 from cfs_explore.errors import SpecError
 from cfs_explore.locations import locate_run
 
-_SETTINGS = ("images", "train", "budget")
+_SETTINGS = ("images", "train", "budget", "background")
 
 
 def add(commands) -> None:
@@ -23,6 +23,7 @@ def add(commands) -> None:
     detectors.add_argument("--images", type=int, help="images of each scored set at most (default: the spec's)")
     detectors.add_argument("--train", type=int, help="ID-train images that all are fitted on (default: the spec's)")
     detectors.add_argument("--budget", type=float, help="forwards, as a multiple of the map's (default: the spec's)")
+    detectors.add_argument("--background", help="another run, whose backbone is the second one of likelihood_ratio")
     detectors.add_argument("--device", help="torch device, such as cpu or cuda")
     detectors.add_argument("--fresh", action="store_true", help="measure again what is measured")
     detectors.set_defaults(command=_detectors, writes=_folder)

@@ -239,7 +239,7 @@ class LikelihoodRatio(NLL):
 
         other = self.background
         if other is None:
-            raise CFSError("A likelihood ratio needs a second network: give a backbone as `background`.")
+            raise CFSError("A likelihood ratio needs a second network: give one as `background`.")
         if other.fingerprint == backbone.fingerprint:
             raise CFSError(f"The background must be another network than {backbone.name} itself.")
         if other.device != backbone.device:

@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore import detectors
-from cfs_explore.backbones import Backbone
+from cfs_explore.backbones import Backbone, load_backbone
 from cfs_explore.contracts import Cost
 from cfs_explore.corruption import to_signed
 from cfs_explore.detectors.protocol import ReadingDetector
 from cfs_explore.diagnostics.checks import require_finite
 from cfs_explore.errors import CFSError, DamageError, RunCancelled
+from cfs_explore.locations import locate_run
 from cfs_explore.pipeline.stages.study import Sample, Study
+from cfs_explore.spec import RunSpec
 from cfs_explore.studies.detectors import NETWORKS, map_forwards
 
 TRAIN, TEST = "id_train", "id_test"
@@ -100,6 +102,9 @@ class Measuring:
             name: study.sample(*self._role(name), limit=limit) for name, limit in limits.items()
         }
         self._readings: dict[str, _Read] = {}  # by key
+        self._options: dict[str, dict[str, object]] = {}
+        if self._settings.background is not None:
+            self._options["likelihood_ratio"] = {"background": self._background(self._settings.background)}
 
     @property
     def n_train(self) -> int:
@@ -141,7 +146,7 @@ class Measuring:
 
     def _measure(self, name: str, network: str, backbone: Backbone, too_dear: str) -> Measured:
         """One detector; with the reason instead of scores where it cannot be had."""
-        found = Measured(detectors.create(name), network)
+        found = Measured(self._create(name), network)
         try:
             found.cost, found.fit_cost = found.detector.cost(backbone), found.detector.fit_cost(backbone)
             if too_dear:
@@ -212,7 +217,7 @@ class Measuring:
         scored = sum(self.count(name) for name in (TEST, *self._study.run.ood_names))
         work: dict[str, tuple[float, list[str]]] = {}
         for name in _NAMES:
-            detector = detectors.create(name)
+            detector = self._create(name)
             try:
                 fit, cost = detector.fit_cost(backbone), detector.cost(backbone)
                 identity = detector.identity(backbone)
@@ -233,6 +238,15 @@ class Measuring:
                     f"times the map's has no room for them: {needed:g} would have. Fewer images cost less, too.",
                 )
         return found
+
+    def _create(self, name: str) -> ReadingDetector:
+        return detectors.create(name, **self._options.get(name, {}))
+
+    def _background(self, name: str) -> Backbone:
+        """The backbone of another run, on the device of this one's."""
+        path = locate_run(name)
+        wanted = RunSpec.parse(path / "spec.yaml").backbone
+        return load_backbone(wanted.path, device=str(self._study.backbone.device), **wanted.options())
 
     def _role(self, name: str) -> tuple[str, str | None]:
         return (name, None) if name in (TRAIN, TEST) else ("ood", name)

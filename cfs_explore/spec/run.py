@@ -11,11 +11,9 @@ import yaml
 
 from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
+from cfs_explore.spec.detectors import DetectorSettings, Strict
 from cfs_explore.spec.files import explain, read_yaml, resolve_paths
 from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
-from cfs_explore.studies.detectors import IMAGES as DETECTOR_IMAGES
-from cfs_explore.studies.detectors import TRAIN as DETECTOR_TRAIN
-from cfs_explore.studies.diagnostic import BUDGET as DETECTOR_BUDGET
 from cfs_explore.studies.prediction import PROXIES
 
 #: Levels of a run.
@@ -35,11 +33,7 @@ Resize = Literal["crop", "squash", "pad"]
 Filter = Literal["bicubic", "bilinear"]
 
 
-class _Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class BackboneSpec(_Strict):
+class BackboneSpec(Strict):
     """Which frozen network.
 
     Attributes:
@@ -65,7 +59,7 @@ class BackboneSpec(_Strict):
         return self.model_dump(exclude={"path"})
 
 
-class NamePart(_Strict):
+class NamePart(Strict):
     """The part of a file's name that says which images belong together: "Tom_Hanks" of "Tom_Hanks_50.png".
 
     Folders do not count, unless the separator holds a slash: ``before_first: /`` is the first folder. An image whose
@@ -87,7 +81,7 @@ class NamePart(_Strict):
         return self
 
 
-class ImageSet(_Strict):
+class ImageSet(Strict):
     """One image set.
 
     Attributes:
@@ -138,7 +132,7 @@ class ImageSet(_Strict):
         return self.model_dump(include={"half", "half_seed", "centre_crop"})
 
 
-class IdSpec(_Strict):
+class IdSpec(Strict):
     """The in-distribution set: new images, or the stored statistics of another run.
 
     Attributes:
@@ -159,7 +153,7 @@ class IdSpec(_Strict):
         return self
 
 
-class LevelRange(_Strict):
+class LevelRange(Strict):
     """``count`` levels from ``high`` to ``low`` log-SNR, picked on a grid of ``grid`` points."""
 
     high: float
@@ -168,20 +162,7 @@ class LevelRange(_Strict):
     grid: int = pydantic.Field(default=200, ge=2, le=100_000)
 
 
-class DetectorSettings(_Strict):
-    """What the stage of detectors reads (theory 19, 20).
-
-    Attributes:
-        train, images: images at most, of ID-train and of each scored set.
-        budget: forwards that it may take, as a multiple of the map's; spent from the cheapest detector on.
-    """
-
-    train: int = pydantic.Field(default=DETECTOR_TRAIN, ge=4)
-    images: int = pydantic.Field(default=DETECTOR_IMAGES, ge=4)
-    budget: float = pydantic.Field(default=DETECTOR_BUDGET, gt=0)
-
-
-class RunSpec(_Strict):
+class RunSpec(Strict):
     """Everything that decides a run's numbers.
 
     Attributes:
