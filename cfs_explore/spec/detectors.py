@@ -8,11 +8,7 @@ from cfs_explore.studies.detectors import IMAGES, TRAIN
 from cfs_explore.studies.diagnostic import BUDGET
 
 
-class Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DetectorSettings(Strict):
+class DetectorSettings(pydantic.BaseModel):
     """What the stage of detectors reads (theory 19, 20).
 
     Attributes:
@@ -20,6 +16,8 @@ class DetectorSettings(Strict):
         budget: forwards that it may take, as a multiple of the map's; spent from the cheapest detector on.
         background: a bundle's name or a run directory whose backbone is the second one of ``likelihood_ratio``.
     """
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     train: int = pydantic.Field(default=TRAIN, ge=4)
     images: int = pydantic.Field(default=IMAGES, ge=4)

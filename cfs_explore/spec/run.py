@@ -11,7 +11,7 @@ import yaml
 
 from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
-from cfs_explore.spec.detectors import DetectorSettings, Strict
+from cfs_explore.spec.detectors import DetectorSettings
 from cfs_explore.spec.files import explain, read_yaml, resolve_paths
 from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
 from cfs_explore.studies.prediction import PROXIES
@@ -33,7 +33,11 @@ Resize = Literal["crop", "squash", "pad"]
 Filter = Literal["bicubic", "bilinear"]
 
 
-class BackboneSpec(Strict):
+class _Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BackboneSpec(_Strict):
     """Which frozen network.
 
     Attributes:
@@ -59,7 +63,7 @@ class BackboneSpec(Strict):
         return self.model_dump(exclude={"path"})
 
 
-class NamePart(Strict):
+class NamePart(_Strict):
     """The part of a file's name that says which images belong together: "Tom_Hanks" of "Tom_Hanks_50.png".
 
     Folders do not count, unless the separator holds a slash: ``before_first: /`` is the first folder. An image whose
@@ -81,7 +85,7 @@ class NamePart(Strict):
         return self
 
 
-class ImageSet(Strict):
+class ImageSet(_Strict):
     """One image set.
 
     Attributes:
@@ -132,7 +136,7 @@ class ImageSet(Strict):
         return self.model_dump(include={"half", "half_seed", "centre_crop"})
 
 
-class IdSpec(Strict):
+class IdSpec(_Strict):
     """The in-distribution set: new images, or the stored statistics of another run.
 
     Attributes:
@@ -153,7 +157,7 @@ class IdSpec(Strict):
         return self
 
 
-class LevelRange(Strict):
+class LevelRange(_Strict):
     """``count`` levels from ``high`` to ``low`` log-SNR, picked on a grid of ``grid`` points."""
 
     high: float
@@ -162,7 +166,7 @@ class LevelRange(Strict):
     grid: int = pydantic.Field(default=200, ge=2, le=100_000)
 
 
-class RunSpec(Strict):
+class RunSpec(_Strict):
     """Everything that decides a run's numbers.
 
     Attributes:
