@@ -92,6 +92,8 @@ def _prepare_one(planned: PlannedSet, spec: RunSpec, seed: int, backbone: Backbo
     name = planned.images.name
     try:
         rows, skipped = _read_images(planned, spec, seed, backbone, progress)
+    except SourceError as error:
+        raise SourceError(f"The set {name}: {error}") from error
     except OSError as error:  # sources turn their own into errors of this project: this one is about writing
         raise RunError(
             f"{folder} could not take the prepared images of {name} ({error.strerror or error}). Give this program "
