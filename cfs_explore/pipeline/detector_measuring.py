@@ -30,6 +30,8 @@ _NAMES = tuple(name for name in detectors.names() if name not in ("cfs", "head_d
 _SEED = 0
 #: What plans count a Jacobian-vector product as, in forwards; afterwards its measured cost counts.
 _PLANNED_JVP = 2.0
+#: Forwards per image up to which an untrained copy is measured, too: beyond, it would double what takes longest.
+_UNTRAINED_MOST = 100.0
 #: Whose times say what a Jacobian-vector product costs: one forward, and one with a product.
 _ONE_FORWARD, _ONE_PRODUCT = "one_step_mbe", "scoped_single"
 
@@ -151,6 +153,8 @@ class Measuring:
             found.cost, found.fit_cost = found.detector.cost(backbone), found.detector.fit_cost(backbone)
             if too_dear:
                 raise CFSError(too_dear)
+            if network != NETWORKS[0] and _planned(found.cost) > _UNTRAINED_MOST:
+                raise CFSError(f"An untrained copy is measured up to {_UNTRAINED_MOST:g} forwards per image.")
             z, _ = self._z(found, backbone, TRAIN)
             found.detector.fit(z)
             found.cost, found.note = found.detector.cost(backbone), " ".join(found.detector.notes(backbone))
@@ -223,7 +227,8 @@ class Measuring:
                 identity = detector.identity(backbone)
             except CFSError:
                 continue  # measuring says why
-            total = len(NETWORKS) * (_planned(fit) * self.n_train + _planned(cost) * scored)
+            copies = len(NETWORKS) if _planned(cost) <= _UNTRAINED_MOST else 1
+            total = copies * (_planned(fit) * self.n_train + _planned(cost) * scored)
             work.setdefault(identity, (total, []))[1].append(name)
         unit = map_forwards(self._study.run.counts)
         spent = float(len(self._study.run.levels) * (self.n_train + scored))  # the map of CFS beside them
