@@ -194,7 +194,7 @@ def _placed(image_set: ImageSet, run: Run) -> ImageSet:
 
 
 def _open(run: Run, entry: SetEntry) -> images.Source:
-    """A set's source as it may lie on this computer.
+    """A set's source as it may lie on this computer, all of it: in another order, its halves would be others.
 
     Raises:
         SourceError: it is not here, or not known.
@@ -202,7 +202,7 @@ def _open(run: Run, entry: SetEntry) -> images.Source:
     chosen = _set_of(run, entry)
     if chosen is None:
         raise SourceError(f"{run.name} does not say where {entry.name} came from.")
-    return images.open_source(_offline(chosen.source), **chosen.part())
+    return images.open_source(_offline(chosen.source), centre_crop=chosen.centre_crop)
 
 
 def _offline(source: str | dict[str, Any]) -> str | dict[str, Any]:
