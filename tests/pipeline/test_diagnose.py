@@ -7,8 +7,8 @@ from cfs_explore.pipeline import diagnose, explore
 from cfs_explore.studies import DIAGNOSTICS
 
 TABLES = [table for stage in DIAGNOSTICS.values() for table in stage.table_names]
-#: Measured times, which no two attempts share.
-TIMES = ["ms", "ms_lo", "ms_hi", "repeats"]
+#: Measured times, which no two attempts share, and what hangs on the measured cost of a Jacobian-vector product.
+TIMES = ["ms", "ms_lo", "ms_hi", "repeats", "cost", "to_best", "to_best_lo", "to_best_hi", "best"]
 
 
 class Killed(BaseException):
@@ -35,7 +35,7 @@ def test_a_new_run_has_every_table(uninterrupted):
 
 
 @pytest.mark.parametrize(
-    "stage", ["stability", "prediction", "controls", "ablation", "levels", "alignment", "conditioning"]
+    "stage", ["stability", "prediction", "controls", "ablation", "levels", "alignment", "conditioning", "detectors"]
 )
 def test_killed_in_a_stage(whole_spec, uninterrupted, tmp_path, stage):
     title, seen = DIAGNOSTICS[stage].title.lower(), 0
