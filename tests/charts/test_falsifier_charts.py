@@ -54,7 +54,7 @@ def test_every_measured_detector_has_a_mark(rows):
         "Rivals": [(0.5, 0.6), (300, 0.9), (20, 0.7)],
     }
     for name, points in expected.items():
-        assert list(zip(found[name].x, found[name].y, strict=True)) == pytest.approx(points)
+        assert list(zip(found[name].x, found[name].y, strict=True)) == points
     trace = found["Rivals"]
     assert np.add(trace.y, trace.error_y.array) == pytest.approx([0.64, 0.94, 0.74])
     assert np.subtract(trace.y, trace.error_y.arrayminus) == pytest.approx([0.55, 0.85, 0.65])

@@ -11,7 +11,6 @@ from cfs_explore.figures.choices import choose
 from cfs_explore.figures.falsifier import KINDS, affordable, detector_rows
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.figures.triage import find
-from cfs_explore.ui.triage_images import export_table
 from cfs_explore.wording import format_estimate, format_value
 
 
@@ -123,16 +122,6 @@ def test_triage_by_a_measured_detector_is_of_its_sample(rivals_run, detector):
     shares = figure.rows["ood"].to_numpy() * 12
     np.testing.assert_allclose(shares, shares.round(), atol=1e-9)
     assert f"{int((of_ood['score'] > found.rule.threshold).sum())} image" in figure.alt
-
-
-def test_the_exported_table_names_the_images_of_the_sample(rivals_run):
-    found = find(rivals_run, choose(rivals_run, detector=["one_step_mbe"]))
-    table = export_table(rivals_run, found)
-    expected = scores_of(rivals_run, "one_step_mbe", "ood").set_index("image_id")["score"]
-    assert len(table) == 12 and table.set_index("image_id")["score"].to_dict() == expected.to_dict()
-    images = rivals_run.images("ood", "bright").set_index("image_id")
-    assert table.set_index("image_id")["name"].to_dict() == images.loc[expected.index, "name"].to_dict()
-    assert set(table["detector"]) == {"One-step reconstruction"} and set(table["n_id"]) == {12}
 
 
 def test_a_stored_detector_reads_each_set(rivals_run):

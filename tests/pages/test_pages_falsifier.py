@@ -81,9 +81,8 @@ def test_what_was_not_measured_says_why(run):
 
 def test_both_figures_are_shown(run):
     app = open_page("falsifier", run="rivals", ood="bright")
-    captions = "\n".join(each.value for each in app.caption)
     assert len(app.get("plotly_chart")) == 2
-    assert "Dotted: the budget." in captions and "The intervals hold for all variants at once." in captions
+    assert "Dotted: the budget." in texts(app) and "The intervals hold for all variants at once." in texts(app)
 
 
 def test_nonsense_in_the_address_falls_back(run):
@@ -116,4 +115,9 @@ def test_triage_lets_one_choose_a_measured_detector(run):
     assert "Scores by One-step reconstruction of ID-test" in said and "12 of 40 OOD, a sample" in said
     assert "of **12** images" in said or "of 12** images" in said
     table = next(frame.value for frame in app.dataframe if "p_value" in frame.value)
-    assert len(table) == 12 and set(table["detector"]) == {"One-step reconstruction"}
+    assert len(table) == 12 and set(table["detector"]) == {"One-step reconstruction"} and set(table["n_id"]) == {12}
+    scores = run.table("detector_scores").query("detector == 'one_step_mbe' and network == 'trained' and role == 'ood'")
+    expected = scores.set_index("image_id")["score"]
+    assert table.set_index("image_id")["score"].to_dict() == expected.to_dict()
+    images = run.images("ood", "bright").set_index("image_id")
+    assert table.set_index("image_id")["name"].to_dict() == images.loc[expected.index, "name"].to_dict()
