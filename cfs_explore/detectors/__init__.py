@@ -50,6 +50,7 @@ _FACTORIES: dict[str, Callable[..., Detector]] = {
     "gepc": GEPC,
     "gepc_mbe": ThreePartGEPC,
     "scoped": SCOPED,
+    "scoped_signed": functools.partial(SCOPED, sign="sum"),
     "scoped_single": SCOPEDSingle,
     "eigenscore": EigenScore,
     "nll": NLL,

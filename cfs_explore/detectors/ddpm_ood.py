@@ -39,7 +39,7 @@ class DDPMOOD(StatisticDetector):
         draws: noise draws per image.
     """
 
-    title, paper, variant = "DDPM-OOD", "Graham et al. 2023, arXiv 2211.07740", "original"
+    title, paper, variant = "DDPM-OOD", "Graham et al. 2023, arXiv 2211.07740", "original levels, DDIM and MSE alone"
     meaning = "The image is reconstructed out of noise with larger errors than ID images are."
 
     #: Of the standard deviation: the original divides by one image less, the CFS paper's code adds a small number.
@@ -115,6 +115,7 @@ class OneStep(StatisticDetector):
     """
 
     title, paper, variant = "One-step reconstruction", "arXiv 2605.11014", "CFS paper's version"
+    trajectory = False
     meaning = "The network's one-step reconstruction of the noised image misses it by an amount that is rare on ID."
 
     def __init__(self, *, lam: float = 5.0, draws: int = 1):

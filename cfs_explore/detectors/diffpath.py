@@ -25,6 +25,9 @@ def cosine_lams(steps: int = 4000, every: int = 400) -> list[float]:
 #: 11.53, 3.55, 2.18, 1.30, 0.61, -0.03, -0.66, -1.37, -2.27, -3.71.
 COSINE_LAMS = tuple(cosine_lams())
 
+#: Numbers of an image for which the bandwidth was published: 32 x 32 in colour.
+_PUBLISHED = 3072
+
 
 class _CleanPath(StatisticDetector):
     """What both dimensions of DiffPath read.
@@ -68,7 +71,13 @@ class DiffPath1D(_CleanPath):
 
     def __init__(self, *, lams: Sequence[float] = COSINE_LAMS, bandwidth: float | None = 5.0):
         super().__init__(lams)
-        self.density = KernelDensity(bandwidth)
+        self.density, self.bandwidth = KernelDensity(bandwidth), bandwidth
+
+    def notes(self, backbone: Backbone) -> list[str]:
+        """Also where the published bandwidth is not made for images of this size."""
+        values = int(np.prod(backbone.input_shape))
+        why = f"The bandwidth of {self.bandwidth} was published for 3,072 values per image; here there are {values:,}."
+        return [*super().notes(backbone), *([why] if self.bandwidth is not None and values != _PUBLISHED else [])]
 
     def statistics(self, z: np.ndarray) -> np.ndarray:
         return np.sqrt(z[:, 4:5])

@@ -50,7 +50,7 @@ class GEPC(StatisticDetector):
         draws: noise draws per image.
     """
 
-    title, paper, variant = "GEPC", "arXiv 2602.00191", "original"
+    title, paper, variant = "GEPC", "arXiv 2602.00191", "original, one configuration for all sets"
     meaning = "The network treats the image and its turned copies differently, by an amount that is rare on ID."
 
     def __init__(
@@ -93,7 +93,9 @@ class GEPC(StatisticDetector):
         return self
 
     def fit_rows(self, rows: np.ndarray) -> None:
-        self.kept_ = tuple(sorted(int(k) for k in np.argsort(variation(rows), kind="stable")[: self.keep]))
+        order = np.argsort(variation(rows), kind="stable")
+        _, first = np.unique(rows[:, order], axis=1, return_index=True)  # levels that snapped to one count once
+        self.kept_ = tuple(sorted(int(k) for k in order[np.sort(first)][: self.keep]))
         rows = rows[:, self.kept_]
         self.weights_ = stability_weights(rows)
         self.densities_ = [KernelDensity().fit(column) for column in rows.T]

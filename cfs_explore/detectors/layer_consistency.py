@@ -33,6 +33,7 @@ class LayerConsistencyDetector(ReadingDetector):
     title = "Layer consistency"
     paper = "this project; after DLSR (arXiv 2411.10701)"
     variant = "this project's"
+    trajectory = False
     meaning = "The network's layers see something else in its own reconstruction of the image than in the image."
 
     def __init__(self, *, lam: float = 3.0, measure: str = "cosine", draws: int = 1):

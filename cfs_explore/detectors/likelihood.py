@@ -98,7 +98,7 @@ class NLL(Terms):
 
     title = "Diffusion NLL"
     paper = "Kingma et al. 2021 (arXiv 2107.00630); as a detector arXiv 2310.17432"
-    variant = "original"
+    variant = "20 levels"
     meaning = "The network finds the image unlikely: it tells its noise badly, over all levels."
 
     def likelihood(self, z: np.ndarray) -> np.ndarray:
@@ -120,7 +120,7 @@ class Typicality(NLL):
 
     title = "Typicality"
     paper = "Nalisnick et al. 2019 (arXiv 1906.02994)"
-    variant = "original"
+    variant = "on the likelihood of 20 levels"
     meaning = "The image's likelihood is far from what ID images usually have, on either side."
 
     def fit(self, z_train: np.ndarray) -> Self:
@@ -280,6 +280,7 @@ class DoSE(Terms):
     """-sum_k log p_k over ||e - eps||^2, ||eps|| and ||x0h - x0|| of each level, a kernel density each.
 
     The original has statistics of other generative models. log T of SCOPED, which would need Jacobians, is left out.
+    The first and the last statistic are powers of each other, times a number: both count.
     """
 
     title = "DoSE"

@@ -27,6 +27,7 @@ class Detector(Protocol):
         paper: where it comes from, with its number in arXiv.
         variant: "original", "CFS paper's version", "reduced" or "this project's".
         meaning: what a high score means, in one plain sentence.
+        trajectory: whether it reads an image at several levels; the claim that none is needed is about these.
     """
 
     name: str
@@ -80,6 +81,7 @@ class ReadingDetector:
     paper: str = ""
     variant: str = ""
     meaning: str = ""
+    trajectory: bool = True
 
     def __init__(self, draws: int = 1):
         if draws < 1:
@@ -117,7 +119,7 @@ class ReadingDetector:
             backbone: from ``load_backbone``.
             images: float (n, *image_shape) in [-1, 1].
             ids: that key the noise, with ``seed``; None derives them from the pixels, as ``cfs.extract`` does.
-            noise: given noise (draws, n, *input_shape) instead.
+            noise: given noise (draws, n, *input_shape) instead; what a reading draws on its way is keyed as ever.
             batch_size, precision: as for ``cfs.extract``.
             after_batch: as for ``readings.loop.Reader``.
 

@@ -43,7 +43,7 @@ class SCOPED(ReadingDetector):
 
     title = "SCOPED"
     paper = "arXiv 2510.01456"
-    variant = "original"
+    variant = "original; its sign left out"
     meaning = "The score's length does not fit its divergence, as it does on ID images."
 
     def __init__(
@@ -63,6 +63,8 @@ class SCOPED(ReadingDetector):
         if probes < 1 or not len(lams):
             raise CFSError(f"probes and the number of lams must be at least 1. Got {probes} and {len(lams)} instead.")
         self.lams, self.probes, self.sign, self.jvp = tuple(map(float, lams)), int(probes), sign, jvp
+        if sign == "sum":
+            self.title, self.variant = f"{self.title}, signed", "original; its sign in one reading of it"
 
     def readings(self, backbone: Backbone) -> list[ScoreTrace]:
         """Raises CFSError where the network has no derivatives of the mode that was asked for."""
@@ -99,13 +101,8 @@ class SCOPED(ReadingDetector):
             found.append(f"{how[mode]} for a backward pass, which fails ({why}).")
         if "floored_" in vars(self) and self.floored_.any():
             shown = ", ".join(f"{share:.1%} at {lam:g}" for lam, share in zip(self.lams, self.floored_, strict=True))
-            found.append(f"Share of ID-train images whose trace is not above its floor: {shown}. More probes help.")
+            found.append(f"Share of ID-train images whose trace is below its floor: {shown}. More probes help.")
         return found
-
-    def _without_forward_mode(self, backbone: Backbone) -> str:
-        from cfs_explore.readings.score_trace import without_forward_mode
-
-        return "" if self.jvp == "difference" else without_forward_mode(backbone, backbone.match(self.lams[-1]))
 
     def components(self, z: np.ndarray) -> np.ndarray:
         """||eps||^2, b tr J and the sum of eps, mean over draws, float64 (image, level, 3).
@@ -158,6 +155,7 @@ class SCOPEDSingle(SCOPED):
     """SCOPED at its middle level alone. Options as of ``SCOPED``."""
 
     title = "SCOPED, one level"
+    trajectory = False
 
     def __init__(
         self,

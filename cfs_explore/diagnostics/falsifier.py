@@ -2,14 +2,14 @@
 
 The claim "no full trajectory is needed" fails on an OOD set when a rival's AUROC lies above that of every variant by
 more than a margin. With D_v = A_rival - A_v, the rival's lead is min over v of D_v. Its limits are simultaneous over
-the variants: each D_v has limits at the quantile c of max |D_v* - D_v| / se_v over bootstrap resamples of the images
-(first order in the placements, as in ``sensitivity``), and the lead's are the smallest of the lower and of the upper
-ones.
+the variants: each D_v has those of (27) at the quantile c of max |D_v* - D_v| / se_v over bootstrap resamples of the
+images (first order in the placements, as in ``sensitivity``), c at least that of a single difference. The lead's are
+the smallest of the lower and of the upper ones. One rival's lower limit is enough to falsify, so for the lower limits
+the maximum is over all rivals, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -51,7 +51,7 @@ def leads(
         rivals: scores of other detectors. variants: of CFS, on the same images in the same order.
         groups: of the images; None where each is alone.
         resamples, seed: of the bootstrap.
-        level: confidence, simultaneous over the variants.
+        level: confidence, simultaneous over the variants, of the lower limits over the rivals as well.
 
     Returns:
         A row per rival: variant (the position of the one that it leads least), lead, lead_lo, lead_hi, saturated
@@ -70,19 +70,21 @@ def leads(
         )
     known, rng = Placed.of(*variants, groups), np.random.default_rng(seed)
     drawn = [part - 1 for part in weights(groups, *sizes, resamples, rng)]  # (n, resamples), as a change of the mean
-    rows = [
-        _lead(Placed.of(*(part[[r]] for part in rivals), groups), known, drawn, level) for r in range(len(rivals[0]))
-    ]
+    placed = [Placed.of(*(part[[r]] for part in rivals), groups) for r in range(len(rivals[0]))]
+    moved = [_moved(each.minus(known), drawn) for each in placed]
+    joint = _quantile(np.max(moved, axis=0), level) if moved else 0.0
+    rows = [_lead(each, known, _quantile(own, level), joint) for each, own in zip(placed, moved, strict=True)]
     return pd.DataFrame(rows, columns=["variant", "lead", "lead_lo", "lead_hi", "saturated"])
 
 
-def _lead(rival: Placed, variants: Placed, drawn: list[np.ndarray], level: float) -> dict[str, float | int | bool]:
-    difference = rival.minus(variants)
-    judged, own = difference.judged, rival.at([0] * len(variants.id)).judged
+def _lead(rival: Placed, variants: Placed, z: float, joint: float) -> dict[str, float | int | bool]:
+    """The row of one rival, whose upper limit holds over the variants (``z``), the lower one over rivals, too."""
+    judged, own = rival.minus(variants).judged, rival.at([0] * len(variants.id)).judged
     value = own.auroc - variants.judged.auroc
-    z = _simultaneous(difference, np.sqrt(np.nan_to_num(judged.var)), drawn, level)
-    confidence = 2 * NormalDist().cdf(min(z, _LARGEST_Z)) - 1
-    lo, hi, _ = paired_interval(own, variants.judged, judged.var, *rival.independent, confidence)
+    (lo, _), (_, hi) = (
+        paired_interval(own, variants.judged, judged.var, *rival.independent, 2 * NormalDist().cdf(each) - 1)[:2]
+        for each in (joint, z)
+    )
     least = int(value.argmin())
     return {
         "variant": least,
@@ -93,17 +95,20 @@ def _lead(rival: Placed, variants: Placed, drawn: list[np.ndarray], level: float
     }
 
 
-def _simultaneous(difference: Placed, error: np.ndarray, drawn: list[np.ndarray], level: float) -> float:
-    """Quantile of the largest studentised difference over the variants; no less than that of a single one."""
-    pointwise = NormalDist().inv_cdf(0.5 + level / 2)
+def _moved(difference: Placed, drawn: list[np.ndarray]) -> np.ndarray:
+    """Largest studentised change of a rival's differences over the variants in each resample, (resamples,)."""
+    error = np.sqrt(np.nan_to_num(difference.judged.var))
     varies = error > _NO_ERROR
-    if not varies.any():
-        return pointwise
     moved = sum(
         part[varies] @ change / part.shape[1]
         for part, change in zip((difference.id, difference.ood), drawn, strict=True)
     )
-    return max(pointwise, float(np.quantile(np.abs(moved / error[varies, None]).max(axis=0), level)))
+    return np.abs(moved / error[varies, None]).max(axis=0, initial=0.0)
+
+
+def _quantile(moved: np.ndarray, level: float) -> float:
+    """Normal quantile of simultaneous limits; no less than that of a single difference."""
+    return min(max(NormalDist().inv_cdf(0.5 + level / 2), float(np.quantile(moved, level))), _LARGEST_Z)
 
 
 def says(found: pd.DataFrame, margin: float = MARGIN) -> pd.Series:
@@ -114,11 +119,17 @@ def says(found: pd.DataFrame, margin: float = MARGIN) -> pd.Series:
     return said.mask(compared & (found["lead_hi"] < margin), SUPPORTED)
 
 
-def verdict(said: Sequence[str]) -> str:
-    """Of one OOD set, from what all its rivals say: one that leads falsifies the claim, only all support it."""
+def verdict(found: pd.DataFrame, untested: int) -> str:
+    """What the rivals on one OOD set say together: one that leads falsifies the claim, only all support it.
+
+    Args:
+        found: rows of ``leads`` (``studies.detectors``); those without a trajectory say nothing of the claim.
+        untested: trajectory detectors that were not measured.
+    """
+    said = found.loc[found["trajectory"].astype(bool), "says"].tolist()
     if FALSIFIED in said:
         return FALSIFIED
-    return SUPPORTED if len(said) and set(said) == {SUPPORTED} else OPEN
+    return SUPPORTED if said and not untested and set(said) == {SUPPORTED} else OPEN
 
 
 class Yardsticks:

@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore import detectors
-from cfs_explore.backbones import Backbone, load_backbone
+from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Cost
 from cfs_explore.corruption import to_signed
 from cfs_explore.detectors.protocol import ReadingDetector
 from cfs_explore.diagnostics.checks import require_finite
 from cfs_explore.errors import CFSError, DamageError, RunCancelled
-from cfs_explore.locations import locate_run
+from cfs_explore.pipeline.detector_costs import PLANNED, TIMED, backbone_of, product_cost
 from cfs_explore.pipeline.stages.study import Sample, Study
-from cfs_explore.spec import RunSpec
 from cfs_explore.studies.detectors import NETWORKS, map_forwards
 
 TRAIN, TEST = "id_train", "id_test"
@@ -28,12 +27,12 @@ TRAIN, TEST = "id_train", "id_test"
 _NAMES = tuple(name for name in detectors.names() if name not in ("cfs", "head_diag"))
 #: Of the untrained copy's weights (theory 18).
 _SEED = 0
-#: What plans count a Jacobian-vector product as, in forwards; afterwards its measured cost counts.
-_PLANNED_JVP = 2.0
 #: Forwards per image up to which an untrained copy is measured, too: beyond, it would double what takes longest.
 _UNTRAINED_MOST = 100.0
-#: Whose times say what a Jacobian-vector product costs: one forward, and one with a product.
-_ONE_FORWARD, _ONE_PRODUCT = "one_step_mbe", "scoped_single"
+#: All detectors compute in this: paths of many steps and small differences do not bear less.
+_PRECISION = "fp32"
+#: Changes when the same detectors would read other numbers.
+_VERSION = 1
 
 
 @dataclass(eq=False)
@@ -45,7 +44,7 @@ class Measured:
         network: one of ``NETWORKS``.
         cost, fit_cost: per image; None where it cannot read this backbone.
         ms: milliseconds per image of ID-test.
-        price: the cost in forwards, products at their measured cost (theory 19).
+        price, effective: the cost in forwards, whole and up to the last tap, products at their measured cost (19).
         scores: "id_test" or an OOD set's name -> float64 (image,); empty where it was not measured.
         note: why not, or what was done for this backbone.
     """
@@ -56,6 +55,7 @@ class Measured:
     fit_cost: Cost | None = None
     ms: float = float("nan")
     price: float = float("nan")
+    effective: float = float("nan")
     scores: dict[str, np.ndarray] = field(default_factory=dict)
     note: str = ""
 
@@ -72,7 +72,8 @@ class Measured:
             "detector": self.detector.name,
             **{name: getattr(self.detector, name) for name in ("title", "variant", "paper")},
             **{"kind": self.kind, "network": self.network, "note": self.note, "ms": self.ms, "cost": self.price},
-            **{"forwards": cost.forwards, "jvps": cost.jvps, "effective": cost.effective},
+            **{"forwards": cost.forwards, "jvps": cost.jvps, "effective": self.effective},
+            "trajectory": self.detector.trajectory,
             **{"fit_forwards": fit.forwards, "fit_jvps": fit.jvps},
         }
 
@@ -106,7 +107,9 @@ class Measuring:
         self._readings: dict[str, _Read] = {}  # by key
         self._options: dict[str, dict[str, object]] = {}
         if self._settings.background is not None:
-            self._options["likelihood_ratio"] = {"background": self._background(self._settings.background)}
+            self._options["likelihood_ratio"] = {
+                "background": backbone_of(self._settings.background, study.backbone.device)
+            }
 
     @property
     def n_train(self) -> int:
@@ -120,19 +123,36 @@ class Measuring:
         """Every detector on every network, in the order of the registry."""
         networks = dict(zip(NETWORKS, (self._study.backbone, self._study.backbone.untrained(_SEED)), strict=True))
         too_dear = self._too_dear(self._study.backbone)
-        found = []
-        for network, backbone in networks.items():
-            of_network = [self._measure(name, network, backbone, too_dear.get(name, "")) for name in _NAMES]
-            _price(of_network)
-            found += of_network
+        found = [
+            self._measure(name, network, backbone, too_dear.get(name, ""))
+            for network, backbone in networks.items()
+            for name in _NAMES
+        ]
+        product = self._product_cost()
+        for each in found:
+            if each.cost is not None:
+                each.price = each.cost.forwards + product * each.cost.jvps
+                each.effective = each.cost.effective + product * each.cost.jvps
         return found
+
+    def _product_cost(self) -> float:
+        """As of ``product_cost``, timed once on the first images of ID-test."""
+        study, sample = self._study, self._samples[TEST]
+
+        def compute() -> dict[str, np.ndarray]:
+            x0, ids = to_signed(sample.pixels[:TIMED]), sample.ids[:TIMED]
+            return {"forwards": np.float64(product_cost(study.backbone, x0, ids, _PRECISION))}
+
+        return float(study.kept("detectors/product", 0, compute)["forwards"])
 
     def slots(self) -> dict[str, np.ndarray]:
         """The map of the trained network on the same images, same ID-train: set -> (level, tap, image)."""
         study, levels, fitted = self._study, self._study.run.levels, f"detectors/map/{self._key(TRAIN)}"
-        reference = study.statistics(fitted, self._samples[TRAIN], levels)
+        reference = study.statistics(fitted, self._samples[TRAIN], levels, precision=_PRECISION)
         return {
-            name: study.scores(f"{fitted}-{self._key(name)}", sample, levels, reference)[:, 0].transpose(1, 2, 0)
+            name: study.scores(f"{fitted}-{self._key(name)}", sample, levels, reference, precision=_PRECISION)[
+                :, 0
+            ].transpose(1, 2, 0)
             for name, sample in self._samples.items()
             if name != TRAIN
         }
@@ -150,6 +170,8 @@ class Measuring:
         """One detector; with the reason instead of scores where it cannot be had."""
         found = Measured(self._create(name), network)
         try:
+            if name == "likelihood_ratio" and network != NETWORKS[0] and self._options:
+                raise CFSError("An untrained copy is no control here: the background stays trained.")
             found.cost, found.fit_cost = found.detector.cost(backbone), found.detector.fit_cost(backbone)
             if too_dear:
                 raise CFSError(too_dear)
@@ -172,7 +194,7 @@ class Measuring:
     def _z(self, measured: Measured, backbone: Backbone, name: str) -> tuple[np.ndarray, float]:
         """Readings of a set, (draw, image, feature), and the seconds that they took; read once."""
         detector, sample, spec = measured.detector, self._samples[name], self._study.spec
-        key = f"detectors/{measured.network}/{_digest(detector.identity(backbone))}"
+        key = f"detectors/{measured.network}/{_digest(f'{_VERSION} {spec.seed} {detector.identity(backbone)}')}"
         read = self._readings.setdefault(key, _Read(detector.columns(backbone)))
 
         def compute() -> dict[str, np.ndarray]:
@@ -183,7 +205,7 @@ class Measuring:
                 sample.ids,
                 spec.seed,
                 batch_size=spec.batch_size,
-                precision=self._study.run.manifest.precision,
+                precision=_PRECISION,
                 after_batch=lambda count: self._study.progress.advance(count, measured.detector.title),
             )
             return {"z": z, "seconds": np.float64(time.perf_counter() - since)}
@@ -247,12 +269,6 @@ class Measuring:
     def _create(self, name: str) -> ReadingDetector:
         return detectors.create(name, **self._options.get(name, {}))
 
-    def _background(self, name: str) -> Backbone:
-        """The backbone of another run, on the device of this one's."""
-        path = locate_run(name)
-        wanted = RunSpec.parse(path / "spec.yaml").backbone
-        return load_backbone(wanted.path, device=str(self._study.backbone.device), **wanted.options())
-
     def _role(self, name: str) -> tuple[str, str | None]:
         return (name, None) if name in (TRAIN, TEST) else ("ood", name)
 
@@ -273,14 +289,4 @@ def _digest(identity: str) -> str:
 
 
 def _planned(cost: Cost) -> float:
-    return cost.forwards + _PLANNED_JVP * cost.jvps
-
-
-def _price(measured: Sequence[Measured]) -> None:
-    """Forwards that each costs, Jacobian-vector products at what they took beyond a forward (theory 19)."""
-    ms = {each.detector.name: each.ms for each in measured}
-    product = ms.get(_ONE_PRODUCT, float("nan")) / ms.get(_ONE_FORWARD, float("nan")) - 1
-    product = product if product > 0 else _PLANNED_JVP  # NaN where one of them was not measured
-    for each in measured:
-        if each.cost is not None:
-            each.price = each.cost.forwards + product * each.cost.jvps
+    return cost.forwards + PLANNED * cost.jvps

@@ -1,4 +1,4 @@
-"""Noise that a reading draws on its way, keyed by image and draw, so that batch and order do not matter."""
+"""Noise that a reading draws on its way, keyed by seed, image and draw, so that batch and order do not matter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cfs_explore.readings.protocol import Batch
 
 
 class KeyedNoise:
-    """One stream of noise for each row of a batch, of its image id, its draw and a word alone.
+    """One stream of noise for each row of a batch, of seed, image id, draw and a word alone.
 
     Args:
         batch: whose rows are (level, draw, image); levels of one image and draw share the stream.

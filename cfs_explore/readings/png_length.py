@@ -38,7 +38,9 @@ class PngLength:
 
 
 def png_bits(image: np.ndarray) -> float:
-    """Bits of the smallest PNG file that the encoder finds, for one image (1 | 3, H, W) in [-1, 1].
+    """Bits of one image's (1 | 3, H, W) PNG file as Pillow optimises it, which depends a little on its zlib.
+
+    Values are in [-1, 1].
 
     Raises:
         CFSError: for another number of channels.

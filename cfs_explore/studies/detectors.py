@@ -46,6 +46,7 @@ _FALSIFIER = Table(
         text("title", "What people call it"),
         text("kind", "`cfs` (a variant of CFS), `head` (another head on the same snapshots) or `rival`"),
         text("variant", "Whether it is the original or a named variant"),
+        truth("trajectory", "Whether it reads an image at several levels; the claim is about these (21)"),
         text("paper", "Where it was published"),
         _NETWORK,
         *_COST,
@@ -74,12 +75,13 @@ _LEADS = Table(
     (
         _DETECTOR,
         text("title", "What people call it"),
+        truth("trajectory", "Whether it reads an image at several levels; the claim is about these (21)"),
         text("ahead_of", "The variant of CFS that it leads least, or trails most"),
         *interval(
             "lead",
             "Its AUROC minus that of the best variant",
             _GAIN,
-            "simultaneous over the variants, max-type bootstrap over images, theory 21",
+            "simultaneous over the variants, the lower one also over the rivals; max-type bootstrap, theory 21",
         ),
         truth("saturated", "Whether both AUROCs are above 0.995, so that nothing can be compared (30)"),
         text("says", "Of the claim that no trajectory is needed: `falsified`, `supported` or `open` (21)"),

@@ -31,6 +31,11 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     Raises:
         CFSError: CFS(1x2) cannot be read, such as where a backbone has no decoder.
     """
+    if study.spec.conditioning_offset:
+        raise CFSError(
+            "This map's network was conditioned on other levels than it saw (conditioning_offset), which a path "
+            "through levels cannot be. Measure the detectors on the map without an offset."
+        )
     measuring = Measuring(study)
     measured = measuring.measure()
     for each in measured:
@@ -82,13 +87,14 @@ def _leads(scored: Mapping[Measured, _Scores], groups: Groups | None) -> pd.Data
         tuple(np.stack([trained[each][side] for each in each_kind]) for side in (0, 1)) if each_kind else None
         for each_kind in kinds.values()
     )
-    columns = ["detector", "title", "ahead_of", "lead", "lead_lo", "lead_hi", "saturated", "says"]
+    columns = ["detector", "title", "trajectory", "ahead_of", "lead", "lead_lo", "lead_hi", "saturated", "says"]
     if rivals is None:
         return pd.DataFrame(columns=columns)
     found = leads(rivals, variants, groups=groups)
     return found.assign(
         detector=[each.detector.name for each in kinds["rival"]],
         title=[each.detector.title for each in kinds["rival"]],
+        trajectory=[each.detector.trajectory for each in kinds["rival"]],
         ahead_of=[kinds["cfs"][k].detector.title for k in found["variant"]],
         says=says(found),
     )[columns]
