@@ -16,7 +16,7 @@ from cfs_explore.wording import format_estimate
 _ROW_PX = 40
 #: What a rival's lead says of the claim -> the verdict whose sign and colour it has.
 VERDICTS = {"supported": "yes", "open": "open", "falsified": "no"}
-_COLUMNS = ("title", "ahead_of", "lead", "lead_lo", "lead_hi", "saturated", "says")
+_COLUMNS = ("title", "ahead_of", "lead", "lead_lo", "lead_hi", "saturated", "says", "trajectory")
 
 
 def lead_dots_chart(rows: pd.DataFrame, margin: float, theme: str = "light") -> go.Figure:
@@ -47,9 +47,9 @@ def lead_dots_chart(rows: pd.DataFrame, margin: float, theme: str = "light") -> 
 
 
 def sign(row: Mapping) -> str:
-    """'✓ supports' and the like."""
+    """'✓ supports' and the like; in brackets where the rival follows no trajectory."""
     style = VERDICT_STYLES["no evidence" if row["saturated"] else VERDICTS[row["says"]]]
-    return f"{style.sign} {style.word}"
+    return f"{style.sign} {style.word}" if row["trajectory"] else f"({style.sign})"
 
 
 def _text(row: Mapping) -> str:

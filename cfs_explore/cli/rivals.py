@@ -56,7 +56,7 @@ def _list() -> None:
 def _measure(options: argparse.Namespace) -> None:
     from cfs_explore import jobs
     from cfs_explore.figures.choices import opening_set
-    from cfs_explore.figures.falsifier import detector_rows
+    from cfs_explore.figures.falsifier import detector_rows, untested
     from cfs_explore.headlines.falsifier import falsifier_headline
     from cfs_explore.pipeline.detector_settings import set_detectors
     from cfs_explore.store import open_run
@@ -77,5 +77,4 @@ def _measure(options: argparse.Namespace) -> None:
     print(rows[rows["auroc"].notna()][columns].to_string(index=False, float_format="{:.3f}".format))
     for row in rows[rows["auroc"].isna()].to_dict("records"):
         print(f"{row['title']}: {row['note']}")
-    missing = int(rows["auroc"].isna().sum())
-    print(falsifier_headline(ood, leads, missing).replace("**", ""))
+    print(falsifier_headline(ood, leads, untested(rows)).replace("**", ""))

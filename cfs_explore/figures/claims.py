@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.contracts import SATURATED
-from cfs_explore.detectors.stored import titles
 from cfs_explore.diagnostics import Groups, ScoreError, auroc, paired_auroc_difference
 from cfs_explore.diagnostics.best_excess import excess_of_pools
+from cfs_explore.diagnostics.falsifier import FALSIFIED, SUPPORTED, verdict
 from cfs_explore.diagnostics.falsifier import MARGIN as LEAD
 from cfs_explore.diagnostics.groups import independent
 from cfs_explore.diagnostics.plateau import MARGIN as PLATEAU_MARGIN
 from cfs_explore.diagnostics.plateau import honest_range
 from cfs_explore.diagnostics.splits import SPLITS, SplitPool, Splits, draw_splits
 from cfs_explore.diagnostics.verdicts import Verdicts, p_value, survivors
+from cfs_explore.figures.falsifier import detector_rows, untested
 from cfs_explore.figures.needs import NotMeasuredError, why_no_table
 from cfs_explore.store import Run
 from cfs_explore.wording import counted, table_number
@@ -46,7 +47,7 @@ CLAIMS = {
     "stable": f"share of the decoder features' variance that is the image's own (ICC), ID-test: above {STABLE:g}",
     "trained": "best cell minus best cell of untrained copies, each picked on other images: above 0",
     "beyond statistics": "best cell minus the better of plain image statistics, one or all together: above 0",
-    "no trajectory": f"the largest lead of another detector over every variant of CFS, at any cost: below {LEAD:g}",
+    "no trajectory": f"the largest lead of a trajectory detector (all measured) over every CFS variant: below {LEAD:g}",
 }
 
 #: Claim -> the value that it is judged by; a claim of ``BELOW`` holds below it, every other above.
@@ -227,20 +228,25 @@ def _against(run: Run, ood: str, controls: list[str]) -> _Row:
 
 
 def _no_trajectory(run: Run, ood: str) -> _Row:
-    """The rival that leads every variant of CFS by most (theory 21)."""
+    """The trajectory detector that leads every variant of CFS by most (theory 21)."""
     if why := why_no_table(run, "leads"):
         return _missing(why)
-    table = run.table("leads")
-    rows = table[table["ood"] == ood]
+    rows, left_out = detector_rows(run, "leads", ood), untested(detector_rows(run, "falsifier", ood))
+    rows = rows[rows["trajectory"]]
     if rows.empty:
-        return _missing("no other detector was measured")
+        return _missing("no trajectory detector was measured")
     sizes = {"n_id": int(rows["n_id"].iloc[0]), "n_ood": int(rows["n_ood"].iloc[0])}
-    note = f"{titles(run)[rows.loc[rows['lead'].idxmax(), 'detector']]} of {counted(len(rows), 'detector')}"
+    more = f", {len(left_out)} not measured" if left_out else ""
+    note = f"{rows.loc[rows['lead'].idxmax(), 'title']} of {counted(len(rows), 'detector')}{more}"
     arms = (1.0, 1.0) if rows["saturated"].all() else (0.0, 0.0)
     row = _judged_below(*rows[["lead", "lead_lo", "lead_hi"]].max(), LEAD, note, arms=arms)
-    if row["verdict"] == "yes" and rows["saturated"].any():
-        row["verdict"] = "open"  # where both are near 1, nothing can be compared (theory 30)
-    return {**row, **sizes}
+    if row["verdict"] == "no evidence":
+        return {**row, **sizes}
+    said = verdict(rows, len(left_out))
+    each = [p_value(*values, LEAD) for values in rows[["lead", "lead_lo", "lead_hi"]].to_numpy()]
+    # One that leads is enough to falsify, which is tried as often as there are rivals; all must stay below to support.
+    p = min(1.0, len(each) * min(each)) if said == FALSIFIED else max(each) if said == SUPPORTED else math.nan
+    return {**row, **sizes, "p": p, "verdict": {FALSIFIED: "no", SUPPORTED: "yes"}.get(said, "open")}
 
 
 def _of_excess(row: Mapping[str, float]) -> _Row:

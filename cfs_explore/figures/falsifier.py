@@ -40,6 +40,16 @@ def detector_rows(run: Run, table: str, ood: str) -> pd.DataFrame:
     return rows.assign(title=rows["detector"].map(titles(run)))
 
 
+def untested(rows: pd.DataFrame) -> list[str]:
+    """Titles of the trajectory detectors that were not measured; that of two backbones is no gap without a second one.
+
+    Args:
+        rows: of ``falsifier`` on one OOD set.
+    """
+    missing = rows[(rows["network"] == "trained") & (rows["kind"] == "rival") & rows["auroc"].isna()]
+    return missing.loc[missing["trajectory"] & (missing["detector"] != "likelihood_ratio"), "title"].tolist()
+
+
 def affordable(rows: pd.DataFrame, budget: float) -> pd.DataFrame:
     """The trained network's detectors of at most this cost, the best first."""
     found = rows[(rows["network"] == "trained") & (rows["cost"] <= budget) & rows["auroc"].notna()]
@@ -57,7 +67,8 @@ def front(run: Run, choices: Choices, theme: str) -> Figure:
     return Figure(
         rival_front_chart(rows, budget, theme),
         rows,
-        f"Each detector on the same images, with one noise draw, fitted on the same {_n_train(rows)} ID-train images; "
+        f"Each detector on the same images, with one noise draw or what it prescribes, fitted on the same "
+        f"{_n_train(rows)} ID-train images; "
         f"OOD: {choices.ood}; {counts(run, rows, choices.ood)}; 95 % intervals. Dotted: the budget.{untold}",
         f"AUROC of {counted(len(affordable(rows, float('inf'))), 'detector')} against forwards per image, OOD: "
         f"{choices.ood}. For at most {counted(budget, 'forward')}, {first}.",
@@ -78,8 +89,9 @@ def lead_dots(run: Run, choices: Choices, theme: str) -> Figure:
         lead_dots_chart(rows, MARGIN, theme),
         rows,
         f"AUROC of each rival minus that of the variant of CFS that does best against it; OOD: {choices.ood}; "
-        f"{counts(run, rows, choices.ood)}. The intervals hold for all variants at once. ✗: the whole interval is "
-        f"above {MARGIN:g}, so that the claim is falsified; ✓: below it; ○: neither; –: both AUROCs are near 1.",
+        f"{counts(run, rows, choices.ood)}. The intervals hold for all variants at once, their lower limits for all "
+        f"rivals, too. ✗: the whole interval is above {MARGIN:g}, so that a trajectory falsifies the claim; ✓: below "
+        "it; ○: neither; –: both AUROCs are near 1. In brackets: no trajectory, so the claim is not about it.",
         f"Lead of {counted(len(rows), 'rival')} over CFS, OOD: {choices.ood}. {told}.",
         file_stem(run, choices.ood, "leads"),
     )

@@ -2,52 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from cfs_explore.diagnostics.falsifier import FALSIFIED, MARGIN, SUPPORTED, verdict
-from cfs_explore.wording import counted, format_estimate
+from cfs_explore.diagnostics.falsifier import FALSIFIED, MARGIN, OPEN, SUPPORTED, verdict
+from cfs_explore.wording import counted, format_estimate, listed
 
 
-def falsifier_headline(ood: str, leads: pd.DataFrame, left_out: int) -> str:
-    """Markdown: does any rival beat every variant of CFS?
+def falsifier_headline(ood: str, leads: pd.DataFrame, untested: Sequence[str]) -> str:
+    """Markdown: does any detector of trajectories beat every variant of CFS?
 
     Args:
         ood: name of the OOD set, harmless in Markdown.
         leads: rows of ``leads`` (``studies.detectors``) on it.
-        left_out: detectors that were not measured.
+        untested: titles of trajectory detectors that were not measured.
     """
-    if leads.empty:
-        return f"For **{ood}**, no rival was measured: the claim that no trajectory is needed was **not tested**."
-    best = leads.loc[leads["lead"].idxmax()]
-    if leads["saturated"].all():
+    followed = leads[leads["trajectory"].astype(bool)]
+    if followed.empty:
+        return f"For **{ood}**, no trajectory was measured: the claim that none is needed was **not tested**."
+    claim = f"For **{ood}**, the claim that no trajectory is needed"
+    compared = followed[~followed["saturated"].astype(bool)]
+    if compared.empty:
         return (
-            f"For **{ood}**, CFS and every rival separate nearly every image, which is **no evidence** for either: "
-            "choose a harder set."
+            f"For **{ood}**, CFS and every trajectory separate nearly every image, which is **no evidence** for "
+            "either: choose a harder set."
         )
-    said, tested = verdict(leads["says"].tolist()), f"{counted(len(leads), 'rival')}{_untested(left_out)}"
+    said, tested = verdict(followed, len(untested)), counted(len(followed), "trajectory detector")
     if said == FALSIFIED:
-        ahead = leads[leads["says"] == FALSIFIED]
-        best = ahead.loc[ahead["lead"].idxmax()]
-        return (
-            f"For **{ood}**, the claim that no trajectory is needed is **falsified**: {best['title']} beats every "
-            f"variant of CFS, by **{_lead(best)}** AUROC."
-        )
+        ahead = compared[compared["says"] == FALSIFIED]
+        best = ahead.loc[ahead["lead_lo"].idxmax()]
+        return f"{claim} is **falsified**: {best['title']} beats every variant of CFS, by **{_lead(best)}** AUROC."
     if said == SUPPORTED:
+        best = compared.loc[compared["lead_hi"].idxmax()]
         return (
-            f"For **{ood}**, the claim that no trajectory is needed is **supported**: none of {tested} beats CFS by "
-            f"more than {MARGIN:g} AUROC; {best['title']} comes nearest with **{_lead(best)}**."
+            f"{claim} is **supported**: none of {tested} beats CFS by more than {MARGIN:g} AUROC; {best['title']} "
+            f"comes nearest with **{_lead(best)}**."
         )
+    unclear = compared[compared["says"] == OPEN]
+    if unclear.empty:
+        why = f"{listed(list(untested))} {'was' if len(untested) == 1 else 'were'} not measured" if untested else ""
+        why = why or "with the others, both separate nearly every image"
+        return f"{claim} stays **open**: {len(compared)} of them stay below a lead of {MARGIN:g} AUROC, but {why}."
+    best = unclear.loc[unclear["lead_hi"].idxmax()]
+    place = "ahead of" if best["lead_lo"] > 0 else "behind" if best["lead_hi"] < 0 else "level with"
+    more = f" {counted(len(untested), 'detector')} more {'was' if len(untested) == 1 else 'were'} not measured."
     return (
-        f"For **{ood}**, the claim that no trajectory is needed stays **open**: of {tested}, {best['title']} is "
-        f"{'ahead of' if best['lead'] > 0 else 'nearest to'} CFS with **{_lead(best)}** AUROC, which these images "
-        f"cannot tell from {MARGIN:g}."
+        f"{claim} stays **open**: of {tested}, {best['title']} is {place} CFS with **{_lead(best)}** AUROC, which "
+        f"these images cannot tell from {MARGIN:g}.{more if untested else ''}"
     )
 
 
 def budget_words(budget: int, best: pd.DataFrame) -> str:
-    """Markdown: who wins at a budget.
+    """Markdown: what has the highest AUROC at a budget.
 
     Args:
         budget: forwards per image.
@@ -57,22 +64,24 @@ def budget_words(budget: int, best: pd.DataFrame) -> str:
         return f"With at most {counted(budget, 'forward')} per image, no detector was measured."
     row = best.iloc[0]
     text = (
-        f"With at most **{counted(budget, 'forward')}** per image, **{row['title']}** wins: AUROC "
-        f"{format_estimate(row['auroc'], row['lo'], row['hi'])}."
+        f"With at most **{counted(budget, 'forward')}** per image, **{row['title']}** has the highest AUROC on these "
+        f"images: {format_estimate(row['auroc'], row['lo'], row['hi'])}."
     )
-    if row["detector"] == "cfs_1x2":
+    if row["kind"] == "cfs":
         others = best[best["kind"] == "rival"]
-        if others.empty:
-            return text
-        near = others.iloc[0]
-        return f"{text} The best rival, {near['title']}, is behind CFS(1x2): {_difference(near, 'to_pair')}."
-    return (
-        f"{text} Against CFS(1x2): {_difference(row, 'to_pair')}; against the best CFS(K×L) of its cost: {_best(row)}."
+        return text if others.empty else f"{text} The best rival, {others.iloc[0]['title']}, {_beside(others.iloc[0])}."
+    chosen = (
+        f"; against the best CFS(K×L) of its cost: {_difference(row, 'to_best')}" if pd.notna(row["to_best"]) else ""
     )
+    return f"{text} It {_beside(row)}{chosen}."
 
 
-def _best(row: Mapping) -> str:
-    return _difference(row, "to_best") if pd.notna(row["to_best"]) else "none costs as little"
+def _beside(row: Mapping) -> str:
+    """'is ahead of CFS(1x2): 0.050 [0.020, 0.080]', no stronger than the interval."""
+    place = "cannot be told from"
+    if row["to_pair_lo"] > 0 or row["to_pair_hi"] < 0:
+        place = "is ahead of" if row["to_pair_lo"] > 0 else "is behind"
+    return f"{place} CFS(1x2): {_difference(row, 'to_pair')}"
 
 
 def _difference(row: Mapping, name: str) -> str:
@@ -81,7 +90,3 @@ def _difference(row: Mapping, name: str) -> str:
 
 def _lead(row: Mapping) -> str:
     return format_estimate(row["lead"], row["lead_lo"], row["lead_hi"])
-
-
-def _untested(left_out: int) -> str:
-    return f" ({counted(left_out, 'detector')} not measured)" if left_out else ""

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore.figures.choices import OOD, choose
-from cfs_explore.figures.falsifier import BUDGET, affordable, detector_rows
+from cfs_explore.figures.falsifier import BUDGET, affordable, detector_rows, untested
 from cfs_explore.headlines.falsifier import budget_words, falsifier_headline
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, diagnostic_page
@@ -17,13 +17,14 @@ from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 
 _FORMULAS = {
-    "**Cost** (19) of a detector per image: its forwards and its Jacobian-vector products, each at what it took "
-    "here:": r"\#F+\#J\cdot t_J/t_F",
-    "**Lead** (21) of a rival D over the variants v of CFS, with limits that hold for all v at once: c is the 95 % "
-    "quantile of the largest studentised difference over bootstrap resamples of the "
-    "images:": r"\min_v\,(A_D-A_v),\qquad \Big[\min_v (A_D-A_v-c\,\sigma_v),\ \min_v (A_D-A_v+c\,\sigma_v)\Big]",
+    "**Cost** (19) of a detector per image: its forwards and its Jacobian-vector products, each at what it took beyond "
+    "its forward here:": r"\#F+\#J\,\Big(\frac{t_{F+J}}{t_F}-1\Big)",
+    "**Lead** (21) of a rival D over the variants v of CFS. Each difference has limits l, h as everywhere (27), at a "
+    "confidence that holds for all v at once, and for the lower ones for all rivals, too (the 95 % quantile of the "
+    "largest studentised difference over bootstrap resamples of the "
+    "images):": r"\min_v\,(A_D-A_v),\qquad \big[\min_v l_v,\ \min_v h_v\big]",
     "**The claim** that no trajectory is needed is falsified on a set where the lower limit of a rival is above 0.01, "
-    "and supported where the upper limits of all are below it.": r"l_D>0.01\ \text{for some }D"
+    "and supported where the upper limits of all are below it and none is left out.": r"l_D>0.01\ \text{for some }D"
     r"\qquad h_D<0.01\ \text{for all }D",
 }
 _SHOWN = ("title", "variant", "forwards", "jvps", "ms", "auroc", "aupr", "fpr95", "to_pair", "to_best", "untrained")
@@ -49,7 +50,7 @@ def _page(run: Run) -> None:
     view = replace(choose(run, ood=ood), options={BUDGET.name: BUDGET.write(budget)})
     rows, leads = (detector_rows(run, name, ood) for name in ("falsifier", "leads"))
     missing = rows[(rows["network"] == "trained") & rows["auroc"].isna()]
-    headline.markdown(falsifier_headline(escape(ood), leads, len(missing)))
+    headline.markdown(falsifier_headline(escape(ood), leads, untested(rows)))
     left, right = st.container(key="beside_falsifier").columns([5, 4], gap="large")
     with left:
         st.markdown(budget_words(int(budget), affordable(rows, budget)))
@@ -59,7 +60,7 @@ def _page(run: Run) -> None:
             "Who is ahead of CFS?",
             anchor=False,
             help="A rival's AUROC minus that of the variant of CFS that does best against it. Above 0.01 with its "
-            "whole interval, it refutes the claim that a few snapshots suffice.",
+            "whole interval, a trajectory refutes the claim that none is needed.",
         )
         show_figure("falsifier-leads", run, view, key="falsifier_leads")
     st.header("Every detector", anchor=False)
@@ -89,7 +90,9 @@ def _table(rows: pd.DataFrame) -> None:
             format="%+.3f",
             help="AUROC minus that of the best CFS(K×L) of at most this cost, chosen on other images.",
         ),
-        "untrained": number("untrained", format="%.3f", help="AUROC of the same detector on an untrained copy."),
+        "untrained": number(
+            "one untrained copy", format="%.3f", help="AUROC of the same detector on a copy with random weights."
+        ),
     }
     st.dataframe(shown[list(_SHOWN)], hide_index=True, column_config=columns)
 
