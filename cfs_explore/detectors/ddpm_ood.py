@@ -1,4 +1,4 @@
-"""DDPM-OOD: errors of reconstructions from many noise levels (DETECTORS 5)."""
+"""DDPM-OOD: errors of reconstructions from many noise levels (docs/detectors.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DiffPath: how the noise estimate changes along a deterministic path from image to noise (DETECTORS 3)."""
+"""DiffPath: how the noise estimate changes along a deterministic path from image to noise (docs/detectors.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DiffPath as the CFS paper has it: scalars along DDIM inversion of the noised image (DETECTORS 3)."""
+"""DiffPath as the CFS paper has it: scalars along DDIM inversion of the noised image (docs/detectors.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EigenScore: how far the denoiser's answer is open in its widest directions (DETECTORS 2)."""
+"""EigenScore: how far the denoiser's answer is open in its widest directions (docs/detectors.md)."""
 
 from __future__ import annotations
 

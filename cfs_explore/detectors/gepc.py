@@ -1,4 +1,4 @@
-"""GEPC: how equivariant the network is on an image (DETECTORS 7)."""
+"""GEPC: how equivariant the network is on an image (docs/detectors.md)."""
 
 from __future__ import annotations
 

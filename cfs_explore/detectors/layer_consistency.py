@@ -1,4 +1,4 @@
-"""Whether layers see in the denoised image what they saw in the image (DETECTORS 10)."""
+"""Whether layers see in the denoised image what they saw in the image (docs/detectors.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Detectors made of a diffusion likelihood: all read the same terms, so that a run reads them once.
+"""Detectors made of a diffusion likelihood (docs/detectors.md): the same terms, which a run reads once.
 
--log p(x) = d/2 ln(2 pi e) - 1/2 int [d snr / (1 + snr) - E_e ||e - eps||^2] dlam (arXiv 2310.17432; DETECTORS 8), exact
+-log p(x) = d/2 ln(2 pi e) - 1/2 int [d snr / (1 + snr) - E_e ||e - eps||^2] dlam (arXiv 2310.17432), exact
 for the optimal denoiser over all of lam. The range is part of the detector: what is cut off at the noisy end is nearly
 the same for all images, at the clean end it is not. The expectation over e is the mean over the draws, which come first
 wherever a likelihood is compared with another number.

@@ -1,4 +1,4 @@
-"""LMD, reduced: hide parts of the image, let the network paint them, and compare (DETECTORS 4)."""
+"""LMD, reduced: hide parts of the image, let the network paint them, and compare (docs/detectors.md)."""
 
 from __future__ import annotations
 

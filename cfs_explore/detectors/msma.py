@@ -1,4 +1,4 @@
-"""MSMA: norms of the score at many noise levels, and a Gaussian mixture of them (DETECTORS 6)."""
+"""MSMA: norms of the score at many noise levels, and a Gaussian mixture of them (docs/detectors.md)."""
 
 from __future__ import annotations
 

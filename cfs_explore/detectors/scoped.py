@@ -1,4 +1,4 @@
-"""SCOPED: the score's squared norm over its divergence, whose mean is 1 on what the network learned (DETECTORS 1)."""
+"""SCOPED: the score's squared norm over its divergence, of mean 1 on what the network learned (docs/detectors.md)."""
 
 from __future__ import annotations
 

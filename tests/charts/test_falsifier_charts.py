@@ -39,7 +39,7 @@ def leads() -> pd.DataFrame:
             ("Near 1", 0.001, -0.02, 0.02, True, "open"),
         ],
         columns=["title", "lead", "lead_lo", "lead_hi", "saturated", "says"],
-    ).assign(ahead_of="CFS(1x2)")
+    ).assign(ahead_of="CFS(1x2)", trajectory=True)
 
 
 def marks(fig) -> dict:
@@ -117,7 +117,9 @@ def test_leads_are_sorted_and_signed(leads):
     ],
 )
 def test_signs(says, saturated, expected):
-    assert sign({"says": says, "saturated": saturated}) == expected
+    row = {"says": says, "saturated": saturated}
+    assert sign(row | {"trajectory": True}) == expected
+    assert sign(row | {"trajectory": False}) == f"({expected[0]})"
 
 
 def test_tables_that_lack_something_are_refused(rows, leads):

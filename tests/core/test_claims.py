@@ -10,8 +10,10 @@ import pytest
 from cfs_explore.cli import main
 from cfs_explore.diagnostics import Groups, auroc, best_cell
 from cfs_explore.diagnostics.falsifier import says, verdict
+from cfs_explore.diagnostics.verdicts import p_value
 from cfs_explore.errors import RunError
 from cfs_explore.figures import claims
+from cfs_explore.figures.falsifier import untested
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
 
@@ -147,21 +149,28 @@ def test_small_numbers_are_written_without_a_false_zero(table):
     assert "-0.000" not in claims.as_text(table, "digits") and " 0.000 " not in _column_of_p(table)
 
 
-def with_leads(run, **columns):
-    """The run's leads with other values, a column each."""
+def with_leads(run, *, gaps=False, **columns):
+    """The run's leads with other values, a column each; without the trajectory detectors that were not measured."""
     other = copy.copy(run)
     other.derived = lambda compute, *arguments: compute(other, *arguments)
-    other.table = lambda name: run.table(name).assign(**columns) if name == "leads" else run.table(name)
+
+    def table(name):
+        found = run.table(name).assign(**columns) if name == "leads" else run.table(name)
+        return found[found["auroc"].notna()] if name == "falsifier" and not gaps else found
+
+    other.table = table
     return other
 
 
 def test_no_trajectory_is_the_largest_lead(rivals_run):
     row = row_of(claims.claims_table(rivals_run), "no trajectory", "bright")
-    leads = rivals_run.table("leads")
+    leads = rivals_run.table("leads").query("trajectory")
     for name in ("lead", "lead_lo", "lead_hi"):
         assert row[{"lead": "value", "lead_lo": "lo", "lead_hi": "hi"}[name]] == pytest.approx(leads[name].max())
-    expected = "no" if row["lo"] > 0.01 else "yes" if row["hi"] < 0.01 else "open"
+    gaps = len(untested(rivals_run.table("falsifier").query("ood == 'bright'")))
+    expected = "no" if row["lo"] > 0.01 else "yes" if row["hi"] < 0.01 and not gaps else "open"
     assert row["verdict"] == ("no evidence" if leads["saturated"].all() else expected)
+    assert (f", {gaps} not measured" in row["note"]) == (gaps > 0)
     assert f" of {len(leads)} detectors" in row["note"] and (row["n_id"], row["n_ood"]) == (12, 12)
 
 
@@ -180,10 +189,13 @@ def test_the_verdict_on_no_trajectory_is_the_pages(rivals_run, lead, saturated, 
     run = with_leads(rivals_run, **columns)
     row = row_of(claims.claims_table(run), "no trajectory", "bright")
     assert row["verdict"] == expected
-    said = verdict(says(run.table("leads")).tolist())
+    found = run.table("leads")
+    said = verdict(found.assign(says=says(found)), 0)
     assert {"falsified": "no", "supported": "yes", "open": "open"}[said] == expected.replace("no evidence", "open")
     if expected in ("yes", "no"):
-        assert row["p"] < 0.05
+        each = p_value(*lead, 0.01)
+        count = found["trajectory"].sum() if expected == "no" else 1
+        assert row["p"] == pytest.approx(min(1, count * each))
         assert row["value"] == lead[0]
 
 
@@ -191,7 +203,15 @@ def test_one_saturated_rival_leaves_no_trajectory_open(rivals_run):
     some = np.arange(len(rivals_run.table("leads"))) == 0
     run = with_leads(rivals_run, lead=-0.2, lead_lo=-0.3, lead_hi=-0.1, saturated=some)
     row = row_of(claims.claims_table(run), "no trajectory", "bright")
-    assert row["verdict"] == verdict(says(run.table("leads")).tolist()) == "open" and not row["survives"]
+    found = run.table("leads")
+    assert row["verdict"] == verdict(found.assign(says=says(found)), 0) == "open" and not row["survives"]
+
+
+def test_a_gap_leaves_no_trajectory_open(rivals_run):
+    run = with_leads(rivals_run, gaps=True, lead=-0.2, lead_lo=-0.3, lead_hi=-0.1, saturated=False)
+    assert untested(run.table("falsifier").query("ood == 'bright'"))
+    row = row_of(claims.claims_table(run), "no trajectory", "bright")
+    assert row["verdict"] == "open" and "not measured" in row["note"]
 
 
 def _column_of_p(table) -> str:

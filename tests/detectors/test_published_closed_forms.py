@@ -1,4 +1,4 @@
-"""Published detectors on linear-Gaussian data, where their statistics are known (DETECTORS 3, 5, 6, 7)."""
+"""Published detectors on linear-Gaussian data, where their statistics are known (docs/detectors.md)."""
 
 import numpy as np
 import pytest

@@ -150,8 +150,9 @@ def test_the_seed_is_all_that_is_random_and_moves_little():
     second = leads(rivals, variants, seed=2)
     width = first["lead_hi"] - first["lead_lo"]
     assert ((first["lead_lo"] - second["lead_lo"]).abs() < 0.03 * width).all()
-    alone = leads(at(rivals, 1), variants, seed=1).iloc[0]  # other rivals change nothing
-    assert alone["lead_lo"] == pytest.approx(first.iloc[1]["lead_lo"], abs=1e-12)
+    alone = leads(at(rivals, 1), variants, seed=1).iloc[0]  # other rivals lower the lower limit alone
+    assert alone["lead_hi"] == pytest.approx(first.iloc[1]["lead_hi"], abs=1e-12)
+    assert alone["lead_lo"] > first.iloc[1]["lead_lo"]
 
 
 def test_groups_of_images_widen_the_limits():
@@ -247,19 +248,23 @@ def test_the_margin_can_be_another():
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("said", "untested", "expected"),
     [
-        ([], OPEN),
-        ([SUPPORTED], SUPPORTED),
-        ([SUPPORTED, SUPPORTED], SUPPORTED),
-        ([SUPPORTED, OPEN], OPEN),
-        ([OPEN], OPEN),
-        ([SUPPORTED, OPEN, FALSIFIED], FALSIFIED),
-        ([FALSIFIED, SUPPORTED], FALSIFIED),
+        ([], 0, OPEN),
+        ([SUPPORTED], 0, SUPPORTED),
+        ([SUPPORTED, SUPPORTED], 0, SUPPORTED),
+        ([SUPPORTED, SUPPORTED], 1, OPEN),
+        ([SUPPORTED, OPEN], 0, OPEN),
+        ([OPEN], 0, OPEN),
+        ([SUPPORTED, OPEN, FALSIFIED], 3, FALSIFIED),
+        ([FALSIFIED, SUPPORTED], 0, FALSIFIED),
     ],
 )
-def test_the_verdict_of_a_set(said, expected):
-    assert verdict(said) == expected
+def test_the_verdict_of_a_set(said, untested, expected):
+    found = pd.DataFrame({"says": said, "trajectory": True})
+    assert verdict(found, untested) == expected
+    aside = pd.DataFrame({"says": [FALSIFIED, OPEN], "trajectory": False})  # about no trajectory
+    assert verdict(pd.concat([found, aside]), untested) == expected
 
 
 # Yardsticks

@@ -9,7 +9,7 @@ import pytest
 from page_steps import forget_digests, open_page, texts
 
 from cfs_explore.detectors.stored import titles
-from cfs_explore.figures.falsifier import affordable, detector_rows
+from cfs_explore.figures.falsifier import affordable, detector_rows, untested
 from cfs_explore.headlines.falsifier import budget_words, falsifier_headline
 from cfs_explore.studies import DIAGNOSTICS
 
@@ -42,8 +42,7 @@ def test_the_headline_and_the_budgets_words_are_the_tables(run):
     app = open_page("falsifier", run="rivals", ood="bright")
     assert app.title[0].value == "Does anything beat a few snapshots?"
     rows, leads = (detector_rows(run, name, "bright") for name in ("falsifier", "leads"))
-    missing = int(rows.query("network == 'trained'")["auroc"].isna().sum())
-    assert plain(app.markdown[0].value) == falsifier_headline("bright", leads, missing)
+    assert plain(app.markdown[0].value) == falsifier_headline("bright", leads, untested(rows))
     assert budget_words(10, affordable(rows, 10)) in texts(app)
 
 
