@@ -46,7 +46,7 @@ def falsifier_headline(ood: str, leads: pd.DataFrame, untested: Sequence[str]) -
         return f"{claim} stays **open**: {len(compared)} of them stay below a lead of {MARGIN:g} AUROC, but {why}."
     best = unclear.loc[unclear["lead_hi"].idxmax()]
     place = "ahead of" if best["lead_lo"] > 0 else "behind" if best["lead_hi"] < 0 else "level with"
-    more = f" {counted(len(untested), 'detector')} more {'was' if len(untested) == 1 else 'were'} not measured."
+    more = f" {len(untested)} more {'was' if len(untested) == 1 else 'were'} not measured."
     return (
         f"{claim} stays **open**: of {tested}, {best['title']} is {place} CFS with **{_lead(best)}** AUROC, which "
         f"these images cannot tell from {MARGIN:g}.{more if untested else ''}"

@@ -155,7 +155,10 @@ def with_leads(run, *, gaps=False, **columns):
     other.derived = lambda compute, *arguments: compute(other, *arguments)
 
     def table(name):
-        found = run.table(name).assign(**columns) if name == "leads" else run.table(name)
+        found = run.table(name)
+        if name == "leads":
+            found = found.assign(**columns)
+            return found.assign(says=says(found))
         return found[found["auroc"].notna()] if name == "falsifier" and not gaps else found
 
     other.table = table
@@ -190,7 +193,7 @@ def test_the_verdict_on_no_trajectory_is_the_pages(rivals_run, lead, saturated, 
     row = row_of(claims.claims_table(run), "no trajectory", "bright")
     assert row["verdict"] == expected
     found = run.table("leads")
-    said = verdict(found.assign(says=says(found)), 0)
+    said = verdict(found, 0)
     assert {"falsified": "no", "supported": "yes", "open": "open"}[said] == expected.replace("no evidence", "open")
     if expected in ("yes", "no"):
         each = p_value(*lead, 0.01)
@@ -204,7 +207,7 @@ def test_one_saturated_rival_leaves_no_trajectory_open(rivals_run):
     run = with_leads(rivals_run, lead=-0.2, lead_lo=-0.3, lead_hi=-0.1, saturated=some)
     row = row_of(claims.claims_table(run), "no trajectory", "bright")
     found = run.table("leads")
-    assert row["verdict"] == verdict(found.assign(says=says(found)), 0) == "open" and not row["survives"]
+    assert row["verdict"] == verdict(found, 0) == "open" and not row["survives"]
 
 
 def test_a_gap_leaves_no_trajectory_open(rivals_run):

@@ -41,7 +41,7 @@ def test_the_headline_follows_the_leads(rows, said, named, unsaid):
 def test_what_was_left_out_leaves_the_claim_open():
     text = falsifier_headline("x", leads(BEHIND), ["LMD"])
     assert "stays **open**: 1 of them stay below a lead of 0.01 AUROC, but LMD was not measured." in text
-    assert "2 detectors more were not measured." in falsifier_headline("x", leads(UNCLEAR), ["LMD", "GEPC"])
+    assert " 2 more were not measured." in falsifier_headline("x", leads(UNCLEAR), ["LMD", "GEPC"])
 
 
 def detector(name, kind, title, auroc, to_best=0.01):

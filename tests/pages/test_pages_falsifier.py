@@ -81,7 +81,7 @@ def test_what_was_not_measured_says_why(run):
 def test_both_figures_are_shown(run):
     app = open_page("falsifier", run="rivals", ood="bright")
     assert len(app.get("plotly_chart")) == 2
-    assert "Dotted: the budget." in texts(app) and "The intervals hold for all variants at once." in texts(app)
+    assert "Dotted: the budget." in texts(app) and "The intervals hold for all variants at once, " in texts(app)
 
 
 def test_nonsense_in_the_address_falls_back(run):
