@@ -94,7 +94,8 @@ def titles(run: Run) -> dict[str, str]:
 def _titles(run: Run) -> dict[str, str]:
     known = run.table("falsifier").drop_duplicates("detector")
     shared = known["title"].duplicated(keep=False)
-    named = known["title"].mask(shared, known["title"] + " (" + known["variant"] + ")")
+    variants = known["variant"].str.split("[,;]", regex=True).str[0]
+    named = known["title"].mask(shared, known["title"] + " (" + variants + ")")
     return dict(zip(known["detector"], named, strict=True))
 
 

@@ -43,13 +43,30 @@ def falsifier_headline(ood: str, leads: pd.DataFrame, untested: Sequence[str]) -
     if unclear.empty:
         why = f"{listed(list(untested))} {'was' if len(untested) == 1 else 'were'} not measured" if untested else ""
         why = why or "with the others, both separate nearly every image"
-        return f"{claim} stays **open**: {len(compared)} of them stay below a lead of {MARGIN:g} AUROC, but {why}."
+        below = f"all {len(compared)} that compare stay below a lead of {MARGIN:g} AUROC"
+        return f"{claim} stays **open**: {below}, but {why}."
     best = unclear.loc[unclear["lead_hi"].idxmax()]
     place = "ahead of" if best["lead_lo"] > 0 else "behind" if best["lead_hi"] < 0 else "level with"
     more = f" {len(untested)} more {'was' if len(untested) == 1 else 'were'} not measured."
     return (
         f"{claim} stays **open**: of {tested}, {best['title']} is {place} CFS with **{_lead(best)}** AUROC, which "
         f"these images cannot tell from {MARGIN:g}.{more if untested else ''}"
+    )
+
+
+def same_snapshots(rows: pd.DataFrame) -> str:
+    """Markdown: what the best other head makes of the snapshots that CFS(1x2) reads; "" where none was measured.
+
+    Args:
+        rows: of ``falsifier`` (``studies.detectors``) on one OOD set.
+    """
+    heads = rows[(rows["kind"] == "head") & (rows["network"] == "trained") & rows["auroc"].notna()]
+    if heads.empty:
+        return ""
+    best = heads.loc[heads["auroc"].idxmax()]
+    value = format_estimate(best["auroc"], best["lo"], best["hi"])
+    return (
+        f"Of the snapshots that CFS(1x2) reads, one forward, the best other head ({best['title']}) makes AUROC {value}."
     )
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from cfs_explore.figures.choices import OOD, choose
 from cfs_explore.figures.falsifier import BUDGET, affordable, detector_rows, untested
-from cfs_explore.headlines.falsifier import budget_words, falsifier_headline
+from cfs_explore.headlines.falsifier import budget_words, falsifier_headline, same_snapshots
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, diagnostic_page
 from cfs_explore.ui.damage import fragment
@@ -53,7 +53,7 @@ def _page(run: Run) -> None:
     headline.markdown(falsifier_headline(escape(ood), leads, untested(rows)))
     left, right = st.container(key="beside_falsifier").columns([5, 4], gap="large")
     with left:
-        st.markdown(budget_words(int(budget), affordable(rows, budget)))
+        st.markdown(f"{budget_words(int(budget), affordable(rows, budget))} {same_snapshots(rows)}")
         show_figure("falsifier-front", run, view, key="falsifier_front")
     with right:
         st.header(

@@ -47,7 +47,7 @@ def test_a_run_is_measured_and_told(rivals_run, tmp_path, capsys):
     line = next(line for line in out.splitlines() if line.split()[:1] == ["CFS(1x2)"])
     assert f"{rows.loc['cfs_1x2', 'auroc']:.3f}" in line and "nan" not in line.lower()
     dear = rows.loc["ddpm_ood"]
-    assert f"DDPM-OOD ({dear['variant']}): {dear['note']}" in out.splitlines()
+    assert f"DDPM-OOD (original levels): {dear['note']}" in out.splitlines()
     assert out.splitlines()[-1].startswith("For bright, ") and "**" not in out
     before = (run / "tables" / "falsifier.parquet").stat().st_mtime_ns
     main(["detectors", str(run), "--device", "cpu"])  # measured already

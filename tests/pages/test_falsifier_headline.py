@@ -40,7 +40,7 @@ def test_the_headline_follows_the_leads(rows, said, named, unsaid):
 
 def test_what_was_left_out_leaves_the_claim_open():
     text = falsifier_headline("x", leads(BEHIND), ["LMD"])
-    assert "stays **open**: 1 of them stay below a lead of 0.01 AUROC, but LMD was not measured." in text
+    assert "stays **open**: all 1 that compare stay below a lead of 0.01 AUROC, but LMD was not measured." in text
     assert " 2 more were not measured." in falsifier_headline("x", leads(UNCLEAR), ["LMD", "GEPC"])
 
 
