@@ -111,8 +111,8 @@ def _front(trained: pd.DataFrame, axis: Mapping, colour: str) -> go.Scatter:
 
 
 def _names(trained: pd.DataFrame, axis: Mapping) -> list[dict]:
-    """The names of the front and of the best rivals, each beside its mark on the side with more room."""
-    rivals = trained[trained["kind"] == "rival"].nlargest(3, "auroc")
+    """The names of the front and of the best rival, each beside its mark on the side with more room."""
+    rivals = trained[trained["kind"] == "rival"].nlargest(1, "auroc")
     marked = pd.concat([front(trained), rivals]).drop_duplicates("title").sort_values("auroc", kind="stable")
     names, (low, high), above = [], axis["range"], -float("inf")
     pixels = _PLOT_PX / max(float(trained["hi"].max() - trained["lo"].min()), 0.05) if len(trained) else 1

@@ -53,7 +53,9 @@ def _page(run: Run) -> None:
     headline.markdown(falsifier_headline(escape(ood), leads, untested(rows)))
     left, right = st.container(key="beside_falsifier").columns([5, 4], gap="large")
     with left:
-        st.markdown(f"{budget_words(int(budget), affordable(rows, budget))} {same_snapshots(rows)}")
+        best = affordable(rows, budget)
+        heads = "" if len(best) and best["kind"].iloc[0] == "head" else same_snapshots(rows)
+        st.markdown(f"{budget_words(int(budget), best)} {heads}")
         show_figure("falsifier-front", run, view, key="falsifier_front")
     with right:
         st.header(

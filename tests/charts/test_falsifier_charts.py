@@ -88,9 +88,9 @@ def test_the_budget_is_a_dotted_line_where_it_is_within_the_axis(rows):
     assert lines == [[10], []]
 
 
-def test_names_stand_beside_the_front_and_the_best_rivals(rows):
+def test_names_stand_beside_the_front_and_the_best_rival(rows):
     names = {each.text for each in rival_front_chart(rows, budget=10).layout.annotations}
-    assert names == {"k-NN head", "Size", "Slow", "Poor"}
+    assert names == {"k-NN head", "Size", "Slow"}
 
 
 def test_leads_are_sorted_and_signed(leads):
