@@ -119,6 +119,20 @@ def tiny_spec(tiny_folder, write_images):
     return spec
 
 
+@pytest.fixture(scope="session")
+def rivals_run(tiny, tiny_spec, tmp_path_factory):
+    """A finished run, read only, with CFS and the cheap rivals measured on 12 images of each of its two scored sets."""
+    from cfs_explore.pipeline import explore
+    from cfs_explore.pipeline.diagnose import run_stages
+    from cfs_explore.pipeline.progress import Progress
+    from cfs_explore.pipeline.stages import Study
+
+    few = {"train": 24, "images": 12, "budget": 11.0}
+    spec = tiny_spec(60, 40, name="rivals", diagnostics="map", detectors=few)
+    run = explore(spec, tmp_path_factory.mktemp("rivals") / "rivals", device="cpu")
+    return run_stages(Study(run, Progress(), backbone=tiny), ["detectors"])
+
+
 def _smooth(rng: np.random.Generator, n: int, shift: int = 0, side: int = 8) -> np.ndarray:
     """uint8 (n, side, side): random ramps with a little noise, brightened by ``shift``."""
     y, x = np.mgrid[:side, :side] / side

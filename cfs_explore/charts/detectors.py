@@ -18,6 +18,7 @@ KINDS = {
     "preset": ("circle", "muted", "published setting"),
     "composed": ("diamond", "#E69F00", "composed here"),
     "honest": ("square", "#56B4E9", "best cell, picked on one half and judged on the other"),
+    "rival": ("triangle-up", "muted", "another detector (page Falsifier), on a sample of the images"),
     "naive": ("circle-open", ROLE_COLOURS["control"], "naive maximum: biased upwards"),
 }
 _ROW_PX = 42
@@ -28,8 +29,7 @@ def detector_dots_chart(detectors: pd.DataFrame, theme: str = "light") -> go.Fig
 
     Args:
         detectors: columns name, auroc, lo, hi (95 % interval), forwards (#F, backbone forwards per image),
-            effective (cost counting early stops, in forwards; may be NaN), kind (preset, composed, honest or
-            naive).
+            effective (cost counting early stops, in forwards; may be NaN), kind (a key of ``KINDS``).
     """
     require_columns(detectors, ("name", "auroc", "lo", "hi", "forwards", "effective", "kind"), "detector comparison")
     require_known(detectors["kind"], KINDS, "The 'kind' of a detector")

@@ -30,13 +30,21 @@ _COLUMNS = ("lam", "tap", "tap_index", "region", "value", "lo", "hi")
 _STABLE = 0.9
 
 
-def tap_lines_chart(table: pd.DataFrame, roles: Mapping[str, str], value_label: str, theme: str = "light") -> go.Figure:
-    """Reliability of every tap over the log-SNR, clean on the left.
+def tap_lines_chart(
+    table: pd.DataFrame,
+    roles: Mapping[str, str],
+    value_label: str,
+    theme: str = "light",
+    *,
+    line: float | None = _STABLE,
+) -> go.Figure:
+    """Reliability, or another share, of every tap over the log-SNR, clean on the left.
 
     Args:
         table: a row per level and tap: lam, tap, tap_index, region, value with lo and hi (NaN where missing).
         roles: tap -> a key of ``ROLE_STYLES``; those taps are highlighted, the chosen with its band.
         value_label: of the y axis.
+        line: value at which a dotted line lies; None for none.
 
     A click on a line reports its tap_index as ``customdata``.
     """
@@ -57,10 +65,12 @@ def tap_lines_chart(table: pd.DataFrame, roles: Mapping[str, str], value_label: 
             traces.append(band(rows, "lam", "lo", "hi", faint(REGION_COLOURS[region], 0.22)))
         traces.append(_line(rows, f"{short_tap_name(tap)} ({region}), {role}", tap_style(region, role)))
     fig.add_traces(traces)
-    fig.update_layout(**level_line(_STABLE, format_value(_STABLE, 1), colours.muted))
+    if line is not None:
+        fig.update_layout(**level_line(line, format_value(line, 1), colours.muted))
     fig.update_xaxes(**noise_axis(table["lam"]))
-    lowest = min(0.0, float(table["value"].min(skipna=True)))
-    fig.update_yaxes(title_text=value_label, range=[max(lowest, -0.2) - 0.03, 1.03], showgrid=True, fixedrange=True)
+    lowest, highest = min(0.0, float(table["value"].min())), max(1.0, float(table["value"].max()))
+    ends = [max(lowest, -0.2) - 0.03, highest + 0.03]
+    fig.update_yaxes(title_text=value_label, range=ends, showgrid=True, fixedrange=True)
     return fig
 
 

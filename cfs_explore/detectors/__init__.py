@@ -16,7 +16,17 @@ import inspect
 from collections.abc import Callable
 
 from cfs_explore.detectors.cells import CFS, HeadOnCells, composed
+from cfs_explore.detectors.ddpm_ood import DDPMOOD, OneStep, SharedNoiseDDPMOOD
+from cfs_explore.detectors.diffpath import DiffPath1D, DiffPath6D
+from cfs_explore.detectors.diffpath_mbe import NoisedDiffPath1D, NoisedDiffPath6D
+from cfs_explore.detectors.eigenscore import EigenScore
+from cfs_explore.detectors.gepc import GEPC, ThreePartGEPC
+from cfs_explore.detectors.layer_consistency import LayerConsistencyDetector
+from cfs_explore.detectors.likelihood import NLL, BandRatio, DoSE, InputComplexity, LikelihoodRatio, Typicality
+from cfs_explore.detectors.lmd import LMD
+from cfs_explore.detectors.msma import MSMA, NoisyMSMA
 from cfs_explore.detectors.protocol import Detector
+from cfs_explore.detectors.scoped import SCOPED, SCOPEDSingle
 from cfs_explore.errors import CFSError
 from cfs_explore.heads import REGISTRY
 
@@ -25,15 +35,45 @@ _FACTORIES: dict[str, Callable[..., Detector]] = {
     "cfs": composed,
     "cfs_1x2": CFS,
     "cfs_dec_1x1": functools.partial(CFS, sides=("decoder",)),
+    "cfs_enc_1x1": functools.partial(CFS, sides=("encoder",)),
+    "cfs_2x2": functools.partial(CFS, lam=(7.0, 3.0)),
     **{f"head_{head}": functools.partial(HeadOnCells, head) for head in REGISTRY},
+    "msma": MSMA,
+    "msma_mbe": NoisyMSMA,
+    "diffpath_1d": DiffPath1D,
+    "diffpath_6d": DiffPath6D,
+    "diffpath_1d_mbe": NoisedDiffPath1D,
+    "diffpath_6d_mbe": NoisedDiffPath6D,
+    "ddpm_ood": DDPMOOD,
+    "ddpm_ood_mbe": SharedNoiseDDPMOOD,
+    "one_step_mbe": OneStep,
+    "gepc": GEPC,
+    "gepc_mbe": ThreePartGEPC,
+    "scoped": SCOPED,
+    "scoped_signed": functools.partial(SCOPED, sign="sum"),
+    "scoped_single": SCOPEDSingle,
+    "eigenscore": EigenScore,
+    "nll": NLL,
+    "typicality": Typicality,
+    "input_complexity": InputComplexity,
+    "likelihood_ratio": LikelihoodRatio,
+    "band_ratio": BandRatio,
+    "dose": DoSE,
+    "lmd_mse": LMD,
+    "layer_consistency": LayerConsistencyDetector,
 }
 
-__all__ = ["Detector", "create", "names"]
+__all__ = ["Detector", "create", "described", "names"]
 
 
 def names() -> tuple[str, ...]:
     """The names of all detectors."""
     return tuple(_FACTORIES)
+
+
+def described(name: str) -> Detector:
+    """A detector for what it says of itself, with no more options than it cannot do without."""
+    return create(name, **({"cells": [("mid_block", 5.0)]} if name == "cfs" else {}))
 
 
 def create(name: str, **options) -> Detector:

@@ -13,6 +13,7 @@ from cfs_explore.heads import REGISTRY
 from cfs_explore.heads.protocol import FeatureError
 from cfs_explore.scoring import Moments, slot_scores
 from cfs_explore.taps.policies import choose_taps
+from cfs_explore.wording import counted
 
 if TYPE_CHECKING:
     from cfs_explore.backbones.base import Backbone
@@ -27,7 +28,7 @@ class CellDetector(ReadingDetector):
     Args:
         cells: (tap, lam) each; None takes the taps that ``sparse_ed`` chooses, at ``lam``.
         sides: which of these two taps, without cells.
-        lam: requested log-SNR, without cells.
+        lam: requested log-SNR, or several, without cells.
         draws: noise draws per image.
     """
 
@@ -36,7 +37,7 @@ class CellDetector(ReadingDetector):
         *,
         cells: Sequence[tuple[str, float]] | None = None,
         sides: Sequence[str] = SIDES,
-        lam: float = 5.0,
+        lam: float | Sequence[float] = 5.0,
         draws: int = 1,
     ):
         super().__init__(draws)
@@ -50,7 +51,7 @@ class CellDetector(ReadingDetector):
             raise CFSError(f"cells must be one or more (tap, lam), no two alike. Got {list(cells)} instead.")
         if not sides or not set(sides) <= set(SIDES):
             raise CFSError(f"sides must be of {', '.join(SIDES)}. Got {list(sides)} instead.")
-        self.sides, self.lam = tuple(sides), float(lam)
+        self.sides, self.lams = tuple(sides), tuple(np.atleast_1d(lam).astype(float).tolist())
 
     def readings(self, backbone: Backbone) -> list[TapSnapshots]:
         """One for all levels that read the same taps: so each forward stops after the last tap of its own level."""
@@ -66,7 +67,7 @@ class CellDetector(ReadingDetector):
 
     def _preset(self, backbone: Backbone) -> list[tuple[str, float]]:
         taps = dict(zip(SIDES, choose_taps(backbone.taps()), strict=True))
-        return [(taps[side], self.lam) for side in self.sides]
+        return [(taps[side], lam) for lam in self.lams for side in self.sides]
 
 
 class CFS(CellDetector):
@@ -75,6 +76,18 @@ class CFS(CellDetector):
     Attributes:
         moments_: of ID-train's readings, one level of all features.
     """
+
+    paper = "arXiv 2605.11014"
+    variant = "original"
+    meaning = "The snapshots of the cells lie far from those of ID-train, channel by channel."
+
+    @property
+    def title(self) -> str:
+        """As the paper calls it: CFS(K x L), or CFS-dec(1x1)."""
+        if self.cells is not None:
+            return f"CFS of {counted(len(self.cells), 'cell')}"
+        side = f"-{self.sides[0][:3]}" if len(self.sides) == 1 else ""
+        return f"CFS{side}({len(self.lams)}x{len(self.sides)})"
 
     def fit(self, z_train: np.ndarray) -> Self:
         """Learn mean and variance of every feature from ID-train readings (draw, image, feature)."""
@@ -107,6 +120,9 @@ class HeadOnCells(CellDetector):
         cells, sides, lam, draws: as of ``CellDetector``.
     """
 
+    variant = "this project's"
+    meaning = "The snapshots of the cells together are unlike those of ID-train, by the head's own measure."
+
     def __init__(
         self,
         head: str,
@@ -114,7 +130,7 @@ class HeadOnCells(CellDetector):
         head_options: dict | None = None,
         cells: Sequence[tuple[str, float]] | None = None,
         sides: Sequence[str] = SIDES,
-        lam: float = 5.0,
+        lam: float | Sequence[float] = 5.0,
         draws: int = 1,
     ):
         super().__init__(cells=cells, sides=sides, lam=lam, draws=draws)
@@ -122,6 +138,7 @@ class HeadOnCells(CellDetector):
             self.head = REGISTRY[head](**(head_options or {}))
         except TypeError as error:
             raise CFSError(f"head_options of {head}: {error}.") from error
+        self.title = f"{self.head.title} head"
 
     def fit(self, z_train: np.ndarray) -> Self:
         """Fit the head to every draw of the ID-train images, (draw, image, feature)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
@@ -23,10 +23,19 @@ class Detector(Protocol):
     Attributes:
         name: in the registry.
         draws: noise draws per image.
+        title: what people call it.
+        paper: where it comes from, with its number in arXiv.
+        variant: "original", "CFS paper's version", "reduced" or "this project's".
+        meaning: what a high score means, in one plain sentence.
+        trajectory: whether it reads an image at several levels; the claim that none is needed is about these.
     """
 
     name: str
     draws: int
+    title: str
+    paper: str
+    variant: str
+    meaning: str
 
     def readings(self, backbone: Backbone) -> Sequence[Reading]:
         """What it reads of this backbone; they declare levels, forwards and Jacobian-vector products."""
@@ -50,6 +59,12 @@ class Detector(Protocol):
     def cost(self, backbone: Backbone) -> Cost:
         """Per image, all draws (theory 19)."""
 
+    def fit_cost(self, backbone: Backbone) -> Cost:
+        """Per ID-train image, all draws: what the readings take that ``fit`` learns from."""
+
+    def notes(self, backbone: Backbone) -> list[str]:
+        """What a reader must know of it on this backbone, a sentence each, such as levels that are out of reach."""
+
 
 class ReadingDetector:
     """What detectors share: reading and cost follow from ``readings``.
@@ -62,6 +77,11 @@ class ReadingDetector:
     """
 
     name: str = ""
+    title: str = ""
+    paper: str = ""
+    variant: str = ""
+    meaning: str = ""
+    trajectory: bool = True
 
     def __init__(self, draws: int = 1):
         if draws < 1:
@@ -91,6 +111,7 @@ class ReadingDetector:
         *,
         batch_size: int | None = None,
         precision: str = "fp32",
+        after_batch: Callable[[int], None] | None = None,
     ) -> np.ndarray:
         """Readings of an array of images.
 
@@ -98,8 +119,9 @@ class ReadingDetector:
             backbone: from ``load_backbone``.
             images: float (n, *image_shape) in [-1, 1].
             ids: that key the noise, with ``seed``; None derives them from the pixels, as ``cfs.extract`` does.
-            noise: given noise (draws, n, *input_shape) instead.
+            noise: given noise (draws, n, *input_shape) instead; what a reading draws on its way is keyed as ever.
             batch_size, precision: as for ``cfs.extract``.
+            after_batch: as for ``readings.loop.Reader``.
 
         Returns:
             float32 (draw, image, feature).
@@ -109,7 +131,7 @@ class ReadingDetector:
 
         parts = []
         for reading in self.readings(backbone):
-            reader = Reader(backbone, reading, batch_size=batch_size, precision=precision)
+            reader = Reader(backbone, reading, batch_size=batch_size, precision=precision, after_batch=after_batch)
             found = [block for _, block in blocks(reader, images, self.draws, seed, noise, ids)]
             if not found:  # no image
                 draws = self.draws if noise is None else len(noise)
@@ -119,7 +141,31 @@ class ReadingDetector:
         self.columns_ = self.columns(backbone)
         return np.concatenate(parts, axis=2)
 
+    def identity(self, backbone: Backbone) -> str:
+        """The same for detectors that read the same of a backbone, so that they can share it."""
+        parts = [
+            (
+                reading.name,
+                tuple((level.requested, level.a, level.b) for level in reading.levels),
+                tuple(reading.columns),
+            )
+            for reading in self.readings(backbone)
+        ]
+        return repr((self.draws, parts))
+
     def cost(self, backbone: Backbone) -> Cost:
         """Per image, all draws (theory 19)."""
         costs = [reading.cost.times(len(reading.levels) * self.draws) for reading in self.readings(backbone)]
         return functools.reduce(operator.add, costs)
+
+    def fit_cost(self, backbone: Backbone) -> Cost:
+        """Per ID-train image, all draws; that of a test image, unless ``fit`` chooses among readings."""
+        return self.cost(backbone)
+
+    def requested(self, backbone: Backbone) -> list[float]:
+        """Every log-SNR that it asks for, once; a detector whose readings walk through further levels adds these."""
+        return list(dict.fromkeys(level.requested for r in self.readings(backbone) for level in r.levels))
+
+    def notes(self, backbone: Backbone) -> list[str]:
+        """A sentence for each level that is out of this backbone's reach, naming the one that stands in for it."""
+        return backbone.out_of_reach(self.requested(backbone))

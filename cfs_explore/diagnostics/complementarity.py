@@ -12,7 +12,7 @@ from cfs_explore.diagnostics.delong import delong
 from cfs_explore.diagnostics.groups import Groups, independent
 from cfs_explore.diagnostics.information import conditional_information
 from cfs_explore.diagnostics.intervals import auroc_interval, limited
-from cfs_explore.diagnostics.joint_separability import joint_separability
+from cfs_explore.diagnostics.joint_separability import joint_separability, pair_features
 from cfs_explore.diagnostics.metrics import paired_auroc_difference
 from cfs_explore.diagnostics.parallel import thread_map
 
@@ -66,9 +66,11 @@ def complementarity(
         ScoreError: shapes that do not match, an empty class, NaN or infinity.
     """
     options = {"groups": groups, "resamples": resamples, "seed": seed}
-    both = [joint_separability(id_e, id_d, ood_e, ood_d, **options)]
-    both.append(_on_logarithms(id_e, id_d, ood_e, ood_d, options))
-    pairs = range(len(id_e))
+    scores, pairs = (id_e, id_d, ood_e, ood_d), range(len(id_e))
+    pair_features(id_e, id_d, "ID"), pair_features(ood_e, ood_d, "OOD")
+    twice = [np.concatenate(each) for each in zip(scores, _logarithms(*scores), strict=True)]
+    together = joint_separability(*twice, **options)
+    both = [together[: len(id_e)], together[len(id_e) :].reset_index(drop=True)]
     single = thread_map(lambda k: _one_pair(id_e[k], id_d[k], ood_e[k], ood_d[k], groups), pairs)
     information = conditional_information(id_e, id_d, ood_e, ood_d, groups=groups, seed=seed)
     shared = pd.concat([_aurocs(id_e, id_d, ood_e, ood_d, groups), pd.DataFrame(single), information], axis=1)
@@ -81,12 +83,11 @@ def complementarity(
     return frame[list(COMPLEMENTARITY_COLUMNS)]
 
 
-def _on_logarithms(id_e, id_d, ood_e, ood_d, options: dict) -> pd.DataFrame:
-    """``joint_separability`` of ln s; NaN for pairs with a score that is not positive."""
-    scores = [np.asarray(values, dtype=np.float64) for values in (id_e, id_d, ood_e, ood_d)]
+def _logarithms(*scores: np.ndarray) -> list[np.ndarray]:
+    """ln s of scores (pairs, n); 0 for pairs with one that is not positive, whose separability is NaN then."""
+    scores = [np.asarray(values, dtype=np.float64) for values in scores]
     positive = np.all([values.min(axis=1) > 0 for values in scores], axis=0)
-    logs = [np.log(np.where(positive[:, None], values, 1.0)) for values in scores]
-    return joint_separability(*logs, **options)
+    return [np.log(np.where(positive[:, None], values, 1.0)) for values in scores]
 
 
 def _aurocs(id_e, id_d, ood_e, ood_d, groups: Groups | None) -> pd.DataFrame:

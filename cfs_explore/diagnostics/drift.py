@@ -56,14 +56,14 @@ def drift_table(
     numbers = {
         name: part.transpose(1, 2, 0).ravel()
         for names, values in estimates.items()
-        for name, part in zip(names, _mean_interval(values, groups, level), strict=True)
+        for name, part in zip(names, log_mean_interval(values, groups, level), strict=True)
     }
     cells = cell_columns(levels, taps)[["level", "lam", "requested", "tap", "tap_index", "region", "depth"]]
     rows = cells.loc[cells.index.repeat(len(CAUSES))].reset_index(drop=True)
     return rows.assign(cause=list(CAUSES) * len(cells), **numbers, n_id=n)
 
 
-def _mean_interval(
+def log_mean_interval(
     values: np.ndarray, groups: Members | None, level: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean over the first axis and its limits, normal on the logarithm: squares are never negative."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -20,6 +22,8 @@ _ROUNDING = 1e-12
 _BLOCK = 1 << 21
 #: Resamples whose weights are in memory at a time.
 _AT_ONCE = 500
+#: Weights that are kept, in bytes: those of some thousand images.
+_KEPT = 1 << 26
 #: An interval from fewer usable resamples than this share of them would be invented.
 _USABLE = 0.5
 
@@ -107,24 +111,40 @@ def joint_separability(
         ScoreError: shapes that do not match, an empty class, NaN or infinity.
     """
     require_level(level)
-    ids, oods = _features(id_e, id_d, "ID"), _features(ood_e, ood_d, "OOD")
+    ids, oods = pair_features(id_e, id_d, "ID"), pair_features(ood_e, ood_d, "OOD")
     if ids.shape[1] != oods.shape[1]:
         raise ScoreError(f"ID and OOD scores must be of the same pairs. Got {ids.shape[1]} and {oods.shape[1]}.")
-    rng = np.random.default_rng(seed)
     value = _from_weights(ids, oods, *(np.ones((1, len(rows))) for rows in (ids, oods)))
     resampled = []  # some resamples of all pairs at a time
-    for some in blocks(resamples, _AT_ONCE):
-        count = some.stop - some.start
-        drawn = [part.T.astype(np.float64) for part in weights(groups, len(ids), len(oods), count, rng)]
-        columns = blocks(ids.shape[1], max(1, _BLOCK // (5 * count))) or [slice(0, 0)]
+    for some in _drawn(groups, len(ids), len(oods), resamples, seed):
+        drawn = [part.T.astype(np.float64) for part in some]
+        columns = blocks(ids.shape[1], max(1, _BLOCK // (5 * len(drawn[0])))) or [slice(0, 0)]
         parts = [_from_weights(ids[:, pairs], oods[:, pairs], *drawn) for pairs in columns]
         resampled.append(Separability(*(np.concatenate(field, axis=1) for field in zip(*parts, strict=True))))
     fields = (np.concatenate(field) for field in zip(*resampled, strict=True))
     return _rows(Separability(*(field[0] for field in value)), Separability(*fields), level)
 
 
-def _features(e: np.ndarray, d: np.ndarray, name: str) -> np.ndarray:
-    """float64 (n, pairs, 2) of one class."""
+def _drawn(groups: Groups | None, n_id: int, n_ood: int, resamples: int, seed: int) -> Iterable[list[np.ndarray]]:
+    """Weights of ID and OOD images, (n, resamples) each, in parts; kept where every image is alone."""
+    if groups is None and (n_id + n_ood) * resamples <= _KEPT:
+        return _kept(n_id, n_ood, resamples, seed)
+    rng = np.random.default_rng(seed)
+    return (weights(groups, n_id, n_ood, some.stop - some.start, rng) for some in blocks(resamples, _AT_ONCE))
+
+
+@functools.lru_cache(maxsize=4)
+def _kept(n_id: int, n_ood: int, resamples: int, seed: int) -> list[list[np.ndarray]]:
+    """Drawing takes longer than all that is computed with one pair's: whole numbers, of at most n or a few."""
+    rng = np.random.default_rng(seed)
+    return [
+        [part.astype(np.uint8) for part in weights(None, n_id, n_ood, some.stop - some.start, rng)]
+        for some in blocks(resamples, _AT_ONCE)
+    ]
+
+
+def pair_features(e: np.ndarray, d: np.ndarray, name: str) -> np.ndarray:
+    """Scores (pairs, n) of one class as float64 (n, pairs, 2). Raises ScoreError: shapes, no image, NaN, infinity."""
     e, d = score_rows(e, d)
     if e.shape != d.shape:
         raise ScoreError(f"Encoder and decoder must score the same {name} images. Got {e.shape} and {d.shape}.")

@@ -2,7 +2,7 @@
 
 found = find_pictures(run, "ood", "SVHN")         # image_id -> PNG; None: the set is not here
 record = find_record(run, entry, image_id, name)  # one image in full size
-picture = as_seen(run, thumbnail)                 # a PNG of the thumbnail as the backbone took the image
+picture = as_seen(run, entry)(thumbnail)          # a PNG of the thumbnail as the backbone took the image
 fetch(run, print)                                 # gets what is public, by the names in the run's spec
 """
 
@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from cfs_explore import images
-from cfs_explore.errors import CFSError
+from cfs_explore.errors import CFSError, SourceError
 from cfs_explore.images import Record, thumbnail
 from cfs_explore.images.decode import decode
 from cfs_explore.images.reference import is_altered
 from cfs_explore.locations import BUNDLES, absolute, absolute_source, locate_run, program, runs_root
-from cfs_explore.spec import RunSpec
+from cfs_explore.spec import ImageSet, RunSpec
 from cfs_explore.store import Run
 from cfs_explore.store.growing import is_growing
 from cfs_explore.store.manifest import SetEntry
@@ -36,12 +36,9 @@ def find_pictures(run: Run, entry: SetEntry) -> dict[str, bytes] | None:
     Returns:
         image_id -> PNG bytes of those that are found; None where the source cannot be opened here.
     """
-    source = source_of(run, entry)
-    if source is None:
-        return None
     wanted = set(run.images(entry.role, entry.name, columns=("image_id",))["image_id"])
     try:
-        with images.open_source(_offline(source)) as opened:
+        with _open(run, entry) as opened:
             return {each.image_id: thumbnail(each.pixels) for each in opened.readable() if each.image_id in wanted}
     except CFSError:
         return None
@@ -59,39 +56,36 @@ def find_record(run: Run, entry: SetEntry, image_id: str, name: str) -> Record |
     Returns:
         None where the source cannot be opened here, or does not hold the image any more.
     """
-    source = source_of(run, entry)
-    if source is None:
-        return None
     try:
-        with images.open_source(_offline(source)) as opened:
+        with _open(run, entry) as opened:
             order = sorted(range(len(opened)), key=lambda i: opened.names[i] != name)
             return next((each for each in opened.readable(order) if each.image_id == image_id), None)
     except CFSError:
         return None
 
 
-def as_seen(run: Run, picture: bytes) -> bytes:
-    """A thumbnail as the run's backbone took the image: cut or padded, resized, grey or coloured.
+def as_seen(run: Run, entry: SetEntry) -> Callable[[bytes], bytes]:
+    """What shows a thumbnail of a set as the run's backbone took the image: cut or padded, resized, grey or coloured.
 
     Thumbnails show images as they were given, at most 64 pixels wide and high; where the backbone takes larger ones,
     this is what it took, shrunk likewise.
 
     Args:
         run: whose backbone and way of resizing.
-        picture: PNG bytes, or b"".
+        entry: of the set, which may have its own.
 
     Returns:
-        PNG bytes; those that were given where they show the very pixels, or cannot be fitted.
+        PNG bytes or b"" -> PNG bytes; those that were given where they show the very pixels, or cannot be fitted.
     """
-    shape, policy = tuple(run.manifest.backbone.image_shape), run.manifest.spec.get("resize", "crop")
-    return _fitted(picture, shape, policy) if picture else picture
+    shape, fitting = tuple(run.manifest.backbone.image_shape), fitting_of(run, entry)
+    return lambda picture: _fitted(picture, shape, **fitting) if picture else picture
 
 
 @functools.lru_cache(maxsize=1024)
-def _fitted(picture: bytes, shape: tuple[int, int, int], policy: str) -> bytes:
+def _fitted(picture: bytes, shape: tuple[int, int, int], policy: str, filter: str) -> bytes:
     try:
         given = decode(picture, "thumbnail").pixels
-        seen = images.to_input(given, shape, policy).transpose(1, 2, 0)
+        seen = images.to_input(given, shape, policy, filter).transpose(1, 2, 0)
     except CFSError:
         return picture
     return picture if np.array_equal(seen, given) else thumbnail(seen)
@@ -170,18 +164,45 @@ def fetch(run: Run, report: Callable[[str], None]) -> list[str]:
 
 def source_of(run: Run, entry: SetEntry) -> str | dict[str, Any] | None:
     """Where a set came from, with absolute paths; None where neither the run nor the one that it took it from says."""
+    chosen = _set_of(run, entry)
+    return None if chosen is None else chosen.source
+
+
+def fitting_of(run: Run, entry: SetEntry | None = None) -> dict[str, str]:
+    """How a run brought a set's images to its backbone's size, as ``to_input`` takes it; of no set: its usual way."""
+    return RunSpec(**run.manifest.spec).fitting(None if entry is None else _set_of(run, entry))
+
+
+def _set_of(run: Run, entry: SetEntry) -> ImageSet | None:
+    """A set as it was asked for, with absolute paths; None where neither the run nor the one it was taken from says."""
     spec = RunSpec(**run.manifest.spec)
     if entry.role == "ood":
         chosen = next((image_set for image_set in spec.ood if image_set.name == entry.name), None)
-        return None if chosen is None else absolute_source(chosen.source, run.path)
+        return None if chosen is None else _placed(chosen, run)
     if spec.id.run is not None:
         try:
             base = Run(locate_run(absolute(spec.id.run, run.path)))
         except CFSError:
             return None
-        return source_of(base, base.entry(entry.role))
+        return _set_of(base, base.entry(entry.role))
     chosen = spec.id.test or spec.id.train if entry.role == "id_test" else spec.id.train
-    return absolute_source(chosen.source, run.path)
+    return _placed(chosen, run)
+
+
+def _placed(image_set: ImageSet, run: Run) -> ImageSet:
+    return image_set.model_copy(update={"source": absolute_source(image_set.source, run.path)})
+
+
+def _open(run: Run, entry: SetEntry) -> images.Source:
+    """A set's source as it may lie on this computer, all of it: in another order, its halves would be others.
+
+    Raises:
+        SourceError: it is not here, or not known.
+    """
+    chosen = _set_of(run, entry)
+    if chosen is None:
+        raise SourceError(f"{run.name} does not say where {entry.name} came from.")
+    return images.open_source(_offline(chosen.source), centre_crop=chosen.centre_crop)
 
 
 def _offline(source: str | dict[str, Any]) -> str | dict[str, Any]:

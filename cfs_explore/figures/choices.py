@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cfs_explore.contracts import Cell, Tap
+from cfs_explore.detectors.stored import measured_detectors
 from cfs_explore.diagnostics import SIDES
 from cfs_explore.errors import RunError
 from cfs_explore.figures.cells import find_cell, find_level, find_tap
@@ -56,6 +57,7 @@ class Choices:
         metric: of METRICS.
         scale: of SCALES.
         beside: other explorations, where a figure compares; those that options name where there are none.
+        measured: name of another detector that the run measured, in the place of the cells; "" for none.
         options: what single pages' controls are set to, name -> value; each figure's are in ``catalogue``.
     """
 
@@ -69,6 +71,7 @@ class Choices:
     options: Mapping[str, str] = field(default_factory=dict)
     beside: tuple[Run, ...] = ()
     cells_given: bool = False
+    measured: str = ""
 
 
 def choose(
@@ -95,6 +98,7 @@ def choose(
         pair: two taps, of the figures that compare two.
         metric, scale: see ``Choices``.
         detector: a preset's name, or cells as 'up1.res1@5', whose slot scores are averaged; by default CFS(1x2).
+            Or, for the figures of triage, the name of another detector that the run measured.
         options: see ``Choices``; checked where figures are made.
 
     Raises:
@@ -103,7 +107,8 @@ def choose(
     run.entry("ood", ood)
     _one_of("metric", metric, list(METRICS))
     _one_of("scale", scale, list(SCALES))
-    cells = _cells(run, detector)
+    measured = detector[0] if len(detector) == 1 and detector[0] in measured_detectors(run) else ""
+    cells = _cells(run, () if measured else detector)
     cell_level, cell_tap = default_cell(run)
     level = run.manifest.kept["level"]
     if cell is not None:
@@ -126,6 +131,7 @@ def choose(
         scale=scale,
         options=dict(options or {}),
         cells_given=bool(detector),
+        measured=measured,
     )
 
 
@@ -169,8 +175,8 @@ def _cells(run: Run, detector: Sequence[str]) -> list[int]:
     try:
         return list(dict.fromkeys(find_cell(run, name) for name in detector))
     except RunError as error:
-        known = ", ".join(presets) or "none"
-        raise RunError(f"{error} A detector is cells, or one preset; {run.name} has: {known}.") from error
+        known = ", ".join([*presets, *measured_detectors(run)]) or "none"
+        raise RunError(f"{error} A detector is cells, or one by its name; {run.name} has: {known}.") from error
 
 
 def _one_of(what: str, value: str, allowed: list[str]) -> None:

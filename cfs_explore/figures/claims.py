@@ -6,20 +6,25 @@ print(as_text(claims_table(run), run.name))
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
 from cfs_explore.contracts import SATURATED
-from cfs_explore.diagnostics import Groups, ScoreError, auroc, best_excess, paired_auroc_difference
+from cfs_explore.diagnostics import Groups, ScoreError, auroc, paired_auroc_difference
+from cfs_explore.diagnostics.best_excess import excess_of_pools
+from cfs_explore.diagnostics.falsifier import FALSIFIED, SUPPORTED, verdict
+from cfs_explore.diagnostics.falsifier import MARGIN as LEAD
 from cfs_explore.diagnostics.groups import independent
 from cfs_explore.diagnostics.plateau import MARGIN as PLATEAU_MARGIN
 from cfs_explore.diagnostics.plateau import honest_range
+from cfs_explore.diagnostics.splits import SPLITS, SplitPool, Splits, draw_splits
 from cfs_explore.diagnostics.verdicts import Verdicts, p_value, survivors
+from cfs_explore.figures.falsifier import detector_rows, untested
 from cfs_explore.figures.needs import NotMeasuredError, why_no_table
 from cfs_explore.store import Run
-from cfs_explore.wording import table_number
+from cfs_explore.wording import counted, table_number
 
 #: Log-SNR from which a level counts as low noise here: the noise has up to 5 % of the image's power.
 LOW_NOISE = 3.0
@@ -42,6 +47,7 @@ CLAIMS = {
     "stable": f"share of the decoder features' variance that is the image's own (ICC), ID-test: above {STABLE:g}",
     "trained": "best cell minus best cell of untrained copies, each picked on other images: above 0",
     "beyond statistics": "best cell minus the better of plain image statistics, one or all together: above 0",
+    "no trajectory": f"the largest lead of a trajectory detector (all measured) over every CFS variant: below {LEAD:g}",
 }
 
 #: Claim -> the value that it is judged by; a claim of ``BELOW`` holds below it, every other above.
@@ -52,8 +58,9 @@ LIMITS = {
     "complementary": 0.5,
     "plateau": PLATEAU_MARGIN,
     "stable": STABLE,
+    "no trajectory": LEAD,
 }
-BELOW = {"plateau"}
+BELOW = {"plateau", "no trajectory"}
 
 _COLUMNS = ["claim", "ood", "value", "lo", "hi", "verdict", "p", "survives", "note", "n_id", "n_ood"]
 _Row = dict[str, object]
@@ -137,28 +144,29 @@ def _of_set(run: Run, ood: str) -> Iterator[_Row]:
         tuple(scores[main, taps].mean(axis=0) for scores in (id_scores, ood_scores))
         for taps in ([encoder, decoder], [decoder])
     )
-    yield {"claim": "low noise", **_low_noise(run, id_scores, ood_scores, groups), **counts}
+    splits = draw_splits(*counts.values(), SPLITS, 0, groups)
+    pool = SplitPool.of(_flat(id_scores), _flat(ood_scores), splits)  # of all cells; the longest part of all this
+    yield {"claim": "low noise", **_low_noise(run, pool, splits), **counts}
     gain = paired_auroc_difference(*pair, *alone, groups=groups)
     both = auroc(*pair).value, auroc(*alone).value
     yield {"claim": "pair", **_judged(gain.value, gain.lo, gain.hi, 0.0, arms=both), **counts}
     yield {"claim": "decoder", **_judged(-gain.value, -gain.hi, -gain.lo, -COMPETITIVE, arms=both), **counts}
-    pool = _flat(id_scores), _flat(ood_scores)
-    row = best_excess(pool, {"pair": [tuple(side[None] for side in pair)]}, groups=groups).iloc[0]
+    row = excess_of_pools(pool, [SplitPool.of(*(side[None] for side in pair), splits)], splits)
     few = -row["excess"], -row["hi"], -row["lo"]
     yield {"claim": "few cells", **_judged(*few, -COMPETITIVE, arms=(row["trained"], row["auroc"])), **counts}
     yield {"claim": "complementary", **_complementary(run, ood), **counts}
     yield {"claim": "plateau", **_plateau(run, id_scores[:, decoder], ood_scores[:, decoder], groups), **counts}
     yield {"claim": "trained", **counts, **_against(run, ood, ["untrained"])}
     yield {"claim": "beyond statistics", **counts, **_against(run, ood, ["statistics", "best statistic"])}
+    yield {"claim": "no trajectory", **counts, **_no_trajectory(run, ood)}
 
 
-def _low_noise(run: Run, id_scores: np.ndarray, ood_scores: np.ndarray, groups: Groups | None) -> _Row:
+def _low_noise(run: Run, pool: SplitPool, splits: Splits) -> _Row:
     low = _is_low(run)
     if low.all() or not low.any():
         return _missing("needs levels on both sides")
-    pools = [(_flat(id_scores[side]), _flat(ood_scores[side])) for side in (low, ~low)]
-    row = best_excess(pools[0], {"high noise": [pools[1]]}, groups=groups).iloc[0]
-    return _of_excess(row)
+    cells = np.repeat(low, len(run.taps))
+    return _of_excess(excess_of_pools(pool.at(cells), [pool.at(~cells)], splits))
 
 
 def _is_low(run: Run) -> np.ndarray:
@@ -177,8 +185,7 @@ def _plateau(run: Run, id_rows: np.ndarray, ood_rows: np.ndarray, groups: Groups
     best, worst = (run.levels[low[k]].lam for k in (found.best, found.worst))
     note = f"mostly best at lam {best:.1f}, worst at {worst:.1f}"
     arms = found.best_auroc, found.worst_auroc
-    row = _judged(-found.value, -found.hi, -found.lo, -PLATEAU_MARGIN, note, arms=arms)
-    return {**row, "value": found.value, "lo": found.lo, "hi": found.hi}
+    return _judged_below(found.value, found.lo, found.hi, PLATEAU_MARGIN, note, arms=arms)
 
 
 def _complementary(run: Run, ood: str) -> _Row:
@@ -220,7 +227,29 @@ def _against(run: Run, ood: str, controls: list[str]) -> _Row:
     return {**_of_excess(row), "n_id": int(row["n_id"]), "n_ood": int(row["n_ood"])}
 
 
-def _of_excess(row: pd.Series) -> _Row:
+def _no_trajectory(run: Run, ood: str) -> _Row:
+    """The trajectory detector that leads every variant of CFS by most (theory 21)."""
+    if why := why_no_table(run, "leads"):
+        return _missing(why)
+    rows, left_out = detector_rows(run, "leads", ood), untested(detector_rows(run, "falsifier", ood))
+    rows = rows[rows["trajectory"]]
+    if rows.empty:
+        return _missing("no trajectory detector was measured")
+    sizes = {"n_id": int(rows["n_id"].iloc[0]), "n_ood": int(rows["n_ood"].iloc[0])}
+    more = f", {len(left_out)} not measured" if left_out else ""
+    note = f"{rows.loc[rows['lead'].idxmax(), 'title']} of {counted(len(rows), 'detector')}{more}"
+    arms = (1.0, 1.0) if rows["saturated"].all() else (0.0, 0.0)
+    row = _judged_below(*rows[["lead", "lead_lo", "lead_hi"]].max(), LEAD, note, arms=arms)
+    if row["verdict"] == "no evidence":
+        return {**row, **sizes}
+    said = verdict(rows, len(left_out))
+    each = [p_value(*values, LEAD) for values in rows[["lead", "lead_lo", "lead_hi"]].to_numpy()]
+    # One that leads is enough to falsify, which is tried as often as there are rivals; all must stay below to support.
+    p = min(1.0, len(each) * min(each)) if said == FALSIFIED else max(each) if said == SUPPORTED else math.nan
+    return {**row, **sizes, "p": p, "verdict": {FALSIFIED: "no", SUPPORTED: "yes"}.get(said, "open")}
+
+
+def _of_excess(row: Mapping[str, float]) -> _Row:
     """Of a row of ``best_excess``."""
     arms = row["trained"], row["auroc"]
     return _judged(row["excess"], row["lo"], row["hi"], 0.0, f"{arms[0]:.3f} against {arms[1]:.3f}", arms=arms)
@@ -237,6 +266,12 @@ def _judged(
     if min(arms) > SATURATED:
         return {**row, "verdict": "no evidence", "p": math.nan, "note": "both AUROCs are near 1"}
     return {**row, "verdict": verdict}
+
+
+def _judged_below(value: float, lo: float, hi: float, below: float, note: str, *, arms: tuple[float, float]) -> _Row:
+    """The same of "value is below this"."""
+    row = _judged(-value, -hi, -lo, -below, note, arms=arms)
+    return {**row, "value": float(value), "lo": float(lo), "hi": float(hi)}
 
 
 def _missing(why: str) -> _Row:

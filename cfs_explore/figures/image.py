@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.charts import image_features_chart, image_map_chart, image_scores_chart, short_tap_name
+from cfs_explore.detectors.stored import Measured, measured_detectors
 from cfs_explore.diagnostics import Exceedance, cell_profile, compose, detector_profile, exceedance, feature_profile
 from cfs_explore.errors import RunError
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import cell_label, preset_cells
 from cfs_explore.figures.figure import Figure, file_stem, framed
 from cfs_explore.figures.needs import NOT_KEPT, Kind, NotMeasuredError
-from cfs_explore.figures.options import Control
+from cfs_explore.figures.options import Control, Several
 from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
 from cfs_explore.wording import counted, format_value
@@ -29,6 +30,13 @@ VALUE = Control(
     help="Percentile: the share of ID-test images that score lower in the same cell, so that cells compare. Score ÷ ID "
     "median: the score as a multiple of the median ID score; cells whose ID scores vary widely show large ratios, too.",
     former=("value",),
+)
+ALSO_BY = Several(
+    "image_detectors",
+    "Also by",
+    measured_detectors,
+    help="Detectors of the page Falsifier, which scored a sample of the images.",
+    width=300,
 )
 #: Channels of each pooling that are drawn.
 _TOP = 8
@@ -82,11 +90,12 @@ def _find(run: Run, ood: str, first: str, asked: str) -> Image:
 
 
 def profile(run: Run, choices: Choices) -> Profile:
-    """The image among ID-test: every cell, the presets and the chosen cell."""
-    return run.derived(_profile, find(run, choices), choices.cell)
+    """The image among ID-test: every cell, the presets, the chosen cell, and the detectors that are asked for."""
+    others = ALSO_BY.read(ALSO_BY.of(choices.options, run), run)
+    return run.derived(_profile, find(run, choices), choices.cell, tuple(others))
 
 
-def _profile(run: Run, image: Image, cell: int) -> Profile:
+def _profile(run: Run, image: Image, cell: int, others: tuple[str, ...]) -> Profile:
     cells, exceeding = run.derived(_in_all_cells, image)
     id_scores = run.scores("id_test")
     set_scores = _scores_of_set(run, image, id_scores)
@@ -96,7 +105,19 @@ def _profile(run: Run, image: Image, cell: int) -> Profile:
         draws = np.concatenate([compose(draw[None, None], of) for draw in set_scores[image.row]])
         among = detector_profile(compose(id_scores, of), compose(set_scores, of)[image.row], draws, image.own)
         rows.append({"name": name, **among})
+    rows += [row for name in others if (row := _by_measured(run, image, name))]
     return Profile(cells, pd.DataFrame(rows), exceeding)
+
+
+def _by_measured(run: Run, image: Image, name: str) -> dict | None:
+    """The image's score by a detector that scored a sample; None where it is not in it."""
+    detector = Measured(measured_detectors(run)[name], name)
+    where = image.role, None if image.role == "id_test" else image.name
+    place = np.flatnonzero(detector.rows(run, *where) == image.row)
+    if not len(place):
+        return None
+    score, own = detector.scores(run, *where)[place[0]], int(place[0]) if image.role == "id_test" else None
+    return {"name": detector.name, **detector_profile(detector.scores(run, "id_test"), score, np.array([score]), own)}
 
 
 def _in_all_cells(run: Run, image: Image) -> tuple[pd.DataFrame, Exceedance]:
@@ -162,10 +183,20 @@ def detectors(run: Run, choices: Choices, theme: str) -> Figure:
         image_scores_chart(rows, "id" if image.role == "id_test" else "ood", theme),
         rows.assign(draws=[" ".join(f"{draw:.6g}" for draw in draws) for draws in rows["draws"]]),
         f"Diamond: {image.file} of {image.name}, mean of {counted(run.draws, 'noise draw')}; rings: single draws. "
-        f"Bars: the middle 50 % and 90 % of n = {rows['n_id'].iloc[0]:,} ID-test images. p: conformal p-value.",
+        f"Bars: the middle 50 % and 90 % of n = {rows['n_id'].iloc[0]:,} ID-test images. p: conformal p-value."
+        f"{_not_among(run, choices, rows)}",
         "; ".join(f"{row['name']}: percentile {format_value(row['percentile'], 1)}" for row in rows.to_dict("records")),
         file_stem(run, image.name, image.image_id, "detectors"),
     )
+
+
+def _not_among(run: Run, choices: Choices, rows: pd.DataFrame) -> str:
+    """A sentence about the detectors that were asked for and did not score this image, or scored fewer."""
+    titles = [measured_detectors(run)[name] for name in ALSO_BY.read(ALSO_BY.of(choices.options, run), run)]
+    absent = [title for title in titles if title not in set(rows["name"])]
+    sampled = rows[rows["name"].isin(titles)]
+    text = f" {', '.join(sampled['name'])}: one noise draw, n = {sampled['n_id'].iloc[0]:,}." if len(sampled) else ""
+    return f"{text} Not in the sample of {', '.join(absent)}." if absent else text
 
 
 def features(run: Run, choices: Choices, theme: str) -> Figure:
@@ -193,6 +224,8 @@ def features(run: Run, choices: Choices, theme: str) -> Figure:
 _OF = ("ood", "cell")
 KINDS = {
     "image-map": Kind("One image's slot scores among ID-test, over the map", over_cells, _OF, (IMAGE, ROLE, VALUE)),
-    "image-detectors": Kind("One image's score by each detector, among ID-test", detectors, _OF, (IMAGE, ROLE)),
+    "image-detectors": Kind(
+        "One image's score by each detector, among ID-test", detectors, _OF, (IMAGE, ROLE, ALSO_BY)
+    ),
     "image-features": Kind("The features of one image that lie farthest from ID-train", features, _OF, (IMAGE, ROLE)),
 }

@@ -139,10 +139,23 @@ def _detector_rows(run: Run, ood: str, cells: Sequence[int]) -> pd.DataFrame:
         for kind, label in (("honest", "Best cell, honest"), ("naive", "Best cell, naive")):
             value, lo, hi = row[kind], row[f"{kind}_lo"], row[f"{kind}_hi"]
             rows.append({"name": label, "kind": kind, "auroc": value, "lo": lo, "hi": hi, **cost})
+    rows += _best_rival(run, ood)
     if not rows:
         raise NotMeasuredError("Choose at least one cell to compose a detector.")
     columns = ["name", "kind", "auroc", "lo", "hi", "aupr", "fpr95", "n_id", "n_ood", "forwards", "effective"]
     return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def _best_rival(run: Run, ood: str) -> list[dict]:
+    """The other detector that leads CFS most, on its own sample of the images, where any was measured (theory 21)."""
+    if not run.has_table("leads"):
+        return []
+    leads, rows = (table[table["ood"] == ood] for table in map(run.table, ("leads", "falsifier")))
+    if leads.empty:
+        return []
+    name = leads.loc[leads["lead"].idxmax(), "detector"]
+    row = rows[(rows["detector"] == name) & (rows["network"] == "trained")].iloc[0].to_dict()
+    return [{**row, "name": f"Best rival: {row['title']}, n = {row['n_id']:,} + {row['n_ood']:,}", "kind": "rival"}]
 
 
 def detectors(run: Run, choices: Choices, theme: str) -> Figure:

@@ -6,6 +6,7 @@ from cfs_explore.charts import short_tap_name
 from cfs_explore.charts.auroc_curve import auroc_curve_chart
 from cfs_explore.charts.drift_lines import drift_lines_chart
 from cfs_explore.charts.local_law import local_law_chart
+from cfs_explore.charts.reuse_grid import reuse_grid_chart
 from cfs_explore.charts.tap_lines import tap_lines_chart
 from cfs_explore.charts.tap_radius import tap_radius_chart
 from cfs_explore.diagnostics import Groups
@@ -15,7 +16,7 @@ from cfs_explore.figures.figure import Figure, file_stem, id_count, set_counts
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
 from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
-from cfs_explore.wording import format_digits, format_estimate, format_value
+from cfs_explore.wording import format_digits, format_estimate, format_value, percent
 
 #: Column of the table ``stability`` -> (what it is called, y axis, how its interval is computed)
 MEASURES = {
@@ -28,6 +29,12 @@ PARTS = {
     "drift": ("Whole", "Squared drift, in units of v"),
     "own": ("The image's own", "Own squared drift, in units of v"),
 }
+#: Column of the table ``sharing`` -> (what it is called, y axis)
+SHARED = {
+    "cosine": ("Cosine", "Cosine between the maps of neighbouring levels"),
+    "cka": ("CKA", "Linear CKA of the maps of neighbouring levels"),
+    "delta_rel": ("Difference", "Relative squared difference of neighbouring levels"),
+}
 MEASURE = Control(
     "stability_measure",
     "What survives",
@@ -38,6 +45,15 @@ MEASURE = Control(
     former=("measure",),
 )
 PART = Control("stability_part", "Drift", {name: words[0] for name, words in PARTS.items()}, former=("part",))
+SHARING = Control(
+    "stability_sharing",
+    "What is shared",
+    {name: words[0] for name, words in SHARED.items()},
+    help="Of a tap's whole map at one level and the next noisier one, same image and noise. Cosine: 1 where both point "
+    "the same way. CKA (centred kernel alignment): 1 where both order the images alike, whatever the channels; with "
+    "few images it is high. Difference: squared, over the mean of the squared lengths; 0 where nothing changes, 2 "
+    "where the maps have nothing to do with each other.",
+)
 ONE_DRAW = (
     "This map was measured with one noise draw per image; reliability needs at least two. Set `draws: 5` in its spec "
     "and measure it again."
@@ -163,6 +179,55 @@ def radius(run: Run, choices: Choices, theme: str) -> Figure:
     )
 
 
+def shared_with_next(run: Run, choices: Choices, theme: str) -> Figure:
+    """How alike every tap's map is at a level and at the next noisier one (34), the chosen tap highlighted."""
+    chosen, measure = _tap(run, choices), SHARING.of(choices.options)
+    rows = stage_rows(run, "sharing")
+    rows = rows[rows["other_level"] == rows["level"] + 1]
+    unknown = rows["lam"].map(lambda lam: float("nan"))  # CKA has no interval
+    limits = (rows.get(f"{measure}_{side}", unknown) for side in ("lo", "hi"))
+    rows = rows.assign(value=rows[measure], **dict(zip(("lo", "hi"), limits, strict=True)))
+    if rows["value"].isna().all():
+        raise NotMeasuredError(
+            "All images give the same maps, or there is only one image: there is nothing to compare."
+        )
+    of_tap = rows[rows["tap"] == chosen]
+    least = of_tap.loc[of_tap["value"].idxmax() if measure == "delta_rel" else of_tap["value"].idxmin()]
+    label = SHARED[measure][1]
+    band = "" if measure == "cka" else "; 95 % band over images (chosen tap)"
+    return Figure(
+        tap_lines_chart(rows, _roles(run, chosen), label, theme, line=None),
+        rows[["tap", "region", "lam", "other_lam", "value", "lo", "hi", "n_id"]],
+        f"{label}, each level against the next noisier one; {id_count(run, int(rows['n_id'].iloc[0]))}, first noise "
+        f"draw{band}.",
+        f"{label} of {len(run.taps)} taps. {short_tap_name(chosen)} changes most from λ "
+        f"{format_value(least['lam'], 1)} to {format_value(least['other_lam'], 1)}, with "
+        f"{format_estimate(least['value'], least['lo'], least['hi'])}.",
+        file_stem(run, "stability-sharing", measure),
+    )
+
+
+def reused_encoder(run: Run, choices: Choices, theme: str) -> Figure:
+    """What the noise estimate loses when the decoder gets the encoder's work of another level (34)."""
+    rows = stage_rows(run, "reuse")
+    if rows["error"].isna().all():
+        raise NotMeasuredError(" ".join(rows["note"].unique()).strip() or "The noise estimates are all 0.")
+    neighbours = rows[(rows["level"] - rows["encoder_level"]).abs() == 1]
+    least, most = (neighbours.loc[place] for place in (neighbours["error"].idxmin(), neighbours["error"].idxmax()))
+    return Figure(
+        reuse_grid_chart(rows, theme),
+        rows,
+        "Squared change of the noise estimate over its squared length when encoder and middle (rows) are those of "
+        f"another level than the decoder's (columns); saves {percent(rows['saved'].iloc[0])} of a forward; "
+        f"{id_count(run, int(rows['n_id'].iloc[0]))}, first noise draw.",
+        f"Error of reusing the encoder between {len(run.levels)} noise levels; between neighbours from "
+        f"{format_digits(least['error'], 2)} (encoder at λ {format_value(least['encoder_lam'], 1)}, decoder at "
+        f"{format_value(least['lam'], 1)}) to {format_digits(most['error'], 2)} (encoder at "
+        f"{format_value(most['encoder_lam'], 1)}, decoder at {format_value(most['lam'], 1)}).",
+        file_stem(run, "stability-reuse"),
+    )
+
+
 def _roles(run: Run, chosen: str) -> dict[str, str]:
     """Tap -> role in the figures: the chosen one and the pair of CFS(1x2)."""
     measured = {tap.name for tap in run.taps}
@@ -181,4 +246,8 @@ KINDS = {
     "stability-law": Kind("How a tap's response grows with the noise: the local law", local_law, ("cell",)),
     "stability-drift": Kind("What moves a tap's snapshots: noise or conditioning", drift_by_cause, ("cell",), (PART,)),
     "stability-radius": Kind("Slope of the local law and stability radius of every tap", radius, ("cell",)),
+    "stability-sharing": Kind(
+        "How much of a tap's map a level shares with the next", shared_with_next, ("cell",), (SHARING,)
+    ),
+    "stability-reuse": Kind("What reusing the encoder of another level costs", reused_encoder),
 }

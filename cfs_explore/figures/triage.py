@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.charts import score_histogram_chart
+from cfs_explore.detectors.stored import Measured, Stored, measured_detectors
 from cfs_explore.diagnostics import Alarm, Estimate, alarm, discovery_rate, false_alarms, histogram, triage
 from cfs_explore.diagnostics.groups import members
 from cfs_explore.figures.choices import Choices, default_cells
@@ -41,7 +42,12 @@ KEEPS = Control(
 
 
 class Found(NamedTuple):
-    """What a rule finds: the set, the detector, the rate as a share and by which of RULES, the scores, the rule."""
+    """What a rule finds: the set, the detector, the rate as a share and by which of RULES, the scores, the rule.
+
+    Attributes:
+        rows: positions in the set of the table's images; all of them, but for a detector that measured a sample.
+        draws: noise draws behind a score.
+    """
 
     ood: str
     detector: str
@@ -51,16 +57,19 @@ class Found(NamedTuple):
     table: pd.DataFrame
     rule: Alarm
     expected: Estimate
+    rows: np.ndarray
+    draws: int
 
 
 def find(run: Run, choices: Choices) -> Found:
     """Scores, p-values and threshold of one OOD set by the detector; the best justified one where none is given."""
     rate, by = RATE.number(choices.options) / 100, KEEPS.of(choices.options)
-    given = choices.cells_given or list(choices.cells) != default_cells(run)
-    cells = choices.cells if given else justified(run, choices.ood).cells
-    detector = detector_of(run, cells)
-    id_scores, scores = (detector.scores(run, *which) for which in (("id_test", None), ("ood", choices.ood)))
-    id_groups, groups = map(members, run.group_names(choices.ood))
+    detector = _detector(run, choices)
+    sets = ("id_test", None), ("ood", choices.ood)
+    id_scores, scores = (detector.scores(run, *which) for which in sets)
+    id_rows, rows = (detector.rows(run, *which) for which in sets)
+    names = zip(run.group_names(choices.ood), (id_rows, rows), strict=True)
+    id_groups, groups = (members(of_set[kept]) for of_set, kept in names)
     if by == "discovery":
         p_values = triage(id_scores, scores, math.inf, id_groups)["p_value"].to_numpy()
         rule = alarm(id_scores, discovery_rate(p_values, rate), groups=id_groups)
@@ -68,7 +77,16 @@ def find(run: Run, choices: Choices) -> Found:
         rule = alarm(id_scores, rate, groups=id_groups)
     table = triage(id_scores, scores, rule.threshold, id_groups)
     expected = false_alarms(len(scores), rule, groups=groups)
-    return Found(choices.ood, detector.name, rate, by, id_scores, table, rule, expected)
+    draws = 1 if choices.measured else run.draws
+    return Found(choices.ood, detector.name, rate, by, id_scores, table, rule, expected, rows, draws)
+
+
+def _detector(run: Run, choices: Choices) -> Stored:
+    """The one that is chosen, or else the best that the run can justify."""
+    if choices.measured:
+        return Measured(measured_detectors(run)[choices.measured], choices.measured)
+    given = choices.cells_given or list(choices.cells) != default_cells(run)
+    return detector_of(run, choices.cells if given else justified(run, choices.ood).cells)
 
 
 def scores(run: Run, choices: Choices, theme: str) -> Figure:
@@ -92,10 +110,21 @@ def scores(run: Run, choices: Choices, theme: str) -> Figure:
         ),
         bins,
         f"Scores by {found.detector} of ID-test (solid) and {found.ood} (dashed), "
-        f"mean of {counted(run.draws, 'noise draw')}; {set_counts(run, found.ood)}; {threshold}.",
+        f"mean of {counted(found.draws, 'noise draw')}; {_sizes(run, found)}; {threshold}.",
         f"Score histograms of {found.rule.n_id:,} ID-test and {len(ood_scores):,} OOD images ({found.ood}); "
         f"{threshold}, {counted(int(found.table['flagged'].sum()), 'image')} above it.",
         file_stem(run, found.ood, "triage"),
+    )
+
+
+def _sizes(run: Run, found: Found) -> str:
+    """How many images there are, and that it is a sample where it is one."""
+    whole = run.entry("ood", found.ood).count
+    if len(found.rows) == whole and len(found.id_scores) == run.id_test.count:
+        return set_counts(run, found.ood)
+    return (
+        f"n = {len(found.id_scores):,} of {run.id_test.count:,} ID, {len(found.rows):,} of {whole:,} OOD, a sample "
+        "spread over both sets"
     )
 
 
@@ -103,7 +132,7 @@ KINDS = {
     "triage-scores": Kind(
         "Scores of an OOD set and of ID-test, with the threshold for an error rate",
         scores,
-        ("ood", "cells", "cells_given"),
+        ("ood", "cells", "cells_given", "measured"),
         (RATE, KEEPS),
     )
 }

@@ -10,13 +10,14 @@
 
 from .builtin import BUILTIN_SETS
 from .opening import open_source
-from .preprocess import RESIZE_POLICIES, thumbnail, to_input
+from .preprocess import FILTERS, RESIZE_POLICIES, thumbnail, to_input
 from .record import Record, Source
 from .reference import paths_named
 from .torchvision_sets import TORCHVISION_SETS
 
 __all__ = [
     "BUILTIN_SETS",
+    "FILTERS",
     "RESIZE_POLICIES",
     "TORCHVISION_SETS",
     "Record",

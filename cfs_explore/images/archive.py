@@ -63,6 +63,9 @@ class ArchiveSource(EncodedSource, Generic[Member]):
         self.names = distinct(map(printable, self._paths))
         self.skipped = sorted(skipped)
 
+    def labels(self) -> list[str]:
+        return [label_of(path) for path in self._paths]
+
     def _labelled(self, index: int, data: bytes) -> tuple[bytes, str]:
         check_encoded_size(len(data), self.names[index])
         return data, label_of(self._paths[index])

@@ -71,6 +71,9 @@ class ArraySource(Source):
         prefix = f"{printable(key)}/" if key else ""
         self.names = [f"{prefix}{number}" for number in numbered(len(self._images))]
 
+    def labels(self) -> list[str]:
+        return self._labels
+
     def _read(self, index: int) -> Record:
         pixels = np.array(self._images[index])  # a copy: the record must not hold the file open
         if self._range is not None:

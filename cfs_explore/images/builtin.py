@@ -89,6 +89,9 @@ class BuiltinSource(Source):
         self.names = drawn.names
         self._drawn = drawn
 
+    def labels(self) -> list[str]:
+        return self._drawn.labels
+
     def _read(self, index: int) -> Record:
         pixels = self._drawn.images[index][:, :, None].copy()
         label = self._drawn.labels[index]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import ImageError
-from .opening import SampledSource
+from .parts import sampled
 from .preprocess import thumbnail
 from .record import Source
 
@@ -30,7 +30,7 @@ def thumbnails(source: Source, n: int = 48, seed: int = 0, side: int = 64) -> li
 
     Images that cannot be read are left out.
     """
-    drawn = source if n >= len(source) else SampledSource(source, n, seed)
+    drawn = source if n >= len(source) else sampled(source, n, seed)
     return [Thumbnail(each.name, each.label, thumbnail(each.pixels, side)) for each in drawn.readable()]
 
 

@@ -46,7 +46,7 @@ class PagedSource(WrappedSource):
         source: closed with this one.
 
     Raises:
-        SourceError: more than 200,000 pages.
+        SourceError: more than 200,000 pages beside the first ones.
     """
 
     def __init__(self, source: EncodedSource) -> None:
@@ -56,12 +56,16 @@ class PagedSource(WrappedSource):
             pages = _pages(source, index)
             self._places += [(index, page) for page in range(pages)]
             self.names += [name if pages == 1 else f"{name} page {page + 1}" for page in range(pages)]
-            if len(self.names) > _MOST:
+            if len(self.names) - index > _MOST:
                 source.close()
-                raise SourceError(f"{source.location} holds more than {_MOST:,} pages. Split it.")
+                raise SourceError(f"{source.location} holds more than {_MOST:,} further pages. Split it.")
 
     def notes(self) -> list[str]:
         return [*super().notes(), *Source.notes(self)]
+
+    def labels(self) -> list[str]:
+        labels = self._source.labels()
+        return [labels[place] for place, _ in self._places]
 
     def _read(self, index: int) -> Record:
         place, page = self._places[index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ImageError
@@ -20,37 +21,49 @@ class FolderSource(EncodedSource):
         super().__init__(str(path))
         self._root = path
         self._paths: list[str] = []
-        for directory, subdirectories, files in os.walk(path, onerror=self._note_unreadable):
-            subdirectories[:] = [name for name in subdirectories if self._is_entered(Path(directory, name))]
-            for file in files:
-                self._list(Path(directory, file))
+        folders = [""]  # below the root, with a slash at their ends
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(os.path.join(path, folder)) as entries:
+                    folders += [f"{folder}{entry.name}/" for entry in entries if self._is_entered(folder, entry)]
+            except OSError as error:
+                name = printable(folder.rstrip("/") or ".")
+                self.skipped.append((name, f"unreadable folder ({error.strerror})"))
         self._paths.sort()
         self.names = distinct(map(printable, self._paths))
         self.skipped.sort()
 
-    def _is_entered(self, path: Path) -> bool:
-        name = path.relative_to(self._root).as_posix()
-        if path.is_symlink() and not is_hidden(name):
-            self.skipped.append((printable(name), "linked folder, not entered"))
-        return not (path.is_symlink() or is_hidden(name))
-
-    def _list(self, path: Path) -> None:
-        name = path.relative_to(self._root).as_posix()
-        if is_hidden(name):
-            return
-        reason = why_not_an_image(name) or (None if path.is_file() else "not a regular file")
+    def _is_entered(self, folder: str, entry: os.DirEntry) -> bool:
+        """Whether an entry is a folder to go through; a file is listed, as an image or as skipped."""
+        name = folder + entry.name
+        if is_hidden(entry.name):
+            return False
+        if _is(entry.is_dir):
+            if entry.is_symlink():
+                self.skipped.append((printable(name), "linked folder, not entered"))
+            return not entry.is_symlink()
+        reason = why_not_an_image(entry.name) or (None if _is(entry.is_file) else "not a regular file")
         if reason is None:
             self._paths.append(name)
         else:
             self.skipped.append((printable(name), reason))
+        return False
 
-    def _note_unreadable(self, error: OSError) -> None:
-        name = os.path.relpath(error.filename, self._root)
-        self.skipped.append((printable(name), f"unreadable folder ({error.strerror})"))
+    def labels(self) -> list[str]:
+        return [label_of(path) for path in self._paths]
 
     def encoded(self, index: int) -> tuple[bytes, str]:
         path = self._paths[index]
         return read_file(self._root / path, self.names[index]), label_of(path)
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """What an entry of a folder says of itself; False where it points nowhere."""
+    try:
+        return kind()
+    except OSError:
+        return False
 
 
 class FileSource(EncodedSource):
@@ -62,6 +75,9 @@ class FileSource(EncodedSource):
         super().__init__(str(path))
         self._path = path
         self.names = [printable(path.name)]
+
+    def labels(self) -> list[str]:
+        return [""]
 
     def encoded(self, index: int) -> tuple[bytes, str]:
         return read_file(self._path, self.names[index]), ""

@@ -53,9 +53,12 @@ class HubSource(EncodedSource):
         self._roots = roots
         self._label_names = [str(n) for n in getattr(rows.features.get(label), "names", None) or []]
         self.names = numbered(len(rows))
-        self.groups = None if group_column is None else self._list_groups(group_column)
+        self.groups = None if group_column is None else self._texts_of(group_column)
 
-    def _list_groups(self, column: str) -> list[str]:
+    def labels(self) -> list[str]:
+        return self._texts_of(self._label) if self._label else [""] * len(self)
+
+    def _texts_of(self, column: str) -> list[str]:
         try:
             names = getattr(self._rows.features[column], "names", None) or []
             return [printable(class_name(cell, names)) for cell in self._rows.select_columns([column])[column]]

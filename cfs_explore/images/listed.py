@@ -124,6 +124,9 @@ class ListedSource(EncodedSource):
         self.skipped.sort()
         self.remarks += said
 
+    def labels(self) -> list[str]:
+        return self._labels
+
     def encoded(self, index: int) -> tuple[bytes, str]:
         path, name = self._paths[index], self.names[index]
         if self._root is not None and self._root.check(path) != path:  # a link since it was listed

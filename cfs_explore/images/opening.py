@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import SourceError
 from .altered import AlteredSource
 from .archive import ZipSource
@@ -20,8 +18,9 @@ from .hub import open_hub
 from .listed import open_files
 from .listing import IMAGE_EXTENSIONS, printable, summarise
 from .local_copies import local_copy
+from .parts import HALVES, CentreSource, half_of, sampled
 from .path_tables import open_imglist, open_text_table
-from .record import Record, Source, WrappedSource
+from .record import Source
 from .reference import read_reference
 from .tables import open_parquet
 from .tarball import TAR_EXTENSIONS, TarSource
@@ -54,7 +53,15 @@ ACCEPTED = (
 )
 
 
-def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None = None, seed: int = 0) -> Source:
+def open_source(
+    path_or_spec: str | os.PathLike | Mapping,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    half: str | None = None,
+    half_seed: int = 0,
+    centre_crop: int | None = None,
+) -> Source:
     """Open an image set; its kind follows from the file's extension, or from the mapping.
 
     Args:
@@ -70,6 +77,9 @@ def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None 
             {'builtin': name, **parameters}: see ``BUILTIN_SETS``.
         limit: keep only that many images, drawn without replacement, in the source's order; None keeps all.
         seed: of that draw, >= 0.
+        half: 'first' or 'second': only that half of every class; ``limit`` draws from it.
+        half_seed: of that split, >= 0.
+        centre_crop: side in pixels of the square that is cut out of the middle of every image; None keeps all of it.
 
     Returns:
         A source with at least one image.
@@ -79,15 +89,26 @@ def open_source(path_or_spec: str | os.PathLike | Mapping, *, limit: int | None 
     """
     if limit is not None and not is_whole(limit, 1):
         raise SourceError(f"limit = {limit!r}: allowed is a whole number from 1 on, or None for all images.")
-    if not is_whole(seed, 0):
-        raise SourceError(f"seed = {seed!r}: allowed is a whole number from 0 on.")
+    for name, value in (("seed", seed), ("half_seed", half_seed)):
+        if not is_whole(value, 0):
+            raise SourceError(f"{name} = {value!r}: allowed is a whole number from 0 on.")
+    if half is not None and half not in HALVES:
+        raise SourceError(f"half = {half!r}: allowed are {' and '.join(HALVES)}, or None for all images.")
+    if centre_crop is not None and not is_whole(centre_crop, 1):
+        raise SourceError(f"centre_crop = {centre_crop!r}: allowed is a whole number of pixels from 1 on, or None.")
     source = _open(path_or_spec)
     if not len(source):
         source.close()
         if not source.skipped:
             raise SourceError(f"no images in {source.location}: found no files; put image files into it.")
         raise SourceError(f"no images in {source.location}: {summarise(source.skipped)}. Put {_IMAGES} into it.")
-    return source if limit is None or limit >= len(source) else SampledSource(source, int(limit), seed)
+    try:
+        source = source if half is None else half_of(source, half, int(half_seed))
+    except SourceError:
+        source.close()
+        raise
+    source = source if limit is None or limit >= len(source) else sampled(source, int(limit), seed)
+    return source if centre_crop is None else CentreSource(source, int(centre_crop))
 
 
 def _open(given: object) -> Source:
@@ -173,16 +194,3 @@ def _expanded(options: dict[str, Any]) -> dict[str, Any]:
     if not root.is_dir():
         raise SourceError(f"root = {printable(str(root))} is not a folder. Give the folder that the images lie in.")
     return options | {"root": str(root)}
-
-
-class SampledSource(WrappedSource):
-    """A seeded subsample of another source, in that source's order."""
-
-    def __init__(self, source: Source, limit: int, seed: int) -> None:
-        super().__init__(source)
-        draw = np.random.Generator(np.random.PCG64(seed)).choice(len(source), size=limit, replace=False)
-        self._indices = np.sort(draw).tolist()
-        self.names = [source.names[i] for i in self._indices]
-
-    def _read(self, index: int) -> Record:
-        return self._source.read(self._indices[index])

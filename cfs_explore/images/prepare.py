@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ def prepare(
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     *,
+    filter: str = "bicubic",
     thumbnails: bool = True,
 ) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """Read every image once, fit it to the backbone and write all of them to one .npy file.
@@ -42,6 +44,7 @@ def prepare(
         out_npy: where the uint8 array (n_good, C, H, W) goes; written aside as ``.partial``, then renamed.
         progress: called with (done, total) after each image, good or not.
         cancelled: asked before each image.
+        filter: a key of ``FILTERS``.
         thumbnails: make them.
 
     Returns:
@@ -54,13 +57,14 @@ def prepare(
         RunCancelled: ``cancelled`` said so. No file is left behind.
         SpecError, BackboneError: see ``to_input``.
     """
-    check_input_shape(image_shape, policy)
+    check_input_shape(image_shape, policy, filter)
     out_npy = Path(out_npy)
     partial = out_npy.with_name(out_npy.name + ".partial")
     try:
         with open(partial, "wb") as file:
             thumbnail = png if thumbnails else lambda pixels: b""
-            rows, skipped = _write_inputs(file, source, image_shape, policy, thumbnail, progress, cancelled)
+            fit = functools.partial(to_input, image_shape=image_shape, policy=policy, filter=filter)
+            rows, skipped = _write_inputs(file, source, image_shape, fit, thumbnail, progress, cancelled)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, out_npy)
@@ -77,7 +81,7 @@ def _write_inputs(
     file: BinaryIO,
     source: Source,
     image_shape: tuple[int, int, int],
-    policy: str,
+    fit: Callable[[np.ndarray], np.ndarray],
     thumbnail: Callable[[np.ndarray], bytes],
     progress: Callable[[int, int], None] | None,
     cancelled: Callable[[], bool] | None,
@@ -97,7 +101,7 @@ def _write_inputs(
             name = source.names[index]
             skipped.append((name, str(error).removeprefix(f"{name}: ")))
         else:
-            _write_input(file, to_input(record.pixels, image_shape, policy))
+            _write_input(file, fit(record.pixels))
             small = shrunk(record.pixels)
             rows.append(
                 (

@@ -10,7 +10,9 @@ from PIL import Image
 
 from ..errors import BackboneError, SpecError
 
-_FILTER = Image.Resampling.BICUBIC
+#: Filter -> Pillow's, which weighs all pixels below a new one where it shrinks (antialiasing).
+FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+_THUMBNAIL_FILTER = FILTERS["bicubic"]
 
 #: Policy -> help text.
 RESIZE_POLICIES: dict[str, str] = {
@@ -20,28 +22,31 @@ RESIZE_POLICIES: dict[str, str] = {
 }
 
 
-def to_input(pixels: np.ndarray, image_shape: tuple[int, int, int], policy: str = "crop") -> np.ndarray:
+def to_input(
+    pixels: np.ndarray, image_shape: tuple[int, int, int], policy: str = "crop", filter: str = "bicubic"
+) -> np.ndarray:
     """Fit one image to a backbone; bit-exact where the size matches already.
 
     Args:
         pixels: uint8 (H, W, 1) grey or (H, W, 3) RGB.
         image_shape: the backbone's (C, H, W), C = 1 or 3. Grey is repeated to RGB; RGB becomes Rec. 601 luma.
         policy: a key of ``RESIZE_POLICIES``.
+        filter: a key of ``FILTERS``.
 
     Returns:
         uint8 (C, H, W); the backbone's value in [-1, 1] is x / 127.5 - 1.
 
     Raises:
-        SpecError: unknown policy.
+        SpecError: unknown policy or filter.
         BackboneError: a backbone with neither 1 nor 3 channels.
     """
-    check_input_shape(image_shape, policy)
+    check_input_shape(image_shape, policy, filter)
     channels, height, width = image_shape
     image = as_image(pixels)
     if image.mode == "RGB" and channels == 1:
         image = image.convert("L")
     if image.size != (width, height):
-        image = _POLICIES[policy](image, width, height)
+        image = _POLICIES[policy](image, width, height, FILTERS[filter])
     array = np.atleast_3d(np.asarray(image)).transpose(2, 0, 1)  # (channel, row, column)
     return np.ascontiguousarray(np.broadcast_to(array, image_shape))
 
@@ -57,10 +62,12 @@ def kept_share(width: np.ndarray, height: np.ndarray, image_shape: tuple[int, in
     return np.minimum(ratio, 1 / ratio)
 
 
-def check_input_shape(image_shape: tuple[int, int, int], policy: str) -> None:
+def check_input_shape(image_shape: tuple[int, int, int], policy: str, filter: str = "bicubic") -> None:
     """Raise where no image can ever be fitted: see ``to_input``."""
     if policy not in RESIZE_POLICIES:
         raise SpecError(f"resize policy {policy!r}: allowed are {', '.join(RESIZE_POLICIES)}.")
+    if filter not in FILTERS:
+        raise SpecError(f"resize filter {filter!r}: allowed are {', '.join(FILTERS)}.")
     if len(image_shape) != 3 or image_shape[0] not in (1, 3) or min(image_shape) < 1:
         raise BackboneError(
             f"the backbone takes inputs of shape {tuple(image_shape)}; images can be fitted to "
@@ -78,7 +85,7 @@ def shrunk(pixels: np.ndarray, side: int = 64) -> np.ndarray:
     """uint8 (h, w) or (h, w, 3) of an image (H, W, 1 | 3): at most ``side`` pixels wide and high."""
     image = as_image(pixels)
     if max(image.size) > side:
-        image = image.resize(_scaled(image, side / max(image.size)), _FILTER)
+        image = image.resize(_scaled(image, side / max(image.size)), _THUMBNAIL_FILTER)
     return np.asarray(image)
 
 
@@ -103,26 +110,26 @@ def _scaled(image: Image.Image, scale: float) -> tuple[int, int]:
     return max(1, round(image.width * scale)), max(1, round(image.height * scale))
 
 
-def _crop(image: Image.Image, width: int, height: int) -> Image.Image:
+def _crop(image: Image.Image, width: int, height: int, filter: Image.Resampling) -> Image.Image:
     # Cut first: scaling first would blow a 1 x 100,000,000 image up beyond all memory.
     cut_width = min(image.width, max(1, round(image.height * width / height)))
     cut_height = min(image.height, max(1, round(image.width * height / width)))
     left, top = (image.width - cut_width) // 2, (image.height - cut_height) // 2
-    return _squash(image.crop((left, top, left + cut_width, top + cut_height)), width, height)
+    return _squash(image.crop((left, top, left + cut_width, top + cut_height)), width, height, filter)
 
 
-def _squash(image: Image.Image, width: int, height: int) -> Image.Image:
-    return image.resize((width, height), _FILTER)
+def _squash(image: Image.Image, width: int, height: int, filter: Image.Resampling) -> Image.Image:
+    return image.resize((width, height), filter)
 
 
-def _pad(image: Image.Image, width: int, height: int) -> Image.Image:
-    scaled = image.resize(_scaled(image, min(width / image.width, height / image.height)), _FILTER)
+def _pad(image: Image.Image, width: int, height: int, filter: Image.Resampling) -> Image.Image:
+    scaled = image.resize(_scaled(image, min(width / image.width, height / image.height)), filter)
     canvas = Image.new(image.mode, (width, height))  # black
     canvas.paste(scaled, ((width - scaled.width) // 2, (height - scaled.height) // 2))
     return canvas
 
 
-_POLICIES: dict[str, Callable[[Image.Image, int, int], Image.Image]] = {
+_POLICIES: dict[str, Callable[[Image.Image, int, int, Image.Resampling], Image.Image]] = {
     "crop": _crop,
     "squash": _squash,
     "pad": _pad,

@@ -120,6 +120,16 @@ class Source(ABC):
             *(remark.format(images=counted(n, "image"), pages=counted(n, "page")) for remark, n in sorted(seen)),
         ]
 
+    def labels(self) -> list[str]:
+        """The class of each image, '' for none, as ``read`` gives it; where it is known, without decoding."""
+        found = []
+        for index in range(len(self)):
+            try:
+                found.append(self._read(index).label)
+            except ImageError:
+                found.append("")
+        return found
+
     @abstractmethod
     def _read(self, index: int) -> Record:
         """The image at a valid ``index``; called by ``read``."""
@@ -138,6 +148,9 @@ class WrappedSource(Source):
 
     def notes(self) -> list[str]:
         return self._source.notes()
+
+    def labels(self) -> list[str]:
+        return self._source.labels()
 
     def close(self) -> None:
         self._source.close()

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ..colour import colour_of
 from ..errors import ImageError, RunCancelled, SourceError
-from .opening import SampledSource
+from .parts import sampled
 from .preprocess import shrunk
 from .record import Record, Source
 from .statistics import LUMA
@@ -116,7 +116,7 @@ def survey(
     """
     if seed < 0 or (sample is not None and sample < 1):
         raise SourceError(f"sample = {sample}, seed = {seed}: allowed are a sample from 1 on and a seed from 0 on.")
-    looked_at = source if sample is None or sample >= len(source) else SampledSource(source, sample, seed)
+    looked_at = source if sample is None or sample >= len(source) else sampled(source, sample, seed)
     rows: list[tuple] = []
     unreadable: list[tuple[str, str]] = []
     for index, name in enumerate(looked_at.names):

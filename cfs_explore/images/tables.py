@@ -101,7 +101,7 @@ class ParquetSource(EncodedSource):
         self._label_names = _label_names(schema, label_column)
         self._starts = self._group_starts()
         self.names = self._list_names()
-        self.groups = None if group_column is None else self._list_groups(group_column)
+        self.groups = None if group_column is None else [printable(label_text(g)) for g in self._cells_of(group_column)]
         self._rows: tuple[int, int, Iterator[tuple[object, object]]] | None = None
 
     def _group_starts(self) -> list[int]:
@@ -136,10 +136,15 @@ class ParquetSource(EncodedSource):
             raise SourceError(f"{self.location}: {len(paths):,} of {n_rows:,} image paths are there; it is damaged.")
         return [f"{row}/{path}" if path else row for row, path in zip(rows, paths, strict=True)]
 
-    def _list_groups(self, column: str) -> list[str]:
+    def labels(self) -> list[str]:
+        if self._label_column is None:
+            return [""] * len(self)
+        return [class_name(label, self._label_names) for label in self._cells_of(self._label_column)]
+
+    def _cells_of(self, column: str) -> list[object]:
         try:
             batches = self._file.iter_batches(batch_size=64, columns=[column])
-            return [printable(label_text(cell)) for batch in batches for cell in batch.column(0).to_pylist()]
+            return [cell for batch in batches for cell in batch.column(0).to_pylist()]
         except _DAMAGE as error:
             raise SourceError(f"{self.location}: the column {column!r} cannot be read ({error}).") from error
 

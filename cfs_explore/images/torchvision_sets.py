@@ -7,7 +7,7 @@ import os
 import urllib.error
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,16 @@ class TorchvisionSet:
         splits: split -> the arguments that choose it.
         megabytes: about what fetching all splits takes on the disk, packed and unpacked.
         files: where the class keeps its image files: '' for sets of arrays, an attribute of paths (with ``_labels``
-            beside it), or one of (path, label) pairs.
+            beside it, or ``people``), or one of (path, label) pairs.
+        folder: below the root, where those paths start; '' where they are absolute.
+        people: attribute of the numbers of the people shown, who are the images' groups; such a set has no classes.
     """
 
     splits: Mapping[str, Mapping[str, object]]
     megabytes: int
     files: str = ""
+    folder: str = ""
+    people: str = ""
 
 
 def _by_flag(megabytes: int) -> TorchvisionSet:
@@ -88,6 +92,13 @@ TORCHVISION_SETS: dict[str, TorchvisionSet] = {
     "SUN397": TorchvisionSet({"all": {}}, 78_000, "_image_files"),
     "Places365": TorchvisionSet(
         {"train": {"split": "train-standard", "small": True}, "val": {"split": "val", "small": True}}, 52_000, "imgs"
+    ),
+    "CelebA": TorchvisionSet(
+        {name: {"split": "valid" if name == "val" else name} for name in ("train", "val", "test", "all")},
+        2_900,
+        "filename",
+        folder="celeba/img_align_celeba",
+        people="identity",
     ),
 }
 
@@ -125,7 +136,7 @@ def open_torchvision(
     if not chosen.files:
         return _ArraySet(where, data)
     try:
-        return _FileSet(where, data, chosen.files, Root(folder))
+        return _FileSet(where, data, chosen, Root(folder))
     except _DAMAGE as error:
         raise SourceError(f"{where} is laid out otherwise in this version of torchvision ({error}).") from error
 
@@ -211,19 +222,27 @@ class _FileSet(Source):
 
     kind = "torchvision"
 
-    def __init__(self, location: str, data: Any, attribute: str, root: Root) -> None:
+    def __init__(self, location: str, data: Any, chosen: TorchvisionSet, root: Root) -> None:
         super().__init__(location)
-        listed = list(getattr(data, attribute))
-        pairs = listed if listed and isinstance(listed[0], tuple) else list(zip(listed, data._labels, strict=True))
+        listed = list(getattr(data, chosen.files))
+        people = np.asarray(getattr(data, chosen.people)).ravel().tolist() if chosen.people else []
+        self._groups = [f"{type(data).__name__} person {number}" for number in people]
+        labels = [""] * len(people) if chosen.people else getattr(data, "_labels", None)
+        pairs = listed if listed and isinstance(listed[0], tuple) else list(zip(listed, labels, strict=True))
         self._root = root
-        self._paths = [str(path) for path, _ in pairs]
+        below = os.path.join(root.path, chosen.folder) if chosen.folder else ""
+        self._paths = [os.path.join(below, path) for path, _ in pairs]
         self._labels = [class_name(label, _classes(data)) for _, label in pairs]
         files = (printable(os.path.basename(path)) for path in self._paths)
         self.names = [f"{number}/{file}" for number, file in zip(numbered(len(pairs)), files, strict=True)]
+
+    def labels(self) -> list[str]:
+        return self._labels
 
     def _read(self, index: int) -> Record:
         name = self.names[index]
         path = self._root.check(self._paths[index])
         if path is None:
             raise ImageError(f"{name}: {OUTSIDE} of the data set.")
-        return decode(read_file(Path(path), name), name, self._labels[index])
+        record = decode(read_file(Path(path), name), name, self._labels[index])
+        return replace(record, group=self._groups[index]) if self._groups else record

@@ -73,7 +73,7 @@ def compute_of(diagnostic: Diagnostic) -> Callable[[Study], dict[str, pd.DataFra
 def _run_stage(study: Study, name: str, fresh: bool) -> Run:
     """One stage: its tables, then its entry in the manifest."""
     run, stage = study.run, DIAGNOSTICS[name]
-    forwards = stage.forwards(run.counts)
+    forwards = stage.forwards(run.counts._replace(budget=study.spec.detectors.budget))
     if fresh:
         remove(run.path / "work" / "diagnose" / name)
     study.progress.start(stage.title.lower(), forwards, "forwards" if forwards else "")

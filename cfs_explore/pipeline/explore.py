@@ -97,8 +97,8 @@ def claim(spec: RunSpec, out: Path) -> None:
     """
     path = out / "spec.yaml"
     begun = any((out / "work").glob("*/rows.parquet")) or (out / "manifest.json").exists()
-    if path.is_file() and RunSpec.parse(path) == spec:
-        return
+    if path.is_file() and RunSpec.parse(path) == spec.model_copy(update={"detectors": RunSpec.parse(path).detectors}):
+        return  # how many images the detectors read is the stage's own, and may be another by now
     if begun:
         found = "with another spec" if path.is_file() else "without its spec.yaml"
         raise RunError(f"{out} holds a run {found}. Give another folder, or delete that one.")

@@ -138,8 +138,8 @@ def make_manifest(plan: Plan, entries: list[SetEntry], precision: str, warnings:
 
 def _conversions(plan: Plan) -> list[str]:
     """What was done to the images."""
-    shape, resize = plan.backbone.image_shape, plan.spec.resize
-    return [note for planned in plan.fresh for note in describe_conversions(planned, shape, resize)]
+    shape = plan.backbone.image_shape
+    return [note for planned in plan.fresh for note in describe_conversions(planned, shape, plan.spec)]
 
 
 def _unmeasured(plan: Plan) -> list[str]:

@@ -92,6 +92,8 @@ def _prepare_one(planned: PlannedSet, spec: RunSpec, seed: int, backbone: Backbo
     name = planned.images.name
     try:
         rows, skipped = _read_images(planned, spec, seed, backbone, progress)
+    except SourceError as error:
+        raise SourceError(f"The set {name}: {error}") from error
     except OSError as error:  # sources turn their own into errors of this project: this one is about writing
         raise RunError(
             f"{folder} could not take the prepared images of {name} ({error.strerror or error}). Give this program "
@@ -107,8 +109,9 @@ def _read_images(
 ) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """Decode the images of a set into its inputs; their rows, and what was skipped."""
     planned.work.folder.mkdir(parents=True, exist_ok=True)
-    name = planned.images.name
-    with images.open_source(planned.images.source, limit=planned.images.limit, seed=seed) as source:
+    name, fitting = planned.images.name, spec.fitting(planned.images)
+    given = planned.images
+    with images.open_source(given.source, limit=given.limit, seed=seed, **given.part()) as source:
         progress.start("preparing", len(source), "images")
         seen = 0
 
@@ -120,14 +123,15 @@ def _read_images(
         rows, skipped = prepare(
             source,
             backbone.image_shape,
-            spec.resize,
+            fitting["policy"],
             planned.work.inputs_path,
             step,
             progress.cancelled,
-            thumbnails=planned.images.thumbnails,
+            filter=fitting["filter"],
+            thumbnails=given.thumbnails,
         )
         write_table(planned.work.notes_path, pd.DataFrame({"note": source.notes()}, dtype=str))
-    return with_groups(rows, planned.images), skipped
+    return with_groups(rows, given), skipped
 
 
 def _split(whole: SetWork, planned: PlannedSet, spec: RunSpec, seed: int) -> None:
@@ -164,10 +168,14 @@ def _split(whole: SetWork, planned: PlannedSet, spec: RunSpec, seed: int) -> Non
     planned.work.note_prepared()
 
 
-def describe_conversions(planned: PlannedSet, image_shape: tuple[int, int, int], resize: str) -> list[str]:
-    """What a reader of the map should know: few or equal images, skipped files, resized or recoloured images."""
+def describe_conversions(planned: PlannedSet, image_shape: tuple[int, int, int], spec: RunSpec) -> list[str]:
+    """What a reader of the map should know: few or equal images, skipped files, cut, resized or recoloured images."""
     rows, name = planned.measured_rows(["content_id", "width", "height", "colour"]), planned.images.name
+    side = planned.images.centre_crop
+    if side is not None:
+        rows = rows.assign(width=side, height=side)
     channels, height, width = image_shape
+    fitting, usual = spec.fitting(planned.images), spec.fitting(None)
     notes = []
     if len(rows) < FEW_IMAGES and planned.role != "id_train":
         notes.append(f"{name}: only {counted(len(rows), 'image')}, so its confidence intervals are wide.")
@@ -179,10 +187,13 @@ def describe_conversions(planned: PlannedSet, image_shape: tuple[int, int, int],
         notes.append(f"{name}: {counted(len(skipped), 'file')} could not be used ({shown}).")
     notes += [f"{name}: {note}" for note in planned.work.notes()]
     resized = int(((rows["width"] != width) | (rows["height"] != height)).sum())
+    if side is not None:
+        notes.append(f"{name}: of every image the middle {side}x{side} pixels were taken (centre_crop).")
     if resized:
-        notes.append(f"{name}: {part_of(resized, len(rows), 'image')} resized to {width}x{height}.")
+        own = f" by {' and '.join(fitting.values())}, not {' and '.join(usual.values())}" if fitting != usual else ""
+        notes.append(f"{name}: {part_of(resized, len(rows), 'image')} resized to {width}x{height}{own}.")
     kept = float(np.median(kept_share(rows["width"].to_numpy(), rows["height"].to_numpy(), image_shape)))
-    if resize == "crop" and kept < MOSTLY_CUT:
+    if fitting["policy"] == "crop" and kept < MOSTLY_CUT:
         notes.append(
             f"{name}: the resize crop kept {100 * kept:.0f} % of an image (median). pad and squash keep all of it."
         )

@@ -48,9 +48,7 @@ def obstacles(base: Run, plan: Plan) -> list[str]:
         reasons.append(f"it has {base.draws} draws, not {plan.spec.draws}")
     if base.manifest.spec.get("conditioning_offset", 0.0) != plan.spec.conditioning_offset:
         reasons.append("its backbone was conditioned on other levels")
-    if base.manifest.spec["resize"] != plan.spec.resize and _was_resized(base):
-        reasons.append(f"its images were resized by {base.manifest.spec['resize']}, not {plan.spec.resize}")
-    return reasons
+    return reasons + _other_fittings(base, plan.spec)
 
 
 def missing_snapshots(base: Run, plan: Plan) -> str:
@@ -64,8 +62,23 @@ def missing_snapshots(base: Run, plan: Plan) -> str:
     )
 
 
-def _was_resized(base: Run) -> bool:
+def _other_fittings(base: Run, spec: RunSpec) -> list[str]:
+    """That the ID images of ``base`` would be resized otherwise here; a set's own way of resizing holds in both."""
+    before, id_sets = RunSpec(**base.manifest.spec), id_images(base)
+    reasons = []
+    for image_set in filter(None, (id_sets.train, id_sets.test)):
+        was, now = before.fitting(image_set), spec.fitting(image_set)
+        if was != now and _was_resized(base, image_set.centre_crop):
+            was, now = (" and ".join(a[key] for key in was if was[key] != now[key]) for a in (was, now))
+            reasons.append(f"its images were resized by {was}, not {now}")
+    return reasons[:1]
+
+
+def _was_resized(base: Run, side: int | None) -> bool:
+    """Whether any ID image had another size than the backbone takes, once the middle ``side`` pixels were cut out."""
     _, height, width = base.manifest.backbone.image_shape
+    if side is not None:
+        return (side, side) != (height, width)
     sizes = [base.images(role, columns=("width", "height")) for role in ("id_train", "id_test")]
     return any(((s["width"] != width) | (s["height"] != height)).any() for s in sizes)
 

@@ -60,14 +60,14 @@ def stored_image(run: Run, entry: SetEntry, row: Mapping, *, search: bool = True
     if row["thumbnail"]:
         record = decode(row["thumbnail"], row["name"])
         if record.image_id == row["image_id"]:
-            return _fitted(run, record, row)
+            return _fitted(run, record, row, entry)
     record = pictures.find_record(run, entry, row["image_id"], row["name"]) if search else None
     if record is None:
         raise SourceError(
             f"{row['name']} of {entry.name} is not here in its full size: the run keeps a small copy at most, and the "
             "source of the set cannot be opened on this computer. Put it back, or upload an image."
         )
-    return _fitted(run, record, row)
+    return _fitted(run, record, row, entry)
 
 
 def given_image(run: Run, data: bytes, name: str) -> ProbeImage:
@@ -100,6 +100,7 @@ def drawn_samples(run: Run) -> list[ProbeImage]:
     return [_fitted(run, record, {"name": record.name, "label": ""}) for record in records]
 
 
-def _fitted(run: Run, record: Record, row: Mapping) -> ProbeImage:
-    pixels = to_input(record.pixels, run.manifest.backbone.image_shape, run.manifest.spec.get("resize", "crop"))
+def _fitted(run: Run, record: Record, row: Mapping, entry: SetEntry | None = None) -> ProbeImage:
+    """As the run fitted the images of a set; without one, its usual way."""
+    pixels = to_input(record.pixels, run.manifest.backbone.image_shape, **pictures.fitting_of(run, entry))
     return ProbeImage(record.image_id, pixels, row["name"], row["label"])

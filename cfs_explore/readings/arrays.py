@@ -50,7 +50,7 @@ def blocks(
     for start in range(0, len(images), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         eps = keyed_noise(ids[part], draws, backbone.input_shape, seed) if noise is None else noise[:, part]
-        yield part, reader(images[part], np.asarray(eps, dtype=np.float32), ids[part])
+        yield part, reader(images[part], np.asarray(eps, dtype=np.float32), [f"{seed}|{each}" for each in ids[part]])
 
 
 def check_images(images: np.ndarray, backbone: Backbone) -> np.ndarray:

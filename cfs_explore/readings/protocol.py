@@ -25,7 +25,7 @@ class Batch:
         levels: of the corruption, one a row.
         conditioning: the level that the network is conditioned on, one a row.
         layout: in memory, of ``x``.
-        keys: image id and draw of each row, which key any further noise; None where the images have no ids.
+        keys: seed and image id in one text, and draw, of each row: they key further noise; None without ids.
     """
 
     clean: torch.Tensor

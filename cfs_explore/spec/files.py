@@ -22,8 +22,8 @@ MAX_VALUES = 100_000
 _SOURCE_PATHS = ("path", "imglist", "root", "hub")
 
 
-def explain(error: pydantic.ValidationError) -> str:
-    """One clause per wrong field: its path, what is wrong, what was given."""
+def explain(error: pydantic.ValidationError, content: dict | None = None) -> str:
+    """One clause per wrong field: its path, what is wrong, what was given; of a run's ``content``, which image set."""
     clauses = []
     for item in error.errors(include_url=False):
         field = ".".join(str(part) for part in item["loc"]) or "spec"
@@ -36,7 +36,20 @@ def explain(error: pydantic.ValidationError) -> str:
         else:
             given = reprlib.repr(item["input"])
             clauses.append(f"{field}: {item['msg'].removeprefix('Value error, ')}, got {given:.80}")
+        name = _set_name(content, item["loc"])
+        clauses[-1] += f" (set {name:.80})" if name else ""
     return "; ".join(clauses)
+
+
+def _set_name(content: dict | None, place: tuple[int | str, ...]) -> str:
+    """The name of the image set that a field belongs to, as it was given; "" where it is no set's."""
+    if len(place) < 3 or place[0] not in ("id", "ood"):
+        return ""
+    try:
+        name = content[place[0]][place[1]]["name"]
+    except (TypeError, LookupError):
+        return ""
+    return reprlib.repr(name) if isinstance(name, str) and place[2] != "name" else ""
 
 
 def read_yaml(path: Path) -> dict:

@@ -11,6 +11,7 @@ import yaml
 
 from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
+from cfs_explore.spec.detectors import DetectorSettings
 from cfs_explore.spec.files import explain, read_yaml, resolve_paths
 from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
 from cfs_explore.studies.prediction import PROXIES
@@ -25,6 +26,11 @@ SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
 #: ``{files: [...]}``, ``{imglist: ...}``, ``{hub: owner/name}``, ``{torchvision: name}``, ``{builtin: name}`` or
 #: ``{altered: change, of: source}``.
 SourceRef = str | dict[str, Any]
+
+
+#: How images are brought to the backbone's size, and by which filter: keys of ``RESIZE_POLICIES`` and ``FILTERS``.
+Resize = Literal["crop", "squash", "pad"]
+Filter = Literal["bicubic", "bilinear"]
 
 
 class _Strict(pydantic.BaseModel):
@@ -85,7 +91,13 @@ class ImageSet(_Strict):
     Attributes:
         name: what figures call it.
         source: path (folder, zip, tar, parquet, csv, npz, image) or a mapping (docs/inputs.md).
-        limit: seeded subsample of this size.
+        half: "first" or "second": only that half of every class of the source, drawn by ``half_seed``; of an odd class
+            the first has one more image. Two sets of one source, each with its half, share no image.
+        half_seed: of that split; two halves belong together where it is the same.
+        limit: seeded subsample of this size, of the half where one is named.
+        centre_crop: side in native pixels of the square that is cut out of the middle of every image, before it is
+            resized; smaller images are left out.
+        resize, filter: as of the run, for this set alone.
         description: one line for the page.
         thumbnails: keep small copies of the images in the run, for the pages. Without, the run holds no image, and the
             pages show them where the source can be opened (``pictures.find_pictures``).
@@ -98,7 +110,12 @@ class ImageSet(_Strict):
 
     name: SetName
     source: SourceRef
+    half: Literal["first", "second"] | None = None
+    half_seed: int = pydantic.Field(default=0, ge=0)
     limit: int | None = pydantic.Field(default=None, gt=0)
+    centre_crop: int | None = pydantic.Field(default=None, gt=0)
+    resize: Resize | None = None
+    filter: Filter | None = None
     description: str = ""
     thumbnails: bool = True
     made_by: list[Literal[PROXIES]] = []
@@ -113,6 +130,10 @@ class ImageSet(_Strict):
         except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"holds what cannot be written again ({error})") from error
         return source
+
+    def part(self) -> dict[str, Any]:
+        """Which part of the source it is, as ``open_source`` takes it; ``limit`` aside, which the run's seed draws."""
+        return self.model_dump(include={"half", "half_seed", "centre_crop"})
 
 
 class IdSpec(_Strict):
@@ -165,12 +186,14 @@ class RunSpec(_Strict):
         keep: whose snapshots are stored at ``keep_level`` for the other heads: "none", a policy, or names.
         keep_level: log-SNR of the kept cells.
         seed: keys noise, splits and subsamples.
-        resize: how images are brought to the backbone's size: crop, squash, pad.
+        resize: how images are brought to the backbone's size: crop, squash, pad; a set may have its own.
+        filter: by which filter they are resized: bicubic, bilinear; a set may have its own.
         precision: "auto" (bf16 on CUDA where it keeps AUROC within 0.002 of fp32), "fp32" or "bf16".
         batch_size: forwards per batch; chosen by device when absent.
         shard_size: images per atomic step; chosen from the size of the snapshots when absent.
         diagnostics: stages that follow the map: "map" (none), "standard" (those that need no forwards), "all", or names
             out of ``studies.DIAGNOSTICS``.
+        detectors: images and budget of the stage ``detectors``.
         description: shown on the first page.
     """
 
@@ -188,11 +211,13 @@ class RunSpec(_Strict):
     keep: Literal["none", "sparse_ed", "sparse_ed_id"] | list[str] = "sparse_ed"
     keep_level: float = MAIN_LAM
     seed: int = 0
-    resize: Literal["crop", "squash", "pad"] = "crop"
+    resize: Resize = "crop"
+    filter: Filter = "bicubic"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     batch_size: int | None = pydantic.Field(default=None, gt=0)
     shard_size: int | None = pydantic.Field(default=None, gt=0)
     diagnostics: Literal[tuple(WORDS)] | list[Literal[tuple(DIAGNOSTICS)]] = "standard"
+    detectors: DetectorSettings = DetectorSettings()
     description: str = ""
 
     @pydantic.field_validator("ood")
@@ -233,6 +258,11 @@ class RunSpec(_Strict):
         """Names of the stages that follow the map, in their order."""
         return named_stages(self.diagnostics)
 
+    def fitting(self, images: ImageSet | None) -> dict[str, str]:
+        """How a set's images are brought to the backbone's size, as ``to_input`` takes it; of none: the run's way."""
+        own = ImageSet.model_construct() if images is None else images
+        return {"policy": own.resize or self.resize, "filter": own.filter or self.filter}
+
     @classmethod
     def parse(cls, content: RunSpec | dict | str | Path) -> RunSpec:
         """A spec from a spec, a dict, or a YAML file whose relative paths start at its folder.
@@ -250,7 +280,7 @@ class RunSpec(_Strict):
         try:
             return cls.model_validate(resolve_paths(content, base))
         except pydantic.ValidationError as error:
-            raise SpecError(f"{label} is not a valid run: {explain(error)}") from error
+            raise SpecError(f"{label} is not a valid run: {explain(error, content)}") from error
 
     def to_yaml(self) -> str:
         """The spec as YAML that ``parse`` reads back."""

@@ -10,6 +10,8 @@ from cfs_explore.studies.columns import Column
 #: Lowest log-SNR of the alignment curves (or the backbone's own lowest).
 CURVE_LOWEST = -8.0
 ALL_SETS = ("id_train", "id_test", "ood")
+#: What all detectors together may cost, as a multiple of the map's forwards, where a spec does not say (theory 19).
+BUDGET = 3.0
 
 
 class Table(NamedTuple):
@@ -35,6 +37,7 @@ class Counts(NamedTuple):
 
     Attributes:
         reference: whether there is another run to align to.
+        budget: of the stage of detectors, as a multiple of the map's forwards.
     """
 
     train: int
@@ -45,6 +48,7 @@ class Counts(NamedTuple):
     highest: float
     lowest: float = CURVE_LOWEST
     reference: bool = False
+    budget: float = BUDGET
 
     @property
     def scored(self) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.explorations.pictures import as_seen, fetch_command, how_to_get
+from cfs_explore.explorations.pictures import fetch_command, how_to_get
 from cfs_explore.store import Run
 from cfs_explore.ui import data
 from cfs_explore.ui.sidebar import escape
@@ -41,7 +41,7 @@ def show_gallery(
     order: np.ndarray,
     help_text: str,
     link: Callable[[str], str] | None = None,
-    seen_by: Run | None = None,
+    seen: Callable[[bytes], bytes] | None = None,
 ) -> None:
     """Show images in the given order, each with its score; nothing where no image of the set can be shown.
 
@@ -52,7 +52,7 @@ def show_gallery(
         order: positions to show.
         help_text: what the row shows.
         link: image_id -> address that a click on the image opens.
-        seen_by: show the images as this run's backbone took them, and as they were given on hover or focus.
+        seen: shows the images as the backbone took them (``as_seen``), and as they were given on hover or focus.
     """
     if not has_pictures(rows):
         return
@@ -62,22 +62,22 @@ def show_gallery(
         row = rows.iloc[int(position)]
         about = html.escape(" - ".join(filter(None, [str(row["name"]), str(row["label"])])), quote=True)
         score = format_digits(scores[int(position)])
-        image = _image(row["thumbnail"], about, seen_by)
+        image = _image(row["thumbnail"], about, seen)
         if link is not None:
             image = f'<a href="{html.escape(link(str(row["image_id"])), quote=True)}">{image}</a>'
         figures.append(f'<figure title="{about}, score {score}">{image}<figcaption>{score}</figcaption></figure>')
     st.html(f'{_STYLE}<div class="cfs-gallery">{"".join(figures)}</div>')
 
 
-def show_picture(png: bytes, name: str, seen_by: Run | None = None) -> None:
+def show_picture(png: bytes, name: str, seen: Callable[[bytes], bytes] | None = None) -> None:
     """One image, large; an empty place where there is no picture.
 
     Args:
         png: the bytes, or b"".
         name: what it is, for those who cannot see it.
-        seen_by: as of ``show_gallery``.
+        seen: as of ``show_gallery``.
     """
-    st.html(f'{_STYLE}<div class="cfs-picture">{_image(png, html.escape(name, quote=True), seen_by)}</div>')
+    st.html(f'{_STYLE}<div class="cfs-picture">{_image(png, html.escape(name, quote=True), seen)}</div>')
 
 
 def show_absence(run: Run, *sets: tuple[str, str | None]) -> None:
@@ -104,18 +104,18 @@ def has_pictures(rows: pd.DataFrame) -> bool:
     return bool(rows["thumbnail"].map(len).any())
 
 
-def shows_both(run: Run, pictures: Iterable[bytes]) -> bool:
+def shows_both(seen: Callable[[bytes], bytes], pictures: Iterable[bytes]) -> bool:
     """Whether the backbone took any of these images otherwise than it was given."""
-    return any(as_seen(run, png) != png for png in pictures)
+    return any(seen(png) != png for png in pictures)
 
 
-def _image(png: bytes, about: str, seen_by: Run | None = None) -> str:
+def _image(png: bytes, about: str, seen: Callable[[bytes], bytes] | None = None) -> str:
     """The picture, or an empty place for it; ``about`` is escaped."""
     if not png:
         return f'<div class="cfs-absent" role="img" aria-label="{about}, not shown"></div>'
-    seen = png if seen_by is None else as_seen(seen_by, png)
-    shown = tag(seen, about)
-    return shown if seen == png else f'<span class="cfs-two">{shown}{tag(png, "")}</span>'
+    taken = png if seen is None else seen(png)
+    shown = tag(taken, about)
+    return shown if taken == png else f'<span class="cfs-two">{shown}{tag(png, "")}</span>'
 
 
 def tag(png: bytes, about: str) -> str:

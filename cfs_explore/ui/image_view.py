@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from cfs_explore.explorations.pictures import as_seen
 from cfs_explore.figures import image as figures
 from cfs_explore.figures.choices import Choices, choose, opening_set
 from cfs_explore.figures.detector import PRESETS, cell_label
@@ -52,6 +53,7 @@ def _restore(run: Run) -> None:
         lacking=f"{name} has no image",
         label=names.get,
     )
+    choosing.restore(figures.ALSO_BY, run)
     open_cells.restore(run)
 
 
@@ -114,7 +116,11 @@ def _controls(run: Run) -> Choices:
         names = image_data.names(run, role, name)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", width="content"):
             _choose_image(list(names), names)
-    options = {figures.IMAGE.name: st.session_state["image"], figures.ROLE.name: role}
+        if figures.ALSO_BY.labels(run):
+            choosing.draw(figures.ALSO_BY, run, placeholder="Other detectors", max_selections=5)
+            choosing.remember(run, figures.ALSO_BY)
+    others = figures.ALSO_BY.write(st.session_state[figures.ALSO_BY.name], run)
+    options = {figures.IMAGE.name: st.session_state["image"], figures.ROLE.name: role, figures.ALSO_BY.name: others}
     return replace(choose(run, ood=name if role == "ood" else None, options=options), cell=st.session_state["cell"])
 
 
@@ -179,8 +185,9 @@ def _picture(run: Run, image: Image) -> None:
     show_absence(run, (image.role, name))
     if has_pictures(rows):
         picture = rows["thumbnail"].iloc[image.row]
-        show_picture(picture, image.file, seen_by=run)
-        if shows_both(run, [picture]):
+        seen = as_seen(run, run.entry(image.role, name))
+        show_picture(picture, image.file, seen=seen)
+        if shows_both(seen, [picture]):
             st.caption("As the network saw it; hover for the image as it was given.")
     facts = run.images(image.role, name).iloc[image.row]
     label = f" · label {escape(str(facts['label']))}" if str(facts["label"]) else ""

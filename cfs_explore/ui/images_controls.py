@@ -27,7 +27,7 @@ def restore(run: Run) -> None:
     choosing.restore(replace(SETS, default=[run.ood_names.index(ood)]), run)
     for control in (TAPS, METHOD, COLOUR, ORDER, NEIGHBORS, MIN_DIST):
         choosing.restore(control, run)
-    detector_choice.restore(run)
+    detector_choice.restore(run, cells_alone=True)
     state.restore(
         "images_picked",
         None,

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from cfs_explore.charts.proxy_dots import PROXY_NAMES
+from cfs_explore.explorations.pictures import fitting_of
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.needs import stage_rows
@@ -71,9 +72,9 @@ def _pictures(run: Run) -> str:
     rows = rows[rows["thumbnail"].map(len) > 0]
     rows = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, _EXAMPLES).round().astype(int))]
     channels, *sides = run.manifest.backbone.image_shape
-    shape, policy = (channels, *(min(side, _SIDE) for side in sides)), run.manifest.spec["resize"]
+    shape, fitting = (channels, *(min(side, _SIDE) for side in sides)), fitting_of(run, run.entry("id_train"))
     given = (decode(png, "thumbnail").pixels for png in rows["thumbnail"])
-    pixels = np.stack([to_input(each, shape, policy=policy) for each in given])
+    pixels = np.stack([to_input(each, shape, **fitting) for each in given])
     ids, seed = rows["image_id"].tolist(), run.manifest.spec["seed"]
     columns = {"Original": pixels} | {name: make_proxy(kind, pixels, ids, seed) for kind, name in PROXY_NAMES.items()}
     cells = [f"<span>{name}</span>" for name in columns]

@@ -15,7 +15,7 @@ from cfs_explore.figures.places import TapControl, tap_labels
 from cfs_explore.figures.stability import MEASURE, tap_curve
 from cfs_explore.headlines.stability import Curve, Survival, stability_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import choosing, diagnostic_page, stability_causes
+from cfs_explore.ui import choosing, diagnostic_page, stability_causes, stability_sharing
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
@@ -33,6 +33,12 @@ _FORMULAS = {
     "**Drift** (16) against the clean image under the cleanest conditioning, in units of v; the image's own part is "
     "what is left without the mean drift of all images.": r"\frac1{nd}\sum_{i,j}\frac{(z_{ij}-z^{\mathrm{ref}}_{ij})^2}"
     r"{v_j}",
+    "**Sharing** (34) of a tap's whole maps h at levels i and j, same image and noise: cosine and relative difference, "
+    "means over images; CKA from the maps X, Y of all images about their means.": r"\frac{\|h_i-h_j\|^2}"
+    r"{\tfrac12\|h_i\|^2+\tfrac12\|h_j\|^2}, \qquad \mathrm{CKA} = \frac{\|X^\top Y\|_F^2}"
+    r"{\|X^\top X\|_F\,\|Y^\top Y\|_F}",
+    "**Reuse** (34): the noise estimate with encoder and middle of level i and the decoder of level j, against that of "
+    "level j.": r"\frac{\|\hat\varepsilon_{i \to j}-\hat\varepsilon_j\|^2}{\|\hat\varepsilon_j\|^2}",
 }
 
 
@@ -76,6 +82,7 @@ def show(run: Run) -> None:
         stability_causes.show(run, view)
     else:
         _auroc(run, view)
+    stability_sharing.show(run, view, everything=measured)
     diagnostic_page.formulas(_FORMULAS, lab="See noise wash a snapshot out")
 
 

@@ -68,7 +68,7 @@ def restore(
     if named is not None and (absent := missing(named) if missing else _unusable(named, parse, allowed)):
         since = "which the address names" if text and new else "which was asked for before"
         instead = "" if said else " instead"
-        _note(key, f"{lacking or f'There is no {key}'} {_quoted(absent)}, {since}; {label(value)} is shown{instead}.")
+        note(key, f"{lacking or f'There is no {key}'} {_quoted(absent)}, {since}; {label(value)} is shown{instead}.")
         said = False
     in_view = said or (text is None and value == default)
     known[key], view[key] = text, write(value) if in_view else view.get(key) if left_open else None
@@ -110,7 +110,8 @@ def _memory() -> tuple[dict[str, str | None], dict[str, str | None]]:
     return st.session_state.setdefault("known_query", {}), st.session_state.setdefault("view", {})
 
 
-def _note(key: str, text: str) -> None:
+def note(key: str, text: str) -> None:
+    """Say, once, what became of a value that the address asked for."""
     st.session_state.setdefault(_NOTES, {}).setdefault(key, text)
 
 

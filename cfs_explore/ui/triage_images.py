@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.explorations.pictures import as_seen
+from cfs_explore.figures.triage import Found
 from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
 from cfs_explore.ui import data, image_link, state
@@ -34,31 +36,32 @@ def restore() -> None:
     state.restore(_KEY, 1, parse=int, lacking="The flagged images have no page")
 
 
-def show_flagged(run: Run, ood: str, table: pd.DataFrame, rule: tuple) -> None:
+def show_flagged(run: Run, ood: str, found: Found, rule: tuple) -> None:
     """The flagged images, the highest score first, a page at a time; a click opens one on its own page.
 
     Args:
         run: the exploration.
         ood: name of the set.
-        table: of ``diagnostics.triage``, in the set's order.
+        found: with the table of ``diagnostics.triage``, in the set's order.
         rule: what flagged them; another one starts at the first page.
     """
-    scores = table["score"].to_numpy()
+    scores = found.table["score"].to_numpy()
     order = np.argsort(-scores, kind="stable")
-    order = order[table["flagged"].to_numpy()[order]]
+    order = order[found.table["flagged"].to_numpy()[order]]
     st.header(f"Flagged images ({len(order):,})", anchor=False)
     show_absence(run, ("ood", ood))
     if not len(order):
         st.markdown("No image of this set is flagged.")
         return
-    rows = data.images(run, "ood", ood)
+    rows = data.images(run, "ood", ood).iloc[found.rows].reset_index(drop=True)
     if not has_pictures(rows):
         st.markdown("The table below lists them, the highest score first.")
         return
     pages = math.ceil(len(order) / _PER_PAGE)
     start = (_page_number(pages, (run.digest, ood, *rule)) - 1) * _PER_PAGE
     shown = order[start : start + _PER_PAGE]
-    both = " Hover for the image as it was given." if shows_both(run, rows["thumbnail"].iloc[shown]) else ""
+    seen = as_seen(run, run.entry("ood", ood))
+    both = " Hover for the image as it was given." if shows_both(seen, rows["thumbnail"].iloc[shown]) else ""
     with st.container(key="triage_flagged"):
         show_gallery(
             f"{start + 1:,} to {start + len(shown):,}, the highest score first, as the network saw them.{both} Click "
@@ -68,7 +71,7 @@ def show_flagged(run: Run, ood: str, table: pd.DataFrame, rule: tuple) -> None:
             shown,
             "The number is the image's score.",
             lambda image_id: image_link.image_link(run, "ood", ood, image_id),
-            seen_by=run,
+            seen=seen,
         )
     if pages > 1:
         st.number_input(f"Page (1 to {pages})", 1, pages, key=_KEY, width=140)
@@ -77,8 +80,10 @@ def show_flagged(run: Run, ood: str, table: pd.DataFrame, rule: tuple) -> None:
 
 def _page_number(pages: int, shown: tuple) -> int:
     """The chosen page; the first one where other images are flagged than a moment ago."""
-    before = st.session_state.get("triage_shown")
-    if (before not in (None, shown)) or st.session_state[_KEY] not in range(1, pages + 1):
+    before, asked = st.session_state.get("triage_shown"), st.session_state[_KEY]
+    if (before not in (None, shown)) or asked not in range(1, pages + 1):
+        if before is None:  # on arrival: it is the address that asks
+            state.note(_KEY, f"The flagged images have no page {asked}; page 1 of {pages} is shown instead.")
         st.session_state[_KEY] = 1
         state.remember(**{_KEY: 1})
     st.session_state["triage_shown"] = shown

@@ -37,7 +37,7 @@ _REALISED_HELP = {
 #: What chose the cells -> why ID-test is not fresh any more.
 _CHOSEN = {
     "cell": "This cell was chosen by its AUROC on these very images, ID-test among them",
-    "visitor": "You chose these cells. If their AUROC on the map guided you, ID-test has been used already",
+    "visitor": "You chose this detector. If its AUROC on these images guided you, ID-test has been used already",
 }
 _FORMULAS = {
     "**p-value** of an image with score s: how many of the n ID-test images score as high. For an ID image that is "
@@ -67,8 +67,8 @@ def _page(run: Run) -> None:
     ood, rate, by = _controls(run)
     detector_choice.remember(run)
     choosing.remember(run, RATE, KEEPS)
-    cells = detector_choice.cell_indices(run, ood)
-    if not cells:
+    cells, measured = detector_choice.cell_indices(run, ood), detector_choice.measured(run)
+    if not cells and not measured:
         st.info("Choose at least one cell to compose a detector.", icon=":material/info:")
         return
     view = replace(
@@ -76,6 +76,7 @@ def _page(run: Run) -> None:
         ood=ood,
         cells=tuple(cells),
         cells_given=True,
+        measured=measured,
         options={RATE.name: RATE.write(rate), KEEPS.name: by},
     )
     found = find(run, view)
@@ -90,7 +91,7 @@ def _page(run: Run) -> None:
         show_figure("triage-scores", run, view, key="triage_histogram")
         _facts(found, chosen_by)
     with right:
-        triage_images.show_flagged(run, ood, found.table, (found.detector, found.rate, by))
+        triage_images.show_flagged(run, ood, found, (found.detector, found.rate, by))
     triage_images.show_table(run, ood, export_table(run, found))
     diagnostic_page.formulas(_FORMULAS)
 
@@ -128,7 +129,7 @@ def _numbers(found: Found) -> Flagged:
 def export_table(run: Run, found: Found) -> pd.DataFrame:
     """Every image, the highest score first: image_id, name, label, score, percentile, p_value, flagged, detector,
     threshold, n_id."""
-    facts = data.images(run, "ood", found.ood)[["image_id", "name", "label"]]
+    facts = data.images(run, "ood", found.ood)[["image_id", "name", "label"]].iloc[found.rows].reset_index(drop=True)
     table = pd.concat([facts, found.table], axis=1)
     table = table.assign(
         detector=detector_choice.full_name(run, found.ood), threshold=found.rule.threshold, n_id=found.rule.n_id

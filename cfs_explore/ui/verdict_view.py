@@ -46,6 +46,7 @@ WHERE = {
     "stable": Shown("stability", "See what survives the noise"),
     "trained": Shown("controls", "See the untrained copies"),
     "beyond statistics": Shown("controls", "See the image statistics", {"controls_view": "statistics"}),
+    "no trajectory": Shown("falsifier", "See every other detector"),
 }
 _FORMULAS = {
     "A verdict follows the 95 % interval [l, h] of a claim's value and its limit c (the other way "

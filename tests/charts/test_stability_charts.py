@@ -8,6 +8,7 @@ from cfs_explore.charts import FigureDataError, export_bytes, has_browser, templ
 from cfs_explore.charts.auroc_curve import auroc_curve_chart
 from cfs_explore.charts.drift_lines import drift_lines_chart
 from cfs_explore.charts.local_law import local_law_chart
+from cfs_explore.charts.reuse_grid import reuse_grid_chart
 from cfs_explore.charts.tap_lines import tap_lines_chart
 from cfs_explore.charts.tap_radius import tap_radius_chart
 from cfs_explore.charts.theme import ROLE_COLOURS
@@ -218,3 +219,37 @@ def test_headline_of_what_survives(survival, words):
 )
 def test_headline_of_the_plateau(changes, words):
     assert words in said(**changes)
+
+
+@pytest.fixture
+def reuse():
+    pairs = [(i, j) for i in range(3) for j in range(3) if i != j]
+    rows = [
+        {"level": j, "lam": LAMS[j], "encoder_level": i, "encoder_lam": LAMS[i], "error": error, "saved": 0.25}
+        for (i, j), error in zip(pairs, (0.02, 3.0, 0.0001, 0.4, 1.0, np.nan), strict=True)
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(lo=frame["error"] / 2, hi=frame["error"] * 2)
+
+
+def test_reuse_has_a_row_per_encoder_and_a_column_per_decoder(reuse, theme):
+    fig = reuse_grid_chart(reuse.sample(frac=1, random_state=0), theme)
+    assert fig.layout.template == template(theme)
+    assert fig.layout.yaxis.ticktext == ("Encoder at 9.2", "Encoder at 5.0", "Encoder at 1.0")
+    z = fig.data[0].z
+    assert z[0][1] == pytest.approx(np.log10(0.02)) and z[0][2] == 0 and z[1][0] == -3  # ends of the scale
+    assert z[2][1] is None and all(z[k][k] is None for k in range(3))
+    texts = {(a.y, a.x): a.text for a in fig.layout.annotations if a.name == "cell text"}
+    assert texts[0, 1] == "0.020" and texts[0, 2] == "3" and texts[1, 0] == "0.000" and texts[2, 1] == "n/a"
+    assert texts[1, 1] == ""
+    hovers = fig.data[1].hovertext
+    assert "Encoder at λ 9.2, decoder at λ 5.0" in hovers[1] and "0.02 [0.01, 0.04]" in hovers[1]
+    assert "saves 25 % of a forward" in hovers[1] and "nothing is used again" in hovers[4]
+    with pytest.raises(FigureDataError, match="saved"):
+        reuse_grid_chart(reuse.drop(columns="saved"))
+
+
+def test_lines_of_other_shares_reach_as_far_as_they_do(lines):
+    fig = tap_lines_chart(lines.assign(value=lines["value"] * 2), ROLES, "Difference", line=None)
+    assert not fig.layout.shapes and fig.layout.yaxis.range[1] > 2
+    assert tap_lines_chart(lines, ROLES, "ICC").layout.yaxis.range[1] == pytest.approx(1.03)

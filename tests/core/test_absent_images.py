@@ -55,7 +55,7 @@ def test_pictures_that_were_deleted_leave_out_the_stages_that_read_them(run, pla
     sources(run, str(places["id"]), str(tmp_path / "gone"))
     absent = absent_sets(run)
     assert [(each.role, each.name, each.fetched) for each in absent] == [("ood", "bright", False)]
-    assert computable(list(DIAGNOSTICS), absent) == [*WITHOUT_FORWARDS, "stability", "prediction"]
+    assert computable(list(DIAGNOSTICS), absent) == [*WITHOUT_FORWARDS, "stability", "sharing", "prediction"]
     assert needed(["stability"], absent) == [] and needed(["controls"], absent) == absent
     message = explain(run, absent)
     assert message.startswith("The images of bright are not on this machine any more. Put the files back")
@@ -121,8 +121,8 @@ def test_the_command_line_says_so_before_the_work(whole, tmp_path, capsys, place
     shutil.rmtree(folder)
     main(["diagnose", str(tmp_path / "run"), "--stages", "separation"])
     can, cannot = capsys.readouterr().out.splitlines()[-2:]
-    assert can.startswith("Not computed: complementarity, stability, prediction (")
-    assert can.endswith("--stages complementarity,stability,prediction")
+    assert can.startswith("Not computed: complementarity, stability, sharing, prediction (")
+    assert can.endswith("--stages complementarity,stability,sharing,prediction")
     assert cannot.startswith("Not computed, for want of images: controls, ablation, levels, alignment, conditioning. ")
     assert "The images of bright are not on this machine any more." in cannot
 

@@ -1,5 +1,6 @@
 """The paper's claims on a finished map: each number against another way to it; verdicts that follow the interval."""
 
+import copy
 import json
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 
 from cfs_explore.cli import main
 from cfs_explore.diagnostics import Groups, auroc, best_cell
+from cfs_explore.diagnostics.falsifier import says, verdict
+from cfs_explore.diagnostics.verdicts import p_value
 from cfs_explore.errors import RunError
 from cfs_explore.figures import claims
+from cfs_explore.figures.falsifier import untested
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
 
@@ -89,7 +93,7 @@ def test_verdicts_that_survive_are_those_of_benjamini_and_hochberg(table):
 def test_verdicts_follow_the_interval(table):
     seen = set()
     for row in table[~table["verdict"].isin(["missing", "no evidence"])].itertuples():
-        if row.claim == "plateau":
+        if row.claim in claims.BELOW:
             expected = "yes" if row.hi < 0.01 else "no" if row.lo > 0.01 else "open"
         else:
             limit = LIMITS.get(row.claim, 0.0)
@@ -115,7 +119,7 @@ def test_what_was_not_measured_is_missing_with_a_reason(digits, tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"files": {}}))
     (tmp_path / "tables").mkdir()
     missing = claims.claims_table(open_run(tmp_path)).query("verdict == 'missing'")
-    assert set(missing["claim"]) == {"complementary", "stable", "trained", "beyond statistics"}
+    assert set(missing["claim"]) == {"complementary", "stable", "trained", "beyond statistics", "no trajectory"}
     assert missing["note"].str.contains("was made without the stage").all() and missing["value"].isna().all()
     assert (missing["n_id"] == digits.id_test.count).all()
 
@@ -143,6 +147,74 @@ def test_small_numbers_are_written_without_a_false_zero(table):
     assert "<0.001" in shown and "0.031" in shown and "-0.012" in shown
     assert "-0.000" not in shown and "nan" not in shown.lower()
     assert "-0.000" not in claims.as_text(table, "digits") and " 0.000 " not in _column_of_p(table)
+
+
+def with_leads(run, *, gaps=False, **columns):
+    """The run's leads with other values, a column each; without the trajectory detectors that were not measured."""
+    other = copy.copy(run)
+    other.derived = lambda compute, *arguments: compute(other, *arguments)
+
+    def table(name):
+        found = run.table(name)
+        if name == "leads":
+            found = found.assign(**columns)
+            return found.assign(says=says(found))
+        return found[found["auroc"].notna()] if name == "falsifier" and not gaps else found
+
+    other.table = table
+    return other
+
+
+def test_no_trajectory_is_the_largest_lead(rivals_run):
+    row = row_of(claims.claims_table(rivals_run), "no trajectory", "bright")
+    leads = rivals_run.table("leads").query("trajectory")
+    for name in ("lead", "lead_lo", "lead_hi"):
+        assert row[{"lead": "value", "lead_lo": "lo", "lead_hi": "hi"}[name]] == pytest.approx(leads[name].max())
+    gaps = len(untested(rivals_run.table("falsifier").query("ood == 'bright'")))
+    expected = "no" if row["lo"] > 0.01 else "yes" if row["hi"] < 0.01 and not gaps else "open"
+    assert row["verdict"] == ("no evidence" if leads["saturated"].all() else expected)
+    assert (f", {gaps} not measured" in row["note"]) == (gaps > 0)
+    assert f" of {len(leads)} detectors" in row["note"] and (row["n_id"], row["n_ood"]) == (12, 12)
+
+
+@pytest.mark.parametrize(
+    ("lead", "saturated", "expected"),
+    [
+        ((-0.2, -0.3, -0.1), False, "yes"),
+        ((0.0, -0.02, 0.02), False, "open"),
+        ((0.05, 0.02, 0.09), False, "no"),
+        ((0.0, -0.02, 0.02), True, "no evidence"),
+    ],
+)
+def test_the_verdict_on_no_trajectory_is_the_pages(rivals_run, lead, saturated, expected):
+    """Falsified, supported and open are no, yes and open (theory 21, 30)."""
+    columns = dict(zip(("lead", "lead_lo", "lead_hi"), lead, strict=True)) | {"saturated": saturated}
+    run = with_leads(rivals_run, **columns)
+    row = row_of(claims.claims_table(run), "no trajectory", "bright")
+    assert row["verdict"] == expected
+    found = run.table("leads")
+    said = verdict(found, 0)
+    assert {"falsified": "no", "supported": "yes", "open": "open"}[said] == expected.replace("no evidence", "open")
+    if expected in ("yes", "no"):
+        each = p_value(*lead, 0.01)
+        count = found["trajectory"].sum() if expected == "no" else 1
+        assert row["p"] == pytest.approx(min(1, count * each))
+        assert row["value"] == lead[0]
+
+
+def test_one_saturated_rival_leaves_no_trajectory_open(rivals_run):
+    some = np.arange(len(rivals_run.table("leads"))) == 0
+    run = with_leads(rivals_run, lead=-0.2, lead_lo=-0.3, lead_hi=-0.1, saturated=some)
+    row = row_of(claims.claims_table(run), "no trajectory", "bright")
+    found = run.table("leads")
+    assert row["verdict"] == verdict(found, 0) == "open" and not row["survives"]
+
+
+def test_a_gap_leaves_no_trajectory_open(rivals_run):
+    run = with_leads(rivals_run, gaps=True, lead=-0.2, lead_lo=-0.3, lead_hi=-0.1, saturated=False)
+    assert untested(run.table("falsifier").query("ood == 'bright'"))
+    row = row_of(claims.claims_table(run), "no trajectory", "bright")
+    assert row["verdict"] == "open" and "not measured" in row["note"]
 
 
 def _column_of_p(table) -> str:

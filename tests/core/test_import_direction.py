@@ -28,12 +28,12 @@ ALLOWED: dict[str, set[str]] = {
     "studies": BASE,
     "safe_io": BASE | {"locations", "settings"},
     "explorations": BASE | {"images", "jobs", "locations", "settings", "safe_io", "spec", "studies", "store"},
-    "headlines": BASE | {"charts", "levels"},
+    "headlines": BASE | {"charts", "levels", "diagnostics"},
     "corruption": BASE | {"levels"},
     "backbones": BASE | {"levels", "families", "safe_io"},
     "readings": BASE | {"levels", "backbones", "corruption", "taps"},
     "scoring": {"contracts"},
-    "detectors": BASE | {"backbones", "readings", "taps", "heads", "store", "diagnostics"},
+    "detectors": BASE | {"levels", "backbones", "readings", "taps", "heads", "store", "diagnostics"},
     "spec": BASE | {"levels", "safe_io", "studies"},
     "probe": BASE
     | {"locations", "spec", "images", "explorations", "taps", "store", "corruption", "backbones", "readings"}
@@ -46,15 +46,16 @@ ALLOWED: dict[str, set[str]] = {
     "train": BASE | {"images", "spec", "backbones", "corruption", "store"},
     "pipeline": BASE
     | {"levels", "spec", "studies", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
-    | {"colour", "corruption", "backbones", "readings"},
+    | {"colour", "corruption", "backbones", "readings", "detectors"},
     "jobs": BASE | {"spec", "studies", "locations", "settings", "store", "pipeline"},
     "cli": BASE
     | {"spec", "studies", "explorations", "locations", "store", "pipeline", "jobs", "backbones", "readings", "train"}
-    | {"reports", "charts", "headlines", "figures", "ui", "safe_io"},
+    | {"reports", "charts", "headlines", "figures", "ui", "safe_io", "detectors"},
     #: A long run never lives in the app's process: the ui starts jobs and reads runs; the probe alone runs a network.
     "ui": BASE
     | {"levels", "spec", "studies", "locations", "settings", "safe_io", "jobs", "explorations", "headlines", "images"}
-    | {"taps", "store", "heads", "diagnostics", "charts", "families", "reports", "probe", "embedding", "figures"},
+    | {"taps", "store", "heads", "diagnostics", "charts", "families", "reports", "probe", "embedding", "figures"}
+    | {"detectors"},
 }
 #: Third-party packages that only these rooms may import.
 KEPT_IN = {

@@ -27,11 +27,34 @@ FULL = MINIMAL | {
     "keep_level": 3,
     "seed": 9,
     "resize": "pad",
+    "filter": "bilinear",
     "precision": "bf16",
     "batch_size": 16,
     "shard_size": 100,
     "description": "Größe: null",
+    "ood": [
+        {
+            "name": "faces",
+            "source": {"torchvision": "CelebA"},
+            "centre_crop": 140,
+            "resize": "squash",
+            "filter": "bicubic",
+        },
+        {"name": "half", "source": "list.txt", "half": "second", "half_seed": 3, "limit": 9},
+    ],
 }
+
+
+def one_set(**changes) -> dict:
+    return {"ood": [{"name": "faces", "source": "faces.zip"} | changes]}
+
+
+def test_a_set_is_resized_in_its_own_way_or_as_the_run_is():
+    plain, full = RunSpec.parse(MINIMAL), RunSpec.parse(FULL)
+    assert plain.fitting(plain.ood[0]) == plain.fitting(None) == {"policy": "crop", "filter": "bicubic"}
+    assert full.fitting(full.ood[0]) == {"policy": "squash", "filter": "bicubic"}
+    assert full.fitting(full.ood[1]) == {"policy": "pad", "filter": "bilinear"}
+    assert full.ood[1].part() == {"half": "second", "half_seed": 3, "centre_crop": None}
 
 
 def test_defaults():
@@ -87,6 +110,15 @@ def test_levels_from_clean_to_noisy_each_once():
         ({"levels": {"high": 1, "low": 2, "count": 3}}, "a range needs high > low"),
         ({"alignment": "psnr"}, r"alignment: .*'logsnr', 'uniform_t'"),
         ({"resize": "stretch"}, r"resize: .*'crop', 'squash' or 'pad'"),
+        ({"filter": "lanczos"}, r"filter: .*'bicubic' or 'bilinear', got 'lanczos'"),
+        (one_set(resize="zoom"), r"ood\.0\.resize: .*'crop', 'squash' or 'pad', got 'zoom' \(set 'faces'\)"),
+        (one_set(filter="box"), r"ood\.0\.filter: .*'bicubic' or 'bilinear', got 'box' \(set 'faces'\)"),
+        (one_set(centre_crop=0), r"ood\.0\.centre_crop: .*greater than 0, got 0 \(set 'faces'\)"),
+        (one_set(centre_crop=1.5), r"ood\.0\.centre_crop: .*integer.*\(set 'faces'\)"),
+        (one_set(half="third"), r"ood\.0\.half: .*'first' or 'second', got 'third' \(set 'faces'\)"),
+        (one_set(half_seed=-1), r"ood\.0\.half_seed: .*greater than or equal to 0, got -1 \(set 'faces'\)"),
+        (one_set(center_crop=140), r"ood\.0\.center_crop: unknown field; check its spelling \(set 'faces'\)"),
+        ({"id": {"train": {"name": "b", "source": "c", "half": 1}}}, r"id\.train\.half: .* \(set 'b'\)"),
         ({"precision": "fp8"}, r"precision: .*'auto', 'fp32' or 'bf16'"),
         ({"ood": []}, r"ood: .*at least 1 item"),
         ({"ood": [{"name": "x", "source": "a"}] * 2}, "two sets are called x"),

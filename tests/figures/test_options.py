@@ -31,6 +31,13 @@ CASES = {
         "stability-survival", "stability", "stability_lines", {"stability_measure": "spearman"}, {"measure": "spearman"}
     ),
     "part": case("stability-drift", "stability", "stability_drift", {"stability_part": "own"}, {"part": "own"}),
+    "sharing": case(
+        "stability-sharing",
+        "stability",
+        "stability_shared",
+        {"stability_sharing": "cka"},
+        {"stability_sharing": "cka"},
+    ),
     "conditioning": case(
         "protocol-told",
         "protocol",

@@ -55,6 +55,8 @@ VIEWS = [
             "stability-law": "stability_law",
             "stability-drift": "stability_drift",
             "stability-radius": "stability_radius",
+            "stability-sharing": "stability_shared",
+            "stability-reuse": "stability_reused",
         },
     ),
     (

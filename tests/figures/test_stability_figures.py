@@ -7,9 +7,9 @@ from figure_steps import assert_whole, make
 
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.needs import NotMeasuredError
-from cfs_explore.figures.stability import KINDS
+from cfs_explore.figures.stability import KINDS, SHARED
 from cfs_explore.store import Run
-from cfs_explore.wording import format_estimate
+from cfs_explore.wording import format_digits, format_estimate, format_value
 
 #: Beside the defaults: another tap and another OOD set.
 TAP, OOD = "mid_block.resnets.0", "letters"
@@ -28,9 +28,11 @@ def trace(figure, ending):
 def test_every_figure_is_whole_and_says_of_what(kind, digits, others):
     figure = make(kind, digits, others)
     assert_whole(figure)
-    assert "mid.res0" in figure.alt
+    assert "mid.res0" in figure.alt or kind == "stability-reuse"  # which is of the whole network
     sizes = {
         "stability-survival": "n = 421 ID-test images, 5 noise draws",
+        "stability-sharing": "n = 64 ID-test images, first noise draw; 95 % band",
+        "stability-reuse": "saves 28 % of a forward; n = 64 ID-test images, first noise draw",
         "stability-auroc": "mid.res0; OOD: letters; n = 421 ID, 250 OOD; scores averaged over 5 noise draws",
     }
     assert sizes.get(kind, "n = 128 ID-test images") in figure.caption
@@ -104,6 +106,31 @@ def test_radius_has_every_taps_slope(digits, others):
     assert shown == pytest.approx(slopes.to_dict())
 
 
+@pytest.mark.parametrize("measure", SHARED)
+def test_sharing_is_the_tables_of_neighbouring_levels(measure, digits):
+    figure = make("stability-sharing", digits, choose(digits, tap=TAP, options={"stability_sharing": measure}))
+    rows = digits.table("sharing").query("tap == @TAP and other_level == level + 1")
+    line = trace(figure, ", chosen")
+    assert line.y == pytest.approx(rows[measure].tolist()) and line.x == pytest.approx(rows["lam"].tolist())
+    assert len(figure.rows) == len(digits.taps) * (len(digits.levels) - 1)
+    assert ("95 % band" in figure.caption) == (measure != "cka")
+    most = rows.loc[rows[measure].idxmax() if measure == "delta_rel" else rows[measure].idxmin()]
+    assert f"from λ {format_value(most['lam'], 1)} to {format_value(most['other_lam'], 1)}, with " in figure.alt
+    assert not figure.chart.layout.shapes  # no line of what counts as stable
+
+
+def test_reuse_is_the_tables_grid(digits):
+    figure = make("stability-reuse", digits, choose(digits))
+    table, grid = digits.table("reuse"), figure.chart.data[0].z
+    for row in table.itertuples():
+        shown = grid[row.encoder_level][row.level]
+        assert shown == pytest.approx(np.log10(np.clip(row.error, 1e-3, 1)))
+    assert all(grid[k][k] is None for k in range(len(digits.levels)))
+    neighbours = table[(table["level"] - table["encoder_level"]).abs() == 1]["error"]
+    assert f"from {format_digits(neighbours.min(), 2)} (" in figure.alt
+    assert f"to {format_digits(neighbours.max(), 2)} (" in figure.alt
+
+
 def test_one_draw_says_what_to_run(digits, others):
     single = Run(digits.path, digits.manifest.model_copy(update={"draws": 1}))
     with pytest.raises(NotMeasuredError, match="`draws: 5` in its spec"):
@@ -117,6 +144,9 @@ def test_one_draw_says_what_to_run(digits, others):
         ("stability-law", "local_law", {"within": 0.0}, "does not respond to the noise"),
         ("stability-drift", "drift", {"drift": 0.0}, "no drift"),
         ("stability-radius", "local_law", {"slope": np.nan}, "no slope and no radius"),
+        ("stability-sharing", "sharing", {"cosine": np.nan}, "nothing to compare"),
+        ("stability-reuse", "reuse", {"error": np.nan, "note": "Told by its encoder."}, "Told by its encoder"),
+        ("stability-reuse", "reuse", {"error": np.nan}, "estimates are all 0"),
     ],
 )
 def test_what_cannot_be_shown_says_why(kind, table, columns, why, digits, others):
@@ -129,5 +159,7 @@ def test_a_run_without_the_stage_says_what_to_run(kind, bare):
     if kind == "stability-auroc":  # from the scores, which every run has
         assert len(make(kind, bare, choose(bare)).rows) == len(bare.levels)
         return
-    with pytest.raises(NotMeasuredError, match=r"without the stage Stability\. `cfs-explore diagnose .*stability`"):
+    stage = "sharing" if kind in ("stability-sharing", "stability-reuse") else "stability"
+    says = rf"without the stage {stage.title()}\. `cfs-explore diagnose .*{stage}`"
+    with pytest.raises(NotMeasuredError, match=says):
         make(kind, bare, choose(bare))

@@ -34,7 +34,10 @@ def test_registry_names():
 
 @every_head
 def test_contract(head_class):
-    train, near, far = gaussian(300), gaussian(80, seed=1), gaussian(80, seed=2, shift=4.0)
+    """The features lie away from 0, as snapshots do: about 0, directions alone would not show another mean."""
+    train, near, far = (
+        20 + values for values in (gaussian(300), gaussian(80, seed=1), gaussian(80, seed=2, shift=4.0))
+    )
     head = head_class()
     assert not [name for name in vars(head) if name.endswith("_")], "learned attributes exist before fit"
     before = train.copy()
@@ -146,3 +149,63 @@ def test_pca_residual_without_subspace_is_the_norm():
     head = heads.PCAResidual(dimension=0).fit(train)
     diagonal = heads.Diagonal().fit(train).score(test)
     np.testing.assert_allclose(head.score(test) ** 2 / 12, diagonal, rtol=1e-6)
+
+
+def test_vim_residual_is_the_pca_residual_of_half_the_dimensions():
+    train, test = gaussian(200), gaussian(20, seed=1)
+    for d in (12, 11, 2):
+        head = heads.ViMResidual().fit(train[:, :d])
+        assert head.dimension_ == d // 2 and head.residual_basis_.shape == (d, d - d // 2)
+        same = heads.PCAResidual(dimension=d // 2).fit(train[:, :d])
+        np.testing.assert_array_equal(head.score(test[:, :d]), same.score(test[:, :d]))
+    assert heads.ViMResidual(dimension=3).fit(train).dimension_ == 3
+    with pytest.raises(FeatureError, match="d - 1 = 11"):
+        heads.ViMResidual(dimension=12).fit(train)
+    with pytest.raises(FeatureError, match="2 features"):
+        heads.ViMResidual().fit(train[:, :1])
+
+
+def test_normalised_knn_is_the_kth_distance_of_directions():
+    train, test = gaussian(40) + 3, gaussian(6, seed=3)
+    directions, queries = (
+        values / np.linalg.norm(values, axis=1, keepdims=True) for values in (train.astype(float), test.astype(float))
+    )
+    distances = np.sort(np.linalg.norm(queries[:, None] - directions[None], axis=2), axis=1)
+    np.testing.assert_allclose(heads.NormalisedKNN(k=3).fit(train).score(test), distances[:, 2], rtol=1e-6)
+    few = heads.NormalisedKNN().fit(train)
+    assert few.k_ == 40 and few.k == 50
+    np.testing.assert_allclose(few.score(test), distances[:, -1], rtol=1e-6)
+    with pytest.raises(FeatureError, match="k >= 1"):
+        heads.NormalisedKNN(k=0).fit(train)
+    assert np.isfinite(few.score(np.zeros((2, 12)))).all()
+
+
+@pytest.mark.parametrize("factor", [1e-3, 7.0])
+def test_normalised_knn_does_not_know_lengths(factor):
+    train, test = gaussian(80) + 2, gaussian(9, seed=1) + 2
+    scores = heads.NormalisedKNN(k=5).fit(train).score(test)
+    np.testing.assert_allclose(heads.NormalisedKNN(k=5).fit(factor * train).score(factor * test), scores, rtol=1e-5)
+    np.testing.assert_allclose(heads.NormalisedKNN(k=5).fit(train).score(factor * test), scores, rtol=1e-5)
+
+
+def test_clipping_nothing_is_the_mahalanobis_distance():
+    train, test = gaussian(200), gaussian(20, seed=1, shift=2.0)
+    whole = heads.ClippedMahalanobis(low=0, high=1).fit(train)
+    assert np.isneginf(whole.limits_[0]).all() and np.isposinf(whole.limits_[1]).all()
+    np.testing.assert_allclose(whole.score(test), heads.LedoitWolf().fit(train).score(test), rtol=1e-9)
+
+
+def test_clipping_takes_away_what_lies_outside():
+    train = gaussian(400)
+    head = heads.ClippedMahalanobis().fit(train)
+    far = train.mean(0) + np.array([[20.0], [1e4]]) * train.std(0)
+    scores = head.score(far)
+    assert scores[0] == scores[1] and scores[0] < heads.LedoitWolf().fit(train).score(far[:1])[0]
+    inside = np.quantile(train, [0.3, 0.5, 0.7], axis=0)  # no feature of these is clipped
+    standard = heads.protocol.Standardiser.fit(train.astype(float))
+    assert (np.quantile(standard(train), 0.05, axis=0) == head.limits_[0]).all()
+    clipped = standard(train).clip(*head.limits_)
+    expected = heads.LedoitWolf().fit(clipped).score(standard(inside))
+    np.testing.assert_allclose(head.score(inside), expected, rtol=1e-9)
+    with pytest.raises(FeatureError, match="0 <= low < high <= 1"):
+        heads.ClippedMahalanobis(low=0.9, high=0.1).fit(train)

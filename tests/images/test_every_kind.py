@@ -38,11 +38,22 @@ def test_same_images_labels_and_inputs(kind, folder, tmp_path, monkeypatch):
     with open_source(KINDS[kind](folder, tmp_path)) as source:
         rows, skipped = prepare(source, (3, 8, 8), "crop", tmp_path / "rows.npy")
         assert source.names == sorted(source.names)
+        assert source.labels() == rows["label"].tolist()
     assert skipped == [] and len(set(expected["image_id"])) == 12
     assert rows["image_id"].tolist() == expected["image_id"].tolist()
     np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), np.load(tmp_path / "expected.npy"))
     assert rows["label"].tolist() == ([""] * 12 if kind in WITHOUT_LABELS else labels_of(folder))
     assert set(rows["format"]) == ({"array"} if kind.endswith(("npy", "npz")) else {"PNG"})
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - WITHOUT_LABELS))
+def test_the_same_halves_of_every_kind(kind, folder, tmp_path, monkeypatch):
+    prepare_kind(kind, tmp_path, monkeypatch)
+    given = KINDS[kind](folder, tmp_path)
+    for half in ("first", "second"):
+        with open_source(given, half=half, half_seed=4) as source, open_source(folder, half=half, half_seed=4) as f:
+            assert [source.read(i).image_id for i in range(6)] == [f.read(i).image_id for i in range(6)]
+            assert len(source) == 6 and source.labels() == ["cats"] * 3 + ["dogs"] * 3
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"npz", "npy", "float npy", "parquet", *NEEDS}))

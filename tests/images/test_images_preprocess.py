@@ -65,6 +65,22 @@ def test_shrinking_filters_first():
     assert np.abs(to_input(checkerboard, (1, 8, 8))[0].astype(int) - 127).max() <= 3
 
 
+def test_each_filter_is_pillows_and_bicubic_is_the_usual_one():
+    large, shape = RNG.integers(0, 256, (23, 40, 3), np.uint8), (3, 9, 9)
+    for name, pillows in (("bicubic", Image.Resampling.BICUBIC), ("bilinear", Image.Resampling.BILINEAR)):
+
+        def scaled(pixels, width, height, pillows=pillows):
+            return np.asarray(Image.fromarray(pixels).resize((width, height), pillows)).transpose(2, 0, 1)
+
+        np.testing.assert_array_equal(to_input(large, shape, "squash", name), scaled(large, 9, 9))
+        np.testing.assert_array_equal(to_input(large, shape, "crop", name), scaled(large[:, 8:31], 9, 9))
+        np.testing.assert_array_equal(to_input(large, shape, "pad", name)[:, 2:7], scaled(large, 9, 5))
+    for policy in RESIZE_POLICIES:
+        usual = to_input(large, shape, policy)
+        np.testing.assert_array_equal(usual, to_input(large, shape, policy, "bicubic"))
+        assert (usual != to_input(large, shape, policy, "bilinear")).any()
+
+
 def test_one_pixel_high_image_stays_small():
     assert to_input(np.zeros((1, 2_000_000, 1), np.uint8), (1, 32, 32), "crop").shape == (1, 32, 32)
 
@@ -72,6 +88,8 @@ def test_one_pixel_high_image_stays_small():
 def test_errors():
     with pytest.raises(SpecError, match="allowed are crop, squash, pad"):
         to_input(RGB, (3, 12, 12), "stretch")
+    with pytest.raises(SpecError, match="resize filter 'nearest': allowed are bicubic, bilinear"):
+        to_input(RGB, (3, 12, 12), "crop", "nearest")
     with pytest.raises(BackboneError, match=r"\(4, 12, 12\)"):
         to_input(RGB, (4, 12, 12))
 

@@ -1,5 +1,6 @@
 """torchvision's sets, from files written by hand as torchvision lays them out; nothing is fetched."""
 
+import hashlib
 import struct
 import urllib.error
 
@@ -12,6 +13,7 @@ from cfs_explore.images import TORCHVISION_SETS, open_source
 from cfs_explore.images.local_copies import data_folder
 
 torchvision = pytest.importorskip("torchvision", reason="the optional library torchvision is not installed")
+SPLITS = ("train", "val", "test", "all")
 
 
 def write_mnist(root, name: str = "MNIST") -> np.ndarray:
@@ -34,6 +36,51 @@ def write_dtd(root) -> None:
         Image.fromarray(np.full((8, 6), colour, np.uint8)).save(base / "images" / name)
     (base / "labels" / "test1.txt").write_text("lined/b.jpg\ndotted/a.jpg\n")
     (base / "labels" / "val1.txt").write_text("lined/b.jpg\nlined/link.jpg\n")
+
+
+def write_celeba(root, monkeypatch) -> None:
+    """Seven aligned faces of three people; the last file leads out of the set. Digests are those of these lists."""
+    base = root / "celeba"
+    (base / "img_align_celeba").mkdir(parents=True)
+    files = [f"{i:06d}.jpg" for i in range(1, 8)]
+    for i, file in enumerate(files):
+        Image.fromarray(np.full((218, 178, 3), 30 * i, np.uint8)).save(base / "img_align_celeba" / file)
+    Image.fromarray(np.zeros((8, 6), np.uint8)).save(root.parent / "secret.jpg")
+    (base / "img_align_celeba" / files[-1]).unlink()
+    (base / "img_align_celeba" / files[-1]).symlink_to(root.parent / "secret.jpg")
+    numbers = {  # the lines in front, numbers of an image
+        "list_eval_partition.txt": (0, lambda i: [(0, 0, 1, 1, 2, 2, 2)[i]]),
+        "identity_CelebA.txt": (0, lambda i: [(7, 8, 7, 7, 9, 7, 9)[i]]),
+        "list_bbox_celeba.txt": (2, lambda i: [0, 0, 1, 1]),
+        "list_landmarks_align_celeba.txt": (2, lambda i: [5] * 10),
+        "list_attr_celeba.txt": (2, lambda i: [1, -1]),
+    }
+    digests = [(None, None, "img_align_celeba.zip")]
+    for name, (heads, of) in numbers.items():
+        lines = ["7", "a b"][:heads] + [" ".join(map(str, [file, *of(i)])) for i, file in enumerate(files)]
+        (base / name).write_text("\n".join(lines) + "\n")
+        digests.append((None, hashlib.md5((base / name).read_bytes()).hexdigest(), name))
+    monkeypatch.setattr(torchvision.datasets.CelebA, "file_list", digests)
+
+
+def test_celeba_is_grouped_by_person(tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    write_celeba(root, monkeypatch)
+    sizes = {split: len(open_source({"torchvision": "CelebA", "split": split, "root": root})) for split in SPLITS}
+    assert sizes == {"train": 2, "val": 2, "test": 3, "all": 7}
+    with open_source({"torchvision": "CelebA", "root": str(root)}) as source:  # the test split
+        assert source.names == ["000000/000005.jpg", "000001/000006.jpg", "000002/000007.jpg"]
+        faces = [source.read(i) for i in (0, 1)]
+        assert [face.group for face in faces] == ["CelebA person 9", "CelebA person 7"]
+        assert {(face.format, face.label, face.width, face.height) for face in faces} == {("JPEG", "", 178, 218)}
+        assert [int(face.pixels.mean()) for face in faces] == [120, 150]
+        with pytest.raises(ImageError, match="outside the root of the data set"):
+            source.read(2)
+    with open_source({"torchvision": "CelebA", "split": "all", "root": root}, centre_crop=140) as source:
+        assert source.read(0).pixels.shape == (140, 140, 3)
+    (root / "celeba" / "identity_CelebA.txt").write_text("000001.jpg 1\n")
+    with pytest.raises(SourceError, match=r"CelebA test is not \(whole\) in .* corrupted"):
+        open_source({"torchvision": "CelebA", "root": str(root)})
 
 
 @pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST"])

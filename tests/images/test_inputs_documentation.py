@@ -19,6 +19,14 @@ def test_its_spec_is_a_spec():
     assert len([read_reference(s.source) for s in spec.ood if isinstance(s.source, dict)]) == 4
 
 
+def test_its_parts_are_those_of_a_spec():
+    text = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[1]
+    spec = RunSpec.parse({"name": "a", "backbone": "b/c", **yaml.safe_load(text)})
+    assert [s.half for s in (spec.id.train, spec.id.test)] == ["first", "second"]
+    assert spec.fitting(spec.ood[0]) == {"policy": "crop", "filter": "bicubic"} and spec.ood[0].centre_crop == 140
+    assert spec.fitting(spec.ood[1]) == {"policy": "squash", "filter": "bilinear"}
+
+
 def test_every_mapping_in_it_is_understood():
     mappings = [yaml.safe_load(text) for text in re.findall(r"`(\{\w+: .*?\})`", TEXT)]
     assert len(mappings) >= 7

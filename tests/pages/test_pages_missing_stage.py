@@ -18,9 +18,10 @@ from cfs_explore.ui import data
 PAGES = [
     ("complementarity", {"comp_view": "pairs"}, ["complementarity"]),
     ("separation", {}, ["separation"]),
-    ("stability", {}, ["stability"]),
+    ("stability", {}, ["stability", "sharing"]),
     ("prediction", {}, ["prediction", "ablation"]),
     ("controls", {}, ["controls"]),
+    ("falsifier", {}, ["detectors"]),
     ("protocol", {"protocol_view": "levels"}, ["levels"]),
     ("protocol", {"protocol_view": "alignment"}, ["alignment"]),
     ("protocol", {"protocol_view": "conditioning"}, ["conditioning"]),
@@ -159,7 +160,7 @@ def test_without_the_images_no_click_is_offered_and_the_page_says_so(run, tmp_pa
     assert computing(app) == ["Compute what can be computed here"]
     button = next(each for each in app.button if each.label.startswith("Compute"))
     button.click().run()
-    assert (run.path / "asked").read_text() == "complementarity,separation,stability,prediction"
+    assert (run.path / "asked").read_text() == "complementarity,separation,stability,sharing,prediction"
     change(run, stages={"controls": {"state": "skipped", "why": "Nothing there."}})
     app = open_page("controls", run="mine")
     assert "are not on this machine any more" in texts(app) and computing(app) == []

@@ -21,7 +21,7 @@ def runs(tiny_spec, write_images, tmp_path_factory):
     few = {"draws": 1, "taps": ["mid_block.resnets.0", "conv_act"], "keep": "none", "levels": [5.0]}
     explore(spec | few, home / "few" / "tiny", device="cpu")
     for name in ("whole", "few"):
-        diagnose(home / name / "tiny", ["stability"], device="cpu")
+        diagnose(home / name / "tiny", ["stability", "sharing"], device="cpu")
     return home
 
 
@@ -49,7 +49,7 @@ def test_page_shows_the_chosen_taps_numbers(runs, show):
     row = rows[rows["tap"] == tap].iloc[0]
     estimate = format_estimate(row["icc_features"], row["icc_features_lo"], row["icc_features_hi"])
     assert estimate in texts(app)
-    assert charts(app) == 5
+    assert charts(app) == 7
 
 
 def test_controls_and_address(show):
@@ -63,6 +63,9 @@ def test_controls_and_address(show):
     app.button_group(key="stability_part").set_value("own").run()
     assert not app.exception
     assert app.query_params["stability_part"] in ("own", ["own"])
+    app.button_group(key="stability_sharing").set_value("cka").run()
+    assert not app.exception and "Linear CKA" in texts(app)
+    assert app.query_params["stability_sharing"] in ("cka", ["cka"])
 
 
 @pytest.mark.parametrize("nonsense", [{"stability_tap": "nowhere"}, {"stability_measure": "x"}, {"ood": "none"}])
@@ -87,7 +90,7 @@ def test_a_click_chooses_the_tap_it_reports(runs, monkeypatch):
 def test_one_ood_image_is_no_obstacle(show):
     app = show("whole", ood="one_image")
     assert "1 OOD" in texts(app)
-    assert charts(app) == 5
+    assert charts(app) == 7
 
 
 def test_one_draw_says_what_to_run_and_shows_the_stages_own_measurement(runs, show):
@@ -99,6 +102,7 @@ def test_one_draw_says_what_to_run_and_shows_the_stages_own_measurement(runs, sh
     row = law[(law["tap"] == "conv_act") & ((law["lam"] - 5).abs() < 0.3)].iloc[0]
     assert format_estimate(row["icc"], row["icc_lo"], row["icc_hi"]) in said
     assert "5 noise draws" in said
+    assert "Sharing could not be computed: What levels share needs two levels" in said
     assert charts(app) == 4
 
 
@@ -106,4 +110,5 @@ def test_without_the_stage_the_page_says_how_to_run_it(show):
     app = show("bare", ood="bright")
     assert any(each.label.startswith("Compute it (about ") for each in app.button)
     assert "has not been computed" in texts(app)
+    assert "without the stage Sharing" in texts(app)
     assert charts(app) == 1

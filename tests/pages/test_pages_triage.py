@@ -158,7 +158,7 @@ def test_the_address_restores_the_view(digits):
     assert single.selectbox(key="detector_level").value == 141 // 29
     assert single.selectbox(key="detector_tap").value == 141 % 29
     assert single.session_state["triage_by"] == "discovery"
-    assert "You chose these cells" in texts(single) and "You chose these cells" not in texts(
+    assert "You chose this detector" in texts(single) and "You chose this detector" not in texts(
         open_page("triage", detector="CFS(1x2)")
     )
 
@@ -233,10 +233,11 @@ def test_the_pictures_are_what_the_network_saw():
     run = open_run(BUNDLES / "digits")
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (20, 40, 3), dtype=np.uint8)).save(buffer, "PNG")
-    seen = Image.open(io.BytesIO(as_seen(run, buffer.getvalue())))
+    shows = as_seen(run, run.entry("ood", "letters"))
+    seen = Image.open(io.BytesIO(shows(buffer.getvalue())))
     assert seen.mode == "L" and seen.size == (16, 16)
     own = run.images("ood", "letters", columns=("thumbnail",))["thumbnail"].iloc[0]
-    assert as_seen(run, own) == own and as_seen(run, b"") == b""
-    shown = gallery._image(buffer.getvalue(), "a photograph", run)
+    assert shows(own) == own and shows(b"") == b""
+    shown = gallery._image(buffer.getvalue(), "a photograph", shows)
     assert shown.count("<img") == 2 and shown.count('alt="a photograph"') == 1 and 'alt=""' in shown
-    assert gallery._image(own, "a letter", run).count("<img") == 1
+    assert gallery._image(own, "a letter", shows).count("<img") == 1

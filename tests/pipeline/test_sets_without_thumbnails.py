@@ -75,7 +75,7 @@ def test_where_they_come_from_is_shown_and_fetched_once(run, monkeypatch):
     assert how_to_get(changed, run.id_test) == "owner/name on the Hugging Face hub"
     assert how_to_get(changed, run.entry("ood", "open")) == ""
     asked, lines = [], []
-    monkeypatch.setattr("cfs_explore.images.open_source", lambda source: asked.append(source) or _Opened())
+    monkeypatch.setattr("cfs_explore.images.open_source", lambda source, **cut: asked.append(source) or _Opened())
     assert fetch(changed, lines.append) == []
     assert asked == [{"hub": "owner/name", "split": "train"}, {"torchvision": "SVHN", "split": "test"}]
     assert lines == ["ramps (id-train): 3 images there", "ramps (id-test): 3 images there",

@@ -160,6 +160,7 @@ class Study:
         backbone: Backbone | None = None,
         taps: Sequence[Tap] | None = None,
         conditioning: Sequence[Level] | None = None,
+        precision: str | None = None,
     ) -> Iterator[tuple[slice, np.ndarray]]:
         """Snapshots in parts that fit into memory.
 
@@ -171,11 +172,12 @@ class Study:
             taps: instead of the run's.
             conditioning: the levels that the network is conditioned on, one for each of ``levels``; None: as the run
                 did it.
+            precision: instead of the run's.
 
         Yields:
             The part's slice of the sample, and float32 (level, draw, image, feature).
         """
-        reader = self.reader(levels, backbone=backbone, taps=taps, conditioning=conditioning)
+        reader = self.reader(levels, backbone=backbone, taps=taps, conditioning=conditioning, precision=precision)
         size = block_size(reader, draws)
         for start in range(0, len(sample), size):
             part = slice(start, start + size)
@@ -192,6 +194,7 @@ class Study:
         backbone: Backbone | None = None,
         taps: Sequence[Tap] | None = None,
         conditioning: Sequence[Level] | None = None,
+        precision: str | None = None,
     ) -> Reader:
         """A reader of snapshots with the run's precision and batch size that reports its forwards."""
         backbone = backbone or self.backbone
@@ -199,7 +202,7 @@ class Study:
             backbone,
             TapSnapshots(levels, self.run.taps if taps is None else taps),
             batch_size=self.spec.batch_size,
-            precision=self.run.manifest.precision,
+            precision=precision or self.run.manifest.precision,
             after_batch=lambda count: self.progress.advance(count, ""),
             conditioning=conditioning_levels(self.spec, backbone, levels) if conditioning is None else conditioning,
         )

@@ -1,0 +1,25 @@
+"""The part of a spec that says what the stage of detectors reads."""
+
+from __future__ import annotations
+
+import pydantic
+
+from cfs_explore.studies.detectors import IMAGES, TRAIN
+from cfs_explore.studies.diagnostic import BUDGET
+
+
+class DetectorSettings(pydantic.BaseModel):
+    """What the stage of detectors reads (theory 19, 20).
+
+    Attributes:
+        train, images: images at most, of ID-train and of each scored set.
+        budget: forwards that it may take, as a multiple of the map's; spent from the cheapest detector on.
+        background: a bundle's name or a run directory whose backbone is the second one of ``likelihood_ratio``.
+    """
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    train: int = pydantic.Field(default=TRAIN, ge=4)
+    images: int = pydantic.Field(default=IMAGES, ge=4)
+    budget: float = pydantic.Field(default=BUDGET, gt=0)
+    background: str | None = None

@@ -1,0 +1,422 @@
+"""The stage of detectors on small runs: equal conditions, reasons instead of numbers, work that is kept."""
+
+import itertools
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cfs_explore import detectors
+from cfs_explore.backbones import load_backbone
+from cfs_explore.contracts import Cell
+from cfs_explore.corruption import to_signed
+from cfs_explore.diagnostics import auroc, compose, paired_auroc_difference
+from cfs_explore.diagnostics.cfs_grid import Grid
+from cfs_explore.diagnostics.falsifier import Yardsticks, leads, says
+from cfs_explore.errors import RunCancelled, SpecError
+from cfs_explore.pipeline import diagnose, explore
+from cfs_explore.pipeline.detector_settings import set_detectors
+from cfs_explore.pipeline.diagnose import run_stages
+from cfs_explore.pipeline.progress import Progress
+from cfs_explore.pipeline.stages import Study
+from cfs_explore.scoring import Moments
+from cfs_explore.store import open_run
+from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.studies.detectors import map_forwards
+
+TABLES = DIAGNOSTICS["detectors"].table_names
+#: Every detector that a run measures.
+NAMES = [name for name in detectors.names() if name not in ("cfs", "head_diag")]
+DEAR = {"eigenscore", "lmd_mse", "ddpm_ood", "ddpm_ood_mbe"}
+#: Images for all; what fits here but for the dear ones. 16 ID-train images are too few for a mixture of 20.
+TRAIN, IMAGES, BUDGET = 16, 8, 60.0
+#: Measured times, and what follows from the measured cost of a Jacobian-vector product.
+TIMES = ["ms", "cost", "to_best", "to_best_lo", "to_best_hi", "best"]
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A copy of a run to measure in, with these settings in its spec."""
+
+    def copy(run, **settings):
+        path = tmp_path_factory.mktemp("detectors") / "run"
+        shutil.copytree(run.path, path)
+        set_detectors(path, settings)
+        return open_run(path)
+
+    return copy
+
+
+def measure(run, backbone, **options):
+    return run_stages(Study(run, Progress(**options), backbone=backbone), ["detectors"])
+
+
+@pytest.fixture(scope="module")
+def run(copied, finished, tiny):
+    """The finished run after the stage, with what it reported."""
+    events = []
+    found = measure(copied(finished, train=TRAIN, images=IMAGES, budget=BUDGET), tiny, report=events.append)
+    found.events = [event for event in events if event.stage == "falsifier"]
+    return found
+
+
+@pytest.fixture
+def study(run, tiny):
+    """The stage's study inside a started progress."""
+    found = Study(run, Progress(), backbone=tiny)
+    found.progress.start("by hand", 1, "")
+    return found
+
+
+def read_by_hand(study, name, backbone=None):
+    """ID, and OOD "bright", scores of a detector that reads, fits and scores on its own."""
+    backbone = backbone or study.backbone
+    detector = detectors.create(name)
+    samples = [
+        study.sample(*which, limit=limit)
+        for which, limit in ((("id_train",), TRAIN), (("id_test",), IMAGES), (("ood", "bright"), IMAGES))
+    ]
+    detector.fit(detector.read(backbone, to_signed(samples[0].pixels), samples[0].ids, study.spec.seed))
+    return [
+        detector.score(detector.read(backbone, to_signed(sample.pixels), sample.ids, study.spec.seed))
+        for sample in samples[1:]
+    ]
+
+
+def stored(run, name, role="ood", network="trained", dataset="bright"):
+    table = run.table("detector_scores")
+    rows = table[(table["detector"] == name) & (table["network"] == network) & (table["role"] == role)]
+    return rows[rows["dataset"] == dataset] if role == "ood" else rows
+
+
+def test_tables_have_their_columns_and_a_row_for_everything(run):
+    assert run.manifest.stages["detectors"].state == "done"
+    for table in DIAGNOSTICS["detectors"].tables:
+        expected = [column.name for column in table.columns]
+        assert sorted(run.table(table.name).columns) == sorted(expected), table.name
+    rows = run.table("falsifier")
+    everything = itertools.product(NAMES, ("trained", "untrained"), run.ood_names)
+    assert sorted(zip(rows["detector"], rows["network"], rows["ood"], strict=True)) == sorted(everything)
+    measured = rows["auroc"].notna()
+    assert (rows.loc[~measured, "note"] != "").all()
+    assert set(rows.loc[~measured, "detector"]) == DEAR | {"likelihood_ratio", "msma", "diffpath_6d"}
+    numbers = ["lo", "hi", "aupr", "fpr95", "to_pair", "to_pair_lo", "to_decoder_hi", "ms", "cost"]
+    assert np.isfinite(rows.loc[measured, numbers]).all(axis=None)
+    kinds = rows.groupby("kind")["detector"].agg(set)
+    assert kinds["cfs"] == {"cfs_1x2", "cfs_dec_1x1", "cfs_enc_1x1", "cfs_2x2"}
+    assert kinds["head"] == {name for name in NAMES if name.startswith("head_")}
+
+
+def test_all_have_the_same_images_and_one_id_train_subset(run):
+    rows = run.table("falsifier")
+    assert set(rows["n_train"]) == {TRAIN} and set(rows["n_id"]) == {IMAGES}
+    assert rows.groupby("ood")["n_ood"].agg(set).to_dict() == {"bright": {8}, "folder": {5}, "letters": {8}}
+    scores = run.table("detector_scores")
+    images = scores.groupby(["detector", "network"])["image_id"].agg(tuple)
+    assert len(set(images)) == 1 and len(images) == 2 * (len(NAMES) - len(DEAR) - 3)
+    for role, dataset in (("id_test", None), ("ood", "bright"), ("ood", "folder")):
+        part = stored(run, "one_step_mbe", role, dataset=dataset)
+        ids = run.images(role, dataset, columns=["image_id"])["image_id"].to_numpy()
+        assert part["image_id"].tolist() == ids[part["row"]].tolist() and part["row"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize("name", ["cfs_1x2", "head_knn", "one_step_mbe", "gepc", "scoped_single", "typicality"])
+def test_scores_are_those_of_a_detector_by_itself(run, study, name):
+    of_id, of_ood = read_by_hand(study, name)
+    np.testing.assert_allclose(stored(run, name, "id_test")["score"], of_id, rtol=1e-3)
+    np.testing.assert_allclose(stored(run, name)["score"], of_ood, rtol=1e-3)
+    row = run.table("falsifier").query("detector == @name and network == 'trained' and ood == 'bright'").iloc[0]
+    stored_pair = [stored(run, name, role)["score"].to_numpy() for role in ("id_test", "ood")]
+    assert (row["auroc"], row["lo"], row["hi"]) == pytest.approx(tuple(auroc(*stored_pair)))
+    pair = [stored(run, "cfs_1x2", role)["score"].to_numpy() for role in ("id_test", "ood")]
+    expected = paired_auroc_difference(*stored_pair, *pair)
+    assert (row["to_pair"], row["to_pair_lo"], row["to_pair_hi"]) == pytest.approx(tuple(expected)[:3])
+
+
+def test_detectors_that_share_a_reading_read_the_same(tiny, tiny_images):
+    """What one keeps, the other takes; so what decides a reading is in its identity."""
+    kept, shared = {}, 0
+    for name in NAMES:
+        if name in DEAR | {"likelihood_ratio"}:
+            continue
+        detector = detectors.create(name)
+        z = detector.read(tiny, tiny_images[:2], ["a", "b"])
+        before = kept.setdefault(detector.identity(tiny), z)
+        np.testing.assert_array_equal(z, before)
+        shared += before is not z
+    assert shared >= 7  # heads with CFS(1x2), a DiffPath with the other, likelihoods among each other
+
+
+def test_untrained_rows_are_an_untrained_copy(run, study, tiny):
+    copy = tiny.untrained(0)
+    of_id, of_ood = read_by_hand(study, "msma_mbe", copy)
+    np.testing.assert_allclose(stored(run, "msma_mbe", "id_test", "untrained")["score"], of_id, rtol=1e-3)
+    np.testing.assert_allclose(stored(run, "msma_mbe", "ood", "untrained")["score"], of_ood, rtol=1e-3)
+    row = run.table("falsifier").query("detector == 'cfs_1x2' and network == 'untrained' and ood == 'letters'").iloc[0]
+    pairs = [
+        [stored(run, "cfs_1x2", role, network, "letters")["score"].to_numpy() for role in ("id_test", "ood")]
+        for network in ("untrained", "trained")
+    ]
+    assert row["to_pair"] == pytest.approx(auroc(*pairs[0]).value - auroc(*pairs[1]).value)
+
+
+def test_the_best_cfs_is_of_the_map_on_the_same_images_and_id_train(run, study):
+    """Slot scores by hand, from snapshots of the 16 ID-train images."""
+    samples = [
+        study.sample(*which, limit=limit)
+        for which, limit in ((("id_train",), TRAIN), (("id_test",), IMAGES), (("ood", "bright"), IMAGES))
+    ]
+    train, *blocks = (next(study.blocks(sample, run.levels))[1] for sample in samples)
+    reference, grid = Moments.of(train), Grid.of(len(run.levels), run.taps)
+    slots, start = [np.empty((len(run.levels), len(run.taps), block.shape[2])) for block in blocks], 0
+    for tap, site in enumerate(run.taps):
+        part = slice(start, start + 2 * site.channels)
+        start = part.stop
+        for found, block in zip(slots, blocks, strict=True):
+            for level in range(len(run.levels)):
+                away = (block[level, 0][:, part] - reference.mean[level, part]) ** 2
+                found[level, tap] = (away / reference.variance[level, part]).mean(axis=1)
+    cells = grid.cells(len(grid.forwards) - 1)
+    maps = slots[1].transpose(2, 0, 1)[:, None]
+    np.testing.assert_allclose(grid.scores(slots[1])[-1], compose(maps, [Cell(*cell) for cell in cells]))
+    own = {name: [stored(run, name, role)["score"].to_numpy() for role in ("id_test", "ood")] for name in NAMES[:4]}
+    candidates = tuple(grid.scores(each) for each in slots)
+    yard = Yardsticks(own["cfs_1x2"], own["cfs_dec_1x1"], candidates, grid.forwards)
+    rows = run.table("falsifier").query("network == 'trained' and ood == 'bright'").set_index("detector")
+    for name in ("cfs_1x2", "cfs_2x2"):
+        expected = yard.compare(*own[name], rows.loc[name, "cost"])
+        for column in ("to_best", "to_best_lo", "to_best_hi", "best"):
+            assert rows.loc[name, column] == pytest.approx(expected[column], abs=1e-6), column
+
+
+def test_leads_are_those_of_the_stored_scores(run):
+    table = run.table("leads").query("ood == 'bright'")
+    names = table["detector"].tolist()
+    variants = ["cfs_1x2", "cfs_dec_1x1", "cfs_enc_1x1", "cfs_2x2"]
+    assert names == [n for n in NAMES if n not in DEAR and not n.startswith(("cfs", "head"))
+                     and n not in ("likelihood_ratio", "msma", "diffpath_6d")]  # fmt: skip
+    rivals, known = (
+        tuple(np.stack([stored(run, name, role)["score"] for name in some]) for role in ("id_test", "ood"))
+        for some in (names, variants)
+    )
+    expected = leads(rivals, known)
+    for column in ("lead", "lead_lo", "lead_hi"):
+        assert table[column].to_numpy() == pytest.approx(expected[column].to_numpy())
+    assert table["says"].tolist() == says(expected).tolist()
+    titles = [detectors.create(name).title for name in variants]
+    assert table["ahead_of"].tolist() == [titles[k] for k in expected["variant"]]
+
+
+def test_costs_are_declared_and_a_product_counts_what_it_took(run, tiny):
+    rows = run.table("falsifier").query("ood == 'bright'").set_index(["detector", "network"])
+    for (name, _), row in rows[rows["auroc"].notna()].iterrows():
+        cost = detectors.create(name).cost(tiny)
+        assert (row["forwards"], row["jvps"]) == (cost.forwards, cost.jvps) or name == "gepc"
+        if not row["jvps"]:
+            assert row["cost"] == row["forwards"]
+    for network in ("trained", "untrained"):
+        ms = rows["ms"].unstack()[network]
+        product = ms["scoped_single"] / ms["one_step_mbe"] - 1
+        expected = 2 + 2 * (product if product > 0 else 2)
+        assert rows.loc[("scoped", network), "cost"] == pytest.approx(expected)
+    gepc = rows.loc[("gepc", "trained")]
+    assert (gepc["forwards"], gepc["fit_forwards"]) == (16, 32)
+
+
+def test_what_the_budget_leaves_out_says_what_it_would_take(run):
+    rows = run.table("falsifier")
+    notes = rows[rows["detector"].isin(DEAR)]["note"]
+    assert notes.str.contains(r"budget of 60 times the map's has no room for them: [\d.]+ would have").all()
+    needed = notes.str.extract(r"them: ([\d.]+) would")[0].astype(float)
+    assert (needed > BUDGET).all() and needed.groupby(rows["detector"]).nunique().max() == 1
+    by_name = needed.groupby(rows["detector"]).first()
+    assert by_name["eigenscore"] < by_name["lmd_mse"] < by_name["ddpm_ood"] < by_name["ddpm_ood_mbe"]
+
+
+def test_the_work_stays_within_the_budget(run):
+    allowed = BUDGET * map_forwards(run.counts)
+    assert 0.5 * allowed < run.events[-1].done <= allowed
+    assert DIAGNOSTICS["detectors"].forwards(run.counts._replace(budget=BUDGET)) == int(allowed)
+
+
+def test_too_few_id_images_are_a_reason(run):
+    notes = run.table("falsifier").groupby("detector")["note"].first()
+    assert "A mixture of 20 Gaussians needs at least 20 ID-train images" in notes["msma"]
+    assert "at least 100 ID-train images" in notes["diffpath_6d"]
+    assert "second network" in notes["likelihood_ratio"]
+    assert set(run.table("detector_scores")["detector"]).isdisjoint(["msma", "diffpath_6d", "likelihood_ratio"])
+
+
+def test_readings_are_what_the_rivals_read_of_the_trained_network(run, study):
+    table = run.table("detector_readings")
+    rows = table[table["detectors"].str.split(", ").map(lambda names: "one_step_mbe" in names)]
+    assert set(rows["role"]) == {"id_train", "id_test", "ood"}
+    sample = study.sample("ood", "folder", limit=IMAGES)
+    z = detectors.create("one_step_mbe").read(study.backbone, to_signed(sample.pixels), sample.ids, study.spec.seed)
+    found = rows[(rows["role"] == "ood") & (rows["dataset"] == "folder")]
+    np.testing.assert_allclose(found["value"], z[0].ravel(), rtol=1e-4)
+    assert found["image_id"].tolist() == np.repeat(sample.ids, z.shape[2]).tolist()
+    keys = ["reading", "role", "dataset", "image_id", "feature"]
+    assert not table.duplicated(keys).any() and not table["detectors"].str.contains("cfs|head").any()
+
+
+# Attempts that end early; a small run and the cheap detectors
+
+#: With these, detectors of up to 8 forwards fit.
+FEW = {"train": 8, "images": 4, "budget": 40.0}
+
+
+@pytest.fixture(scope="module")
+def few(copied, quick_run, tiny):
+    """The quick run after the stage."""
+    return measure(copied(quick_run, **FEW), tiny)
+
+
+def same_tables(left, right, *, times=()):
+    for name in TABLES:
+        pair = [each.table(name).drop(columns=list(times), errors="ignore") for each in (left, right)]
+        pd.testing.assert_frame_equal(*pair, check_exact=True)
+
+
+def test_a_cancelled_stage_takes_what_it_kept(copied, quick_run, tiny, few, forwards):
+    """Bit by bit, times too: they are kept beside the readings."""
+    run, seen = copied(quick_run, **FEW), []
+
+    def last_moment():
+        return bool(seen) and seen[-1].detail.startswith("comparing")
+
+    with pytest.raises(RunCancelled):
+        measure(run, tiny, report=seen.append, cancelled=last_moment)
+    assert sum(forwards) > 100 and "detectors" not in open_run(run.path).manifest.stages
+    kept = shutil.copytree(run.path, run.path.parent / "again")
+    forwards.clear()
+    first, second = (measure(open_run(path), tiny) for path in (run.path, kept))
+    assert sum(forwards) == 0
+    same_tables(first, second)
+    same_tables(first, few, times=TIMES)
+
+
+def test_half_the_work_is_kept(copied, quick_run, tiny, few, forwards):
+    run = copied(quick_run, **FEW)
+    with pytest.raises(RunCancelled):
+        measure(run, tiny, cancelled=lambda: sum(forwards) > 150)
+    before = sum(forwards)
+    again = measure(open_run(run.path), tiny)
+    same_tables(again, few, times=TIMES)
+    forwards.clear()
+    measure(copied(quick_run, **FEW), tiny)
+    assert before < sum(forwards) and not (again.path / "work").exists()
+
+
+def test_other_numbers_of_images_take_nothing_that_was_kept_for_these(copied, quick_run, tiny, few):
+    run = copied(quick_run, **{**FEW, "images": 6})
+    with pytest.raises(RunCancelled):
+        measure(run, tiny, cancelled=lambda: bool(list((run.path / "work" / "diagnose").rglob("id_test*.npz"))))
+    set_detectors(run.path, FEW)
+    same_tables(measure(open_run(run.path), tiny), few, times=TIMES)
+
+
+def test_a_budget_that_has_no_room_for_cfs_skips_the_stage(copied, quick_run, tiny, forwards):
+    run = measure(copied(quick_run, **{**FEW, "budget": 0.1}), tiny)
+    entry = run.manifest.stages["detectors"]
+    assert entry.state == "skipped" and "nothing to compare with: It takes" in entry.why and "would have" in entry.why
+    assert not any(run.has_table(name) for name in TABLES)
+
+
+def broken_at_high_noise(module, inputs, output):
+    """NaN where the network is told a time beyond 900 of 1000: no level of CFS."""
+    late = inputs[1] > 900
+    return torch.where(late.reshape(-1, 1, 1, 1), torch.nan, output)
+
+
+def test_a_network_that_gives_nan_costs_only_the_detectors_that_meet_it(copied, quick_run, tiny_folder):
+    backbone = load_backbone(tiny_folder, device="cpu")
+    backbone.module.register_forward_hook(broken_at_high_noise)
+    run = measure(copied(quick_run, **{**FEW, "budget": 140.0}), backbone)
+    rows = run.table("falsifier")
+    trained = rows[rows["network"] == "trained"].set_index("detector")
+    broken = trained.index[trained["note"].str.contains("not finite")]
+    assert {"nll", "typicality", "dose"} <= set(broken) and trained.loc[broken, "auroc"].isna().all()
+    assert trained.loc[["cfs_1x2", "cfs_dec_1x1", "head_mixture", "one_step_mbe"], "auroc"].notna().all()
+    untrained = rows[rows["network"] == "untrained"].set_index("detector")
+    assert untrained.loc[["nll", "typicality", "dose"], "auroc"].notna().all()
+    assert set(run.table("leads")["detector"]).isdisjoint(broken)
+
+
+class _NoForwardMode(torch.autograd.Function):
+    """The identity, without a derivative in forward mode."""
+
+    @staticmethod
+    def forward(x):
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+
+def test_a_backbone_without_derivatives_says_what_stands_for_them(copied, quick_run, tiny_folder, few):
+    backbone = load_backbone(tiny_folder, device="cpu")
+    backbone.module.register_forward_hook(lambda module, inputs, output: _NoForwardMode.apply(output))
+    run = measure(copied(quick_run, **FEW), backbone)
+    rows, usual = (each.table("falsifier").set_index(["detector", "network"]) for each in (run, few))
+    for name in ("scoped", "scoped_single"):
+        row = rows.loc[(name, "trained")]
+        assert "Central differences of two forwards stand for derivatives" in row["note"]
+        assert row["jvps"] == 0 and row["cost"] == row["forwards"] == 2 * usual.loc[(name, "trained"), "forwards"]
+        assert "Central" not in rows.loc[(name, "untrained"), "note"] and rows.loc[(name, "untrained"), "jvps"] > 0
+    others = usual.index[usual["auroc"].notna() & ~usual.index.get_level_values(0).str.startswith("scoped")]
+    pd.testing.assert_series_equal(rows.loc[others, "auroc"], usual.loc[others, "auroc"])
+
+
+def test_notes_of_what_the_fit_found_are_there(copied, quick_run, tiny, few, monkeypatch):
+    """SCOPED's floor is known after the fit."""
+    monkeypatch.setattr("cfs_explore.detectors.scoped.FLOOR", 0.9)
+    rows = measure(copied(quick_run, **FEW), tiny).table("falsifier").set_index(["detector", "network"])
+    assert "trace is not above its floor" in rows.loc[("scoped_single", "trained"), "note"]
+    assert np.isfinite(rows.loc[("scoped_single", "trained"), "auroc"])
+
+
+def test_scores_that_are_not_finite_are_a_reason(copied, quick_run, tiny, few, monkeypatch):
+    original = detectors.OneStep.score
+    monkeypatch.setattr(detectors.OneStep, "score", lambda self, z: original(self, z) + np.inf)
+    run = measure(copied(quick_run, **FEW), tiny)
+    rows = run.table("falsifier").set_index(["detector", "network"])
+    assert "The scores of id_test must be finite. 4 of 4" in rows.loc[("one_step_mbe", "trained"), "note"]
+    usual = few.table("falsifier").set_index(["detector", "network"])
+    others = [name for name in NAMES if name != "one_step_mbe"]
+    pd.testing.assert_series_equal(rows.loc[others, "auroc"], usual.loc[others, "auroc"])
+
+
+# Settings
+
+
+def test_settings_are_those_of_the_spec(copied, quick_run, few):
+    run = copied(quick_run)
+    study = Study(run, Progress())
+    assert (study.spec.detectors.train, study.spec.detectors.images) == (256, 128)
+    assert set_detectors(run.path, FEW) and not set_detectors(run.path, FEW)
+    assert set_detectors(run.path, {"images": 5}) and Study(run, Progress()).spec.detectors.train == 8
+    before = (run.path / "spec.yaml").read_bytes()
+    with pytest.raises(SpecError, match="images"):
+        set_detectors(run.path, {"images": 1})
+    assert (run.path / "spec.yaml").read_bytes() == before
+    rows = few.table("falsifier")
+    assert set(zip(rows["n_train"], rows["n_id"], rows["n_ood"], strict=True)) == {(8, 4, 4)}
+
+
+def test_a_spec_that_asks_for_other_detectors_is_of_the_same_run(quick_spec, tmp_path, forwards):
+    """They read how many images they like; the map stays."""
+    spec = quick_spec | {"detectors": FEW}
+    explore(spec, tmp_path, device="cpu")
+    forwards.clear()
+    again = explore(quick_spec | {"detectors": {**FEW, "images": 6}}, tmp_path, device="cpu")
+    assert sum(forwards) == 0 and again.counts == open_run(tmp_path).counts
+
+
+def test_fresh_measures_again(copied, few, tiny_folder):
+    run = copied(few)
+    assert diagnose(run, ["detectors"], device="cpu").manifest.stages == run.manifest.stages
+    same_tables(diagnose(run, ["detectors"], fresh=True, device="cpu"), few, times=TIMES)
