@@ -18,7 +18,11 @@ KINDS = {
     "preset": ("circle", "muted", "published setting"),
     "composed": ("diamond", "#E69F00", "composed here"),
     "honest": ("square", "#56B4E9", "best cell, picked on one half and judged on the other"),
-    "rival": ("triangle-up", "muted", "another detector (page Falsifier), on a sample of the images"),
+    "rival": (
+        "triangle-up",
+        "muted",
+        "best of the other detectors, on a sample of the images: biased upwards",
+    ),
     "naive": ("circle-open", ROLE_COLOURS["control"], "naive maximum: biased upwards"),
 }
 _ROW_PX = 42

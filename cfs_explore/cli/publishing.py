@@ -59,7 +59,8 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="CELL",
-        help="detector: a preset, or cells such as up1.res1@5, whose slot scores are averaged (default: CFS(1x2))",
+        help="detector: a preset, or cells such as up1.res1@5, whose slot scores are averaged (default: CFS(1x2)); "
+        "for triage also another detector that the run measured",
     )
     parser.add_argument(
         "--set",

@@ -16,7 +16,7 @@ _SETTINGS = ("images", "train", "budget", "background")
 def add(commands) -> None:
     """Add the command to the parser's."""
     detectors = commands.add_parser(
-        "detectors", help="CFS against every other detector on a map's images, at equal cost"
+        "detectors", help="CFS against every other detector on a map's images, with what each costs"
     )
     detectors.add_argument("run", nargs="?", help="a run directory, or a bundle's name")
     detectors.add_argument("--list", action="store_true", help="what there is, from where, and what a high score means")

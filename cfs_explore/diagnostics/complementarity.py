@@ -67,7 +67,8 @@ def complementarity(
     """
     options = {"groups": groups, "resamples": resamples, "seed": seed}
     scores, pairs = (id_e, id_d, ood_e, ood_d), range(len(id_e))
-    pair_features(id_e, id_d, "ID"), pair_features(ood_e, ood_d, "OOD")
+    pair_features(id_e, id_d, "ID")  # checks
+    pair_features(ood_e, ood_d, "OOD")
     twice = [np.concatenate(each) for each in zip(scores, _logarithms(*scores), strict=True)]
     together = joint_separability(*twice, **options)
     both = [together[: len(id_e)], together[len(id_e) :].reset_index(drop=True)]

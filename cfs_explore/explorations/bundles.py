@@ -200,6 +200,7 @@ def _hide_places(spec: dict[str, Any], backbone: str, *, builtin: bool) -> dict[
         "id": origin | images,
         "ood": [hide(image_set) for image_set in spec["ood"]],
         "reference": nowhere(spec["reference"]),
+        "detectors": {**(settings := spec.get("detectors", {})), "background": nowhere(settings.get("background"))},
     }
 
 

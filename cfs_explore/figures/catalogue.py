@@ -75,6 +75,8 @@ def make_figures(
     choices = choices or choose(run)
     names = named(what)
     options.check(choices.options, [option for name in names for option in KINDS[name].options])
+    if choices.measured and not any("measured" in KINDS[name].of for name in names):
+        raise RunError(f"Only the figures of triage can be of {choices.measured}. Give cells or a preset.")
     figures, missing = {}, {}
     for name in names:
         try:

@@ -236,8 +236,8 @@ def _no_trajectory(run: Run, ood: str) -> _Row:
     if rows.empty:
         return _missing("no trajectory detector was measured")
     sizes = {"n_id": int(rows["n_id"].iloc[0]), "n_ood": int(rows["n_ood"].iloc[0])}
-    more = f", {len(left_out)} not measured" if left_out else ""
-    note = f"{rows.loc[rows['lead'].idxmax(), 'title']} of {counted(len(rows), 'detector')}{more}"
+    more = f", {len(left_out)} more not measured" if left_out else ""
+    note = f"largest: {rows.loc[rows['lead'].idxmax(), 'title']}; {counted(len(rows), 'detector')}{more}"
     arms = (1.0, 1.0) if rows["saturated"].all() else (0.0, 0.0)
     row = _judged_below(*rows[["lead", "lead_lo", "lead_hi"]].max(), LEAD, note, arms=arms)
     if row["verdict"] == "no evidence":

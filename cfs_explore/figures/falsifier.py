@@ -37,6 +37,8 @@ def detector_rows(run: Run, table: str, ood: str) -> pd.DataFrame:
         raise NotMeasuredError(why)
     rows = run.table(table)
     rows = rows[rows["ood"] == ood].reset_index(drop=True)
+    if rows.empty and table == "falsifier":
+        raise NotMeasuredError(f"No detector was measured on {ood}.")
     return rows.assign(title=rows["detector"].map(titles(run)))
 
 
@@ -47,7 +49,8 @@ def untested(rows: pd.DataFrame) -> list[str]:
         rows: of ``falsifier`` on one OOD set.
     """
     missing = rows[(rows["network"] == "trained") & (rows["kind"] == "rival") & rows["auroc"].isna()]
-    return missing.loc[missing["trajectory"] & (missing["detector"] != "likelihood_ratio"), "title"].tolist()
+    no_background = (missing["detector"] == "likelihood_ratio") & missing["note"].str.contains("second network")
+    return missing.loc[missing["trajectory"] & ~no_background, "title"].tolist()
 
 
 def affordable(rows: pd.DataFrame, budget: float) -> pd.DataFrame:
@@ -63,7 +66,7 @@ def front(run: Run, choices: Choices, theme: str) -> Figure:
     best = affordable(rows, budget)
     first = f"{best['title'].iloc[0]} is best with {format_value(best['auroc'].iloc[0])}" if len(best) else "nothing"
     left_out = int(((rows["network"] == "trained") & rows["auroc"].isna()).sum())
-    untold = f" Not measured: {counted(left_out, 'detector')}, with the reason in the table." if left_out else ""
+    untold = f" Not measured: {counted(left_out, 'detector')}, the list Not measured says why." if left_out else ""
     return Figure(
         rival_front_chart(rows, budget, theme),
         rows,
@@ -80,7 +83,7 @@ def lead_dots(run: Run, choices: Choices, theme: str) -> Figure:
     """Each rival's lead over the best variant of CFS."""
     rows = detector_rows(run, "leads", choices.ood)
     if rows.empty:
-        raise NotMeasuredError("No rival was measured. The table of detectors says of each what it would take.")
+        raise NotMeasuredError("No rival was measured. The list Not measured says of each what it would take.")
     told = "; ".join(
         f"{row['title']} {format_estimate(row['lead'], row['lead_lo'], row['lead_hi'])}, {sign(row)}"
         for row in rows.to_dict("records")

@@ -36,6 +36,7 @@ ALSO_BY = Several(
     "Also by",
     measured_detectors,
     help="Detectors of the page Falsifier, which scored a sample of the images.",
+    noun="detector",
     width=300,
 )
 #: Channels of each pooling that are drawn.

@@ -27,6 +27,7 @@ from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import Groups, compose, detector_summary, histogram, roc_curve
 from cfs_explore.figures.choices import METRICS, Choices, choose
 from cfs_explore.figures.detector import PRESETS, cell_label, preset_cells
+from cfs_explore.figures.falsifier import detector_rows
 from cfs_explore.figures.figure import Figure, counts, file_stem, framed
 from cfs_explore.figures.needs import Kind, NotMeasuredError
 from cfs_explore.headlines.map import best_cell_of, map_headline
@@ -150,11 +151,12 @@ def _best_rival(run: Run, ood: str) -> list[dict]:
     """The other detector that leads CFS most, on its own sample of the images, where any was measured (theory 21)."""
     if not run.has_table("leads"):
         return []
-    leads, rows = (table[table["ood"] == ood] for table in map(run.table, ("leads", "falsifier")))
+    leads, rows = (detector_rows(run, name, ood) for name in ("leads", "falsifier"))
     if leads.empty:
         return []
     name = leads.loc[leads["lead"].idxmax(), "detector"]
     row = rows[(rows["detector"] == name) & (rows["network"] == "trained")].iloc[0].to_dict()
+    row["forwards"] = row["cost"]
     return [{**row, "name": f"Best rival: {row['title']}, n = {row['n_id']:,} + {row['n_ood']:,}", "kind": "rival"}]
 
 

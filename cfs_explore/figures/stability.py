@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from cfs_explore.charts import short_tap_name
 from cfs_explore.charts.auroc_curve import auroc_curve_chart
 from cfs_explore.charts.drift_lines import drift_lines_chart
@@ -191,8 +193,6 @@ def shared_with_next(run: Run, choices: Choices, theme: str) -> Figure:
         raise NotMeasuredError(
             "All images give the same maps, or there is only one image: there is nothing to compare."
         )
-    of_tap = rows[rows["tap"] == chosen]
-    least = of_tap.loc[of_tap["value"].idxmax() if measure == "delta_rel" else of_tap["value"].idxmin()]
     label = SHARED[measure][1]
     band = "" if measure == "cka" else "; 95 % band over images (chosen tap)"
     return Figure(
@@ -200,19 +200,30 @@ def shared_with_next(run: Run, choices: Choices, theme: str) -> Figure:
         rows[["tap", "region", "lam", "other_lam", "value", "lo", "hi", "n_id"]],
         f"{label}, each level against the next noisier one; {id_count(run, int(rows['n_id'].iloc[0]))}, first noise "
         f"draw{band}.",
-        f"{label} of {len(run.taps)} taps. {short_tap_name(chosen)} changes most from λ "
-        f"{format_value(least['lam'], 1)} to {format_value(least['other_lam'], 1)}, with "
-        f"{format_estimate(least['value'], least['lo'], least['hi'])}.",
+        f"{label} of {len(run.taps)} taps. {short_tap_name(chosen)} "
+        f"{_changes_most(rows[rows['tap'] == chosen], measure)}.",
         file_stem(run, "stability-sharing", measure),
+    )
+
+
+def _changes_most(of_tap: pd.DataFrame, measure: str) -> str:
+    """Where one tap's maps differ most from those of the next level, for those who cannot see the figure."""
+    known = of_tap[of_tap["value"].notna()]
+    if known.empty:
+        return "has no number: its maps are constant"
+    least = known.loc[known["value"].idxmax() if measure == "delta_rel" else known["value"].idxmin()]
+    return (
+        f"changes most from λ {format_value(least['lam'], 1)} to {format_value(least['other_lam'], 1)}, with "
+        f"{format_estimate(least['value'], least['lo'], least['hi'])}"
     )
 
 
 def reused_encoder(run: Run, choices: Choices, theme: str) -> Figure:
     """What the noise estimate loses when the decoder gets the encoder's work of another level (34)."""
     rows = stage_rows(run, "reuse")
-    if rows["error"].isna().all():
+    neighbours = rows[((rows["level"] - rows["encoder_level"]).abs() == 1) & rows["error"].notna()]
+    if neighbours.empty:
         raise NotMeasuredError(" ".join(rows["note"].unique()).strip() or "The noise estimates are all 0.")
-    neighbours = rows[(rows["level"] - rows["encoder_level"]).abs() == 1]
     least, most = (neighbours.loc[place] for place in (neighbours["error"].idxmin(), neighbours["error"].idxmax()))
     return Figure(
         reuse_grid_chart(rows, theme),

@@ -46,11 +46,10 @@ def falsifier_headline(ood: str, leads: pd.DataFrame, untested: Sequence[str]) -
         below = f"all {len(compared)} that compare stay below a lead of {MARGIN:g} AUROC"
         return f"{claim} stays **open**: {below}, but {why}."
     best = unclear.loc[unclear["lead_hi"].idxmax()]
-    place = "ahead of" if best["lead_lo"] > 0 else "behind" if best["lead_hi"] < 0 else "level with"
-    more = f" {len(untested)} more {'was' if len(untested) == 1 else 'were'} not measured."
+    more = f" {len(untested)} more {'was' if len(untested) == 1 else 'were'} not measured." if untested else ""
     return (
-        f"{claim} stays **open**: of {tested}, {best['title']} is {place} CFS with **{_lead(best)}** AUROC, which "
-        f"these images cannot tell from {MARGIN:g}.{more if untested else ''}"
+        f"{claim} stays **open**: of {tested}, {best['title']} leads CFS by **{_lead(best)}** AUROC; these images "
+        f"cannot say whether that is more than {MARGIN:g}.{more}"
     )
 
 

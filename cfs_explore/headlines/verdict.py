@@ -40,7 +40,7 @@ WORDS = {
     ),
     "no trajectory": Claim(
         "No trajectory needed",
-        "No detector of trajectories, reconstructions or likelihoods beats CFS by more than 0.01 of AUROC.",
+        "No detector that reads an image at several noise levels beats CFS by more than 0.01 of AUROC.",
     ),
 }
 

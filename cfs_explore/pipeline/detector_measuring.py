@@ -262,7 +262,7 @@ class Measuring:
                 found |= dict.fromkeys(
                     names,
                     f"It takes {total:,.0f} forwards on these images, and the budget of {self._settings.budget:g} "
-                    f"times the map's has no room for them: {needed:g} would have. Fewer images cost less, too.",
+                    f"times the map's has no room for them: one of {needed:g} has. Fewer images cost less, too.",
                 )
         return found
 

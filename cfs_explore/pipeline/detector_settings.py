@@ -5,24 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pydantic
 import yaml
 
-from cfs_explore.spec import RunSpec
-from cfs_explore.spec.files import read_yaml
-from cfs_explore.store import write_aside
+from cfs_explore.errors import SpecError
+from cfs_explore.spec import DetectorSettings
+from cfs_explore.spec.files import explain, read_yaml
+from cfs_explore.store import open_run, write_aside
 
 
-def set_detectors(run: Path, given: Mapping[str, float]) -> bool:
-    """Write these of ``spec.DetectorSettings`` into the spec of a run; whether they are others than before.
+def set_detectors(run: Path, given: Mapping[str, float | str]) -> bool:
+    """Write these of ``spec.DetectorSettings`` into the spec of a finished run.
+
+    Returns:
+        Whether its tables of detectors, if there are any, were made with others.
 
     Raises:
-        SpecError: naming the field, what it got and what is allowed.
+        SpecError: naming the field, what it got and what is allowed; the file is then as before.
     """
     path = run / "spec.yaml"
-    before = RunSpec.parse(path)
     content = read_yaml(path)
-    content["detectors"] = {**content.get("detectors", {}), **given}
-    with write_aside(path) as partial:
-        partial.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        after = RunSpec.parse(partial)
-    return after.detectors != before.detectors
+    wanted = {**content.get("detectors", {}), **given}
+    try:
+        settings = DetectorSettings(**wanted)
+    except pydantic.ValidationError as error:
+        raise SpecError(f"The detectors of {run.name}: {explain(error)}") from error
+    if wanted != content.get("detectors", {}):
+        with write_aside(path) as partial:
+            text = yaml.safe_dump({**content, "detectors": wanted}, sort_keys=False, allow_unicode=True)
+            partial.write_text(text, encoding="utf-8")
+    return settings != DetectorSettings(**open_run(run).manifest.spec.get("detectors", {}))

@@ -84,12 +84,19 @@ def _run_stage(study: Study, name: str, fresh: bool) -> Run:
         raise
     except CFSError as error:  # what the data does not allow; the other stages go on
         tables, entry = {}, {"state": "skipped", "why": str(error)}
-    _write_stage(run, name, tables, StageEntry(**entry, seconds=round(time.monotonic() - since, 2)))
+    known = {"detectors": study.spec.detectors.model_dump()} if name == "detectors" else {}
+    _write_stage(run, name, tables, StageEntry(**entry, seconds=round(time.monotonic() - since, 2)), known)
     return open_run(run.path)
 
 
-def _write_stage(run: Run, name: str, tables: Mapping[str, pd.DataFrame], entry: StageEntry) -> None:
-    """Replace the tables of a stage, then say so; in between the manifest says that the stage is not done."""
+def _write_stage(
+    run: Run, name: str, tables: Mapping[str, pd.DataFrame], entry: StageEntry, settings: Mapping[str, object]
+) -> None:
+    """Replace the tables of a stage, then say so; in between the manifest says that the stage is not done.
+
+    Args:
+        settings: of the spec that only this stage reads, as it read them.
+    """
     files = {f"tables/{table}.parquet": tables.get(table) for table in DIAGNOSTICS[name].table_names}
     before = {
         "stages": {other: stage for other, stage in run.manifest.stages.items() if other != name},
@@ -103,7 +110,11 @@ def _write_stage(run: Run, name: str, tables: Mapping[str, pd.DataFrame], entry:
             remove(run.path / file)
         else:
             write_table(run.path / file, table)
-    after = {"stages": manifest.stages | {name: entry}, "files": manifest.files | file_digests(run.path, files)}
+    after = {
+        "spec": {**manifest.spec, **settings},
+        "stages": manifest.stages | {name: entry},
+        "files": manifest.files | file_digests(run.path, files),
+    }
     write_json(run.path / "manifest.json", manifest.model_copy(update=after).model_dump(mode="json"))
 
 

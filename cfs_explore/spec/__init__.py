@@ -1,5 +1,6 @@
 """What a run is: its spec, validated field by field, and the YAML that people write."""
 
+from cfs_explore.spec.detectors import DetectorSettings
 from cfs_explore.spec.run import BackboneSpec, IdSpec, ImageSet, LevelRange, NamePart, RunSpec, SetName
 
-__all__ = ["BackboneSpec", "IdSpec", "ImageSet", "LevelRange", "NamePart", "RunSpec", "SetName"]
+__all__ = ["BackboneSpec", "DetectorSettings", "IdSpec", "ImageSet", "LevelRange", "NamePart", "RunSpec", "SetName"]

@@ -127,6 +127,8 @@ def resolve_paths(content: dict, base: Path) -> dict:
             out["id"]["run"] = run_directory(out["id"]["run"])
     if "reference" in out:
         out["reference"] = run_directory(out["reference"])
+    if isinstance(out.get("detectors"), dict) and "background" in out["detectors"]:
+        out["detectors"] = out["detectors"] | {"background": run_directory(out["detectors"]["background"])}
     if isinstance(out.get("ood"), list):
         out["ood"] = [image_set(v) for v in out["ood"]]
     return out

@@ -96,6 +96,8 @@ def check_content(name: str, frame: pd.DataFrame, manifest: Manifest) -> None:
                 raise RunError(f"tables/{name}.parquet, {column}: allowed is 0 to 1.")
     if name == "auroc_map":
         _check_map(frame, manifest)
+    if name in ("detector_scores", "leads"):
+        _check_detectors(name, frame, manifest)
     if name == "best_cell" and len(frame):
         if frame["ood"].duplicated().any():
             raise RunError("tables/best_cell.parquet, ood: each OOD set once.")
@@ -104,6 +106,18 @@ def check_content(name: str, frame: pd.DataFrame, manifest: Manifest) -> None:
         if not all(len(cells) for cells in frame["cell_indices"]):
             raise RunError("tables/detectors.parquet, cell_indices: a detector has at least one cell.")
         _check_cells(name, np.concatenate(list(frame["cell_indices"])), manifest)
+
+
+def _check_detectors(name: str, frame: pd.DataFrame, manifest: Manifest) -> None:
+    """Scores are numbers of images that there are, and so are leads."""
+    numbers = {"detector_scores": ["score"], "leads": ["lead", "lead_lo", "lead_hi"]}[name]
+    if not np.isfinite(frame[numbers].to_numpy(dtype=float)).all():
+        raise RunError(f"tables/{name}.parquet, {', '.join(numbers)}: only numbers are allowed.")
+    if name == "detector_scores":
+        sizes = {(entry.role, entry.name): entry.count for entry in manifest.sets}
+        keys = zip(frame["role"], frame["dataset"], strict=True)
+        if not frame["row"].between(0, np.array([sizes.get(key, 0) for key in keys]) - 1).all():
+            raise RunError("tables/detector_scores.parquet, row: there are not so many images in the set.")
 
 
 def _check_cells(name: str, cells: np.ndarray, manifest: Manifest) -> None:

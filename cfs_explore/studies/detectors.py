@@ -1,4 +1,4 @@
-"""Every other detector under the protocol of the map, against CFS at equal cost (theory 19 to 21)."""
+"""Every other detector under the protocol of the map, against CFS whatever it costs and at equal cost (theory 19 to 21)."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ PAGE = Page("falsifier", "Falsifier", ":material/swords:", "Falsifier", "Trust")
 DETECTORS = Diagnostic(
     "detectors",
     "Falsifier",
-    "Whether a detector of trajectories, reconstructions or likelihoods beats a few snapshots at equal cost.",
+    "Whether a detector of trajectories, reconstructions or likelihoods beats a few snapshots, and at what cost.",
     (_FALSIFIER, _LEADS, _SCORES, _READINGS),
     page=PAGE,
     place=95,

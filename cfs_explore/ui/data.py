@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +168,10 @@ def _load_growing(path: str, modified: int) -> PageRun:
     return _load(path, modified)
 
 
-def titles() -> dict[str, str]:
+def titles(runs: Mapping[str, Path]) -> dict[str, str]:
     """What a selector shows for each exploration, by its id; of those of one name, all but the first carry their id."""
     found: dict[str, str] = {}
-    for key, path in explorations().items():
+    for key, path in runs.items():
         name = _title(path)
         found[key] = f"{name} · {key}" if name in found.values() else name
     return found

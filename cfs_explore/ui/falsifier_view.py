@@ -27,7 +27,20 @@ _FORMULAS = {
     "and supported where the upper limits of all are below it and none is left out.": r"l_D>0.01\ \text{for some }D"
     r"\qquad h_D<0.01\ \text{for all }D",
 }
-_SHOWN = ("title", "variant", "forwards", "jvps", "ms", "auroc", "aupr", "fpr95", "to_pair", "to_best", "untrained")
+_SHOWN = (
+    "title",
+    "variant",
+    "forwards",
+    "jvps",
+    "cost",
+    "ms",
+    "auroc",
+    "aupr",
+    "fpr95",
+    "to_pair",
+    "to_best",
+    "untrained",
+)
 
 
 def show(run: Run) -> None:
@@ -49,12 +62,14 @@ def _page(run: Run) -> None:
         budget = choosing.choose(BUDGET, run)
     view = replace(choose(run, ood=ood), options={BUDGET.name: BUDGET.write(budget)})
     rows, leads = (detector_rows(run, name, ood) for name in ("falsifier", "leads"))
+    # Titles come from the run's tables, and a run from anywhere.
+    told, told_leads = (table.assign(title=table["title"].map(escape)) for table in (rows, leads))
     missing = rows[(rows["network"] == "trained") & rows["auroc"].isna()]
-    headline.markdown(falsifier_headline(escape(ood), leads, untested(rows)))
+    headline.markdown(falsifier_headline(escape(ood), told_leads, untested(told)))
     left, right = st.container(key="beside_falsifier").columns([5, 4], gap="large")
     with left:
-        best = affordable(rows, budget)
-        heads = "" if len(best) and best["kind"].iloc[0] == "head" else same_snapshots(rows)
+        best = affordable(told, budget)
+        heads = "" if len(best) and best["kind"].iloc[0] == "head" else same_snapshots(told)
         st.markdown(f"{budget_words(int(budget), best)} {heads}")
         show_figure("falsifier-front", run, view, key="falsifier_front")
     with right:
@@ -82,6 +97,7 @@ def _table(rows: pd.DataFrame) -> None:
         "variant": st.column_config.TextColumn("Variant"),
         "forwards": number("#F", format="%d", help="Forwards per image."),
         "jvps": number("#J", format="%d", help="Jacobian-vector products per image."),
+        "cost": number("Cost", format="%.1f", help="#F plus #J at its measured cost, in forwards."),
         "ms": number("ms", format="%.1f", help="Measured milliseconds per image."),
         "auroc": number("AUROC", format="%.3f"),
         "aupr": number("AUPR", format="%.3f"),
@@ -93,7 +109,7 @@ def _table(rows: pd.DataFrame) -> None:
             help="AUROC minus that of the best CFS(K×L) of at most this cost, chosen on other images.",
         ),
         "untrained": number(
-            "one untrained copy", format="%.3f", help="AUROC of the same detector on a copy with random weights."
+            "Untrained copy", format="%.3f", help="AUROC of the same detector on one copy with random weights."
         ),
     }
     st.dataframe(shown[list(_SHOWN)], hide_index=True, column_config=columns)

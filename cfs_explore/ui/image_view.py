@@ -29,6 +29,8 @@ _HEADLINE_HELP = (
 )
 #: Larger sets are searched by text first: so many names in a list would slow the page down.
 _LISTED = 2_000
+#: Other detectors that are shown beside the presets at a time.
+_MOST_DETECTORS = 5
 
 
 def show(run: Run) -> None:
@@ -53,7 +55,10 @@ def _restore(run: Run) -> None:
         lacking=f"{name} has no image",
         label=names.get,
     )
-    choosing.restore(figures.ALSO_BY, run)
+    chosen = choosing.restore(figures.ALSO_BY, run)
+    if len(chosen) > _MOST_DETECTORS:
+        st.session_state[figures.ALSO_BY.name] = chosen[:_MOST_DETECTORS]
+        state.note(figures.ALSO_BY.name, f"At most {_MOST_DETECTORS} other detectors are shown at a time.")
     open_cells.restore(run)
 
 
@@ -117,7 +122,7 @@ def _controls(run: Run) -> Choices:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", width="content"):
             _choose_image(list(names), names)
         if figures.ALSO_BY.labels(run):
-            choosing.draw(figures.ALSO_BY, run, placeholder="Other detectors", max_selections=5)
+            choosing.draw(figures.ALSO_BY, run, placeholder="Other detectors", max_selections=_MOST_DETECTORS)
             choosing.remember(run, figures.ALSO_BY)
     others = figures.ALSO_BY.write(st.session_state[figures.ALSO_BY.name], run)
     options = {figures.IMAGE.name: st.session_state["image"], figures.ROLE.name: role, figures.ALSO_BY.name: others}

@@ -66,7 +66,7 @@ _FORMULAS = {
 def show(run: Run) -> None:
     """The whole page for one run."""
     others = {name: path for name, path in data.explorations().items() if path != run.path}
-    titles = data.titles()
+    titles = data.titles(others)
     state.restore(
         AGAINST.name,
         _default_others(run),
@@ -76,7 +76,7 @@ def show(run: Run) -> None:
         label=lambda names: ", ".join(titles[name] for name in names) or "none",
         missing=lambda text: [name for name in split_names(text) if name not in others],
     )
-    st.session_state[AGAINST.name] = [name for name in st.session_state[AGAINST.name] if name in others]
+    st.session_state[AGAINST.name] = [name for name in st.session_state[AGAINST.name] if name in others][:MOST_OTHERS]
     _page(run, others)
 
 
@@ -109,7 +109,7 @@ def _controls(run: Run, others: dict[str, Path]) -> tuple[str, str]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ood = choosing.choose(OOD, run)
         if view in ("levels", "cost", "compare"):
-            known = replace(AGAINST, values={name: title for name, title in data.titles().items() if name in others})
+            known = replace(AGAINST, values=data.titles(others))
             choosing.draw(known, max_selections=MOST_OTHERS, placeholder="Other explorations")
     state.remember(**{AGAINST.name: join_names(st.session_state[AGAINST.name])})
     return ood, view

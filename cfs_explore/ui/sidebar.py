@@ -19,7 +19,7 @@ def show() -> None:
         if not runs:
             st.info("There is no exploration yet. Make one on the page New exploration.")
             return
-        titles = data.titles()
+        titles = data.titles(runs)
         state.restore(
             "run",
             next(iter(runs)),

@@ -98,7 +98,8 @@ def show_table(run: Run, ood: str, table: pd.DataFrame) -> None:
         ood: name of the set.
         table: what the files hold.
     """
-    st.header("All images", anchor=False)
+    whole = run.entry("ood", ood).count
+    st.header("All images" if len(table) == whole else f"A sample of {len(table):,} of {whole:,} images", anchor=False)
     picked = st.dataframe(
         table,
         key="triage_table",
