@@ -234,7 +234,7 @@ class Measuring:
             for name, z in read.z.items():
                 images = self._images(name)
                 rows = images.loc[images.index.repeat(len(names))].reset_index(drop=True)
-                values = z[0].astype(np.float32).ravel()
+                values = z[0].astype(np.float64).ravel()
                 parts.append(rows.assign(**facts, feature=np.tile(names, len(images)), value=values))
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 

@@ -29,7 +29,7 @@ COMMANDS = {
 }
 #: Those that write nothing of their own, or where no option says.
 NOTHING = {"app", "inspect", "fetch"}
-IN_THE_RUNS = {"import", "slim", "diagnose"}
+IN_THE_RUNS = {"import", "slim", "diagnose", "detectors"}
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ def test_leads_are_the_tables(rivals_run):
 def test_detectors_with_one_title_are_told_apart(rivals_run):
     named = titles(rivals_run)
     assert len(set(named.values())) == len(named)
-    assert named["ddpm_ood"] == "DDPM-OOD (original)" and named["gepc_mbe"] == "GEPC (CFS paper's version)"
+    assert named["ddpm_ood"] == "DDPM-OOD (original levels)" and named["gepc_mbe"] == "GEPC (CFS paper's version)"
     assert named["cfs_1x2"] == "CFS(1x2)"
     found = detector_rows(rivals_run, "leads", "bright")
     assert found["title"].is_unique and "DiffPath-1D (CFS paper's version)" in set(found["title"])

@@ -69,6 +69,10 @@ CASES = {
     "shared map": case(
         "compare-map", "protocol", "map_of_digits", {"protocol_view": "compare", "protocol_against": "digits-narrow"}
     ),
+    "budget": case(
+        "falsifier-front", "falsifier", "falsifier_front", {"falsifier_budget": "2"}, {"falsifier_budget": "2"}
+    ),
+    "other detector": case("triage-scores", "triage", "triage_histogram", {"detector": "msma"}, detector=["msma"]),
     "rate": case("triage-scores", "triage", "triage_histogram", {"triage_rate": "10"}, {"rate": "10"}),
     "keeps": case("triage-scores", "triage", "triage_histogram", {"triage_by": "discovery"}, {"keeps": "discovery"}),
     "preset": case(
@@ -168,7 +172,7 @@ def test_the_probe_opens_with_the_typical_images_of_both_sets(digits):
 
 def test_every_option_is_tried():
     given = {key for _, choices, _ in CASES.values() for key in choices.get("options", {})}
-    given |= {"image", "role", "order", "a", "b", "noise"}
+    given |= {"image", "role", "order", "a", "b", "noise", "image_detectors"}
     kinds = [kind for page, kinds in catalogue.PAGES.items() if page != "lab" for kind in kinds.values()]
     known = {option.name for kind in kinds for option in kind.options if not given & {option.name, *option.former}}
     # UMAP takes half a minute: tests of embedding

@@ -95,6 +95,7 @@ VIEWS = [
         {"image-map": "map_of_image", "image-detectors": "image_scores", "image-features": "image_features"},
     ),
     ("verdict", {}, {"verdict-claim": "verdict_claim_dots"}),
+    ("falsifier", {}, {"falsifier-front": "falsifier_front", "falsifier-leads": "falsifier_leads"}),
     ("triage", {}, {"triage-scores": "triage_histogram"}),
     ("lab", {"lab": "tap"}, {"lab-scores": "lab_scores", "lab-auroc": "lab_dots", "lab-curve": "lab_curve"}),
     (

@@ -140,7 +140,13 @@ def test_the_composer_starts_empty_and_a_preset_is_one_click_away(digits):
     app = open_page("map", run="digits", ood="letters")
     assert app.session_state["cells"] == [] and "cells" not in app.query_params
     rows = chart(app, "detectors")["data"]
-    assert [row["name"] for row in rows] == ["CFS(1x2)", "CFS-dec(1x1)", "Best cell, honest", "Best cell, naive"]
+    assert [row["name"] for row in rows] == [
+        "CFS(1x2)",
+        "CFS-dec(1x1)",
+        "Best cell, honest",
+        "Best cell, naive",
+        "Best rival: MSMA (original), n = 64 + 64",
+    ]
     assert not [shape for shape in chart(app, "map")["layout"]["shapes"] if "selected" in shape.get("name", "")]
     cells = preset_cells(digits)["CFS(1x2)"]
     button(app, "CFS(1x2)").click().run()

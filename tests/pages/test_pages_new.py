@@ -121,7 +121,7 @@ def test_stages_without_images_on_this_machine_are_left_out_of_the_time(runs, mo
         f": {forwards:,} forwards more, about {format_seconds(forwards * 0.01)}. Without stability, "
         in captions(app)[2]
     )
-    assert captions(app)[2].endswith("conditioning: the images of digits <0-6> are not on this machine.")
+    assert captions(app)[2].endswith("conditioning and falsifier: the images of digits <0-6> are not on this machine.")
     app.radio(key="new_diagnostics").set_value("all").run()
     assert f"and {forwards:,} for the diagnostics" in texts(app)
 
@@ -135,7 +135,7 @@ def test_a_choice_of_diagnostics_outlives_costs_that_change(runs):
     assert captions(app) != before
     assert app.radio(key="new_diagnostics").value == "all"
     app.multiselect(key="new_levels_digits").set_value([]).run()
-    assert captions(app)[2].endswith(" and conditioning.")  # nothing to reckon with
+    assert captions(app)[2].endswith(" and falsifier.")  # nothing to reckon with
     app.multiselect(key="new_levels_digits").set_value([5.0]).run()
     button(app, "Start").click().run()
     (started,) = runs.glob("*/started")

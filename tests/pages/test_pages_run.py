@@ -82,7 +82,7 @@ def test_composed_detector_is_the_mean_of_its_cells(digits):
     composed = detectors[detectors["kind"] == "composed"].iloc[0]
     assert composed["auroc"] == pytest.approx(expected.value)
     assert composed["lo"] == pytest.approx(expected.lo)
-    assert set(detectors["kind"]) == {"composed", "preset", "honest", "naive"}
+    assert set(detectors["kind"]) == {"composed", "preset", "honest", "naive", "rival"}
 
 
 def test_another_set_changes_the_map(digits):

@@ -9,7 +9,7 @@ from cfs_explore.studies import DIAGNOSTICS
 TABLES = [table for stage in DIAGNOSTICS.values() for table in stage.table_names]
 #: Measured times, which no two attempts share; and what hangs on the measured cost of a Jacobian-vector product.
 TIMES = ["ms", "ms_lo", "ms_hi", "repeats"]
-OF_COST = {"falsifier": ["cost", "to_best", "to_best_lo", "to_best_hi", "best"]}
+OF_COST = {"falsifier": ["cost", "effective", "to_best", "to_best_lo", "to_best_hi", "best"]}
 
 
 class Killed(BaseException):
