@@ -1,4 +1,4 @@
-"""Every other detector under the protocol of the map, against CFS whatever it costs and at equal cost (theory 19 to 21)."""
+"""Every other detector under the protocol of the map, against CFS, with what it costs (theory 19 to 21)."""
 
 from __future__ import annotations
 

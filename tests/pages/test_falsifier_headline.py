@@ -23,8 +23,8 @@ PERFECT = ("Perfect", 0.0, -0.02, 0.02, True, "open")
     ("rows", "said", "named", "unsaid"),
     [
         ([BEHIND], "**supported**: none of 1 trajectory detector", "Behind comes nearest", "falsified"),
-        ([BEHIND, UNCLEAR], "stays **open**: of 2 trajectory detectors", "Unclear is level with CFS", "supported"),
-        ([BEHIND, FURTHER], "stays **open**", "Further is level with CFS", "falsified"),
+        ([BEHIND, UNCLEAR], "stays **open**: of 2 trajectory detectors", "Unclear leads CFS by", "supported"),
+        ([BEHIND, FURTHER], "stays **open**", "Further leads CFS by", "falsified"),
         ([BEHIND, AHEAD, FURTHER], "**falsified**: Ahead beats every variant of CFS", "0.100", "Further"),
         ([PERFECT, PERFECT], "**no evidence**", "harder set", "supported"),
         ([PERFECT, BEHIND], "stays **open**", "separate nearly every image", "supported"),
