@@ -174,7 +174,7 @@ def test_no_trajectory_is_the_largest_lead(rivals_run):
     expected = "no" if row["lo"] > 0.01 else "yes" if row["hi"] < 0.01 and not gaps else "open"
     assert row["verdict"] == ("no evidence" if leads["saturated"].all() else expected)
     assert (f", {gaps} more not measured" in row["note"]) == (gaps > 0)
-    assert f" of {len(leads)} detectors" in row["note"] and (row["n_id"], row["n_ood"]) == (12, 12)
+    assert f"; {len(leads)} detectors" in row["note"] and (row["n_id"], row["n_ood"]) == (12, 12)
 
 
 @pytest.mark.parametrize(
