@@ -111,7 +111,7 @@ def _front(trained: pd.DataFrame, axis: Mapping, colour: str) -> go.Scatter:
 
 
 def _names(trained: pd.DataFrame, axis: Mapping) -> list[dict]:
-    """The names of the front and of the best rival, each beside its mark on the side with more room."""
+    """The names of the front and of the best rival, each above the front's line, on the side with more room."""
     rivals = trained[trained["kind"] == "rival"].nlargest(1, "auroc")
     marked = pd.concat([front(trained), rivals]).drop_duplicates("title").sort_values("auroc", kind="stable")
     names, (low, high), above = [], axis["range"], -float("inf")
@@ -119,7 +119,7 @@ def _names(trained: pd.DataFrame, axis: Mapping) -> list[dict]:
     for row in marked.to_dict("records"):
         x, height = on_axis(row["shown"], axis), row["auroc"] * pixels
         above = max(above + _NAME_PX, height)
-        side = {"xanchor": "right", "xshift": -9} if 2 * x > low + high else {"xanchor": "left", "xshift": 9}
-        place = {"x": x, "y": row["auroc"], "yanchor": "middle", "yshift": above - height, **side}
+        side = {"xanchor": "right", "xshift": -4} if 2 * x > low + high else {"xanchor": "left", "xshift": 4}
+        place = {"x": x, "y": row["auroc"], "yanchor": "bottom", "yshift": above - height + 1, **side}
         names.append({**place, "text": row["title"], "font": {"size": 11}})
     return names
