@@ -6,6 +6,7 @@
     run = cfs.explore("spec.yaml", out="runs/mine")       # resumes if `out` exists
     run = cfs.diagnose(run)                               # complementarity, separation, stability, prediction, controls
     run.auroc_map("letters")                              # DataFrame: tap, lam, auroc, lo, hi, n_id, n_ood
+    cfs.score_map(backbone, image, run, [("up1.res1", 5.0)])  # where in the image: (draw, h, w)
     figures, missing = cfs.make_figures(run, ["map"])     # the pages' figures; figures["map-heatmap"].chart, .rows
 
 Rooms: ``levels`` and ``corruption`` (what is put in), ``backbones`` and ``taps`` (where one can look), ``readings`` and
@@ -27,6 +28,7 @@ _WHERE = {
     "load_backbone": "cfs_explore.backbones",
     "make_figures": "cfs_explore.figures.catalogue",
     "open_run": "cfs_explore.explorations.opening",
+    "score_map": "cfs_explore.probe.score_map",
 }
 #: Older name -> name.
 _RENAMED = {"make_plates": "make_figures"}

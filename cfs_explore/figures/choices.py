@@ -9,11 +9,11 @@ from cfs_explore.contracts import Cell, Tap
 from cfs_explore.detectors.stored import measured_detectors
 from cfs_explore.diagnostics import SIDES
 from cfs_explore.errors import RunError
-from cfs_explore.figures.cells import find_cell, find_level, find_tap
 from cfs_explore.figures.detector import PRESETS, preset_cells
 from cfs_explore.figures.options import Control
 from cfs_explore.headlines.map import first_set
 from cfs_explore.store import Run
+from cfs_explore.store.cell_names import find_cell, find_level, find_tap
 
 METRICS = {"auroc": "AUROC", "aupr": "AUPR", "fpr95": "FPR95"}
 SCALES = ("ln s", "s")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from cfs_explore.charts import short_tap_name
 from cfs_explore.contracts import Tap
 from cfs_explore.errors import RunError
-from cfs_explore.figures.cells import cell_names, find_cell, find_level, find_tap, level_names
 from cfs_explore.figures.choices import default_cells
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.options import Control, Several
 from cfs_explore.store import Run
+from cfs_explore.store.cell_names import cell_names, find_cell, find_level, find_tap, level_names
 from cfs_explore.wording import format_value
 
 

@@ -19,10 +19,11 @@ from cfs_explore.pipeline.match import conditioning_levels
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.probe.inputs import ProbeImage
 from cfs_explore.probe.levels import nearest, probe_lams
-from cfs_explore.probe.reading import ProbeReading, map_sides
+from cfs_explore.probe.reading import ProbeReading
 from cfs_explore.probe.seen import Seen, TapView
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import select_taps
+from cfs_explore.readings.tap_maps import map_sides
 from cfs_explore.scoring import feature_columns, slot_scores
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run

@@ -22,7 +22,7 @@ class ProbeReading:
         level: where images are corrupted.
         taps: to read.
         input_shape: of the backbone.
-        sides: of ``map_sides``.
+        sides: of ``readings.tap_maps.map_sides``.
 
     Attributes:
         shapes: part -> its shape for one image; tokens are laid out in rows.
@@ -55,26 +55,6 @@ class ProbeReading:
             x0_hat = backbone.predict_x0(batch.x, batch.conditioning)
         parts = [batch.x, x0_hat, *itertools.chain.from_iterable(seen[name] for name in names)]
         return torch.cat([part.float().flatten(1) for part in parts], dim=1)
-
-
-def map_sides(backbone: Backbone, taps: Sequence[Tap], level: Level) -> dict[str, tuple[int, int]]:
-    """Tap -> height and width of its maps; a forward finds them where the network's images are not square."""
-    _, height, width = backbone.input_shape
-    if height == width:
-        return {tap.name: (tap.resolution, tap.resolution) for tap in taps}
-    x = torch.zeros(1, *backbone.input_shape, device=backbone.device)
-    names = [tap.name for tap in taps]
-    with torch.inference_mode(), capture(backbone.module, names, backbone.activation, reduce=_side) as sides:
-        backbone.forward(x, level)
-    return dict(sides)
-
-
-def _side(activation: torch.Tensor) -> tuple[int, int]:
-    """Of (1, C, H, W); tokens (1, tokens, C) are laid out in rows as wide as a square's."""
-    if activation.ndim == 4:
-        return tuple(activation.shape[2:])
-    tokens = activation.shape[1]
-    return tokens // math.isqrt(tokens), math.isqrt(tokens)
 
 
 def _both(activation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

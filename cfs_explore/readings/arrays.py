@@ -67,3 +67,17 @@ def check_images(images: np.ndarray, backbone: Backbone) -> np.ndarray:
             "For bytes: x / 127.5 - 1."
         )
     return images
+
+
+def number_of_draws(draws: int | None, noise: np.ndarray | None) -> int:
+    """How many draws there are; an error for none, and where the two arguments do not agree."""
+    if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1):
+        raise CFSError(f"draws must be a whole number from 1 on; got {draws!r}.")
+    if noise is None:
+        return int(draws or 1)
+    given = len(noise) if noise.ndim else 0
+    if given < 1:
+        raise CFSError(f"noise must hold one draw or more: (draws, n, *input_shape); got {noise.shape}.")
+    if draws not in (None, given) and noise.ndim == 5:
+        raise CFSError(f"draws = {draws}, but noise holds {given}. Leave draws out, or give noise of that many.")
+    return given

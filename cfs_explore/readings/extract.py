@@ -8,8 +8,8 @@ import numpy as np
 
 from cfs_explore.backbones.base import Backbone
 from cfs_explore.contracts import Level, Tap
-from cfs_explore.errors import CFSError, LevelError, TapError
-from cfs_explore.readings.arrays import blocks, check_images
+from cfs_explore.errors import LevelError, TapError
+from cfs_explore.readings.arrays import blocks, check_images, number_of_draws
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots, select_taps
 from cfs_explore.wording import short_tap_name
@@ -72,7 +72,7 @@ def extract(
     """
     images = check_images(images, backbone)
     noise = None if noise is None else np.asarray(noise, dtype=np.float32)
-    draws = _number_of_draws(draws, noise)
+    draws = number_of_draws(draws, noise)
     if isinstance(lams, str) or not np.ndim(lams) or not len(lams):
         raise LevelError(f"lams must be one or more log-SNRs, such as [5.0]; got {lams!r}.")
     if isinstance(taps, str):
@@ -85,17 +85,3 @@ def extract(
         for name, columns in reader.columns.items():
             out[name][:, :, part] = block[..., columns]
     return Snapshots(levels, chosen, out)
-
-
-def _number_of_draws(draws: int | None, noise: np.ndarray | None) -> int:
-    """How many draws there are; an error for none, and where the two arguments do not agree."""
-    if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1):
-        raise CFSError(f"draws must be a whole number from 1 on; got {draws!r}.")
-    if noise is None:
-        return int(draws or 1)
-    given = len(noise) if noise.ndim else 0
-    if given < 1:
-        raise CFSError(f"noise must hold one draw or more: (draws, n, *input_shape); got {noise.shape}.")
-    if draws not in (None, given) and noise.ndim == 5:
-        raise CFSError(f"draws = {draws}, but noise holds {given}. Leave draws out, or give noise of that many.")
-    return given

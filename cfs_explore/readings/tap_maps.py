@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -42,12 +43,29 @@ class TapMaps:
 
 
 def map_sizes(backbone: Backbone, taps: Sequence[Tap], level: Level) -> dict[str, int]:
-    """Numbers per image of every tap, special tokens left out: one forward of an empty image."""
+    """Tap -> numbers of its map per image, special tokens left out."""
+    sides = map_sides(backbone, taps, level)
+    return {tap.name: tap.channels * math.prod(sides[tap.name]) for tap in taps}
+
+
+def map_sides(backbone: Backbone, taps: Sequence[Tap], level: Level) -> dict[str, tuple[int, int]]:
+    """Tap -> height and width of its maps; a forward finds them where the network's images are not square."""
+    _, height, width = backbone.input_shape
+    if height == width:
+        return {tap.name: (tap.resolution, tap.resolution) for tap in taps}
     x = torch.zeros(1, *backbone.input_shape, device=backbone.device)
     names = [tap.name for tap in taps]
-    with torch.inference_mode(), capture(backbone.module, names, backbone.activation, reduce=torch.numel) as sizes:
+    with torch.inference_mode(), capture(backbone.module, names, backbone.activation, reduce=_side) as sides:
         backbone.forward(x, level)
-    return {name: sizes[name] for name in names}
+    return dict(sides)
+
+
+def _side(activation: torch.Tensor) -> tuple[int, int]:
+    """Of (1, C, H, W); tokens (1, tokens, C) are laid out in rows as wide as a square's."""
+    if activation.ndim == 4:
+        return tuple(activation.shape[2:])
+    tokens = activation.shape[1]
+    return tokens // math.isqrt(tokens), math.isqrt(tokens)
 
 
 def _flat(activation: torch.Tensor) -> torch.Tensor:

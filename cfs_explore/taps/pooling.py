@@ -23,12 +23,20 @@ def pool(activation: torch.Tensor) -> torch.Tensor:
     Raises:
         TapError: for an activation of another rank.
     """
-    if activation.ndim == 4:
-        values = activation.float().flatten(2)  # (B, C, HW)
-    elif activation.ndim == 3:
-        values = activation.float().transpose(1, 2)  # (B, C, tokens)
-    else:
-        raise TapError(f"A tap must give (B, C, H, W) or (B, tokens, C); got shape {tuple(activation.shape)}.")
+    values = positions(activation)
     mean = values.mean(dim=2)
     variance = (values - mean.unsqueeze(2)).square_().mean(dim=2)
     return torch.cat([mean, variance.clamp_min_(VARIANCE_FLOOR).sqrt_()], dim=1)
+
+
+def positions(activation: torch.Tensor) -> torch.Tensor:
+    """An activation, as ``pool`` takes it, by channel and position: float32 (B, C, positions), row by row.
+
+    Raises:
+        TapError: for an activation of another rank.
+    """
+    if activation.ndim == 4:
+        return activation.float().flatten(2)
+    if activation.ndim == 3:
+        return activation.float().transpose(1, 2)
+    raise TapError(f"A tap must give (B, C, H, W) or (B, tokens, C); got shape {tuple(activation.shape)}.")

@@ -8,10 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import default_cells
 from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.store import Run
+from cfs_explore.store.cell_names import cell_names
 from cfs_explore.ui import choosing, state
 
 #: Of the session: the cells that pages opened with by themselves, under the keys of their controls.

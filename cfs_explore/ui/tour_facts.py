@@ -7,7 +7,6 @@ import pandas as pd
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.diagnostics import SimulatedPair, alarm, false_alarms, pair_curve
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import choose, default_cells
 from cfs_explore.figures.detector import cell_label, detector_of
 from cfs_explore.figures.image import IMAGE, profile
@@ -19,6 +18,7 @@ from cfs_explore.headlines.probe import format_lam, format_score
 from cfs_explore.headlines.triage import alarms_text
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.store import Run
+from cfs_explore.store.cell_names import cell_names
 from cfs_explore.ui import data, images_points, lab_pair
 from cfs_explore.wording import format_estimate, format_value
 

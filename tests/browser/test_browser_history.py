@@ -6,9 +6,9 @@ from browser_steps import cell_name, query, wait_for_query
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
+from cfs_explore.store.cell_names import cell_names
 
 pytestmark = [
     pytest.mark.browser,

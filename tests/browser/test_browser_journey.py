@@ -10,8 +10,8 @@ from browser_steps import cell_name, download, query, wait_for_query
 
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import auroc, compose
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import default_cells
+from cfs_explore.store.cell_names import cell_names
 
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser

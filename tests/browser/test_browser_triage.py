@@ -11,7 +11,7 @@ from browser_steps import query, wait_for_query
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
-from cfs_explore.figures.cells import cell_names
+from cfs_explore.store.cell_names import cell_names
 
 pytestmark = [
     pytest.mark.browser,

@@ -17,9 +17,10 @@ from cfs_explore.pipeline import explore
 from cfs_explore.probe.inputs import drawn_samples, given_image, stored_image
 from cfs_explore.probe.levels import nearest, probe_lams
 from cfs_explore.probe.network import Probe
-from cfs_explore.probe.reading import ProbeReading, map_sides
+from cfs_explore.probe.reading import ProbeReading
 from cfs_explore.probe.seen import TapView, share_below
 from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.tap_maps import map_sides
 from cfs_explore.store import open_run
 
 ENCODER, DECODER = TAPS = ("down_blocks.1.resnets.1", "up_blocks.1.resnets.2")

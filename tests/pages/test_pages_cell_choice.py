@@ -3,12 +3,12 @@
 import pytest
 from page_steps import open_page, texts
 
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.map import opening_cell
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
+from cfs_explore.store.cell_names import cell_names
 
 pytestmark = pytest.mark.usefixtures("routed")
 

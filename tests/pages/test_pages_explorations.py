@@ -11,10 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 from cfs_explore import jobs
 from cfs_explore.explorations import bundles
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import find_runs, open_run, write_json
+from cfs_explore.store.cell_names import cell_names
 from cfs_explore.ui import explorations_chosen, explorations_rows
 
 pytestmark = pytest.mark.slow

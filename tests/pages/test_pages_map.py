@@ -9,12 +9,12 @@ from page_steps import button, open_page, texts
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.contracts import SATURATED
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import default_cells
 from cfs_explore.figures.detector import cell_label, preset_cells
 from cfs_explore.figures.map import opening
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import find_runs, open_run
+from cfs_explore.store.cell_names import cell_names
 from cfs_explore.wording import format_estimate, format_value
 
 RUNS = [path.name for path in find_runs(BUNDLES)]

@@ -8,9 +8,9 @@ from page_steps import open_page, texts
 
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import auroc, compose
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import BackboneSpec
+from cfs_explore.store.cell_names import cell_names
 from cfs_explore.ui.backbone_facts import inspecting
 from cfs_explore.wording import format_estimate
 

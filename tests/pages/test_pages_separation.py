@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from page_steps import open_page, texts
 
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.separation import channel_table
 from cfs_explore.pipeline import explore
+from cfs_explore.store.cell_names import cell_names
 from cfs_explore.wording import format_estimate, format_value
 
 

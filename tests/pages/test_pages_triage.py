@@ -15,11 +15,11 @@ from PIL import Image
 from scipy.stats import binomtest, false_discovery_control
 
 from cfs_explore.explorations.pictures import as_seen
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.figures.detector import justified
 from cfs_explore.locations import BUNDLES
 from cfs_explore.pipeline import explore
 from cfs_explore.store import open_run
+from cfs_explore.store.cell_names import cell_names
 from cfs_explore.ui import data, gallery
 from cfs_explore.wording import format_estimate
 

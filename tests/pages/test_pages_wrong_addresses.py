@@ -3,9 +3,9 @@
 import pytest
 from page_steps import open_page
 
-from cfs_explore.figures.cells import cell_names
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
+from cfs_explore.store.cell_names import cell_names
 
 pytestmark = pytest.mark.usefixtures("routed")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cfs_explore.charts import short_tap_name
 from cfs_explore.contracts import Level
 from cfs_explore.errors import RunError
-from cfs_explore.store import Run
+from cfs_explore.store.run import Run
+from cfs_explore.wording import short_tap_name
 
 #: Decimals that names of levels have at most.
 _MOST_DECIMALS = 6

@@ -6,7 +6,7 @@ import pytest
 
 from cfs_explore.contracts import Level
 from cfs_explore.errors import RunError
-from cfs_explore.figures.cells import cell_names, find_cell, level_names
+from cfs_explore.store.cell_names import cell_names, find_cell, level_names
 
 
 def test_every_cell_is_found_by_its_name(digits):
