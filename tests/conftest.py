@@ -25,6 +25,8 @@ TINY_UNET = {
     "attention_head_dim": 4,
 }
 
+METHODS = Path(__file__).parent / "fixtures" / "methods"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _small_and_private(tmp_path_factory):
@@ -80,6 +82,22 @@ def tiny(tiny_folder):
     from cfs_explore.backbones import load_backbone
 
     return load_backbone(tiny_folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def oracle_arrays() -> dict[str, np.ndarray]:
+    """What the paper's own code computed: images, noise, snapshots, scores (tests/fixtures/methods)."""
+    from safetensors.numpy import load_file
+
+    return load_file(METHODS / "oracle.safetensors")
+
+
+@pytest.fixture(scope="session")
+def oracle_backbone():
+    """The network that it was computed with."""
+    from cfs_explore.backbones import load_backbone
+
+    return load_backbone(METHODS / "backbone", device="cpu")
 
 
 @pytest.fixture(scope="session")

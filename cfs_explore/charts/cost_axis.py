@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ from cfs_explore.charts.log_axis import log_ticks
 _LOG_FACTOR, _DECADES = 8.0, 3.2
 #: Share of a strip's half width that stays empty around the true cost.
 _EMPTY = 0.25
+#: Names closer to each other than this are moved apart, in pixels; the marks reach over about this height.
+_NAME_PX, _PLOT_PX = 16, 360
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -38,6 +40,26 @@ def on_axis(cost: float, axis: Mapping) -> float:
 def axis_end(axis: Mapping) -> float:
     """The cost at the right end."""
     return 10 ** axis["range"][1] if axis["type"] == "log" else axis["range"][1]
+
+
+def names_on(
+    texts: Sequence[str], costs: Sequence[float], values: Sequence[float], axis: Mapping, span: float, *, on_line: bool
+) -> list[dict]:
+    """Names of marks as annotations, each on the side of its mark with more room, none over another.
+
+    Args:
+        texts, costs, values: of the marks, by rising value.
+        span: of the values that the plot's height shows.
+        on_line: the names stand above a line through the marks; else beside the marks.
+    """
+    names, (low, high), above, gap = [], axis["range"], -math.inf, 4 if on_line else 9
+    for text, cost, value in zip(texts, costs, values, strict=True):
+        x, height = on_axis(cost, axis), value * _PLOT_PX / span
+        above = max(above + _NAME_PX, height)
+        side = {"xanchor": "right", "xshift": -gap} if 2 * x > low + high else {"xanchor": "left", "xshift": gap}
+        place = {"yanchor": "bottom" if on_line else "middle", "yshift": above - height + on_line, **side}
+        names.append({"x": x, "y": value, **place, "text": text, "font": {"size": 11}})
+    return names
 
 
 def beside(costs: pd.Series, axis: Mapping, share: float) -> list[float]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from cfs_explore.charts.cost_axis import axis_end, beside, cost_axis, on_axis
+from cfs_explore.charts.cost_axis import axis_end, beside, cost_axis, names_on
 from cfs_explore.charts.errors import FigureDataError, require_columns, require_known
 from cfs_explore.charts.marks import flat_legend, hovers, limits
 from cfs_explore.charts.noise_lines import faint
@@ -31,8 +31,6 @@ _COLUMNS = ("detector", "kind", "draws", "forwards", "effective", "ms", "auroc",
 _JUDGED = ("judged_auroc", "judged_lo", "judged_hi", "n_id", "n_ood")
 #: Half width of the strip of cells around a cost, as a share of the axis.
 _STRIP = {"forwards": 0.04, "effective": 0.005, "ms": 0.005}
-#: Names closer to each other than this are moved apart, in pixels; the marks reach over about this height.
-_NAME_PX, _PLOT_PX = 16, 360
 
 
 def cost_front_chart(
@@ -158,14 +156,8 @@ def _judged(front: pd.DataFrame, cost: str, colour: str) -> go.Scatter:
 
 def _names(table: pd.DataFrame, marked: Collection[str], cost: str, axis: Mapping) -> list[dict]:
     """The marked detectors' names, each beside its cheapest mark on the side with more room, none over another."""
-    names, (low, high), above = [], axis["range"], -float("inf")
-    pixels = _PLOT_PX / max(float(table["judged_auroc"].max() - table["judged_auroc"].min()), 0.01) if len(table) else 1
+    span = max(float(table["judged_auroc"].max() - table["judged_auroc"].min()), 0.01) if len(table) else 1.0
     cheapest = table.sort_values("draws", kind="stable").drop_duplicates("detector")
     cheapest = cheapest[cheapest["detector"].isin(list(marked))].sort_values("judged_auroc", kind="stable")
-    for row in cheapest.to_dict("records"):
-        x, height = on_axis(row[cost], axis), row["judged_auroc"] * pixels
-        above = max(above + _NAME_PX, height)
-        side = {"xanchor": "right", "xshift": -9} if 2 * x > low + high else {"xanchor": "left", "xshift": 9}
-        place = {"x": x, "y": row["judged_auroc"], "yanchor": "middle", "yshift": above - height, **side}
-        names.append({**place, "text": true_minus(row["detector"]), "font": {"size": 11}})
-    return names
+    texts = cheapest["detector"].map(true_minus)
+    return names_on(texts, cheapest[cost], cheapest["judged_auroc"], axis, span, on_line=False)

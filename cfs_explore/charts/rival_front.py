@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from cfs_explore.charts.cost_axis import axis_end, cost_axis, on_axis
+from cfs_explore.charts.cost_axis import axis_end, cost_axis, names_on
 from cfs_explore.charts.errors import require_columns, require_known
 from cfs_explore.charts.marks import flat_legend, hovers, limits
 from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, new_chart, palette
@@ -22,8 +22,6 @@ KINDS = {
 _COLUMNS = ("title", "kind", "network", "cost", "forwards", "jvps", "ms", "auroc", "lo", "hi", "n_id", "n_ood")
 #: What costs nothing stands here, on an axis that has no zero.
 _NOTHING = 0.5
-#: Names closer to each other than this are moved apart, in pixels; the marks reach over about this height.
-_NAME_PX, _PLOT_PX = 15, 380
 
 
 def rival_front_chart(rows: pd.DataFrame, budget: float, theme: str = "light") -> go.Figure:
@@ -114,12 +112,5 @@ def _names(trained: pd.DataFrame, axis: Mapping) -> list[dict]:
     """The names of the front and of the best rival, each above the front's line, on the side with more room."""
     rivals = trained[trained["kind"] == "rival"].nlargest(1, "auroc")
     marked = pd.concat([front(trained), rivals]).drop_duplicates("title").sort_values("auroc", kind="stable")
-    names, (low, high), above = [], axis["range"], -float("inf")
-    pixels = _PLOT_PX / max(float(trained["hi"].max() - trained["lo"].min()), 0.05) if len(trained) else 1
-    for row in marked.to_dict("records"):
-        x, height = on_axis(row["shown"], axis), row["auroc"] * pixels
-        above = max(above + _NAME_PX, height)
-        side = {"xanchor": "right", "xshift": -4} if 2 * x > low + high else {"xanchor": "left", "xshift": 4}
-        place = {"x": x, "y": row["auroc"], "yanchor": "bottom", "yshift": above - height + 1, **side}
-        names.append({**place, "text": row["title"], "font": {"size": 11}})
-    return names
+    span = max(float(trained["hi"].max() - trained["lo"].min()), 0.05) if len(trained) else 1.0
+    return names_on(marked["title"], marked["shown"], marked["auroc"], axis, span, on_line=True)

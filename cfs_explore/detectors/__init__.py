@@ -19,10 +19,12 @@ from cfs_explore.detectors.cells import CFS, HeadOnCells, composed
 from cfs_explore.detectors.ddpm_ood import DDPMOOD, OneStep, SharedNoiseDDPMOOD
 from cfs_explore.detectors.diffpath import DiffPath1D, DiffPath6D
 from cfs_explore.detectors.diffpath_mbe import NoisedDiffPath1D, NoisedDiffPath6D
+from cfs_explore.detectors.dose import DoSE
 from cfs_explore.detectors.eigenscore import EigenScore
 from cfs_explore.detectors.gepc import GEPC, ThreePartGEPC
 from cfs_explore.detectors.layer_consistency import LayerConsistencyDetector
-from cfs_explore.detectors.likelihood import NLL, BandRatio, DoSE, InputComplexity, LikelihoodRatio, Typicality
+from cfs_explore.detectors.likelihood import NLL, BandRatio, InputComplexity, Typicality
+from cfs_explore.detectors.likelihood_ratio import LikelihoodRatio
 from cfs_explore.detectors.lmd import LMD
 from cfs_explore.detectors.msma import MSMA, NoisyMSMA
 from cfs_explore.detectors.protocol import Detector

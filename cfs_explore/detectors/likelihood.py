@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from cfs_explore.detectors.densities import KernelDensity, varying
+from cfs_explore.detectors.densities import varying
 from cfs_explore.detectors.protocol import ReadingDetector
 from cfs_explore.errors import CFSError
 from cfs_explore.heads.protocol import FeatureError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TOP, BOTTOM, LEVELS = 10.0, -10.0, 20
 
 #: Numbers that a level gives: ||e - eps||^2, ||eps||^2, ||x0h - x0||^2.
-_TERMS = 3
+TERMS = 3
 
 
 class Terms(ReadingDetector):
@@ -84,7 +84,7 @@ class Terms(ReadingDetector):
         z, width = np.asarray(z, dtype=np.float64), max(part.stop for part in self.columns_.values())
         if z.ndim != 3 or z.shape[2] != width:
             raise FeatureError(f"Readings must have shape (draw, image, {width}). Got {z.shape} instead.")
-        return z[..., : _TERMS * len(self.lams_)].reshape(*z.shape[:2], len(self.lams_), _TERMS)
+        return z[..., : TERMS * len(self.lams_)].reshape(*z.shape[:2], len(self.lams_), TERMS)
 
     def fitted(self, attribute: str):
         """What ``fit`` learned, or a FeatureError."""
@@ -211,100 +211,6 @@ class BandRatio(NLL):
         mean = self.fitted("mean_")
         coarse, fine = ((self.bands(z) - mean) / self.std_).T
         return coarse - fine
-
-
-class LikelihoodRatio(NLL):
-    """log p_background(x) - log p(x), standardised on ID-train, with another frozen backbone as the background model.
-
-    The original trains its background model on images with mutated pixels; here it is a network that learned from
-    other data, with its own levels. So the cost is that of two backbones.
-
-    Args:
-        background: another backbone that takes the same images; in latent space it must share the autoencoder.
-        lams, draws: as of ``NLL``.
-    """
-
-    title = "Likelihood ratio, two backbones"
-    paper = "Ren et al. 2019 (arXiv 1906.02845)"
-    variant = "two public backbones in place of a trained background model"
-    meaning = "The image is less likely to this backbone than to one that learned from other images."
-
-    def __init__(self, *, background: Backbone | None = None, lams: Sequence[float] | None = None, draws: int = 1):
-        super().__init__(lams=lams, draws=draws)
-        self.background = background
-
-    def readings(self, backbone: Backbone) -> list[Reading]:
-        """Raises CFSError without a second backbone, or where it does not take the same images, or is the same."""
-        from cfs_explore.readings.likelihood_terms import BackgroundTerms, same_space
-
-        other = self.background
-        if other is None:
-            raise CFSError("A likelihood ratio needs a second network: give one as `background`.")
-        if other.fingerprint == backbone.fingerprint:
-            raise CFSError(f"The background must be another network than {backbone.name} itself.")
-        if other.device != backbone.device:
-            raise CFSError(f"The background must be on {backbone.device}, as {backbone.name}. It is on {other.device}.")
-        if not same_space(backbone, other):
-            raise CFSError(
-                f"{backbone.name} takes {backbone.image_shape} as {backbone.input_shape}, the background {other.name} "
-                f"{other.image_shape} as {other.input_shape}: both must see the same pixels, or the same latents."
-            )
-        terms = BackgroundTerms(other, self.levels(other))
-        self.background_lams_ = np.array([level.lam for level in terms.levels])
-        return [*super().readings(backbone), terms]
-
-    def ratio(self, z: np.ndarray) -> np.ndarray:
-        """log p_background - log p in nats, mean over draws, (image,)."""
-        own = self.likelihood(z)
-        lams = self.background_lams_
-        errors = np.asarray(z, dtype=np.float64)[..., -_TERMS * len(lams) :: _TERMS].mean(axis=0)
-        return own - nll(errors, lams, self.dimensions_)
-
-    def fit(self, z_train: np.ndarray) -> Self:
-        """Learn mean and standard deviation of the ratio; FeatureError where ID images do not differ."""
-        ratio = varying(self.ratio(z_train))
-        self.mean_, self.std_ = float(ratio.mean()), float(ratio.std())
-        return self
-
-    def score(self, z: np.ndarray) -> np.ndarray:
-        """float64 (image,)."""
-        mean = self.fitted("mean_")
-        return (self.ratio(z) - mean) / self.std_
-
-    def notes(self, backbone: Backbone) -> list[str]:
-        background = [f"Background: {note}" for note in self.background.out_of_reach(self.requested(backbone))]
-        return [*super().notes(backbone), f"Two backbones: {self.background.name} is the background.", *background]
-
-
-class DoSE(Terms):
-    """-sum_k log p_k over ||e - eps||^2, ||eps|| and ||x0h - x0|| of each level, a kernel density each.
-
-    The original has statistics of other generative models. log T of SCOPED, which would need Jacobians, is left out.
-    The first and the last statistic are powers of each other, times a number: both count.
-    """
-
-    title = "DoSE"
-    paper = "Morningstar et al. 2021 (arXiv 2006.09273)"
-    variant = "original, with a diffusion network's statistics"
-    meaning = "Several statistics of the network's answers are rare among ID images, too large or too small."
-
-    def statistics(self, z: np.ndarray) -> np.ndarray:
-        """(draw, image, 3 levels)."""
-        terms = self.terms(z)
-        found = np.concatenate([terms[..., :1], np.sqrt(terms[..., 1:])], axis=3)
-        return found.reshape(*terms.shape[:2], -1)
-
-    def fit(self, z_train: np.ndarray) -> Self:
-        """Fit the densities to ID-train readings, every draw a row; use images that no other model was fitted to."""
-        rows = self.statistics(z_train).reshape(-1, _TERMS * len(self.lams_))
-        self.densities_ = [KernelDensity().fit(column) for column in varying(rows).T]
-        return self
-
-    def score(self, z: np.ndarray) -> np.ndarray:
-        """float64 (image,), mean over draws."""
-        densities, found = self.fitted("densities_"), self.statistics(z)
-        logs = [density.log_density(found[..., k].ravel()) for k, density in enumerate(densities)]
-        return -np.sum(logs, axis=0).reshape(found.shape[:2]).mean(axis=0)
 
 
 def nll(errors: np.ndarray, lams: np.ndarray, dimensions: int) -> np.ndarray:

@@ -104,7 +104,7 @@ def _of_cells() -> Control:
     """The choice without detectors that scored a sample of the images."""
     return replace(
         DETECTOR,
-        noun="detector of every image",
+        noun="scores of every image by",
         values=lambda run: {
             key: text for key, text in DETECTOR.values(run).items() if key not in measured_detectors(run)
         },

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 import cfs_explore as cfs
 from cfs_explore.levels import lam_range
@@ -19,25 +18,17 @@ SETS = ("id_train", "id_test", "ood")
 
 
 @pytest.fixture(scope="module")
-def arrays():
-    return load_file(HOME / "oracle.safetensors")
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    return cfs.load_backbone(HOME / "backbone", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def snapshots(backbone, arrays):
+def snapshots(oracle_backbone, oracle_arrays):
     """(levels, taps, set, draws) -> Snapshots with the oracle's noise, each computed once."""
     done = {}
 
     def measure(lams: tuple, taps: tuple, images: str, draws: slice = slice(0, 1)):
         key = (lams, taps, images, draws.start)
         if key not in done:
-            noise = arrays[f"noise.{images}"][draws]
-            done[key] = cfs.extract(backbone, arrays[f"images.{images}"], list(lams), list(taps), noise=noise)
+            noise = oracle_arrays[f"noise.{images}"][draws]
+            done[key] = cfs.extract(
+                oracle_backbone, oracle_arrays[f"images.{images}"], list(lams), list(taps), noise=noise
+            )
         return done[key]
 
     return measure
@@ -48,32 +39,32 @@ def lams_of(method: str) -> tuple:
 
 
 @pytest.mark.parametrize("alignment", ["logsnr", "uniform_t"])
-def test_explicit_levels(backbone, alignment):
+def test_explicit_levels(oracle_backbone, alignment):
     for expected in ORACLE["levels"][alignment]:
-        level = backbone.match(expected["lambda_target"], alignment)
+        level = oracle_backbone.match(expected["lambda_target"], alignment)
         assert level.requested == expected["lambda_target"]
         assert level.native == expected["t"]
         np.testing.assert_allclose(level.lam, expected["lambda_eff"], rtol=1e-4)
         np.testing.assert_allclose([level.a, level.b], [expected["a"], expected["b"]], rtol=1e-4)
 
 
-def test_levels_from_a_range(backbone):
+def test_levels_from_a_range(oracle_backbone):
     expected = ORACLE["levels"]["range(-10,5) Kc=8 K_grid=200"]
     lams = lam_range(5.0, -10.0, 8, grid=200)
     np.testing.assert_allclose(lams, [level["lambda_target"] for level in expected], rtol=1e-9)
-    assert [backbone.match(lam).native for lam in lams] == [level["t"] for level in expected]
+    assert [oracle_backbone.match(lam).native for lam in lams] == [level["t"] for level in expected]
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m.endswith(".sparse_ed")])
-def test_taps_chosen_by_structure(backbone, method):
-    assert set(ORACLE[method]["hooks"]) <= set(choose_taps(backbone.taps(), "sparse_ed"))
+def test_taps_chosen_by_structure(oracle_backbone, method):
+    assert set(ORACLE[method]["hooks"]) <= set(choose_taps(oracle_backbone.taps(), "sparse_ed"))
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m.endswith(".sparse_ed_id")])
-def test_taps_chosen_on_id_images(backbone, snapshots, method):
+def test_taps_chosen_on_id_images(oracle_backbone, snapshots, method):
     """Probe: every ID-train image, every candidate, draws 1 and 2, at the method's levels."""
-    probe = snapshots(lams_of(method), tuple(candidates(backbone.taps())), "id_train", slice(1, 3))
-    chosen = choose_taps(backbone.taps(), "sparse_ed_id", features=probe)
+    probe = snapshots(lams_of(method), tuple(candidates(oracle_backbone.taps())), "id_train", slice(1, 3))
+    chosen = choose_taps(oracle_backbone.taps(), "sparse_ed_id", features=probe)
     expected = ORACLE[method]["hooks"]
     assert set(expected) <= set(chosen)
     if len(expected) == 2:
@@ -81,13 +72,13 @@ def test_taps_chosen_on_id_images(backbone, snapshots, method):
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m.endswith(".sparse_ed")])
-def test_features_moments_and_scores(snapshots, arrays, method):
+def test_features_moments_and_scores(snapshots, oracle_arrays, method):
     lams, taps = lams_of(method), tuple(ORACLE[method]["hooks"])
     snaps = {images: snapshots(lams, taps, images) for images in SETS}
     for images in SETS:
         for k in range(len(lams)):
             for j, tap in enumerate(taps):
-                expected = arrays[f"{method}.level{k}.hook{j}.features.{images}"]
+                expected = oracle_arrays[f"{method}.level{k}.hook{j}.features.{images}"]
                 np.testing.assert_allclose(snaps[images][tap][k, 0], expected, rtol=1e-4, atol=1e-5)
 
     width = {tap: snaps["ood"][tap].shape[-1] for tap in taps}
@@ -97,17 +88,17 @@ def test_features_moments_and_scores(snapshots, arrays, method):
     for slot in range(len(lams) * len(taps)):  # the oracle numbers slots level by level
         k, j = divmod(slot, len(taps))
         c = columns[taps[j]]
-        np.testing.assert_allclose(moments.mean[k, c], arrays[f"{method}.slot{slot}.mean"], rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(moments.variance[k, c], arrays[f"{method}.slot{slot}.var"], rtol=1e-4)
+        np.testing.assert_allclose(moments.mean[k, c], oracle_arrays[f"{method}.slot{slot}.mean"], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(moments.variance[k, c], oracle_arrays[f"{method}.slot{slot}.var"], rtol=1e-4)
     for images in ("id_test", "ood"):
         scores = slot_scores(blocks[images], moments, columns).mean(axis=(1, 2, 3))
-        np.testing.assert_allclose(scores, arrays[f"{method}.score.{images}"], rtol=1e-4)
+        np.testing.assert_allclose(scores, oracle_arrays[f"{method}.score.{images}"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("method", sorted(ORACLE["metrics"]))
-def test_metrics(arrays, method):
+def test_metrics(oracle_arrays, method):
     expected = ORACLE["metrics"][method]
-    scores = [arrays[f"{method}.score.{images}"] for images in ("id_test", "ood")]
+    scores = [oracle_arrays[f"{method}.score.{images}"] for images in ("id_test", "ood")]
     for metric in ("auroc", "aupr", "fpr95"):
         value = getattr(cfs.metrics, metric)(*scores)[0]
         assert value == pytest.approx(expected[metric], rel=1e-4), metric

@@ -171,4 +171,4 @@ def test_input_that_does_not_fit(run, tiny, tiny_images, changes, error, message
 
 def test_another_backbone_is_refused(run, tiny, tiny_images):
     with pytest.raises(BackboneError, match="is not the backbone of where"):
-        cfs.score_map(tiny.untrained(0), tiny_images[0], run, CELLS)
+        cfs.score_map(tiny.untrained(1), tiny_images[0], run, CELLS)

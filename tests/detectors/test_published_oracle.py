@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 import cfs_explore as cfs
 
@@ -24,17 +23,7 @@ DETECTORS = {
 
 
 @pytest.fixture(scope="module")
-def arrays():
-    return load_file(HOME / "oracle.safetensors")
-
-
-@pytest.fixture(scope="module")
-def backbone():
-    return cfs.load_backbone(HOME / "backbone", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def read(backbone, arrays):
+def read(oracle_backbone, oracle_arrays):
     """Detector's name -> the detector, fitted, and its readings of the three sets with the oracle's noise, draw 0."""
     done = {}
 
@@ -42,7 +31,9 @@ def read(backbone, arrays):
         if name not in done:
             detector = cfs.detectors.create(name, **DETECTORS[name][1])
             z = {
-                images: detector.read(backbone, arrays[f"images.{images}"], noise=arrays[f"noise.{images}"][:1])
+                images: detector.read(
+                    oracle_backbone, oracle_arrays[f"images.{images}"], noise=oracle_arrays[f"noise.{images}"][:1]
+                )
                 for images in SETS
             }
             done[name] = detector.fit(z["id_train"]), z
@@ -52,19 +43,19 @@ def read(backbone, arrays):
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_scores(read, arrays, name):
+def test_scores(read, oracle_arrays, name):
     detector, z = read(name)
     oracle, _, tolerance = DETECTORS[name]
     for images in ("id_test", "ood"):
         np.testing.assert_allclose(
-            detector.score(z[images]), arrays[f"{oracle}.score.{images}"], rtol=tolerance, atol=1e-6
+            detector.score(z[images]), oracle_arrays[f"{oracle}.score.{images}"], rtol=tolerance, atol=1e-6
         )
 
 
 @pytest.mark.parametrize("images", SETS)
-def test_features(read, arrays, images):
+def test_features(read, oracle_arrays, images):
     def same(found, key):
-        np.testing.assert_allclose(found, arrays[f"{key}.{images}"], rtol=1e-4, err_msg=key)
+        np.testing.assert_allclose(found, oracle_arrays[f"{key}.{images}"], rtol=1e-4, err_msg=key)
 
     def z(name):
         return read(name)[1][images][0].astype(np.float64)
@@ -82,8 +73,8 @@ def test_features(read, arrays, images):
             same(z("gepc_mbe")[:, 3 * k + j], f"gepc.level{k}.{key}")
 
 
-def test_what_the_oracle_chose(read, backbone):
+def test_what_the_oracle_chose(read, oracle_backbone):
     assert read("msma_mbe")[0].density.components_ == ORACLE["msma"]["gmm_components"]
     weights = [ORACLE["gepc"]["weights"][str(k)] for k in range(2)]
     np.testing.assert_allclose(read("gepc_mbe")[0].weights_, weights, rtol=1e-6)
-    assert read("ddpm_ood_mbe")[0].cost(backbone).forwards == ORACLE["ddpm_ood"]["total_nfe"]
+    assert read("ddpm_ood_mbe")[0].cost(oracle_backbone).forwards == ORACLE["ddpm_ood"]["total_nfe"]

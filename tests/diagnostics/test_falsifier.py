@@ -1,54 +1,13 @@
-"""Leads of rivals over CFS against slow references and known truths; the yardsticks; the grid of CFS(K x L)."""
-
-import itertools
+"""Leads of rivals over CFS against slow references and known truths."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from normal_scores import at, paired, scored, slow_auroc
 from scipy import special
 
-from cfs_explore.contracts import Cell, Tap
-from cfs_explore.diagnostics import Groups, ScoreError, auroc, best_excess, compose, fpr95, paired_auroc_difference
-from cfs_explore.diagnostics import aupr as average_precision
-from cfs_explore.diagnostics.cfs_grid import Grid
-from cfs_explore.diagnostics.falsifier import FALSIFIED, OPEN, SUPPORTED, Yardsticks, leads, says, verdict
-
-
-def shift_of(value):
-    """Distance of two unit normals with this AUROC."""
-    return float(np.sqrt(2) * special.ndtri(value))
-
-
-def scored(rng, aurocs, n_id=120, n_ood=80, shared=0.5, size=1):
-    """Normal scores (rows, n) of these AUROCs; rows, and images of a group of ``size``, share a part."""
-    parts = []
-    for n in (n_id, n_ood):
-        codes = np.arange(n) // size
-
-        def unit(rows, codes=codes, n=n):
-            if size == 1:
-                return rng.normal(size=(rows, n))
-            of_group = rng.normal(size=(rows, codes[-1] + 1))[:, codes]
-            return 0.8**0.5 * of_group + 0.2**0.5 * rng.normal(size=(rows, n))
-
-        parts.append(shared**0.5 * unit(1) + (1 - shared) ** 0.5 * unit(len(aurocs)))
-    return parts[0], parts[1] + np.array([[shift_of(value)] for value in aurocs])
-
-
-def slow_auroc(ids, oods):
-    return np.mean([(o > i) + 0.5 * (o == i) for i, o in itertools.product(ids, oods)])
-
-
-def at(scores, *rows):
-    return tuple(part[list(rows)] for part in scores)
-
-
-def paired(rival, variant, **options):
-    """Paired difference of two single rows."""
-    return paired_auroc_difference(rival[0][0], rival[1][0], variant[0][0], variant[1][0], **options)
-
-
-# Leads
+from cfs_explore.diagnostics import Groups, ScoreError, auroc
+from cfs_explore.diagnostics.falsifier import FALSIFIED, OPEN, SUPPORTED, leads, says, verdict
 
 
 def test_leads_are_the_least_differences_counted_pair_by_pair():
@@ -265,112 +224,3 @@ def test_the_verdict_of_a_set(said, untested, expected):
     assert verdict(found, untested) == expected
     aside = pd.DataFrame({"says": [FALSIFIED, OPEN], "trajectory": False})  # about no trajectory
     assert verdict(pd.concat([found, aside]), untested) == expected
-
-
-# Yardsticks
-
-
-@pytest.fixture(scope="module")
-def yard():
-    """Pair, decoder and candidates that cost 1, 1, 2 and 3 forwards; a detector; all on 60 ID and 50 OOD images."""
-    rng = np.random.default_rng(10)
-    scores = scored(rng, (0.8, 0.75, 0.7, 0.72, 0.8, 0.9, 0.85), 60, 50)
-    pair, decoder = (tuple(part[k] for part in scores) for k in (0, 1))
-    return pair, decoder, at(scores, 2, 3, 4, 5), np.array([1, 1, 2, 3]), tuple(part[6] for part in scores)
-
-
-def test_a_detectors_columns_are_the_metrics(yard):
-    pair, decoder, candidates, forwards, own = yard
-    row = Yardsticks(pair, decoder, candidates, forwards, repeats=30).compare(*own, cost=2)
-    assert (row["auroc"], row["lo"], row["hi"]) == tuple(auroc(*own))
-    assert (row["aupr"], row["aupr_lo"], row["aupr_hi"]) == tuple(average_precision(*own))
-    assert (row["fpr95"], row["fpr95_lo"], row["fpr95_hi"]) == tuple(fpr95(*own))
-    for name, other in (("to_pair", pair), ("to_decoder", decoder)):
-        expected = paired_auroc_difference(*own, *other)
-        assert (row[name], row[f"{name}_lo"], row[f"{name}_hi"]) == tuple(expected)[:3]
-        assert row[name] == pytest.approx(slow_auroc(*own) - slow_auroc(*other))
-
-
-@pytest.mark.parametrize("cost", [1, 2, 2.9, 3, 500])
-def test_the_best_within_a_cost_is_chosen_on_other_images(yard, cost):
-    pair, decoder, candidates, forwards, own = yard
-    row = Yardsticks(pair, decoder, candidates, forwards, repeats=40, seed=3).compare(*own, cost=cost)
-    within = tuple(part[forwards <= cost] for part in candidates)
-    expected = best_excess(within, {"own": [tuple(part[None] for part in own)]}, repeats=40, seed=3).iloc[0]
-    assert row["best"] == pytest.approx(expected["trained"], abs=1e-12)
-    assert row["to_best"] == pytest.approx(slow_auroc(*own) - expected["trained"], abs=1e-12)
-    limits = row["to_best_lo"], row["to_best_hi"]
-    assert limits == pytest.approx((-expected["hi"], -expected["lo"]), abs=1e-12)
-    assert row["best"] <= max(slow_auroc(*each) for each in zip(*within, strict=True)) + 1e-12
-
-
-@pytest.mark.parametrize("cost", [0, 0.99])
-def test_nothing_of_cfs_costs_less_than_a_forward(yard, cost):
-    pair, decoder, candidates, forwards, own = yard
-    row = Yardsticks(pair, decoder, candidates, forwards, repeats=5).compare(*own, cost=cost)
-    assert np.isnan([row[name] for name in ("to_best", "to_best_lo", "to_best_hi", "best")]).all()
-    assert np.isfinite([row[name] for name in ("auroc", "to_pair", "to_decoder")]).all()
-
-
-def test_yardsticks_of_the_pair_itself(yard):
-    pair, decoder, candidates, forwards, _ = yard
-    row = Yardsticks(pair, decoder, candidates, forwards, repeats=5).compare(*pair, cost=1)
-    assert (row["to_pair"], row["to_pair_lo"], row["to_pair_hi"]) == (0, 0, 0)
-
-
-def test_yardsticks_with_three_images_have_no_best(yard):
-    pair, decoder, candidates, forwards, own = (
-        tuple(part[..., :3] for part in each) if isinstance(each, tuple) else each for each in yard
-    )
-    row = Yardsticks(pair, decoder, candidates, forwards, repeats=5).compare(*own, cost=3)
-    assert np.isnan(row["to_best"]) and np.isfinite(row["auroc"])
-
-
-def test_yardsticks_keep_groups_whole(yard):
-    pair, decoder, candidates, forwards, own = yard
-    groups = Groups(np.arange(60) // 3, -1 - np.arange(50) // 5)
-    row = Yardsticks(pair, decoder, candidates, forwards, repeats=20, groups=groups).compare(*own, cost=3)
-    lone = tuple(part[None] for part in own)
-    expected = best_excess(candidates, {"own": [lone]}, repeats=20, groups=groups).iloc[0]
-    assert row["best"] == pytest.approx(expected["trained"]) and row["to_best_hi"] == pytest.approx(-expected["lo"])
-    assert (row["lo"], row["hi"]) == tuple(auroc(*own, groups=groups))[1:]
-
-
-# The grid of CFS(K x L)
-
-TAPS = [Tap("down", "encoder", 0.2, 4, 8), Tap("mid", "bottleneck", 0.5, 2, 8), Tap("up", "decoder", 0.9, 4, 8)]
-#: By hand: each tap alone and the encoder's with the decoder's, at each of three levels alone, at the two ends, at all
-#: three, and at the two cleanest.
-BY_HAND = [
-    [(level, tap) for level in levels for tap in taps]
-    for levels in ([0], [1], [2], [0, 2], [0, 1, 2], [0, 1])
-    for taps in ([0], [1], [2], [0, 2])
-]
-
-
-def test_the_candidates_of_a_small_map_are_those_by_hand():
-    grid = Grid.of(3, TAPS)
-    found = [grid.cells(candidate) for candidate in range(len(grid.forwards))]
-    assert found == [[Cell(*cell) for cell in cells] for cells in BY_HAND]
-    assert grid.forwards.tolist() == [len({level for level, _ in cells}) for cells in BY_HAND]
-
-
-def test_candidates_score_what_composed_cells_do():
-    slots = np.random.default_rng(11).gamma(2, size=(40, 1, 3, 3)).astype(np.float32)  # (image, draw, level, tap)
-    grid = Grid.of(3, TAPS)
-    scores = grid.scores(slots[:, 0].transpose(1, 2, 0))
-    assert scores.shape == (24, 40) and scores.dtype == np.float64
-    for candidate, row in enumerate(scores):
-        np.testing.assert_allclose(row, compose(slots, grid.cells(candidate)), rtol=1e-12)
-
-
-@pytest.mark.parametrize(("levels", "sets"), [(1, 1), (2, 3), (4, 4 + 3 + 2), (20, 20 + 19 + 18)])
-def test_no_set_of_levels_is_there_twice(levels, sets):
-    grid = Grid.of(levels, TAPS)
-    assert len(grid.levels) == len(set(grid.levels)) == sets
-    assert all(list(each) == sorted(set(each)) and each[-1] < levels for each in grid.levels)
-    assert max(grid.forwards) == levels
-
-
-def test_a_map_without_pairs_has_single_taps():
-    assert Grid.of(1, TAPS[:2]).taps == ((0,), (1,))
