@@ -66,8 +66,8 @@ def readings(backbone: Backbone, images: np.ndarray, most: int) -> dict[str, tup
     """Detector -> its reading of the batch, and its cost; those that this backbone does not allow are named."""
     found = {}
     for name in detectors.names():
-        detector = detectors.create(name)
         try:
+            detector = detectors.create(name)
             cost = detector.cost(backbone)
             if not 0 < cost.forwards <= most:
                 continue
