@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,7 @@ def show_gallery(
     help_text: str,
     link: Callable[[str], str] | None = None,
     seen: Callable[[bytes], bytes] | None = None,
+    over: Mapping[str, bytes] | None = None,
 ) -> None:
     """Show images in the given order, each with its score; nothing where no image of the set can be shown.
 
@@ -53,6 +54,7 @@ def show_gallery(
         help_text: what the row shows.
         link: image_id -> address that a click on the image opens.
         seen: shows the images as the backbone took them (``as_seen``), and as they were given on hover or focus.
+        over: image_id -> PNG with something laid over the image, which then shows without it on hover or focus.
     """
     if not has_pictures(rows):
         return
@@ -62,7 +64,7 @@ def show_gallery(
         row = rows.iloc[int(position)]
         about = html.escape(" - ".join(filter(None, [str(row["name"]), str(row["label"])])), quote=True)
         score = format_digits(scores[int(position)])
-        image = _image(row["thumbnail"], about, seen)
+        image = _image(row["thumbnail"], about, seen, (over or {}).get(row.get("image_id")))
         if link is not None:
             image = f'<a href="{html.escape(link(str(row["image_id"])), quote=True)}">{image}</a>'
         figures.append(f'<figure title="{about}, score {score}">{image}<figcaption>{score}</figcaption></figure>')
@@ -109,11 +111,13 @@ def shows_both(seen: Callable[[bytes], bytes], pictures: Iterable[bytes]) -> boo
     return any(seen(png) != png for png in pictures)
 
 
-def _image(png: bytes, about: str, seen: Callable[[bytes], bytes] | None = None) -> str:
+def _image(png: bytes, about: str, seen: Callable[[bytes], bytes] | None = None, over: bytes | None = None) -> str:
     """The picture, or an empty place for it; ``about`` is escaped."""
     if not png:
         return f'<div class="cfs-absent" role="img" aria-label="{about}, not shown"></div>'
     taken = png if seen is None else seen(png)
+    if over:
+        return f'<span class="cfs-two">{tag(over, f"{about}, with its score map")}{tag(taken, "")}</span>'
     shown = tag(taken, about)
     return shown if taken == png else f'<span class="cfs-two">{shown}{tag(png, "")}</span>'
 

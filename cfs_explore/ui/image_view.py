@@ -15,7 +15,7 @@ from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.figures.places import CELL
 from cfs_explore.headlines.image import image_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import choosing, data, image_data, open_cells, state
+from cfs_explore.ui import choosing, data, image_data, image_where, open_cells, state, where_gallery
 from cfs_explore.ui.cell_choice import choose_cell, open_cell, open_clicked
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
@@ -96,7 +96,7 @@ def _page(run: Run) -> None:
     headline.markdown(image_headline(escape(image.file), *found.exceedance, presets), help=_HEADLINE_HELP)
     left, right = st.container(key="beside_image").columns([3, 5], gap="large")
     with left:
-        _picture(run, image)
+        _picture(run, view, image)
         show_figure("image-detectors", run, view, key="image_scores")
     with right:
         _map(run, view)
@@ -184,11 +184,13 @@ def _map(run: Run, view: Choices) -> None:
     )
 
 
-def _picture(run: Run, image: Image) -> None:
+def _picture(run: Run, view: Choices, image: Image) -> None:
     name = None if image.role == "id_test" else image.name
     rows = data.images(run, image.role, name)
     show_absence(run, (image.role, name))
-    if has_pictures(rows):
+    if where_gallery.chosen(image_where.VIEW):
+        image_where.show(run, view, image)
+    elif has_pictures(rows):
         picture = rows["thumbnail"].iloc[image.row]
         seen = as_seen(run, run.entry(image.role, name))
         show_picture(picture, image.file, seen=seen)
