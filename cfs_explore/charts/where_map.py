@@ -19,7 +19,7 @@ from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
 from cfs_explore.wording import format_digits, format_value
 
 TITLES = {overlay.SCORE: "Adds to the score", overlay.DEVIATION: "Deviation from ID-train"}
-_HEIGHT_PX, _BAR_ROW_PX = 340, 22
+_HEIGHT_PX, _BAR_ROW_PX = 312, 22
 #: Finer maps have no position to click: a point for each would be slow.
 _MOST_POINTS = 4096
 _TICKS = {overlay.SCORE: (0, 0.25, 0.5, 0.75, 1), overlay.DEVIATION: (0, 0.5, 1)}
@@ -54,7 +54,7 @@ def where_map_chart(
             "colorbar": bar,
         },
         images=[_picture(pixels, width, height)],
-        margin={"l": 4, "r": bar_margin(labels), "t": 6, "b": 6},
+        margin={"l": 4, "r": bar_margin(labels), "t": 10, "b": 10},
         showlegend=False,
         hoverdistance=60,
         **CLICKABLE,
@@ -157,7 +157,11 @@ def position_channels_chart(rows: pd.DataFrame, part: str = "score", theme: str 
     for name, (label, colour) in shown.items():
         values = zip(rows["channel"], rows[name], strict=True)
         texts = (f"<b>channel {channel}</b><br>{label.lower()}: {format_value(value)}" for channel, value in values)
-        pattern = {"shape": "/", "fgcolor": palette(theme).ink, "size": 5, "fillmode": "overlay", "solidity": 0.2} if name == "std" else {}
+        pattern = (
+            {"shape": "/", "fgcolor": palette(theme).ink, "size": 5, "fillmode": "overlay", "solidity": 0.2}
+            if name == "std"
+            else {}
+        )
         fig.add_trace(
             go.Bar(
                 x=rows[name].tolist(),

@@ -43,6 +43,7 @@ def _triage(options: argparse.Namespace) -> None:
     from cfs_explore.figures import triage
     from cfs_explore.figures.backbone import backbone_of, measured_image
     from cfs_explore.figures.choices import choose
+    from cfs_explore.figures.image_where import Looked
     from cfs_explore.figures.needs import NotMeasuredError
     from cfs_explore.figures.options import check
     from cfs_explore.pipeline import ProgressEvent
@@ -72,7 +73,7 @@ def _triage(options: argparse.Namespace) -> None:
             except NotMeasuredError as why:
                 print(f"Left out: {why}", file=sys.stderr)
                 continue
-            looked.append((image, probe.where(image, [run.cell(cell) for cell in cells])))
+            looked.append(Looked(image, probe.where(image, [run.cell(cell) for cell in cells])))
             report(ProgressEvent("maps", found.ood, done, min(most, len(rows)), "images", None, None))
     if not looked:
         raise RunError(f"None of the flagged images of {found.ood} is here with the pixels that were measured.")

@@ -5,7 +5,7 @@ Both load the run's backbone and show it the image; torch loads then, and not be
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,8 @@ BY = Control(
     lambda run: {OPEN: "Open cell", **{name: name for name in preset_cells(run)}},
     help="Whose score is taken apart: that of the cell that is open in the map, or of a published detector, the mean "
     "of its cells' maps.",
+    drawn="select",
+    width=130,
 )
 STRENGTH = Control(
     "where_strength",
@@ -55,6 +57,13 @@ STRENGTH = Control(
 AT = Control("where_at", "Position (default: the strongest)", written="row.column, 1.1 at the upper left")
 #: Channels that are drawn.
 _TOP = 8
+
+
+class Looked(NamedTuple):
+    """An image as the backbone took it, and where its score by some cells comes from."""
+
+    image: ProbeImage
+    where: Where
 
 
 def by_cells(run: Run, choices: Choices) -> tuple[str, list[int]]:

@@ -6,20 +6,15 @@ import io
 import re
 import zipfile
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cfs_explore.charts import where_overlay as overlay
-from cfs_explore.figures.image_where import colours
+from cfs_explore.figures.image_where import Looked, colours
 from cfs_explore.figures.triage import Found
 from cfs_explore.store import Run
 from cfs_explore.store.cell_names import cell_names
 from cfs_explore.wording import counted, format_value, percent
-
-if TYPE_CHECKING:
-    from cfs_explore.probe.inputs import ProbeImage
-    from cfs_explore.probe.where import Where
 
 #: Images in one zip, those of the highest scores.
 MOST = 200
@@ -33,9 +28,7 @@ def flagged(found: Found) -> np.ndarray:
     return found.rows[table.sort_values("score", ascending=False, kind="stable").index.to_numpy()]
 
 
-def maps_zip(
-    run: Run, found: Found, cells: Sequence[int], looked: Sequence[tuple[ProbeImage, Where]], count: int
-) -> bytes:
+def maps_zip(run: Run, found: Found, cells: Sequence[int], looked: Sequence[Looked], count: int) -> bytes:
     """A PNG of each image with its map, the numbers as maps.npz, and what they are as about.txt.
 
     Args:
@@ -54,9 +47,9 @@ def maps_zip(
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for number, (image, where) in enumerate(looked, start=1):
             drawn = overlay.overlay_png(image.pixels, where.maps[0], overlay.SCORE, end)
-            archive.writestr(f"{number:03d}-{_safe(image.name)}-{image.image_id[:8]}.png", drawn)
-        archive.writestr("maps.npz", _arrays(run, cells, looked))
-        archive.writestr("about.txt", _about(run, found, cells, looked, count))
+            _add(archive, f"{number:03d}-{_safe(image.name)}-{image.image_id[:8]}.png", drawn)
+        _add(archive, "maps.npz", _arrays(run, cells, looked))
+        _add(archive, "about.txt", _about(run, found, cells, looked, count).encode())
     return buffer.getvalue()
 
 
@@ -65,7 +58,12 @@ def file_name(run: Run, found: Found) -> str:
     return f"{_safe(run.path.name)}-{_safe(found.ood)}-flagged-maps.zip"
 
 
-def _arrays(run: Run, cells: Sequence[int], looked: Sequence[tuple[ProbeImage, Where]]) -> bytes:
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """A member without the time of day: the same images give the same file."""
+    archive.writestr(zipfile.ZipInfo(name), content)
+
+
+def _arrays(run: Run, cells: Sequence[int], looked: Sequence[Looked]) -> bytes:
     names, height_width = cell_names(run), run.manifest.backbone.image_shape[1:]
     maps = np.stack([where.maps for _, where in looked])
     buffer = io.BytesIO()
@@ -82,7 +80,7 @@ def _arrays(run: Run, cells: Sequence[int], looked: Sequence[tuple[ProbeImage, W
     return buffer.getvalue()
 
 
-def _about(run: Run, found: Found, cells: Sequence[int], looked: Sequence[tuple[ProbeImage, Where]], count: int) -> str:
+def _about(run: Run, found: Found, cells: Sequence[int], looked: Sequence[Looked], count: int) -> str:
     names, left = cell_names(run), count - len(looked)
     lines = [
         f"{run.name}: {len(looked):,} of {counted(count, 'image')} of {found.ood} that {found.detector} flags, the "
@@ -94,7 +92,7 @@ def _about(run: Run, found: Found, cells: Sequence[int], looked: Sequence[tuple[
         "ID images (theory 22, 23).",
     ]
     if left:
-        lines.append(f"Not in here: {left:,}, beyond the {MOST} of the highest scores or without their pixels here.")
+        lines.append(f"Not in here: {left:,}, of lower scores or without their pixels on that computer.")
     return "\n".join(lines) + "\n"
 
 

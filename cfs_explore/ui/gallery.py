@@ -20,10 +20,13 @@ _STYLE = """
 <style>
 .cfs-gallery {display: grid; grid-template-columns: repeat(6, minmax(0, 72px)); gap: 6px; margin: 2px 0 10px;}
 .cfs-gallery figure {margin: 0; text-align: center;}
+.cfs-gallery.cfs-large {grid-template-columns: repeat(4, minmax(0, 110px));}
 .cfs-picture {width: 200px; max-width: 100%;}
 .cfs-gallery a {display: block;}
 :is(.cfs-gallery, .cfs-picture) img {width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
   border-radius: 4px; background: rgba(128, 128, 128, .15);}
+/* A map over a picture is finer than its place. */
+.cfs-gallery.cfs-large img:first-child {image-rendering: auto;}
 /* What the network saw; under the mouse or the keyboard's focus, the image as it was given. */
 .cfs-two {display: block; position: relative;}
 .cfs-two img + img {position: absolute; inset: 0; height: 100%; opacity: 0; background: Canvas;}
@@ -68,7 +71,7 @@ def show_gallery(
         if link is not None:
             image = f'<a href="{html.escape(link(str(row["image_id"])), quote=True)}">{image}</a>'
         figures.append(f'<figure title="{about}, score {score}">{image}<figcaption>{score}</figcaption></figure>')
-    st.html(f'{_STYLE}<div class="cfs-gallery">{"".join(figures)}</div>')
+    st.html(f'{_STYLE}<div class="cfs-gallery{" cfs-large" if over else ""}">{"".join(figures)}</div>')
 
 
 def show_picture(png: bytes, name: str, seen: Callable[[bytes], bytes] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -10,6 +11,7 @@ from cfs_explore.errors import CFSError
 from cfs_explore.figures import image_where as figures
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.image import Image
+from cfs_explore.figures.options import Control, Value
 from cfs_explore.probe.inputs import ProbeImage
 from cfs_explore.probe.where import Where
 from cfs_explore.store import Run
@@ -28,14 +30,30 @@ _WIDTH_PX = 430
 
 
 @fragment
-def show(run: Run, view: Choices, image: Image) -> None:
-    """The map over the picture, its controls and, of a position that is chosen, the channels behind it."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        part, by = choosing.choose_all(run, figures.PART, figures.BY)
-        with st.popover("More", icon=":material/tune:"):
-            strength = choosing.choose(figures.STRENGTH)
-    options = {figures.PART: part, figures.BY: by, figures.STRENGTH: strength}
-    view = replace(view, options=view.options | {option.name: option.write(of, run) for option, of in options.items()})
+def show(run: Run, view: Choices, image: Image, plain: Callable[[], None]) -> None:
+    """The picture alone, or with the map over it; the backbone loads when that is asked for, and not before.
+
+    Args:
+        run: the exploration.
+        view: image and open cell.
+        image: the same image.
+        plain: shows the picture alone.
+    """
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    with row:
+        asked = where_gallery.chosen(VIEW)
+    if not asked:
+        plain()
+        return
+    controls = figures.BY, figures.PART, figures.STRENGTH
+    with row, st.popover("More", icon=":material/tune:"):
+        chosen = choosing.choose_all(run, *controls)
+    _where(run, view, image, tuple(zip(controls, chosen, strict=True)))
+
+
+def _where(run: Run, view: Choices, image: Image, chosen: Sequence[tuple[Control, Value]]) -> None:
+    """The map over the picture and, of a position that is chosen, the channels behind it."""
+    view = replace(view, options=view.options | {option.name: option.write(of, run) for option, of in chosen})
     called, cells = figures.by_cells(run, view)
     name = None if image.role == "id_test" else image.name
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 
 from cfs_explore.errors import CFSError
@@ -26,13 +27,20 @@ def show(run: Run, found: Found, cells: Sequence[int]) -> None:
         return
     of = (run.digest, found.ood, tuple(cells), rows[: flagged_maps.MOST].tobytes(), len(rows))
     made = st.session_state.get(_MADE)
-    if made and made[0] == of:
-        name = flagged_maps.file_name(run, found)
-        st.download_button(
-            "Flagged images with maps (ZIP)", made[1], name, "application/zip", key="triage_zip", on_click="ignore"
-        )
+    content = made[1] if made and made[0] == of else _make(run, found, cells, rows)
+    if content is None:
         return
-    asked = st.button(
+    st.session_state[_MADE] = of, content
+    name = flagged_maps.file_name(run, found)
+    st.download_button(
+        "Flagged images with maps (ZIP)", content, name, "application/zip", key="triage_zip", on_click="ignore"
+    )
+
+
+def _make(run: Run, found: Found, cells: Sequence[int], rows: np.ndarray) -> bytes | None:
+    """The zip, once its button is pressed; None before, and where it cannot be made, after saying why."""
+    place, bar = st.empty(), st.empty()
+    asked = place.button(
         "Make maps of the flagged images",
         key="triage_make_maps",
         icon=":material/blur_on:",
@@ -40,17 +48,17 @@ def show(run: Run, found: Found, cells: Sequence[int]) -> None:
         f"numbers as npz. At most {flagged_maps.MOST}, those of the highest scores.",
     )
     if not asked:
-        return
-    st.button("Stop", key="triage_stop_maps")  # a click anywhere ends the work at the next image
+        return None
+    place.button("Stop", key="triage_stop_maps", icon=":material/stop:")  # any click ends the work at the next image
     wanted = [("ood", found.ood, int(row)) for row in rows[: flagged_maps.MOST]]
-    place = st.empty()
     try:
-        looked = where_data.look_at_all(run, wanted, cells, place)
+        looked = where_data.look_at_all(run, wanted, cells, bar)
     except CFSError as error:
         place.info(f"The backbone cannot run here. {escape(str(error))}", icon=":material/info:")
-        return
+        return None
     if not looked:
         place.info("The pixels that the backbone took are not on this computer.", icon=":material/info:")
-        return
-    st.session_state[_MADE] = of, flagged_maps.maps_zip(run, found, cells, looked, len(rows))
-    st.rerun(scope="fragment")
+        return None
+    content = flagged_maps.maps_zip(run, found, cells, looked, len(rows))
+    place.empty()
+    return content

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from cfs_explore.charts import where_overlay as overlay
 from cfs_explore.errors import CFSError
+from cfs_explore.figures.image_where import Looked
 from cfs_explore.jobs.estimate import format_seconds
 from cfs_explore.probe.inputs import ProbeImage
 from cfs_explore.probe.where import Where
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 1.0
 
 
-def look(run: Run, role: str, name: str | None, index: int, cells: Sequence[int]) -> tuple[ProbeImage, Where]:
+def look(run: Run, role: str, name: str | None, index: int, cells: Sequence[int]) -> Looked:
     """An image as the backbone took it, and where its score by these cells comes from.
 
     Raises:
         CFSError: the backbone cannot be loaded here, or the image's pixels are not here.
     """
     probe, image = probe_data.load(run), probe_data.image(run, role, name, index)
-    return image, _where(run, image.image_id, tuple(cells), image, probe)
+    return Looked(image, _where(run, image.image_id, tuple(cells), image, probe))
 
 
 @data.kept(max_entries=512, ttl=3600)
@@ -51,7 +52,7 @@ def _channels(run: Run, image_id: str, cell: int, position: int, _image: ProbeIm
 
 def look_at_all(
     run: Run, wanted: Sequence[tuple[str, str | None, int]], cells: Sequence[int], place: DeltaGenerator
-) -> list[tuple[ProbeImage, Where]]:
+) -> list[Looked]:
     """``look`` at several images; those whose pixels are not here are left out.
 
     A visitor who does anything else meanwhile ends it at the next image; what is done is kept.

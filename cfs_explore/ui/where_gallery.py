@@ -19,7 +19,7 @@ def control(name: str) -> Control:
     """The switch of one page, off at first."""
     return Control(
         name,
-        "Pictures",
+        "Shown",
         {"seen": "Picture", "where": "Where"},
         help="Where: what each position of an image adds to its score (theory 22), laid over the picture. It shows the "
         "images to the backbone, which loads first.",
