@@ -48,11 +48,12 @@ def show(run: Run, view: Choices, image: Image, plain: Callable[[], None]) -> No
     controls = figures.BY, figures.PART, figures.STRENGTH
     with row, st.popover("More", icon=":material/tune:"):
         chosen = choosing.choose_all(run, *controls)
-    _where(run, view, image, tuple(zip(controls, chosen, strict=True)))
+    if not _where(run, view, image, tuple(zip(controls, chosen, strict=True))):
+        plain()
 
 
-def _where(run: Run, view: Choices, image: Image, chosen: Sequence[tuple[Control, Value]]) -> None:
-    """The map over the picture and, of a position that is chosen, the channels behind it."""
+def _where(run: Run, view: Choices, image: Image, chosen: Sequence[tuple[Control, Value]]) -> bool:
+    """The map over the picture and, of a position that is chosen, the channels behind it; whether there is a map."""
     view = replace(view, options=view.options | {option.name: option.write(of, run) for option, of in chosen})
     called, cells = figures.by_cells(run, view)
     name = None if image.role == "id_test" else image.name
@@ -60,13 +61,13 @@ def _where(run: Run, view: Choices, image: Image, chosen: Sequence[tuple[Control
         probe_data.load(run)
     except CFSError as error:
         st.info(f"The backbone cannot run here. {escape(str(error))}", icon=":material/info:")
-        return
+        return False
     try:
         seen, where = where_data.look(run, image.role, name, image.row, cells)
         figure = figures.over(run, view, image, seen, where, state.figure_theme())
     except CFSError as why:  # its pixels are not here, or its map is a single position
         st.info(escape(str(why)), icon=":material/info:")
-        return
+        return False
     alone = len(cells) == 1
     with st.container(width=_WIDTH_PX):
         show_made(
@@ -79,6 +80,7 @@ def _where(run: Run, view: Choices, image: Image, chosen: Sequence[tuple[Control
             _position(run, view, image, seen, where, cells[0])
         else:
             st.caption(escape(f"{called} is the mean of {len(cells)} cells: open one of them for the channels behind."))
+    return True
 
 
 def _pick(where: Where) -> None:

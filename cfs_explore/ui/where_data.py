@@ -35,7 +35,7 @@ def look(run: Run, role: str, name: str | None, index: int, cells: Sequence[int]
     return Looked(image, _where(run, image.image_id, tuple(cells), image, probe))
 
 
-@data.kept(max_entries=512, ttl=3600)
+@data.kept(max_entries=256, ttl=3600)
 def _where(run: Run, image_id: str, cells: tuple[int, ...], _image: ProbeImage, _probe: Probe) -> Where:
     return _probe.where(_image, [run.cell(cell) for cell in cells])
 
@@ -81,7 +81,7 @@ def look_at_all(
     return found
 
 
-@data.kept(max_entries=512, ttl=3600)
+@data.kept(max_entries=256, ttl=3600)
 def picture(run: Run, image_id: str, cells: tuple[int, ...], end: float, _image: ProbeImage, _where: Where) -> bytes:
     """PNG of an image with its score map over it; ``end`` as of ``overlay_png``."""
     return overlay.overlay_png(_image.pixels, _where.maps[0], overlay.SCORE, end)
