@@ -94,7 +94,7 @@ def _position(run: Run, view: Choices, image: Image, seen: ProbeImage, where: Wh
     values = where.maps[0 if part == "score" else 1]
     order = [figures.position_text(int(k), where) for k in (-abs(values)).ravel().argsort(kind="stable")]
     key = figures.AT.name
-    text = state.restore(key, "", ["", *order], lacking="The map has no position")
+    text = state.restore(key, "", ["", *order], lacking="The map has no position", label=lambda at: at or "none")
     if text and text not in order[:_LISTED]:
         order.insert(0, text)
 
