@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,56 +11,82 @@ import streamlit as st
 
 from cfs_explore.errors import CFSError
 from cfs_explore.figures.triage import Found
+from cfs_explore.jobs.estimate import format_seconds
 from cfs_explore.reports import flagged_maps
 from cfs_explore.store import Run
-from cfs_explore.ui import where_data
+from cfs_explore.ui import probe_data, where_data
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.sidebar import escape
 
-#: Of the session: what was made last, and of what.
-_MADE = "triage_maps"
+#: Of the session: what is being made, or was made last.
+_MAPS = "triage_maps"
+#: Work is done in slices, as a fragment that runs is not interrupted by a click in it; pauses between them.
+SLICE_SECONDS, _PAUSE_SECONDS = 0.7, 0.1
 
 
 @fragment
 def show(run: Run, found: Found, cells: Sequence[int]) -> None:
-    """The button that makes the zip, or the one that downloads it; nothing without flagged images or cells."""
+    """The button that makes the zip, its progress, or the download; nothing without flagged images or cells."""
     rows = flagged_maps.flagged(found)
     if not len(rows) or not cells:
         return
     of = (run.digest, found.ood, tuple(cells), rows[: flagged_maps.MOST].tobytes(), len(rows))
-    made = st.session_state.get(_MADE)
-    content = made[1] if made and made[0] == of else _make(run, found, cells, rows)
-    if content is None:
+    made = st.session_state.get(_MAPS)
+    made = made if made and made["of"] == of else {}
+    if made.get("why"):
+        st.info(escape(made["why"]), icon=":material/info:")
+    elif "content" in made:
+        name = flagged_maps.file_name(run, found)
+        label, kind = "Flagged images with maps (ZIP)", "application/zip"
+        st.download_button(label, made["content"], name, kind, key="triage_zip", on_click="ignore")
         return
-    st.session_state[_MADE] = of, content
-    name = flagged_maps.file_name(run, found)
-    st.download_button(
-        "Flagged images with maps (ZIP)", content, name, "application/zip", key="triage_zip", on_click="ignore"
-    )
-
-
-def _make(run: Run, found: Found, cells: Sequence[int], rows: np.ndarray) -> bytes | None:
-    """The zip, once its button is pressed; None before, and where it cannot be made, after saying why."""
-    place, bar = st.empty(), st.empty()
-    asked = place.button(
+    elif made:
+        _work(run, found, tuple(cells), rows)
+        return
+    st.button(
         "Make maps of the flagged images",
         key="triage_make_maps",
         icon=":material/blur_on:",
         help="Shows them to the backbone, and packs each picture with the map of where its score comes from, and the "
         f"numbers as npz. At most {flagged_maps.MOST}, those of the highest scores.",
+        on_click=_begin,
+        args=(of,),
     )
-    if not asked:
-        return None
-    place.button("Stop", key="triage_stop_maps", icon=":material/stop:")  # any click ends the work at the next image
-    wanted = [("ood", found.ood, int(row)) for row in rows[: flagged_maps.MOST]]
+
+
+def _begin(of: tuple) -> None:
+    st.session_state[_MAPS] = {"of": of, "looked": [], "done": 0, "seconds": 0.0}
+
+
+@fragment(run_every=_PAUSE_SECONDS)
+def _work(run: Run, found: Found, cells: Sequence[int], rows: np.ndarray) -> None:
+    """A slice of the work; the page is made again when it is done, or was stopped."""
+    state = st.session_state.get(_MAPS)
+    if state is None or "content" in state or "why" in state:
+        st.rerun(scope="app")
+    wanted = rows[: flagged_maps.MOST]
     try:
-        looked = where_data.look_at_all(run, wanted, cells, bar)
+        probe_data.load(run)
     except CFSError as error:
-        place.info(f"The backbone cannot run here. {escape(str(error))}", icon=":material/info:")
-        return None
-    if not looked:
-        place.info("The pixels that the backbone took are not on this computer.", icon=":material/info:")
-        return None
-    content = flagged_maps.maps_zip(run, found, cells, looked, len(rows))
-    place.empty()
-    return content
+        state["why"] = f"The backbone cannot run here. {error}"
+        st.rerun(scope="app")
+    start = time.monotonic()
+    while state["done"] < len(wanted) and time.monotonic() - start < SLICE_SECONDS:
+        with contextlib.suppress(CFSError):  # its pixels are not here; the zip says how many are left out
+            state["looked"].append(where_data.look(run, "ood", found.ood, int(wanted[state["done"]]), cells))
+        state["done"] += 1
+    state["seconds"] += time.monotonic() - start
+    if (done := state["done"]) == len(wanted):
+        looked = state.pop("looked")
+        if looked:
+            state["content"] = flagged_maps.maps_zip(run, found, cells, looked, len(rows))
+        else:
+            state["why"] = "The pixels that the backbone took are not on this computer."
+        st.rerun(scope="app")
+    left = format_seconds(state["seconds"] / done * (len(wanted) - done))
+    st.progress(done / len(wanted), f"Maps: {done:,} of {len(wanted):,} images, about {left} left")
+    st.button("Stop", key="triage_stop_maps", icon=":material/stop:", on_click=_stop)
+
+
+def _stop() -> None:
+    st.session_state.pop(_MAPS, None)

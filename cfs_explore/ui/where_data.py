@@ -55,7 +55,7 @@ def look_at_all(
 ) -> list[Looked]:
     """``look`` at several images; those whose pixels are not here are left out.
 
-    A visitor who does anything else meanwhile ends it at the next image; what is done is kept.
+    A visitor who goes to another page meanwhile ends it at the next image; what is done is kept.
 
     Args:
         run, cells: as of ``look``.

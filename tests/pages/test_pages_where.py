@@ -19,7 +19,7 @@ from cfs_explore.figures.image_where import KINDS
 from cfs_explore.pipeline import explore
 from cfs_explore.probe.where import Where
 from cfs_explore.reports import flagged_maps
-from cfs_explore.ui import image_where, probe_data, where_data
+from cfs_explore.ui import image_where, probe_data, triage_export, where_data
 
 IMAGE = {"run": "digits", "role": "ood", "set": "letters"}
 
@@ -155,12 +155,12 @@ def test_maps_are_made_once_for_all_visitors(only_tiny, monkeypatch):
 
 def test_the_zip_holds_what_was_flagged(only_tiny, monkeypatch):
     monkeypatch.setattr(flagged_maps, "MOST", 3)
-    monkeypatch.setattr(where_data, "_PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(triage_export, "SLICE_SECONDS", 60.0)
     app = open_page("triage", run="tiny", triage_rate="20", detector="cell", cell="up1.res1@5")
     button(app, "Make maps of the flagged images").click().run()
     assert not app.exception
     assert app.get("download_button")[-1].proto.label == "Flagged images with maps (ZIP)"
-    of, content = app.session_state["triage_maps"]
+    of, content = (app.session_state["triage_maps"][key] for key in ("of", "content"))
     table = next(frame.value for frame in app.dataframe if "p_value" in frame.value)
     flagged = table[table["flagged"]]
     assert len(flagged) > 3 and of[-1] == len(flagged)
@@ -180,6 +180,27 @@ def test_the_zip_holds_what_was_flagged(only_tiny, monkeypatch):
     assert f"3 of {len(flagged)} images of bright that up1.res1 @ λ 5.0 flags" in about
     assert f"Not in here: {len(flagged) - 3}," in about and f"above {end / 4:.2f}" in about
     assert all(Image.open(io.BytesIO(archive.read(name))).size == (160, 160) for name in names[:3])
+
+
+def test_making_the_zip_can_be_stopped(only_tiny, monkeypatch):
+    monkeypatch.setattr(triage_export, "SLICE_SECONDS", 0.0001)  # an image at a time
+    app = open_page("triage", run="tiny", triage_rate="20")
+    button(app, "Make maps of the flagged images").click().run()
+    assert app.session_state["triage_maps"]["done"] == 1 and "content" not in app.session_state["triage_maps"]
+    button(app, "Stop").click().run()
+    assert not app.exception and "triage_maps" not in app.session_state
+    assert button(app, "Make maps of the flagged images")
+
+
+def test_a_bar_says_how_long_the_maps_take(only_tiny, monkeypatch):
+    said, place = (
+        [],
+        type("Place", (), {"progress": lambda self, share, text: said.append(text), "empty": lambda self: 0}),
+    )
+    monkeypatch.setattr(where_data, "_PATIENCE_SECONDS", -1.0)
+    wanted = [("ood", "bright", k) for k in range(4)]
+    assert len(where_data.look_at_all(only_tiny, wanted, [0], place())) == 4
+    assert [text.split(", about")[0] for text in said] == [f"Maps: {k} of 4 images" for k in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("page", ["image", "map", "triage"])
