@@ -11,6 +11,7 @@ from cfs_explore.cli.progress import progress_bar
 from cfs_explore.cli.publishing import name_and_value
 from cfs_explore.errors import RunError
 from cfs_explore.locations import locate_run
+from cfs_explore.wording import counted
 
 
 def add(commands) -> None:
@@ -64,17 +65,19 @@ def _triage(options: argparse.Namespace) -> None:
     rows = flagged_maps.flagged(found)
     if not len(rows):
         raise RunError(f"No image of {found.ood} is flagged by {found.detector}.")
-    probe, looked = backbone_of(run), []
+    probe, looked, absent = backbone_of(run), [], []
     facts = run.images("ood", found.ood, columns=("image_id", "name", "label", "thumbnail"))
     with progress_bar() as report:
         for done, row in enumerate(rows[:most], start=1):
             try:
                 image = measured_image(run, run.entry("ood", found.ood), facts.iloc[row])
             except NotMeasuredError as why:
-                print(f"Left out: {why}", file=sys.stderr)
+                absent.append(str(why))
                 continue
             looked.append(Looked(image, probe.where(image, [run.cell(cell) for cell in cells])))
             report(ProgressEvent("maps", found.ood, done, min(most, len(rows)), "images", None, None))
+    if absent:
+        print(f"Left out: {counted(len(absent), 'image')}. The first: {absent[0]}", file=sys.stderr)
     if not looked:
         raise RunError(f"None of the flagged images of {found.ood} is here with the pixels that were measured.")
     with write_aside(options.out) as partial:

@@ -52,6 +52,7 @@ STRENGTH = Control(
     0.8,
     help="How much the strongest colours hide of the picture.",
     drawn="slider",
+    width=140,
     between=(0.0, 1.0),
 )
 AT = Control("where_at", "Position (default: the strongest)", written="row.column, 1.1 at the upper left")

@@ -46,8 +46,13 @@ def show(run: Run, view: Choices, image: Image, plain: Callable[[], None]) -> No
         plain()
         return
     controls = figures.BY, figures.PART, figures.STRENGTH
-    with row, st.popover("More", icon=":material/tune:"):
-        chosen = choosing.choose_all(run, *controls)
+    for control in controls:
+        choosing.restore(control, run)
+    with row:
+        by = choosing.draw(figures.BY, run)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = by, *(choosing.draw(control, run) for control in controls[1:])
+    choosing.remember(run, *controls)
     if not _where(run, view, image, tuple(zip(controls, chosen, strict=True))):
         plain()
 
