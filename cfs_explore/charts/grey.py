@@ -63,6 +63,15 @@ def grey_of(colour: str) -> str:
     return f"rgb({red},{red},{red})" if match[4] is None else f"rgba({red},{red},{red},{match[4]})"
 
 
+def _as_clear(grey: str, colour: str) -> str:
+    """A grey as transparent as the colour whose place it takes."""
+    match = _RGB.fullmatch(colour.strip())
+    if match is None or match[4] is None:
+        return grey
+    red = int(grey[1:3], 16)
+    return f"rgba({red},{red},{red},{match[4]})"
+
+
 def _as_light(colour: str) -> str:
     lightness = hex_to_oklab(colour)
     lightness[1:] = 0
@@ -73,7 +82,7 @@ def _as_light(colour: str) -> str:
 def without_hue(node: object, key: str = "") -> object:
     """A deep copy of a figure's dictionary, or of a part such as its template, in greys."""
     if key == "colorscale" and isinstance(node, (list, tuple)):
-        return [[position, shade(position)] for position, _ in node]
+        return [[position, _as_clear(shade(position), colour)] for position, colour in node]
     if key in _WORDS and not isinstance(node, dict):
         return node
     if isinstance(node, dict):

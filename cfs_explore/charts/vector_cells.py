@@ -8,15 +8,15 @@ from plotly.colors import sample_colorscale
 def cells_as_shapes(spec: dict, gap: float = 0.06) -> None:
     """Replace every heatmap trace of a figure dictionary by rectangles, in place.
 
-    Cells are ``gap`` of a cell apart where the heatmap had gaps. The colour bar stays, carried by a trace
-    without a visible point. Traces must share ``layout.coloraxis`` and give x and y as cell edges, as
-    ``map_heatmap.heat_trace`` does.
+    A smooth one stays a bitmap, as the picture below it is. Cells are ``gap`` of a cell apart where the heatmap had
+    gaps. The colour bar stays, carried by a trace without a visible point. Traces must share ``layout.coloraxis`` and
+    give x and y as cell edges, as ``map_heatmap.heat_trace`` does.
     """
     layout = spec["layout"]
     axis = layout.get("coloraxis")
     cells, traces = [], []
     for trace in spec["data"]:
-        if trace["type"] != "heatmap":
+        if trace["type"] != "heatmap" or trace.get("zsmooth"):
             traces.append(trace)
             continue
         cells += _rectangles(trace, axis, gap)

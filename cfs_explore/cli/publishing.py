@@ -43,7 +43,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         "--what",
         default="",
         help="comma-separated names of pages or figures, from `figures --list` (default: all but those of compare, "
-        "probe and lab)",
+        "probe and lab, and image-where)",
     )
     parser.add_argument("--ood", help="OOD set (default: the one whose map says most)")
     parser.add_argument("--lam", type=float, help="log-SNR of the level, as the app shows it (default: as the app)")
@@ -115,12 +115,12 @@ def _chosen(options: argparse.Namespace):
 
     run = open_run(locate_run(options.run))
     names = ("ood", "lam", "tap", "cell", "pair", "metric", "scale", "detector")
-    given = dict(_name_and_value(each) for each in options.set)
+    given = dict(name_and_value(each) for each in options.set)
     choices = choose(run, **{name: getattr(options, name) for name in names}, options=given)
     return run, choices, [part.strip() for part in options.what.split(",") if part.strip()]
 
 
-def _name_and_value(each: str) -> tuple[str, str]:
+def name_and_value(each: str) -> tuple[str, str]:
     """Name and value of 'name=value'."""
     name, sign, value = each.partition("=")
     if not sign:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cfs_explore import studies
 from cfs_explore.diagnostics import ScoreError
 from cfs_explore.errors import RunError
-from cfs_explore.figures import image, images, lab, options, probe, protocol_compare, triage, verdict
+from cfs_explore.figures import image, image_where, images, lab, options, probe, protocol_compare, triage, verdict
 from cfs_explore.figures import map as map_page
 from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.figures.figure import Figure
@@ -22,7 +22,7 @@ PAGES: dict[str, dict[str, Kind]] = {
     **{page.name: importlib.import_module(f"{__package__}.{page.name}").KINDS for page in studies.PAGES},
     "compare": protocol_compare.KINDS,
     "images": images.KINDS,
-    "image": image.KINDS,
+    "image": image.KINDS | image_where.KINDS,
     "triage": triage.KINDS,
     "probe": probe.KINDS,
     "lab": lab.KINDS,
@@ -39,8 +39,9 @@ CHAPTERS = {
     "probe": "What the backbone sees",
     "lab": "Simulated scores",
 }
-#: Made only where they are named: what needs another run or the backbone beside the run, and simulated scores.
-ON_REQUEST = ("compare", "probe", "lab")
+#: Made only where they or their page are named: what needs another run or the backbone beside the run, and simulated
+#: scores.
+ON_REQUEST = ("compare", "probe", "lab", *image_where.KINDS)
 KINDS: dict[str, Kind] = {name: kind for kinds in PAGES.values() for name, kind in kinds.items()}
 
 
@@ -50,8 +51,10 @@ def named(what: Sequence[str] = ()) -> list[str]:
     Raises:
         RunError: a name is neither.
     """
+    if not what:
+        return [name for page in PAGES for name in PAGES[page] if not {page, name} & set(ON_REQUEST)]
     names = []
-    for each in what or [page for page in PAGES if page not in ON_REQUEST]:
+    for each in what:
         if each not in PAGES and each not in KINDS:
             raise RunError(f"There is no figure {each!r}. Pages: {', '.join(PAGES)}. Figures: {', '.join(KINDS)}.")
         names += list(PAGES.get(each, [each]))

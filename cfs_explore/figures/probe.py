@@ -17,11 +17,11 @@ from cfs_explore.charts.score_marks import score_marks_chart
 from cfs_explore.charts.z_bars import z_bars_chart
 from cfs_explore.contracts import Level
 from cfs_explore.diagnostics import histogram
-from cfs_explore.errors import CFSError, RunError
-from cfs_explore.explorations.bundles import names_places
+from cfs_explore.errors import RunError
+from cfs_explore.figures.backbone import backbone_of, measured_image
 from cfs_explore.figures.choices import Choices, default_cell
 from cfs_explore.figures.figure import Figure, file_stem
-from cfs_explore.figures.needs import Kind, NotMeasuredError
+from cfs_explore.figures.needs import Kind
 from cfs_explore.figures.options import Control
 from cfs_explore.headlines.probe import format_score
 from cfs_explore.scoring import mean_over_draws
@@ -30,7 +30,6 @@ from cfs_explore.wording import counted, format_value
 
 if TYPE_CHECKING:
     from cfs_explore.probe.inputs import ProbeImage
-    from cfs_explore.probe.network import Probe
     from cfs_explore.probe.seen import TapView
 
 #: Draws that can be looked at, the run's own first; where a run has more, all of its own.
@@ -50,8 +49,6 @@ NOISE = Control(
 _BINS = 40
 #: Image -> role.
 _ROLES = {"A": "id", "B": "ood"}
-#: The backbone that was opened last, and the digest of its run.
-_opened: dict[str, object] = {}
 
 
 def draws(run: Run) -> int:
@@ -128,8 +125,6 @@ def typical(run: Run, role: str, name: str | None, level: int, tap: int) -> int:
 
 def _find(run: Run, role: str, name: str | None, option: Control, choices: Choices) -> ProbeImage:
     """The image that is named, or the typical one; with the pixels that the run measured."""
-    from cfs_explore.probe.inputs import stored_image
-
     entry, asked = run.entry(role, name), option.of(choices.options)
     rows = run.images(role, name, columns=("image_id", "name", "label", "thumbnail"))
     fits = (rows["image_id"] == asked) | (rows["name"] == asked)
@@ -138,35 +133,18 @@ def _find(run: Run, role: str, name: str | None, option: Control, choices: Choic
     if asked and not fits.any():
         raise RunError(f"{entry.name} has no image with the id or name {asked!r}.")
     position = fits.to_numpy().argmax() if asked else typical(run, role, name, *default_cell(run))
-    try:
-        return stored_image(run, entry, rows.iloc[position])
-    except CFSError as error:
-        raise NotMeasuredError(str(error)) from error
+    return measured_image(run, entry, rows.iloc[position])
 
 
 def _seen(run: Run, choices: Choices, theme: str, *, make: Callable[..., Figure], side: int) -> Figure:
     """The figure of what one of the pair's taps makes of both images at the level, in the run's backbone."""
-    if not names_places(run.path):
-        raise NotMeasuredError(f"{run.name} was imported: its backbone is where it was made.")
     draw = NOISE.number(choices.options, (0, draws(run) - 1))
+    probe = backbone_of(run)
     images = [_find(run, "id_test", None, IMAGE_A, choices), _find(run, "ood", choices.ood, IMAGE_B, choices)]
-    try:
-        probe = _open(run)
-    except CFSError as error:
-        raise NotMeasuredError(str(error)) from error
     lam = next(lam for lam, level in probe.levels.items() if level == run.levels[choices.level])
     tap = run.taps[choices.pair[side]].name
     seen = probe.see(images, lam, draw, [tap])
     return make(run, seen.taps[tap], seen.position, _ROLES, theme)
-
-
-def _open(run: Run) -> Probe:
-    """The run's backbone; the last one is kept, for the figures that follow."""
-    from cfs_explore.probe.network import Probe
-
-    if _opened.get("digest") != run.digest:
-        _opened.update(digest=run.digest, probe=Probe.open(run))
-    return _opened["probe"]
 
 
 _OPTIONS = (IMAGE_A, IMAGE_B, NOISE)

@@ -85,8 +85,15 @@ def _detector(run: Run, choices: Choices) -> Stored:
     """The one that is chosen, or else the best that the run can justify."""
     if choices.measured:
         return Measured(measured_detectors(run)[choices.measured], choices.measured)
+    return detector_of(run, scoring_cells(run, choices))
+
+
+def scoring_cells(run: Run, choices: Choices) -> tuple[int, ...]:
+    """The cells of the detector that scores the images; of another detector that was measured, none."""
+    if choices.measured:
+        return ()
     given = choices.cells_given or list(choices.cells) != default_cells(run)
-    return detector_of(run, choices.cells if given else justified(run, choices.ood).cells)
+    return choices.cells if given else justified(run, choices.ood).cells
 
 
 def scores(run: Run, choices: Choices, theme: str) -> Figure:

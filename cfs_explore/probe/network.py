@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cfs_explore.backbones.base import Backbone
-from cfs_explore.contracts import Level, Tap
+from cfs_explore.contracts import Cell, Level, Tap
 from cfs_explore.corruption import keyed_noise, to_bytes
 from cfs_explore.errors import BackboneError
 from cfs_explore.locations import absolute
@@ -20,7 +20,10 @@ from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.probe.inputs import ProbeImage
 from cfs_explore.probe.levels import nearest, probe_lams
 from cfs_explore.probe.reading import ProbeReading
+from cfs_explore.probe.score_map import cell_maps, together
 from cfs_explore.probe.seen import Seen, TapView
+from cfs_explore.probe.where import Where
+from cfs_explore.readings.channel_parts import ChannelParts
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import select_taps
 from cfs_explore.readings.tap_maps import map_sides
@@ -104,6 +107,38 @@ class Probe:
             x0_hat_picture=shown[1],
             taps={tap.name: self._view(tap, parts, position) for tap in chosen},
         )
+
+    @torch.inference_mode()
+    def where(self, image: ProbeImage, cells: Sequence[Cell]) -> Where:
+        """Where in an image the score of one cell, or of a detector of several, comes from (theory 22, 23).
+
+        Args:
+            image: with the noise of its id, in the draws of the run.
+            cells: one or more of the run.
+        """
+        with self._lock:
+            found = cell_maps(
+                self.run, self.backbone, self.spec, image.x0[None], [image.image_id], cells, precision=self._precision
+            )
+        maps = [of_cell[0].mean(axis=0, dtype=np.float64) for of_cell in found]
+        score = float(np.mean([of_cell[0].mean() for of_cell in maps]))
+        whole = maps[0] if len(maps) == 1 else together(maps, image.pixels.shape[1:])
+        return Where(whole.astype(np.float32), score)
+
+    @torch.inference_mode()
+    def channels(self, image: ProbeImage, cell: Cell, position: int) -> np.ndarray:
+        """What each channel adds at a position of a cell's map: float32 (3, C), mean over the run's draws.
+
+        Rows: to A_p by its mean, to A_p by its standard deviation, to B_p. Positions count row by row.
+        """
+        level, tap = self.run.levels[cell.level], self.run.taps[cell.tap]
+        reading = ChannelParts(level, tap, self.reference.at(cell.level, self._columns[tap.name]), position)
+        conditioning = conditioning_levels(self.spec, self.backbone, [level])
+        read = Reader(self.backbone, reading, precision=self._precision, conditioning=conditioning)
+        noise = keyed_noise([image.image_id], self.run.draws, self.backbone.input_shape, self.spec.seed)
+        with self._lock:
+            found = read(image.x0[None], noise, [f"{self.spec.seed}|{image.image_id}"])
+        return found[0, :, 0].mean(axis=0).reshape(3, tap.channels)
 
     def _read(self, x0: np.ndarray, noise: np.ndarray, level: Level, taps: Sequence[Tap]) -> dict[str, np.ndarray]:
         """The parts of ``ProbeReading``, each in its own shape, (n, ...)."""

@@ -86,6 +86,14 @@ def channel_parts(values: torch.Tensor, mean: torch.Tensor, variance: torch.Tens
     return constant + linear * there + square * there.square()
 
 
+def mean_parts(values: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor, position: int) -> torch.Tensor:
+    """Of what each channel adds to A_p the part of its mean, (22)'s first term; the rest is its deviation's. (B, C)."""
+    channels = values.shape[1]
+    mu, v = (of.to(values.device)[:, :channels] for of in (mean, variance))
+    there = values[:, :, position].double()
+    return (values.mean(dim=2).double() - mu) * (there - mu) / (2 * channels * v)
+
+
 def _expanded(
     values: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -13,12 +13,13 @@ from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.map import scores_of_cell
 from cfs_explore.headlines.map import cell_standing
 from cfs_explore.store import Run
-from cfs_explore.ui import data
+from cfs_explore.ui import data, where_gallery
 from cfs_explore.ui.figure import show_figure
-from cfs_explore.ui.gallery import show_absence, show_gallery
+from cfs_explore.ui.gallery import has_pictures, show_absence, show_gallery
 from cfs_explore.wording import format_estimate, format_value, percent
 
 _SHOWN = 6
+_PICTURES = where_gallery.control("map_pictures")
 
 
 def show_composable_cell(
@@ -51,7 +52,7 @@ def show_composable_cell(
     with roc:
         show_figure("map-roc", run, view, key="cell_roc")
     with place_of_images:
-        _images(run, view.ood, *scores_of_cell(run, view), beside=True)
+        _images(run, view, beside=True)
 
 
 def show_cell(run: Run, view: Choices, place_of_images: DeltaGenerator) -> None:
@@ -65,7 +66,7 @@ def show_cell(run: Run, view: Choices, place_of_images: DeltaGenerator) -> None:
     _numbers(run, view)
     show_figure("map-histogram", run, view, key="cell_histogram")
     with place_of_images:
-        _images(run, view.ood, *scores_of_cell(run, view))
+        _images(run, view)
     show_figure("map-roc", run, view, key="cell_roc")
 
 
@@ -92,18 +93,24 @@ def _numbers(run: Run, view: Choices) -> None:
     st.caption(place)
 
 
-def _images(run: Run, ood: str, id_scores: np.ndarray, ood_scores: np.ndarray, *, beside: bool = False) -> None:
-    """The extremes of both sets, below or beside each other."""
+def _images(run: Run, view: Choices, *, beside: bool = False) -> None:
+    """The extremes of both sets, below each other, or beside each other and with the switch that shows where."""
+    id_scores, ood_scores = scores_of_cell(run, view)
     ood_order, id_order = np.argsort(ood_scores, kind="stable"), np.argsort(id_scores, kind="stable")
-    ood_rows = data.images(run, "ood", ood)
-    id_rows = data.images(run, "id_test", None)
-    show_absence(run, ("ood", ood), ("id_test", None))
-    places = st.columns(3) if beside else [st.container()] * 3
+    sets = ("ood", view.ood), ("id_test", None)
+    ood_rows, id_rows = (data.images(run, *each) for each in sets)
+    show_absence(run, *sets)
     galleries = (
         ("OOD images scored highest", ood_rows, ood_scores, ood_order[::-1][:_SHOWN], "Surest detections."),
         ("OOD images scored lowest", ood_rows, ood_scores, ood_order[:_SHOWN], "The ones this cell misses."),
         ("ID images scored highest", id_rows, id_scores, id_order[::-1][:_SHOWN], "Its false alarms."),
     )
+    over = None
+    if beside and (has_pictures(ood_rows) or has_pictures(id_rows)) and where_gallery.chosen(_PICTURES):
+        of = (sets[0], sets[0], sets[1])
+        wanted = [(*each, int(at)) for each, (_, _, _, order, _) in zip(of, galleries, strict=True) for at in order]
+        over = where_gallery.overlays(run, cell_label(run, view.cell), [view.cell], wanted)
+    places = st.columns(3) if beside else [st.container()] * 3
     for place, gallery in zip(places, galleries, strict=True):
         with place:
-            show_gallery(*gallery)
+            show_gallery(*gallery, over=over)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,13 @@ _STYLE = """
 <style>
 .cfs-gallery {display: grid; grid-template-columns: repeat(6, minmax(0, 72px)); gap: 6px; margin: 2px 0 10px;}
 .cfs-gallery figure {margin: 0; text-align: center;}
+.cfs-gallery.cfs-large {grid-template-columns: repeat(4, minmax(0, 110px));}
 .cfs-picture {width: 200px; max-width: 100%;}
 .cfs-gallery a {display: block;}
 :is(.cfs-gallery, .cfs-picture) img {width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
   border-radius: 4px; background: rgba(128, 128, 128, .15);}
+/* A map over a picture is finer than its place. */
+.cfs-gallery.cfs-large img:first-child {image-rendering: auto;}
 /* What the network saw; under the mouse or the keyboard's focus, the image as it was given. */
 .cfs-two {display: block; position: relative;}
 .cfs-two img + img {position: absolute; inset: 0; height: 100%; opacity: 0; background: Canvas;}
@@ -42,6 +45,7 @@ def show_gallery(
     help_text: str,
     link: Callable[[str], str] | None = None,
     seen: Callable[[bytes], bytes] | None = None,
+    over: Mapping[str, bytes] | None = None,
 ) -> None:
     """Show images in the given order, each with its score; nothing where no image of the set can be shown.
 
@@ -53,6 +57,7 @@ def show_gallery(
         help_text: what the row shows.
         link: image_id -> address that a click on the image opens.
         seen: shows the images as the backbone took them (``as_seen``), and as they were given on hover or focus.
+        over: image_id -> PNG with something laid over the image, which then shows without it on hover or focus.
     """
     if not has_pictures(rows):
         return
@@ -62,11 +67,11 @@ def show_gallery(
         row = rows.iloc[int(position)]
         about = html.escape(" - ".join(filter(None, [str(row["name"]), str(row["label"])])), quote=True)
         score = format_digits(scores[int(position)])
-        image = _image(row["thumbnail"], about, seen)
+        image = _image(row["thumbnail"], about, seen, (over or {}).get(row.get("image_id")))
         if link is not None:
             image = f'<a href="{html.escape(link(str(row["image_id"])), quote=True)}">{image}</a>'
         figures.append(f'<figure title="{about}, score {score}">{image}<figcaption>{score}</figcaption></figure>')
-    st.html(f'{_STYLE}<div class="cfs-gallery">{"".join(figures)}</div>')
+    st.html(f'{_STYLE}<div class="cfs-gallery{" cfs-large" if over else ""}">{"".join(figures)}</div>')
 
 
 def show_picture(png: bytes, name: str, seen: Callable[[bytes], bytes] | None = None) -> None:
@@ -109,11 +114,13 @@ def shows_both(seen: Callable[[bytes], bytes], pictures: Iterable[bytes]) -> boo
     return any(seen(png) != png for png in pictures)
 
 
-def _image(png: bytes, about: str, seen: Callable[[bytes], bytes] | None = None) -> str:
+def _image(png: bytes, about: str, seen: Callable[[bytes], bytes] | None = None, over: bytes | None = None) -> str:
     """The picture, or an empty place for it; ``about`` is escaped."""
     if not png:
         return f'<div class="cfs-absent" role="img" aria-label="{about}, not shown"></div>'
     taken = png if seen is None else seen(png)
+    if over:
+        return f'<span class="cfs-two">{tag(over, f"{about}, with its score map")}{tag(taken, "")}</span>'
     shown = tag(taken, about)
     return shown if taken == png else f'<span class="cfs-two">{shown}{tag(png, "")}</span>'
 

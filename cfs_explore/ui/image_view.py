@@ -15,7 +15,7 @@ from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.figures.places import CELL
 from cfs_explore.headlines.image import image_headline
 from cfs_explore.store import Run
-from cfs_explore.ui import choosing, data, image_data, open_cells, state
+from cfs_explore.ui import choosing, data, image_data, image_where, open_cells, state
 from cfs_explore.ui.cell_choice import choose_cell, open_cell, open_clicked
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
@@ -96,7 +96,7 @@ def _page(run: Run) -> None:
     headline.markdown(image_headline(escape(image.file), *found.exceedance, presets), help=_HEADLINE_HELP)
     left, right = st.container(key="beside_image").columns([3, 5], gap="large")
     with left:
-        _picture(run, image)
+        _picture(run, view, image)
         show_figure("image-detectors", run, view, key="image_scores")
     with right:
         _map(run, view)
@@ -184,16 +184,10 @@ def _map(run: Run, view: Choices) -> None:
     )
 
 
-def _picture(run: Run, image: Image) -> None:
+def _picture(run: Run, view: Choices, image: Image) -> None:
     name = None if image.role == "id_test" else image.name
-    rows = data.images(run, image.role, name)
     show_absence(run, (image.role, name))
-    if has_pictures(rows):
-        picture = rows["thumbnail"].iloc[image.row]
-        seen = as_seen(run, run.entry(image.role, name))
-        show_picture(picture, image.file, seen=seen)
-        if shows_both(seen, [picture]):
-            st.caption("As the network saw it; hover for the image as it was given.")
+    image_where.show(run, view, image, lambda: _plain(run, image, name))
     facts = run.images(image.role, name).iloc[image.row]
     label = f" · label {escape(str(facts['label']))}" if str(facts["label"]) else ""
     size = f"{facts['width']}×{facts['height']} {escape(facts['format'])}"
@@ -201,6 +195,17 @@ def _picture(run: Run, image: Image) -> None:
     if image.role == "ood":
         query = {"run": run.path.name, "ood": image.name}
         st.page_link("pages/triage.py", label="Triage of this set", icon=":material/filter_alt:", query_params=query)
+
+
+def _plain(run: Run, image: Image, name: str | None) -> None:
+    """The picture, where there is one."""
+    rows = data.images(run, image.role, name)
+    if not has_pictures(rows):
+        return
+    picture, seen = rows["thumbnail"].iloc[image.row], as_seen(run, run.entry(image.role, name))
+    show_picture(picture, image.file, seen=seen)
+    if shows_both(seen, [picture]):
+        st.caption("As the network saw it; hover for the image as it was given.")
 
 
 def _features(run: Run, view: Choices) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,14 @@ from cfs_explore.explorations.pictures import as_seen
 from cfs_explore.figures.triage import Found
 from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
-from cfs_explore.ui import data, image_link, state
+from cfs_explore.ui import data, image_link, state, where_gallery
 from cfs_explore.ui.gallery import has_pictures, show_absence, show_gallery, shows_both
+from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import counted
 
 _PER_PAGE = 30
 _KEY = "triage_page"
+_PICTURES = where_gallery.control("triage_pictures")
 _COLUMNS = {
     "image_id": st.column_config.TextColumn("Image id", help="Digest of the image's pixels."),
     "name": st.column_config.TextColumn("Name"),
@@ -36,7 +39,7 @@ def restore() -> None:
     state.restore(_KEY, 1, parse=int, lacking="The flagged images have no page")
 
 
-def show_flagged(run: Run, ood: str, found: Found, rule: tuple) -> None:
+def show_flagged(run: Run, ood: str, found: Found, rule: tuple, cells: Sequence[int]) -> None:
     """The flagged images, the highest score first, a page at a time; a click opens one on its own page.
 
     Args:
@@ -44,6 +47,7 @@ def show_flagged(run: Run, ood: str, found: Found, rule: tuple) -> None:
         ood: name of the set.
         found: with the table of ``diagnostics.triage``, in the set's order.
         rule: what flagged them; another one starts at the first page.
+        cells: of the detector; none of another detector, which has no maps.
     """
     scores = found.table["score"].to_numpy()
     order = np.argsort(-scores, kind="stable")
@@ -62,6 +66,14 @@ def show_flagged(run: Run, ood: str, found: Found, rule: tuple) -> None:
     shown = order[start : start + _PER_PAGE]
     seen = as_seen(run, run.entry("ood", ood))
     both = " Hover for the image as it was given." if shows_both(seen, rows["thumbnail"].iloc[shown]) else ""
+    over = None
+    if not cells:
+        st.caption(
+            escape(f"{found.detector} is no mean of cells: it has no map of where in an image its score arises.")
+        )
+    elif where_gallery.chosen(_PICTURES):
+        over = where_gallery.overlays(run, found.detector, cells, [("ood", ood, int(found.rows[k])) for k in shown])
+        both = both if over is None else " Hover for the image without its map."
     with st.container(key="triage_flagged"):
         show_gallery(
             f"{start + 1:,} to {start + len(shown):,}, the highest score first, as the network saw them.{both} Click "
@@ -72,6 +84,7 @@ def show_flagged(run: Run, ood: str, found: Found, rule: tuple) -> None:
             "The number is the image's score.",
             lambda image_id: image_link.image_link(run, "ood", ood, image_id),
             seen=seen,
+            over=over,
         )
     if pages > 1:
         st.number_input(f"Page (1 to {pages})", 1, pages, key=_KEY, width=140)

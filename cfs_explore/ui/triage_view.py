@@ -13,7 +13,7 @@ from cfs_explore.figures.detector import PRESETS, justified
 from cfs_explore.figures.triage import KEEPS, RATE, RULES, Found, find
 from cfs_explore.headlines.triage import Flagged, alarms_text, triage_headline, why_detector
 from cfs_explore.store import Run
-from cfs_explore.ui import choosing, data, detector_choice, diagnostic_page, triage_images
+from cfs_explore.ui import choosing, data, detector_choice, diagnostic_page, triage_export, triage_images
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
@@ -91,8 +91,9 @@ def _page(run: Run) -> None:
         show_figure("triage-scores", run, view, key="triage_histogram")
         _facts(found, chosen_by)
     with right:
-        triage_images.show_flagged(run, ood, found, (found.detector, found.rate, by))
+        triage_images.show_flagged(run, ood, found, (found.detector, found.rate, by), cells)
     triage_images.show_table(run, ood, export_table(run, found))
+    triage_export.show(run, found, cells)
     diagnostic_page.formulas(_FORMULAS)
 
 

@@ -107,7 +107,7 @@ VIEWS = [
 #: Compared where they are made: of two explorations (below), of fitted coordinates, of a claim that is chosen
 #: (test_options), and of a forward.
 ELSEWHERE = {"compare-map", "compare-difference", "images-scatter", "verdict-claims"} | {
-    k for k in KINDS if k.startswith("probe-")
+    k for k in KINDS if k.startswith(("probe-", "image-where"))
 }
 
 
