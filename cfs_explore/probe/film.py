@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Strongest channels of a tap whose maps are kept.
 CHANNELS = 8
+#: What the largest size in a score map is packed as.
+FULL = 32767
 #: Where all levels would take longer, the run's measured ones have to do.
 BUDGET_S = 10.0
 #: For all draws at one level; where they would take longer, the first ones have to do.
@@ -145,11 +147,14 @@ def _frame(probe: Probe, seen: Seen) -> dict:
 
 
 def _tap(view: TapView) -> dict:
-    """One tap: name, score (n,), the strongest channels (k,), shape (h, w) of their maps, uint8 (n, k, h, w), and z,
-    little-endian float32 (n, 2C).
+    """One tap: name, score (n,), the strongest channels (k,), shape (h, w) of their maps, uint8 (n, k, h, w), z,
+    little-endian float32 (n, 2C), and where the score comes from: peaks (2,), the largest sizes of A_p and of B_p in
+    any of the images, and both as shares of them in 1/``FULL``, little-endian int16 (n, 2, h, w).
     """
-    strongest = view.strongest(CHANNELS)
+    strongest, where = view.strongest(CHANNELS), _shrunk(view.where, _MAP_SIDE)
     maps = np.rint(_shrunk(strongest.maps, _MAP_SIDE) * 255).astype(np.uint8)
+    peaks = np.maximum(np.abs(where).max(axis=(0, 2, 3)), np.finfo(np.float32).tiny)
+    shares = np.rint(where / peaks[:, None, None] * FULL).astype("<i2")
     return {
         "name": view.tap.name,
         "score": [float(score) for score in view.score],
@@ -157,6 +162,8 @@ def _tap(view: TapView) -> dict:
         "shape": list(maps.shape[2:]),
         "maps": _text(maps),
         "z": _text(view.z.astype("<f4")),
+        "peaks": [float(peak) for peak in peaks],
+        "where": _text(shares),
     }
 
 

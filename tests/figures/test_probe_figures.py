@@ -23,7 +23,9 @@ def id_scores(digits):
 def seen_by(tap, score=(0.0, 0.0), z=None):
     """What a tap made of two images."""
     z = np.zeros((2, 2 * tap.channels)) if z is None else z
-    return TapView(tap, np.ones(z.shape), z, np.array(score, np.float32), np.zeros((2, tap.channels, 1, 1)))
+    where = np.zeros((2, 2, 2, 3), np.float32)
+    where[0, 0, 1, 2], where[1, 1, 0, 0] = 9, 3.5
+    return TapView(tap, np.ones(z.shape), z, np.array(score, np.float32), np.zeros((2, tap.channels, 1, 1)), where)
 
 
 def test_bins_hold_every_id_score(digits, id_scores):
