@@ -11,7 +11,7 @@ import streamlit as st
 from cfs_explore.charts import short_tap_name
 from cfs_explore.charts import where_overlay as overlay
 from cfs_explore.charts.theme import ROLE_COLOURS
-from cfs_explore.charts.where_pair import PARTS, TITLES, ticks
+from cfs_explore.charts.where_pair import ticks
 from cfs_explore.contracts import Tap
 from cfs_explore.figures import probe as figures
 from cfs_explore.figures import probe_where
@@ -42,11 +42,17 @@ _WHERE_HELP = (
     "One scale for both images, at all levels and draws at hand. Brown speaks for OOD, blue for ID; clear says little. "
     "Point at a position, or use the arrow keys, for its values."
 )
-_PART_HELPS = {
-    overlay.SCORE: "What each position adds to the slot score, which is the mean over positions; below 0, the position "
-    "speaks for ID.",
-    overlay.DEVIATION: "Squared distance of a position from ID-train, in variances of an ID image's positions: about 1 "
-    "on ID images.",
+#: Part -> heading of its column, and what it is.
+_PARTS = {
+    overlay.SCORE: (
+        "Adds to the score",
+        "What each position adds to the slot score, which is the mean over positions; below 0, the position speaks for "
+        "ID.",
+    ),
+    overlay.DEVIATION: (
+        "Deviation",
+        "Squared distance of a position from ID-train, in variances of an ID image's positions: about 1 on ID images.",
+    ),
 }
 #: Of the score maps, before anybody sets it.
 _STRENGTH = 0.8
@@ -210,12 +216,12 @@ def _where(tap: Tap, frames: Sequence[Mapping]) -> dict:
     if note := probe_where.nothing_to_localise(tap, frames[0]["shape"]):
         return {"parts": [], "keys": [], "note": note}
     peaks = np.array([frame["peaks"] for frame in frames])
-    ends = {part: overlay.reach([np.median(peaks[:, k])], part) for k, part in enumerate(PARTS)}
-    beyond = {part: peaks[:, k].max() > ends[part] for k, part in enumerate(PARTS)}
+    ends = {part: overlay.reach([np.median(peaks[:, k])], part) for k, part in enumerate(_PARTS)}
+    beyond = {part: peaks[:, k].max() > ends[part] for k, part in enumerate(_PARTS)}
     parts = [
         {
-            "title": TITLES[part],
-            "help": _PART_HELPS[part],
+            "title": _PARTS[part][0],
+            "help": _PARTS[part][1],
             "limits": overlay.limits(part, end),
             "lines": overlay.line_values(part, end),
             "ticks": ticks(part, end, beyond=beyond[part]),
