@@ -171,9 +171,9 @@ def _open(run: Run) -> Probe:
     return _opened["probe"]
 
 
-#: What of a tap is shown: title, figure, and what of ``Seen`` that is of beside the tap's view.
+#: What of a tap is shown: title, figure, and what of ``Seen`` it takes beside the tap's view.
 MAKERS = {
-    "where": ("Where in two images the scores come from", where, attrgetter("images")),
+    "where": ("Where in two images the scores come from", where, lambda seen: seen),
     "score": ("Slot scores of two images", scores, attrgetter("position")),
     "z": ("z-scores of two images", z_scores, attrgetter("position")),
 }

@@ -18,17 +18,16 @@ from cfs_explore.wording import format_digits, format_value
 
 if TYPE_CHECKING:
     from cfs_explore.contracts import Tap
-    from cfs_explore.probe.inputs import ProbeImage
-    from cfs_explore.probe.seen import TapView
+    from cfs_explore.probe.seen import Seen, TapView
 
 
-def where(run: Run, view: TapView, images: Sequence[ProbeImage], roles: Mapping[str, str], theme: str) -> Figure:
+def where(run: Run, view: TapView, seen: Seen, roles: Mapping[str, str], theme: str) -> Figure:
     """Each image with what its positions add to the slot score at a tap, beside how far they lie from ID-train.
 
     Args:
         run: the exploration.
         view: what the tap made of the images.
-        images: these.
+        seen: the forward that the view is of.
         roles: what each image is called -> "id" or "ood".
         theme: "light" or "dark".
 
@@ -40,18 +39,27 @@ def where(run: Run, view: TapView, images: Sequence[ProbeImage], roles: Mapping[
     if why := nothing_to_localise(tap, (height, width)):
         raise NotMeasuredError(why)
     ends = {part: overlay.reach(maps[:, k], part) for k, part in enumerate(PARTS)}
-    pictures = {name: image.pixels for name, image in zip(roles, images, strict=True)}
+    pictures = {name: image.pixels for name, image in zip(roles, seen.images, strict=True)}
     image, row, column = (places.ravel() for places in np.indices((len(maps), height, width)))
     rows = {"image": np.array(list(roles))[image], "row": row + 1, "column": column + 1}
-    solid, dotted = (text for _, text in keys(ends))
     return Figure(
         where_pair_chart(pictures, maps, ends, theme),
         pd.DataFrame(rows | {part: maps[:, k].ravel() for k, part in enumerate(PARTS)}),
-        f"{short_tap_name(tap.name)}, {height} × {width} positions, one noise draw. Left: the mean over positions "
-        f"is the slot score. Right: squared distance from ID-train, about 1 on ID images. Brown within solid "
-        f"lines, {solid}; blue or clear within dotted lines, {dotted}.",
+        _caption(run, view, seen, ends),
         " ".join(_strongest(name, of_image) for name, of_image in zip(roles, maps, strict=True)),
         file_stem(run, "probe", tap.name, "where"),
+    )
+
+
+def _caption(run: Run, view: TapView, seen: Seen, ends: Mapping[str, float]) -> str:
+    (height, width), level = view.where.shape[2:], format_value(seen.level.lam, 2)
+    solid, dotted = (text for _, text in keys(ends))
+    return (
+        f"{short_tap_name(view.tap.name)} at λ = {level}, noise draw {seen.draw}, {height} × {width} positions. Left: "
+        "what each adds to the slot score, their mean. Right: squared distance from ID-train, about 1 on ID images. "
+        f"Statistics of {run.entry('id_train').samples:,} ID-train snapshots at "
+        f"λ = {format_value(run.levels[seen.position].lam, 2)}. Within solid lines, brown: {solid}. Within dotted "
+        f"lines, blue or clear: {dotted}."
     )
 
 

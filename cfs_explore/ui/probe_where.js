@@ -56,7 +56,8 @@ class Where {
     }));
     this.means = this.values.map((maps, i) => maps.map((map, p) =>
       p ? amount(map.reduce((a, b) => a + b) / length) : seen.said[i][0])); // the first one's is the score
-    this.overlays.forEach((row, i) => row.forEach((each, p) => each.show(this.values[i][p], seen.shape, where.parts[p])));
+    this.overlays.forEach((row, i) => row.forEach((each, p) =>
+      each.show(this.values[i][p], seen.shape, where.parts[p])));
     this.peaks = this.values.map((maps) => maps.map(largest));
     const peak = this.peaks.map((of, i) => this.values[i][0][of[0]]);
     this.strongest = this.peaks[peak.indexOf(Math.max(...peak))][0];
@@ -68,14 +69,13 @@ class Where {
     this.where = where;
     where.parts.forEach((part, p) => {
       part.table = shades(part.colours);
-      const bar = picture(), ends = part.lines.map((value) => share(value, part));
+      const bar = make("canvas"), ends = part.lines.map((value) => share(value, part));
       paint(bar, Uint8ClampedArray.from({ length: 256 }, () => 128), 0, [1, 1, 256]);
-      const drawn = picture();
-      shade(drawn, Float32Array.from({ length: 256 }, (_, k) => part.limits[0] + (k / 255) * (part.limits[1] - part.limits[0])), [1, 256], part);
+      const drawn = make("canvas", { class: "map" }), [low, high] = part.limits;
+      shade(drawn, Float32Array.from({ length: 256 }, (_, k) => low + (k / 255) * (high - low)), [1, 256], part);
       const marks = svg("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none" },
         ...["solid", "dotted"].flatMap((way, k) => seam(way, ends[k] > 0 ? `M${ends[k]} 0V1` : "")));
       const ticks = part.ticks.map(([value, text]) => make("span", { style: `--at: ${share(value, part)}` }, text));
-      drawn.className = "map";
       this.scales[p].replaceChildren(make("div", { class: "stack" }, bar, drawn, marks), ...ticks);
     });
   }
@@ -90,8 +90,8 @@ class Where {
       overlay.caption.textContent = mean;
       overlay.point(this.at, this.w);
       const there = this.at === undefined ? "" : ` ${this.place(this.at)}: ${amount(map[this.at])}.`;
-      name(overlay.stack, `${this.images[i].letter}, ${title}, ${this.level}: ${mean}; strongest at ${this.region(peak)}, ` +
-        `${amount(map[peak])}; least ${amount(Math.min(...map))}.${there}`);
+      const range = `strongest at ${this.region(peak)}, ${amount(map[peak])}; least ${amount(Math.min(...map))}`;
+      name(overlay.stack, `${this.images[i].letter}, ${title}, ${this.level}: ${mean}; ${range}.${there}`);
     }));
     const said = this.images.map(({ letter }, i) =>
       `${letter} adds ${amount(this.values[i][0][shown])}, deviation ${amount(this.values[i][1][shown])}`);
@@ -114,15 +114,15 @@ class Where {
 /** One map over its picture, with lines around what is OOD-like (solid) and ID-like (dotted). */
 class Overlay {
   constructor(image) {
-    const below = picture();
+    const below = make("canvas");
     paint(below, bytes(image.pixels), 0, image.shape);
     this.map = make("canvas", { class: "map" });
     this.lines = ["solid", "dotted"].map((way) => seam(way, ""));
     this.ring = svg("rect", { class: "ring", width: 1, height: 1 });
     this.svg = svg("svg", { preserveAspectRatio: "none" }, ...this.lines.flat(), this.ring);
     for (const part of [below, this.map, this.svg]) part.setAttribute("aria-hidden", "true");
-    this.stack = make("div", { class: "stack", role: "img", tabindex: 0, style: `aspect-ratio: ${image.shape[2]} / ${image.shape[1]}` },
-      below, this.map, this.svg);
+    const [, height, width] = image.shape, about = { class: "stack", role: "img", tabindex: 0 };
+    this.stack = make("div", { ...about, style: `aspect-ratio: ${width} / ${height}` }, below, this.map, this.svg);
     this.caption = make("figcaption");
     this.element = make("figure", {}, this.stack, this.caption);
   }
@@ -169,11 +169,13 @@ function shade(canvas, values, [h, w], part) {
 /** Lines at a value between the positions' centres, as an SVG path; the picture's edge is none of them. */
 function contour(values, h, w, at) {
   const parts = [];
-  const bounded = (k, end) => Math.max(0, Math.min(end - 1, k)), place = (k, end) => Math.max(0, Math.min(end, k + 0.5));
+  const bounded = (k, end) => Math.max(0, Math.min(end - 1, k));
+  const place = (k, end) => Math.max(0, Math.min(end, k + 0.5));
   for (let y = -1; y < h; y++)
     for (let x = -1; x < w; x++) {
-      const [top, bottom] = [bounded(y, h) * w, bounded(y + 1, h) * w], [left, right] = [bounded(x, w), bounded(x + 1, w)];
-      const above = [values[top + left], values[top + right], values[bottom + right], values[bottom + left]].map((v) => v - at);
+      const [top, bottom] = [bounded(y, h) * w, bounded(y + 1, h) * w];
+      const [left, right] = [bounded(x, w), bounded(x + 1, w)];
+      const above = [top + left, top + right, bottom + right, bottom + left].map((k) => values[k] - at);
       if (above.every((v) => v < 0) || above.every((v) => v >= 0)) continue;
       const xs = [x, x + 1, x + 1, x].map((k) => place(k, w)), ys = [y, y, y + 1, y + 1].map((k) => place(k, h));
       const met = above.flatMap((a, k) => {
