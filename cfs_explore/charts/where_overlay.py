@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -20,6 +20,8 @@ SCORE, DEVIATION = "score", "deviation"
 #: What a position that says nothing has, and the least value at which the colours end: an ID image stays calm.
 _CENTRE = {SCORE: 0.0, DEVIATION: 1.0}
 _LEAST = {SCORE: 2.0, DEVIATION: 3.0}
+#: Share of the positions within the scale: a single extreme one would leave all others clear.
+_HELD = 0.99
 #: Of the way from the centre to the colours' end: where the lines run. ID-like deviations are below the centre.
 LINE_AT = 0.25
 #: Near the centre, where a map is transparent, its hue is still to be told.
@@ -28,13 +30,13 @@ _STOPS = 41
 #: Lines are dark with a light seam, as pictures are light or dark.
 INK, SEAM = "#111111", "#FFFFFF"
 #: A PNG's longer side, at least; dots of a dotted line and gaps between them, in its pixels.
-_SIDE_PX, _DOT_PX = 160, 3
+_SIDE_PX, _DOT_PX = 160, 4
 
 
-def reach(maps: Iterable[np.ndarray], part: str = SCORE) -> float:
-    """Where the colours end: a round number that holds all of these maps, so that they share one scale."""
-    centre = _CENTRE[part]
-    largest = max((float(np.abs(of - centre).max()) if part == SCORE else float(of.max()) for of in maps), default=0.0)
+def reach(maps: Sequence[np.ndarray], part: str = SCORE) -> float:
+    """Where the colours end: a round number that holds nearly all positions of these maps, which share one scale."""
+    values = np.concatenate([of.ravel() for of in maps])
+    largest = float(np.quantile(np.abs(values) if part == SCORE else values, _HELD))
     if largest <= _LEAST[part]:
         return _LEAST[part]
     tens = 10.0 ** math.floor(math.log10(largest))
@@ -103,9 +105,8 @@ def overlay_png(pixels: np.ndarray, values: np.ndarray, part: str, end: float, s
 
 def _draw(picture: np.ndarray, inside: np.ndarray, *, dots: bool) -> None:
     """A line along the inner edge of a region, and its seam within; in place."""
-    edge = inside & ~_shrunk(inside)
-    within = _shrunk(inside)
-    seam = within & ~_shrunk(within)
+    within = _shrunk(_shrunk(inside))
+    edge, seam = inside & ~within, within & ~_shrunk(within)
     if dots:
         rows, columns = np.indices(inside.shape)
         drawn = (rows + columns) // _DOT_PX % 2 == 0

@@ -15,8 +15,8 @@ from cfs_explore.wording import format_digits, format_value
 
 PARTS = (overlay.SCORE, overlay.DEVIATION)
 TITLES = {overlay.SCORE: "Adds to the score", overlay.DEVIATION: "Deviation from ID-train"}
-#: Shares of the way along a part's scale that have a number.
-_TICKS = {overlay.SCORE: (0, 0.25, 0.5, 0.75, 1), overlay.DEVIATION: (0, 0.5, 1)}
+#: Shares of the way along a scale that have a number.
+_TICKS = (0, 0.5, 1)
 #: Width of a picture, and in widths: what it fills of its place, room for a line of text, height of a scale.
 _CELL_PX, _FILL, _LINE, _BAR = 190, 0.94, 0.14, 0.08
 _MARGIN = {"l": 4, "r": 8, "t": 4, "b": 6}
@@ -60,7 +60,8 @@ def where_pair_chart(
                 each.extend(more)
         top = _LINE + len(pictures) * row + _LINE / 2
         images.append(_image(scale_png(part, ends[part]), column, top, _BAR))
-        for share, text in zip(_TICKS[part], (text for _, text in ticks(part, ends[part])), strict=True):
+        beyond = bool(np.abs(maps[:, column]).max() > ends[part])
+        for share, (_, text) in zip(_TICKS, ticks(part, ends[part], beyond=beyond), strict=True):
             at = {0: "left", 1: "right"}.get(share, "center")
             notes.append(_note(text, column + _FILL * (share - 0.5), top + _BAR, palette(theme).ink, at))
     fig.add_trace(click_layer(*points))
@@ -74,7 +75,7 @@ def where_pair_chart(
 def ticks(part: str, end: float, *, beyond: bool = False) -> list[tuple[float, str]]:
     """Values of a part's scale that have a number, with their texts; ``beyond``: there are values off its ends."""
     low, high = overlay.limits(part, end)
-    values = [low + share * (high - low) for share in _TICKS[part]]
+    values = [low + share * (high - low) for share in _TICKS]
     texts = [format_digits(value, 3) if value else "0" for value in values]
     if beyond:
         texts = [f"≤{texts[0]}" if part == overlay.SCORE else texts[0], *texts[1:-1], f"≥{texts[-1]}"]

@@ -58,8 +58,8 @@ def _caption(run: Run, view: TapView, seen: Seen, ends: Mapping[str, float]) -> 
         f"{short_tap_name(view.tap.name)} at λ = {level}, noise draw {seen.draw}, {height} × {width} positions. Left: "
         "what each adds to the slot score, their mean. Right: squared distance from ID-train, about 1 on ID images. "
         f"Statistics of {run.entry('id_train').samples:,} ID-train snapshots at "
-        f"λ = {format_value(run.levels[seen.position].lam, 2)}. Within solid lines, brown: {solid}. Within dotted "
-        f"lines, blue or clear: {dotted}."
+        f"λ = {format_value(run.levels[seen.position].lam, 2)}. Within solid lines {solid}. Within dotted lines "
+        f"{dotted}."
     )
 
 
@@ -75,8 +75,8 @@ def keys(ends: Mapping[str, float]) -> list[tuple[str, str]]:
     lines = {part: [format_digits(at, 3) for at in overlay.line_values(part, ends[part])] for part in PARTS}
     (solid, dotted), (far, near) = lines[overlay.SCORE], lines[overlay.DEVIATION]
     return [
-        ("solid", f"OOD-like: adds more than {solid}, or deviation above {far}"),
-        ("dotted", f"ID-like: adds less than {dotted}, or deviation below {near}"),
+        ("solid", f"OOD-like, brown: adds more than {solid}, or deviation above {far}"),
+        ("dotted", f"ID-like: adds less than {dotted} (blue), or deviation below {near} (clear)"),
     ]
 
 

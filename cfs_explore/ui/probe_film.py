@@ -39,8 +39,8 @@ _MAPS_HELP = (
     "has one grey scale in both images, from its lowest (black) to its highest value (white)."
 )
 _WHERE_HELP = (
-    "One scale for both images, at all levels and draws at hand. Brown speaks for OOD, blue for ID; clear says little. "
-    "Point at a position, or use the arrow keys, for its values."
+    "One scale for both images, at all levels and draws at hand. Point at a position, or use the arrow keys, for its "
+    "values."
 )
 #: Part -> heading of its column, and what it is.
 _PARTS = {
@@ -210,13 +210,13 @@ def _tap(run: Run, frames: Sequence[Mapping], position: int) -> dict:
 
 
 def _where(tap: Tap, frames: Sequence[Mapping]) -> dict:
-    """The scales and words of a tap's score maps. A scale is the same in all frames, and ends where half of them have
-    their strongest position: one level of far larger values would make the others' maps clear.
+    """The scales and words of a tap's score maps. A scale is the same in all frames and holds nearly all positions of
+    half of them: one level, or one position, of far larger values would leave all others clear.
     """
     if note := probe_where.nothing_to_localise(tap, frames[0]["shape"]):
         return {"parts": [], "keys": [], "note": note}
-    peaks = np.array([frame["peaks"] for frame in frames])
-    ends = {part: overlay.reach([np.median(peaks[:, k])], part) for k, part in enumerate(_PARTS)}
+    high, peaks = (np.array([frame[of] for frame in frames]) for of in ("high", "peaks"))
+    ends = {part: overlay.reach([np.median(high[:, k])], part) for k, part in enumerate(_PARTS)}
     beyond = {part: peaks[:, k].max() > ends[part] for k, part in enumerate(_PARTS)}
     parts = [
         {

@@ -73,6 +73,7 @@ def test_each_frame_is_what_the_probe_sees(run, probe, pair):
             maps = array(tap["maps"], "u1", 2, CHANNELS, *tap["shape"])
             np.testing.assert_allclose(maps / 255, strongest.maps, atol=0.5 / 255 + 1e-6)
             np.testing.assert_allclose(score_maps(tap), view.where, atol=0.6 * max(tap["peaks"]) / FULL)
+            assert tap["high"] == pytest.approx([np.quantile(np.abs(view.where[:, k]), 0.99) for k in (0, 1)])
 
 
 def score_maps(tap: dict) -> np.ndarray:

@@ -120,8 +120,8 @@ def test_score_maps_have_one_scale_at_all_levels(digits):
         frames = [frame["taps"][position] for frame in played["frames"]]
         score, deviation = tap["where"]["parts"]
         for k, part in enumerate((score, deviation)):
-            peaks = [frame["peaks"][k] for frame in frames]
-            assert np.median(peaks) <= part["limits"][1] < 2.51 * max(3, np.median(peaks))
+            high, peaks = ([frame[of][k] for frame in frames] for of in ("high", "peaks"))
+            assert np.median(high) <= part["limits"][1] < 2.51 * max(3, np.median(high))
             assert part["ticks"][-1][1].startswith("≥") == (max(peaks) > part["limits"][1])
             assert part["limits"][0] < part["lines"][1] <= part["lines"][0] < part["limits"][1] or part is deviation
         assert score["limits"][0] == -score["limits"][1] and deviation["limits"][0] == 1
@@ -130,7 +130,7 @@ def test_score_maps_have_one_scale_at_all_levels(digits):
 
 def test_a_map_of_one_position_says_that_there_is_nothing_to_localise(digits):
     tap = digits.taps[0]
-    found = probe_film._where(tap, [{"shape": [1, 1], "peaks": [3.0, 1.0]}])
+    found = probe_film._where(tap, [{"shape": [1, 1], "peaks": [3.0, 1.0], "high": [3.0, 1.0]}])
     assert "one position" in found["note"] and not found["parts"]
 
 
