@@ -7,7 +7,7 @@ class Where {
   constructor({ where }, images) {
     this.images = images;
     this.strength = make("input", { type: "range", class: "strength", min: 0, max: 1, step: 0.05 });
-    this.readout = make("p", { class: "readout", "aria-live": "polite" });
+    this.readout = make("p", { class: "readout" });
     this.overlays = images.map((image) => where.parts.map(() => new Overlay(image)));
     this.scales = where.parts.map(() => make("div", { class: "scale", "aria-hidden": "true" }));
     const heads = where.parts.map(({ title, help }) => make("b", { title: help }, title));
@@ -30,7 +30,12 @@ class Where {
     };
     for (const kind of ["pointermove", "pointerdown"]) stack.addEventListener(kind, under);
     stack.addEventListener("pointerleave", () => this.point());
-    stack.addEventListener("blur", () => this.point());
+    // spoken while a picture is gone through by keys, not with every level that is slid past
+    stack.addEventListener("focus", () => this.readout.setAttribute("aria-live", "polite"));
+    stack.addEventListener("blur", () => {
+      this.readout.removeAttribute("aria-live");
+      this.point();
+    });
     stack.addEventListener("keydown", (event) => {
       if (!TURNS[event.key]) return;
       event.preventDefault();
@@ -95,7 +100,8 @@ class Where {
     }));
     const said = this.images.map(({ letter }, i) =>
       `${letter} adds ${amount(this.values[i][0][shown])}, deviation ${amount(this.values[i][1][shown])}`);
-    this.readout.textContent = `${this.at === undefined ? "Strongest: " : ""}${this.place(shown)}: ${said.join(" · ")}`;
+    const which = this.at === undefined ? "Strongest: " : "";
+    this.readout.textContent = `${which}${this.place(shown)}: ${said.join(" · ")}`;
   }
 
   place(at) {
@@ -190,7 +196,8 @@ function contour(values, h, w, at) {
 
 /** A dark line on a light seam, as pictures are light or dark. */
 const seam = (way, d) => ["seam", "ink"].map((kind) => svg("path", { class: `${kind} ${way}`, d }));
-const line = (way) => svg("svg", { class: "key", width: 24, height: 10, "aria-hidden": "true" }, ...seam(way, "M1 5H23"));
+const line = (way) =>
+  svg("svg", { class: "key", width: 24, height: 10, "aria-hidden": "true" }, ...seam(way, "M1 5H23"));
 const largest = (map) => map.reduce((best, value, k) => (value > map[best] ? k : best), 0);
 
 /** "−0.42", "12.3", "1,234". */
