@@ -3,7 +3,8 @@
 (a) The core: one forward of two images with the maps, z-scores and scores of two taps, moved from level to level; and
 all levels of them as a film.
 (b) The page, in a real headless browser, while level or noise draw is slid with the arrow keys: from the key press to
-everything redrawn (pictures, maps, z-scores, scores), timed inside the page to the frame after the last change.
+everything redrawn (pictures, maps, score maps with their lines, z-scores, scores), timed inside the page to the frame
+after the last change.
 (c) What follows when the slider is let go: until the headline says the level, and the bytes that the server sends.
 (d) The page's first opening on a fresh server: by its address, and from the map, looked at for some seconds.
 """
@@ -40,6 +41,9 @@ STOPWATCH = """() => {
     'value': () => all('.value', (each) => each.textContent),
     'pictures': () => all('.strip figure:not(:nth-of-type(1)) canvas', pixels),
     'maps': () => all('.maps canvas', pixels),
+    'score maps': () => all('.where .pictures figure canvas.map', pixels),
+    'lines in score maps': () => all('.where .pictures figure path', path),
+    'values of score maps': () => all('.where .stack', (each) => each.ariaLabel),
     'captions of maps': () => all('.maps figcaption', (each) => each.textContent),
     'z-scores': () => all('.bars path:is(.id, .ood)', path),
     'marks of scores': () => all('.marks path:is(.id, .ood)', path),

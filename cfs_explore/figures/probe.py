@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ from cfs_explore.figures.choices import Choices, default_cell
 from cfs_explore.figures.figure import Figure, file_stem
 from cfs_explore.figures.needs import Kind
 from cfs_explore.figures.options import Control
+from cfs_explore.figures.probe_where import where
 from cfs_explore.headlines.probe import format_score
 from cfs_explore.scoring import mean_over_draws
 from cfs_explore.store import Run
@@ -136,7 +138,7 @@ def _find(run: Run, role: str, name: str | None, option: Control, choices: Choic
     return measured_image(run, entry, rows.iloc[position])
 
 
-def _seen(run: Run, choices: Choices, theme: str, *, make: Callable[..., Figure], side: int) -> Figure:
+def _seen(run: Run, choices: Choices, theme: str, *, make: Callable[..., Figure], of: Callable, side: int) -> Figure:
     """The figure of what one of the pair's taps makes of both images at the level, in the run's backbone."""
     draw = NOISE.number(choices.options, (0, draws(run) - 1))
     probe = backbone_of(run)
@@ -144,17 +146,23 @@ def _seen(run: Run, choices: Choices, theme: str, *, make: Callable[..., Figure]
     lam = next(lam for lam, level in probe.levels.items() if level == run.levels[choices.level])
     tap = run.taps[choices.pair[side]].name
     seen = probe.see(images, lam, draw, [tap])
-    return make(run, seen.taps[tap], seen.position, _ROLES, theme)
+    return make(run, seen.taps[tap], of(seen), _ROLES, theme)
 
 
+#: What of a tap is shown: title, figure, and what of ``Seen`` it takes beside the tap's view.
+MAKERS = {
+    "where": ("Where in two images the scores come from", where, lambda seen: seen),
+    "score": ("Slot scores of two images", scores, attrgetter("position")),
+    "z": ("z-scores of two images", z_scores, attrgetter("position")),
+}
 _OPTIONS = (IMAGE_A, IMAGE_B, NOISE)
 KINDS = {
     f"probe-{word}-{what}": Kind(
-        f"{title} of two images at the pair's {word} tap",
-        partial(_seen, make=make, side=side),
+        f"{title} at the pair's {word} tap",
+        partial(_seen, make=make, of=of, side=side),
         ("ood", "level", "pair"),
         _OPTIONS,
     )
     for side, word in enumerate(("encoder", "decoder"))
-    for what, title, make in (("score", "Slot scores", scores), ("z", "z-scores", z_scores))
+    for what, (title, make, of) in MAKERS.items()
 }

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 #: Strongest channels of a tap whose maps are kept.
 CHANNELS = 8
+#: What the largest size in a score map is packed as.
+FULL = 32767
+#: Share of a score map's positions that a scale should hold.
+HELD = 0.99
 #: Where all levels would take longer, the run's measured ones have to do.
 BUDGET_S = 10.0
 #: For all draws at one level; where they would take longer, the first ones have to do.
@@ -145,11 +149,16 @@ def _frame(probe: Probe, seen: Seen) -> dict:
 
 
 def _tap(view: TapView) -> dict:
-    """One tap: name, score (n,), the strongest channels (k,), shape (h, w) of their maps, uint8 (n, k, h, w), and z,
-    little-endian float32 (n, 2C).
+    """One tap: name, score (n,), the strongest channels (k,), shape (h, w) of their maps, uint8 (n, k, h, w), z,
+    little-endian float32 (n, 2C), and where the score comes from: A_p and B_p as shares, in 1/``FULL``, of the largest
+    size of each, peaks (2,), little-endian int16 (n, 2, h, w); and high (2,), the size that ``HELD`` of the positions
+    do not exceed.
     """
-    strongest = view.strongest(CHANNELS)
+    strongest, where = view.strongest(CHANNELS), _shrunk(view.where, _MAP_SIDE)
     maps = np.rint(_shrunk(strongest.maps, _MAP_SIDE) * 255).astype(np.uint8)
+    sizes = np.abs(where).swapaxes(0, 1).reshape(where.shape[1], -1)
+    peaks = np.maximum(sizes.max(axis=1), np.finfo(np.float32).tiny)
+    shares = np.rint(where / peaks[:, None, None] * FULL).astype("<i2")
     return {
         "name": view.tap.name,
         "score": [float(score) for score in view.score],
@@ -157,6 +166,9 @@ def _tap(view: TapView) -> dict:
         "shape": list(maps.shape[2:]),
         "maps": _text(maps),
         "z": _text(view.z.astype("<f4")),
+        "peaks": peaks.tolist(),
+        "high": np.quantile(sizes, HELD, axis=1).tolist(),
+        "where": _text(shares),
     }
 
 

@@ -25,6 +25,7 @@ from cfs_explore.probe.seen import Seen, TapView
 from cfs_explore.probe.where import Where
 from cfs_explore.readings.channel_parts import ChannelParts
 from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.score_maps import score_parts
 from cfs_explore.readings.snapshots import select_taps
 from cfs_explore.readings.tap_maps import map_sides
 from cfs_explore.scoring import feature_columns, slot_scores
@@ -159,11 +160,12 @@ class Probe:
         return to_bytes(decoded)
 
     def _view(self, tap: Tap, parts: dict[str, np.ndarray], position: int) -> TapView:
-        snapshot = parts[f"snapshot {tap.name}"]
+        snapshot, maps = parts[f"snapshot {tap.name}"], parts[f"maps {tap.name}"]
         at = self.reference.at(position, self._columns[tap.name])
         score = slot_scores(snapshot[None, None], at, {tap.name: slice(None)})[:, 0, 0, 0]
         z = (snapshot - at.mean[0]) / np.sqrt(at.variance[0])
-        return TapView(tap, snapshot, z, score, parts[f"maps {tap.name}"])
+        where = score_parts(torch.from_numpy(maps).flatten(2), *map(torch.from_numpy, (at.mean, at.variance)))
+        return TapView(tap, snapshot, z, score, maps, where.numpy().reshape(len(maps), -1, *maps.shape[2:]))
 
 
 def _check_effort(run: Run, device: str) -> None:

@@ -37,6 +37,7 @@ class TapView:
         z: (snapshot - mu) / sqrt(v) with ID-train's moments, (n, 2C).
         score: slot scores, float32 (n,) (theory 3).
         maps: activations, float32 (n, C, H, W).
+        where: A_p and B_p at each position (theory 22, 23), float32 (n, 2, H, W); the mean of A_p is the score.
     """
 
     tap: Tap
@@ -44,6 +45,7 @@ class TapView:
     z: np.ndarray
     score: np.ndarray
     maps: np.ndarray
+    where: np.ndarray
 
     def strongest(self, count: int = 8) -> ChannelMaps:
         """The channels whose spatial mean has the largest |z| in any of the images."""

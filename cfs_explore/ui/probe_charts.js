@@ -4,6 +4,34 @@ const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 40, RIGHT = 10; // margins of the charts, in px
 const POOLINGS = ["Channel means", "Channel standard deviations"];
 
+/** One image: as it is, as the network gets it, and what the network takes it to be. */
+class Strip {
+  constructor(image) {
+    this.letter = image.letter;
+    this.noisy = picture();
+    this.guess = picture();
+    const original = picture();
+    paint(original, bytes(image.pixels), 0, image.shape);
+    name(original, `${image.letter}: ${image.about}, as the backbone takes it`);
+    this.element = make(
+      "section",
+      { class: "strip" },
+      make("p", { class: "about" }, letter(image), " ", make("bdi", {}, image.about)),
+      make("figure", {}, original, make("figcaption", {}, "x₀, the image")),
+      make("figure", {}, this.noisy, make("figcaption", {}, "x", make("sub", {}, "λ"), ", with noise")),
+      make("figure", {}, this.guess, make("figcaption", {}, "x̂₀, the network’s guess")),
+    );
+  }
+
+  show(frame, noisy, guess, index) {
+    const start = index * size(frame.shape);
+    paint(this.noisy, noisy, start, frame.shape);
+    paint(this.guess, guess, start, frame.shape);
+    name(this.noisy, `${this.letter}: with noise, ${frame.name}`);
+    name(this.guess, `${this.letter}: the network’s one-step estimate of the image, ${frame.name}`);
+  }
+}
+
 /** Scores as lines on the histogram of ID scores; the axis is the same at all levels and draws that are at hand. */
 function drawMarks({ marks, tap, images }, seen, { edges, shares }) {
   const width = marks.clientWidth, floor = 126, top = 8;

@@ -46,6 +46,9 @@ class Film {
     }
     this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
     this.pause();
+    this.root.addEventListener("input", ({ target }) => {
+      if (target.classList.contains("strength")) this.strengthen(target.value);
+    });
     this.observer = new ResizeObserver(() => {
       this.root.style.setProperty("--top", `${headerHeight()}px`);
       if (this.data) this.show(this.level.at);
@@ -130,6 +133,17 @@ class Film {
       make("div", { class: "two" }, ...this.strips.map((each) => each.element)),
       make("div", { class: "two" }, ...this.taps.map((each) => each.element)),
     );
+    this.strengthen(this.strength ?? data.strength);
+  }
+
+  /** Of the score maps of all taps, 0 to 1. */
+  strengthen(value) {
+    this.strength = value;
+    this.root.style.setProperty("--strength", value);
+    for (const { where } of this.taps) {
+      where.strength.value = value;
+      where.strength.style.setProperty("--at", value);
+    }
   }
 
   /** Show one level in one draw. */
@@ -185,34 +199,6 @@ class Slider {
   }
 }
 
-/** One image: as it is, as the network gets it, and what the network takes it to be. */
-class Strip {
-  constructor(image) {
-    this.letter = image.letter;
-    this.noisy = picture();
-    this.guess = picture();
-    const original = picture();
-    paint(original, bytes(image.pixels), 0, image.shape);
-    name(original, `${image.letter}: ${image.about}, as the backbone takes it`);
-    this.element = make(
-      "section",
-      { class: "strip" },
-      make("p", { class: "about" }, letter(image), " ", make("bdi", {}, image.about)),
-      make("figure", {}, original, make("figcaption", {}, "x₀, the image")),
-      make("figure", {}, this.noisy, make("figcaption", {}, "x", make("sub", {}, "λ"), ", with noise")),
-      make("figure", {}, this.guess, make("figcaption", {}, "x̂₀, the network’s guess")),
-    );
-  }
-
-  show(frame, noisy, guess, index) {
-    const start = index * size(frame.shape);
-    paint(this.noisy, noisy, start, frame.shape);
-    paint(this.guess, guess, start, frame.shape);
-    name(this.noisy, `${this.letter}: with noise, ${frame.name}`);
-    name(this.guess, `${this.letter}: the network’s one-step estimate of the image, ${frame.name}`);
-  }
-}
-
 /** One tap: maps of its strongest channels, scores among those of ID images, and z-scores. */
 class Tap {
   constructor(tap, images) {
@@ -223,6 +209,7 @@ class Tap {
     this.said = images.map(() => [make("b"), make("span")]);
     this.marks = svg("svg", { role: "img", class: "marks" });
     this.bars = svg("svg", { role: "img", class: "bars" });
+    this.where = new Where(tap, images);
     this.captions = [make("p", { class: "muted" }), make("p", { class: "muted" })];
     this.readout = make("p", { class: "readout" });
     const maps = images.flatMap((image, i) => [
@@ -237,6 +224,9 @@ class Tap {
       {},
       make("h2", {}, tap.title),
       make("p", { class: "muted" }, tap.about),
+      make("h3", {}, "Where in the image"),
+      this.where.element,
+      make("h3", {}, "Channels"),
       make("div", { class: "maps", style: `--slots: ${tap.slots}` }, make("span"), ...this.heads, ...maps),
       make("p", { class: "muted" }, tap.help),
       make("h3", {}, "Slot score"),
@@ -270,6 +260,7 @@ class Tap {
       [score.textContent, standing.textContent] = seen.said[i];
     });
     this.captions.forEach((caption, i) => (caption.textContent = kept(reference.captions[i])));
+    this.where.show(frame.name, this.tap.where, seen);
     drawMarks(this, seen, reference);
     drawBars(this);
     this.point(null);

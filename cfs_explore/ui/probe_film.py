@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from cfs_explore.charts import short_tap_name
+from cfs_explore.charts import where_overlay as overlay
 from cfs_explore.charts.theme import ROLE_COLOURS
+from cfs_explore.charts.where_pair import ticks
+from cfs_explore.contracts import Tap
 from cfs_explore.figures import probe as figures
+from cfs_explore.figures import probe_where
 from cfs_explore.headlines.probe import Scored, format_lam, format_score, standing
-from cfs_explore.probe.film import CHANNELS
+from cfs_explore.probe.film import CHANNELS, FULL
 from cfs_explore.probe.levels import probe_lams
 from cfs_explore.probe.seen import share_below
 from cfs_explore.store import Run
@@ -33,6 +38,24 @@ _MAPS_HELP = (
     "The channels whose mean over space is farthest from ID-train in either image, each with its z-score. A channel "
     "has one grey scale in both images, from its lowest (black) to its highest value (white)."
 )
+_WHERE_HELP = (
+    "One scale for both images, at all levels and draws at hand. Point at a position, or use the arrow keys, for its "
+    "values."
+)
+#: Part -> heading of its column, and what it is.
+_PARTS = {
+    overlay.SCORE: (
+        "Adds to the score",
+        "What each position adds to the slot score, which is the mean over positions; below 0, the position speaks for "
+        "ID.",
+    ),
+    overlay.DEVIATION: (
+        "Deviation",
+        "Squared distance of a position from ID-train, in variances of an ID image's positions: about 1 on ID images.",
+    ),
+}
+#: Of the score maps, before anybody sets it.
+_STRENGTH = 0.8
 
 
 def _asset(name: str) -> str:
@@ -43,7 +66,7 @@ _player = st.components.v2.component(
     "cfs_probe_film",
     html='<div class="film"></div>',
     css=_asset("probe_film.css"),
-    js=_asset("probe_film.js") + _asset("probe_charts.js"),
+    js=_asset("probe_film.js") + _asset("probe_charts.js") + _asset("probe_where.js"),
 )
 
 
@@ -81,6 +104,7 @@ def show(
         "start": lam,
         "heard": st.session_state.get("probe_heard", 0),
         "note": _note(film),
+        "strength": _STRENGTH,
         "colours": {role: ROLE_COLOURS[role] for role in ("id", "ood", "control")},
         "images": [
             {"letter": each.letter, "role": each.role, "about": _about(each), **original}
@@ -180,8 +204,32 @@ def _tap(run: Run, frames: Sequence[Mapping], position: int) -> dict:
         "slots": min(CHANNELS, tap.channels),
         "log": low > 0 and all(log for _, log in bins.values()),
         "range": [float(low), float(high)],
+        "where": _where(tap, [frame["taps"][position] for frame in frames]),
         "references": {level: _reference(run, level, table) for level, (table, _) in bins.items()},
     }
+
+
+def _where(tap: Tap, frames: Sequence[Mapping]) -> dict:
+    """The scales and words of a tap's score maps. A scale is the same in all frames and holds nearly all positions of
+    half of them: one level, or one position, of far larger values would leave all others clear.
+    """
+    if note := probe_where.nothing_to_localise(tap, frames[0]["shape"]):
+        return {"parts": [], "keys": [], "note": note}
+    high, peaks = (np.array([frame[of] for frame in frames]) for of in ("high", "peaks"))
+    ends = {part: overlay.reach([np.median(high[:, k])], part) for k, part in enumerate(_PARTS)}
+    beyond = {part: peaks[:, k].max() > ends[part] for k, part in enumerate(_PARTS)}
+    parts = [
+        {
+            "title": _PARTS[part][0],
+            "help": _PARTS[part][1],
+            "limits": overlay.limits(part, end),
+            "lines": overlay.line_values(part, end),
+            "ticks": ticks(part, end, beyond=beyond[part]),
+            "colours": [colour for _, colour in overlay.scale(part, 1.0)],
+        }
+        for part, end in ends.items()
+    ]
+    return {"help": _WHERE_HELP, "keys": probe_where.keys(ends), "full": FULL, "parts": parts, "note": ""}
 
 
 def _reference(run: Run, level: int, bins) -> dict:

@@ -10,6 +10,7 @@ from cfs_explore.charts import short_tap_name
 from cfs_explore.errors import CFSError
 from cfs_explore.figures import probe as figures
 from cfs_explore.figures.choices import default_cell, default_pair
+from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.places import TapControl, tap_labels
 from cfs_explore.headlines.probe import probe_headline
@@ -31,6 +32,12 @@ _FORMULAS = {
     "**z-scores** of a tap's pooled features (2), their means and standard deviations over space; μ and v are "
     "ID-train's mean and variance at the nearest measured level:": r"z_j = \frac{f_j-\mu_j}{\sqrt{v_j}}",
     "**Slot score** (3) of one draw, over the tap's d features:": r"s = \frac1d\sum_j z_j^2",
+    "**What position p adds to it** (22), whose mean over positions it is; h is the tap's map, m and σ its mean and "
+    "standard deviation over positions in channel c, μ and v as above of both:": r"A_p = \frac1{2C}\sum_c\left["
+    r"\frac{(m_c-\mu_c)(h_{cp}-\mu_c)}{v_c} + \frac{\sigma_c-\mu_{C+c}}{v_{C+c}}\left("
+    r"\frac{(h_{cp}-m_c)^2}{\sigma_c}-\mu_{C+c}\right)\right]",
+    "**Deviation of position p from ID-train** (23), about 1 on ID images:": r"B_p = \frac1C\sum_c"
+    r"\frac{(h_{cp}-\mu_c)^2}{v_c+v_{C+c}+\mu_{C+c}^2}",
 }
 
 
@@ -126,8 +133,12 @@ def _charts(run: Run, shown: Sequence[Shown], seen: Seen) -> None:
         tap = view.tap
         with column:
             st.header(escape(f"{short_tap_name(tap.name)} ({tap.region})"), anchor=False)
-            for make, key in ((figures.scores, "score"), (figures.z_scores, "z")):
-                figure = make(run, view, seen.position, roles, theme)
+            for key, (_, make, of) in figures.MAKERS.items():
+                try:
+                    figure = make(run, view, of(seen), roles, theme)
+                except NotMeasuredError as why:  # a single position
+                    st.info(escape(str(why)), icon=":material/info:")
+                    continue
                 show_made(figure, key=f"probe_{tap.region}_{key}")
 
 

@@ -30,12 +30,16 @@ SEEN = """() => {
     x0: all('.strip figure:nth-of-type(1) canvas', pixels),
     noisy: all('.strip figure:nth-of-type(2) canvas', pixels),
     guess: all('.strip figure:nth-of-type(3) canvas', pixels),
+    where: all('.where figure canvas.map', pixels),
+    lines: all('.where figure .solid.ink', (path) => path.getAttribute('d')),
+    said: all('.where .stack[role=img]', (stack) => stack.ariaLabel),
     maps: all('.maps canvas', pixels),
     z: all('.maps figcaption', text),
     scores: all('li b', text),
     marks: all('.marks', (svg) => svg.ariaLabel),
     bars: all('.bars path:is(.id, .ood)', (path) => path.getAttribute('d')),
-    unnamed: all('canvas, svg[role=img]', (each) => each.ariaLabel).filter((name) => !name).length,
+    unnamed: all('canvas:not([aria-hidden] *, [aria-hidden]), [role=img]', (each) => each.ariaLabel)
+      .filter((name) => !name).length,
   };
 }"""
 
@@ -65,7 +69,8 @@ def slider(page, address):
 
 def test_keys_redraw_all_in_the_browser_and_the_app_follows_when_the_slider_is_let_go(page, slider):
     before, said, link = page.evaluate(SEEN), headline(page), page.url
-    assert [len(before[part]) for part in ("x0", "noisy", "maps", "scores", "bars")] == [2, 2, 32, 4, 8]
+    parts = ("x0", "noisy", "where", "said", "maps", "scores", "bars")
+    assert [len(before[part]) for part in parts] == [2, 2, 8, 8, 32, 4, 8]
     assert before["lam"] == before["value"] == "λ = 5.0" and before["unnamed"] == 0
     page.keyboard.down("ArrowLeft")
     page.keyboard.down("ArrowLeft")
@@ -73,7 +78,7 @@ def test_keys_redraw_all_in_the_browser_and_the_app_follows_when_the_slider_is_l
     after = page.evaluate(SEEN)
     assert (headline(page), page.url) == (said, link)
     assert after["x0"] == before["x0"] and after["lam"] == after["value"] != before["lam"]
-    for part in ("noisy", "maps", "scores", "marks", "bars"):
+    for part in ("noisy", "where", "said", "maps", "scores", "marks", "bars"):
         assert not set(after[part]) & set(before[part]), part
     assert after["guess"] != before["guess"] and after["z"] != before["z"]
     page.keyboard.up("ArrowLeft")
@@ -106,6 +111,39 @@ def test_scores_at_measured_levels_are_the_stored_ones_and_a_link_restores_them(
     assert page.evaluate(SEEN) == shown and headline(page) == said
 
 
+def test_score_maps_say_their_values_to_pointer_keys_and_screen_readers(page, slider, digits):
+    said, readout = page.evaluate(SEEN)["said"], page.locator(".where .readout").first
+    score = page.evaluate(SEEN)["scores"][0]
+    assert said[0].startswith(f"A, Adds to the score, λ = 5.0: score {score}; strongest at ")
+    assert said[1].startswith("A, Deviation, λ = 5.0: mean ") and readout.inner_text().startswith("Strongest: row ")
+    stack = page.locator(".where .stack[role=img]").first
+    stack.scroll_into_view_if_needed()
+    box = stack.bounding_box()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.9 * box["height"])
+    expect(readout).to_contain_text("row 8, column 1 of 8 × 8: A adds ")
+    assert page.locator(".where .ring:visible").count() == 4  # the same position in all maps of the tap
+    assert all(" row 8, column 1 of 8 × 8: " in label for label in page.evaluate(SEEN)["said"][:4])
+    page.mouse.move(2, 2)
+    expect(readout).to_contain_text("Strongest: ")
+    stack.press("ArrowUp")  # begins at the strongest
+    first = readout.inner_text()
+    stack.press("ArrowDown")
+    stack.press("ArrowLeft")
+    assert "row " in first and readout.inner_text() != first and page.evaluate(SEEN)["lam"] == "λ = 5.0"
+
+
+def test_the_strength_of_all_score_maps_is_one(page, slider):
+    first, second = page.get_by_role("slider", name="Strength").all()
+    first.focus()
+    first.press("Home")
+    shown = page.locator(".where figure canvas.map").evaluate_all(
+        "(maps) => maps.map((map) => getComputedStyle(map).opacity)"
+    )
+    assert shown == ["0"] * 8 and second.input_value() == "0"
+    slider.press("ArrowLeft")
+    assert page.evaluate(SEEN)["lam"] != "λ = 5.0" and first.input_value() == "0"
+
+
 def test_back_and_forward_move_the_slider(page, slider):
     before = slider.get_attribute("aria-valuetext")
     page.keyboard.press("ArrowRight")
@@ -130,7 +168,7 @@ def test_draws_are_slid_in_the_browser_and_the_film_follows_when_the_slider_is_l
     after = page.evaluate(SEEN)
     assert (headline(page), page.url) == (said, link)
     assert (after["x0"], after["lam"], after["draw"]) == (before["x0"], before["lam"], "2 (the run’s own)")
-    for part in ("noisy", "guess", "maps", "scores", "marks", "bars"):
+    for part in ("noisy", "guess", "where", "said", "maps", "scores", "marks", "bars"):
         assert not set(after[part]) & set(before[part]), part
     both = digits.scores("id_test")[11, 2, 2], digits.scores("ood", "letters")[99, 2, 2]
     taps = [[t.name for t in digits.taps].index(tap) for tap in digits.manifest.presets["sparse_ed"]]
@@ -230,7 +268,7 @@ def test_the_table_behind_a_figure_is_filled_when_it_is_opened(page, address):
     page.locator("summary", has_text="Charts with data and files").click()
     page.locator(".st-key-probe_decoder_z_table").wait_for(timeout=60_000)
     app_browser.settle(page)
-    assert page.locator("[data-testid=stPlotlyChart]").count() == 4
+    assert page.locator("[data-testid=stPlotlyChart]").count() == 6
     assert page.get_by_role("button", name="CSV").count() == 0
     page.locator(".st-key-probe_decoder_z_table button").first.click()
     with page.expect_download(timeout=60_000) as waiting:

@@ -151,7 +151,7 @@ def test_strongest_channels_come_first_on_one_scale(run):
     maps[0, 1] = [[-1, 0], [0, 1]]
     maps[1, 1] = [[0, 1], [2, 3]]
     z = np.array([[0.5, -1.0, 0.0, 9, 9, 9], [0.2, 0.3, -4.0, 9, 9, 9]])  # deviations do not count
-    found = TapView(tap, z, z, np.ones(2), maps).strongest(2)
+    found = TapView(tap, z, z, np.ones(2), maps, maps[:, :2]).strongest(2)
     assert found.channels.tolist() == [2, 1]
     np.testing.assert_array_equal(found.z, [[0.0, -1.0], [-4.0, 0.3]])
     np.testing.assert_array_equal(found.maps[:, 1, 1, 1], [0.5, 1.0])

@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
+import cfs_explore as cfs
 from cfs_explore.locations import BUNDLES
-from cfs_explore.probe.film import CHANNELS, Film, _shrunk, draws
+from cfs_explore.probe.film import CHANNELS, FULL, Film, _shrunk, draws
 from cfs_explore.probe.inputs import stored_image
 from cfs_explore.probe.network import Probe
 from cfs_explore.store import open_run
@@ -71,6 +72,36 @@ def test_each_frame_is_what_the_probe_sees(run, probe, pair):
             np.testing.assert_array_equal(array(tap["z"], "<f4", *view.z.shape), view.z.astype(np.float32))
             maps = array(tap["maps"], "u1", 2, CHANNELS, *tap["shape"])
             np.testing.assert_allclose(maps / 255, strongest.maps, atol=0.5 / 255 + 1e-6)
+            np.testing.assert_allclose(score_maps(tap), view.where, atol=0.6 * max(tap["peaks"]) / FULL)
+            assert tap["high"] == pytest.approx([np.quantile(np.abs(view.where[:, k]), 0.99) for k in (0, 1)])
+
+
+def score_maps(tap: dict) -> np.ndarray:
+    """A_p and B_p (n, 2, h, w) of a tap in a frame."""
+    return array(tap["where"], "<i2", 2, 2, *tap["shape"]) / FULL * np.array(tap["peaks"])[:, None, None]
+
+
+def test_score_maps_of_levels_and_draws_are_those_of_the_library(run, probe, pair):
+    """At measured levels and in the run's draws; their mean is the score that is shown."""
+    film = Film(probe, pair, 0, TAPS, budget=0, clock=clock_of(0.1)).pack(1.0)
+    frames = [(lam, 0, film["frames"][film["lams"].index(lam)]) for lam in (-3.0, 5.0)]
+    frames += [(1.0, draw, frame) for draw, frame in enumerate(draws(probe, pair, 1.0, TAPS, 3, seconds=0.1))]
+    images, ids = np.stack([image.x0 for image in pair]), [image.image_id for image in pair]
+    for lam, draw, frame in frames:
+        for tap in frame["taps"]:
+            shown, fine = score_maps(tap), max(tap["peaks"]) / FULL
+            for k, part in enumerate(("score", "deviation")):
+                maps = cfs.score_map(probe.backbone, images, run, [(tap["name"], lam)], part=part, ids=ids, draws=3)
+                np.testing.assert_allclose(shown[:, k], maps[:, draw], rtol=1e-3, atol=fine)
+            np.testing.assert_allclose(shown[:, 0].mean(axis=(1, 2)), tap["score"], rtol=1e-5, atol=fine)
+            assert np.ptp(shown[:, 0], axis=(1, 2)).min() > 0.5
+
+
+def test_score_maps_between_levels_use_the_nearest_levels_moments(probe, pair):
+    seen = probe.see(pair, 2.75, 0, TAPS)
+    assert seen.level.native != probe.run.levels[seen.position].native
+    for view in seen.taps.values():
+        np.testing.assert_allclose(view.where[:, 0].mean(axis=(1, 2)), view.score, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,12 @@ def test_the_order_of_channels(digits):
 
 
 @pytest.mark.parametrize(
-    ("figure", "chart"), [("probe-encoder-score", "encoder_score"), ("probe-decoder-z", "decoder_z")]
+    ("figure", "chart"),
+    [
+        ("probe-encoder-score", "encoder_score"),
+        ("probe-decoder-z", "decoder_z"),
+        ("probe-decoder-where", "decoder_where"),
+    ],
 )
 def test_the_probe_looks_at_what_its_page_does(figure, chart, digits):
     names = [digits.images(*which)["name"].iloc[row] for which, row in ((("id_test",), 11), (("ood", "letters"), 99))]

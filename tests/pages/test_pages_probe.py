@@ -114,6 +114,26 @@ def test_the_histogram_is_that_of_the_level_whose_statistics_are_used(digits):
     assert all("λ = 4.99" in caption for caption in reference["captions"])
 
 
+def test_score_maps_have_one_scale_at_all_levels(digits):
+    played = film(open_page("probe", run="digits", ood="noisy", probe_decoder=DECODER))
+    for position, tap in enumerate(played["taps"]):
+        frames = [frame["taps"][position] for frame in played["frames"]]
+        score, deviation = tap["where"]["parts"]
+        for k, part in enumerate((score, deviation)):
+            high, peaks = ([frame[of][k] for frame in frames] for of in ("high", "peaks"))
+            assert np.median(high) <= part["limits"][1] < 2.51 * max(3, np.median(high))
+            assert part["ticks"][-1][1].startswith("≥") == (max(peaks) > part["limits"][1])
+            assert part["limits"][0] < part["lines"][1] <= part["lines"][0] < part["limits"][1] or part is deviation
+        assert score["limits"][0] == -score["limits"][1] and deviation["limits"][0] == 1
+        assert f"adds more than {score['lines'][0]:g}" in tap["where"]["keys"][0][1]
+
+
+def test_a_map_of_one_position_says_that_there_is_nothing_to_localise(digits):
+    tap = digits.taps[0]
+    found = probe_film._where(tap, [{"shape": [1, 1], "peaks": [3.0, 1.0], "high": [3.0, 1.0]}])
+    assert "one position" in found["note"] and not found["parts"]
+
+
 def test_between_levels_the_nearest_statistics_are_named():
     app = open_page("probe", run="digits", probe_lam="4.25")
     assert "At **λ = 4.25**, against the ID statistics of λ = 5.0," in texts(app)
@@ -149,7 +169,7 @@ def test_charts_with_data_are_drawn_when_they_are_opened():
     assert not app.get("plotly_chart")
     app.session_state["probe_charts"] = True
     app.run()
-    assert not app.exception and len(app.get("plotly_chart")) == 4
+    assert not app.exception and len(app.get("plotly_chart")) == 6
 
 
 def test_the_browser_builds_anew_only_what_is_another_film():
