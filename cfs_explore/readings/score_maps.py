@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from torch.nn.functional import interpolate
 
 from cfs_explore.backbones.base import Backbone
 from cfs_explore.contracts import VARIANCE_FLOOR, Cost, Level, Tap
@@ -84,6 +86,12 @@ def channel_parts(values: torch.Tensor, mean: torch.Tensor, variance: torch.Tens
     centred, constant, linear, square = _expanded(values, mean, variance)
     there = centred[:, None, :, position].double()
     return constant + linear * there + square * there.square()
+
+
+def at_size(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Maps (..., h, w), bilinear at another size (H, W): float32 (..., H, W)."""
+    flat = torch.from_numpy(np.ascontiguousarray(maps, dtype=np.float32)).reshape(-1, 1, *maps.shape[-2:])
+    return interpolate(flat, size=tuple(size), mode="bilinear").numpy().reshape(*maps.shape[:-2], *size)
 
 
 def _expanded(
