@@ -144,8 +144,8 @@ def _aupro(
     unmarked = truth.sizes[0]
     total = unmarked.sum()
     start, end = ((total - count) / total for count in below[::-1])  # x at both ends of the pixel's tie
-    width = np.maximum(end - start, 1e-12)
-    inside = np.clip((FPR_LIMIT - start) / width, 0, 1)  # the part of the tie that lies before the limit
+    width = end - start
+    inside = np.clip((FPR_LIMIT - start) / np.maximum(width, 1e-12), 0, 1)  # the part of the tie before the limit
     gain = (np.maximum(FPR_LIMIT - end, 0) + inside**2 * width / 2) / FPR_LIMIT
     pixels = np.bincount(region)
     overlap = np.bincount(region, weights=gain) / pixels

@@ -16,7 +16,7 @@ from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
 
 _FORMULAS = {
-    "**Score** A at a position p of a tap's map h (22); m and s are the map's mean and standard deviation in channel c, "
+    "**Score** A at a position p of a tap's map h (22); m and s are its mean and standard deviation in channel c, "
     "μ and v ID-train's moments of means (c) and deviations (C + c). Its mean over p is the slot score (3):": r"A_p="
     r"\frac1{2C}\sum_c\left[\frac{(m_c-\mu_c)(h_{cp}-\mu_c)}{v_c}+\frac{s_c-\mu_{C+c}}{v_{C+c}}"
     r"\left(\frac{(h_{cp}-m_c)^2}{s_c}-\mu_{C+c}\right)\right]",

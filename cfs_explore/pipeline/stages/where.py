@@ -22,6 +22,7 @@ from cfs_explore.diagnostics.checks import cell_rows
 from cfs_explore.diagnostics.groups import independent
 from cfs_explore.diagnostics.intervals import limited, share_interval
 from cfs_explore.diagnostics.localisation import Judged, Pairs, Truth, group_variance, judge
+from cfs_explore.errors import CFSError
 from cfs_explore.pipeline.match import conditioning_levels
 from cfs_explore.pipeline.measure import block_size
 from cfs_explore.pipeline.stages.study import Sample, Study
@@ -69,8 +70,10 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     """The tables of ``studies.where``.
 
     Raises:
-        SourceError: masks that do not fit their pictures.
+        SourceError: masks that do not fit their pictures. CFSError: no map has more than one position.
     """
+    if all(tap.resolution == 1 for tap in study.run.taps):
+        raise CFSError("The map of every tap is 1 x 1: there is nothing to localise. Measure taps with larger maps.")
     clean = study.sample("id_test", limit=declared.WHERE_IMAGES)
     sets = judged_sets(study, clean)
     train = study.sample("id_train", limit=CONTROL_TRAIN)
@@ -228,9 +231,7 @@ def _best_table(study: Study, judged: JudgedSet, found: dict[str, _Found], plain
         controls = {"untrained": untrained} | ({"input tap": input_tap} if len(input_tap.pairs) else {})
         controls["pixels"] = Pairs(plain.pairs[None], judged.truth.sizes)
         table = best_localisation(trained, controls)
-        best = cells[known].iloc[[trained.auroc.argmax()]] if known.any() else cells.iloc[:0]
-        place = {
-            name: best[name].iloc[0] if len(best) else None for name in ("level", "lam", "tap_index", "tap", "region")
-        }
+        best = cells[known].iloc[trained.auroc.argmax()]
+        place = {name: best[name] for name in ("level", "lam", "tap_index", "tap", "region")}
         frames.append(table.assign(part=part, **place, **judged.facts))
     return pd.concat(frames)
