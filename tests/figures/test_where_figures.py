@@ -130,6 +130,6 @@ def test_masks_are_said(digits, choices):
         run = with_columns(digits, name, truth="mask", side=0, n_ood=40)
         kind = "where-map" if name == "localisation" else "where-comparison"
         caption = make(kind, run, choices).caption
-        assert "n = 40 OOD images with masks (14.1 % of the pixels)" in caption and "patch" not in caption
+        assert "n = 40 OOD images with masks (14.1 % of the pixels)" in caption and "a patch" not in caption
     run = with_columns(digits, "localisation", truth="mask", side=0)
     assert "OOD images with masks against ID-test images" in make("where-detection", run, choices).caption
