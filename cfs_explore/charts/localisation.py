@@ -59,13 +59,10 @@ def localisation_scatter_chart(cells: pd.DataFrame, measure: str, theme: str = "
     known, style, colours = cells.dropna(subset=[measure, "detection"]), MEASURES[measure], palette(theme)
     fig = cell_scatter(theme, 470, 40, hovermode="closest", dragmode="pan")
     fig.add_traces(region_traces(known, "detection", measure, lambda row: _numbers(row, measure), clicks=False))
-    lowest = known[["detection", measure]].min()
-    ranges = [
-        [min(low, math.floor(10 * (value - 0.03)) / 10) if math.isfinite(value) else low, 1.02]
-        for low, value in ((_LEFT, lowest["detection"]), (max(style.chance - 0.2, -0.02), lowest[measure]))
-    ]
-    ranges[1][0] = max(ranges[1][0], -0.02)
-    line = {"color": colours.muted, "width": 1, "dash": "dot"}
+    lowest = known[["detection", measure]].min().fillna(1)
+    starts = min(_LEFT, lowest["detection"] - 0.03), min(style.chance - 0.2, lowest[measure] - 0.03)
+    ranges = [[max(math.floor(10 * start) / 10, -0.02), 1.02] for start in starts]
+    line = {"color": colours.ink, "width": 1, "dash": "dot"}
     fig.add_vline(x=0.5, line=line, layer="below")
     fig.add_hline(y=style.chance, line=line, layer="below")
     fig.update_layout(annotations=[_corner(right, up, text, colours.muted) for (right, up), text in CORNERS.items()])
@@ -74,8 +71,8 @@ def localisation_scatter_chart(cells: pd.DataFrame, measure: str, theme: str = "
 
 
 def _corner(right: bool, up: bool, text: str, colour: str) -> dict:
-    across = {"x": 1, "xanchor": "right"} if right else {"x": 0, "xanchor": "left"}
-    along = {"y": 1, "yanchor": "top"} if up else {"y": 0, "yanchor": "bottom"}
+    across = {"x": 1, "xanchor": "right", "xshift": -4} if right else {"x": 0, "xanchor": "left", "xshift": 4}
+    along = {"y": 1, "yanchor": "top", "yshift": -4} if up else {"y": 0, "yanchor": "bottom", "yshift": 4}
     return {**across, **along, "xref": "paper", "yref": "paper", "text": f"<i>{text}</i>", "font": {"color": colour}}
 
 

@@ -92,7 +92,7 @@ def comparison(run: Run, choices: Choices, theme: str) -> Figure:
 def scatter(run: Run, choices: Choices, theme: str) -> Figure:
     """Detection against localisation, a mark per cell."""
     cells, measure = cells_of(run, choices), MEASURE.of(choices.options)
-    counts = corner_counts(cells, measure)
+    counts, name = corner_counts(cells, measure), MEASURES[measure].label.replace("Pixel", "pixel")
     told = (
         f"{counts['both']:,} of {counts['cells']:,} cells detect and localise beyond chance, "
         f"{counts['only detect']:,} only detect, {counts['only localise']:,} only localise, {counts['neither']:,} do "
@@ -103,9 +103,8 @@ def scatter(run: Run, choices: Choices, theme: str) -> Figure:
         localisation_scatter_chart(cells, measure, theme),
         cells[["tap", "lam", "detection", "detection_lo", "detection_hi", "auroc", "lo", "hi", "aupro"]],
         f"Each mark is a cell: AUROC of its slot score, {_what(cells.iloc[0])} against {clean}, and "
-        f"{MEASURES[measure].label} of the {_part(choices)}; {_of(choices, cells.iloc[0])}. By 95 % intervals, {told}. "
-        "Dotted: chance.",
-        f"AUROC of detection against {MEASURES[measure].label} of {counts['cells']:,} cells: {told}.",
+        f"{name} of the {_part(choices)}; {_of(choices, cells.iloc[0])}. By 95 % intervals, {told}. Dotted: chance.",
+        f"AUROC of detection against {name} of {counts['cells']:,} cells: {told}.",
         file_stem(run, choices.ood, "where", PART.of(choices.options), "detection", measure),
     )
 
