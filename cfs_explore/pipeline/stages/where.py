@@ -7,6 +7,7 @@ noise: nothing differs from that image but the patch. Both networks and the plai
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,6 +37,8 @@ from cfs_explore.studies.controls import CONTROL_TRAIN
 
 #: Least standard deviation of a pixel: half a step of its byte, in [-1, 1].
 _PIXEL_FLOOR = 0.5 / 127.5
+#: Images whose pixels are in memory as numbers.
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -171,9 +174,14 @@ def _read_maps(study: Study, network: _Network, sample: Sample, k: int) -> dict[
 
 
 def _pixel_moments(train: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and floored variance of every pixel over ID-train, float64 (C, H, W)."""
-    x = to_signed(train.pixels).astype(np.float64)
-    return x.mean(axis=0), np.maximum(x.var(axis=0), _PIXEL_FLOOR**2)
+    """Mean and floored variance of every pixel over ID-train, float64 (C, H, W); a few images in memory at a time."""
+    parts = [slice(start, start + _AT_ONCE) for start in range(0, len(train), _AT_ONCE)]
+
+    def mean(of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        return sum(of(to_signed(train.pixels[part]).astype(np.float64)).sum(axis=0) for part in parts) / len(train)
+
+    centre = mean(lambda x: x)
+    return centre, np.maximum(mean(lambda x: np.square(x - centre)), _PIXEL_FLOOR**2)
 
 
 def _pixel_scores(sample: Sample, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
