@@ -21,6 +21,7 @@ SHOTS = {
     "image": ("image?run=digits&ood=letters", "light"),
     "complementarity": ("complementarity?run=digits&ood=letters", "light"),
     "separation": ("separation?run=digits&ood=letters", "light"),
+    "where": ("where?run=digits&ood=letters", "light"),
     "stability": ("stability?run=digits&ood=letters", "light"),
     "prediction": ("prediction?run=digits&ood=letters", "light"),
     "controls": ("controls?run=digits&ood=letters", "light"),

@@ -94,9 +94,14 @@ class SplitPool(NamedTuple):
     @property
     def best(self) -> Picked:
         """The best cell of each half on the other half."""
-        cells = np.stack([self.first.argmax(axis=0), self.second.argmax(axis=0)], axis=1)
-        at = np.arange(len(cells))
-        return Picked(cells, np.stack([self.second[cells[:, 0], at], self.first[cells[:, 1], at]], axis=1))
+        return best_of_halves(self.first, self.second)
+
+
+def best_of_halves(first: np.ndarray, second: np.ndarray) -> Picked:
+    """The best cell of each half on the other half, from what each is worth on both halves, (cells, splits) each."""
+    cells = np.stack([first.argmax(axis=0), second.argmax(axis=0)], axis=1)
+    at = np.arange(len(cells))
+    return Picked(cells, np.stack([second[cells[:, 0], at], first[cells[:, 1], at]], axis=1))
 
 
 def pick_best(id_rows: np.ndarray, ood_rows: np.ndarray, splits: Splits) -> Picked:

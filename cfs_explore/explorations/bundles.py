@@ -188,7 +188,8 @@ def _hide_places(spec: dict[str, Any], backbone: str, *, builtin: bool) -> dict[
 
     def hide(image_set: dict[str, Any] | None) -> dict[str, Any] | None:
         made = builtin and image_set and isinstance(image_set["source"], dict) and "builtin" in image_set["source"]
-        return image_set if made else image_set and image_set | {"source": NOT_HERE}
+        here = image_set and image_set | {"masks": None}
+        return here if made else here and here | {"source": NOT_HERE}
 
     def nowhere(place: str | None) -> str | None:
         return place and NOT_HERE

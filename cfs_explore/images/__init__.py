@@ -9,6 +9,7 @@
 """
 
 from .builtin import BUILTIN_SETS
+from .masks import MaskFolder
 from .opening import open_source
 from .preprocess import FILTERS, RESIZE_POLICIES, thumbnail, to_input
 from .record import Record, Source
@@ -20,6 +21,7 @@ __all__ = [
     "FILTERS",
     "RESIZE_POLICIES",
     "TORCHVISION_SETS",
+    "MaskFolder",
     "Record",
     "Source",
     "open_source",

@@ -51,6 +51,19 @@ def to_input(
     return np.ascontiguousarray(np.broadcast_to(array, image_shape))
 
 
+def fit_marks(marks: np.ndarray, image_shape: tuple[int, int, int], policy: str = "crop") -> np.ndarray:
+    """Marks of an image, bool (H, W), where ``to_input`` puts the pixels that they are on: the nearest, bool (h, w).
+
+    What "pad" adds is not marked.
+    """
+    check_input_shape(image_shape, policy)
+    _, height, width = image_shape
+    image = Image.fromarray(marks.astype(np.uint8))
+    if image.size != (width, height):
+        image = _POLICIES[policy](image, width, height, Image.Resampling.NEAREST)
+    return np.asarray(image) > 0
+
+
 def kept_share(width: np.ndarray, height: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:
     """Shares of pictures that the policy "crop" keeps, 0..1: the smaller aspect ratio by the larger one.
 

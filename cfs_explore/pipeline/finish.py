@@ -171,4 +171,6 @@ def _portable_spec(plan: Plan) -> dict:
     image_sets = [content["id"]["train"], content["id"]["test"], *content["ood"]]
     for image_set in filter(None, image_sets):
         image_set["source"] = portable_source(image_set["source"], plan.out)
+        if image_set["masks"] is not None:
+            image_set["masks"] = portable(image_set["masks"], plan.out)
     return content

@@ -131,6 +131,8 @@ def _read_images(
             thumbnails=given.thumbnails,
         )
         write_table(planned.work.notes_path, pd.DataFrame({"note": source.notes()}, dtype=str))
+    if given.masks is not None:
+        images.MaskFolder(given.masks).check(rows["name"])
     return with_groups(rows, given), skipped
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch.nn.functional import interpolate
 
 from cfs_explore.backbones.base import Backbone
 from cfs_explore.contracts import Cell
@@ -14,7 +12,7 @@ from cfs_explore.errors import BackboneError, CFSError
 from cfs_explore.pipeline.match import as_conditioned, conditioning_levels
 from cfs_explore.readings.arrays import blocks, check_images, number_of_draws
 from cfs_explore.readings.loop import Reader
-from cfs_explore.readings.score_maps import PARTS, SCORE, ScoreMaps
+from cfs_explore.readings.score_maps import PARTS, SCORE, ScoreMaps, at_size
 from cfs_explore.readings.tap_maps import map_sides
 from cfs_explore.scoring import feature_columns
 from cfs_explore.spec import RunSpec
@@ -134,12 +132,6 @@ def cell_maps(
                 values = block[positions.index(cell.level), ..., reader.columns[f"{name} {tap}"]]
                 of_cell[part, :, place] = values.swapaxes(0, 1).reshape(-1, draws, *shape)
     return found
-
-
-def at_size(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Maps (..., h, w), bilinear at another size (H, W): float32 (..., H, W)."""
-    flat = torch.from_numpy(np.ascontiguousarray(maps, dtype=np.float32)).reshape(-1, 1, *maps.shape[-2:])
-    return interpolate(flat, size=tuple(size), mode="bilinear").numpy().reshape(*maps.shape[:-2], *size)
 
 
 def together(maps: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:

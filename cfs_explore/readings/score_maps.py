@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from torch.nn.functional import interpolate
 
 from cfs_explore.backbones.base import Backbone
 from cfs_explore.contracts import VARIANCE_FLOOR, Cost, Level, Tap
@@ -92,6 +94,12 @@ def mean_parts(values: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor,
     mu, v = (of.to(values.device)[:, :channels] for of in (mean, variance))
     there = values[:, :, position].double()
     return (values.mean(dim=2).double() - mu) * (there - mu) / (2 * channels * v)
+
+
+def at_size(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Maps (..., h, w), bilinear at another size (H, W): float32 (..., H, W)."""
+    flat = torch.from_numpy(np.ascontiguousarray(maps, dtype=np.float32)).reshape(-1, 1, *maps.shape[-2:])
+    return interpolate(flat, size=tuple(size), mode="bilinear").numpy().reshape(*maps.shape[:-2], *size)
 
 
 def _expanded(

@@ -102,7 +102,10 @@ def resolve_paths(content: dict, base: Path) -> dict:
         return str(base / value) if there else value
 
     def image_set(value: Any) -> Any:
-        return {**value, "source": source(value.get("source"))} if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        masks = {"masks": absolute(value["masks"])} if "masks" in value else {}
+        return {**value, "source": source(value.get("source")), **masks}
 
     def source(value: Any) -> Any:
         if not isinstance(value, dict):

@@ -106,6 +106,7 @@ class ImageSet(_Strict):
         group: which images belong together (theory 28): "class", those of one label, or a part of their names. Without,
             what the source gives (a column ``group``, the original of an altered image), else each image is alone.
             Groups of the same name in two sets are one.
+        masks: folder of masks that say what is odd in each picture of an OOD set (theory 24; docs/inputs.md).
     """
 
     name: SetName
@@ -120,6 +121,7 @@ class ImageSet(_Strict):
     thumbnails: bool = True
     made_by: list[Literal[PROXIES]] = []
     group: Literal["class"] | NamePart | None = None
+    masks: str | None = pydantic.Field(default=None, min_length=1)
 
     @pydantic.field_validator("source")
     @classmethod
@@ -149,6 +151,13 @@ class IdSpec(_Strict):
     train: ImageSet | None = None
     test: ImageSet | None = None
     test_fraction: float = pydantic.Field(default=1 / 3, gt=0, lt=1)
+
+    @pydantic.field_validator("train", "test")
+    @classmethod
+    def _nothing_odd(cls, images: ImageSet | None) -> ImageSet | None:
+        if images is not None and images.masks is not None:
+            raise ValueError("`masks` say what is odd in an OOD set; leave them out of an in-distribution set")
+        return images
 
     @pydantic.model_validator(mode="after")
     def _one_origin(self) -> IdSpec:

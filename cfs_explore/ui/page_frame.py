@@ -38,6 +38,7 @@ WAYS = {
     "images": Way("Which of them would be flagged?", "triage", "Triage"),
     "triage": Way("What is it about one of them?", "image", "One image"),
     "image": Way("And over all images?", "map", "Map"),
+    "where": Way("And in one image?", "image", "One image"),
     "probe": Way("And over all layers and levels?", "map", "Map"),
     "lab": Way("And in a real network?", "map", "Map"),
     "explorations": TO_MAP,

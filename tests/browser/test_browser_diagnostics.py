@@ -11,7 +11,7 @@ pytestmark = [
     pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
 ]
 
-PAGES = ("complementarity", "separation", "stability", "prediction", "controls")
+PAGES = ("complementarity", "separation", "where", "stability", "prediction", "controls")
 
 
 def headline(page) -> str:

@@ -124,7 +124,7 @@ def test_the_command_line_says_so_before_the_work(whole, tmp_path, capsys, place
     assert can.startswith("Not computed: complementarity, stability, sharing, prediction (")
     assert can.endswith("--stages complementarity,stability,sharing,prediction")
     assert cannot.startswith(
-        "Not computed, for want of images: controls, ablation, levels, alignment, conditioning, detectors. "
+        "Not computed, for want of images: where, controls, ablation, levels, alignment, conditioning, detectors. "
     )
     assert "The images of bright are not on this machine any more." in cannot
 

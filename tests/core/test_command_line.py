@@ -169,7 +169,7 @@ def test_diagnose_a_finished_run(spec_file, tmp_path, capsys):
     main(["diagnose", str(out), "--stages", "complementarity,separation"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" (")[0] for line in lines[:2]] == ["complementarity: done", "separation: done"]
-    assert lines[2].startswith("Not computed: stability, sharing, prediction, controls, ")
+    assert lines[2].startswith("Not computed: where, stability, sharing, prediction, controls, ")
     assert " forwards" in lines[2] and lines[2].endswith(f"cfs-explore diagnose {out} --stages all")
     run = open_run(out)
     assert {"complementarity", "separation"} == set(run.manifest.stages)

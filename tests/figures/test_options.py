@@ -31,6 +31,13 @@ CASES = {
         "stability-survival", "stability", "stability_lines", {"stability_measure": "spearman"}, {"measure": "spearman"}
     ),
     "part": case("stability-drift", "stability", "stability_drift", {"stability_part": "own"}, {"part": "own"}),
+    "where": case(
+        "where-map",
+        "where",
+        "where_map",
+        {"where_part": "deviation", "where_measure": "aupro"},
+        {"where_part": "deviation", "where_measure": "aupro"},
+    ),
     "sharing": case(
         "stability-sharing",
         "stability",

@@ -45,6 +45,11 @@ VIEWS = [
             "separation-top-channels": "separation_top",
         },
     ),
+    (
+        "where",
+        {},
+        {"where-map": "where_map", "where-comparison": "where_dots", "where-detection": "where_scatter"},
+    ),
     ("separation", {"separation_view": "heads"}, {"separation-heads": "separation_heads"}),
     (
         "stability",

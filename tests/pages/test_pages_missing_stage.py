@@ -20,6 +20,7 @@ PAGES = [
     ("separation", {}, ["separation"]),
     ("stability", {}, ["stability", "sharing"]),
     ("prediction", {}, ["prediction", "ablation"]),
+    ("where", {}, ["where"]),
     ("controls", {}, ["controls"]),
     ("falsifier", {}, ["detectors"]),
     ("protocol", {"protocol_view": "levels"}, ["levels"]),

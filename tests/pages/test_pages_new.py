@@ -118,7 +118,7 @@ def test_stages_without_images_on_this_machine_are_left_out_of_the_time(runs, mo
     counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1)
     forwards = DIAGNOSTICS["prediction"].forwards(counts)  # the only one that needs ID-train alone
     assert (
-        f": {forwards:,} forwards more, about {format_seconds(forwards * 0.01)}. Without stability, "
+        f": {forwards:,} forwards more, about {format_seconds(forwards * 0.01)}. Without where, stability, "
         in captions(app)[2]
     )
     assert captions(app)[2].endswith("conditioning and falsifier: the images of digits <0-6> are not on this machine.")

@@ -9,7 +9,18 @@ from page_steps import open_page, texts
 sys.path.append(str(Path(__file__).parents[1] / "figures"))
 from test_numbers import badly_written
 
-PAGES = ["map", "complementarity", "separation", "stability", "prediction", "controls", "protocol", "triage", "image"]
+PAGES = [
+    "map",
+    "complementarity",
+    "separation",
+    "where",
+    "stability",
+    "prediction",
+    "controls",
+    "protocol",
+    "triage",
+    "image",
+]
 
 
 def check(page: str, run: str) -> None:

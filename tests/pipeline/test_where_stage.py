@@ -1,0 +1,371 @@
+"""The stage that judges where scores come from, on real runs of the tiny backbone: planted patches and masks."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from cfs_explore.corruption import to_signed
+from cfs_explore.diagnostics import Groups, auroc
+from cfs_explore.diagnostics.delong import delong
+from cfs_explore.errors import RunCancelled, SourceError, SpecError
+from cfs_explore.images.planted import corners_of, marks, planted
+from cfs_explore.pipeline import explore
+from cfs_explore.pipeline.diagnose import run_stages
+from cfs_explore.pipeline.progress import Progress
+from cfs_explore.pipeline.stages import Study
+from cfs_explore.pipeline.stages.where import compute
+from cfs_explore.pipeline.where_sets import _joined
+from cfs_explore.probe.score_map import at_size, cell_maps
+from cfs_explore.store import Run, open_run
+from cfs_explore.studies import DIAGNOSTICS
+
+WHERE = DIAGNOSTICS["where"]
+
+
+class Counted(Progress):
+    """Adds up what is said to be done."""
+
+    done = 0
+
+    def advance(self, count, *words, **options):
+        self.done += count
+        super().advance(count, *words, **options)
+
+
+def study_of(path, backbone, **options) -> Study:
+    progress = Counted(**options)
+    progress.start("where", 1, "forwards")
+    return Study(open_run(path), progress, backbone=backbone)
+
+
+@pytest.fixture
+def study(finished, tiny, tmp_path):
+    return study_of(shutil.copytree(finished.path, tmp_path / "copy"), tiny)
+
+
+@pytest.fixture(scope="module")
+def tables(finished, tiny, tmp_path_factory):
+    """Of the finished run, computed once."""
+    return compute(study_of(shutil.copytree(finished.path, tmp_path_factory.mktemp("where") / "copy"), tiny))
+
+
+@pytest.fixture
+def every_forward():
+    """Sizes of the batches that went through any network, untrained copies included."""
+    import torch
+
+    from cfs_explore.backbones.nets.plain_unet import PlainUNet
+
+    sizes = []
+
+    def count(module, inputs):
+        if isinstance(module, PlainUNet):
+            sizes.append(len(inputs[0]))
+
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(count)
+    yield sizes
+    handle.remove()
+
+
+def test_tables_cost_and_resuming(study, tables, every_forward):
+    run = study.run
+    run.taps[0], study.backbone.untrained(0).taps()
+    every_forward.clear()
+    again = compute(study)
+    assert {name: list(table) for name, table in again.items()} == {t.name: t.column_names for t in WHERE.tables}
+    planned = WHERE.forwards(run.counts)
+    assert planned == 2 * (24 + 12 + 2 * (11 + 5 + 9)) == study.progress.done == sum(every_forward)
+    cells = len(run.levels) * len(run.taps)
+    assert len(again["localisation"]) == cells * 2 * 2 * len(run.ood_names)
+    assert len(again["localisation_best"]) == 3 * 2 * len(run.ood_names)
+    assert again["localisation_pixels"]["ood"].tolist() == run.ood_names
+    assert not again["localisation"].isna().any(axis=None)
+    every_forward.clear()
+    compute(study)
+    assert study.progress.done == 2 * planned and not every_forward  # kept, and counted as done
+    for name, table in tables.items():
+        pd.testing.assert_frame_equal(table, again[name], rtol=1e-3)
+
+
+def test_a_killed_stage_goes_on_where_it_stopped(finished, tiny, tables, tmp_path, every_forward):
+    path = shutil.copytree(finished.path, tmp_path / "copy")
+    with pytest.raises(RunCancelled):
+        compute(study_of(path, tiny, cancelled=lambda: sum(every_forward) > 120))
+    before = sum(every_forward)
+    again = compute(study_of(path, tiny))
+    assert 120 < before < sum(every_forward) < WHERE.forwards(finished.counts) + 12 + 1  # at most one set twice
+    for name, table in tables.items():
+        pd.testing.assert_frame_equal(table, again[name], rtol=1e-3)
+
+
+def test_the_controls_statistics_are_shared(study, every_forward):
+    train = study.sample("id_train", limit=2000)
+    study.statistics("controls/untrained-0/id_train", train, study.run.levels, backbone=study.backbone.untrained(0))
+    every_forward.clear()
+    compute(study)
+    assert sum(every_forward) == WHERE.forwards(study.run.counts) - len(train) * len(study.run.levels)
+
+
+@pytest.mark.parametrize("ood", ["bright", "folder"])
+def test_numbers_are_those_of_the_maps_of_planted_images(study, tables, ood):
+    """A cell by the public map of the images, made here by hand: a square of an OOD image, 3 of 8 pixels wide."""
+    run, n = study.run, {"bright": 11, "folder": 5}[ood]
+    clean, donors = study.sample("id_test"), study.sample("ood", ood)
+    rows = np.linspace(0, 11, n).round().astype(int)
+    ids = [clean.ids[row] for row in rows]
+    corners = corners_of(ids, study.spec.seed, (8, 8), 3)
+    images, marked = clean.original[rows].copy(), marks(corners, 3, (8, 8))
+    for image, donor, (row, column) in zip(images, donors.original, corners, strict=True):
+        image[:, row : row + 3, column : column + 3] = donor[:, row : row + 3, column : column + 3]
+    assert (images == planted(clean.original[rows], donors.original, corners, 3)).all()
+    tap = next(t for t, tap in enumerate(run.taps) if tap.resolution == 4)
+    (maps,) = cell_maps(
+        run, study.backbone, study.spec, to_signed(images), ids, [run.cell(len(run.taps) + tap)], draws=1
+    )
+    table = tables["localisation"].query("ood == @ood and network == 'trained' and level == 1 and tap_index == @tap")
+    groups = Groups(np.nonzero(~marked)[0], np.nonzero(marked)[0])
+    for part, row in zip((0, 1), table.itertuples(), strict=True):
+        large = at_size(maps[:, 0, part], (8, 8))
+        value, _ = delong(large[~marked][None], large[marked][None], groups)
+        assert row.auroc == pytest.approx(value[0], abs=1e-3) and row.lo < row.auroc < row.hi
+        stored, scores = run.scores("id_test", level=1)[rows, 0, 0, tap], maps[:, 0, 0].mean(axis=(1, 2))
+        assert row.detection == pytest.approx(auroc(stored, scores).value, abs=1e-6)
+        assert (row.n_id, row.n_ood, row.side, row.truth) == (n, n, 3, "patch")
+        assert row.share == pytest.approx(9 / 64)
+
+
+def test_the_pixels_are_judged_by_their_squared_z_scores(study, tables):
+    x = to_signed(study.sample("id_train").original).astype(float)
+    clean, donors = study.sample("id_test"), study.sample("ood", "bright")
+    rows = np.linspace(0, 11, 11).round().astype(int)
+    corners = corners_of([clean.ids[row] for row in rows], study.spec.seed, (8, 8), 3)
+    images = to_signed(planted(clean.original[rows], donors.original, corners, 3))
+    z = ((images - x.mean(axis=0)) ** 2 / np.maximum(x.var(axis=0), (0.5 / 127.5) ** 2))[:, 0]
+    marked = marks(corners, 3, (8, 8))
+    row = tables["localisation_pixels"].iloc[0]
+    assert row["auroc"] == pytest.approx(auroc(z[~marked], z[marked]).value) and row["n_train"] == 24
+
+
+def test_best_cells_are_the_tables(study, tables):
+    best, cells = tables["localisation_best"], tables["localisation"]
+    for of, rows in best.groupby(["ood", "part"]):
+        own = cells.set_index(["network", "ood", "part"]).sort_index().loc[("trained", *of)]
+        assert rows["tap"].unique().tolist() == [own["tap"].iloc[own["auroc"].argmax()]]
+        assert set(rows["control"]) == {"untrained", "input tap", "pixels"}
+        assert (rows["trained"] <= own["auroc"].max() + 0.05).all()  # which is chosen by all images
+    pixels = best[best["control"] == "pixels"].drop_duplicates("ood")["auroc"]
+    assert pixels.tolist() == pytest.approx(tables["localisation_pixels"]["auroc"].tolist())
+
+
+@pytest.fixture(scope="module")
+def plain_input(tiny_folder, tmp_path_factory):
+    """The tiny network with a first layer that hands the image on, in its first channel alone."""
+    from safetensors.numpy import load_file, save_file
+
+    folder = shutil.copytree(tiny_folder, tmp_path_factory.mktemp("plain") / "net")
+    path = next((folder / "unet").glob("*.safetensors"))
+    weights = load_file(path)
+    kernel = np.zeros_like(weights["conv_in.weight"])
+    kernel[0, 0, 1, 1] = 1
+    save_file(weights | {"conv_in.weight": kernel, "conv_in.bias": np.zeros(8, np.float32)}, path)
+    return folder
+
+
+def test_a_network_of_known_behaviour_localises(plain_input, tiny_spec, tmp_path):
+    """A tap that holds the image itself finds white patches where there is little noise, and no ID patches."""
+    spec = tiny_spec(90, 1, name="known", diagnostics="map", levels=[9.0, -7.0], draws=1)
+    white = tmp_path / "white.npz"
+    np.savez(white, images=np.full((30, 8, 8), 255, np.uint8))
+    same = {"name": "alike", "source": spec["id"]["train"]["source"], "limit": 30}
+    spec |= {"backbone": str(plain_input), "ood": [{"name": "white", "source": str(white)}, same]}
+    run = run_stages(Study(explore(spec, tmp_path / "run", device="cpu"), Progress()), ["where"])
+    cells = run.table("localisation").query("network == 'trained' and tap == 'conv_in'")
+    found = cells.set_index(["ood", "part", "level"]).sort_index()
+    assert found.loc[("white", "deviation", 0), "auroc"] > 0.97 and found.loc[("white", "deviation", 0), "aupro"] > 0.9
+    assert found.loc[("white", "score", 0), "lo"] > 0.8
+    assert abs(found.loc[("white", "deviation", 1), "auroc"] - 0.5) < 0.1  # all but noise
+    assert (abs(found.loc[("alike", "deviation"), "auroc"] - 0.5) < 0.1).all()
+    best = run.table("localisation_best").query("ood == 'white' and part == 'deviation' and control == 'pixels'")
+    assert abs(best["excess"].item()) < 0.05  # pixel by pixel that tap has nothing that the image has not
+
+
+def test_a_map_of_one_position_has_nothing_to_localise(save_unet, tiny_spec, tmp_path):
+    four = {"block_out_channels": (8,) * 4, "down_block_types": ("DownBlock2D",) * 4}
+    folder = save_unet({"_class_name": "DDPMScheduler"}, **four, up_block_types=("UpBlock2D",) * 4)
+    spec = tiny_spec(40, 12, name="deep", diagnostics="map", levels=[5.0], draws=1) | {"backbone": str(folder)}
+    run = run_stages(Study(explore(spec, tmp_path / "run", device="cpu"), Progress()), ["where"])
+    cells = run.table("localisation")
+    point = cells["resolution"] == 1
+    assert point.any() and not point.all()
+    numbers = ["auroc", "lo", "hi", "aupro", "aupro_lo", "aupro_hi"]
+    assert cells.loc[point, numbers].isna().all(axis=None) and not cells.loc[~point, numbers].isna().any(axis=None)
+    assert not cells["detection"].isna().any()
+    only = spec | {"taps": cells.loc[point, "tap"].unique().tolist(), "keep": "none"}
+    run = run_stages(Study(explore(only, tmp_path / "only", device="cpu"), Progress()), ["where"])
+    entry = run.manifest.stages["where"]
+    assert entry.state == "skipped" and "1 x 1: there is nothing to localise" in entry.why
+
+
+def test_one_ood_image_has_numbers_without_a_best_cell(quick_spec, tmp_path, tiny, write_images):
+    spec = quick_spec | {"ood": [{"name": "one", "source": str(write_images(1, seed=8))}]}
+    run = run_stages(Study(explore(spec, tmp_path / "run", device="cpu"), Progress(), backbone=tiny), ["where"])
+    cells = run.table("localisation")
+    assert np.isfinite(cells[["auroc", "lo", "hi", "aupro"]]).all(axis=None) and (cells["n_ood"] == 1).all()
+    assert run.table("localisation_best")["excess"].isna().all()
+
+
+def test_images_that_belong_together_count_as_one(study, tables, monkeypatch):
+    names = np.array([str(i // 4) for i in range(12)], dtype=object)
+    original = Run.names_of_groups
+    monkeypatch.setattr(Run, "names_of_groups", lambda self, *of: names if of == ("id_test",) else original(self, *of))
+    together = compute(study)["localisation"]
+    alone = tables["localisation"]
+    assert together["auroc"].to_numpy() == pytest.approx(alone["auroc"].to_numpy(), abs=1e-6)
+    assert np.nanmean(together["hi"] - together["lo"]) > np.nanmean(alone["hi"] - alone["lo"])
+
+
+def test_groups_are_joined_through_images_and_patches():
+    assert _joined(["a", None, "a", "b", None]).tolist() == [0, 1, 0, 3, 4]
+    assert _joined(["a", None, "a", "b", None], [None, None, "x", "x", "y"]).tolist() == [0, 1, 0, 0, 4]
+    assert _joined([None] * 3, ["x", "y", "x"]).tolist() == [0, 1, 0]
+
+
+@pytest.fixture
+def defects(tmp_path):
+    """Pictures of 16 x 12 in two folders, each with a bright spot, and the masks of the spots, as in benchmarks."""
+    rng = np.random.default_rng(0)
+    for place in range(10):
+        folder = ("crack", "hole")[place % 2]
+        picture, mask = rng.integers(90, 120, (12, 16)).astype(np.uint8), np.zeros((12, 16), np.uint8)
+        spot = slice(2 + place % 5, 7 + place % 5), slice(3 + place % 6, 8 + place % 6)
+        picture[spot], mask[spot] = 250, 255
+        for kind, array, name in (("test", picture, f"{place:03d}"), ("ground_truth", mask, f"{place:03d}_mask")):
+            (tmp_path / kind / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(tmp_path / kind / folder / f"{name}.png")
+    return tmp_path
+
+
+def masked_spec(quick_spec, defects, **more) -> dict:
+    ood = {"name": "defects", "source": str(defects / "test"), "masks": str(defects / "ground_truth")}
+    return quick_spec | {"name": "masked", "ood": [ood | more]}
+
+
+def test_a_set_with_masks_is_judged_on_them(quick_spec, defects, tmp_path, tiny, every_forward):
+    run = explore(masked_spec(quick_spec, defects), tmp_path / "run", device="cpu")
+    every_forward.clear()
+    events = []
+    run = run_stages(Study(run, Progress(events.append), backbone=tiny), ["where"])
+    assert sum(every_forward) == WHERE.forwards(run.counts) == events[-1].total
+    cells = run.table("localisation")
+    assert (cells["truth"] == "mask").all() and (cells["side"] == 0).all()
+    assert set(zip(cells["n_id"], cells["n_ood"], strict=True)) == {(12, 10)}
+    trained = cells.query("network == 'trained' and tap_index == 0 and part == 'score'").iloc[0]
+    expected = auroc(run.scores("id_test")[:, 0, 0, 0], run.scores("ood", "defects")[:, 0, 0, 0])
+    assert trained["detection"] == pytest.approx(expected.value, abs=1e-6)
+    # By the crop of the middle 12 x 12 pixels and the nearest of them
+    with Image.open(defects / "ground_truth" / "crack" / "000_mask.png") as mask:
+        middle = np.asarray(mask)[:, 2:14] > 0
+    nearest = ((np.arange(8) + 0.5) * 12 / 8).astype(int)
+    share = middle[nearest][:, nearest].mean()
+    assert 0 < share < 1 and abs(trained["share"] - share) < 0.05
+    assert run.table("localisation_pixels")["auroc"].item() > 0.9  # the spots are bright
+    assert run.manifest.spec["ood"][0]["masks"] == str(defects / "ground_truth")
+
+
+def test_masks_fit_like_their_pictures():
+    from cfs_explore.images.preprocess import RESIZE_POLICIES, fit_marks, to_input
+
+    rng = np.random.default_rng(1)
+    for policy in RESIZE_POLICIES:
+        for size in ((40, 64), (64, 40), (16, 16), (9, 33)):
+            marked = np.zeros(size, dtype=bool)
+            top, left = (rng.integers(0, side // 2) for side in size)
+            marked[top : top + size[0] // 2, left : left + size[1] // 2] = True
+            seen = to_input(np.where(marked, 255, 0).astype(np.uint8)[:, :, None], (1, 16, 16), policy, "bilinear")[0]
+            found = fit_marks(marked, (1, 16, 16), policy)
+            clear = (seen < 30) | (seen > 225)  # off the edge of the marks
+            assert (found[clear] == (seen > 127)[clear]).all() and clear.mean() > 0.6
+
+
+BLACK = Image.fromarray(np.zeros((12, 16), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda home: (home / "ground_truth" / "hole" / "003_mask.png").unlink(),
+            "The picture hole/003.png has no mask",
+        ),
+        (lambda home: shutil.rmtree(home / "ground_truth"), "masks = .*ground_truth is not a folder"),
+        (lambda home: [path.unlink() for path in home.glob("ground_truth/*/*")], "no masks in .*ground_truth"),
+    ],
+)
+def test_masks_that_are_not_there_are_said_before_anything_is_measured(quick_spec, defects, tmp_path, damage, message):
+    spec = masked_spec(quick_spec, defects)
+    damage(defects)
+    with pytest.raises(SourceError, match=f"The set defects: .*{message}"):
+        explore(spec, tmp_path / "run", device="cpu")
+
+
+def rewrite(home, image) -> None:
+    for path in home.glob("ground_truth/*/*"):
+        image.save(path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda home: rewrite(home, BLACK.resize((16, 16))),
+            "000_mask.png .* has 16 x 16 pixels, its picture .* 16 x 12",
+        ),
+        (lambda home: rewrite(home, BLACK), "nothing is marked in the masks of .*ground_truth for these 10 pictures"),
+        (lambda home: rewrite(home, BLACK.point(lambda _: 255)), "everything is marked"),
+        (
+            lambda home: (home / "ground_truth" / "crack" / "000_mask.png").write_bytes(b"no picture"),
+            "cannot be read. crack/000_mask.png: not an image",
+        ),
+    ],
+)
+def test_masks_that_do_not_serve_are_why_there_is_no_table(quick_spec, defects, tmp_path, tiny, damage, message):
+    run = explore(masked_spec(quick_spec, defects), tmp_path / "run", device="cpu")
+    damage(defects)
+    study = study_of(run.path, tiny)
+    with pytest.raises(SourceError, match=f"The set defects: .*{message}"):
+        compute(study)
+    run = run_stages(Study(open_run(run.path), Progress(), backbone=tiny), ["where"])
+    assert run.manifest.stages["where"].state == "skipped" and "The set defects" in run.manifest.stages["where"].why
+
+
+def test_other_names_other_endings_and_masks_of_nothing(quick_spec, defects, tmp_path, tiny):
+    """A mask called as its picture, one as BMP, one that is all black, and one without a picture."""
+    crack = defects / "ground_truth" / "crack"
+    (crack / "000_mask.png").rename(crack / "000.png")
+    with Image.open(crack / "002_mask.png") as mask:
+        mask.save(crack / "002_mask.bmp")
+    (crack / "002_mask.png").unlink()
+    BLACK.save(crack / "004_mask.png")
+    BLACK.save(crack / "999_mask.png")
+    run = explore(masked_spec(quick_spec, defects, resize="squash"), tmp_path / "run", device="cpu")
+    run = run_stages(Study(run, Progress(), backbone=tiny), ["where"])
+    cells = run.table("localisation")
+    assert (cells["n_ood"] == 10).all() and np.isfinite(cells["lo"]).all()
+
+
+def test_the_masks_place_is_found_kept_and_never_an_id_sets(quick_spec, defects, tmp_path):
+    from cfs_explore.explorations.bundles import _hide_places
+    from cfs_explore.spec import RunSpec
+
+    spec = masked_spec(quick_spec, defects)
+    (defects / "spec.yaml").write_text(RunSpec.parse(spec).to_yaml().replace(f"{defects}/", ""))
+    found = RunSpec.parse(defects / "spec.yaml")
+    assert found.ood[0].masks == str(defects / "ground_truth")
+    hidden = _hide_places(found.model_dump(mode="json"), "gone", builtin=True)
+    assert hidden["ood"][0]["masks"] is None and str(defects) not in str(hidden)
+    train = spec["id"]["train"] | {"masks": "ground_truth"}
+    with pytest.raises(SpecError, match=r"id\.train: `masks` say what is odd in an OOD set"):
+        RunSpec.parse(spec | {"id": {"train": train}})
