@@ -1,4 +1,4 @@
-"""Commands that compute: run, diagnose, train."""
+"""Commands that compute: run, work, diagnose, train."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cfs_explore.cli.progress import progress_bar
 from cfs_explore.errors import SpecError
 from cfs_explore.locations import locate_run, runs_root
 from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
+from cfs_explore.wording import counted
 
 
 def add(commands) -> None:
@@ -19,6 +20,8 @@ def add(commands) -> None:
     run.add_argument("spec", type=Path, help="a spec.yaml, or a run directory that holds one")
     run.add_argument("--out", type=Path, help="run directory (default: runs/<name>-<random id>)")
     run.add_argument("--device", help="torch device, such as cpu, cuda, cuda:1 (default: CUDA where there is one)")
+    run.add_argument("--workers", type=int, default=1, help="processes that measure the map together (default: 1)")
+    run.add_argument("--devices", help="a torch device for each of them, comma-separated, such as cuda:0,cuda:1")
     run.add_argument(
         "--fresh", action="store_true", help="measure everything again, also what the directory or the cache holds"
     )
@@ -28,6 +31,12 @@ def add(commands) -> None:
         help="stop measuring as soon as every set has some images, and make a smaller exploration of them",
     )
     run.set_defaults(command=_run, writes=_run_folder)
+
+    work = commands.add_parser("work", help="help with a run that another process measures, from any computer")
+    work.add_argument("run", type=Path, help="its directory, which both computers see")
+    work.add_argument("--device", help="torch device (default: CUDA where there is one)")
+    work.add_argument("--beside", type=int, help=argparse.SUPPRESS)  # the process that started this one
+    work.set_defaults(command=_join)
 
     diagnose = commands.add_parser("diagnose", help="compute the diagnostics that a finished map lacks")
     diagnose.add_argument("run", help="a run directory, or a bundle's name")
@@ -75,12 +84,36 @@ def _run(options: argparse.Namespace) -> None:
         out = options.out
     claim(spec, out)
     with progress_bar() as report:
-        jobs.work(out, fresh=options.fresh, device=options.device, keep=options.keep, report=report, on_map=_tell_map)
+        jobs.work(
+            out,
+            fresh=options.fresh,
+            device=options.device,
+            workers=options.workers,
+            devices=options.devices.split(",") if options.devices else None,
+            keep=options.keep,
+            report=report,
+            on_map=_tell_map,
+        )
     for warning in open_run(out).manifest.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"Finished: {out}")
     _tell_left_out(out)
     _tell_missing(out)
+
+
+def _join(options: argparse.Namespace) -> None:
+    from cfs_explore.jobs.helpers import has_lost
+    from cfs_explore.pipeline.crew import PATIENCE, join
+
+    lost, cancel = has_lost(options.beside), options.run / "cancel"
+    done = join(
+        options.run,
+        device=options.device,
+        patience=PATIENCE if options.beside is None else float("inf"),
+        say=lambda text: print(text, flush=True),
+        cancelled=lambda: cancel.exists() or lost(),
+    )
+    print(f"Helped with {counted(done, 'shard')}.")
 
 
 def _tell_left_out(path: Path) -> None:

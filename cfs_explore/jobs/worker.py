@@ -12,6 +12,7 @@ import filelock
 
 from cfs_explore.errors import CFSError, RunCancelled, RunError
 from cfs_explore.jobs import queue
+from cfs_explore.jobs.helpers import helpers, share
 from cfs_explore.jobs.locks import starting
 from cfs_explore.jobs.status import Status, birth, is_alive, read_status, stored_status, write_status
 from cfs_explore.store.files import remove
@@ -30,6 +31,8 @@ def work(
     stages: Sequence[str] | None = None,
     fresh: bool = False,
     device: str | None = None,
+    workers: int = 1,
+    devices: Sequence[str] | None = None,
     keep: bool = False,
     report: Callable | None = None,
     on_map: Callable | None = None,
@@ -41,6 +44,7 @@ def work(
         stages: diagnostics of a finished map to compute; None explores, as the spec says.
         fresh: compute stages again that are done; of a map, forget what was measured, also in the cache.
         device: torch device; None takes the first free one.
+        workers, devices: how many processes measure the map, and on which devices, as of ``helpers.share``.
         keep: measure no more, and make an exploration of what is measured.
         report: also called with each ProgressEvent.
         on_map: called with the map so far, every few seconds (``pipeline.explore``).
@@ -49,6 +53,7 @@ def work(
         CFSError: after writing it to status.json.
         RunError: another worker has the run; its status is left alone.
     """
+    (first, *others), threads = share(workers, devices)
     with _alone(run):
         if fresh and stages is None:
             for name in _MEASURED:
@@ -57,7 +62,7 @@ def work(
             (run / "keep").touch()
         diary = _Diary(run, stages, report)
         diary.begin()
-        _work(run, diary, stages, fresh, device, on_map)
+        _work(run, diary, stages, fresh, first or device, on_map, (others, threads))
 
 
 def _work(
@@ -67,6 +72,7 @@ def _work(
     fresh: bool,
     device: str | None,
     on_map: Callable | None,
+    crew: tuple[Sequence[str | None], int | None],
 ) -> None:
     from cfs_explore.pipeline import diagnose, explore
     from cfs_explore.pipeline.devices import usable_devices
@@ -76,7 +82,10 @@ def _work(
         with queue.turn(usable_devices(device), diary.wait, cancelled) as diary.device:
             options = {"device": diary.device, "report": diary.note, "cancelled": cancelled}
             if stages is None:
-                explore(run / "spec.yaml", run, fresh=fresh, enough=enough, on_map=on_map, **options)
+                with helpers(run, *crew):
+                    explore(
+                        run / "spec.yaml", run, fresh=fresh, enough=enough, on_map=on_map, threads=crew[1], **options
+                    )
             else:
                 diagnose(run, stages, fresh=fresh, **options)
         (run / "keep").unlink(missing_ok=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import torch
+
 from cfs_explore.backbones import load_backbone
 from cfs_explore.errors import DamageError, RunError
+from cfs_explore.pipeline.crew import Leader
 from cfs_explore.pipeline.diagnose import pending, run_stages
 from cfs_explore.pipeline.finish import finish
 from cfs_explore.pipeline.growth import Growth
@@ -14,13 +18,11 @@ from cfs_explore.pipeline.match import as_conditioned, conditioning_levels
 from cfs_explore.pipeline.measure import Measurement, open_cache, shard_size
 from cfs_explore.pipeline.plan import Plan, make_plan
 from cfs_explore.pipeline.precision import choose_precision
-from cfs_explore.pipeline.prepare import PlannedSet
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
-from cfs_explore.pipeline.shards import close_pairs, measure_shards, stored_moments
+from cfs_explore.pipeline.shards import SetShards, close_pairs, measure_shards, stored_moments
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots
-from cfs_explore.scoring import Moments
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run, open_run, write_aside
 from cfs_explore.studies import with_forwards
@@ -34,6 +36,7 @@ def explore(
     out: str | Path,
     *,
     device: str | None = None,
+    threads: int | None = None,
     fresh: bool = False,
     report: Callable[[ProgressEvent], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -49,6 +52,7 @@ def explore(
         spec: a RunSpec, its dict, or the path of its YAML.
         out: the run directory.
         device: torch device; CUDA where there is one, else the CPU.
+        threads: of this process; None leaves them as they are. Numbers round by them.
         fresh: take no snapshots from the cache of what other runs measured.
         report: called with each ProgressEvent.
         cancelled: asked between batches; True ends the run with RunCancelled, resumable.
@@ -65,6 +69,8 @@ def explore(
     """
     spec, out = RunSpec.parse(spec), Path(out)
     claim(spec, out)
+    if threads is not None:
+        torch.set_num_threads(threads)
     progress, enough = Progress(report, cancelled), enough or (lambda: False)
     if (out / "manifest.json").is_file():
         run = open_run(out)
@@ -132,17 +138,18 @@ def _measure(
     measurement = Measurement(reader, spec.draws, spec.seed, size, plan.kept_level, kept, **reuse)
     total = sum(measurement.forwards(s.work.count()) for s in plan.fresh)
     progress.start("measuring", total, "forwards", done=_forwards_done(plan, measurement))
-    if plan.id_train in plan.fresh:
-        for _ in _in_turns([plan.id_train], measurement, None, progress):
-            pass
-    growth, reference = Growth(plan, measurement, on_map), stored_moments(plan.id_train.work)
-    scored = [planned for planned in plan.fresh if planned.role != "id_train"]
-    growth.look(progress.eta)
-    for turn, _ in enumerate(_in_turns(scored, measurement, reference, progress), start=1):
-        growth.look(progress.eta, now=turn == len(scored))  # every set is on the map as soon as it can be
-        # Not before each set had a turn, in which shards that do not count any more are made again.
-        if turn >= len(scored) and enough() and all(planned.work.shards_done() for planned in scored):
-            break
+    with Leader(plan.out, measurement, progress) as leader:
+        if plan.id_train in plan.fresh:
+            for _ in _in_turns([SetShards(plan.id_train, measurement, None)], leader, progress):
+                pass
+        growth, reference = Growth(plan, measurement, on_map), stored_moments(plan.id_train.work)
+        scored = [SetShards(each, measurement, reference) for each in plan.fresh if each.role != "id_train"]
+        growth.look(progress.eta)
+        for turn, _ in enumerate(_in_turns(scored, leader, progress), start=1):
+            growth.look(progress.eta, now=turn == len(scored))  # every set is on the map as soon as it can be
+            # Not before each set had a turn, in which shards that do not count any more are made again.
+            if turn >= len(scored) and enough() and all(each.work.shards_done() for each in scored):
+                break
     close_pairs(plan.sets[1].work, measurement, reference)
     return measurement
 
@@ -157,15 +164,14 @@ def _forwards_done(plan: Plan, measurement: Measurement) -> int:
     return done
 
 
-def _in_turns(
-    sets: Sequence[PlannedSet], measurement: Measurement, reference: Moments | None, progress: Progress
-) -> Iterator[None]:
-    """Measure a shard of each set in turn; yields after each."""
-    left = [(planned, measure_shards(planned, measurement, reference)) for planned in sets]
+def _in_turns(sets: Sequence[SetShards], leader: Leader, progress: Progress) -> Iterator[None]:
+    """Measure a shard of each set in turn, with whoever helps; yields after each."""
+    leader.open(sets)
+    left = [(each, measure_shards(each, functools.partial(leader.result, each))) for each in sets]
     while left:
         for turn in list(left):
-            planned, shards = turn
-            progress.doing = planned.images.name
+            each, shards = turn
+            progress.doing = each.planned.images.name
             if next(shards, None) is None:
                 left.remove(turn)
             else:

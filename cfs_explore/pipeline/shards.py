@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -12,42 +13,103 @@ from cfs_explore.pipeline.prepare import PlannedSet
 from cfs_explore.scoring import Moments, pair_squares, slot_scores
 from cfs_explore.store import SetWork
 
+#: The arrays of a shard's moments (``Moments.to_arrays``).
+MOMENTS = ("count", "mean", "m2", "m2_within")
+
 
 def measuring_order(count: int, seed: int) -> np.ndarray:
     """The rows of a set as they are measured: shuffled, so that those measured so far stand for the whole set."""
     return np.random.default_rng(seed).permutation(count)
 
 
-def measure_shards(planned: PlannedSet, measurement: Measurement, reference: Moments | None) -> Iterator[int]:
-    """Measure the shards of a set that are not done yet; yields the number of each when it is done.
+class SetShards:
+    """The shards of one set: pure pieces of work, which any worker that has the same measurement computes alike.
 
     Args:
         planned: a prepared set.
         measurement: what to measure.
         reference: moments of ID-train to score against; None for ID-train itself.
     """
-    work, size = planned.work, measurement.shard_size
-    ids = work.rows(["image_id"])["image_id"].to_numpy()
-    inputs, order = work.inputs(), measuring_order(len(ids), measurement.seed)
 
-    def snapshots(index: int) -> tuple[np.ndarray, np.ndarray, bool]:
+    def __init__(self, planned: PlannedSet, measurement: Measurement, reference: Moments | None):
+        self.planned, self.work = planned, planned.work
+        self.measurement, self.reference = measurement, reference
+
+    @property
+    def count(self) -> int:
+        return -(-len(self._ids) // self.measurement.shard_size)
+
+    @functools.cached_property
+    def done(self) -> list[bool]:
+        """For each shard that was finished before, whether its file is whole; those that do not count any more are
+        forgotten when this is first asked."""
+        return shards_to_keep(self.work, self.measurement, self.reference)
+
+    def forwards(self, index: int) -> int:
+        """Of one shard."""
+        return self.measurement.forwards(len(self._rows(index)))
+
+    def compute(self, index: int) -> dict[str, np.ndarray]:
+        """All that a shard gives: what is stored of it, its "moments.*", whether it is "reused", and its "block" of
+        snapshots where they are wanted for pairs."""
+        rows, block, reused = self.snapshots(index)
+        arrays = self.stored(rows, block) | {"reused": np.int64(reused)}
+        arrays |= {f"moments.{name}": values for name, values in Moments.of(block).to_arrays().items()}
+        return arrays | ({"block": block} if self.planned.role == "id_test" else {})
+
+    def snapshots(self, index: int) -> tuple[np.ndarray, np.ndarray, bool]:
         """Rows of a shard, float32 (level, draw, image, feature), and whether the cache had them."""
-        rows = np.sort(order[index * size : (index + 1) * size])
-        return rows, *measurement.block(ids[rows].tolist(), inputs[rows])
+        rows = self._rows(index)
+        return rows, *self.measurement.block(self._ids[rows].tolist(), self._inputs[rows])
 
-    done = shards_to_keep(work, measurement, reference)
-    _mend(planned, done, measurement, reference, snapshots)
+    def stored(self, rows: np.ndarray, block: np.ndarray) -> dict[str, np.ndarray]:
+        """What is stored of a shard's snapshots (level, draw, image, feature)."""
+        measurement = self.measurement
+        arrays = {"rows": rows} | {
+            f"kept.{tap}": block[measurement.kept_level, 0, :, columns].astype(np.float16)
+            for tap, columns in measurement.kept.items()
+        }
+        if self.reference is not None:
+            arrays["scores"] = slot_scores(block, self.reference, measurement.reader.columns)
+        return arrays
+
+    def _rows(self, index: int) -> np.ndarray:
+        size = self.measurement.shard_size
+        return np.sort(self._order[index * size : (index + 1) * size])
+
+    @functools.cached_property
+    def _ids(self) -> np.ndarray:
+        return self.work.rows(["image_id"])["image_id"].to_numpy()
+
+    @functools.cached_property
+    def _inputs(self) -> np.ndarray:
+        return self.work.inputs()
+
+    @functools.cached_property
+    def _order(self) -> np.ndarray:
+        return measuring_order(len(self._ids), self.measurement.seed)
+
+
+def measure_shards(shards: SetShards, result: Callable[[int], dict[str, np.ndarray]] | None = None) -> Iterator[int]:
+    """Measure the shards of a set that are not done yet, in order; yields the number of each when it is done.
+
+    Args:
+        shards: of a prepared set.
+        result: gives what ``shards.compute`` gives of a shard, if not that itself.
+    """
+    work, size, result = shards.work, shards.measurement.shard_size, result or shards.compute
+    measurement, reference = shards.measurement, shards.reference
+    _mend(shards)
     moments = stored_moments(work)
-    for index in range(len(done), -(-len(ids) // size)):
-        rows, block, reused = snapshots(index)
-        arrays = _shard_arrays(rows, block, measurement, reference)
-        of_shard = Moments.of(block)
+    for index in range(len(shards.done), shards.count):
+        arrays = result(index)
+        of_shard = Moments.from_arrays({name: arrays.pop(f"moments.{name}") for name in MOMENTS})
         moments = of_shard if moments is None else moments.merge(of_shard)
-        before = work.moments() or {}
+        before, reused, block = work.moments() or {}, int(arrays.pop("reused")), arrays.pop("block", None)
         sums = moments.to_arrays() | {"size": np.int64(size), "reused": np.int64(before.get("reused", 0) + reused)}
         sums["reference"] = np.array(_digest_of(reference))
-        if planned.role == "id_test":
-            last = (index + 1) * size >= len(ids)
+        if block is not None:
+            last = index + 1 == shards.count
             sums |= _pair_sums(work, before, measurement, reference, index + 1, block, last=last)
         work.finish_shard(index, arrays, sums)
         if int(sums.get("paired", index + 1)) == index + 1:
@@ -84,35 +146,16 @@ def _digest_of(reference: Moments | None) -> str:
     return digest.hexdigest()
 
 
-def _shard_arrays(
-    rows: np.ndarray, block: np.ndarray, measurement: Measurement, reference: Moments | None
-) -> dict[str, np.ndarray]:
-    """What is stored of a shard's snapshots (level, draw, image, feature)."""
-    arrays = {"rows": rows} | {
-        f"kept.{tap}": block[measurement.kept_level, 0, :, columns].astype(np.float16)
-        for tap, columns in measurement.kept.items()
-    }
-    if reference is not None:
-        arrays["scores"] = slot_scores(block, reference, measurement.reader.columns)
-    return arrays
-
-
-def _mend(
-    planned: PlannedSet,
-    done: Sequence[bool],
-    measurement: Measurement,
-    reference: Moments | None,
-    snapshots: Callable[[int], tuple[np.ndarray, np.ndarray, bool]],
-) -> None:
+def _mend(shards: SetShards) -> None:
     """Measure damaged shards again, and snapshots that wait for pairs: the moments have them already."""
-    work = planned.work
+    work, done = shards.work, shards.done
     for index in (index for index, whole in enumerate(done) if not whole):
-        rows, block, _ = snapshots(index)
-        work.mend_shard(index, _shard_arrays(rows, block, measurement, reference))
-    if planned.role == "id_test" and done:
+        rows, block, _ = shards.snapshots(index)
+        work.mend_shard(index, shards.stored(rows, block))
+    if shards.planned.role == "id_test" and done:
         for index in range(int(work.moments().get("paired", 0)), len(done)):
             if not work.has_block(index):
-                work.keep_block(index, snapshots(index)[1])
+                work.keep_block(index, shards.snapshots(index)[1])
 
 
 def close_pairs(work: SetWork, measurement: Measurement, reference: Moments) -> None:

@@ -141,9 +141,9 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
     return pd.read_parquet(path, columns=columns, page_checksum_verification=True)
 
 
-def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write named arrays to an .npz atomically."""
-    with write_aside(path) as partial, partial.open("wb") as file:
+def save_arrays(path: Path, arrays: dict[str, np.ndarray], *, flush: bool = True) -> None:
+    """Write named arrays to an .npz atomically; ``flush`` as for ``write_aside``."""
+    with write_aside(path, flush=flush) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
 
 

@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "scoring": {"contracts"},
     "detectors": BASE | {"levels", "backbones", "readings", "taps", "heads", "store", "diagnostics"},
     "spec": BASE | {"levels", "safe_io", "studies"},
+    "engine": BASE | {"store"},
     "probe": BASE
     | {"locations", "spec", "images", "explorations", "taps", "store", "corruption", "backbones", "readings"}
     | {"pipeline"},
@@ -46,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "train": BASE | {"images", "spec", "backbones", "corruption", "store"},
     "pipeline": BASE
     | {"levels", "spec", "studies", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
-    | {"colour", "corruption", "backbones", "readings", "detectors"},
+    | {"colour", "corruption", "backbones", "readings", "detectors", "engine"},
     "jobs": BASE | {"spec", "studies", "locations", "settings", "store", "pipeline"},
     "cli": BASE
     | {"spec", "studies", "explorations", "locations", "store", "pipeline", "jobs", "backbones", "readings", "train"}
