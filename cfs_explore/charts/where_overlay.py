@@ -1,6 +1,6 @@
 """How a score map lies over its picture: colours, lines, and the two in one PNG (theory 22, 23).
 
-OOD-like positions are brown and framed by solid lines, ID-like ones blue, framed by dotted lines; what says little is
+OOD-like positions are blue and framed by solid lines, ID-like ones brown, framed by dotted lines; what says little is
 transparent. Figures and galleries take both from here.
 """
 
@@ -61,7 +61,7 @@ def scale(part: str, strength: float) -> list[tuple[float, tuple[int, int, int, 
     for share in np.linspace(0, 1, _STOPS):
         t = 2 * share - 1 if part == SCORE else share
         shown = math.copysign(_PALEST + (1 - _PALEST) * abs(t), t)
-        colour = diverging_colour(-shown)  # brown, as OOD is, where the house's maps have it for worse
+        colour = diverging_colour(shown)  # as on the maps of cells: blue is a higher score
         found.append((float(share), (*(int(colour[k : k + 2], 16) for k in (1, 3, 5)), strength * math.sqrt(abs(t)))))
     return found
 

@@ -162,11 +162,11 @@ def colours(part: str, maps: list[Where]) -> str:
     solid, dotted = (format_value(value, 2) for value in overlay.line_values(part, end))
     if part == overlay.DEVIATION:
         return (
-            f"Brown, within solid lines above {solid}: unlike ID. Clear, within dotted lines below {dotted}: nearer to "
+            f"Blue, within solid lines above {solid}: unlike ID. Clear, within dotted lines below {dotted}: nearer to "
             "ID-train than ID images are on average."
         )
     return (
-        f"Brown, within solid lines above {solid}: speaks for OOD. Blue, within dotted lines below {dotted}: speaks "
+        f"Blue, within solid lines above {solid}: speaks for OOD. Brown, within dotted lines below {dotted}: speaks "
         "for ID. Clear: says little."
     )
 

@@ -75,8 +75,8 @@ def keys(ends: Mapping[str, float]) -> list[tuple[str, str]]:
     lines = {part: [format_digits(at, 3) for at in overlay.line_values(part, ends[part])] for part in PARTS}
     (solid, dotted), (far, near) = lines[overlay.SCORE], lines[overlay.DEVIATION]
     return [
-        ("solid", f"OOD-like, brown: adds more than {solid}, or deviation above {far}"),
-        ("dotted", f"ID-like: adds less than {dotted} (blue), or deviation below {near} (clear)"),
+        ("solid", f"OOD-like, blue: adds more than {solid}, or deviation above {far}"),
+        ("dotted", f"ID-like: adds less than {dotted} (brown), or deviation below {near} (clear)"),
     ]
 
 

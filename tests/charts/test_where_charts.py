@@ -59,7 +59,7 @@ def test_colours_are_clear_in_the_middle_and_two_sided():
     assert shares[20] == 0.5 and opacities[20] == 0 and opacities[0] == opacities[-1] == 0.5
     assert np.all(np.diff(opacities[20:]) > 0) and np.allclose(opacities, opacities[::-1])
     (red, _, blue, _), (red_id, _, blue_id, _) = colours[-1], colours[0]
-    assert red > blue and blue_id > red_id  # brown for OOD, blue for ID
+    assert blue > red and red_id > blue_id  # blue for OOD, brown for ID, as on the maps of cells
     one_sided = overlay.scale("deviation", 1.0)
     assert one_sided[0][1][3] == 0 and all(colour[0] >= colour[2] for _, colour in one_sided[1:])
     assert all(colour[3] == 0 for _, colour in overlay.scale("score", 0.0))

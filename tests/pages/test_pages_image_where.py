@@ -120,7 +120,7 @@ def test_both_galleries_of_the_map_page_show_where(digits):
     app = open_page("map", run="digits", ood="letters", map_pictures="where")
     drawn = pictures(galleries(app))
     assert len(drawn) == 18 and all(Image.open(io.BytesIO(png)).size == (160, 160) for png in drawn)
-    assert "What each position adds to the score by up2.res0 @ λ 1.0. Brown" in texts(app)
+    assert "What each position adds to the score by up2.res0 @ λ 1.0. Blue" in texts(app)
 
 
 def test_the_flagged_images_show_where_by_the_detector_in_use(digits):
