@@ -61,7 +61,7 @@ def test_colours_are_clear_in_the_middle_and_two_sided():
     (red, _, blue, _), (red_id, _, blue_id, _) = colours[-1], colours[0]
     assert blue > red and red_id > blue_id  # blue for OOD, brown for ID, as on the maps of cells
     one_sided = overlay.scale("deviation", 1.0)
-    assert one_sided[0][1][3] == 0 and all(colour[0] >= colour[2] for _, colour in one_sided[1:])
+    assert one_sided[0][1][3] == 0 and all(colour[2] >= colour[0] for _, colour in one_sided[1:])
     assert all(colour[3] == 0 for _, colour in overlay.scale("score", 0.0))
 
 
