@@ -16,15 +16,21 @@ from cfs_explore.ui.sidebar import escape
 
 #: Belongs to one exploration: dropped when another one is opened.
 _OF_A_RUN = ("images_sets", "images_taps", "images_selected", "images_drawn", "images_zoom")
+#: Of the session: the chosen OOD sets by name, as the exploration before had them.
+_NAMES = "images_set_names"
 
 
 def restore(run: Run) -> None:
     """Bring the view back from the address; what does not fit this run falls back to its defaults."""
-    if st.session_state.get("images_run") not in (None, run.path.name):
+    another = st.session_state.get("images_run") not in (None, run.path.name)
+    if another:
         state.forget(*_OF_A_RUN, "images_picked")
     st.session_state["images_run"] = run.path.name
     ood = choosing.restore(OOD, run)
-    choosing.restore(replace(SETS, default=[run.ood_names.index(ood)]), run)
+    if another:
+        _carry_over(run, ood)
+    sets = choosing.restore(replace(SETS, default=[run.ood_names.index(ood)]), run)
+    st.session_state[_NAMES] = [run.ood_names[index] for index in sets]
     for control in (TAPS, METHOD, COLOUR, ORDER, NEIGHBORS, MIN_DIST):
         choosing.restore(control, run)
     detector_choice.restore(run, cells_alone=True)
@@ -36,6 +42,20 @@ def restore(run: Run) -> None:
         lacking=f"{run.name} has no point with the number",
         label=_format_row,
     )
+
+
+def _carry_over(run: Run, ood: str) -> None:
+    """Of several sets that were shown of the exploration before, those that this one has stay; of the others it is said
+    that it has none."""
+    names = st.session_state.get(_NAMES, [])
+    lost = [name for name in names if name not in run.ood_names]
+    if len(names) < 2 or SETS.name in st.query_params:
+        return
+    if len(lost) < len(names):
+        st.session_state[SETS.name] = [run.ood_names.index(name) for name in names if name not in lost]
+    if lost:
+        instead = "the others are shown" if len(lost) < len(names) else f"{ood} is shown instead"
+        state.note(SETS.name, f"{run.name} has no OOD set {', '.join(lost)}, shown before; {instead}.")
 
 
 def _parse_row(run: Run, text: str) -> int | None:

@@ -263,3 +263,19 @@ def test_a_run_without_snapshots_says_what_to_run(small):
     app = open_page("images", run="small")
     assert "Name taps under `keep` in the spec" in texts(app) and not app.get("plotly_chart")
     assert "keep: sparse_ed" in app.code[0].value
+
+
+@pytest.mark.usefixtures("routed")
+@pytest.mark.parametrize("sets", ["letters,flipped", "letters,noisy", "noisy,rotated"])
+def test_another_exploration_keeps_the_sets_of_those_names_or_says_that_it_has_none(sets):
+    narrow = open_run(BUNDLES / "digits-narrow")
+    app = open_page("images", run="digits", images_sets=sets)
+    app.session_state["run"] = "digits-narrow"
+    app.query_params.pop("images_sets", None)
+    app.run()
+    assert not app.exception
+    kept = [name for name in sets.split(",") if name in narrow.ood_names]
+    lost = [name for name in sets.split(",") if name not in kept]
+    shown = [narrow.ood_names[index] for index in app.multiselect(key="images_sets").value]
+    assert shown == kept or (not kept and len(shown) == 1)
+    assert (f"has no OOD set {', '.join(lost)}, shown before" in texts(app)) == bool(lost)
