@@ -104,3 +104,21 @@ def test_what_chance_would_give(tables):
 def test_every_claim_is_explained():
     explained = re.findall(r"^- \*(.+?)\*: ", TEXT, flags=re.MULTILINE)
     assert sorted(explained) == sorted(claims.CLAIMS)
+
+
+def test_where_patches_are_found():
+    (_, *names), *rows = read_table("Where in the image")
+    assert names == NAMES
+    better: dict[str, set[str]] = {}
+    for name, column in zip(NAMES, list(zip(*rows, strict=True))[1:], strict=True):
+        table = open_run(BUNDLES / name).table("localisation_best").query("part == 'score' and control == 'untrained'")
+        better[name] = set(table[table["lo"] > 0]["ood"])
+        for (_, row), cell in zip(table.iterrows(), column, strict=True):
+            mark = "**{}**" if row["lo"] > 0 else "*{}*" if row["hi"] < 0 else "{}"
+            said = f"{row['trained']:.2f}, {row['excess']:+.2f} [{row['lo']:.2f}, {row['hi']:.2f}]"
+            assert cell == mark.format(said.replace("-0.00", "0.00").replace("+0.00", "0.00")), (name, row["ood"])
+    assert better["cifar10-ddpm"] == {"noisy", "textures"} and better["cifar10-edm"] == {"noisy"}
+    assert len(better["cifar10-uvit"] - {"noisy"}) == 5
+    digits = open_run(BUNDLES / "digits").table("localisation_best").query("part == 'score' and control == 'untrained'")
+    assert (digits["lo"] > 0).all()
+    assert f"by {digits['trained'].min():.2f} to {digits['trained'].max():.2f}." in PROSE
