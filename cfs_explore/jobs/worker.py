@@ -75,6 +75,7 @@ def _work(
     crew: tuple[Sequence[str | None], int | None],
 ) -> None:
     from cfs_explore.pipeline import diagnose, explore
+    from cfs_explore.pipeline.crew import forget
     from cfs_explore.pipeline.devices import usable_devices
 
     cancelled, enough = (run / "cancel").exists, (run / "keep").exists
@@ -82,10 +83,10 @@ def _work(
         with queue.turn(usable_devices(device), diary.wait, cancelled) as diary.device:
             options = {"device": diary.device, "report": diary.note, "cancelled": cancelled}
             if stages is None:
+                forget(run)
+                options |= {"fresh": fresh, "enough": enough, "on_map": on_map, "threads": crew[1]}
                 with helpers(run, *crew):
-                    explore(
-                        run / "spec.yaml", run, fresh=fresh, enough=enough, on_map=on_map, threads=crew[1], **options
-                    )
+                    explore(run / "spec.yaml", run, **options)
             else:
                 diagnose(run, stages, fresh=fresh, **options)
         (run / "keep").unlink(missing_ok=True)
