@@ -10,15 +10,11 @@ import torch
 from torch.nn.functional import interpolate
 
 from cfs_explore.backbones.base import Backbone
-from cfs_explore.contracts import VARIANCE_FLOOR, Cost, Level, Tap
+from cfs_explore.contracts import PARTS, VARIANCE_FLOOR, Cost, Level, Tap
 from cfs_explore.readings.protocol import Batch
 from cfs_explore.scoring import Moments, feature_columns
 from cfs_explore.taps.capture import capture
 from cfs_explore.taps.pooling import positions
-
-#: SCORE is A_p, whose mean over positions is the slot score; DEVIATION is B_p, about 1 on ID images.
-SCORE, DEVIATION = "score", "deviation"
-PARTS = (SCORE, DEVIATION)
 
 
 class ScoreMaps:

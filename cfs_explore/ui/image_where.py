@@ -96,7 +96,7 @@ def _pick(where: Where) -> None:
 def _position(run: Run, view: Choices, image: Image, seen: ProbeImage, where: Where, cell: int) -> None:
     """The list of positions, the strongest first, and the channels behind the one that is chosen."""
     part = figures.PART.of(view.options)
-    values = where.maps[0 if part == "score" else 1]
+    values = where.part(part)
     order = [figures.position_text(int(k), where) for k in (-abs(values)).ravel().argsort(kind="stable")]
     key = figures.AT.name
     text = state.restore(key, "", ["", *order], lacking="The map has no position", label=lambda at: at or "none")

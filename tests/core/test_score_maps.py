@@ -152,6 +152,10 @@ def test_draws_and_given_noise(run, tiny, tiny_images):
     np.testing.assert_allclose(
         cfs.score_map(tiny, tiny_images[0], run, CELLS, noise=noise), three, rtol=1e-4, atol=1e-5
     )
+    np.testing.assert_array_equal(
+        cfs.score_map(tiny, tiny_images[0], run, CELLS, noise=noise.tolist()),
+        cfs.score_map(tiny, tiny_images[0], run, CELLS, noise=noise),
+    )
     np.testing.assert_allclose(cfs.score_map(tiny, tiny_images[0], run, CELLS), three[:2], rtol=1e-4, atol=1e-5)
 
 
