@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> None:
             fresh=options.fresh,
             device=options.device,
             workers=options.workers,
-            devices=None if options.devices is None else [each.strip() for each in options.devices.split(",")],
+            devices=options.devices.split(",") if options.devices else None,
             keep=options.keep,
             report=report,
             on_map=_tell_map,

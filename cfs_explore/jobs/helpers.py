@@ -30,17 +30,17 @@ def share(workers: int, devices: Sequence[str] | None) -> tuple[list[str | None]
     """
     if workers < 1:
         raise SpecError(f"--workers takes a whole number from 1 on. Got {workers} instead.")
-    if devices is not None and not all(devices):
-        raise SpecError("--devices takes names such as cuda:0,cuda:1, and one of those given is empty.")
     if devices is not None and workers not in (1, len(devices)):
         raise SpecError(f"--workers {workers} and --devices {','.join(devices)} do not fit: leave --workers out.")
-    named = [None] * workers if devices is None else list(devices)
+    named = [None] * workers if devices is None else [each.strip() for each in devices]
+    if "" in named:
+        raise SpecError("--devices takes names such as cuda:0,cuda:1, and one of those given is empty.")
     return named, None if len(named) == 1 else max(1, (os.cpu_count() or 1) // len(named))
 
 
 @contextlib.contextmanager
 def helpers(run: Path, devices: Sequence[str | None], threads: int | None) -> Iterator[None]:
-    """While the body runs, a worker on each of these devices helps with the run; says so where one could not.
+    """While the body runs, a worker on each of these devices helps with the run.
 
     Args:
         run: the run directory; its leader is this process.

@@ -78,15 +78,17 @@ def _work(
     from cfs_explore.pipeline.crew import forget
     from cfs_explore.pipeline.devices import usable_devices
 
+    if stages is None:
+        forget(run)
     cancelled, enough = (run / "cancel").exists, (run / "keep").exists
     try:
         with queue.turn(usable_devices(device), diary.wait, cancelled) as diary.device:
             options = {"device": diary.device, "report": diary.note, "cancelled": cancelled}
             if stages is None:
-                forget(run)
-                options |= {"fresh": fresh, "enough": enough, "on_map": on_map, "threads": crew[1]}
                 with helpers(run, *crew):
-                    explore(run / "spec.yaml", run, **options)
+                    explore(
+                        run / "spec.yaml", run, fresh=fresh, enough=enough, on_map=on_map, threads=crew[1], **options
+                    )
             else:
                 diagnose(run, stages, fresh=fresh, **options)
         (run / "keep").unlink(missing_ok=True)

@@ -183,7 +183,7 @@ def test_a_helper_whose_leader_is_gone_says_so(spec, slow, tmp_path, monkeypatch
 def test_how_workers_share_a_computer():
     assert share(1, None) == ([None], None)
     assert share(2, None) == ([None, None], max(1, os.cpu_count() // 2))
-    assert share(1, ["cuda:0", "cuda:1"])[0] == ["cuda:0", "cuda:1"]
+    assert share(1, ["cuda:0", " cuda:1"])[0] == ["cuda:0", "cuda:1"]
     with pytest.raises(SpecError, match="a whole number from 1 on"):
         share(0, None)
     with pytest.raises(SpecError, match="do not fit"):
