@@ -17,8 +17,9 @@ from cfs_explore.pipeline.measure import Measurement, open_cache
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots, select_taps
 
-#: Seconds between two looks of a helper at a run that has nothing to do, and without a leader until it goes.
-PAUSE, PATIENCE = 0.5, 30.0
+#: Seconds between two looks of a helper at a run that has nothing to do; until it goes where nobody has begun to lead,
+#: and where the leader has closed what it led, which it opens again only after a damaged file.
+PAUSE, PATIENCE, CLOSED = 0.5, 30.0, 3.0
 #: The board's name in ``home``.
 FILE = "board.json"
 
@@ -81,7 +82,7 @@ class Board:
         Raises:
             RunError: the versions differ, as of a leader that has taken the run over.
         """
-        for _ in range(int(PATIENCE / PAUSE)):
+        for _ in range(int(CLOSED / PAUSE)):
             stop_if(cancelled)
             found = self.read()
             if found is not None:  # the same again where a file system did not give the board for a moment

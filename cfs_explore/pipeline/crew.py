@@ -6,6 +6,7 @@ their moments are merged in the order of the shards.
 
 from __future__ import annotations
 
+import functools
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ from cfs_explore.store.files import remove
 
 #: Shards that may be computed ahead of the one that is wanted, per worker and at least.
 AHEAD, FEWEST_AHEAD = 3, 6
+#: A helper whose shard takes this many times as long as any before, and this many seconds at least, hangs.
+SLOW, LEAST_SECONDS = 20, 600.0
 
 
 class Leader:
@@ -130,17 +133,25 @@ def join(
     if loaded.fingerprint != facts["fingerprint"]:
         raise RunError(f"{spec.backbone.path} is here another backbone than where the run is led. Copy that one here.")
     backbone, done = as_conditioned(spec, loaded), 0
-
-    def after_batch(count: int) -> None:
-        stop_if(cancelled)
-
     sets = {planned.work.folder.name: planned for planned in plan_sets(spec, run)}
     while facts is not None:
-        measurement = boards.measurement_of(facts, backbone, after_batch)
+        go_on = functools.partial(_go_on, boards.home(run) / facts["folder"], cancelled)
+        measurement = boards.measurement_of(facts, backbone, go_on)
         done += _help(run, board, facts, sets, measurement, say, cancelled)
         facts = board.next(cancelled)
     say("nothing is left to do")
     return done
+
+
+class _Closed(Exception):  # noqa: N818 - control flow, not an error
+    """Nobody wants the shard that is under way any more."""
+
+
+def _go_on(folder: Path, cancelled: Callable[[], bool], count: int) -> None:
+    """Asked after each batch: raises where the run is cancelled, or the leader has taken its folder away."""
+    stop_if(cancelled)
+    if not folder.is_dir():
+        raise _Closed
 
 
 def _help(
@@ -157,25 +168,27 @@ def _help(
     train = sets["id-train"].work
     reference = None if facts["sets"] == [train.folder.name] else stored_moments(train)
     shards = {key: SetShards(sets[key], measurement, reference) for key in facts["sets"]}
-    done = 0
+    done, seconds = 0, [0.0]  # that shards took
 
     def compute(name: str) -> dict[str, np.ndarray]:
-        key, index = _parsed(name)
-        return shards[key].compute(index)
+        (key, index), start = _parsed(name), time.monotonic()
+        found = shards[key].compute(index)
+        seconds.append(time.monotonic() - start)
+        return found
 
     def wanted(name: str) -> bool:
         key, index = _parsed(name)
         return index >= board.wanted(facts).get(key, 0)
 
-    with Leases(folder) as leases:
+    with Leases(folder, patience=lambda: max(LEAST_SECONDS, SLOW * max(seconds))) as leases:
         crew = Crew(folder, leases)
         say(f"helping with {', '.join(shards)}")
         while board.read() == facts:
             names = list(_upcoming(shards, board.wanted(facts), _ahead(leases)))
             try:
                 helped = crew.help(names, compute, wanted)
-            except RunError:
-                if board.read() == facts:
+            except (_Closed, RunError) as error:
+                if isinstance(error, RunError) and board.read() == facts:
                     raise
                 break  # the leader closed it meanwhile, and its folder is gone
             done += helped

@@ -144,6 +144,57 @@ def _cancel(run) -> bool:
     return True
 
 
+def test_a_helper_goes_where_the_wish_to_cancel_came_and_went(spec, slow, tmp_path, monkeypatch):
+    """As a worker takes it back at its end: the helper is in the middle of a shard meanwhile, and sees none of it."""
+    claim(RunSpec.parse(spec), tmp_path / "run")
+    ended, busy, compute = [], threading.Event(), SetShards.compute
+
+    def long(self, index):
+        if threading.current_thread() is thread:
+            busy.set()
+            for _ in range(200):
+                time.sleep(0.1)
+                self.measurement.reader._after_batch(1)
+        return compute(self, index)
+
+    def help_it():
+        join(tmp_path / "run", device="cpu")
+        ended.append(time.monotonic())
+
+    monkeypatch.setattr(SetShards, "compute", long)
+    thread = threading.Thread(target=help_it)
+    thread.start()
+    with pytest.raises(RunCancelled):
+        explore(spec, tmp_path / "run", device="cpu", cancelled=busy.is_set)
+    said = time.monotonic()
+    thread.join(30)
+    assert ended and ended[0] - said < 5
+    assert not (tmp_path / "run" / "work" / "crew").exists()
+
+
+def test_a_helper_that_hangs_loses_its_shard(spec, alone, slow, tmp_path, monkeypatch):
+    """Its pulse would go on for ever, and the leader wait for it."""
+    monkeypatch.setattr("cfs_explore.engine.leases.Leases.__init__.__kwdefaults__", _quick())
+    monkeypatch.setattr("cfs_explore.pipeline.crew.LEAST_SECONDS", 0.5)
+    claim(RunSpec.parse(spec), tmp_path / "run")
+    hung, woken, compute = [], threading.Event(), SetShards.compute
+
+    def hangs(self, index):
+        if threading.current_thread() is thread and not hung:
+            hung.append(index)
+            assert woken.wait(60)
+        return compute(self, index)
+
+    monkeypatch.setattr(SetShards, "compute", hangs)
+    thread = threading.Thread(target=join, args=(tmp_path / "run",), kwargs={"device": "cpu"})
+    thread.start()
+    run = explore(spec, tmp_path / "run", device="cpu")
+    woken.set()
+    thread.join(30)
+    assert hung and not thread.is_alive()
+    assert_same(run, alone)
+
+
 def test_what_cannot_be_joined(spec, alone, tmp_path):
     with pytest.raises(RunError, match=r"holds no run \(no spec.yaml\)"):
         join(tmp_path)
