@@ -56,7 +56,7 @@ STRENGTH = Control(
     width=140,
     between=(0.0, 1.0),
 )
-AT = Control("where_at", "Position (default: the strongest)", written="row.column, 1.1 at the upper left")
+AT = Control("where_at", "Position (default: the highest)", written="row.column, 1.1 at the upper left")
 #: Channels that are drawn.
 _TOP = 8
 
@@ -172,7 +172,7 @@ def colours(part: str, maps: list[Where]) -> str:
 
 
 def position_of(text: str, where: Where, part: str) -> int:
-    """The position 'row.column', from 1, in the map, row by row; the strongest for "".
+    """The position 'row.column', from 1, in the map, row by row; the highest for "".
 
     Raises:
         RunError: the map has none such.
