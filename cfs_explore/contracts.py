@@ -24,6 +24,10 @@ SATURATED = 0.995
 #: Variance floor of the pooled features and of the diagonal head (theory 2, 3).
 VARIANCE_FLOOR = 1e-6
 
+#: Parts of a score map (theory 22, 23), in the order in which arrays hold them: SCORE is A_p, whose mean over positions
+#: is the slot score; DEVIATION is B_p, about 1 on ID images.
+SCORE, DEVIATION = PARTS = ("score", "deviation")
+
 
 def pixel_id(pixels: np.ndarray) -> str:
     """16 hex characters from the shape and values of an image's bytes, uint8 (H, W, 1 | 3): a run's image_id."""

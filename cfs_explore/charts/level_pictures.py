@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from PIL import Image
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
 from cfs_explore.charts.map_grid import lam_labels
-from cfs_explore.charts.marks import click_layer
+from cfs_explore.charts.marks import click_layer, layout_image
 from cfs_explore.charts.theme import new_chart, palette, text_px
 from cfs_explore.wording import format_value
 
@@ -92,19 +91,8 @@ def _row_name(name: str, top: float, colour: str) -> dict:
 
 
 def _image(picture: dict) -> dict:
-    return {
-        "source": "data:image/png;base64," + base64.b64encode(enlarged(picture["png"])).decode(),
-        "x": picture["x"],
-        "y": picture["y"],
-        "xref": "x",
-        "yref": "y",
-        "sizex": _FILL,
-        "sizey": _FILL,
-        "sizing": "contain",
-        "xanchor": "center",
-        "yanchor": "middle",
-        "layer": "below",
-    }
+    place = {"x": picture["x"], "xanchor": "center", "y": picture["y"], "yanchor": "middle"}
+    return layout_image(enlarged(picture["png"]), sizex=_FILL, sizey=_FILL, sizing="contain", **place)
 
 
 def _hover_layer(placed: pd.DataFrame) -> go.Scatter:

@@ -1,7 +1,8 @@
-"""Parts that many charts share: hover texts, error bars, the layer that answers clicks, a legend in one line."""
+"""Parts that many charts share: hover texts, error bars, pictures, the layer that answers clicks, a legend."""
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterable, Sequence
 
@@ -52,6 +53,12 @@ def click_layer(x: Sequence[float], y: Sequence[float], texts: Iterable[str], **
     """
     marker = {"symbol": "square", "size": 6, "color": "#808080", "opacity": 0}
     return go.Scatter(x=x, y=y, mode="markers", marker=marker, meta=CLICK_LAYER, **hovers(texts), **unfaded(0), **more)
+
+
+def layout_image(png: bytes, **place: object) -> dict:
+    """An image of a figure's layout, below its traces; ``place`` in the units of the axes: x, y, sizex, sizey, ..."""
+    source = "data:image/png;base64," + base64.b64encode(png).decode()
+    return {"source": source, "xref": "x", "yref": "y", "layer": "below", **place}
 
 
 def labelled_line(

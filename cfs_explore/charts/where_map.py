@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 
 import numpy as np
@@ -13,16 +12,14 @@ from PIL import Image
 from cfs_explore.charts import where_overlay as overlay
 from cfs_explore.charts.level_pictures import enlarged
 from cfs_explore.charts.map_heatmap import bar_margin, colour_bar
-from cfs_explore.charts.marks import CLICKABLE, click_layer, flat_legend, hovers
+from cfs_explore.charts.marks import CLICKABLE, click_layer, flat_legend, hovers, layout_image
 from cfs_explore.charts.pooling_rows import POOLINGS
 from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
+from cfs_explore.contracts import DEVIATION, PARTS, SCORE
 from cfs_explore.wording import format_digits, format_value
 
-TITLES = {overlay.SCORE: "Adds to the score", overlay.DEVIATION: "Deviation from ID-train"}
 _HEIGHT_PX, _BAR_ROW_PX = 312, 22
-#: Finer maps have no position to click: a point for each would be slow.
-_MOST_POINTS = 4096
-_TICKS = {overlay.SCORE: (0, 0.25, 0.5, 0.75, 1), overlay.DEVIATION: (0, 0.5, 1)}
+_TICKS = {SCORE: (0, 0.25, 0.5, 0.75, 1), DEVIATION: (0, 0.5, 1)}
 
 
 def where_map_chart(
@@ -36,13 +33,13 @@ def where_map_chart(
         part: which of them, "score" or "deviation".
         strength: opacity at the colours' end, 0 to 1.
     """
-    values = maps[0] if part == overlay.SCORE else maps[1]
+    values = maps[PARTS.index(part)]
     height, width = values.shape
     end = overlay.reach([values], part)
     low, high = overlay.limits(part, end)
     ticks = [low + share * (high - low) for share in _TICKS[part]]
     labels = [format_digits(tick, 3) if tick else "0" for tick in ticks]
-    bar = colour_bar(TITLES[part], ticks, labels)
+    bar = colour_bar(overlay.TITLES[part], ticks, labels)
     fig = new_chart(
         theme,
         height=_HEIGHT_PX,
@@ -61,44 +58,19 @@ def where_map_chart(
     )
     fig.add_trace(go.Heatmap(z=values.tolist(), zsmooth="best", coloraxis="coloraxis", hoverinfo="skip", name="map"))
     fig.add_traces(_lines(values, part, end))
-    if values.size <= _MOST_POINTS:
-        rows, columns = np.indices(values.shape)
-        fig.add_trace(
-            click_layer(
-                columns.ravel().tolist(),
-                rows.ravel().tolist(),
-                [_hover(row, column, maps[:, row, column]) for row, column in np.ndindex(values.shape)],
-                customdata=list(range(values.size)),
-                showlegend=False,
-            )
-        )
+    if values.size <= overlay.MOST_POINTS:
+        fig.add_trace(_positions(maps))
     tall = pixels.shape[1] / height * width / pixels.shape[2]  # of a position, in its widths
-    fig.update_xaxes(visible=False, fixedrange=True, range=[-0.5, width - 0.5], constrain="domain")
-    fig.update_yaxes(
-        visible=False,
-        fixedrange=True,
-        range=[height - 0.5, -0.5],
-        scaleanchor="x",
-        scaleratio=tall,
-        constrain="domain",
-    )
+    axis = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    fig.update_xaxes(range=[-0.5, width - 0.5], **axis)
+    fig.update_yaxes(range=[height - 0.5, -0.5], scaleanchor="x", scaleratio=tall, **axis)
     return fig
 
 
 def _picture(pixels: np.ndarray, width: int, height: int) -> dict:
     buffer = io.BytesIO()
     Image.fromarray(overlay.rgb(pixels)).save(buffer, "PNG")
-    return {
-        "source": "data:image/png;base64," + base64.b64encode(enlarged(buffer.getvalue())).decode(),
-        "x": -0.5,
-        "y": -0.5,
-        "xref": "x",
-        "yref": "y",
-        "sizex": width,
-        "sizey": height,
-        "sizing": "stretch",
-        "layer": "below",
-    }
+    return layout_image(enlarged(buffer.getvalue()), x=-0.5, y=-0.5, sizex=width, sizey=height, sizing="stretch")
 
 
 def _lines(values: np.ndarray, part: str, end: float) -> list[go.Contour]:
@@ -125,6 +97,13 @@ def _lines(values: np.ndarray, part: str, end: float) -> list[go.Contour]:
     return found
 
 
+def _positions(maps: np.ndarray) -> go.Scatter:
+    """What answers mouse and click, a point for each position of A_p and B_p, (2, h, w)."""
+    rows, columns = (places.ravel().tolist() for places in np.indices(maps.shape[1:]))
+    texts = [_hover(row, column, maps[:, row, column]) for row, column in zip(rows, columns, strict=True)]
+    return click_layer(columns, rows, texts, customdata=list(range(len(rows))), showlegend=False)
+
+
 def _hover(row: int, column: int, both: np.ndarray) -> str:
     score, deviation = both
     return (
@@ -141,8 +120,8 @@ def position_channels_chart(rows: pd.DataFrame, part: str = "score", theme: str 
         part: "score" draws mean and std, "deviation" that.
     """
     shown = {"mean": POOLINGS["mean"], "std": POOLINGS["std"]}
-    if part == overlay.DEVIATION:
-        shown = {"deviation": (TITLES[part], ROLE_COLOURS["control"])}
+    if part == DEVIATION:
+        shown = {"deviation": (overlay.TITLES[part], ROLE_COLOURS["control"])}
     fig = new_chart(
         theme,
         height=_BAR_ROW_PX * len(rows) + 96,

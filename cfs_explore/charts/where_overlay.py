@@ -14,9 +14,12 @@ import numpy as np
 from PIL import Image
 
 from cfs_explore.charts.colour_scale import diverging_colour
+from cfs_explore.contracts import DEVIATION, SCORE
 
-#: A_p, two-sided around 0; B_p, about 1 on ID images and shown where it is larger.
-SCORE, DEVIATION = "score", "deviation"
+#: What scales are called: A_p, two-sided around 0; B_p, about 1 on ID images and shown where it is larger.
+TITLES = {SCORE: "Adds to the score", DEVIATION: "Deviation from ID-train"}
+#: Finer maps answer neither mouse nor click: a point for each position would be slow.
+MOST_POINTS = 4096
 #: What a position that says nothing has, and the least value at which the colours end: an ID image stays calm.
 _CENTRE = {SCORE: 0.0, DEVIATION: 1.0}
 _LEAST = {SCORE: 2.0, DEVIATION: 3.0}

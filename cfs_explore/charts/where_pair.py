@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
 from cfs_explore.charts import where_overlay as overlay
-from cfs_explore.charts.marks import click_layer
+from cfs_explore.charts.marks import click_layer, layout_image
 from cfs_explore.charts.theme import new_chart, palette
+from cfs_explore.contracts import PARTS, SCORE
 from cfs_explore.wording import format_digits, format_value
 
-PARTS = (overlay.SCORE, overlay.DEVIATION)
-TITLES = {overlay.SCORE: "Adds to the score", overlay.DEVIATION: "Deviation from ID-train"}
 #: Shares of the way along a scale that have a number.
 _TICKS = (0, 0.5, 1)
 #: Width of a picture, and in widths: what it fills of its place, room for a line of text, height of a scale.
 _CELL_PX, _FILL, _LINE, _BAR = 190, 0.94, 0.14, 0.08
 _MARGIN = {"l": 4, "r": 8, "t": 4, "b": 6}
-#: Finer maps tell no positions: a point for each would be slow.
-_MOST_POINTS = 4096
 
 
 def where_pair_chart(
@@ -49,7 +45,7 @@ def where_pair_chart(
     )
     images, notes, points = [], [], ([], [], [])
     for column, part in enumerate(PARTS):
-        notes.append(_note(f"<b>{TITLES[part]}</b>", column - _FILL / 2, 0, palette(theme).ink))
+        notes.append(_note(f"<b>{overlay.TITLES[part]}</b>", column - _FILL / 2, 0, palette(theme).ink))
         for k, (name, pixels) in enumerate(pictures.items()):
             values, top = maps[k, column], _LINE + k * row + _LINE
             text = f"{name}, mean {format_value(float(values.mean(dtype=np.float64)))}"
@@ -78,7 +74,7 @@ def ticks(part: str, end: float, *, beyond: bool = False) -> list[tuple[float, s
     values = [low + share * (high - low) for share in _TICKS]
     texts = [format_digits(value, 3) if value else "0" for value in values]
     if beyond:
-        texts = [f"≤{texts[0]}" if part == overlay.SCORE else texts[0], *texts[1:-1], f"≥{texts[-1]}"]
+        texts = [f"≤{texts[0]}" if part == SCORE else texts[0], *texts[1:-1], f"≥{texts[-1]}"]
     return list(zip(values, texts, strict=True))
 
 
@@ -96,32 +92,21 @@ def _points(
     name: str, values: np.ndarray, part: str, column: int, top: float, tall: float
 ) -> tuple[Sequence[float], Sequence[float], Sequence[str]]:
     """Where each position stands, and what it says."""
-    if values.size > _MOST_POINTS:
+    if values.size > overlay.MOST_POINTS:
         return [], [], []
     rows, columns = (places.ravel() for places in np.indices(values.shape))
     x = column + _FILL * ((columns + 0.5) / values.shape[1] - 0.5)
     y = top + _FILL * tall * (rows + 0.5) / values.shape[0]
     texts = [
-        f"<b>{name}, row {r + 1}, column {c + 1}</b><br>{TITLES[part].lower()}: {format_value(float(value), 2)}"
+        f"<b>{name}, row {r + 1}, column {c + 1}</b><br>{overlay.TITLES[part].lower()}: {format_value(float(value), 2)}"
         for r, c, value in zip(rows, columns, values.ravel(), strict=True)
     ]
     return x.tolist(), y.tolist(), texts
 
 
 def _image(png: bytes, column: int, top: float, tall: float) -> dict:
-    return {
-        "source": "data:image/png;base64," + base64.b64encode(png).decode(),
-        "x": column,
-        "y": top,
-        "xref": "x",
-        "yref": "y",
-        "sizex": _FILL,
-        "sizey": tall,
-        "sizing": "stretch",
-        "xanchor": "center",
-        "yanchor": "top",
-        "layer": "below",
-    }
+    place = {"x": column, "xanchor": "center", "y": top, "yanchor": "top"}
+    return layout_image(png, sizex=_FILL, sizey=tall, sizing="stretch", **place)
 
 
 def _note(text: str, x: float, y: float, colour: str, at: str = "left") -> dict:

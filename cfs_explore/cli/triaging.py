@@ -44,7 +44,7 @@ def _triage(options: argparse.Namespace) -> None:
     from cfs_explore.figures import triage
     from cfs_explore.figures.backbone import backbone_of, measured_image
     from cfs_explore.figures.choices import choose
-    from cfs_explore.figures.image_where import Looked
+    from cfs_explore.figures.image_where import Looked, nothing_to_localise
     from cfs_explore.figures.needs import NotMeasuredError
     from cfs_explore.figures.options import check
     from cfs_explore.pipeline import ProgressEvent
@@ -75,6 +75,8 @@ def _triage(options: argparse.Namespace) -> None:
                 absent.append(str(why))
                 continue
             looked.append(Looked(image, probe.where(image, [run.cell(cell) for cell in cells])))
+            if why := nothing_to_localise(found.detector, looked[0].where):
+                raise RunError(why)
             report(ProgressEvent("maps", found.ood, done, min(most, len(rows)), "images", None, None))
     if absent:
         print(f"Left out: {counted(len(absent), 'image')}. The first: {absent[0]}", file=sys.stderr)

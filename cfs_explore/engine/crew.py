@@ -88,11 +88,12 @@ class Crew:
         return None
 
     def _do(self, name: str, compute: Callable[[str], Arrays]) -> None:
-        """Compute a piece and put its result where the leader finds it."""
+        """Compute a piece and put its result where the leader finds it; nowhere, if the leader has gone meanwhile."""
         try:
-            aside = self._path(f"{name}.{self._leases.worker}")
-            save_arrays(aside, compute(name), flush=False)
-            os.replace(aside, self._path(name))
+            aside, arrays = self._path(f"{name}.{self._leases.worker}"), compute(name)
+            if self._results.is_dir():  # saving would make it again
+                save_arrays(aside, arrays, flush=False)
+                os.replace(aside, self._path(name))
         finally:
             self._leases.give_back(name)
 

@@ -49,6 +49,7 @@ class Leases:
         self._lost, self._pulse, self._watch, self._patience = lost, pulse, watch, patience
         self._seen: dict[str, tuple[str, float]] = {}  # worker -> its last pulse, and when it was first seen
         self._beats = itertools.count()
+        self._held: set[str] = set()
         self._since: float | None = None  # when the piece that is under way was taken
         self._end = threading.Event()
 
@@ -81,10 +82,12 @@ class Leases:
             RunError: the folder is not there any more, or takes nothing.
         """
         path = self._taken / name
-        if self._create(path):
+        created, owner = self._create(path), _read(path)
+        # a shared file system that sends a request twice says of the link that it just made that it was there
+        if created or (owner == self.worker and name not in self._held):
+            self._held.add(name)
             self._since = self._watch()
             return True
-        owner = _read(path)
         if owner is None or owner == self.worker or self.is_there(owner):
             return False
         aside = path.with_name(f"{name}.{uuid.uuid4().hex}")
@@ -99,6 +102,7 @@ class Leases:
     def give_back(self, name: str) -> None:
         """The piece is done, or given up; it may be another's by now."""
         self._since, path = None, self._taken / name
+        self._held.discard(name)
         with contextlib.suppress(OSError):
             if _read(path) == self.worker:
                 path.unlink()

@@ -187,9 +187,11 @@ def _hide_places(spec: dict[str, Any], backbone: str, *, builtin: bool) -> dict[
     """
 
     def hide(image_set: dict[str, Any] | None) -> dict[str, Any] | None:
-        made = builtin and image_set and isinstance(image_set["source"], dict) and "builtin" in image_set["source"]
-        here = image_set and image_set | {"masks": None}
-        return here if made else here and here | {"source": NOT_HERE}
+        if image_set is None:
+            return None
+        source = image_set["source"]
+        made = builtin and isinstance(source, dict) and "builtin" in source
+        return image_set | {"masks": None, "source": source if made else NOT_HERE}
 
     def nowhere(place: str | None) -> str | None:
         return place and NOT_HERE

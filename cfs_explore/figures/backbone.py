@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from cfs_explore.probe.inputs import ProbeImage
     from cfs_explore.probe.network import Probe
 
-#: The backbone that was opened last, and the digest of its run.
-_opened: dict[str, object] = {}
+#: "last": the digest of a run, and its backbone, which was opened last.
+_opened: dict[str, tuple[str, Probe]] = {}
 
 
 def backbone_of(run: Run) -> Probe:
@@ -29,12 +29,14 @@ def backbone_of(run: Run) -> Probe:
         raise NotMeasuredError(f"{run.name} was imported: its backbone is where it was made.")
     from cfs_explore.probe.network import Probe
 
-    if _opened.get("digest") != run.digest:
+    digest, probe = _opened.get("last", ("", None))
+    if probe is None or digest != run.digest:
         try:
-            _opened.update(digest=run.digest, probe=Probe.open(run))
+            probe = Probe.open(run)
         except CFSError as error:
             raise NotMeasuredError(str(error)) from error
-    return _opened["probe"]
+        _opened["last"] = run.digest, probe
+    return probe
 
 
 def measured_image(run: Run, entry: SetEntry, row: Mapping) -> ProbeImage:

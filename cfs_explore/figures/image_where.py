@@ -12,6 +12,7 @@ import pandas as pd
 
 from cfs_explore.charts import where_overlay as overlay
 from cfs_explore.charts.where_map import position_channels_chart, where_map_chart
+from cfs_explore.contracts import DEVIATION, PARTS, SCORE
 from cfs_explore.errors import RunError
 from cfs_explore.figures.backbone import backbone_of, measured_image
 from cfs_explore.figures.choices import Choices
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 PART = Control(
     "where_part",
     "The picture shows",
-    {overlay.SCORE: "Score", overlay.DEVIATION: "Deviation"},
+    {SCORE: "Score", DEVIATION: "Deviation"},
     help="Score: what each position adds to the slot score, whose mean over positions it is; below 0 a position speaks "
     "for ID. Deviation: how far a position lies from ID-train, about 1 on ID images.",
 )
@@ -55,7 +56,7 @@ STRENGTH = Control(
     width=140,
     between=(0.0, 1.0),
 )
-AT = Control("where_at", "Position (default: the strongest)", written="row.column, 1.1 at the upper left")
+AT = Control("where_at", "Position (default: the highest)", written="row.column, 1.1 at the upper left")
 #: Channels that are drawn.
 _TOP = 8
 
@@ -124,13 +125,12 @@ def over(run: Run, choices: Choices, image: Image, seen: ProbeImage, where: Wher
     part, strength = PART.of(choices.options), STRENGTH.number(choices.options)
     rows, columns = np.indices(where.maps.shape[1:]) + 1
     table = pd.DataFrame(
-        {"row": rows.ravel(), "column": columns.ravel(), "score": where.maps[0].ravel()}
-        | {"deviation": where.maps[1].ravel()}
+        {"row": rows.ravel(), "column": columns.ravel()} | {name: where.part(name).ravel() for name in PARTS}
     )
     height, width = where.maps.shape[1:]
-    values = where.maps[0 if part == overlay.SCORE else 1]
+    values = where.part(part)
     row, column = np.unravel_index(int(values.argmax()), values.shape)
-    what = "adds to the score" if part == overlay.SCORE else "deviates from ID-train"
+    what = "adds to the score" if part == SCORE else "deviates from ID-train"
     return Figure(
         where_map_chart(seen.pixels, where.maps, part, strength, theme),
         table,
@@ -147,7 +147,7 @@ def over(run: Run, choices: Choices, image: Image, seen: ProbeImage, where: Wher
 def _method(run: Run, part: str, cells: int, where: Where) -> str:
     height, width = where.maps.shape[1:]
     positions = f"{height} × {width} positions"
-    if part == overlay.DEVIATION:
+    if part == DEVIATION:
         return f"how far each of {positions} lies from ID-train, squared, in variances of an ID image's positions."
     score = format_value(where.score)
     if cells == 1:
@@ -157,10 +157,10 @@ def _method(run: Run, part: str, cells: int, where: Where) -> str:
 
 def colours(part: str, maps: list[Where]) -> str:
     """What colours and lines mean, in a sentence."""
-    values = [each.maps[0 if part == overlay.SCORE else 1] for each in maps]
+    values = [each.part(part) for each in maps]
     end = overlay.reach(values, part)
     solid, dotted = (format_value(value, 2) for value in overlay.line_values(part, end))
-    if part == overlay.DEVIATION:
+    if part == DEVIATION:
         return (
             f"Blue, within solid lines above {solid}: unlike ID. Clear, within dotted lines below {dotted}: nearer to "
             "ID-train than ID images are on average."
@@ -172,12 +172,12 @@ def colours(part: str, maps: list[Where]) -> str:
 
 
 def position_of(text: str, where: Where, part: str) -> int:
-    """The position 'row.column', from 1, in the map, row by row; the strongest for "".
+    """The position 'row.column', from 1, in the map, row by row; the highest for "".
 
     Raises:
         RunError: the map has none such.
     """
-    values = where.maps[0 if part == overlay.SCORE else 1]
+    values = where.part(part)
     height, width = values.shape
     if not text:
         return int(values.argmax())
@@ -216,7 +216,7 @@ def behind(
     row, column = position_text(position, where).split(".")
     shown, whole = table.head(_TOP), float(table[part].sum())
     first = table.iloc[0]
-    if part == overlay.SCORE:
+    if part == SCORE:
         said = (
             f"The position adds {format_value(whole, 2)} to the score: {format_value(float(mean.sum()), 2)} by the "
             f"channels' means, {format_value(float(std.sum()), 2)} by their standard deviations. Negative: speaks for "

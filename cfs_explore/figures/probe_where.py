@@ -10,7 +10,8 @@ import pandas as pd
 
 from cfs_explore.charts import short_tap_name
 from cfs_explore.charts import where_overlay as overlay
-from cfs_explore.charts.where_pair import PARTS, where_pair_chart
+from cfs_explore.charts.where_pair import where_pair_chart
+from cfs_explore.contracts import DEVIATION, PARTS, SCORE
 from cfs_explore.figures.figure import Figure, file_stem
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.store import Run
@@ -73,7 +74,7 @@ def nothing_to_localise(tap: Tap, sides: Sequence[int]) -> str:
 def keys(ends: Mapping[str, float]) -> list[tuple[str, str]]:
     """How lines are drawn, and what lies within them, on scales that end there."""
     lines = {part: [format_digits(at, 3) for at in overlay.line_values(part, ends[part])] for part in PARTS}
-    (solid, dotted), (far, near) = lines[overlay.SCORE], lines[overlay.DEVIATION]
+    (solid, dotted), (far, near) = lines[SCORE], lines[DEVIATION]
     return [
         ("solid", f"OOD-like, blue: adds more than {solid}, or deviation above {far}"),
         ("dotted", f"ID-like: adds less than {dotted} (brown), or deviation below {near} (clear)"),

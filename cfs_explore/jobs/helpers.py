@@ -26,13 +26,15 @@ def share(workers: int, devices: Sequence[str] | None) -> tuple[list[str | None]
         The devices, and how many threads each takes; None: as many as it likes.
 
     Raises:
-        SpecError: no worker, or other than one device for each.
+        SpecError: no worker, a device without a name, or other than one device for each.
     """
     if workers < 1:
         raise SpecError(f"--workers takes a whole number from 1 on. Got {workers} instead.")
     if devices is not None and workers not in (1, len(devices)):
         raise SpecError(f"--workers {workers} and --devices {','.join(devices)} do not fit: leave --workers out.")
-    named = [None] * workers if devices is None else list(devices)
+    named = [None] * workers if devices is None else [each.strip() for each in devices]
+    if "" in named:
+        raise SpecError("--devices takes names such as cuda:0,cuda:1, and one of those given is empty.")
     return named, None if len(named) == 1 else max(1, (os.cpu_count() or 1) // len(named))
 
 
@@ -47,6 +49,8 @@ def helpers(run: Path, devices: Sequence[str | None], threads: int | None) -> It
     """
     environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
     started = []
+    if (run / "manifest.json").is_file():  # measured already; one process computes the diagnostics
+        devices = ()
     try:
         for number, device in enumerate(devices, start=1):
             command = [sys.executable, "-m", "cfs_explore", "work", str(run), "--beside", str(os.getpid())]
@@ -54,6 +58,9 @@ def helpers(run: Path, devices: Sequence[str | None], threads: int | None) -> It
             with (run / f"helper-{number}.txt").open("w") as log:
                 started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
         yield
+        for number, process in enumerate(started, start=1):
+            if process.poll():  # None: it is still at it; 0: nothing was left to do
+                print(f"Helper {number} broke off: helper-{number}.txt in the run's folder says why.", file=sys.stderr)
     finally:
         for process in started:
             process.terminate()

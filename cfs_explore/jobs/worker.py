@@ -75,8 +75,11 @@ def _work(
     crew: tuple[Sequence[str | None], int | None],
 ) -> None:
     from cfs_explore.pipeline import diagnose, explore
+    from cfs_explore.pipeline.crew import forget
     from cfs_explore.pipeline.devices import usable_devices
 
+    if stages is None:
+        forget(run)
     cancelled, enough = (run / "cancel").exists, (run / "keep").exists
     try:
         with queue.turn(usable_devices(device), diary.wait, cancelled) as diary.device:

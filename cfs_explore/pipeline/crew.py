@@ -6,36 +6,32 @@ their moments are merged in the order of the shards.
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
+import functools
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from cfs_explore.backbones import Backbone, load_backbone
-from cfs_explore.contracts import Level
+from cfs_explore.backbones import load_backbone
 from cfs_explore.engine import Crew, Leases, clear
-from cfs_explore.errors import RunCancelled, RunError
+from cfs_explore.errors import RunError
+from cfs_explore.pipeline import board as boards
+from cfs_explore.pipeline.board import PATIENCE, PAUSE, Board, stop_if
 from cfs_explore.pipeline.match import as_conditioned
-from cfs_explore.pipeline.measure import Measurement, open_cache
+from cfs_explore.pipeline.measure import Measurement
 from cfs_explore.pipeline.prepare import PlannedSet, plan_sets
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.shards import SetShards, stored_moments
-from cfs_explore.readings.loop import Reader
-from cfs_explore.readings.snapshots import TapSnapshots, select_taps
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import write_json
 from cfs_explore.store.files import remove
 
 #: Shards that may be computed ahead of the one that is wanted, per worker and at least.
 AHEAD, FEWEST_AHEAD = 3, 6
-#: Seconds between two looks of a helper at a run that has nothing to do, and without a leader until it goes.
-PAUSE, PATIENCE = 0.5, 30.0
-_BOARD = "board.json"
+#: A helper whose shard takes this many times as long as any before, and this many seconds at least, hangs.
+SLOW, LEAST_SECONDS = 20, 600.0
 
 
 class Leader:
@@ -48,13 +44,13 @@ class Leader:
     """
 
     def __init__(self, out: Path, measurement: Measurement, progress: Progress):
-        self._home, self._measurement, self._progress = out / "work" / "crew", measurement, progress
+        self._home, self._measurement, self._progress = boards.home(out), measurement, progress
         self._sets: dict[str, SetShards] = {}
         self._wanted: dict[str, int] = {}
         self._own: set[str] = set()
 
     def __enter__(self) -> Leader:
-        clear(self._home)
+        clear(self._home)  # of a leader that was killed
         self._folder = self._home / uuid.uuid4().hex[:12]
         self._folder.mkdir(parents=True)
         self._leases = Leases(self._folder).__enter__()
@@ -62,7 +58,7 @@ class Leader:
         return self
 
     def __exit__(self, *exception) -> None:
-        remove(self._home / _BOARD)
+        remove(self._home / boards.FILE)
         self._leases.__exit__(*exception)
         clear(self._home)
 
@@ -71,16 +67,15 @@ class Leader:
         self._sets = {each.work.folder.name: each for each in sets}
         self._wanted = {key: len(each.done) for key, each in self._sets.items()}
         self._tell()
-        facts = _facts(self._measurement) | {"folder": self._folder.name, "leader": self._leases.worker}
-        write_json(self._home / _BOARD, facts | {"sets": list(self._sets)}, flush=False)
+        facts = boards.facts_of(self._measurement) | {"folder": self._folder.name, "leader": self._leases.worker}
+        write_json(self._home / boards.FILE, facts | {"sets": list(self._sets)}, flush=False)
 
     def result(self, shards: SetShards, index: int) -> dict[str, np.ndarray]:
         """What ``shards.compute(index)`` gives, computed here or elsewhere."""
         key = shards.work.folder.name
         self._wanted[key] = index
         self._tell()
-        ahead = max(FEWEST_AHEAD, AHEAD * (1 + len(self._leases.others())))
-        names = [_name(key, index), *_upcoming(self._sets, self._wanted, ahead)]
+        names = [_name(key, index), *_upcoming(self._sets, self._wanted, _ahead(self._leases))]
         arrays = self._crew.get(list(dict.fromkeys(names)), self._compute, self._wait)
         if names[0] not in self._own:
             self._progress.advance(shards.forwards(index), self._progress.doing)
@@ -104,6 +99,11 @@ class Leader:
         write_json(self._folder / "wanted.json", self._wanted, flush=False)
 
 
+def forget(run: Path) -> None:
+    """Take away what a leader that was killed left, before helpers take it for the run's work."""
+    clear(boards.home(run))
+
+
 def join(
     run: Path,
     *,
@@ -125,31 +125,38 @@ def join(
         RunError: nobody leads it, or the versions of the two workers differ. BackboneError: its backbone is not here.
     """
     cancelled = cancelled or (run / "cancel").exists
-    board = _Board(run)
+    board = Board(run)
     facts = board.wait(patience, say, cancelled)
     spec = RunSpec.parse(run / "spec.yaml")
-    _check_versions(facts)
     say("loading the backbone")
     loaded = load_backbone(spec.backbone.path, device=device, **spec.backbone.options())
     if loaded.fingerprint != facts["fingerprint"]:
         raise RunError(f"{spec.backbone.path} is here another backbone than where the run is led. Copy that one here.")
     backbone, done = as_conditioned(spec, loaded), 0
-
-    def after_batch(count: int) -> None:
-        _stop_if(cancelled)
-
     sets = {planned.work.folder.name: planned for planned in plan_sets(spec, run)}
     while facts is not None:
-        measurement = _measurement(facts, backbone, after_batch)
+        go_on = functools.partial(_go_on, boards.home(run) / facts["folder"], cancelled)
+        measurement = boards.measurement_of(facts, backbone, go_on)
         done += _help(run, board, facts, sets, measurement, say, cancelled)
-        facts = board.next(facts, cancelled)
+        facts = board.next(cancelled)
     say("nothing is left to do")
     return done
 
 
+class _Closed(Exception):  # noqa: N818 - control flow, not an error
+    """Nobody wants the shard that is under way any more."""
+
+
+def _go_on(folder: Path, cancelled: Callable[[], bool], count: int) -> None:
+    """Asked after each batch: raises where the run is cancelled, or the leader has taken its folder away."""
+    stop_if(cancelled)
+    if not folder.is_dir():
+        raise _Closed
+
+
 def _help(
     run: Path,
-    board: _Board,
+    board: Board,
     facts: Mapping,
     sets: Mapping[str, PlannedSet],
     measurement: Measurement,
@@ -157,145 +164,45 @@ def _help(
     cancelled: Callable[[], bool],
 ) -> int:
     """Compute shards as long as the board stays as it is; gives how many."""
-    folder = run / "work" / "crew" / facts["folder"]
+    folder = boards.home(run) / facts["folder"]
     train = sets["id-train"].work
     reference = None if facts["sets"] == [train.folder.name] else stored_moments(train)
     shards = {key: SetShards(sets[key], measurement, reference) for key in facts["sets"]}
-    done = 0
-    with Leases(folder) as leases:
+    done, seconds = 0, [0.0]  # that shards took
+
+    def compute(name: str) -> dict[str, np.ndarray]:
+        (key, index), start = _parsed(name), time.monotonic()
+        found = shards[key].compute(index)
+        seconds.append(time.monotonic() - start)
+        return found
+
+    def wanted(name: str) -> bool:
+        key, index = _parsed(name)
+        return index >= board.wanted(facts).get(key, 0)
+
+    with Leases(folder, patience=lambda: max(LEAST_SECONDS, SLOW * max(seconds))) as leases:
         crew = Crew(folder, leases)
         say(f"helping with {', '.join(shards)}")
         while board.read() == facts:
-            wanted = board.wanted(facts)
-            ahead = max(FEWEST_AHEAD, AHEAD * (1 + len(leases.others())))
-            helped = crew.help(
-                list(_upcoming(shards, wanted, ahead)),
-                lambda name: shards[_parsed(name)[0]].compute(_parsed(name)[1]),
-                lambda name: _parsed(name)[1] >= board.wanted(facts).get(_parsed(name)[0], 0),
-            )
+            names = list(_upcoming(shards, board.wanted(facts), _ahead(leases)))
+            try:
+                helped = crew.help(names, compute, wanted)
+            except (_Closed, RunError) as error:
+                if isinstance(error, RunError) and board.read() == facts:
+                    raise
+                break  # the leader closed it meanwhile, and its folder is gone
             done += helped
             if not helped:
-                _stop_if(cancelled)
+                stop_if(cancelled)
                 if not leases.is_there(facts["leader"]):
                     raise RunError(f"The process that leads {run} is gone. Start the run again, then join it again.")
                 time.sleep(PAUSE / 5)
     return done
 
 
-class _Board:
-    """What the leader lets others do, as a helper reads it."""
-
-    def __init__(self, run: Path):
-        self._run, self._home = run, run / "work" / "crew"
-
-    def read(self) -> dict | None:
-        """The facts of the work that is open now; None while there is none."""
-        try:
-            return json.loads((self._home / _BOARD).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def wanted(self, facts: Mapping) -> dict[str, int]:
-        """Set -> the shard that the leader wants next."""
-        try:
-            return json.loads((self._home / facts["folder"] / "wanted.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-
-    def wait(self, patience: float, say: Callable[[str], None], cancelled: Callable[[], bool]) -> dict:
-        """The facts, as soon as there are some.
-
-        Raises:
-            RunError: the folder holds no run, or nobody leads it.
-        """
-        if not (self._run / "spec.yaml").is_file():
-            raise RunError(f"{self._run} holds no run (no spec.yaml). Give the folder of a run that is under way.")
-        since = time.monotonic()
-        say("waiting for the run's first shards")
-        while (facts := self.read()) is None:
-            _stop_if(cancelled)
-            if (self._run / "manifest.json").is_file():
-                raise RunError(f"{self._run} is measured already: there is nothing to help with.")
-            if time.monotonic() - since > patience:
-                raise RunError(
-                    f"Nobody measures {self._run}, as seen from this computer. Start it with `cfs-explore run`, and "
-                    "make sure that both computers see one and the same folder."
-                )
-            time.sleep(PAUSE)
-        return facts
-
-    def next(self, facts: Mapping, cancelled: Callable[[], bool]) -> dict | None:
-        """The facts of what comes after these; None where nothing does."""
-        for _ in range(int(PATIENCE / PAUSE)):
-            _stop_if(cancelled)
-            found = self.read()
-            if found is not None and found != facts:
-                return found
-            if found is None and (self._run / "manifest.json").is_file():
-                return None
-            time.sleep(PAUSE)
-        return None
-
-
-def _stop_if(cancelled: Callable[[], bool]) -> None:
-    if cancelled():
-        raise RunCancelled("The run was cancelled.")
-
-
-def _facts(measurement: Measurement) -> dict:
-    """All that decides the numbers of a shard, so that another process measures the same."""
-    reader = measurement.reader
-    return {
-        "versions": _versions(),
-        "fingerprint": reader.backbone.fingerprint,
-        "levels": [level.to_dict() for level in reader.levels],
-        "conditioning": [level.to_dict() for level in reader.conditioning],
-        "taps": [tap.name for tap in reader.reading.taps],
-        "precision": reader.precision,
-        "batch_size": reader.batch_size,
-        "draws": measurement.draws,
-        "seed": measurement.seed,
-        "shard_size": measurement.shard_size,
-        "kept_level": measurement.kept_level,
-        "kept": list(measurement.kept),
-        "fresh": measurement.fresh,
-    }
-
-
-def _measurement(facts: Mapping, backbone: Backbone, after_batch: Callable[[int], None]) -> Measurement:
-    """The inverse of ``_facts``."""
-    levels, conditioning = ([Level(**each) for each in facts[name]] for name in ("levels", "conditioning"))
-    reader = Reader(
-        backbone,
-        TapSnapshots(levels, select_taps(backbone.taps(), facts["taps"])),
-        batch_size=facts["batch_size"],
-        precision=facts["precision"],
-        after_batch=after_batch,
-        conditioning=conditioning,
-    )
-    kept = {tap: reader.columns[tap] for tap in facts["kept"]}
-    return Measurement(
-        reader,
-        facts["draws"],
-        facts["seed"],
-        facts["shard_size"],
-        facts["kept_level"],
-        kept,
-        cache=open_cache(),
-        fresh=facts["fresh"],
-    )
-
-
-def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in ("cfs-explore", "numpy")} | {"torch": torch.__version__}
-
-
-def _check_versions(facts: Mapping) -> None:
-    """Refuse what would round otherwise."""
-    other = [f"{name} {facts['versions'].get(name)} there, {own} here"
-             for name, own in _versions().items() if facts["versions"].get(name) != own]  # fmt: skip
-    if other:
-        raise RunError(f"Workers of one run need the same versions: {'; '.join(other)}. Install the same ones here.")
+def _ahead(leases: Leases) -> int:
+    """How many shards may wait for the leader: the more workers, the more, so that the disk stays flat."""
+    return max(FEWEST_AHEAD, AHEAD * (1 + len(leases.others())))
 
 
 def _name(key: str, index: int) -> str:

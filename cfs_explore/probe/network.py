@@ -123,7 +123,8 @@ class Probe:
             )
         maps = [of_cell[0].mean(axis=0, dtype=np.float64) for of_cell in found]
         score = float(np.mean([of_cell[0].mean() for of_cell in maps]))
-        whole = maps[0] if len(maps) == 1 else together(maps, image.pixels.shape[1:])
+        size = image.pixels.shape[1:] if any(of_cell[0].size > 1 for of_cell in maps) else (1, 1)
+        whole = maps[0] if len(maps) == 1 else together(maps, size)
         return Where(whole.astype(np.float32), score)
 
     @torch.inference_mode()
@@ -135,9 +136,9 @@ class Probe:
         level, tap = self.run.levels[cell.level], self.run.taps[cell.tap]
         reading = ChannelParts(level, tap, self.reference.at(cell.level, self._columns[tap.name]), position)
         conditioning = conditioning_levels(self.spec, self.backbone, [level])
-        read = Reader(self.backbone, reading, precision=self._precision, conditioning=conditioning)
         noise = keyed_noise([image.image_id], self.run.draws, self.backbone.input_shape, self.spec.seed)
-        with self._lock:
+        with self._lock:  # a reader lays the network's weights out anew
+            read = Reader(self.backbone, reading, precision=self._precision, conditioning=conditioning)
             found = read(image.x0[None], noise, [f"{self.spec.seed}|{image.image_id}"])
         return found[0, :, 0].mean(axis=0).reshape(3, tap.channels)
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from cfs_explore.backbones.base import Backbone
-from cfs_explore.contracts import Cell
+from cfs_explore.contracts import PARTS, SCORE, Cell
 from cfs_explore.errors import BackboneError, CFSError
 from cfs_explore.pipeline.match import as_conditioned, conditioning_levels
 from cfs_explore.readings.arrays import blocks, check_images, number_of_draws
 from cfs_explore.readings.loop import Reader
-from cfs_explore.readings.score_maps import PARTS, SCORE, ScoreMaps, at_size
+from cfs_explore.readings.score_maps import ScoreMaps, at_size
 from cfs_explore.readings.tap_maps import map_sides
 from cfs_explore.scoring import feature_columns
 from cfs_explore.spec import RunSpec
@@ -64,6 +64,7 @@ def score_map(
             f"{run.manifest.backbone.name}. Load that one: its place is in the run's spec.yaml."
         )
     image = np.asarray(image, dtype=np.float32)
+    noise = None if noise is None else np.asarray(noise, dtype=np.float32)
     images = check_images(image[None] if image.ndim == 3 else image, backbone)
     chosen = [] if isinstance(cells, str) else [find(run, cell) for cell in cells]
     if not chosen or len(set(chosen)) < len(chosen):

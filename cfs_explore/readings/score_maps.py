@@ -10,15 +10,11 @@ import torch
 from torch.nn.functional import interpolate
 
 from cfs_explore.backbones.base import Backbone
-from cfs_explore.contracts import VARIANCE_FLOOR, Cost, Level, Tap
+from cfs_explore.contracts import PARTS, VARIANCE_FLOOR, Cost, Level, Tap
 from cfs_explore.readings.protocol import Batch
 from cfs_explore.scoring import Moments, feature_columns
 from cfs_explore.taps.capture import capture
 from cfs_explore.taps.pooling import positions
-
-#: SCORE is A_p, whose mean over positions is the slot score; DEVIATION is B_p, about 1 on ID images.
-SCORE, DEVIATION = "score", "deviation"
-PARTS = (SCORE, DEVIATION)
 
 
 class ScoreMaps:
@@ -69,6 +65,8 @@ class ScoreMaps:
 def score_parts(values: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
     """A_p and B_p: both are sums over channels of a number, a multiple of h - m, and one of (h - m)^2.
 
+    In float32 whatever the network computes in: autocast would round the products to bf16.
+
     Args:
         values: h, activations (B, C, P).
         mean, variance: mu and v, ID-train's moments of the snapshots, float64 (B or 1, 2C).
@@ -77,7 +75,8 @@ def score_parts(values: torch.Tensor, mean: torch.Tensor, variance: torch.Tensor
         float32 (B, 2, P): ``PARTS``.
     """
     centred, constant, linear, square = _expanded(values, mean, variance)
-    sums = linear.float() @ centred + square.float() @ centred.square_()
+    with torch.autocast(values.device.type, enabled=False):
+        sums = linear.float() @ centred + square.float() @ centred.square_()
     return sums + constant.sum(dim=2, keepdim=True).float()
 
 

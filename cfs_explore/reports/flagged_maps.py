@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cfs_explore.charts import where_overlay as overlay
+from cfs_explore.contracts import SCORE
 from cfs_explore.figures.image_where import Looked, colours
 from cfs_explore.figures.triage import Found
 from cfs_explore.store import Run
@@ -42,11 +43,11 @@ def maps_zip(run: Run, found: Found, cells: Sequence[int], looked: Sequence[Look
         The zip. Its npz holds score (A_p) and deviation (B_p), float32 (n, h, w), mean over the run's draws; slot_score
         (n,); image_id and name (n,); cells (k,), by name; size (2,), height and width of the images.
     """
-    end = overlay.reach([where.maps[0] for _, where in looked])
+    end = overlay.reach([where.part(SCORE) for _, where in looked])
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for number, (image, where) in enumerate(looked, start=1):
-            drawn = overlay.overlay_png(image.pixels, where.maps[0], overlay.SCORE, end)
+            drawn = overlay.overlay_png(image.pixels, where.part(SCORE), SCORE, end)
             _add(archive, f"{number:03d}-{_safe(image.name)}-{image.image_id[:8]}.png", drawn)
         _add(archive, "maps.npz", _arrays(run, cells, looked))
         _add(archive, "about.txt", _about(run, found, cells, looked, count).encode())
@@ -87,7 +88,7 @@ def _about(run: Run, found: Found, cells: Sequence[int], looked: Sequence[Looked
         "highest score first.",
         f"Threshold {format_value(found.rule.threshold)} for a rate of {percent(found.rate, None)}; cells: "
         f"{', '.join(names[cell] for cell in cells)}; mean of {counted(run.draws, 'noise draw')}.",
-        f"Pictures: what each position adds to the score. {colours(overlay.SCORE, [where for _, where in looked])}",
+        f"Pictures: what each position adds to the score. {colours(SCORE, [where for _, where in looked])}",
         "maps.npz: score is A_p, whose mean over positions is the slot score of a cell; deviation is B_p, about 1 on "
         "ID images (theory 22, 23).",
     ]

@@ -23,7 +23,7 @@ from cfs_explore.wording import format_value
 
 VIEW = where_gallery.control("image_picture")
 _KEY = "image_where"
-#: Strongest positions that the list offers.
+#: Positions of the largest sizes that the list offers.
 _LISTED = 100
 #: Wide enough for the square picture, its colour bar beside it.
 _WIDTH_PX = 430
@@ -94,9 +94,9 @@ def _pick(where: Where) -> None:
 
 
 def _position(run: Run, view: Choices, image: Image, seen: ProbeImage, where: Where, cell: int) -> None:
-    """The list of positions, the strongest first, and the channels behind the one that is chosen."""
+    """The list of positions, the largest in size first, and the channels behind the one that is chosen."""
     part = figures.PART.of(view.options)
-    values = where.maps[0 if part == "score" else 1]
+    values = where.part(part)
     order = [figures.position_text(int(k), where) for k in (-abs(values)).ravel().argsort(kind="stable")]
     key = figures.AT.name
     text = state.restore(key, "", ["", *order], lacking="The map has no position", label=lambda at: at or "none")
@@ -109,7 +109,9 @@ def _position(run: Run, view: Choices, image: Image, seen: ProbeImage, where: Wh
             return "none: click the picture, or choose one"
         return f"row {row}, column {column}: {format_value(float(values[int(row) - 1, int(column) - 1]), 2)}"
 
-    st.selectbox("Position", ["", *order[:_LISTED]], key=key, format_func=label, help="The strongest ones first.")
+    st.selectbox(
+        "Position", ["", *order[:_LISTED]], key=key, format_func=label, help="The largest ones first, up or down."
+    )
     state.remember(**{key: st.session_state[key]})
     if at := st.session_state[key]:
         position = figures.position_of(at, where, part)

@@ -12,7 +12,7 @@ from cfs_explore.charts import short_tap_name
 from cfs_explore.charts import where_overlay as overlay
 from cfs_explore.charts.theme import ROLE_COLOURS
 from cfs_explore.charts.where_pair import ticks
-from cfs_explore.contracts import Tap
+from cfs_explore.contracts import DEVIATION, SCORE, Tap
 from cfs_explore.figures import probe as figures
 from cfs_explore.figures import probe_where
 from cfs_explore.headlines.probe import Scored, format_lam, format_score, standing
@@ -44,12 +44,12 @@ _WHERE_HELP = (
 )
 #: Part -> heading of its column, and what it is.
 _PARTS = {
-    overlay.SCORE: (
-        "Adds to the score",
+    SCORE: (
+        overlay.TITLES[SCORE],
         "What each position adds to the slot score, which is the mean over positions; below 0, the position speaks for "
         "ID.",
     ),
-    overlay.DEVIATION: (
+    DEVIATION: (
         "Deviation",
         "Squared distance of a position from ID-train, in variances of an ID image's positions: about 1 on ID images.",
     ),

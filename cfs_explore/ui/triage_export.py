@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from cfs_explore.errors import CFSError
+from cfs_explore.figures.image_where import nothing_to_localise
 from cfs_explore.figures.triage import Found
 from cfs_explore.jobs.estimate import format_seconds
 from cfs_explore.reports import flagged_maps
@@ -76,6 +77,9 @@ def _work(run: Run, found: Found, cells: Sequence[int], rows: np.ndarray) -> Non
             state["looked"].append(where_data.look(run, "ood", found.ood, int(wanted[state["done"]]), cells))
         state["done"] += 1
     state["seconds"] += time.monotonic() - start
+    if state["looked"] and (why := nothing_to_localise(found.detector, state["looked"][0].where)):
+        state["why"] = why
+        st.rerun(scope="app")
     if (done := state["done"]) == len(wanted):
         looked = state.pop("looked")
         if looked:

@@ -10,6 +10,7 @@ import numpy as np
 from streamlit.delta_generator import DeltaGenerator
 
 from cfs_explore.charts import where_overlay as overlay
+from cfs_explore.contracts import SCORE
 from cfs_explore.errors import CFSError
 from cfs_explore.figures.image_where import Looked
 from cfs_explore.jobs.estimate import format_seconds
@@ -84,4 +85,4 @@ def look_at_all(
 @data.kept(max_entries=256, ttl=3600)
 def picture(run: Run, image_id: str, cells: tuple[int, ...], end: float, _image: ProbeImage, _where: Where) -> bytes:
     """PNG of an image with its score map over it; ``end`` as of ``overlay_png``."""
-    return overlay.overlay_png(_image.pixels, _where.maps[0], overlay.SCORE, end)
+    return overlay.overlay_png(_image.pixels, _where.part(SCORE), SCORE, end)

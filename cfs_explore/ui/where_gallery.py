@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cfs_explore.charts import where_overlay as overlay
+from cfs_explore.contracts import SCORE
 from cfs_explore.errors import CFSError
 from cfs_explore.figures.image_where import colours, nothing_to_localise
 from cfs_explore.figures.options import Control
@@ -53,8 +54,8 @@ def overlays(
         place.info(escape(why), icon=":material/info:")
         return None
     maps = [where for _, where in found]
-    end = overlay.reach([where.maps[0] for where in maps])
-    place.caption(escape(f"What each position adds to the score by {by}. {colours(overlay.SCORE, maps)}"))
+    end = overlay.reach([where.part(SCORE) for where in maps])
+    place.caption(escape(f"What each position adds to the score by {by}. {colours(SCORE, maps)}"))
     return {image.image_id: where_data.picture(run, image.image_id, tuple(cells), end, image, w) for image, w in found}
 
 

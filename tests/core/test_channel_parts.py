@@ -58,6 +58,14 @@ def test_the_probe_s_maps_and_channels_are_those_of_score_map(probe, tiny, tiny_
             np.testing.assert_allclose([parts[:2].sum(), parts[2].sum()], expected, rtol=1e-3, atol=1e-4)
 
 
+def test_several_maps_of_one_position_have_one_position(probe, tiny_images, monkeypatch):
+    """Their mean at the image's size would look as if there were something to localise."""
+    maps = [np.full((1, probe.run.draws, 2, 1, 1), value, np.float32) for value in (1, 3)]
+    monkeypatch.setattr("cfs_explore.probe.network.cell_maps", lambda *_, **__: maps)
+    where = probe.where(ProbeImage("an id", to_bytes(tiny_images[1]), "one"), [probe.run.cell(0), probe.run.cell(1)])
+    assert where.maps.shape == (2, 1, 1) and where.part("deviation").item() == where.score == 2
+
+
 def test_the_score_is_the_mean_of_the_cells_scores(probe, tiny_images):
     run = probe.run
     image = ProbeImage("an id", to_bytes(tiny_images[1]), "one")

@@ -8,6 +8,7 @@ import cfs_explore as cfs
 from cfs_explore.contracts import VARIANCE_FLOOR
 from cfs_explore.errors import BackboneError, CFSError, RunError
 from cfs_explore.probe.score_map import at_size
+from cfs_explore.readings.arithmetic import arithmetic
 from cfs_explore.readings.score_maps import channel_parts, score_parts
 from cfs_explore.scoring import Moments
 from cfs_explore.taps.pooling import pool
@@ -62,6 +63,17 @@ def test_channels_add_up_to_the_map():
     for position in (0, 7):
         parts = channel_parts(shown, mean, variance, position).sum(dim=2)
         torch.testing.assert_close(parts.float(), whole[:, :, position], rtol=1e-4, atol=1e-5)
+
+
+def test_in_bf16_the_mean_is_the_slot_score_too():
+    """The network rounds, the sums over its channels do not."""
+    generator = torch.Generator().manual_seed(4)
+    mean, variance = moments_of(torch.randn(30, 32, 8, 8, generator=generator))
+    shown = torch.randn(4, 32, 8, 8, generator=generator) + 1
+    with arithmetic("cpu", "bf16"):
+        found = score_parts(shown.flatten(2), mean, variance)[:, 0].mean(dim=1)
+    scores = ((pool(shown) - mean) ** 2 / variance).mean(dim=1)
+    torch.testing.assert_close(found.double(), scores, rtol=1e-5, atol=0)
 
 
 def test_deviation_is_about_one_on_images_like_those_of_training():
@@ -139,6 +151,10 @@ def test_draws_and_given_noise(run, tiny, tiny_images):
     three = cfs.score_map(tiny, tiny_images[0], run, CELLS, draws=3)
     np.testing.assert_allclose(
         cfs.score_map(tiny, tiny_images[0], run, CELLS, noise=noise), three, rtol=1e-4, atol=1e-5
+    )
+    np.testing.assert_array_equal(
+        cfs.score_map(tiny, tiny_images[0], run, CELLS, noise=noise.tolist()),
+        cfs.score_map(tiny, tiny_images[0], run, CELLS, noise=noise),
     )
     np.testing.assert_allclose(cfs.score_map(tiny, tiny_images[0], run, CELLS), three[:2], rtol=1e-4, atol=1e-5)
 

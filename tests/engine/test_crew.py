@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from cfs_explore.engine import Crew, Leases
+from cfs_explore.engine import Crew, Leases, clear
 
 NAMES = [f"piece-{k:02d}" for k in range(12)]
 
@@ -109,3 +109,15 @@ def test_an_error_gives_the_piece_back(crew):
     with pytest.raises(ValueError, match="no"):
         leader.get(NAMES[:1], fails)
     assert other.leases.take(NAMES[0])
+
+
+def test_a_result_that_comes_after_the_leader_has_gone_leaves_nothing(crew, tmp_path):
+    """The folder would be made again, in a run that is finished."""
+    helper = crew()
+
+    def compute_late(name):
+        clear(tmp_path)
+        return compute(name)
+
+    assert helper.help(NAMES, compute_late, lambda name: True)
+    assert not tmp_path.exists()

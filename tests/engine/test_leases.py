@@ -1,5 +1,6 @@
 """A piece of work has one owner, who loses it without a pulse; clocks do not matter, and waking late does no harm."""
 
+import os
 import threading
 
 import pytest
@@ -108,6 +109,22 @@ def test_of_many_who_want_a_lost_piece_one_gets_it(worker):
     for thread in threads:
         thread.join()
     assert len(got) == 1
+
+
+def test_a_link_that_was_made_and_is_said_to_have_been_there_counts(worker, monkeypatch):
+    """As a server of files says that answers the same request twice: the piece would be nobody's for ever."""
+    one, two, link = worker(), worker(), os.link
+
+    def said_twice(source, path):
+        link(source, path)
+        raise FileExistsError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", said_twice)
+        assert one.take("a")
+    assert not one.take("a") and not two.take("a")
+    one.give_back("a")
+    assert two.take("a")
 
 
 def test_a_pulse_stops_when_a_piece_takes_too_long(tmp_path):

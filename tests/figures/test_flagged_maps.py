@@ -12,6 +12,7 @@ from cfs_explore.figures.choices import choose
 from cfs_explore.figures.image_where import Looked
 from cfs_explore.figures.triage import find, scoring_cells
 from cfs_explore.probe.inputs import ProbeImage
+from cfs_explore.probe.network import Probe
 from cfs_explore.probe.where import Where
 from cfs_explore.reports import flagged_maps
 
@@ -65,6 +66,14 @@ def test_the_command_writes_the_highest_scores(digits, tmp_path, capsys):
         assert arrays["image_id"].tolist() == ids[rows[:5]].tolist()
         np.testing.assert_allclose(arrays["slot_score"], scores[rows[:5], level, tap], rtol=1e-4)
         np.testing.assert_allclose(arrays["score"].mean(axis=(1, 2)), arrays["slot_score"], rtol=1e-4)
+
+
+def test_maps_of_one_position_are_not_written(digits, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Probe, "where", lambda *_: Where(np.full((2, 1, 1), 1.5, np.float32), 1.5))
+    with pytest.raises(SystemExit):
+        main(["triage", "digits", "--ood", "letters", "--out", str(tmp_path / "x.zip")])
+    assert "there is nothing to localise. Its slot score is 1.50" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What the tests of pages share."""
 
+import functools
+
 import pytest
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
@@ -76,3 +78,13 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
     return tmp_path / "runs"
+
+
+@pytest.fixture
+def short_films(monkeypatch):
+    """The probe's films hold the measured levels and the one that is asked for, as where the network is slow."""
+    from cfs_explore.probe.film import Film, draws
+    from cfs_explore.ui import probe_data
+
+    monkeypatch.setattr(probe_data, "Film", functools.partial(Film, budget=0))
+    monkeypatch.setattr(probe_data, "frames_of_draws", functools.partial(draws, budget=0))

@@ -182,6 +182,15 @@ def test_the_zip_holds_what_was_flagged(only_tiny, monkeypatch):
     assert all(Image.open(io.BytesIO(archive.read(name))).size == (160, 160) for name in names[:3])
 
 
+def test_no_zip_of_maps_of_one_position(only_tiny, monkeypatch):
+    from cfs_explore.probe.network import Probe
+
+    monkeypatch.setattr(Probe, "where", lambda *_: Where(np.full((2, 1, 1), 1.5, np.float32), 1.5))
+    app = open_page("triage", run="tiny", triage_rate="20")
+    button(app, "Make maps of the flagged images").click().run()
+    assert "there is nothing to localise" in texts(app) and "content" not in app.session_state["triage_maps"]
+
+
 def test_making_the_zip_can_be_stopped(only_tiny, monkeypatch):
     monkeypatch.setattr(triage_export, "SLICE_SECONDS", 0.0001)  # an image at a time
     app = open_page("triage", run="tiny", triage_rate="20")

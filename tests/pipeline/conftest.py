@@ -74,6 +74,24 @@ def forwards(tiny):
     handle.remove()
 
 
+@pytest.fixture
+def every_forward():
+    """Sizes of the batches that went through any network, untrained copies included."""
+    import torch
+
+    from cfs_explore.backbones.nets.plain_unet import PlainUNet
+
+    sizes = []
+
+    def count(module, inputs):
+        if isinstance(module, PlainUNet):
+            sizes.append(len(inputs[0]))
+
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(count)
+    yield sizes
+    handle.remove()
+
+
 @pytest.fixture(scope="session")
 def assert_same_tables():
     """Two runs have equal tables, images, scores and moments: exactly, or within a tolerance."""

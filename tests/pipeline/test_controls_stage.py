@@ -68,23 +68,6 @@ def test_tables_have_a_row_for_everything(run):
 
 
 @pytest.fixture
-def every_forward():
-    """Sizes of the batches that went through any network, untrained copies included."""
-    import torch
-
-    from cfs_explore.backbones.nets.plain_unet import PlainUNet
-
-    def count(module, inputs):
-        if isinstance(module, PlainUNet):
-            sizes.append(len(inputs[0]))
-
-    sizes = []
-    handle = torch.nn.modules.module.register_module_forward_pre_hook(count)
-    yield sizes
-    handle.remove()
-
-
-@pytest.fixture
 def study(run, tiny):
     """The stage's study inside a started progress."""
     study = Study(run, Progress(), backbone=tiny)

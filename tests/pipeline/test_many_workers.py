@@ -1,8 +1,10 @@
 """Several workers measure one run: bit by bit what one alone measures, whoever of them is killed or stopped."""
 
+import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +17,10 @@ import pytest
 
 from cfs_explore.engine import Leases
 from cfs_explore.errors import RunCancelled, RunError, SpecError
-from cfs_explore.jobs.helpers import share
+from cfs_explore.jobs import work
+from cfs_explore.jobs.helpers import helpers, share
 from cfs_explore.pipeline import claim, explore
+from cfs_explore.pipeline.board import Board, _versions
 from cfs_explore.pipeline.crew import join
 from cfs_explore.pipeline.shards import SetShards
 from cfs_explore.spec import RunSpec
@@ -129,7 +133,7 @@ def test_a_cancelled_run_lets_its_helpers_go(spec, slow, tmp_path):
     thread = threading.Thread(target=help_it)
     thread.start()
     with pytest.raises(RunCancelled):
-        explore(spec, tmp_path / "run", device="cpu", cancelled=lambda: len(slow) > 8 and _cancel(tmp_path / "run"))
+        explore(spec, tmp_path / "run", device="cpu", cancelled=lambda: len(slow) > 1 and _cancel(tmp_path / "run"))
     said = time.monotonic()
     thread.join(10)
     assert ended and ended[0] - said < 5
@@ -138,6 +142,57 @@ def test_a_cancelled_run_lets_its_helpers_go(spec, slow, tmp_path):
 def _cancel(run) -> bool:
     (run / "cancel").touch()
     return True
+
+
+def test_a_helper_goes_where_the_wish_to_cancel_came_and_went(spec, slow, tmp_path, monkeypatch):
+    """As a worker takes it back at its end: the helper is in the middle of a shard meanwhile, and sees none of it."""
+    claim(RunSpec.parse(spec), tmp_path / "run")
+    ended, busy, compute = [], threading.Event(), SetShards.compute
+
+    def long(self, index):
+        if threading.current_thread() is thread:
+            busy.set()
+            for _ in range(200):
+                time.sleep(0.1)
+                self.measurement.reader._after_batch(1)
+        return compute(self, index)
+
+    def help_it():
+        join(tmp_path / "run", device="cpu")
+        ended.append(time.monotonic())
+
+    monkeypatch.setattr(SetShards, "compute", long)
+    thread = threading.Thread(target=help_it)
+    thread.start()
+    with pytest.raises(RunCancelled):
+        explore(spec, tmp_path / "run", device="cpu", cancelled=busy.is_set)
+    said = time.monotonic()
+    thread.join(30)
+    assert ended and ended[0] - said < 5
+    assert not (tmp_path / "run" / "work" / "crew").exists()
+
+
+def test_a_helper_that_hangs_loses_its_shard(spec, alone, slow, tmp_path, monkeypatch):
+    """Its pulse would go on for ever, and the leader wait for it."""
+    monkeypatch.setattr("cfs_explore.engine.leases.Leases.__init__.__kwdefaults__", _quick())
+    monkeypatch.setattr("cfs_explore.pipeline.crew.LEAST_SECONDS", 0.5)
+    claim(RunSpec.parse(spec), tmp_path / "run")
+    hung, woken, compute = [], threading.Event(), SetShards.compute
+
+    def hangs(self, index):
+        if threading.current_thread() is thread and not hung:
+            hung.append(index)
+            assert woken.wait(60)
+        return compute(self, index)
+
+    monkeypatch.setattr(SetShards, "compute", hangs)
+    thread = threading.Thread(target=join, args=(tmp_path / "run",), kwargs={"device": "cpu"})
+    thread.start()
+    run = explore(spec, tmp_path / "run", device="cpu")
+    woken.set()
+    thread.join(30)
+    assert hung and not thread.is_alive()
+    assert_same(run, alone)
 
 
 def test_what_cannot_be_joined(spec, alone, tmp_path):
@@ -171,7 +226,7 @@ def test_a_helper_whose_leader_is_gone_says_so(spec, slow, tmp_path, monkeypatch
     thread = threading.Thread(target=help_it)
     thread.start()
     with pytest.raises(RunCancelled):
-        explore(spec, tmp_path / "run", device="cpu", cancelled=lambda: len(slow) > 8)
+        explore(spec, tmp_path / "run", device="cpu", cancelled=lambda: len(slow) > 1)
     thread.join(20)
     assert said and "is gone. Start the run again" in said[0]
 
@@ -179,11 +234,58 @@ def test_a_helper_whose_leader_is_gone_says_so(spec, slow, tmp_path, monkeypatch
 def test_how_workers_share_a_computer():
     assert share(1, None) == ([None], None)
     assert share(2, None) == ([None, None], max(1, os.cpu_count() // 2))
-    assert share(1, ["cuda:0", "cuda:1"])[0] == ["cuda:0", "cuda:1"]
+    assert share(1, ["cuda:0", " cuda:1"])[0] == ["cuda:0", "cuda:1"]
     with pytest.raises(SpecError, match="a whole number from 1 on"):
         share(0, None)
     with pytest.raises(SpecError, match="do not fit"):
         share(3, ["cuda:0", "cuda:1"])
+    with pytest.raises(SpecError, match="one of those given is empty"):
+        share(1, ["cuda:0", ""])
+
+
+def test_a_helper_that_cannot_help_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with helpers(tmp_path, [None], 1):
+        time.sleep(0.5)  # it ends
+    assert capsys.readouterr().err == "Helper 1 broke off: helper-1.txt in the run's folder says why.\n"
+
+
+def test_no_helper_for_a_map_that_is_measured(tmp_path):
+    (tmp_path / "manifest.json").touch()
+    with helpers(tmp_path, [None], 1):
+        assert not (tmp_path / "helper-1.txt").exists()
+
+
+def test_the_board_of_a_leader_that_was_killed_is_taken_away_before_helpers_start(spec, alone, tmp_path, monkeypatch):
+    """They would take it for the run's, and give up as nobody leads it, before the new leader has loaded."""
+    path, seen = tmp_path / "run", []
+    claim(RunSpec.parse(spec), path)
+    (path / "work" / "crew").mkdir(parents=True)
+    (path / "work" / "crew" / "board.json").write_text("{}")
+
+    @contextlib.contextmanager
+    def looks(run, *_):
+        seen.append((run / "work" / "crew").exists())
+        yield
+
+    monkeypatch.setattr("cfs_explore.jobs.worker.helpers", looks)
+    work(path, device="cpu")
+    assert seen == [False]
+
+
+def test_a_board_that_cannot_be_read_for_a_moment_does_not_send_a_helper_home(tmp_path, monkeypatch):
+    board = Board(tmp_path)
+    facts = {"versions": _versions(), "sets": ["id-train"]}
+    answers = iter([None, facts])
+    monkeypatch.setattr(Board, "read", lambda self: next(answers))
+    assert board.next(lambda: False) == facts
+
+
+def test_a_leader_of_another_version_that_takes_over_is_refused(tmp_path, monkeypatch):
+    facts = {"versions": _versions() | {"torch": "1"}}
+    monkeypatch.setattr(Board, "read", lambda self: facts)
+    with pytest.raises(RunError, match="torch 1 there"):
+        Board(tmp_path).next(lambda: False)
 
 
 def test_the_command_line_starts_helpers(spec, tmp_path):

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.backbones import Backbone
+from cfs_explore.contracts import PARTS
 from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.diagnostics import auroc_interval, delong
 from cfs_explore.diagnostics.auroc_map import cell_columns
@@ -29,7 +30,7 @@ from cfs_explore.pipeline.measure import block_size
 from cfs_explore.pipeline.stages.study import Sample, Study
 from cfs_explore.pipeline.where_sets import JudgedSet, judged_sets, judged_size
 from cfs_explore.readings.loop import Reader
-from cfs_explore.readings.score_maps import PARTS, ScoreMaps, at_size
+from cfs_explore.readings.score_maps import ScoreMaps, at_size
 from cfs_explore.readings.tap_maps import map_sides
 from cfs_explore.scoring import Moments
 from cfs_explore.studies import where as declared
