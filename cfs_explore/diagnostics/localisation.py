@@ -34,6 +34,7 @@ class Truth:
     Attributes:
         marked: bool (image, row, column).
         codes: number of each image's group (theory 28), (image,); images that are alone have numbers of their own.
+        one: whether what is marked in an image is one region, in several parts perhaps, as a planted patch is.
 
     Raises:
         ScoreError: nothing is marked, or everything.
@@ -41,6 +42,7 @@ class Truth:
 
     marked: np.ndarray
     codes: np.ndarray
+    one: bool = False
 
     def __post_init__(self):
         if self.marked.ndim != 3 or len(self.codes) != len(self.marked):
@@ -62,6 +64,8 @@ class Truth:
     @functools.cached_property
     def region(self) -> np.ndarray:
         """Region of each marked pixel, 0, 1, ... over all images, (marked,): pixels that touch, corners included."""
+        if self.one:
+            return np.unique(np.nonzero(self.marked)[0], return_inverse=True)[1]
         from scipy import ndimage
 
         within_image = np.zeros((3, 3, 3), dtype=bool)

@@ -155,7 +155,7 @@ def _of(choices: Choices, row: pd.Series) -> str:
     if row["truth"] == "patch":
         what = (
             f"n = {counted(int(row['n_ood']), 'ID-test image')}, in each a patch of an OOD image at a random place, "
-            f"{row['side']} pixels wide ({percent(row['share'])} of the pixels)"
+            f"{row['side']} pixels wide ({percent(row['share'])} of the pixels), going on at the opposite edge"
         )
     else:
         what = f"n = {counted(int(row['n_ood']), 'OOD image')} with masks ({percent(row['share'], 1)} of the pixels)"

@@ -13,7 +13,7 @@ from cfs_explore.wording import format_estimate, format_value, listed
 
 #: Control -> what a sentence calls it.
 _NAMES = {
-    "untrained": "the untrained copy",
+    "untrained": "one untrained copy",
     "input tap": "the input tap",
     "pixels": "plain pixel z-scores",
 }

@@ -1,7 +1,7 @@
 """Masks that say what is odd in a picture: a folder beside the pictures, as anomaly benchmarks have it (theory 24).
 
 Pictures ``test/<defect>/000.png`` have masks ``ground_truth/<defect>/000_mask.png``; ``000.png``, and any other ending
-of an image, will do too. Every value above 0 is marked.
+of an image, will do too. Every value above 0 is marked; in a JPEG or WebP, whose values are not exact, all above 127.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from .listing import printable
 from .preprocess import fit_marks
 
 _ENDING = "_mask"
+#: Formats that may change values, and above which value a pixel is marked there.
+_LOSSY, _HALF = ("JPEG", "WEBP"), 127
 
 
 class MaskFolder:
@@ -33,12 +35,14 @@ class MaskFolder:
     def __init__(self, path: str | os.PathLike) -> None:
         self._shown = printable(os.fspath(path))
         folder = Path(os.path.expanduser(path))
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # also where the name is too long for a file
             raise SourceError(
                 f"masks = {self._shown} is not a folder. Give the folder that the masks lie in, such as ground_truth/."
             )
         self._source = FolderSource(folder)
-        self._places = {os.path.splitext(name)[0]: place for place, name in enumerate(self._source.names)}
+        self._places: dict[str, list[int]] = {}
+        for place, name in enumerate(self._source.names):
+            self._places.setdefault(os.path.splitext(name)[0], []).append(place)
         if not self._places:
             raise SourceError(
                 f"no masks in {self._shown}. Put an image NAME{_ENDING}.png for each picture NAME into it."
@@ -51,7 +55,7 @@ class MaskFolder:
             names: of the pictures in their set, with folders.
 
         Raises:
-            SourceError: naming the first without one.
+            SourceError: naming the first without one, or with two.
         """
         for name in names:
             self._place(name)
@@ -85,7 +89,7 @@ class MaskFolder:
                 f"The mask {mask.name} in {self._shown} has {mask.width} x {mask.height} pixels, its picture {name} "
                 f"{size[0]} x {size[1]}. Give the mask of this very picture."
             )
-        marks = (mask.pixels > 0).any(axis=2)
+        marks = (mask.pixels > (_HALF if mask.format in _LOSSY else 0)).any(axis=2)
         if centre_crop is not None:
             top, left = ((length - centre_crop) // 2 for length in marks.shape)
             marks = marks[top : top + centre_crop, left : left + centre_crop]
@@ -110,8 +114,11 @@ class MaskFolder:
     def _place(self, name: str) -> int:
         stem = os.path.splitext(name)[0]
         for wanted in (stem + _ENDING, stem):
-            if wanted in self._places:
-                return self._places[wanted]
+            if places := self._places.get(wanted):
+                if len(places) > 1:
+                    both = " and ".join(self._source.names[place] for place in places[:2])
+                    raise SourceError(f"The picture {name} has two masks in {self._shown}: {both}. Keep one of them.")
+                return places[0]
         raise SourceError(
             f"The picture {name} has no mask: {self._shown} holds neither {stem}{_ENDING}.png nor {stem}.png (or "
             "another image ending). Add it, black where nothing is odd, or take the picture out of the set."

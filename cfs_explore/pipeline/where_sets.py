@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ class JudgedSet:
     """The images of an OOD set that are judged.
 
     Attributes:
-        ood, key: its name, and a file name.
+        ood, key: its name, and a file name, another one where something else is marked.
         sample: planted ID images, or its own ones where it has masks.
         truth: what is marked, at the size at which maps are judged.
         rows: places among the clean ID images of those that ``detection`` compares with.
@@ -74,13 +75,13 @@ def _planted(study: Study, clean: Sample, ood: str) -> JudgedSet:
     donors = study.sample("ood", ood, limit=count)
     ids = [clean.ids[row] for row in rows]
     side = max(1, round(declared.PATCH_SHARE * min(shape[1:])))
-    corners = corners_of(ids, study.spec.seed, shape[1:], side)
+    corners = corners_of(ids, study.spec.seed, shape[1:])
     own = Sample(clean.original[rows], ids, clean.rows[rows])
     sample = own.altered(lambda pixels: planted(pixels, donors.pixels, corners, side))
     names = run.names_of_groups("id_test")[own.rows], run.names_of_groups("ood", ood)[donors.rows]
     codes = _joined(*names)
-    truth = Truth(_at_centres(marks(corners, side, shape[1:]), judged_size(study)), codes)
-    return JudgedSet(ood, _key(study, ood), sample, truth, rows, Groups(codes, codes), side)
+    truth = Truth(_at_centres(marks(corners, side, shape[1:]), judged_size(study)), codes, one=True)
+    return JudgedSet(ood, _key(study, ood, truth), sample, truth, rows, Groups(codes, codes), side)
 
 
 def _masked(study: Study, clean: Sample, ood: str) -> JudgedSet:
@@ -97,11 +98,12 @@ def _masked(study: Study, clean: Sample, ood: str) -> JudgedSet:
         raise SourceError(f"The set {ood}: {error}") from error
     names = [run.names_of_groups("id_test")[clean.rows], run.names_of_groups("ood", ood)[sample.rows]]
     truth = Truth(_at_centres(marked, judged_size(study)), _joined(names[1]))
-    return JudgedSet(ood, _key(study, ood), sample, truth, np.arange(len(clean)), Groups.of(*names), 0)
+    return JudgedSet(ood, _key(study, ood, truth), sample, truth, np.arange(len(clean)), Groups.of(*names), 0)
 
 
-def _key(study: Study, ood: str) -> str:
-    return f"ood-{study.run.ood_names.index(ood):02d}"
+def _key(study: Study, ood: str, truth: Truth) -> str:
+    marked = hashlib.blake2b(np.packbits(truth.marked).tobytes(), digest_size=8).hexdigest()
+    return f"ood-{study.run.ood_names.index(ood):02d}-{marked}"
 
 
 def _joined(*names: Sequence[str | None]) -> np.ndarray:

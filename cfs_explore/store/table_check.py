@@ -11,12 +11,22 @@ import pyarrow as pa
 from cfs_explore.contracts import REGIONS, ROLES
 from cfs_explore.errors import RunError
 from cfs_explore.store.manifest import Manifest
+from cfs_explore.studies import where
 from cfs_explore.studies.columns import Column
 
 _TAP_COLUMNS = ("tap", "tap_a", "tap_b", "encoder", "decoder", "best_tap", "baseline_tap")
 _LEVEL_COLUMNS = ("level", "best_level")
 #: Columns that are shares, of the tables that hold nothing else under these names.
-_SHARES, _OF_SHARES = ("auroc", "aupr", "fpr95", "naive", "honest"), ("auroc_map", "detectors", "heads", "best_cell")
+_SHARES = ("auroc", "aupr", "fpr95", "naive", "honest", "aupro", "detection", "trained")
+_OF_SHARES = (
+    "auroc_map",
+    "detectors",
+    "heads",
+    "best_cell",
+    "localisation",
+    "localisation_best",
+    "localisation_pixels",
+)
 
 
 def check_columns(
@@ -98,6 +108,12 @@ def check_content(name: str, frame: pd.DataFrame, manifest: Manifest) -> None:
         _check_map(frame, manifest)
     if name in ("detector_scores", "leads"):
         _check_detectors(name, frame, manifest)
+    if name == "localisation_best" and (strange := set(frame["control"]) - set(where.CONTROLS)):
+        raise RunError(
+            f"tables/{name}.parquet, control: {min(strange)!r:.80}; allowed are {', '.join(where.CONTROLS)}."
+        )
+    if name == "localisation" and (frame["auroc"].isna() != frame["aupro"].isna()).any():
+        raise RunError(f"tables/{name}.parquet: auroc and aupro are missing together or not at all.")
     if name == "best_cell" and len(frame):
         if frame["ood"].duplicated().any():
             raise RunError("tables/best_cell.parquet, ood: each OOD set once.")

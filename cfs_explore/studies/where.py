@@ -27,6 +27,8 @@ from cfs_explore.studies.diagnostic import ALL_SETS, Counts, Diagnostic, Page, T
 WHERE_IMAGES, UNTRAINED_SEED = 64, 0
 #: Side of a planted patch as a share of the image's.
 PATCH_SHARE = 3 / 8
+#: What the trained network's best cell is compared with; ``input tap`` where the run has taps of that region.
+CONTROLS = ("untrained", "input tap", "pixels")
 #: Side of the grid on which maps of larger images are judged.
 JUDGED_SIDE = 64
 

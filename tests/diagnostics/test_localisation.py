@@ -191,13 +191,26 @@ def test_too_few_images_or_maps_have_no_best():
 
 def test_places_depend_on_the_image_alone_and_fill_it():
     ids = [f"{number:016x}" for number in range(3000)]
-    corners = corners_of(ids, 0, (16, 20), 6)
-    assert (corners == corners_of(ids[::-1], 0, (16, 20), 6)[::-1]).all()
-    assert (corners != corners_of(ids, 1, (16, 20), 6)).any()
-    assert corners.min(axis=0).tolist() == [0, 0] and corners.max(axis=0).tolist() == [10, 14]
-    counts = np.bincount(corners[:, 0], minlength=11)
-    assert counts.min() > 200 and counts.max() < 350
-    found = marks(corners[:5], 6, (16, 20))
+    corners = corners_of(ids, 0, (16, 20))
+    assert (corners == corners_of(ids[::-1], 0, (16, 20))[::-1]).all()
+    assert (corners != corners_of(ids, 1, (16, 20))).any()
+    assert corners.min(axis=0).tolist() == [0, 0] and corners.max(axis=0).tolist() == [15, 19]
+    found = marks(corners, 6, (16, 20))
     assert (found.sum(axis=(1, 2)) == 36).all()
-    row, column = corners[0]
-    assert found[0, row : row + 6, column : column + 6].all()
+    inside = (corners <= (10, 14)).all(axis=1).argmax()
+    row, column = corners[inside]
+    assert found[inside, row : row + 6, column : column + 6].all()
+    assert marks(np.array([[15, 18]]), 2, (16, 20))[0][[15, 15, 0, 0], [18, 19, 18, 19]].all()
+
+
+def test_a_map_of_places_alone_finds_no_patch():
+    """Higher in the middle, as edges of a network's maps often are: no better than chance."""
+    size = (16, 16)
+    marked = marks(corners_of([f"{number:016x}" for number in range(1000)], 0, size), 6, size)
+    rows, columns = np.indices(size)
+    truth, middle = Truth(marked, np.arange(len(marked)), one=True), -np.hypot(rows - 7.5, columns - 7.5)
+    for places in (middle, -middle):
+        found = judge(np.broadcast_to(places, marked.shape), truth)
+        assert Pairs(found.pairs[None], truth.sizes).auroc[0] == pytest.approx(0.5, abs=0.02)
+        assert found.aupro == pytest.approx(0.15, abs=0.02)
+    assert (truth.region == np.repeat(np.arange(1000), 36)).all()

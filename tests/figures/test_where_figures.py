@@ -36,7 +36,8 @@ def test_every_figure_is_whole_and_says_of_what(kind, digits, choices):
     assert_whole(figure, "digits-photo-patches-where-score")
     assert_follows_theme(kind, digits, choices)
     told = "OOD: photo patches; n = 64 ID-test images, in each a patch of an OOD image at a random place, 6 pixels wide"
-    assert f"{told} (14 % of the pixels); first noise draw; 95 % intervals over images" in figure.caption
+    share = "(14 % of the pixels), going on at the opposite edge"
+    assert f"{told} {share}; first noise draw; 95 % intervals over images" in figure.caption
 
 
 def test_the_map_is_the_tables_and_its_star_is_the_highest(digits, choices, cells):

@@ -25,7 +25,7 @@ def test_more_than_all():
     )
     assert text == (
         "For **letters**, the score finds the planted patch best in the **decoder** (up1.res1) at **λ = 7.0**: pixel "
-        "AUROC **0.910 [0.880, 0.930]**; more than the untrained copy (0.600 [0.550, 0.650]), the input tap (0.700 "
+        "AUROC **0.910 [0.880, 0.930]**; more than one untrained copy (0.600 [0.550, 0.650]), the input tap (0.700 "
         "[0.600, 0.800]) and plain pixel z-scores (0.750 [0.700, 0.800])."
     )
 
@@ -38,7 +38,7 @@ def test_each_verdict_has_its_words():
         pixels=(0.97, 0.95, 0.98, -0.09, -0.03),
     )
     assert "the local deviation finds" in text
-    assert "; more than the untrained copy (0.600" in text
+    assert "; more than one untrained copy (0.600" in text
     assert ", **not** clearly more than the input tap (0.900" in text
     assert ", **less** than plain pixel z-scores (0.970" in text
 

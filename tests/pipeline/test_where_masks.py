@@ -8,6 +8,7 @@ from PIL import Image
 
 from cfs_explore.diagnostics import auroc
 from cfs_explore.errors import SourceError, SpecError
+from cfs_explore.images import MaskFolder
 from cfs_explore.pipeline import explore
 from cfs_explore.pipeline.diagnose import run_stages
 from cfs_explore.pipeline.progress import Progress
@@ -73,6 +74,23 @@ def test_masks_fit_like_their_pictures():
             assert (found[clear] == (seen > 127)[clear]).all() and clear.mean() > 0.6
 
 
+def test_formats_that_change_values_mark_what_is_nearer_to_white(tmp_path):
+    mask = np.zeros((24, 24), np.uint8)
+    mask[3:9, 4:12] = 255
+    for name, options in {"a_mask.jpg": {"quality": 75}, "b.webp": {"quality": 50}, "c.png": {}}.items():
+        Image.fromarray(mask).save(tmp_path / name, **options)
+    Image.fromarray(mask // 255).save(tmp_path / "d.png")
+    with Image.open(tmp_path / "a_mask.jpg") as lossy:
+        assert (np.asarray(lossy) > 0).sum() > 2 * (mask > 0).sum()
+    for name in "abcd":
+        assert (MaskFolder(tmp_path).marked(name, (24, 24), (1, 24, 24), "crop") == (mask > 0)).all()
+
+
+def test_a_name_too_long_for_a_folder():
+    with pytest.raises(SourceError, match="is not a folder"):
+        MaskFolder("x" * 5000)
+
+
 BLACK = Image.fromarray(np.zeros((12, 16), np.uint8))
 
 
@@ -84,6 +102,10 @@ BLACK = Image.fromarray(np.zeros((12, 16), np.uint8))
             "The picture hole/003.png has no mask",
         ),
         (lambda home: shutil.rmtree(home / "ground_truth"), "masks = .*ground_truth is not a folder"),
+        (
+            lambda home: BLACK.save(home / "ground_truth" / "hole" / "003_mask.bmp"),
+            "The picture hole/003.png has two masks in .*: hole/003_mask.bmp and hole/003_mask.png",
+        ),
         (lambda home: [path.unlink() for path in home.glob("ground_truth/*/*")], "no masks in .*ground_truth"),
     ],
 )

@@ -97,10 +97,11 @@ def test_numbers_are_those_of_the_maps_of_planted_images(study, tables, ood):
     clean, donors = study.sample("id_test"), study.sample("ood", ood)
     rows = np.linspace(0, 11, n).round().astype(int)
     ids = [clean.ids[row] for row in rows]
-    corners = corners_of(ids, study.spec.seed, (8, 8), 3)
+    corners = corners_of(ids, study.spec.seed, (8, 8))
     images, marked = clean.original[rows].copy(), marks(corners, 3, (8, 8))
-    for image, donor, (row, column) in zip(images, donors.original, corners, strict=True):
-        image[:, row : row + 3, column : column + 3] = donor[:, row : row + 3, column : column + 3]
+    for image, donor, corner in zip(images, donors.original, corners, strict=True):
+        square = (slice(None), *np.ix_(*((start + np.arange(3)) % 8 for start in corner)))  # goes on at the other edge
+        image[square] = donor[square]
     assert (images == planted(clean.original[rows], donors.original, corners, 3)).all()
     tap = next(t for t, tap in enumerate(run.taps) if tap.resolution == 4)
     (maps,) = cell_maps(
@@ -122,7 +123,7 @@ def test_the_pixels_are_judged_by_their_squared_z_scores(study, tables):
     x = to_signed(study.sample("id_train").original).astype(float)
     clean, donors = study.sample("id_test"), study.sample("ood", "bright")
     rows = np.linspace(0, 11, 11).round().astype(int)
-    corners = corners_of([clean.ids[row] for row in rows], study.spec.seed, (8, 8), 3)
+    corners = corners_of([clean.ids[row] for row in rows], study.spec.seed, (8, 8))
     images = to_signed(planted(clean.original[rows], donors.original, corners, 3))
     z = ((images - x.mean(axis=0)) ** 2 / np.maximum(x.var(axis=0), (0.5 / 127.5) ** 2))[:, 0]
     marked = marks(corners, 3, (8, 8))
@@ -196,6 +197,16 @@ def test_one_ood_image_has_numbers_without_a_best_cell(quick_spec, tmp_path, tin
     cells = run.table("localisation")
     assert np.isfinite(cells[["auroc", "lo", "hi", "aupro"]]).all(axis=None) and (cells["n_ood"] == 1).all()
     assert run.table("localisation_best")["excess"].isna().all()
+
+
+def test_what_was_kept_of_other_marks_is_not_taken(study, tables, monkeypatch):
+    """As of an older version that planted elsewhere, or of masks that were drawn anew."""
+    compute(study)
+    monkeypatch.setattr("cfs_explore.pipeline.where_sets.corners_of", lambda ids, *_: np.ones((len(ids), 2), int))
+    elsewhere = compute(study)["localisation"]
+    shutil.rmtree(study.run.path / "work" / "diagnose" / "where")
+    pd.testing.assert_frame_equal(elsewhere, compute(study)["localisation"], rtol=1e-3)
+    assert (elsewhere["auroc"] != tables["localisation"]["auroc"]).any()
 
 
 def test_images_that_belong_together_count_as_one(study, tables, monkeypatch):
