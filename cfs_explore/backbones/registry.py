@@ -100,8 +100,21 @@ def load_backbone(
     beside = {key: settings.pop(key, None) for key in given}
     options = {key: beside[key] if value is None else value for key, value in given.items()}
     entry = LOADERS[_recognise(source, family, options["weights"])]
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    return entry.load(Request(source, _name(path_or_hub_id), device, settings=settings, **options))
+    return entry.load(Request(source, _name(path_or_hub_id), device_of(device), settings=settings, **options))
+
+
+def device_of(name: str | None) -> torch.device:
+    """The torch device of this name; None: a GPU where there is one, else the CPU.
+
+    Raises:
+        BackboneError: there is no such device on this machine.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise BackboneError(f"There is no device {name!r} on this machine. Give cpu, cuda or cuda:1.") from error
+    return device
 
 
 def _recognise(source: Path, family: str | None, weights: str | None) -> str:

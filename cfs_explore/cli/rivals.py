@@ -23,7 +23,9 @@ def add(commands) -> None:
     detectors.add_argument("--images", type=int, help="images of each scored set at most (default: the spec's)")
     detectors.add_argument("--train", type=int, help="ID-train images that all are fitted on (default: the spec's)")
     detectors.add_argument("--budget", type=float, help="forwards, as a multiple of the map's (default: the spec's)")
-    detectors.add_argument("--background", help="another run, whose backbone is the second one of likelihood_ratio")
+    detectors.add_argument(
+        "--background", help="another run, whose backbone is the second one of likelihood_ratio; none: no second one"
+    )
     detectors.add_argument("--device", help="torch device, such as cpu or cuda")
     detectors.add_argument("--fresh", action="store_true", help="measure again what is measured")
     detectors.set_defaults(command=_detectors, writes=_folder)
@@ -63,9 +65,11 @@ def _measure(options: argparse.Namespace) -> None:
 
     path = locate_run(options.run)
     given = {name: getattr(options, name) for name in _SETTINGS if getattr(options, name) is not None}
-    fresh = set_detectors(path, given) or options.fresh
+    if given.get("background") == "none":
+        given["background"] = None
+    set_detectors(path, given)
     with progress_bar() as report:
-        jobs.work(path, stages=["detectors"], fresh=fresh, device=options.device, report=report)
+        jobs.work(path, stages=["detectors"], fresh=options.fresh, device=options.device, report=report)
     run = open_run(path)
     entry = run.manifest.stages["detectors"]
     if entry.state != "done":

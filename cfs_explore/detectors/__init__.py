@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from numbers import Real
 
 from cfs_explore.detectors.cells import CFS, HeadOnCells, composed
 from cfs_explore.detectors.ddpm_ood import DDPMOOD, OneStep, SharedNoiseDDPMOOD
@@ -95,6 +96,16 @@ def create(name: str, **options) -> Detector:
         signature.bind(**options)
     except TypeError as error:
         raise CFSError(f"{name}: {error}. Its options are: {', '.join(signature.parameters)}.") from error
+    for option in ("lams", "components"):
+        if options.get(option) is not None and not _are_numbers(options[option]):
+            raise CFSError(
+                f"{name}: {option} must be one or more numbers, such as [5, 3]. Got {options[option]!r} instead."
+            )
     detector = _FACTORIES[name](**options)
     detector.name = name
     return detector
+
+
+def _are_numbers(values: object) -> bool:
+    given = list(values) if isinstance(values, Iterable) else []
+    return bool(given) and all(isinstance(each, Real) for each in given)

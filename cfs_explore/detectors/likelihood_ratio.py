@@ -34,6 +34,8 @@ class LikelihoodRatio(NLL):
 
     def __init__(self, *, background: Backbone | None = None, lams: Sequence[float] | None = None, draws: int = 1):
         super().__init__(lams=lams, draws=draws)
+        if background is not None and not hasattr(background, "predict_eps"):
+            raise CFSError(f"background must be a backbone, from load_backbone. Got {background!r} instead.")
         self.background = background
 
     def readings(self, backbone: Backbone) -> list[Reading]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
@@ -84,8 +85,8 @@ class ReadingDetector:
     trajectory: bool = True
 
     def __init__(self, draws: int = 1):
-        if draws < 1:
-            raise CFSError(f"draws must be at least 1. Got {draws} instead.")
+        if not isinstance(draws, Integral) or draws < 1:
+            raise CFSError(f"draws must be at least 1 and a whole number. Got {draws!r} instead.")
         self.draws = draws
 
     def readings(self, backbone: Backbone) -> Sequence[Reading]:

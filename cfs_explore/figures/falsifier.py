@@ -54,8 +54,10 @@ def untested(rows: pd.DataFrame) -> list[str]:
 
 
 def affordable(rows: pd.DataFrame, budget: float) -> pd.DataFrame:
-    """The trained network's detectors of at most this cost, the best first."""
+    """The trained network's detectors of at most this cost, the best first, each with its untrained copy's AUROC."""
     found = rows[(rows["network"] == "trained") & (rows["cost"] <= budget) & rows["auroc"].notna()]
+    copies = rows[rows["network"] == "untrained"].set_index("detector")
+    found = found.assign(**{f"untrained_{name}": found["detector"].map(copies[name]) for name in ("auroc", "lo", "hi")})
     return found.sort_values("auroc", ascending=False, kind="stable").reset_index(drop=True)
 
 

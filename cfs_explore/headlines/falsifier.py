@@ -45,11 +45,11 @@ def falsifier_headline(ood: str, leads: pd.DataFrame, untested: Sequence[str]) -
         why = why or "with the others, both separate nearly every image"
         below = f"all {len(compared)} that compare stay below a lead of {MARGIN:g} AUROC"
         return f"{claim} stays **open**: {below}, but {why}."
-    best = unclear.loc[unclear["lead_hi"].idxmax()]
+    best = unclear.loc[unclear["lead"].idxmax()]
     more = f" {len(untested)} more {'was' if len(untested) == 1 else 'were'} not measured." if untested else ""
     return (
-        f"{claim} stays **open**: of {tested}, {best['title']} leads CFS by **{_lead(best)}** AUROC; these images "
-        f"cannot say whether that is more than {MARGIN:g}.{more}"
+        f"{claim} stays **open**: of {tested}, {best['title']} comes nearest to a lead of more than {MARGIN:g} AUROC: "
+        f"**{_lead(best)}**, so these images cannot say whether it has one.{more}"
     )
 
 
@@ -74,14 +74,16 @@ def budget_words(budget: int, best: pd.DataFrame) -> str:
 
     Args:
         budget: forwards per image.
-        best: rows of ``falsifier`` that cost no more, the best first.
+        best: rows of ``falsifier`` that cost no more, the best first (``figures.falsifier.affordable``).
     """
     if best.empty:
         return f"With at most {counted(budget, 'forward')} per image, no detector was measured."
     row = best.iloc[0]
+    equal = int((best["auroc"] == row["auroc"]).sum()) - 1
+    who = f"and {counted(equal, 'other')} have" if equal else "has"
     text = (
-        f"With at most **{counted(budget, 'forward')}** per image, **{row['title']}** has the highest AUROC on these "
-        f"images: {format_estimate(row['auroc'], row['lo'], row['hi'])}."
+        f"With at most **{counted(budget, 'forward')}** per image, **{row['title']}** {who} the highest AUROC on these "
+        f"images: {format_estimate(row['auroc'], row['lo'], row['hi'])}{_untrained(row)}."
     )
     if row["kind"] == "cfs":
         others = best[best["kind"] == "rival"]
@@ -89,7 +91,13 @@ def budget_words(budget: int, best: pd.DataFrame) -> str:
     chosen = (
         f"; against the best CFS(K×L) of its cost: {_difference(row, 'to_best')}" if pd.notna(row["to_best"]) else ""
     )
-    return f"{text} It {_beside(row)}{chosen}."
+    return f"{text} {row['title']} {_beside(row)}{chosen}."
+
+
+def _untrained(row: Mapping) -> str:
+    """'; the same on an untrained network 0.510 [0.410, 0.610]' (theory 18); "" where none was measured."""
+    value, lo, hi = (row[f"untrained_{name}"] for name in ("auroc", "lo", "hi"))
+    return "" if pd.isna(value) else f"; the same on an untrained network {format_estimate(value, lo, hi)}"
 
 
 def _beside(row: Mapping) -> str:

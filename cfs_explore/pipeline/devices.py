@@ -8,9 +8,15 @@ def usable_devices(device: str | None = None) -> list[str]:
 
     Args:
         device: as the user named it; None for every GPU, or the CPU where there is none.
+
+    Raises:
+        BackboneError: this machine has no such device.
     """
     import torch
 
+    from cfs_explore.backbones import device_of
+
     if device is not None:
+        device_of(device)
         return [f"{device}:0" if device == "cuda" else str(device)]
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]

@@ -12,6 +12,7 @@ import pandas as pd
 from cfs_explore.errors import CFSError, DamageError, RunCancelled, SpecError
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
 from cfs_explore.pipeline.stages import Study
+from cfs_explore.spec import DetectorSettings
 from cfs_explore.store import Run, StageEntry, open_run, write_json, write_table
 from cfs_explore.store.digests import file_digests
 from cfs_explore.store.files import remove
@@ -56,12 +57,20 @@ def run_stages(study: Study, stages: str | Sequence[str] | None = None, *, fresh
     if unknown:
         raise SpecError(f"There is no stage {', '.join(unknown)}. The stages are {', '.join(DIAGNOSTICS)}.")
     for name in DIAGNOSTICS:
-        entry = study.run.manifest.stages.get(name)
-        if name in names and (fresh or entry is None or entry.state == "skipped"):
+        if name in names and (fresh or not _is_done(study, name)):
             study.run = _run_stage(study, name, fresh)
     study.progress.finish()
     remove(study.run.path / "work")
     return study.run
+
+
+def _is_done(study: Study, name: str) -> bool:
+    """Whether a stage has its tables, made as the spec now says."""
+    manifest = study.run.manifest
+    entry = manifest.stages.get(name)
+    if entry is None or entry.state == "skipped":
+        return False
+    return name != "detectors" or study.spec.detectors == DetectorSettings(**manifest.spec.get("detectors", {}))
 
 
 def compute_of(diagnostic: Diagnostic) -> Callable[[Study], dict[str, pd.DataFrame]]:
@@ -83,6 +92,8 @@ def _run_stage(study: Study, name: str, fresh: bool) -> Run:
     except (RunCancelled, DamageError):
         raise
     except CFSError as error:  # what the data does not allow; the other stages go on
+        if name == "detectors" and name in run.manifest.stages and run.manifest.stages[name].state == "done":
+            raise CFSError(f"{error} The tables that were made before are still there.") from error
         tables, entry = {}, {"state": "skipped", "why": str(error)}
     known = {"detectors": study.spec.detectors.model_dump()} if name == "detectors" else {}
     _write_stage(run, name, tables, StageEntry(**entry, seconds=round(time.monotonic() - since, 2)), known)

@@ -87,7 +87,7 @@ class Progress:
         self._resumed += count if reused else 0
         elapsed = time.monotonic() - self._since
         fresh = self._done - self._resumed
-        if fresh:
+        if fresh and count:
             self._last = (elapsed, fresh)
             self._first = self._first or self._last
         rate = self._rate()

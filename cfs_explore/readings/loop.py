@@ -15,6 +15,7 @@ from cfs_explore.errors import BackboneError, CFSError
 from cfs_explore.readings.arithmetic import PRECISIONS, arithmetic
 from cfs_explore.readings.protocol import Batch, Reading
 from cfs_explore.readings.side_by_side import lanes, side_by_side
+from cfs_explore.readings.watch import Watch
 
 #: Begins what torch says when a CPU runs out of memory, on every platform; the rest of the message differs.
 _CPU_ALLOCATOR = "DefaultCPUAllocator"
@@ -34,7 +35,8 @@ class Reader:
         reading: what is read of it; levels, draws and images share batches.
         batch_size: rows at a time; on a CPU its cores share them. Halved, for good, when memory runs out.
         precision: "fp32" (no TF32), or "bf16" autocast.
-        after_batch: called with the number of forwards just done; may raise ``RunCancelled``.
+        after_batch: called with the number of forwards just done, and with 0 every second or so where a reading takes
+            more than one; may raise ``RunCancelled``.
         channels_last: convolutions are faster so, on CPUs too; False leaves the network's layout in memory as it is.
         conditioning: the level that the network is conditioned on at each of the reading's levels; None: the true one.
 
@@ -103,19 +105,24 @@ class Reader:
         def forward(part: slice) -> np.ndarray:
             return self._forward(clean, eps, ids, *np.unravel_index(np.arange(part.start, part.stop), shape))
 
-        start = 0
+        start, watch = 0, Watch(self._after_batch)
         while start < rows:
             # torch has forward-mode derivatives on one thread at a time
             at_once = 1 if self.reading.cost.jvps else lanes(self.batch_size, self.backbone.device)
             try:
-                with contextlib.closing(side_by_side(forward, start, rows, self.batch_size, at_once)) as parts:
+                with (
+                    watch.on(self.backbone.module, self.reading.cost.forwards),
+                    contextlib.closing(
+                        side_by_side(watch.of(forward), start, rows, self.batch_size, at_once, watch.ask)
+                    ) as parts,
+                ):
                     for features in parts:
                         if out is None:
                             out = np.empty((rows, self.width), dtype=features.dtype)
                         stop = start + len(features)
                         out[start:stop] = features
                         self._check_finite(features, np.unravel_index(np.arange(start, stop), shape)[0])
-                        self._after_batch(len(features) * self.reading.cost.forwards)
+                        watch.ask(len(features) * self.reading.cost.forwards)
                         start = stop
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 self._shrink(error)

@@ -14,6 +14,8 @@ import torch
 
 #: Forwards of a part at least: below, what a forward costs without any image begins to count.
 FEWEST = 16
+#: Between two calls of what is asked meanwhile.
+SECONDS = 1.0
 T = TypeVar("T")
 
 
@@ -22,7 +24,14 @@ def lanes(batch: int, device: torch.device) -> int:
     return max(1, min(batch // FEWEST, torch.get_num_threads())) if device.type == "cpu" else 1
 
 
-def side_by_side(function: Callable[[slice], T], start: int, stop: int, batch: int, at_once: int) -> Iterator[T]:
+def side_by_side(
+    function: Callable[[slice], T],
+    start: int,
+    stop: int,
+    batch: int,
+    at_once: int,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Iterator[T]:
     """``function`` of each part of ``range(start, stop)``, in order, ``at_once`` of them beside each other.
 
     Args:
@@ -30,9 +39,11 @@ def side_by_side(function: Callable[[slice], T], start: int, stop: int, batch: i
         start, stop: the range.
         batch: how much is under way at a time, over all parts.
         at_once: from ``lanes``.
+        meanwhile: called every second that the next part takes, where there are several at once.
 
     Raises:
-        What ``function`` raises; the parts under way have ended by then, and when the iterator is closed.
+        What ``function`` and ``meanwhile`` raise; the parts under way have ended by then, and when the iterator is
+        closed.
     """
     size = -(-batch // at_once)
     parts = (slice(begin, min(begin + size, stop)) for begin in range(start, stop, size))
@@ -43,6 +54,8 @@ def side_by_side(function: Callable[[slice], T], start: int, stop: int, batch: i
     running: deque[Future[T]] = deque(pool.submit(function, part) for part in islice(parts, at_once + 1))
     try:
         while running:
+            while not wait([running[0]], timeout=SECONDS).done:
+                meanwhile()
             yield running.popleft().result()
             running.extend(pool.submit(function, part) for part in islice(parts, 1))
     finally:

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from cfs_explore.backbones import load_backbone
+from cfs_explore.backbones import device_of, load_backbone
 from cfs_explore.train.data import draw_batch, load_images
 from cfs_explore.train.families import Trainee, make_trainee
 from cfs_explore.train.progress import Progress, forget
@@ -57,7 +57,7 @@ def train(
     out = Path(out)
     if fresh:
         forget(out)
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device_of(device)
     torch.manual_seed(spec.seed)
     trainee = make_trainee(spec)
     progress = _begin(spec, trainee, device)

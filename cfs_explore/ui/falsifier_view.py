@@ -10,11 +10,13 @@ import streamlit as st
 from cfs_explore.figures.choices import OOD, choose
 from cfs_explore.figures.falsifier import BUDGET, affordable, detector_rows, untested
 from cfs_explore.headlines.falsifier import budget_words, falsifier_headline, same_snapshots
+from cfs_explore.locations import program
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, diagnostic_page
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.sidebar import escape
+from cfs_explore.wording import format_value
 
 _FORMULAS = {
     "**Cost** (19) of a detector per image: its forwards and its Jacobian-vector products, each at what it took beyond "
@@ -34,12 +36,18 @@ _SHOWN = (
     "jvps",
     "cost",
     "ms",
+    "fit_forwards",
+    "fit_jvps",
     "auroc",
+    "auroc_range",
     "aupr",
     "fpr95",
     "to_pair",
+    "to_pair_range",
     "to_best",
     "untrained",
+    "paper",
+    "note",
 )
 
 
@@ -82,7 +90,7 @@ def _page(run: Run) -> None:
         show_figure("falsifier-leads", run, view, key="falsifier_leads")
     st.header("Every detector", anchor=False)
     _table(rows)
-    _reasons(missing)
+    _reasons(run, missing)
     diagnostic_page.formulas(_FORMULAS)
 
 
@@ -90,19 +98,27 @@ def _table(rows: pd.DataFrame) -> None:
     """The trained network's numbers, and the AUROC of an untrained copy beside them."""
     untrained = rows[rows["network"] == "untrained"].set_index("detector")["auroc"]
     shown = rows[(rows["network"] == "trained") & rows["auroc"].notna()].sort_values("auroc", ascending=False)
-    shown = shown.assign(untrained=shown["detector"].map(untrained))
-    number = st.column_config.NumberColumn
+    shown = shown.assign(
+        untrained=shown["detector"].map(untrained),
+        auroc_range=_intervals(shown, "lo", "hi"),
+        to_pair_range=_intervals(shown, "to_pair_lo", "to_pair_hi"),
+    )
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     columns = {
-        "title": st.column_config.TextColumn("Detector"),
-        "variant": st.column_config.TextColumn("Variant"),
+        "title": text("Detector"),
+        "variant": text("Variant"),
         "forwards": number("#F", format="%d", help="Forwards per image."),
         "jvps": number("#J", format="%d", help="Jacobian-vector products per image."),
         "cost": number("Cost", format="%.1f", help="#F plus #J at its measured cost, in forwards."),
         "ms": number("ms", format="%.1f", help="Measured milliseconds per image."),
+        "fit_forwards": number("Fit #F", format="%d", help="Forwards per ID-train image of the fit."),
+        "fit_jvps": number("Fit #J", format="%d", help="Jacobian-vector products per ID-train image of the fit."),
         "auroc": number("AUROC", format="%.3f"),
+        "auroc_range": text("95 %", help="Interval of the AUROC."),
         "aupr": number("AUPR", format="%.3f"),
         "fpr95": number("FPR95", format="%.3f"),
         "to_pair": number("− CFS(1x2)", format="%+.3f", help="AUROC minus that of CFS(1x2), on the same images."),
+        "to_pair_range": text("95 % ", help="Paired interval of the difference to CFS(1x2)."),
         "to_best": number(
             "− best CFS",
             format="%+.3f",
@@ -111,13 +127,22 @@ def _table(rows: pd.DataFrame) -> None:
         "untrained": number(
             "Untrained copy", format="%.3f", help="AUROC of the same detector on one copy with random weights."
         ),
+        "paper": text("Paper"),
+        "note": text("Note", help="What was done for this backbone, such as levels out of its reach."),
     }
     st.dataframe(shown[list(_SHOWN)], hide_index=True, column_config=columns)
 
 
-def _reasons(missing: pd.DataFrame) -> None:
-    """Why some detectors have no numbers."""
+def _intervals(rows: pd.DataFrame, lo: str, hi: str) -> list[str]:
+    return [f"[{format_value(low)}, {format_value(high)}]" for low, high in rows[[lo, hi]].to_numpy()]
+
+
+def _reasons(run: Run, missing: pd.DataFrame) -> None:
+    """Why some detectors have no numbers, and how to give them room."""
     if len(missing):
         with st.expander(f"Not measured: {len(missing)}", icon=":material/info:"):
             for row in missing.to_dict("records"):
                 st.markdown(f"- **{escape(row['title'] or row['detector'])}**: {escape(row['note'])}")
+            if missing["note"].str.contains("the budget of").any():
+                st.markdown("A larger budget is for the command line; `--images` and `--train` set how many images:")
+                st.code(f"{program()} detectors {run.path.name} --budget 10", language="bash")

@@ -155,6 +155,10 @@ def test_levels_stop_after_their_own_last_tap(tiny):
         ("cfs", {"cells": 5}, r"\(tap, lam\) each"),
         ("cfs", {"cells": [("a", 5), ("a", 5.0)]}, "no two alike"),
         ("cfs_1x2", {"draws": 0}, "draws must be at least 1"),
+        *(("cfs_1x2", {"draws": draws}, "a whole number. Got") for draws in (1.5, "2", None)),
+        *(("nll", {"lams": lams}, "lams must be one or more numbers") for lams in (5, "abc", [], ["5"])),
+        ("diffpath_6d", {"components": 3}, "components must be one or more numbers"),
+        ("likelihood_ratio", {"background": "digits"}, "must be a backbone, from load_backbone"),
         ("cfs_1x2", {"sides": ["middle"]}, "encoder, decoder"),
     ],
 )

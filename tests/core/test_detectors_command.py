@@ -66,3 +66,16 @@ def test_mistakes(rivals_run, tmp_path, capsys):
     run = shutil.copytree(rivals_run.path, tmp_path / "run")
     assert "images" in refused(capsys, "detectors", run, "--images", "1")
     assert "no-such-run" in refused(capsys, "detectors", "no-such-run")
+    before = (run / "spec.yaml").read_bytes()
+    assert "no finished run 'nowhere'" in refused(capsys, "detectors", run, "--background", "nowhere")
+    assert (run / "spec.yaml").read_bytes() == before
+    assert "There is no device 'foo'" in refused(capsys, "detectors", run, "--budget", "5", "--device", "foo")
+
+
+def test_a_background_can_be_taken_back(rivals_run, tmp_path, capsys):
+    run = shutil.copytree(rivals_run.path, tmp_path / "run")
+    few = ("--budget", "4", "--images", "6", "--train", "8", "--device", "cpu")
+    main(["detectors", str(run), *few, "--background", "digits"])
+    assert "the background" in open_run(run).table("falsifier").query("detector == 'likelihood_ratio'")["note"].iloc[0]
+    main(["detectors", str(run), "--background", "none", "--device", "cpu"])
+    assert "needs a second network" in capsys.readouterr().out

@@ -12,6 +12,7 @@ from cfs_explore.detectors.stored import titles
 from cfs_explore.figures.falsifier import affordable, detector_rows, untested
 from cfs_explore.headlines.falsifier import budget_words, falsifier_headline
 from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.wording import format_value
 
 
 @pytest.fixture
@@ -65,7 +66,10 @@ def test_the_table_has_every_measured_detector_beside_its_untrained_copy(run):
     for row in table.to_dict("records"):
         name = named[row["title"]]
         assert row["auroc"] == trained.loc[name, "auroc"] and row["untrained"] == untrained[name]
-        assert row["forwards"] == trained.loc[name, "forwards"]
+        for column in ("forwards", "fit_forwards", "fit_jvps", "paper", "note"):
+            assert row[column] == trained.loc[name, column]
+        lo, hi = trained.loc[name, ["to_pair_lo", "to_pair_hi"]]
+        assert row["to_pair_range"] == f"[{format_value(lo)}, {format_value(hi)}]"
 
 
 def test_what_was_not_measured_says_why(run):
@@ -76,6 +80,7 @@ def test_what_was_not_measured_says_why(run):
     said = texts(app)
     for row in missing.to_dict("records"):
         assert f"**{titles(run)[row['detector']]}**" in said and row["note"][:40] in said
+    assert any("detectors rivals --budget" in each.value for each in app.code)
 
 
 def test_both_figures_are_shown(run):

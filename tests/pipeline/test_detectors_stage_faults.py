@@ -11,7 +11,7 @@ from detector_runs import NAMES, measure
 
 from cfs_explore import detectors
 from cfs_explore.backbones import load_backbone
-from cfs_explore.errors import RunCancelled, SpecError
+from cfs_explore.errors import CFSError, RunCancelled, RunError, SpecError
 from cfs_explore.pipeline import diagnose, explore
 from cfs_explore.pipeline.detector_settings import set_detectors
 from cfs_explore.pipeline.progress import Progress
@@ -160,14 +160,38 @@ def test_settings_are_those_of_the_spec(copied, quick_run, few):
     run = copied(quick_run)
     study = Study(run, Progress())
     assert (study.spec.detectors.train, study.spec.detectors.images) == (256, 128)
-    assert set_detectors(run.path, FEW) and not set_detectors(few.path, FEW)  # whose tables were made with these
-    assert set_detectors(run.path, {"images": 5}) and Study(run, Progress()).spec.detectors.train == 8
+    set_detectors(run.path, FEW)
+    set_detectors(run.path, {"images": 5})
+    assert (set_to := Study(run, Progress()).spec.detectors).train == 8 and set_to.images == 5
     before = (run.path / "spec.yaml").read_bytes()
-    with pytest.raises(SpecError, match="images"):
-        set_detectors(run.path, {"images": 1})
+    for wrong, error in (({"images": 1}, SpecError), ({"background": "no such run"}, RunError)):
+        with pytest.raises(error, match=r"images|no such run"):
+            set_detectors(run.path, wrong)
     assert (run.path / "spec.yaml").read_bytes() == before
     rows = few.table("falsifier")
     assert set(zip(rows["n_train"], rows["n_id"], rows["n_ood"], strict=True)) == {(8, 4, 4)}
+
+
+def test_other_settings_are_measured_and_go_on_where_they_were_stopped(copied, few, tiny, forwards):
+    """Of a run that has its tables: a stop in between drops neither them nor what was read since."""
+    run = copied(few, budget=41.0)
+    with pytest.raises(RunCancelled):
+        measure(run, tiny, cancelled=lambda: sum(forwards) > 150)
+    same_tables(open_run(run.path), few)
+    before = sum(forwards)
+    same_tables(measure(open_run(run.path), tiny), few, times=[*TIMES, "note"])  # which names the budget
+    whole, again = sum(forwards), copied(few, budget=41.0)
+    forwards.clear()
+    measure(again, tiny)
+    assert sum(forwards) > whole - before
+
+
+def test_settings_that_cannot_be_measured_leave_the_tables(copied, few, tiny):
+    run = copied(few, budget=0.1)
+    with pytest.raises(CFSError, match=r"no room for them.* The tables that were made before are still there"):
+        measure(run, tiny)
+    same_tables(open_run(run.path), few)
+    assert open_run(run.path).manifest.stages == few.manifest.stages
 
 
 def test_a_spec_that_asks_for_other_detectors_is_of_the_same_run(quick_spec, tmp_path, forwards):
