@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-from cfs_explore.errors import RunError
+from cfs_explore.errors import CFSError, RunError
 
 INSTALL = 'pip install "cfs-explore[ray]"'
-#: Seconds in which a cluster answers, and between two looks at the actors.
-ANSWER_SECONDS, LOOK_SECONDS = 20.0, 1.0
+#: Seconds in which a cluster answers, between two looks at the actors, and in which they end by themselves.
+ANSWER_SECONDS, LOOK_SECONDS, END_SECONDS = 20.0, 1.0, 2.0
 #: Ray itself waits for minutes, deaf to signals: a process of its own, which can be ended, tries first.
 _TRY = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False)"
 
@@ -57,7 +57,11 @@ def ray_actors(
         count = count or _room(ray, cpus, gpus)
         token.touch()
         remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=-1, max_task_retries=-1)(_Actor)
-        yield _Watch(ray, [remote.remote() for _ in range(count)], (token, work), say)
+        watch = _Watch(ray, [remote.remote() for _ in range(count)], (token, work), say)
+        try:
+            yield watch
+        finally:
+            watch.wait()
     finally:
         ray.shutdown()  # ends the actors
         with contextlib.suppress(OSError):
@@ -90,16 +94,29 @@ class _Watch:
         if not self._tasks or time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        done, _ = self._ray.wait(list(self._tasks), num_returns=len(self._tasks), timeout=0)
-        for task in done:
+        for task in self.wait(0):
             try:
                 self._ray.get(task)
             except self._ray.exceptions.RayError as error:
-                self._reasons.append(str(getattr(error, "cause", None) or error))
+                self._reasons.append(_reason(error))
                 self._say(self._reasons[-1])
             self._ray.kill(self._tasks.pop(task))  # its cores or its GPU are free
         if len(self._reasons) == self._count:
             raise RunError(f"No actor of the Ray cluster can help. {self._reasons[0]}")
+
+    def wait(self, seconds: float = END_SECONDS) -> list:
+        """Those of the tasks that have ended, as soon as all have."""
+        tasks = list(self._tasks)
+        return self._ray.wait(tasks, num_returns=len(tasks), timeout=seconds)[0] if tasks else []
+
+
+def _reason(error: Exception) -> str:
+    """Why an actor cannot help, without Ray's traces."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, CFSError):
+        return str(cause)
+    last = str(cause or error).strip().splitlines()[-1]
+    return f"An actor failed: {last}. All computers of the cluster need the project in this version: docs/cluster.md."
 
 
 def _connected(address: str) -> ModuleType:
