@@ -20,8 +20,12 @@ def add(commands) -> None:
     run.add_argument("spec", type=Path, help="a spec.yaml, or a run directory that holds one")
     run.add_argument("--out", type=Path, help="run directory (default: runs/<name>-<random id>)")
     run.add_argument("--device", help="torch device, such as cpu, cuda, cuda:1 (default: CUDA where there is one)")
-    run.add_argument("--workers", type=int, default=1, help="processes that measure the map together (default: 1)")
+    run.add_argument(
+        "--workers", type=int, help="processes that measure the map together (default: 1; ray: all it has)"
+    )
     run.add_argument("--devices", help="a torch device for each of them, comma-separated, such as cuda:0,cuda:1")
+    run.add_argument("--engine", choices=("local", "ray"), default="local", help="where: here, or on a Ray cluster")
+    run.add_argument("--address", help="of the Ray cluster, such as 10.0.0.1:6379 (default: auto, this computer's)")
     run.add_argument(
         "--fresh", action="store_true", help="measure everything again, also what the directory or the cache holds"
     )
@@ -82,6 +86,7 @@ def _run(options: argparse.Namespace) -> None:
         out = jobs.create(spec)
     else:
         out = options.out
+    address = _ray_address(options)
     claim(spec, out)
     with progress_bar() as report:
         jobs.work(
@@ -90,6 +95,7 @@ def _run(options: argparse.Namespace) -> None:
             device=options.device,
             workers=options.workers,
             devices=options.devices.split(",") if options.devices else None,
+            address=address,
             keep=options.keep,
             report=report,
             on_map=_tell_map,
@@ -99,6 +105,23 @@ def _run(options: argparse.Namespace) -> None:
     print(f"Finished: {out}")
     _tell_left_out(out)
     _tell_missing(out)
+
+
+def _ray_address(options: argparse.Namespace) -> str | None:
+    """Of the cluster on which the run is to be measured; None: on this computer.
+
+    Raises:
+        SpecError: options that do not go together.
+    """
+    if options.engine != "ray":
+        if options.address:
+            raise SpecError("--address is of a Ray cluster: add --engine ray.")
+        return None
+    if options.devices:
+        raise SpecError(
+            "--devices names those of this computer: leave it out with --engine ray, which finds GPUs itself."
+        )
+    return options.address or "auto"
 
 
 def _join(options: argparse.Namespace) -> None:

@@ -5,5 +5,6 @@ It knows nothing of what a piece computes: pieces have names, and results are na
 
 from cfs_explore.engine.crew import Crew, clear
 from cfs_explore.engine.leases import Leases
+from cfs_explore.engine.ray_crew import ray_actors
 
-__all__ = ["Crew", "Leases", "clear"]
+__all__ = ["Crew", "Leases", "clear", "ray_actors"]

@@ -1,15 +1,18 @@
-"""Further workers of one run: those that its leader starts on its own computer, and those that join from anywhere."""
+"""Further workers of one run: on its leader's own computer, on a Ray cluster, and those that join from anywhere."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cfs_explore.errors import SpecError
+from cfs_explore.engine import ray_actors
+from cfs_explore.errors import RunCancelled, RunError, SpecError
+from cfs_explore.locations import runs_root
 
 #: Seconds in which a helper ends by itself once it is told to.
 _GRACE = 5.0
@@ -39,13 +42,16 @@ def share(workers: int, devices: Sequence[str] | None) -> tuple[list[str | None]
 
 
 @contextlib.contextmanager
-def helpers(run: Path, devices: Sequence[str | None], threads: int | None) -> Iterator[None]:
+def helpers(run: Path, devices: Sequence[str | None], threads: int | None) -> Iterator[Callable[[], None]]:
     """While the body runs, a worker on each of these devices helps with the run.
 
     Args:
         run: the run directory; its leader is this process.
         devices: torch devices; None for the one that a worker finds best.
         threads: of each worker; None: as many as it likes.
+
+    Yields:
+        What ``ray_helpers`` does; here it does nothing.
     """
     environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
     started = []
@@ -57,7 +63,7 @@ def helpers(run: Path, devices: Sequence[str | None], threads: int | None) -> It
             command += [] if device is None else ["--device", device]
             with (run / f"helper-{number}.txt").open("w") as log:
                 started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
-        yield
+        yield lambda: None
         for number, process in enumerate(started, start=1):
             if process.poll():  # None: it is still at it; 0: nothing was left to do
                 print(f"Helper {number} broke off: helper-{number}.txt in the run's folder says why.", file=sys.stderr)
@@ -70,6 +76,62 @@ def helpers(run: Path, devices: Sequence[str | None], threads: int | None) -> It
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def ray_threads() -> int:
+    """Threads of the leader and of each actor: OMP_NUM_THREADS, else one; a process for each core is the fastest."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and int(said) else 1
+
+
+def ray_helpers(
+    run: Path, address: str, workers: int | None, device: str, threads: int
+) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    """While the body runs, actors on a Ray cluster help with the run, each on a GPU or on some cores.
+
+    Args:
+        run: the run directory, which all computers of the cluster see; its leader is this process.
+        address: of the cluster.
+        workers: how many, the leader included; None: it, and as many actors as the cluster has room for.
+        device: torch device of the leader; the actors take one of the same kind, so that numbers are the same.
+        threads: of each.
+
+    Yields:
+        To be called now and then: RunError once none of the actors can help.
+
+    Raises:
+        SpecError: fewer than two workers. RunError: as of ``engine.ray_actors``.
+    """
+    if workers is not None and workers < 2:
+        raise SpecError(f"--workers counts the leader and the actors: with Ray from 2 on. Got {workers} instead.")
+    run, kind = run.resolve(), device.partition(":")[0]
+    settings = {name: value for name, value in os.environ.items() if name.startswith("CFS_EXPLORE_")}
+    settings.pop("CFS_EXPLORE_PASSWORD", None)
+    if "CFS_EXPLORE_RUNS" in settings:
+        settings["CFS_EXPLORE_RUNS"] = str(runs_root().resolve())
+    return ray_actors(
+        address,
+        run,
+        functools.partial(_join, run, kind, threads, settings),
+        count=None if workers is None else workers - 1,
+        cpus=threads,
+        gpus=int(kind == "cuda"),
+        say=lambda reason: print(f"helper: {reason}", file=sys.stderr, flush=True),
+    )
+
+
+def _join(run: Path, device: str, threads: int, settings: Mapping[str, str]) -> None:
+    """What an actor does, under the settings of the leader's installation."""
+    os.environ.update(settings)
+    from cfs_explore.pipeline.crew import join
+
+    try:
+        join(run, device=device, threads=threads, patience=float("inf"))
+    except RunCancelled:
+        pass
+    except RunError:
+        if not (run / "manifest.json").is_file():  # else it came too late to help
+            raise
 
 
 def has_lost(parent: int | None) -> Callable[[], bool]:

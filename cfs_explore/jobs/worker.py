@@ -12,7 +12,7 @@ import filelock
 
 from cfs_explore.errors import CFSError, RunCancelled, RunError
 from cfs_explore.jobs import queue
-from cfs_explore.jobs.helpers import helpers, share
+from cfs_explore.jobs.helpers import helpers, ray_helpers, ray_threads, share
 from cfs_explore.jobs.locks import starting
 from cfs_explore.jobs.status import Status, birth, is_alive, read_status, stored_status, write_status
 from cfs_explore.store.files import remove
@@ -31,8 +31,9 @@ def work(
     stages: Sequence[str] | None = None,
     fresh: bool = False,
     device: str | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     devices: Sequence[str] | None = None,
+    address: str | None = None,
     keep: bool = False,
     report: Callable | None = None,
     on_map: Callable | None = None,
@@ -45,6 +46,7 @@ def work(
         fresh: compute stages again that are done; of a map, forget what was measured, also in the cache.
         device: torch device; None takes the first free one.
         workers, devices: how many processes measure the map, and on which devices, as of ``helpers.share``.
+        address: of a Ray cluster whose actors help (``helpers.ray_helpers``); None: processes of this computer.
         keep: measure no more, and make an exploration of what is measured.
         report: also called with each ProgressEvent.
         on_map: called with the map so far, every few seconds (``pipeline.explore``).
@@ -53,7 +55,16 @@ def work(
         CFSError: after writing it to status.json.
         RunError: another worker has the run; its status is left alone.
     """
-    (first, *others), threads = share(workers, devices)
+    if address is None:
+        (first, *others), threads = share(workers or 1, devices)
+    else:
+        first, threads = None, ray_threads()
+
+    def crew(device: str) -> contextlib.AbstractContextManager[Callable[[], None]]:
+        if address is None:
+            return helpers(run, others, threads)
+        return ray_helpers(run, address, workers, device, threads)
+
     with _alone(run):
         if fresh and stages is None:
             for name in _MEASURED:
@@ -62,7 +73,7 @@ def work(
             (run / "keep").touch()
         diary = _Diary(run, stages, report)
         diary.begin()
-        _work(run, diary, stages, fresh, first or device, on_map, (others, threads))
+        _work(run, diary, stages, fresh, first or device, on_map, crew, threads)
 
 
 def _work(
@@ -72,7 +83,8 @@ def _work(
     fresh: bool,
     device: str | None,
     on_map: Callable | None,
-    crew: tuple[Sequence[str | None], int | None],
+    crew: Callable[[str], contextlib.AbstractContextManager[Callable[[], None]]],
+    threads: int | None,
 ) -> None:
     from cfs_explore.pipeline import diagnose, explore
     from cfs_explore.pipeline.crew import forget
@@ -83,14 +95,18 @@ def _work(
     cancelled, enough = (run / "cancel").exists, (run / "keep").exists
     try:
         with queue.turn(usable_devices(device), diary.wait, cancelled) as diary.device:
-            options = {"device": diary.device, "report": diary.note, "cancelled": cancelled}
+            options = {"device": diary.device, "report": diary.note, "fresh": fresh}
             if stages is None:
-                with helpers(run, *crew):
-                    explore(
-                        run / "spec.yaml", run, fresh=fresh, enough=enough, on_map=on_map, threads=crew[1], **options
-                    )
+                with crew(diary.device) as check:
+
+                    def stopped() -> bool:
+                        check()
+                        return cancelled()
+
+                    options |= {"enough": enough, "on_map": on_map, "threads": threads, "cancelled": stopped}
+                    explore(run / "spec.yaml", run, **options)
             else:
-                diagnose(run, stages, fresh=fresh, **options)
+                diagnose(run, stages, cancelled=cancelled, **options)
         (run / "keep").unlink(missing_ok=True)
         diary.write("finished")
     except (RunCancelled, KeyboardInterrupt):

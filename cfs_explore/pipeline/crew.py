@@ -108,6 +108,7 @@ def join(
     run: Path,
     *,
     device: str | None = None,
+    threads: int | None = None,
     patience: float = PATIENCE,
     say: Callable[[str], None] = lambda text: None,
     cancelled: Callable[[], bool] | None = None,
@@ -117,6 +118,7 @@ def join(
     Args:
         run: its directory, on any computer.
         device: torch device; CUDA where there is one, else the CPU.
+        threads: of this process; None leaves them as they are. Numbers round by them.
         patience: seconds to wait for the run's first shards.
         say: told what goes on, a sentence at a time.
         cancelled: asked between batches; by default whether the run is to be cancelled.
@@ -125,6 +127,8 @@ def join(
         RunError: nobody leads it, or the versions of the two workers differ. BackboneError: its backbone is not here.
     """
     cancelled = cancelled or (run / "cancel").exists
+    if threads is not None:
+        torch.set_num_threads(threads)
     board = Board(run)
     facts = board.wait(patience, say, cancelled)
     spec = RunSpec.parse(run / "spec.yaml")

@@ -48,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "pipeline": BASE
     | {"levels", "spec", "studies", "locations", "settings", "images", "taps", "store", "heads", "diagnostics"}
     | {"colour", "corruption", "backbones", "readings", "detectors", "engine"},
-    "jobs": BASE | {"spec", "studies", "locations", "settings", "store", "pipeline"},
+    "jobs": BASE | {"spec", "studies", "locations", "settings", "store", "engine", "pipeline"},
     "cli": BASE
     | {"spec", "studies", "explorations", "locations", "store", "pipeline", "jobs", "backbones", "readings", "train"}
     | {"reports", "charts", "headlines", "figures", "ui", "safe_io", "detectors"},
@@ -64,6 +64,7 @@ KEPT_IN = {
     "torch": HEAVY | {"taps"},
     "diffusers": {"backbones", "train"},
     "plotly": {"charts", "figures", "reports", "ui"},
+    "ray": {"engine"},
 }
 
 
