@@ -125,17 +125,20 @@ def _ray_address(options: argparse.Namespace) -> str | None:
 
 
 def _join(options: argparse.Namespace) -> None:
-    from cfs_explore.jobs.helpers import has_lost
+    from cfs_explore.jobs.helpers import has_lost, turn_on
     from cfs_explore.pipeline.crew import PATIENCE, join
 
     lost, cancel = has_lost(options.beside), options.run / "cancel"
-    done = join(
-        options.run,
-        device=options.device,
-        patience=PATIENCE if options.beside is None else float("inf"),
-        say=lambda text: print(text, flush=True),
-        cancelled=lambda: cancel.exists() or lost(),
-    )
+
+    def stopped() -> bool:
+        return cancel.exists() or lost()
+
+    def say(text: str) -> None:
+        print(text, flush=True)
+
+    patience = PATIENCE if options.beside is None else float("inf")
+    with turn_on(options.device, say, stopped):
+        done = join(options.run, device=options.device, patience=patience, say=say, cancelled=stopped)
     print(f"Helped with {counted(done, 'shard')}.")
 
 

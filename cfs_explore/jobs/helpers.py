@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cfs_explore.engine import ray_actors
 from cfs_explore.errors import RunCancelled, RunError, SpecError
+from cfs_explore.jobs import queue
 from cfs_explore.locations import runs_root
 
 #: Seconds in which a helper ends by itself once it is told to.
@@ -132,6 +133,22 @@ def _join(run: Path, device: str, threads: int, settings: Mapping[str, str]) -> 
     except RunError:
         if not (run / "manifest.json").is_file():  # else it came too late to help
             raise
+
+
+@contextlib.contextmanager
+def turn_on(device: str | None, say: Callable[[str], None], cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Hold a GPU as a run does, when it is free; the cores of a CPU are shared with the leader.
+
+    Raises:
+        RunCancelled: ``cancelled`` said so while other runs used the device.
+    """
+    if device is None or not device.startswith("cuda"):
+        yield
+        return
+    with queue.turn(
+        usable_devices(device), lambda place: say(f"{device} is in use, place {place} in the queue"), cancelled
+    ):
+        yield
 
 
 def has_lost(parent: int | None) -> Callable[[], bool]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from cfs_explore.backbones import load_backbone
 from cfs_explore.engine import Crew, Leases, clear

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -52,7 +53,7 @@ def explore(
         spec: a RunSpec, its dict, or the path of its YAML.
         out: the run directory.
         device: torch device; CUDA where there is one, else the CPU.
-        threads: of this process; None leaves them as they are. Numbers round by them.
+        threads: of this process while it measures; None leaves them as they are. Numbers round by them.
         fresh: take no snapshots from the cache of what other runs measured.
         report: called with each ProgressEvent.
         cancelled: asked between batches; True ends the run with RunCancelled, resumable.
@@ -69,8 +70,6 @@ def explore(
     """
     spec, out = RunSpec.parse(spec), Path(out)
     claim(spec, out)
-    if threads is not None:
-        torch.set_num_threads(threads)
     progress, enough = Progress(report, cancelled), enough or (lambda: False)
     if (out / "manifest.json").is_file():
         run = open_run(out)
@@ -80,13 +79,25 @@ def explore(
     progress.advance(1, backbone.name)
     for attempt in range(_ATTEMPTS):
         try:
-            plan = make_plan(spec, out, backbone, progress)
-            run = finish(plan, _measure(plan, progress, fresh, enough, on_map), progress)
+            with _on_threads(threads):
+                plan = make_plan(spec, out, backbone, progress)
+                run = finish(plan, _measure(plan, progress, fresh, enough, on_map), progress)
             break
         except DamageError:  # of a file that was whole a moment ago: what it held is made again
             if attempt + 1 == _ATTEMPTS:
                 raise
     return run_stages(Study(run, progress, backbone=backbone), _wanted(spec, run, enough))
+
+
+@contextlib.contextmanager
+def _on_threads(threads: int | None) -> Iterator[None]:
+    """Compute with so many threads; None: as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _wanted(spec: RunSpec, run: Run, enough: Callable[[], bool]) -> list[str]:

@@ -266,7 +266,7 @@ def test_the_board_of_a_leader_that_was_killed_is_taken_away_before_helpers_star
     @contextlib.contextmanager
     def looks(run, *_):
         seen.append((run / "work" / "crew").exists())
-        yield
+        yield lambda: None
 
     monkeypatch.setattr("cfs_explore.jobs.worker.helpers", looks)
     work(path, device="cpu")
@@ -296,3 +296,15 @@ def test_the_command_line_starts_helpers(spec, tmp_path):
         command = ["-m", "cfs_explore", "run", str(tmp_path / "spec.yaml"), "--out", str(tmp_path / name), *more]
         subprocess.run([sys.executable, *command, "--device", "cpu"], check=True, env=environment, capture_output=True)
     assert_same(open_run(tmp_path / "two"), open_run(tmp_path / "one"))
+
+
+def test_a_helper_on_a_gpu_waits_for_its_turn(monkeypatch, tmp_path):
+    """As a run does; on a CPU it shares the leader's cores."""
+    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
+    said, asked = [], iter([False, True])
+    with turn_on("cuda:1", said.append, lambda: False):
+        with pytest.raises(RunCancelled), turn_on("cuda:1", said.append, lambda: next(asked)):
+            pass
+        with turn_on("cuda:0", said.append, lambda: True), turn_on("cpu", said.append, lambda: True):
+            pass
+    assert said and set(said) == {"cuda:1 is used by other runs, place 1 in the queue"}
