@@ -145,9 +145,12 @@ def turn_on(device: str | None, say: Callable[[str], None], cancelled: Callable[
     if device is None or not device.startswith("cuda"):
         yield
         return
-    with queue.turn(
-        usable_devices(device), lambda place: say(f"{device} is in use, place {place} in the queue"), cancelled
-    ):
+    from cfs_explore.pipeline.devices import usable_devices
+
+    def wait(place: int) -> None:
+        say(f"{device} is used by other runs, place {place} in the queue")
+
+    with queue.turn(usable_devices(device), wait, cancelled):
         yield
 
 

@@ -18,7 +18,7 @@ import pytest
 from cfs_explore.engine import Leases
 from cfs_explore.errors import RunCancelled, RunError, SpecError
 from cfs_explore.jobs import work
-from cfs_explore.jobs.helpers import helpers, share
+from cfs_explore.jobs.helpers import helpers, share, turn_on
 from cfs_explore.pipeline import claim, explore
 from cfs_explore.pipeline.board import Board, _versions
 from cfs_explore.pipeline.crew import join
