@@ -301,6 +301,7 @@ def test_the_command_line_starts_helpers(spec, tmp_path):
 def test_a_helper_on_a_gpu_waits_for_its_turn(monkeypatch, tmp_path):
     """As a run does; on a CPU it shares the leader's cores."""
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
+    monkeypatch.setattr("cfs_explore.pipeline.devices.usable_devices", lambda device: [device])
     said, asked = [], iter([False, True])
     with turn_on("cuda:1", said.append, lambda: False):
         with pytest.raises(RunCancelled), turn_on("cuda:1", said.append, lambda: next(asked)):
