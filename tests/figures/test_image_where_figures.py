@@ -13,7 +13,7 @@ from cfs_explore.errors import BackboneError, RunError
 from cfs_explore.explorations.bundles import MARK
 from cfs_explore.figures import backbone, catalogue
 from cfs_explore.figures.choices import choose
-from cfs_explore.figures.image_where import nothing_to_localise, position_of, position_text
+from cfs_explore.figures.image_where import colours, nothing_to_localise, position_of, position_text
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.pipeline import explore
 from cfs_explore.probe.inputs import stored_image
@@ -164,3 +164,8 @@ def test_what_a_cpu_is_too_slow_for_is_refused_in_the_probes_words(small, change
 def test_it_is_made_where_it_or_its_page_is_named():
     assert not {"image-where", "probe-encoder-z", "lab-curve"} & set(catalogue.named())
     assert "image-map" in catalogue.named() and "image-where" in catalogue.named(["image"])
+
+
+@pytest.mark.parametrize(("largest", "words"), [(2000, "above 500: speaks for OOD"), (10, "below −2.5: speaks for ID")])
+def test_lines_are_named_by_as_many_digits_as_they_have(largest, words):
+    assert words in colours("score", [Where(np.full((2, 4, 4), largest, np.float32), 1.0)])
