@@ -162,12 +162,12 @@ def colours(part: str, maps: list[Where]) -> str:
     solid, dotted = (format_digits(value, 3) for value in overlay.line_values(part, end))
     if part == overlay.DEVIATION:
         return (
-            f"Brown, within solid lines above {solid}: unlike ID. Clear, within dotted lines below {dotted}: nearer to "
-            "ID-train than ID images are on average."
+            f"Brown, within solid lines above {solid}: farther from ID-train than ID images are on average. Clear, "
+            f"within dotted lines below {dotted}: nearer. ID images have both."
         )
     return (
         f"Brown, within solid lines above {solid}: speaks for OOD. Blue, within dotted lines below {dotted}: speaks "
-        "for ID. Clear: says little."
+        "for ID. Clear: says little. ID images have both, and a mean of about 1."
     )
 
 
