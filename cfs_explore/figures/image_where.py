@@ -22,7 +22,7 @@ from cfs_explore.figures.image import IMAGE, ROLE, Image, find
 from cfs_explore.figures.needs import Kind, NotMeasuredError
 from cfs_explore.figures.options import Control
 from cfs_explore.store import Run
-from cfs_explore.wording import counted, format_value
+from cfs_explore.wording import counted, format_digits, format_value
 
 if TYPE_CHECKING:
     from cfs_explore.probe.inputs import ProbeImage
@@ -159,15 +159,15 @@ def colours(part: str, maps: list[Where]) -> str:
     """What colours and lines mean, in a sentence."""
     values = [each.part(part) for each in maps]
     end = overlay.reach(values, part)
-    solid, dotted = (format_value(value, 2) for value in overlay.line_values(part, end))
+    solid, dotted = (format_digits(value, 3) for value in overlay.line_values(part, end))
     if part == DEVIATION:
         return (
-            f"Blue, within solid lines above {solid}: unlike ID. Clear, within dotted lines below {dotted}: nearer to "
-            "ID-train than ID images are on average."
+            f"Blue, within solid lines above {solid}: farther from ID-train than ID images are on average. Clear, "
+            f"within dotted lines below {dotted}: nearer. ID images have both."
         )
     return (
         f"Blue, within solid lines above {solid}: speaks for OOD. Brown, within dotted lines below {dotted}: speaks "
-        "for ID. Clear: says little."
+        "for ID. Clear: says little. ID images have both, and a mean of about 1."
     )
 
 

@@ -34,6 +34,8 @@ CONTROLS = {
     "input tap": ("Input tap (depth 0)", "input tap"),
     "pixels": ("Pixel z-scores, no network", "statistics"),
 }
+#: Share of cells whose 95 % interval lies above a chance that is the truth.
+_BY_CHANCE = 0.025
 
 
 def cells_of(run: Run, choices: Choices) -> pd.DataFrame:
@@ -103,7 +105,9 @@ def scatter(run: Run, choices: Choices, theme: str) -> Figure:
         localisation_scatter_chart(cells, measure, theme),
         cells[["tap", "lam", "detection", "detection_lo", "detection_hi", "auroc", "lo", "hi", "aupro"]],
         f"Each mark is a cell: AUROC of its slot score, {_what(cells.iloc[0])} against {clean}, and "
-        f"{name} of the {_part(choices)}; {_of(choices, cells.iloc[0])}. By 95 % intervals, {told}. Dotted: chance.",
+        f"{name} of the {_part(choices)}; {_of(choices, cells.iloc[0])}. By 95 % intervals, {told}; were there nothing "
+        f"to find, {format_value(_BY_CHANCE * counts['cells'], 0)} or so would still be beyond chance on either axis. "
+        "Dotted: chance.",
         f"AUROC of detection against {name} of {counts['cells']:,} cells: {told}.",
         file_stem(run, choices.ood, "where", PART.of(choices.options), "detection", measure),
     )

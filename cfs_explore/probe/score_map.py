@@ -10,7 +10,7 @@ from cfs_explore.backbones.base import Backbone
 from cfs_explore.contracts import PARTS, SCORE, Cell
 from cfs_explore.errors import BackboneError, CFSError
 from cfs_explore.pipeline.match import as_conditioned, conditioning_levels
-from cfs_explore.readings.arrays import blocks, check_images, number_of_draws
+from cfs_explore.readings.arrays import blocks, check_images, images_at_once, number_of_draws
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.score_maps import ScoreMaps, at_size
 from cfs_explore.readings.tap_maps import map_sides
@@ -126,7 +126,7 @@ def cell_maps(
     )
     draws = number_of_draws(run.draws if draws is None and noise is None else draws, noise)
     found = [np.empty((len(images), draws, 2, *sides[run.taps[cell.tap].name]), np.float32) for cell in cells]
-    for part, block in blocks(reader, images, draws, spec.seed, noise, ids):
+    for part, block in blocks(reader, images, draws, spec.seed, noise, ids, images_at_once(reader, draws)):
         for cell, of_cell in zip(cells, found, strict=True):
             tap, shape = run.taps[cell.tap].name, of_cell.shape[3:]
             for place, name in enumerate(PARTS):

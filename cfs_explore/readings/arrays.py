@@ -11,8 +11,8 @@ from cfs_explore.corruption import array_ids, keyed_noise
 from cfs_explore.errors import BackboneError, CFSError
 from cfs_explore.readings.loop import Reader
 
-#: Images whose noise is in memory at a time.
-_AT_ONCE = 256
+#: Images whose noise is in memory at a time, and bytes of what is read of them.
+_AT_ONCE, _MOST_BYTES = 256, 2**28
 
 
 def blocks(
@@ -22,6 +22,7 @@ def blocks(
     seed: int = 0,
     noise: np.ndarray | None = None,
     ids: Sequence[str] | None = None,
+    at_once: int | None = None,
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """A reading of an array of images, in parts.
 
@@ -32,6 +33,7 @@ def blocks(
         seed: keys the noise, with the image ids.
         noise: given noise (draws, n, *input_shape) instead.
         ids: image ids that key the noise; None derives them from the pixels.
+        at_once: images of a part; None: 256.
 
     Yields:
         The part's slice of the images, and the readings (level, draw, image, feature).
@@ -47,10 +49,16 @@ def blocks(
     if ids is not None and len(ids) != len(images):
         raise CFSError(f"{len(images)} images need {len(images)} ids; got {len(ids)}.")
     ids = array_ids(images) if ids is None else list(ids)
-    for start in range(0, len(images), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    step = at_once or _AT_ONCE
+    for start in range(0, len(images), step):
+        part = slice(start, start + step)
         eps = keyed_noise(ids[part], draws, backbone.input_shape, seed) if noise is None else noise[:, part]
         yield part, reader(images[part], np.asarray(eps, dtype=np.float32), [f"{seed}|{each}" for each in ids[part]])
+
+
+def images_at_once(reader: Reader, draws: int) -> int:
+    """Images of a part of which readings of many numbers, such as maps, take no more than 256 MiB."""
+    return int(np.clip(_MOST_BYTES // (4 * len(reader.levels) * draws * max(reader.width, 1)), 1, _AT_ONCE))
 
 
 def check_images(images: np.ndarray, backbone: Backbone) -> np.ndarray:

@@ -9,6 +9,7 @@ from cfs_explore.contracts import VARIANCE_FLOOR
 from cfs_explore.errors import BackboneError, CFSError, RunError
 from cfs_explore.probe.score_map import at_size
 from cfs_explore.readings.arithmetic import arithmetic
+from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.score_maps import channel_parts, score_parts
 from cfs_explore.scoring import Moments
 from cfs_explore.taps.pooling import pool
@@ -135,6 +136,16 @@ def test_batch_and_order_do_not_matter(run, tiny, tiny_images, batch_size):
     order = np.random.default_rng(0).permutation(24)[:10]
     part = cfs.score_map(tiny, tiny_images[order], run, [CELLS[1]], batch_size=batch_size)
     np.testing.assert_allclose(part, whole[order], rtol=1e-4, atol=1e-4)
+
+
+def test_large_maps_are_read_a_few_images_at_a_time(run, tiny, tiny_images, monkeypatch):
+    whole = cfs.score_map(tiny, tiny_images, run, CELLS)
+    sizes, original = [], Reader.__call__
+    monkeypatch.setattr(Reader, "__call__", lambda self, x0, *rest: sizes.append(len(x0)) or original(self, x0, *rest))
+    width = 2 * (64 + 16)  # both parts of both taps, at two levels in two draws
+    monkeypatch.setattr("cfs_explore.readings.arrays._MOST_BYTES", 10 * 4 * 2 * 2 * width)
+    np.testing.assert_allclose(cfs.score_map(tiny, tiny_images, run, CELLS), whole, rtol=1e-4, atol=1e-4)
+    assert sizes == [10, 10, 4]
 
 
 def test_a_composed_detector_is_the_mean_of_its_cells_at_the_image_s_size(run, tiny, tiny_images):

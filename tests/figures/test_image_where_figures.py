@@ -13,12 +13,13 @@ from cfs_explore.errors import BackboneError, RunError
 from cfs_explore.explorations.bundles import MARK
 from cfs_explore.figures import backbone, catalogue
 from cfs_explore.figures.choices import choose
-from cfs_explore.figures.image_where import nothing_to_localise, position_of, position_text
+from cfs_explore.figures.image_where import colours, nothing_to_localise, position_of, position_text
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.pipeline import explore
 from cfs_explore.probe.inputs import stored_image
 from cfs_explore.probe.where import Where
 from cfs_explore.store import open_run
+from cfs_explore.store.cell_names import find_cell
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +88,7 @@ def test_part_strength_and_theme_are_read(digits, letters):
     assert "0.250)" in faint.chart.layout.coloraxis.colorscale[-1][1]
     deviation = make("image-where", digits, choose(digits, ood="letters", options={"where_part": "deviation"}))
     np.testing.assert_allclose(np.array(deviation.chart.data[0].z).ravel(), deviation.rows["deviation"])
-    assert deviation.chart.layout.coloraxis.cmin == 1 and "unlike ID" in deviation.caption
+    assert deviation.chart.layout.coloraxis.cmin == 1 and "farther from ID-train" in deviation.caption
     assert_follows_theme("image-where", digits, letters)
     assert_follows_theme("image-where-channels", digits, letters)
     with pytest.raises(RunError, match="from 0 to 1"):
@@ -164,3 +165,24 @@ def test_what_a_cpu_is_too_slow_for_is_refused_in_the_probes_words(small, change
 def test_it_is_made_where_it_or_its_page_is_named():
     assert not {"image-where", "probe-encoder-z", "lab-curve"} & set(catalogue.named())
     assert "image-map" in catalogue.named() and "image-where" in catalogue.named(["image"])
+
+
+@pytest.mark.parametrize(("largest", "words"), [(2000, "above 500: speaks for OOD"), (10, "below −2.5: speaks for ID")])
+def test_lines_are_named_by_as_many_digits_as_they_have(largest, words):
+    assert words in colours("score", [Where(np.full((2, 4, 4), largest, np.float32), 1.0)])
+
+
+def test_colours_are_no_verdict(digits):
+    """In nearly every ID image some position is beyond the solid lines."""
+    assert all(
+        "ID images have both" in colours(part, [Where(np.ones((2, 4, 4)), 1.0)]) for part in ("score", "deviation")
+    )
+    run, looked = digits, []
+    rows = run.images("id_test", columns=("image_id", "name", "label", "thumbnail")).head(12)
+    probe = backbone.backbone_of(run)
+    for row in rows.to_dict("records"):
+        image = stored_image(run, run.entry("id_test"), row)
+        looked.append(probe.where(image, [run.cell(find_cell(run, "up1.res2@5"))]).maps)
+    maps = np.stack(looked)
+    assert maps.mean(axis=(0, 2, 3)) == pytest.approx([1, 1], abs=0.4)
+    assert (maps[:, 1].max(axis=(1, 2)) > 1.5).mean() > 0.8

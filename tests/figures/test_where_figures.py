@@ -100,6 +100,7 @@ def test_the_scatter_has_every_cell_and_counts_the_corners(digits, options):
     lo, chance = ("lo", 0.5) if measure == "auroc" else ("aupro_lo", 0.15)
     both = ((rows["detection_lo"] > 0.5) & (rows[lo] > chance)).sum()
     assert f"{both:,} of {len(rows):,} cells detect and localise beyond chance" in figure.caption
+    assert "were there nothing to find, 6 or so would still be beyond chance on either axis" in figure.caption
     assert {each.text for each in figure.chart.layout.annotations} == {f"<i>{text}</i>" for text in CORNERS.values()}
     lines = {(shape.x0, shape.y0) for shape in figure.chart.layout.shapes}
     assert (0.5, 0) in lines and (0, chance) in lines
