@@ -172,16 +172,11 @@ def _help(
         while board.read() == facts:
             wanted = board.wanted(facts)
             ahead = max(FEWEST_AHEAD, AHEAD * (1 + len(leases.others())))
-            try:
-                helped = crew.help(
-                    list(_upcoming(shards, wanted, ahead)),
-                    lambda name: shards[_parsed(name)[0]].compute(_parsed(name)[1]),
-                    lambda name: _parsed(name)[1] >= board.wanted(facts).get(_parsed(name)[0], 0),
-                )
-            except (RunError, OSError):
-                if board.read() == facts:
-                    raise
-                break  # the leader has ended, and cleared the folder
+            helped = crew.help(
+                list(_upcoming(shards, wanted, ahead)),
+                lambda name: shards[_parsed(name)[0]].compute(_parsed(name)[1]),
+                lambda name: _parsed(name)[1] >= board.wanted(facts).get(_parsed(name)[0], 0),
+            )
             done += helped
             if not helped:
                 _stop_if(cancelled)
