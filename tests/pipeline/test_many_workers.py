@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cfs_explore.engine import Leases
+from cfs_explore.engine import Crew, Leases
 from cfs_explore.errors import RunCancelled, RunError, SpecError
 from cfs_explore.jobs import work
 from cfs_explore.jobs.helpers import helpers, share, turn_on
@@ -77,6 +77,25 @@ def test_a_helper_in_the_same_folder(spec, alone, slow, tmp_path):
     total = sum(-(-entry.count // 2) for entry in run.manifest.sets)
     assert helped[0] >= 3 and len(slow) < total
     assert not (tmp_path / "run" / "work" / "crew").exists()
+
+
+def test_a_helper_that_comes_to_a_cleared_folder_has_nothing_left_to_do(spec, tmp_path, monkeypatch):
+    """The leader ends between two looks of the helper."""
+    help_one, crew = Crew.help, tmp_path / "run" / "work" / "crew"
+
+    def late(self, *arguments):
+        while crew.exists():
+            time.sleep(0.01)
+        return help_one(self, *arguments)
+
+    monkeypatch.setattr(Crew, "help", late)
+    claim(RunSpec.parse(spec), tmp_path / "run")
+    helped = []
+    thread = threading.Thread(target=lambda: helped.append(join(tmp_path / "run", device="cpu")))
+    thread.start()
+    explore(spec, tmp_path / "run", device="cpu")
+    thread.join()
+    assert helped == [0]
 
 
 @pytest.mark.slow
