@@ -24,15 +24,27 @@ from cfs_explore.charts import (
 from cfs_explore.charts.small_multiples import frame_panel
 from cfs_explore.charts.theme import unchecked_copy
 from cfs_explore.contracts import Cell
+from cfs_explore.detectors.stored import measured_detectors
 from cfs_explore.diagnostics import Groups, compose, detector_summary, histogram, roc_curve
 from cfs_explore.figures.choices import METRICS, Choices, choose
 from cfs_explore.figures.detector import PRESETS, cell_label, preset_cells
 from cfs_explore.figures.falsifier import detector_rows
 from cfs_explore.figures.figure import Figure, counts, file_stem, framed
 from cfs_explore.figures.needs import Kind, NotMeasuredError
+from cfs_explore.figures.options import Several
 from cfs_explore.headlines.map import best_cell_of, map_headline
 from cfs_explore.store import Run
 from cfs_explore.wording import counted, format_estimate, format_value
+
+#: Other detectors that stand beside the composed one.
+BESIDE = Several(
+    "map_detectors",
+    "Beside it",
+    measured_detectors,
+    help="Detectors of the page Falsifier, each on its sample of the images. Without one, that with the largest lead.",
+    noun="detector",
+    width=300,
+)
 
 
 def opening(run: Run) -> Choices:
@@ -123,8 +135,8 @@ def _composed_row(run: Run, ood: str, cells: Sequence[int]) -> dict:
     }
 
 
-def _detector_rows(run: Run, ood: str, cells: Sequence[int]) -> pd.DataFrame:
-    """The composed detector, the presets, and the best single cell, honest and naive."""
+def _detector_rows(run: Run, ood: str, cells: Sequence[int], others: Sequence[str]) -> pd.DataFrame:
+    """The composed detector, the presets, the best single cell, honest and naive, and other detectors."""
     rows = [_composed_row(run, ood, cells)] if cells else []
     presets, best = run.table("detectors"), run.table("best_cell")
     if len(presets):
@@ -140,7 +152,7 @@ def _detector_rows(run: Run, ood: str, cells: Sequence[int]) -> pd.DataFrame:
         for kind, label in (("honest", "Best cell, honest"), ("naive", "Best cell, naive")):
             value, lo, hi = row[kind], row[f"{kind}_lo"], row[f"{kind}_hi"]
             rows.append({"name": label, "kind": kind, "auroc": value, "lo": lo, "hi": hi, **cost})
-    rows += _best_rival(run, ood)
+    rows += [_measured_row(run, ood, name) for name in others] or _best_rival(run, ood)
     if not rows:
         raise NotMeasuredError("Choose at least one cell to compose a detector.")
     columns = ["name", "kind", "auroc", "lo", "hi", "aupr", "fpr95", "n_id", "n_ood", "forwards", "effective"]
@@ -151,18 +163,25 @@ def _best_rival(run: Run, ood: str) -> list[dict]:
     """The other detector that leads CFS most, on its own sample of the images, where any was measured (theory 21)."""
     if not run.has_table("leads"):
         return []
-    leads, rows = (detector_rows(run, name, ood) for name in ("leads", "falsifier"))
+    leads = detector_rows(run, "leads", ood)
     if leads.empty:
         return []
-    name = leads.loc[leads["lead"].idxmax(), "detector"]
+    row = _measured_row(run, ood, leads.loc[leads["lead"].idxmax(), "detector"])
+    return [{**row, "name": f"Best rival: {row['name']}"}]
+
+
+def _measured_row(run: Run, ood: str, name: str) -> dict:
+    """A detector of ``measured_detectors``, with the numbers of images that it scored."""
+    rows = detector_rows(run, "falsifier", ood)
     row = rows[(rows["detector"] == name) & (rows["network"] == "trained")].iloc[0].to_dict()
-    row["forwards"] = row["cost"]
-    return [{**row, "name": f"Best rival: {row['title']}, n = {row['n_id']:,} + {row['n_ood']:,}", "kind": "rival"}]
+    title = f"{row['title']}, n = {row['n_id']:,} + {row['n_ood']:,}"
+    return {**row, "forwards": row["cost"], "name": title, "kind": "rival"}
 
 
 def detectors(run: Run, choices: Choices, theme: str) -> Figure:
     """Detectors on one line."""
-    ood, rows = choices.ood, _detector_rows(run, choices.ood, choices.cells)
+    ood, others = choices.ood, BESIDE.read(BESIDE.of(choices.options, run), run)
+    rows = _detector_rows(run, ood, choices.cells, others)
     return Figure(
         detector_dots_chart(rows, theme),
         rows,
@@ -224,7 +243,9 @@ def _telling_first(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 KINDS = {
     "map-heatmap": Kind("Where the signal lives: tap × noise level", heatmap, ("ood", "metric", "cells", "cell")),
     "map-sets": Kind("Small maps of every OOD set", all_sets, ("ood", "metric")),
-    "map-detectors": Kind("A composed detector, the published ones and the best cell", detectors, ("ood", "cells")),
+    "map-detectors": Kind(
+        "A composed detector, the published ones and the best cell", detectors, ("ood", "cells"), (BESIDE,)
+    ),
     "map-histogram": Kind("Scores of one cell", cell_scores, ("ood", "cell")),
     "map-roc": Kind("ROC curve of one cell", cell_roc, ("ood", "cell")),
 }

@@ -9,9 +9,10 @@ import streamlit as st
 
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.detector import preset_cells
+from cfs_explore.figures.map import BESIDE
 from cfs_explore.headlines.map import best_cell_of
 from cfs_explore.store import Run
-from cfs_explore.ui import open_cells
+from cfs_explore.ui import choosing, open_cells
 from cfs_explore.ui.figure import show_figure
 
 
@@ -29,7 +30,11 @@ def show_composer(run: Run, view: Choices) -> None:
                 args=(preset,),
                 help="Put these cells, and no others, into the detector.",
             )
-    show_figure("map-detectors", run, replace(view, cells=tuple(cells)), key="detectors")
+        if BESIDE.labels(run):
+            choosing.draw(BESIDE, run, placeholder="Other detectors")
+            choosing.remember(run, BESIDE)
+    options = {BESIDE.name: BESIDE.write(st.session_state[BESIDE.name], run)}
+    show_figure("map-detectors", run, replace(view, cells=tuple(cells), options=options), key="detectors")
 
 
 def _starts(run: Run, ood: str) -> dict[str, Sequence[int]]:

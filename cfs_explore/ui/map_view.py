@@ -8,7 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from cfs_explore.figures.choices import METRIC, OOD, Choices, choose
-from cfs_explore.figures.map import headline, opening_cell
+from cfs_explore.figures.map import BESIDE, headline, opening_cell
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.reports import html
@@ -41,7 +41,7 @@ def show(run: Run) -> None:
 
 def _restore(run: Run) -> None:
     """Bring the view back from the URL; what does not fit this run falls back to its defaults."""
-    for control in (OOD, METRIC, CLICK):
+    for control in (OOD, METRIC, CLICK, BESIDE):
         choosing.restore(control, run)
     open_cells.restore(run, cell=opening_cell(run, st.session_state["ood"]), cells=())
     choosing.remember(run, OOD, METRIC, CLICK, CELL, CELLS)

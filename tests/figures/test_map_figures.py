@@ -111,6 +111,15 @@ def test_the_composed_detector_averages_its_cells(digits, letters):
     assert drawn[name] == rows.loc[rival, "auroc"] and len(drawn) == 6
 
 
+def test_other_detectors_stand_beside_the_composed_one(digits, letters):
+    chosen = replace(letters, options={"map_detectors": "Diffusion NLL,Ledoit-Wolf Mahalanobis head"})
+    drawn = {trace.name: trace.x[0] for trace in make("map-detectors", digits, chosen).chart.data}
+    rows = digits.table("falsifier").query("ood == 'letters' and network == 'trained'").set_index("detector")
+    for name, title in (("nll", "Diffusion NLL"), ("head_ledoit_wolf", "Ledoit-Wolf Mahalanobis head")):
+        assert drawn[f"{title}, n = 64 + 64"] == rows.loc[name, "auroc"]
+    assert not [name for name in drawn if name.startswith("Best rival")]
+
+
 def test_histogram_counts_every_image_of_both_sets(digits, letters, cell):
     figure = make("map-histogram", digits, letters)
     edges = [*figure.rows["left"], figure.rows["right"].iloc[-1]]

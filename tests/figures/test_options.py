@@ -87,6 +87,14 @@ CASES = {
     ),
     "claim": case("verdict-claims", "verdict", "verdict", {"verdict_claim": "pair"}, {"verdict_claim": "pair"}),
     "cells": case("map-detectors", "map", "detectors", {"cells": "1.112"}, detector=["down0.res0@9", "up2.res0@3"]),
+    "beside the composed": case(
+        "map-detectors",
+        "map",
+        "detectors",
+        {"cells": "1.112", "map_detectors": "Diffusion NLL,EigenScore"},
+        {"map_detectors": "Diffusion NLL,EigenScore"},
+        detector=["down0.res0@9", "up2.res0@3"],
+    ),
     "cells on the map": case(
         "map-heatmap",
         "map",

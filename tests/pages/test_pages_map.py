@@ -136,6 +136,16 @@ def test_what_another_page_opened_with_gives_way_and_what_was_chosen_there_stays
     assert app.session_state["cell"] == 33
 
 
+def test_the_composer_takes_measured_detectors(digits):
+    app = open_page("map", run="digits", ood="letters", map_detectors="Diffusion NLL,nonsense")
+    assert app.session_state["map_detectors"] == ["nll"]
+    names = [row["name"] for row in chart(app, "detectors")["data"]]
+    assert "Diffusion NLL, n = 64 + 64" in names and "Best rival" not in str(names)
+    app.multiselect(key="map_detectors").set_value(["nll", "eigenscore"]).run()
+    assert app.query_params["map_detectors"] in ("Diffusion NLL,EigenScore", ["Diffusion NLL,EigenScore"])
+    assert "EigenScore, n = 64 + 64" in [row["name"] for row in chart(app, "detectors")["data"]]
+
+
 def test_the_composer_starts_empty_and_a_preset_is_one_click_away(digits):
     app = open_page("map", run="digits", ood="letters")
     assert app.session_state["cells"] == [] and "cells" not in app.query_params
