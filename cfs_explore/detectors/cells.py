@@ -32,6 +32,8 @@ class CellDetector(ReadingDetector):
         draws: noise draws per image.
     """
 
+    trajectory = False  # a few snapshots are none
+
     def __init__(
         self,
         *,

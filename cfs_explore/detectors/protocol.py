@@ -28,7 +28,8 @@ class Detector(Protocol):
         paper: where it comes from, with its number in arXiv.
         variant: "original", "CFS paper's version", "reduced" or "this project's".
         meaning: what a high score means, in one plain sentence.
-        trajectory: whether it reads an image at several levels; the claim that none is needed is about these.
+        trajectory: whether it reads an image at several levels, snapshots aside; the claim that none is needed is about
+            these.
     """
 
     name: str

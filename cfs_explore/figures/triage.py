@@ -46,7 +46,6 @@ class Found(NamedTuple):
 
     Attributes:
         rows: positions in the set of the table's images; all of them, but for a detector that measured a sample.
-        draws: noise draws behind a score.
     """
 
     ood: str
@@ -58,7 +57,6 @@ class Found(NamedTuple):
     rule: Alarm
     expected: Estimate
     rows: np.ndarray
-    draws: int
 
 
 def find(run: Run, choices: Choices) -> Found:
@@ -77,8 +75,7 @@ def find(run: Run, choices: Choices) -> Found:
         rule = alarm(id_scores, rate, groups=id_groups)
     table = triage(id_scores, scores, rule.threshold, id_groups)
     expected = false_alarms(len(scores), rule, groups=groups)
-    draws = 1 if choices.measured else run.draws
-    return Found(choices.ood, detector.name, rate, by, id_scores, table, rule, expected, rows, draws)
+    return Found(choices.ood, detector.name, rate, by, id_scores, table, rule, expected, rows)
 
 
 def _detector(run: Run, choices: Choices) -> Stored:
@@ -103,6 +100,7 @@ def scores(run: Run, choices: Choices, theme: str) -> Figure:
     positive = bool(min(found.id_scores.min(), ood_scores.min()) > 0)
     bins = histogram(found.id_scores, ood_scores, bins=40, log=positive)
     possible = math.isfinite(found.rule.threshold)
+    noise = "with the noise that it prescribes" if choices.measured else f"mean of {counted(run.draws, 'noise draw')}"
     kept = f"{RULES[found.by].lower()} of {percent(found.rate, None)}"
     threshold = (
         f"threshold {format_value(found.rule.threshold)} for a {kept}" if possible else f"no threshold for a {kept}"
@@ -117,7 +115,7 @@ def scores(run: Run, choices: Choices, theme: str) -> Figure:
         ),
         bins,
         f"Scores by {found.detector} of ID-test (solid) and {found.ood} (dashed), "
-        f"mean of {counted(found.draws, 'noise draw')}; {_sizes(run, found)}; {threshold}.",
+        f"{noise}; {_sizes(run, found)}; {threshold}.",
         f"Score histograms of {found.rule.n_id:,} ID-test and {len(ood_scores):,} OOD images ({found.ood}); "
         f"{threshold}, {counted(int(found.table['flagged'].sum()), 'image')} above it.",
         file_stem(run, found.ood, "triage"),

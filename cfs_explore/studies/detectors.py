@@ -46,7 +46,9 @@ _FALSIFIER = Table(
         text("title", "What people call it"),
         text("kind", "`cfs` (a variant of CFS), `head` (another head on the same snapshots) or `rival`"),
         text("variant", "Whether it is the original or a named variant"),
-        truth("trajectory", "Whether it reads an image at several levels; the claim is about these (21)"),
+        truth(
+            "trajectory", "Whether it is a rival that reads an image at several levels; the claim is about these (21)"
+        ),
         text("paper", "Where it was published"),
         _NETWORK,
         *_COST,
@@ -75,7 +77,9 @@ _LEADS = Table(
     (
         _DETECTOR,
         text("title", "What people call it"),
-        truth("trajectory", "Whether it reads an image at several levels; the claim is about these (21)"),
+        truth(
+            "trajectory", "Whether it is a rival that reads an image at several levels; the claim is about these (21)"
+        ),
         text("ahead_of", "The variant of CFS that it leads least, or trails most"),
         *interval(
             "lead",

@@ -116,6 +116,7 @@ def test_triage_lets_one_choose_a_measured_detector(run):
     app = open_page("triage", run="rivals", ood="bright", detector="one_step_mbe", triage_rate="20")
     assert app.session_state["detector"] == "one_step_mbe"
     said = texts(app)
+    assert "(dashed), with the noise that it prescribes; n = " in said
     assert "Scores by One-step reconstruction of ID-test" in said and "12 of 40 OOD, a sample" in said
     assert "of **12** images" in said or "of 12** images" in said
     table = next(frame.value for frame in app.dataframe if "p_value" in frame.value)
