@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +15,9 @@ import pandas as pd
 import pytest
 
 from cfs_explore.engine import Crew, Leases
-from cfs_explore.errors import RunCancelled, RunError, SpecError
+from cfs_explore.errors import RunCancelled, RunError
 from cfs_explore.jobs import work
-from cfs_explore.jobs.helpers import helpers, share, turn_on
 from cfs_explore.pipeline import claim, explore
-from cfs_explore.pipeline.board import Board, _versions
 from cfs_explore.pipeline.crew import join
 from cfs_explore.pipeline.shards import SetShards
 from cfs_explore.spec import RunSpec
@@ -250,31 +247,6 @@ def test_a_helper_whose_leader_is_gone_says_so(spec, slow, tmp_path, monkeypatch
     assert said and "is gone. Start the run again" in said[0]
 
 
-def test_how_workers_share_a_computer():
-    assert share(1, None) == ([None], None)
-    assert share(2, None) == ([None, None], max(1, os.cpu_count() // 2))
-    assert share(1, ["cuda:0", " cuda:1"])[0] == ["cuda:0", "cuda:1"]
-    with pytest.raises(SpecError, match="a whole number from 1 on"):
-        share(0, None)
-    with pytest.raises(SpecError, match="do not fit"):
-        share(3, ["cuda:0", "cuda:1"])
-    with pytest.raises(SpecError, match="one of those given is empty"):
-        share(1, ["cuda:0", ""])
-
-
-def test_a_helper_that_cannot_help_is_named(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    with helpers(tmp_path, [None], 1):
-        time.sleep(0.5)  # it ends
-    assert capsys.readouterr().err == "Helper 1 broke off: helper-1.txt in the run's folder says why.\n"
-
-
-def test_no_helper_for_a_map_that_is_measured(tmp_path):
-    (tmp_path / "manifest.json").touch()
-    with helpers(tmp_path, [None], 1):
-        assert not (tmp_path / "helper-1.txt").exists()
-
-
 def test_the_board_of_a_leader_that_was_killed_is_taken_away_before_helpers_start(spec, alone, tmp_path, monkeypatch):
     """They would take it for the run's, and give up as nobody leads it, before the new leader has loaded."""
     path, seen = tmp_path / "run", []
@@ -292,21 +264,6 @@ def test_the_board_of_a_leader_that_was_killed_is_taken_away_before_helpers_star
     assert seen == [False]
 
 
-def test_a_board_that_cannot_be_read_for_a_moment_does_not_send_a_helper_home(tmp_path, monkeypatch):
-    board = Board(tmp_path)
-    facts = {"versions": _versions(), "sets": ["id-train"]}
-    answers = iter([None, facts])
-    monkeypatch.setattr(Board, "read", lambda self: next(answers))
-    assert board.next(lambda: False) == facts
-
-
-def test_a_leader_of_another_version_that_takes_over_is_refused(tmp_path, monkeypatch):
-    facts = {"versions": _versions() | {"torch": "1"}}
-    monkeypatch.setattr(Board, "read", lambda self: facts)
-    with pytest.raises(RunError, match="torch 1 there"):
-        Board(tmp_path).next(lambda: False)
-
-
 def test_the_command_line_starts_helpers(spec, tmp_path):
     """`--workers 2`: the numbers of one worker with as many threads."""
     (tmp_path / "spec.yaml").write_text(RunSpec.parse(spec).to_yaml())
@@ -315,16 +272,3 @@ def test_the_command_line_starts_helpers(spec, tmp_path):
         command = ["-m", "cfs_explore", "run", str(tmp_path / "spec.yaml"), "--out", str(tmp_path / name), *more]
         subprocess.run([sys.executable, *command, "--device", "cpu"], check=True, env=environment, capture_output=True)
     assert_same(open_run(tmp_path / "two"), open_run(tmp_path / "one"))
-
-
-def test_a_helper_on_a_gpu_waits_for_its_turn(monkeypatch, tmp_path):
-    """As a run does; on a CPU it shares the leader's cores."""
-    monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
-    monkeypatch.setattr("cfs_explore.pipeline.devices.usable_devices", lambda device: [device])
-    said, asked = [], iter([False, True])
-    with turn_on("cuda:1", said.append, lambda: False):
-        with pytest.raises(RunCancelled), turn_on("cuda:1", said.append, lambda: next(asked)):
-            pass
-        with turn_on("cuda:0", said.append, lambda: True), turn_on("cpu", said.append, lambda: True):
-            pass
-    assert said and set(said) == {"cuda:1 is used by other runs, place 1 in the queue"}
