@@ -40,7 +40,7 @@ def add(commands) -> None:
     work.add_argument("run", type=Path, help="its directory, which both computers see")
     work.add_argument("--device", help="torch device (default: CUDA where there is one)")
     work.add_argument("--beside", type=int, help=argparse.SUPPRESS)  # the process that started this one
-    work.set_defaults(command=_join)
+    work.set_defaults(command=_join, writes=_joined_run)
 
     diagnose = commands.add_parser("diagnose", help="compute the diagnostics that a finished map lacks")
     diagnose.add_argument("run", help="a run directory, or a bundle's name")
@@ -122,6 +122,11 @@ def _ray_address(options: argparse.Namespace) -> str | None:
             "--devices names those of this computer: leave it out with --engine ray, which finds GPUs itself."
         )
     return options.address or "auto"
+
+
+def _joined_run(options: argparse.Namespace) -> Output | None:
+    """The run's folder; None where there is none, which the command itself says: nothing is made then."""
+    return Output(options.run, is_folder=True, resumes=True) if (options.run / "spec.yaml").is_file() else None
 
 
 def _join(options: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from cfs_explore.wording import counted, format_value, percent
 
 PARTS = {"score": "Score", "deviation": "Local deviation"}
 PART = Control(
-    "where_part",
+    "where_map_of",
     "Map of",
     PARTS,
     help="Score: A, whose mean over the image is the slot score exactly; below 0, a place speaks for ID. Local "

@@ -111,7 +111,7 @@ class Reader:
             at_once = 1 if self.reading.cost.jvps else lanes(self.batch_size, self.backbone.device)
             try:
                 with (
-                    watch.on(self.backbone.module, self.reading.cost.forwards),
+                    watch.on(self.backbone, self.reading.cost.forwards),
                     contextlib.closing(
                         side_by_side(watch.of(forward), start, rows, self.batch_size, at_once, watch.ask)
                     ) as parts,

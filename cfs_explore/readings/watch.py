@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import torch
 
+from cfs_explore.backbones.base import Backbone
 from cfs_explore.errors import RunCancelled
 from cfs_explore.readings.side_by_side import SECONDS
 
@@ -51,12 +52,12 @@ class Watch:
         return watched
 
     @contextlib.contextmanager
-    def on(self, network: torch.nn.Module, forwards: int) -> Iterator[None]:
+    def on(self, backbone: Backbone, forwards: int) -> Iterator[None]:
         """Ask before each of the watched forwards, every second at most, where a reading takes several."""
         if forwards == 1:
             yield
             return
-        handle = network.register_forward_pre_hook(self._before_forward)
+        handle = backbone.module.register_forward_pre_hook(self._before_forward)
         try:
             yield
         finally:

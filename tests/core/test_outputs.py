@@ -26,10 +26,11 @@ COMMANDS = {
     "claims": (["claims", "digits", "--csv"], "file"),
     "survey": (["survey", "{builtin: letters}", "--sample", "5", "--sheet"], "file"),
     "export": (["export", "digits"], "file"),
+    "triage": (["triage", "digits", "--most", "1", "--out"], "file"),
 }
 #: Those that write nothing of their own, or where no option says.
 NOTHING = {"app", "inspect", "fetch"}
-IN_THE_RUNS = {"import", "slim", "diagnose", "detectors"}
+IN_THE_RUNS = {"import", "slim", "diagnose", "detectors", "work"}
 
 
 @pytest.fixture(autouse=True)

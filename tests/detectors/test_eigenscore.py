@@ -59,9 +59,11 @@ def test_scores_are_summed_standard_scores_of_mean_eigenvalues(tiny, tiny_images
 
 
 def test_bad_input_of_eigenscore(tiny, tiny_images):
-    for options in ({"vectors": 0}, {"iterations": 0}, {"step": 0.0}, {"lams": ()}):
+    for options in ({"vectors": 0}, {"iterations": 0}, {"step": 0.0}):
         with pytest.raises(CFSError, match="must be at least 1"):
             detectors.create("eigenscore", **options)
+    with pytest.raises(CFSError, match="must be one or more numbers"):
+        detectors.create("eigenscore", lams=())
     with pytest.raises(CFSError, match="64 dimensions"):
         detectors.create("eigenscore", vectors=65).read(tiny, tiny_images)
     detector = detectors.create("eigenscore", iterations=1)

@@ -35,8 +35,8 @@ CASES = {
         "where-map",
         "where",
         "where_map",
-        {"where_part": "deviation", "where_measure": "aupro"},
-        {"where_part": "deviation", "where_measure": "aupro"},
+        {"where_map_of": "deviation", "where_measure": "aupro"},
+        {"where_map_of": "deviation", "where_measure": "aupro"},
     ),
     "sharing": case(
         "stability-sharing",
@@ -193,7 +193,7 @@ def test_the_probe_opens_with_the_typical_images_of_both_sets(digits):
 def test_every_option_is_tried():
     given = {key for _, choices, _ in CASES.values() for key in choices.get("options", {})}
     given |= {"image", "role", "order", "a", "b", "noise", "image_detectors"}
-    given |= {"where_by", "where_strength", "where_at"}  # tests of the map over one image
+    given |= {"where_by", "where_part", "where_strength", "where_at"}  # tests of the map over one image
     kinds = [kind for page, kinds in catalogue.PAGES.items() if page != "lab" for kind in kinds.values()]
     known = {option.name for kind in kinds for option in kind.options if not given & {option.name, *option.former}}
     # UMAP takes half a minute: tests of embedding

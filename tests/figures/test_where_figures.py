@@ -12,7 +12,7 @@ from cfs_explore.figures.where import KINDS, corner_counts
 from cfs_explore.wording import format_estimate
 
 OOD = "photo patches"
-OTHER = {"where_part": "deviation", "where_measure": "aupro"}
+OTHER = {"where_map_of": "deviation", "where_measure": "aupro"}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_the_scatter_has_every_cell_and_counts_the_corners(digits, options):
     figure = make("where-detection", digits, choose(digits, ood=OOD, options=options))
     measure = options.get("where_measure", "auroc")
     rows = digits.table("localisation").query("ood == @OOD and network == 'trained'")
-    rows = rows[rows["part"] == options.get("where_part", "score")]
+    rows = rows[rows["part"] == options.get("where_map_of", "score")]
     marks = {(x, y) for each in figure.chart.data for x, y in zip(each.x, each.y, strict=True)}
     assert marks == set(zip(rows["detection"], rows[measure], strict=True))
     counts = corner_counts(rows, measure)

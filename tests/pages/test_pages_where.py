@@ -43,20 +43,20 @@ def test_the_headline_is_the_tables(runs, show):
 
 
 def test_controls_and_address(show):
-    app = show(ood="bright", where_part="deviation", where_measure="aupro")
-    assert (app.session_state["where_part"], app.session_state["where_measure"]) == ("deviation", "aupro")
+    app = show(ood="bright", where_map_of="deviation", where_measure="aupro")
+    assert (app.session_state["where_map_of"], app.session_state["where_measure"]) == ("deviation", "aupro")
     assert "AUPRO of the local deviation" in texts(app)
     app.button_group(key="where_measure").set_value("auroc").run()
     assert not app.exception and "Pixel AUROC of the local deviation of every cell" in texts(app)
-    assert app.query_params["where_part"] in ("deviation", ["deviation"])
-    app.button_group(key="where_part").set_value("score").run()
+    assert app.query_params["where_map_of"] in ("deviation", ["deviation"])
+    app.button_group(key="where_map_of").set_value("score").run()
     assert not app.exception and "Pixel AUROC of the score of every cell" in texts(app)
 
 
-@pytest.mark.parametrize("nonsense", [{"where_part": "x"}, {"where_measure": "auc"}, {"ood": "none"}])
+@pytest.mark.parametrize("nonsense", [{"where_map_of": "x"}, {"where_measure": "auc"}, {"ood": "none"}])
 def test_nonsense_falls_back(nonsense, show):
     app = show(**nonsense)
-    assert (app.session_state["where_part"], app.session_state["where_measure"]) == ("score", "auroc")
+    assert (app.session_state["where_map_of"], app.session_state["where_measure"]) == ("score", "auroc")
 
 
 def test_a_set_of_one_image_says_that_it_is_too_few(show):

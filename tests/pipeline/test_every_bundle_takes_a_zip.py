@@ -36,4 +36,4 @@ def test_a_zip_of_twelve_pictures_ends_on_a_map(name, write_images, tmp_path, ca
     assert run.manifest.kept["taps"] and run.manifest.kept.get("without") == base.manifest.kept.get("without")
     assert not any("do not serve" in warning for warning in run.manifest.warnings)
     out = capsys.readouterr().out
-    assert out.startswith(f"Finished: {tmp_path / 'run'}\nNot computed: stability, ")
+    assert out.startswith(f"Finished: {tmp_path / 'run'}\nNot computed: where, stability, ")
