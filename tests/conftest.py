@@ -177,3 +177,16 @@ def places(write_images, tmp_path_factory):
     return {
         name: shutil.copytree(write_images(n, "folder", seed=n), home / name) for name, n in (("id", 20), ("ood", 7))
     }
+
+
+#: Rooms whose tests open pages, draw figures or make runs: seconds each. Of these, a daily round takes some.
+_LONG_ROOMS = ("pages", "figures", "pipeline", "charts/test_print", "diagnostics/test_falsifier")
+_DAILY = ("test_pages_map", "test_pages_alike", "test_pages_where", "test_choices", "test_run_invariance")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark as slow what a daily round leaves out; all tests run without a choice of marks."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        if place.startswith(_LONG_ROOMS) and item.path.stem not in _DAILY:
+            item.add_marker("slow")

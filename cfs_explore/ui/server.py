@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from cfs_explore.errors import ServerError
+from cfs_explore.errors import CFSError, ServerError
 from cfs_explore.locations import PROJECT
 
 #: Ports that are tried, in order, if nobody names one.
@@ -130,8 +131,11 @@ def _load_ahead() -> None:
 
     while not runtime.exists():
         time.sleep(0.02)
-    from cfs_explore import store  # noqa: F401 (pandas and zarr come with it)
+    from cfs_explore.ui import data, small_map
 
+    for path in data.bundles():
+        with contextlib.suppress(CFSError):  # the page says what is wrong with it
+            small_map.glance(data.load_run(path))
     _wait_for_rest()
     if psutil.virtual_memory().available > _ROOM_FOR_TORCH:
         from cfs_explore.probe import network  # noqa: F401
