@@ -23,7 +23,7 @@ import numpy as np
 import yaml
 
 from cfs_explore.engine import Crew, Leases
-from cfs_explore.pipeline import crew
+from cfs_explore.pipeline import board, crew
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.scoring import Moments
 from cfs_explore.store import SetWork
@@ -60,7 +60,7 @@ def alone(count: int) -> None:
     shards.forwards, shards.compute = (lambda index: 1), lambda index: {}
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(crew, "_facts", return_value={}),
+        mock.patch.object(board, "facts_of", return_value={}),
         crew.Leader(Path(folder), None, Progress()) as leader,
     ):
         leader.open([shards])
