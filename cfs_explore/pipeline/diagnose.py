@@ -49,19 +49,33 @@ def diagnose(
 
 
 def run_stages(study: Study, stages: str | Sequence[str] | None = None, *, fresh: bool = False) -> Run:
-    """``diagnose`` for a study; drops the run's work in progress at the end."""
+    """``diagnose`` for a study; drops the run's work in progress at the end, but for what other stages had begun."""
     if isinstance(stages, str):
         stages = named_stages(stages) if stages in WORDS else [stages]
     names = study.spec.stages if stages is None else list(stages)
     unknown = sorted(set(names) - set(DIAGNOSTICS))
     if unknown:
         raise SpecError(f"There is no stage {', '.join(unknown)}. The stages are {', '.join(DIAGNOSTICS)}.")
+    kept = study.run.path / "work" / "diagnose"
+    begun = [name for name in DIAGNOSTICS if (kept / name).is_dir()]
     for name in DIAGNOSTICS:
         if name in names and (fresh or not _is_done(study, name)):
             study.run = _run_stage(study, name, fresh)
     study.progress.finish()
-    remove(study.run.path / "work")
+    left = [kept / name for name in begun if name not in names and not _is_done(study, name)]
+    _remove_all_but(study.run.path / "work", left)
     return study.run
+
+
+def _remove_all_but(folder: Path, kept: Sequence[Path]) -> None:
+    """Delete a folder, but for these folders in it."""
+    if folder in kept:
+        return
+    if not any(folder in each.parents for each in kept):
+        remove(folder)
+        return
+    for each in folder.iterdir():
+        _remove_all_but(each, kept)
 
 
 def _is_done(study: Study, name: str) -> bool:

@@ -1,5 +1,7 @@
 """All stages after a map: killed in any of them and started again, they end with the same tables."""
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -66,3 +68,18 @@ def test_fresh_computes_again_and_gives_the_same(uninterrupted):
     again = diagnose(uninterrupted, ["separation"], fresh=True, device="cpu")
     for name, table in before.items():
         pd.testing.assert_frame_equal(again.table(name), table)
+
+
+def test_a_stage_keeps_what_another_had_begun(quick_run, tmp_path):
+    """Hours of readings of a stage that was stopped are not lost to a stage that takes seconds."""
+    path = shutil.copytree(quick_run.path, tmp_path / "run")
+    kept = path / "work" / "diagnose"
+    for piece in ("detectors/trained/a.npz", "separation/b.npz", "other/c.npz"):
+        (kept / piece).parent.mkdir(parents=True)
+        (kept / piece).touch()
+    run = diagnose(path, ["separation"], device="cpu")
+    assert "separation" in run.manifest.stages
+    assert [each for each in (path / "work").rglob("*") if each.is_file()] == [kept / "detectors" / "trained" / "a.npz"]
+    shutil.rmtree(kept / "detectors")
+    diagnose(path, ["separation"], device="cpu")
+    assert not (path / "work").exists()
