@@ -61,6 +61,9 @@ STOPWATCH = """() => {
     requestAnimationFrame(drawn);
   }, {once: true, capture: true}));
 }"""
+#: Once the levels between the measured ones are there, too.
+WHOLE = """() => document.querySelector('.st-key-probe_film [data-testid=stBidiComponentIsolated]')
+  .shadowRoot.querySelector('#level').max > 20"""
 #: What the headline says.
 HEADLINE = "() => document.querySelector('[data-testid=stMain] [data-testid=stMarkdownContainer] p').innerText"
 
@@ -89,8 +92,10 @@ def core(probe: Probe, images: list[ProbeImage], taps: list[str]) -> list[float]
 def film(probe: Probe, images: list[ProbeImage], taps: list[str]) -> tuple[float, int]:
     """Seconds for all levels, however long they take, and how many they are."""
     start = time.perf_counter()
-    packed = Film(probe, images, 0, taps, budget=float("inf")).pack(next(iter(probe.levels)))
-    return time.perf_counter() - start, len(packed["lams"])
+    film, lam = Film(probe, images, 0, taps, budget=float("inf")), next(iter(probe.levels))
+    film.pack(lam)
+    film.make_rest()
+    return time.perf_counter() - start, len(film.pack(lam)["lams"])
 
 
 def page() -> tuple[list[float], list[float], list[float], list[int], int]:
@@ -102,6 +107,7 @@ def page() -> tuple[list[float], list[float], list[float], list[int], int]:
         tab.on("websocket", lambda socket: socket.on("framereceived", lambda data: sent.append(len(data))))
         tab.goto(f"{url}/probe?run=digits&ood=letters&probe_lam=-5")
         tab.locator(".maps").nth(1).wait_for(timeout=180_000)
+        tab.wait_for_function(WHOLE, timeout=60_000)
         settle(tab)
         slider = tab.get_by_role("slider", name="Noise level")
         draw = tab.get_by_role("slider", name="Noise draw")

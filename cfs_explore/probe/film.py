@@ -36,8 +36,8 @@ _MOST_BYTES = 8_000_000
 class Film:
     """What a probe sees of some images at every level; frames are made when they are asked for, and kept.
 
-    It holds the run's measured levels, and those between them too where, going by the time that the measured ones took,
-    all together take no longer than the budget.
+    The run's measured levels come first. Those between them follow beside the page (``begin_rest``) where, going by the
+    time that the measured ones took, all together take no longer than the budget.
 
     Args:
         probe: the loaded backbone.
@@ -63,6 +63,35 @@ class Film:
         self._frames: dict[float, dict] = {}
         self._seconds: list[float] = []
         self._lock = threading.Lock()
+        self._rest: threading.Thread | None = None
+
+    @property
+    def rest_seconds(self) -> float:
+        """How long the levels that are still to come will take; 0 where none will."""
+        missing = len(self._probe.levels) - len(self._frames)
+        gone = self._rest is not None and not self._rest.is_alive()  # all are made, or it failed
+        return 0.0 if gone or not self._fits else missing * self._second
+
+    def begin_rest(self) -> None:
+        """Make the levels between, in a thread of its own, once; ``pack`` then holds those that are ready."""
+        with self._lock:
+            if self._rest is None and self._fits:
+                self._rest = threading.Thread(target=self.make_rest, daemon=True)
+                self._rest.start()
+
+    def make_rest(self) -> None:
+        """Make the levels between, if they fit the budget."""
+        if self._fits:
+            self._make(self._probe.levels)
+
+    @property
+    def _second(self) -> float:
+        """What a frame takes."""
+        return statistics.median(self._seconds)
+
+    @property
+    def _fits(self) -> bool:
+        return self._second * len(self._probe.levels) <= self._budget
 
     def pack(self, lam: float, progress: Callable[[int, int], None] = lambda done, total: None) -> dict:
         """The film as a dict for JSON; arrays are base64 of their bytes in C order.
@@ -73,25 +102,24 @@ class Film:
                 what is made is kept.
 
         Returns:
-            lams, from noisy to clean, and frames, one of each (``_frame``); total: number of levels, of which these may
-            be some; seconds: that a frame took; images: original pictures, each shape (C, H, W) and pixels (uint8).
+            lams, from noisy to clean, and frames, one of each (``_frame``): the measured levels, ``lam``, and what else
+            is made; total: number of levels; seconds: that a frame took; images: original pictures, each shape
+            (C, H, W) and pixels (uint8).
         """
         levels = self._probe.levels
         self._make([*(at for at, level in levels.items() if level is not None), lam], progress)
-        seconds = statistics.median(self._seconds)
-        if seconds * len(levels) <= self._budget:
-            self._make(levels, progress)
-        lams = sorted(self._frames)
+        frames = dict(self._frames)
+        lams = sorted(frames)
         originals = [_shrunk(image.pixels, _IMAGE_SIDE) for image in self._images]
         return {
             "lams": lams,
-            "frames": [self._frames[at] for at in lams],
+            "frames": [frames[at] for at in lams],
             "total": len(levels),
-            "seconds": seconds,
+            "seconds": self._second,
             "images": [{"shape": list(image.shape), "pixels": _text(image)} for image in originals],
         }
 
-    def _make(self, lams: Iterable[float], progress: Callable[[int, int], None]) -> None:
+    def _make(self, lams: Iterable[float], progress: Callable[[int, int], None] = lambda done, total: None) -> None:
         for lam in lams:
             with self._lock:
                 if lam in self._frames:

@@ -3,6 +3,7 @@
 
 const REST_MS = 250; // after the last change, before the app gets it
 const PLAY_MS = 180; // a level
+const LEAST_WAIT_MS = 500; // until the app is asked for the levels that it is still making
 const films = new WeakMap();
 
 export default function ({ parentElement, data, setTriggerValue }) {
@@ -60,10 +61,13 @@ class Film {
     this.observer.disconnect();
     clearInterval(this.playing);
     clearTimeout(this.resting);
+    clearTimeout(this.waiting);
   }
 
   load(data) {
     if (data === this.data) return this.show(this.level.at); // another theme
+    clearTimeout(this.waiting);
+    if (data.rest) this.waiting = setTimeout(() => this.tell("rest", Date.now()), LEAST_WAIT_MS + 1000 * data.rest);
     const busy = this.playing || this.pressed || this.resting || data.heard < this.sent;
     const [lam, draw] = busy && this.data ? [this.lam, this.draw.at] : [data.start, data.draw];
     if (!busy || !this.data) this.sentPlace = { level: data.start, draw: data.draw };
@@ -106,10 +110,10 @@ class Film {
   }
 
   play() {
-    const last = this.data.lams.length - 1;
-    if (this.level.at === last) this.show(0);
+    const isLast = () => this.level.at === this.data.lams.length - 1; // more levels may come meanwhile
+    if (isLast()) this.show(0);
     this.button.replaceChildren(make("span", { "aria-hidden": "true" }, "❚❚ "), "Pause");
-    this.playing = setInterval(() => (this.level.at < last ? this.show(this.level.at + 1) : this.pause()), PLAY_MS);
+    this.playing = setInterval(() => (isLast() ? this.pause() : this.show(this.level.at + 1)), PLAY_MS);
   }
 
   pause() {

@@ -76,6 +76,7 @@ def show(
     film: Mapping,
     draw: int,
     draws: Sequence[Mapping | None],
+    rest: float,
 ) -> None:
     """The film; ``st.session_state["probe_lam"]`` and ``"probe_draw"`` follow when its sliders are let go.
 
@@ -85,6 +86,7 @@ def show(
         film: of ``Film.pack``.
         draw: of the noise in the film.
         draws: that level in every draw, None for those that are not made yet.
+        rest: seconds until the levels between are there, for which the browser then asks; 0 where none will come.
     """
     levels = probe_lams(run.manifest.backbone.reach, run.levels)
     taps = [each["name"] for each in film["frames"][0]["taps"]]
@@ -103,7 +105,8 @@ def show(
         ),
         "start": lam,
         "heard": st.session_state.get("probe_heard", 0),
-        "note": _note(film),
+        "note": "" if rest else _note(film),
+        "rest": rest,
         "strength": _STRENGTH,
         "colours": {role: ROLE_COLOURS[role] for role in ("id", "ood", "control")},
         "images": [
@@ -124,7 +127,12 @@ def show(
         },
         "taps": [_tap(run, [*film["frames"], *filter(None, draws)], position) for position in range(len(taps))],
     }
-    _player(key="probe_film", data=data, on_left_change=lambda: _let_go(film["lams"], len(draws)))
+    _player(
+        key="probe_film",
+        data=data,
+        on_left_change=lambda: _let_go(film["lams"], len(draws)),
+        on_rest_change=lambda: None,  # to be asked is enough
+    )
 
 
 def scored(run: Run, shown: Sequence[Shown], frame: Mapping, tap: Mapping) -> list[Scored]:

@@ -111,13 +111,19 @@ def _look(run: Run, shown: list[Shown], taps: list[str], head: st.delta_generato
     lam, draw = st.session_state["probe_lam"], st.session_state["probe_draw"]
     choosing.remember(run, LAM, figures.NOISE, ENCODER, DECODER)
     images = [each.image for each in shown]
-    film = probe_data.film(run, images, draw, taps).pack(
+    film = probe_data.film(run, images, draw, taps)
+    packed = film.pack(
         lam, lambda done, total: headline.progress(done / total, f"Looking at level {done + 1} of {total}")
     )
-    frame = film["frames"][film["lams"].index(lam)]
+    frame = packed["frames"][packed["lams"].index(lam)]
     headline.markdown(_headline(run, shown, lam, frame))
-    draws = probe_data.draws(run, images, lam, taps, figures.draws(run), film["seconds"])
-    probe_film.show(run, shown, film, draw, draws)
+    if rest := film.rest_seconds:  # the page comes first
+        draws = [frame if each == draw else None for each in range(figures.draws(run))]
+    else:
+        draws = probe_data.draws(run, images, lam, taps, figures.draws(run), packed["seconds"])
+    probe_film.show(run, shown, packed, draw, draws, rest)
+    if rest:
+        film.begin_rest()
     icon = ":material/bar_chart:"
     charts = st.expander("Charts with data and files", icon=icon, key="probe_charts", on_change="rerun")
     if charts.open:

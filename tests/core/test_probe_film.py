@@ -49,12 +49,19 @@ def clock_of(*seconds: float):
     return itertools.accumulate(steps).__next__
 
 
+def whole(film: Film, lam: float) -> dict:
+    """Packed when the levels between are there."""
+    film.pack(lam)
+    film.make_rest()
+    return film.pack(lam)
+
+
 def array(text: str, dtype: str, *shape: int) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), dtype).reshape(shape)
 
 
 def test_each_frame_is_what_the_probe_sees(run, probe, pair):
-    film = Film(probe, pair, 1, TAPS, clock=clock_of(0.1)).pack(5.0)
+    film = whole(Film(probe, pair, 1, TAPS, clock=clock_of(0.1)), 5.0)
     film = json.loads(json.dumps(film))  # as the browser gets it
     assert film["lams"] == list(LAMS) and film["total"] == len(LAMS)
     for image, original in zip(pair, film["images"], strict=True):
@@ -114,9 +121,32 @@ def test_score_maps_between_levels_use_the_nearest_levels_moments(probe, pair):
     ],
 )
 def test_all_levels_where_they_fit_into_the_time_else_the_measured_ones(probe, pair, seconds, lams):
-    film = Film(probe, pair, 0, TAPS[:1], budget=6.0, clock=clock_of(*seconds)).pack(5.0)
+    film = whole(Film(probe, pair, 0, TAPS[:1], budget=6.0, clock=clock_of(*seconds)), 5.0)
     assert film["lams"] == list(lams) and film["seconds"] == seconds[-1]
     assert len(film["frames"]) == len(lams) and film["total"] == len(LAMS)
+
+
+def test_the_measured_levels_come_first_and_the_others_follow(probe, pair):
+    film = Film(probe, pair, 0, TAPS[:1], budget=6.0, clock=clock_of(1.0))
+    assert film.pack(5.0)["lams"] == MEASURED and film.rest_seconds == 2.0
+    film.begin_rest()
+    film.begin_rest()  # another visitor
+    film._rest.join()
+    assert film.pack(5.0)["lams"] == list(LAMS) and film.rest_seconds == 0
+
+
+def test_levels_that_do_not_fit_or_fail_are_not_waited_for(probe, pair, monkeypatch):
+    slow = Film(probe, pair, 0, TAPS[:1], budget=5.9, clock=clock_of(1.0))
+    slow.pack(5.0)
+    slow.begin_rest()
+    assert slow._rest is None and slow.rest_seconds == 0
+    film = Film(probe, pair, 0, TAPS[:1], clock=clock_of(1.0))
+    film.pack(5.0)
+    monkeypatch.setattr(probe, "see", lambda *_: 1 / 0)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    film.begin_rest()
+    film._rest.join()
+    assert film.pack(5.0)["lams"] == MEASURED and film.rest_seconds == 0
 
 
 def test_a_level_that_is_asked_for_is_there_at_any_price(probe, pair):
@@ -139,10 +169,11 @@ def test_progress_is_reported_and_a_film_that_was_stopped_goes_on(probe, pair, m
     with pytest.raises(KeyboardInterrupt):
         film.pack(5.0, stop)
     assert progress == [(0, 6), (1, 6), (2, 6)] and len(looks) == 2
-    assert film.pack(5.0, lambda done, total: progress.append((done, total)))["lams"] == list(LAMS)
-    assert progress[3:] == [(k, 6) for k in range(2, 6)]
+    assert film.pack(5.0, lambda done, total: progress.append((done, total)))["lams"] == MEASURED
+    assert progress[3:] == [(k, 6) for k in range(2, 4)]
+    film.make_rest()
     film.pack(1.0, lambda done, total: progress.append((done, total)))
-    assert sorted(looks) == list(LAMS) and len(progress) == 7
+    assert sorted(looks) == list(LAMS) and len(progress) == 5
 
 
 def test_large_pictures_are_shrunk_to_the_means_of_blocks():
