@@ -62,8 +62,10 @@ STOPWATCH = """() => {
   }, {once: true, capture: true}));
 }"""
 #: Once the levels between the measured ones are there, too.
-WHOLE = """() => document.querySelector('.st-key-probe_film [data-testid=stBidiComponentIsolated]')
-  .shadowRoot.querySelector('#level').max > 20"""
+WHOLE = """() => {
+  const film = document.querySelector('.st-key-probe_film [data-testid=stBidiComponentIsolated]').shadowRoot;
+  return film.querySelector('#level').max > 20 || film.querySelector('.note').textContent;
+}"""
 #: What the headline says.
 HEADLINE = "() => document.querySelector('[data-testid=stMain] [data-testid=stMarkdownContainer] p').innerText"
 

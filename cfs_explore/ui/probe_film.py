@@ -125,7 +125,7 @@ def show(
             "lam": lam,
             "frames": [frame and _frame(run, shown, lam, frame, each) for each, frame in enumerate(draws)],
         },
-        "taps": [_tap(run, [*film["frames"], *filter(None, draws)], position) for position in range(len(taps))],
+        "taps": [_tap(run, film["frames"], list(filter(None, draws)), position) for position in range(len(taps))],
     }
     _player(
         key="probe_film",
@@ -196,8 +196,9 @@ def _level_text(run: Run, frame: Mapping, draw: int) -> str:
     )
 
 
-def _tap(run: Run, frames: Sequence[Mapping], position: int) -> dict:
+def _tap(run: Run, film: Sequence[Mapping], draws: Sequence[Mapping], position: int) -> dict:
     """What is the same in all frames of a tap, and what follows from the level whose ID statistics are used."""
+    frames = [*film, *draws]
     tap = run.taps[_place(run, frames[0]["taps"][position]["name"])]
     scores = [score for frame in frames for score in frame["taps"][position]["score"]]
     levels = sorted({frame["position"] for frame in frames})
@@ -212,18 +213,23 @@ def _tap(run: Run, frames: Sequence[Mapping], position: int) -> dict:
         "slots": min(CHANNELS, tap.channels),
         "log": low > 0 and all(log for _, log in bins.values()),
         "range": [float(low), float(high)],
-        "where": _where(tap, [frame["taps"][position] for frame in frames]),
+        "where": _where(
+            tap,
+            [frame["taps"][position] for frame in film if frame["measured"]],
+            [frame["taps"][position] for frame in frames],
+        ),
         "references": {level: _reference(run, level, table) for level, (table, _) in bins.items()},
     }
 
 
-def _where(tap: Tap, frames: Sequence[Mapping]) -> dict:
+def _where(tap: Tap, measured: Sequence[Mapping], frames: Sequence[Mapping]) -> dict:
     """The scales and words of a tap's score maps. A scale is the same in all frames and holds nearly all positions of
-    half of them: one level, or one position, of far larger values would leave all others clear.
+    half of the measured levels, which are there first: one level, or one position, of far larger values would leave all
+    others clear.
     """
     if note := probe_where.nothing_to_localise(tap, frames[0]["shape"]):
         return {"parts": [], "keys": [], "note": note}
-    high, peaks = (np.array([frame[of] for frame in frames]) for of in ("high", "peaks"))
+    high, peaks = np.array([each["high"] for each in measured]), np.array([each["peaks"] for each in frames])
     ends = {part: overlay.reach([np.median(high[:, k])], part) for k, part in enumerate(_PARTS)}
     beyond = {part: peaks[:, k].max() > ends[part] for k, part in enumerate(_PARTS)}
     parts = [

@@ -117,10 +117,12 @@ def _look(run: Run, shown: list[Shown], taps: list[str], head: st.delta_generato
     )
     frame = packed["frames"][packed["lams"].index(lam)]
     headline.markdown(_headline(run, shown, lam, frame))
-    if rest := film.rest_seconds:  # the page comes first
-        draws = [frame if each == draw else None for each in range(figures.draws(run))]
+    rest, count, subject = film.rest_seconds, figures.draws(run), (*(each.image_id for each in images), *taps)
+    if rest and st.session_state.get("probe_subject") != subject:  # the first look comes first
+        draws = [frame if each == draw else None for each in range(count)]
     else:
-        draws = probe_data.draws(run, images, lam, taps, figures.draws(run), packed["seconds"])
+        draws = probe_data.draws(run, images, lam, taps, count, packed["seconds"])
+    st.session_state["probe_subject"] = subject
     probe_film.show(run, shown, packed, draw, draws, rest)
     if rest:
         film.begin_rest()

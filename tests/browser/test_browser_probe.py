@@ -48,9 +48,17 @@ def headline(page) -> str:
     return page.locator("[data-testid=stMain] [data-testid=stMarkdownContainer] p").first.inner_text()
 
 
+#: Whether the levels between the measured ones are there, too, or are too slow on this machine.
+WHOLE = """() => {
+  const film = document.querySelector('.st-key-probe_film [data-testid=stBidiComponentIsolated]').shadowRoot;
+  return film.querySelector('#level').max > 20 || film.querySelector('.note').textContent;
+}"""
+
+
 def settle(page) -> None:
-    """Until the film can be played; the first one loads the network."""
+    """Until the whole film can be played; the first one loads the network."""
     page.locator(".maps").nth(1).wait_for(timeout=180_000)
+    page.wait_for_function(WHOLE, timeout=120_000)
     app_browser.settle(page, 180)
 
 

@@ -80,7 +80,8 @@ def test_score_maps_have_one_scale_at_all_levels(digits):
 
 def test_a_map_of_one_position_says_that_there_is_nothing_to_localise(digits):
     tap = digits.taps[0]
-    found = probe_film._where(tap, [{"shape": [1, 1], "peaks": [3.0, 1.0], "high": [3.0, 1.0]}])
+    frames = [{"shape": [1, 1], "peaks": [3.0, 1.0], "high": [3.0, 1.0]}]
+    found = probe_film._where(tap, frames, frames)
     assert "one position" in found["note"] and not found["parts"]
 
 
