@@ -169,7 +169,8 @@ def _load(name: str, split: str, folder: Path, download: bool) -> Any:
     try:
         if download:
             folder.mkdir(parents=True, exist_ok=True)
-        with fetching.quiet(), FileLock(folder / f".{name}.lock") if download else nullcontext():
+        lock, patience = (FileLock(folder / f".{name}.lock"), fetching.patience()) if download else (nullcontext(),) * 2
+        with fetching.quiet(), lock, patience:
             return getattr(datasets, name)(str(folder), download=download, **TORCHVISION_SETS[name].splits[split])
     except _DAMAGE as error:
         reason = _reason(error)

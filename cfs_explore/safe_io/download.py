@@ -16,10 +16,15 @@ from typing import Any, BinaryIO
 from tqdm import tqdm
 
 from cfs_explore.errors import FetchError
-from cfs_explore.safe_io.fetching import check_address, check_size, is_restricted, most_bytes, plain_reason
+from cfs_explore.safe_io.fetching import (
+    PATIENCE_SECONDS,
+    check_address,
+    check_size,
+    is_restricted,
+    most_bytes,
+    plain_reason,
+)
 
-#: Without a byte for so long, a fetch ends.
-_PATIENCE_SECONDS = 60.0
 _BLOCK = 2**20
 _OLD_SECONDS = 24 * 3600
 #: Ranges of IPv6 that stand for addresses of IPv4, and how far right those stand in them.
@@ -42,7 +47,7 @@ def download(url: str, target: Path) -> None:
     partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.partial")
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "cfs-explore"})
-        with _opener().open(request, timeout=_PATIENCE_SECONDS) as answer, partial.open("xb") as file:
+        with _opener().open(request, timeout=PATIENCE_SECONDS) as answer, partial.open("xb") as file:
             _copy(answer, file, url)
         partial.replace(target)
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -111,7 +116,7 @@ class _PublicConnection(http.client.HTTPSConnection):
         Raises:
             FetchError: an address of that name is not public.
         """
-        plain = _connect_public(self.host, self.port, _PATIENCE_SECONDS)
+        plain = _connect_public(self.host, self.port, PATIENCE_SECONDS)
         try:
             self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self.host)
         except BaseException:

@@ -14,6 +14,7 @@ import http.client
 import logging
 import os
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from cfs_explore.errors import FetchError
 from cfs_explore.locations import disk_used, runs_root
 from cfs_explore.settings import read_settings
 
+#: Without a byte for so long, a fetch ends.
+PATIENCE_SECONDS = 60.0
 #: The variable that the app sets for itself and its workers; not for people.
 _VISITORS = "CFS_EXPLORE_VISITORS_FETCH"
 _ANYTHING = "*"
@@ -202,6 +205,17 @@ def quiet() -> Iterator[None]:
     finally:
         for each, level in zip(loggers, before, strict=True):
             each.setLevel(level)
+
+
+@contextlib.contextmanager
+def patience() -> Iterator[None]:
+    """For a library that waits for ever: without a byte for ``PATIENCE_SECONDS``, its connections end."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def literal(names: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """torchvision's sets, from files written by hand as torchvision lays them out; nothing is fetched."""
 
 import hashlib
+import socket
 import struct
 import urllib.error
 
@@ -188,6 +189,17 @@ def test_downloads_go_to_the_cache_and_say_when_out_of_reach(tmp_path, monkeypat
     monkeypatch.delenv("CFS_EXPLORE_DATA")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert (data_folder() / "torchvision") == tmp_path / ".cache" / "cfs-explore" / "torchvision"
+
+
+def test_a_server_that_says_nothing_ends_the_download(tmp_path, monkeypatch):
+    """torchvision itself would wait for ever."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [f"http://127.0.0.1:{silent.getsockname()[1]}/"])
+    monkeypatch.setattr("cfs_explore.safe_io.fetching.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setenv("CFS_EXPLORE_DATA", str(tmp_path))
+    with silent, pytest.raises(SourceError, match="did not answer in time"):
+        open_source({"torchvision": "MNIST", "split": "test"})
+    assert socket.getdefaulttimeout() is None
 
 
 def test_every_set_is_one_of_torchvisions_with_these_splits():
