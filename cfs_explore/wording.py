@@ -15,6 +15,7 @@ MISSING = "n/a"
 _WRITTEN_OUT = 1e-4, 1e9
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TAP_STAGE = re.compile(r"^(down|up)_blocks\.(\d+)(?:\.(.+))?$")
+_AT_LEVEL = re.compile(r"^(.+) (@|around) (-?[\d.e+-]+)$")
 _TAP_PART = re.compile(r"^(resnets|attentions)\.(\d+)$")
 _TAP_PART_NAMES = {"resnets": "res", "attentions": "attn"}
 _SAMPLERS = {"downsamplers.0": "downsample", "upsamplers.0": "upsample"}
@@ -34,15 +35,20 @@ def format_signed(value: float, decimals: int = 3) -> str:
     return text if text[0] in (MINUS, MISSING[0]) else f"+{text}"
 
 
-def format_digits(value: float, digits: int = 3) -> str:
-    """'0.0123', '1,230', '12': so many digits that count; 'n/a' when missing."""
+def format_digits(value: float, digits: int = 3, *, zeros: bool = False) -> str:
+    """'0.0123', '1,230', '12': so many digits that count; 'n/a' when missing.
+
+    Args:
+        zeros: keep those at the end, '12.0', as where numbers stand side by side.
+    """
     if value is None or not math.isfinite(value):
         return MISSING
     mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
     rounded = float(f"{mantissa}e{power}")
+    ending = str if zeros else _trimmed
     if rounded and not _WRITTEN_OUT[0] <= abs(rounded) < _WRITTEN_OUT[1]:
-        return f"{_trimmed(mantissa)} × 10{str(int(power)).translate(_SUPERSCRIPTS)}".replace("-", MINUS)
-    return _trimmed(format_value(rounded, max(0, digits - 1 - int(power))))
+        return f"{ending(mantissa)} × 10{str(int(power)).translate(_SUPERSCRIPTS)}".replace("-", MINUS)
+    return ending(format_value(rounded, max(0, digits - 1 - int(power))))
 
 
 def format_estimate(value: float, lo: float | None = None, hi: float | None = None) -> str:
@@ -116,6 +122,18 @@ def short_tap_name(name: str) -> str:
         return f"{direction}{number}"
     part = _short_part(rest)
     return f"{direction}{number}.{part}" if part else name
+
+
+def detector_name(name: str) -> str:
+    """A detector of the table of costs as on the map: 'up_blocks.2.resnets.0 @ 0.997' -> 'up2.res0 @ λ 1.0'.
+
+    A preset keeps its name: 'CFS(1x2) sparse_ed @ λ 1.0'; what names no level is returned unchanged.
+    """
+    found = _AT_LEVEL.match(name)
+    if found is None:
+        return name
+    tap, at, level = found.groups()
+    return f"{short_tap_name(tap)} {at} λ {format_value(float(level), 1)}"
 
 
 def _short_part(part: str) -> str | None:

@@ -14,6 +14,8 @@ from cfs_explore.charts.theme import ROLE_COLOURS, palette
 from cfs_explore.wording import format_estimate, format_value
 
 _PLATEAU = "#E69F00"
+#: Below the lowest AUROC: room for the word at the line of chance, above the plateau's bar.
+_FOOT = 0.07
 
 
 def auroc_curve_chart(
@@ -49,7 +51,7 @@ def auroc_curve_chart(
     fig.update_layout(legend_itemsizing="constant", **chance)
     fig.update_xaxes(**noise_axis(curve["lam"]))
     lowest = min(0.5, float(curve[["auroc", "lo", "draw_lo"]].min().min()))
-    fig.update_yaxes(title_text="AUROC", range=[max(0.0, lowest - 0.03), 1.02], showgrid=True, fixedrange=True)
+    fig.update_yaxes(title_text="AUROC", range=[max(0.0, lowest - _FOOT), 1.02], showgrid=True, fixedrange=True)
     return fig
 
 

@@ -12,7 +12,7 @@ from cfs_explore.charts.errors import FigureDataError, require_columns, require_
 from cfs_explore.charts.marks import flat_legend, hovers, limits
 from cfs_explore.charts.noise_lines import faint
 from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, new_chart, palette
-from cfs_explore.wording import format_estimate, format_value, true_minus
+from cfs_explore.wording import detector_name, format_estimate, format_value
 
 #: Cost -> title of its axis.
 COSTS = {
@@ -120,7 +120,7 @@ def _many_draws(table: pd.DataFrame, colour: str) -> go.Scatter:
 def _hover(row: Mapping) -> str:
     draws = f", {row['draws']} draws" if row["draws"] > 1 else ""
     return (
-        f"<b>{true_minus(row['detector'])}</b>{draws}<br>#F {row['forwards']:g} · effective "
+        f"<b>{detector_name(row['detector'])}</b>{draws}<br>#F {row['forwards']:g} · effective "
         f"{format_value(row['effective'], 2)} · "
         f"{format_value(row['ms'], 2)} ms<br>"
         f"AUROC judged {format_estimate(row['judged_auroc'], row['judged_lo'], row['judged_hi'])}<br>"
@@ -159,5 +159,5 @@ def _names(table: pd.DataFrame, marked: Collection[str], cost: str, axis: Mappin
     span = max(float(table["judged_auroc"].max() - table["judged_auroc"].min()), 0.01) if len(table) else 1.0
     cheapest = table.sort_values("draws", kind="stable").drop_duplicates("detector")
     cheapest = cheapest[cheapest["detector"].isin(list(marked))].sort_values("judged_auroc", kind="stable")
-    texts = cheapest["detector"].map(true_minus)
+    texts = cheapest["detector"].map(detector_name)
     return names_on(texts, cheapest[cost], cheapest["judged_auroc"], axis, span, on_line=False)

@@ -10,9 +10,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
+from cfs_explore.charts.map_heatmap import X_TITLE
 from cfs_explore.charts.marks import flat_legend, hovers, limits
 from cfs_explore.charts.rows import row_chart, row_texts
-from cfs_explore.charts.tap_names import short_tap_name, tick_label
+from cfs_explore.charts.tap_names import short_tap_name, tap_ticks, taps_px, tick_label
 from cfs_explore.charts.theme import BASE_FONT_PX, CATEGORY_COLOURS, new_chart, palette, text_px
 from cfs_explore.wording import format_estimate
 
@@ -78,16 +79,17 @@ def tap_parts_chart(cells: pd.DataFrame, chosen: int | None = None, theme: str =
     cells = cells.sort_values("tap_index")
     labels = [tick_label(name) for name in cells["tap"]]
     bottom = 0.75 * max(text_px(label, BASE_FONT_PX) for label in labels) + 34
+    x, margin = list(range(len(cells))), {"l": 60, "r": 16, "t": 36, "b": round(bottom)}
     fig = new_chart(
         theme,
         height=round(_BARS_PX + bottom),
-        margin={"l": 60, "r": 16, "t": 36, "b": round(bottom)},
+        margin=margin,
+        meta={"least_px": taps_px(x, margin)},
         barmode="relative",
         bargap=0.25,
         hovermode="closest",
         legend=flat_legend(),
     )
-    x = list(range(len(cells)))
     for part, (name, colour, pattern) in PARTS.items():
         marker = {"color": colour, "pattern": _pattern(pattern, colours.page)}
         texts = (
@@ -99,9 +101,7 @@ def tap_parts_chart(cells: pd.DataFrame, chosen: int | None = None, theme: str =
     ticks = [
         f"<b>{label}</b>" if tap == chosen else label for label, tap in zip(labels, cells["tap_index"], strict=True)
     ]
-    fig.update_xaxes(
-        tickvals=x, ticktext=ticks, tickangle=-45, fixedrange=True, title_text="Tap, in order of execution"
-    )
+    fig.update_xaxes(**tap_ticks(ticks, x), fixedrange=True, title_text=X_TITLE)
     fig.update_yaxes(
         title_text="Standard deviations of the score",
         zeroline=True,

@@ -54,7 +54,7 @@ def gain_curve_chart(
         )
     if selected is not None:
         lam = float(rows.loc[rows["level"] == selected, "lam"].iloc[0])
-        labelled_line(fig, lam, f"λ {format_value(lam, 1)} (chosen)", palette(theme).muted, layer="below")
+        labelled_line(fig, lam, f"λ {format_value(lam, 1)} (chosen)", palette(theme), layer="below")
     fig.update_xaxes(**noise_axis(rows["lam"]))
     fig.update_yaxes(title_text="Gain G in D²", rangemode="tozero", showgrid=True, nticks=6, fixedrange=True)
     return fig

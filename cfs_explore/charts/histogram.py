@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -13,6 +15,8 @@ from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
 from cfs_explore.wording import format_digits, format_value
 
 _LOG_AXIS = {"type": "log", **log_ticks(-6, 6)}
+#: Share of the axis behind which a threshold's text stands at its left; height over the bars, for that text.
+_RIGHT, _HEADROOM = 0.7, 1.2
 _CLASSES = (("id", "ID", "solid"), ("ood", "OOD", "dash"))
 
 
@@ -67,5 +71,12 @@ def score_histogram_chart(
     fig.add_traces(traces)
     if threshold is not None:
         text = f"{threshold_label}<br>at {format_value(threshold, 2)}"
-        labelled_line(fig, threshold, text, palette(theme).muted, log=log)
+        labelled_line(fig, threshold, text, palette(theme), log=log, left=_share(threshold, edges, log) > _RIGHT)
+        fig.update_yaxes(range=[0, _HEADROOM * float(bins[["id", "ood"]].max().max())])
     return fig
+
+
+def _share(x: float, edges: list[float], log: bool) -> float:
+    """How far across the axis ``x`` stands, 0 to 1."""
+    at, low, high = (math.log(value) if log else value for value in (x, edges[0], edges[-1]))
+    return (at - low) / (high - low)

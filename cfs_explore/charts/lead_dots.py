@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns, require_known
-from cfs_explore.charts.rows import row_chart, row_dot, row_texts
+from cfs_explore.charts.rows import row_chart, row_dot, row_lines, row_rules, row_texts
 from cfs_explore.charts.theme import palette
 from cfs_explore.charts.verdict_style import VERDICT_STYLES
 from cfs_explore.wording import format_estimate
@@ -36,7 +36,9 @@ def lead_dots_chart(rows: pd.DataFrame, margin: float, theme: str = "light") -> 
     fig.add_traces([_dot(row, position) for position, row in enumerate(records)])
     low, high = min([0.0, *rows["lead_lo"]]), max([margin, *rows["lead_hi"]])
     room = 0.06 * (high - low)
-    fig.add_vline(x=margin, line={"color": colours.muted, "width": 1.5, "dash": "dot"}, layer="below")
+    line = {"color": colours.muted, "width": 1.5, "dash": "dot"}
+    rules = row_rules(low - room, high + room, len(records), colours.grid)
+    fig.update_layout(shapes=[*row_lines(margin, len(records), line), *rules])
     fig.update_xaxes(
         range=[low - room, high + room],
         title_text=f"Lead in AUROC; the claim allows {margin:g} (dotted); 95 % intervals",

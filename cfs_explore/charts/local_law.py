@@ -36,7 +36,7 @@ def local_law_chart(table: pd.DataFrame, roles: Mapping[str, str], theme: str = 
             radius = float(rows["radius"].iloc[0])
             if radius > 0:
                 text = f"radius {format_digits(radius, 2)}"
-                labelled_line(fig, radius, text, colours.muted, log=True, foot=True, name="radius")
+                labelled_line(fig, radius, text, colours, log=True, foot=True, name="radius")
     fig.update_xaxes(type="log", title_text="b/a, noise amplitude over signal amplitude", showline=True, dtick=1)
     fig.update_xaxes(minor={"dtick": "D1", "ticks": "outside"}, fixedrange=True)
     fig.update_yaxes(

@@ -14,7 +14,7 @@ from cfs_explore.charts.map_grid import MAP_COLUMNS, map_grid
 from cfs_explore.charts.map_heatmap import colour_axis, grid_chart
 from cfs_explore.charts.map_marks import mark_traces
 from cfs_explore.charts.metric_style import MetricStyle
-from cfs_explore.charts.theme import palette
+from cfs_explore.charts.theme import Palette, palette
 from cfs_explore.wording import format_estimate, format_value, percent
 
 #: Column of the table ``localisation`` -> how it is called; a map without any knowledge has AUPRO 0.3 / 2.
@@ -65,15 +65,17 @@ def localisation_scatter_chart(cells: pd.DataFrame, measure: str, theme: str = "
     line = {"color": colours.ink, "width": 1, "dash": "dot"}
     fig.add_vline(x=0.5, line=line, layer="below")
     fig.add_hline(y=style.chance, line=line, layer="below")
-    fig.update_layout(annotations=[_corner(right, up, text, colours.muted) for (right, up), text in CORNERS.items()])
+    fig.update_layout(annotations=[_corner(right, up, text, colours) for (right, up), text in CORNERS.items()])
     auroc_axes(fig, "AUROC of detection, by the slot score", f"{style.label} of localisation", *ranges)
     return fig
 
 
-def _corner(right: bool, up: bool, text: str, colour: str) -> dict:
+def _corner(right: bool, up: bool, text: str, colours: Palette) -> dict:
+    """A corner's name; it covers the lines of the grid, which would run through it."""
     across = {"x": 1, "xanchor": "right", "xshift": -4} if right else {"x": 0, "xanchor": "left", "xshift": 4}
     along = {"y": 1, "yanchor": "top", "yshift": -4} if up else {"y": 0, "yanchor": "bottom", "yshift": 4}
-    return {**across, **along, "xref": "paper", "yref": "paper", "text": f"<i>{text}</i>", "font": {"color": colour}}
+    look = {"font": {"color": colours.muted}, "bgcolor": colours.page, "borderpad": 1}
+    return {**across, **along, "xref": "paper", "yref": "paper", "text": f"<i>{text}</i>", **look}
 
 
 def _map_hover(cell: Mapping, measure: str) -> str:

@@ -14,7 +14,7 @@ from cfs_explore.charts.map_grid import Group, MapGrid, lam_labels, map_grid
 from cfs_explore.charts.map_marks import mark_traces
 from cfs_explore.charts.marks import CLICKABLE, click_layer
 from cfs_explore.charts.metric_style import MetricStyle, metric_style
-from cfs_explore.charts.tap_names import tick_label
+from cfs_explore.charts.tap_names import tap_ticks, taps_px, tick_label
 from cfs_explore.charts.theme import BASE_FONT_PX, CLEAR, REGION_COLOURS, new_chart, text_px
 from cfs_explore.wording import counted, format_estimate, format_value, percent
 
@@ -241,9 +241,11 @@ def _lay_out_axes(fig: go.Figure, grid: MapGrid, compact: bool) -> None:
     bottom = 0.75 * max(text_px(label, small) for label in ticks) + 34
     left = max(text_px(label, small) for label in labels) + 34
     right = bar_margin(fig.layout.coloraxis.colorbar.ticktext)
-    fig.update_xaxes(tickvals=grid.x.tolist(), ticktext=ticks, tickangle=-45, title_text=X_TITLE, **x_axis)
+    places = grid.x.tolist()
+    fig.update_xaxes(**tap_ticks(ticks, places), title_text=X_TITLE, **x_axis)
     fig.update_yaxes(tickvals=list(range(rows)), ticktext=labels, title_text=Y_TITLE, **y_axis)
     fig.update_layout(
+        meta=fig.layout.meta | {"least_px": taps_px(places, {"l": left, "r": right})},
         height=round(ROW_PX * rows + 32 + bottom),
         margin={"l": round(left), "r": right, "t": 32, "b": round(bottom), "autoexpand": False},
     )

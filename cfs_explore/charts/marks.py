@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
 
+from cfs_explore.charts.theme import Palette
+
 #: ``meta`` of the trace that catches clicks; ``export`` leaves it out.
 CLICK_LAYER = "click-layer"
 #: Streamlit turns clicks into selections only while dragging does not select; fixed axes stop the panning.
@@ -62,17 +64,31 @@ def layout_image(png: bytes, **place: object) -> dict:
 
 
 def labelled_line(
-    fig: go.Figure, x: float, text: str, colour: str, *, log: bool = False, foot: bool = False, **line: object
+    fig: go.Figure,
+    x: float,
+    text: str,
+    colours: Palette,
+    *,
+    log: bool = False,
+    foot: bool = False,
+    left: bool = False,
+    **line: object,
 ) -> None:
-    """A dotted vertical line with a text at its right, at the top of the plot or at its ``foot``.
+    """A dotted vertical line with a text beside it, at the top of the plot or at its ``foot``.
+
+    The text covers the lines of the grid, which would run through it.
 
     Args:
+        colours: of the theme.
         log: whether the axis is logarithmic: a text then stands at the exponent, unlike a line.
+        left: whether the text stands at the left, as where the line is near the plot's right end.
     """
-    fig.add_vline(x=x, line={"color": colour, "width": 1, "dash": "dot"}, **line)
+    fig.add_vline(x=x, line={"color": colours.muted, "width": 1, "dash": "dot"}, **line)
     place = {"y": 0, "yanchor": "bottom"} if foot else {"y": 1, "yanchor": "top"}
-    place |= {"x": math.log10(x) if log else x, "yref": "paper", "xanchor": "left", "xshift": 4, "align": "left"}
-    fig.add_annotation(text=text, font={"size": 11, "color": colour}, **place)
+    side, shift = ("right", -4) if left else ("left", 4)
+    place |= {"x": math.log10(x) if log else x, "yref": "paper", "xanchor": side, "xshift": shift, "align": side}
+    font = {"size": 11, "color": colours.muted}
+    fig.add_annotation(text=text, font=font, bgcolor=colours.page, borderpad=1, **place)
 
 
 def flat_legend(y: float = 1.01) -> dict:

@@ -53,7 +53,7 @@ def _colour(row: Mapping | None) -> float:
 def _text(error: float) -> str:
     """Short enough for a cell."""
     if not math.isfinite(error) or error >= 0.1:
-        return format_digits(error, 2)
+        return format_digits(error, 2, zeros=True)
     return format_value(error, 3)
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.map_heatmap import X_TITLE
 from cfs_explore.charts.marks import flat_legend, hovers, limits
-from cfs_explore.charts.tap_names import tick_label
+from cfs_explore.charts.tap_names import tap_ticks, taps_px, tick_label
 from cfs_explore.charts.theme import BASE_FONT_PX, ROLE_COLOURS, new_chart, palette, text_px
 from cfs_explore.wording import format_estimate
 
@@ -29,10 +29,12 @@ def seed_spread_chart(trained: pd.DataFrame, copies: pd.DataFrame, theme: str = 
     trained = trained.sort_values("tap_index")
     ticks = [tick_label(tap) for tap in trained["tap"]]
     bottom = 0.75 * max(text_px(label, BASE_FONT_PX) for label in ticks) + 34
+    margin, places = {"l": 60, "r": 16, "t": 40, "b": round(bottom)}, trained["tap_index"].tolist()
     fig = new_chart(
         theme,
         height=round(300 + bottom),
-        margin={"l": 60, "r": 16, "t": 40, "b": round(bottom)},
+        margin=margin,
+        meta={"least_px": taps_px(places, margin)},
         hovermode="closest",
         dragmode="pan",
         legend=flat_legend(),
@@ -41,9 +43,7 @@ def seed_spread_chart(trained: pd.DataFrame, copies: pd.DataFrame, theme: str = 
     for position, (seed, part) in enumerate(copies.groupby("seed")):
         fig.add_trace(_copy(part, f"Untrained, seed {seed}", SEED_SYMBOLS[position % len(SEED_SYMBOLS)]))
     fig.add_trace(_trained(trained))
-    fig.update_xaxes(
-        tickvals=trained["tap_index"].tolist(), ticktext=ticks, tickangle=-45, title_text=X_TITLE, fixedrange=True
-    )
+    fig.update_xaxes(**tap_ticks(ticks, places), title_text=X_TITLE, fixedrange=True)
     fig.update_yaxes(title_text="AUROC", tickformat=".2~f", showgrid=True, fixedrange=True)
     return fig
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.map_heatmap import REGION_LABELS, X_TITLE
 from cfs_explore.charts.marks import CLICKABLE, flat_legend, hovers, limits, unfaded
-from cfs_explore.charts.tap_names import short_tap_name, tick_label
+from cfs_explore.charts.tap_names import short_tap_name, tap_ticks, taps_px, tick_label
 from cfs_explore.charts.theme import BASE_FONT_PX, CLEAR, REGION_COLOURS, Palette, new_chart, palette, text_px
 from cfs_explore.wording import format_digits, format_estimate
 
@@ -35,11 +35,13 @@ def tap_radius_chart(table: pd.DataFrame, chosen: str | None = None, theme: str 
     colours, table = palette(theme), table.sort_values("tap_index").reset_index(drop=True)
     ticks = [tick_label(tap) for tap in table["tap"]]
     bottom = 0.75 * max(text_px(label, BASE_FONT_PX * 12 / 13) for label in ticks) + 34
+    height, places = round(_PLOT_PX + 34 + bottom), list(table.index)
+    margin = {"l": 66, "r": 16, "t": 34, "b": round(bottom)}
     fig = new_chart(
         theme,
-        height=round(_PLOT_PX + 34 + bottom),
-        meta={"kind": "rows", "height": round(_PLOT_PX + 34 + bottom)},
-        margin={"l": 66, "r": 16, "t": 34, "b": round(bottom)},
+        height=height,
+        meta={"kind": "rows", "height": height, "least_px": taps_px(places, margin)},
+        margin=margin,
         legend=flat_legend(1.0),
         **CLICKABLE,
     )
@@ -51,7 +53,8 @@ def tap_radius_chart(table: pd.DataFrame, chosen: str | None = None, theme: str 
     fig.add_traces(traces)
     fig.update_layout(
         shapes=_linear_slopes(colours) + [_frame(k, colours.ink) for k in table.index[table["tap"] == chosen]],
-        xaxis={"tickvals": list(table.index), "ticktext": ticks, "tickangle": -45, "title_text": X_TITLE}
+        xaxis=tap_ticks(ticks, places)
+        | {"title_text": X_TITLE}
         | {"range": [-0.7, len(table) - 0.3], "fixedrange": True, "anchor": "y2"},
         yaxis={"domain": [0.56, 1], "title_text": "Slope", "showgrid": True, "fixedrange": True, "nticks": 5},
         yaxis2={"domain": [0, 0.48], "type": "log", "title_text": "Radius (b/a)", "showgrid": True, "fixedrange": True}

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import require_columns
-from cfs_explore.charts.rows import row_chart, row_dot, row_texts
+from cfs_explore.charts.rows import row_chart, row_dot, row_lines, row_rules, row_texts
 from cfs_explore.charts.theme import palette
 from cfs_explore.charts.verdict_style import VERDICT_STYLES, cell_text, verdict_lines
 from cfs_explore.wording import format_estimate, format_value
@@ -37,7 +37,9 @@ def verdict_dots_chart(
     known = [each for each in rows[["lo", "hi", "value"]].to_numpy().ravel() if math.isfinite(each)]
     low, high = min([limit, *known]), max([limit, *known])
     room = 0.08 * (high - low) or 0.05
-    fig.add_vline(x=limit, line={"color": colours.muted, "width": 1.5, "dash": "dot"}, layer="below")
+    line = {"color": colours.muted, "width": 1.5, "dash": "dot"}
+    rules = row_rules(low - room, high + room, len(records), colours.grid)
+    fig.update_layout(shapes=[*row_lines(limit, len(records), line), *rules])
     side = "below" if below else "above"
     title = f"Holds {side} {format_value(limit, 2).rstrip('0').rstrip('.')} (dotted); 95 % intervals"
     fig.update_xaxes(range=[low - room, high + room], title_text=title, nticks=7, fixedrange=True)

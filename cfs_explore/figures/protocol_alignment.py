@@ -73,8 +73,8 @@ def _out_of_reach(levels: pd.DataFrame) -> str:
     missed = levels[~levels["reachable"]].groupby("variant", sort=False).size()
     if missed.empty:
         return ""
-    missed_text = ", ".join(f"{variant_label(name)} {count}" for name, count in missed.items())
-    return f" Levels out of the backbone's reach, shown at the nearest and left out of the correlation: {missed_text}."
+    missed_text = ", ".join(f"{count:,} of {variant_label(name)}" for name, count in missed.items())
+    return f" Out of the backbone's reach, shown at the nearest level and left out of the correlation: {missed_text}."
 
 
 KINDS = {

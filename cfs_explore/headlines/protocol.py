@@ -9,7 +9,15 @@ import pandas as pd
 
 from cfs_explore.contracts import SATURATED
 from cfs_explore.levels import REACH_TOLERANCE
-from cfs_explore.wording import counted, format_digits, format_estimate, format_signed, format_value, percent
+from cfs_explore.wording import (
+    counted,
+    detector_name,
+    format_digits,
+    format_estimate,
+    format_signed,
+    format_value,
+    percent,
+)
 
 #: A rank correlation of maps from here on is called the same order.
 _SAME_ORDER = 0.95
@@ -117,15 +125,15 @@ def cost_headline(ood: str, front: pd.DataFrame, table: pd.DataFrame) -> str:
     enough = front[front["judged_auroc"] >= best["judged_auroc"] - _NEARLY].iloc[0]
     value = format_estimate(enough["judged_auroc"], enough["judged_lo"], enough["judged_hi"])
     text = (
-        f"For **{ood}**, **{enough['detector']}** comes within {_NEARLY} of the best on the front at AUROC **{value}** "
-        f"for {_price(enough)}"
+        f"For **{ood}**, **{detector_name(enough['detector'])}** comes within {_NEARLY} of the best on the front at "
+        f"AUROC **{value}** for {_price(enough)}"
     )
     pairs = table[(table["kind"] == "CFS") & (table["draws"] == 1)]
     if pairs.empty:
         return f"{text}."
     pair = pairs.loc[pairs["picked_auroc"].idxmax()]
     of_pair = format_estimate(pair["judged_auroc"], pair["judged_lo"], pair["judged_hi"])
-    return f"{text}; the best pair, {pair['detector']}, has {of_pair} for {_price(pair)}."
+    return f"{text}; the best pair, {detector_name(pair['detector'])}, has {of_pair} for {_price(pair)}."
 
 
 def _price(row: Mapping) -> str:

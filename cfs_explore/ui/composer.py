@@ -21,15 +21,16 @@ def show_composer(run: Run, view: Choices) -> None:
     st.header("Compose a detector", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", key="composer"):
         cells = open_cells.choose_cells(run)
-        for name, preset in _starts(run, view.ood).items():
-            st.button(
-                name,
-                key=f"compose_{name}",
-                icon=":material/add_circle:",
-                on_click=_compose,
-                args=(preset,),
-                help="Put these cells, and no others, into the detector.",
-            )
+        with st.container(horizontal=True, width="content"):  # they go to the next line together
+            for name, preset in _starts(run, view.ood).items():
+                st.button(
+                    name,
+                    key=f"compose_{name}",
+                    icon=":material/add_circle:",
+                    on_click=_compose,
+                    args=(preset,),
+                    help="Put these cells, and no others, into the detector.",
+                )
         if BESIDE.labels(run):
             choosing.draw(BESIDE, run, placeholder="Other detectors")
             choosing.remember(run, BESIDE)

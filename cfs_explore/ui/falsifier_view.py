@@ -15,6 +15,7 @@ from cfs_explore.store import Run
 from cfs_explore.ui import choosing, diagnostic_page
 from cfs_explore.ui.damage import fragment
 from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.number_table import signed_numbers
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import format_value
 
@@ -117,11 +118,10 @@ def _table(rows: pd.DataFrame) -> None:
         "auroc_range": text("95 %", help="Interval of the AUROC."),
         "aupr": number("AUPR", format="%.3f"),
         "fpr95": number("FPR95", format="%.3f"),
-        "to_pair": number("− CFS(1x2)", format="%+.3f", help="AUROC minus that of CFS(1x2), on the same images."),
+        "to_pair": number("− CFS(1x2)", help="AUROC minus that of CFS(1x2), on the same images."),
         "to_pair_range": text("95 % ", help="Paired interval of the difference to CFS(1x2)."),
         "to_best": number(
             "− best CFS",
-            format="%+.3f",
             help="AUROC minus that of the best CFS(K×L) of at most this cost, chosen on other images.",
         ),
         "untrained": number(
@@ -130,7 +130,8 @@ def _table(rows: pd.DataFrame) -> None:
         "paper": text("Paper"),
         "note": text("Note", help="What was done for this backbone, such as levels out of its reach."),
     }
-    st.dataframe(shown[list(_SHOWN)], hide_index=True, column_config=columns)
+    table = signed_numbers(shown[list(_SHOWN)], {}, {"to_pair": 3, "to_best": 3})
+    st.dataframe(table, hide_index=True, column_config=columns)
 
 
 def _intervals(rows: pd.DataFrame, lo: str, hi: str) -> list[str]:

@@ -66,7 +66,7 @@ def show_gallery(
     for position in order:
         row = rows.iloc[int(position)]
         about = html.escape(" - ".join(filter(None, [str(row["name"]), str(row["label"])])), quote=True)
-        score = format_digits(scores[int(position)])
+        score = format_digits(scores[int(position)], zeros=True)
         image = _image(row["thumbnail"], about, seen, (over or {}).get(row.get("image_id")))
         if link is not None:
             image = f'<a href="{html.escape(link(str(row["image_id"])), quote=True)}">{image}</a>'

@@ -45,6 +45,8 @@ def _restore(run: Run) -> None:
     role = state.restore("role", _opening_role(run), list(figures.ROLE.labels()), lacking="There is no role")
     here = [name for each, name in known if each == role]
     opening = opening_set(run) if role == "ood" else here[0]
+    if role == "ood" and "image" not in st.query_params:
+        state.follow("set", "ood", here)
     name = state.restore("set", opening, here, lacking=f"{run.name} has no {figures.ROLE.labels()[role]} set")
     names = image_data.names(run, role, name)
     state.restore(

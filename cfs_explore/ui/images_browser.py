@@ -138,7 +138,7 @@ def picture_grid(
             "about": ", ".join(
                 filter(None, [row["name"], row["label"], row["dataset"], f"{number} {format_digits(row[number], 4)}"])
             ),
-            "score": format_digits(row[number]),
+            "score": format_digits(row[number], zeros=True),
             "png": base64.b64encode(images_points.thumbnail(run, int(row["row"]))).decode(),
         }
         for row in rows.to_dict("records")

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from cfs_explore.charts.tap_names import short_tap_name
 from cfs_explore.diagnostics import honest_front
 from cfs_explore.figures import protocol_cost as figures
 from cfs_explore.figures.choices import Choices
@@ -17,7 +16,7 @@ from cfs_explore.ui import choosing, diagnostic_page
 from cfs_explore.ui.figure import show_figure
 from cfs_explore.ui.protocol_compare import those_that
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.wording import format_value, true_minus
+from cfs_explore.wording import detector_name, format_value
 
 _COST_COLUMNS = {
     "ms": st.column_config.NumberColumn("ms", width=60, format="%.2f", help="Measured milliseconds per image."),
@@ -51,21 +50,15 @@ def show(run: Run, view: Choices) -> str:
 
 def _front_table(front: pd.DataFrame, cost: str) -> None:
     columns = {
-        "detector": st.column_config.TextColumn("Detector", width=165),
+        "detector": st.column_config.TextColumn("Detector", width=210),
         "draws": st.column_config.NumberColumn("draws", width=50, help="Noise draws averaged."),
         cost: _COST_COLUMNS[cost],
         "judged_auroc": st.column_config.NumberColumn(
             "AUROC", width=65, format="%.3f", help="On the half of the images that did not pick the front."
         ),
     }
-    rows = front[list(columns)].assign(detector=[_short(name) for name in front["detector"]])
+    rows = front[list(columns)].assign(detector=front["detector"].map(detector_name))
     st.dataframe(rows, hide_index=True, column_config=columns)
-
-
-def _short(detector: str) -> str:
-    """A cell's name as on the map's axis: 'up2.res0 @ 0.997'; other detectors' names as they are."""
-    tap, at, level = detector.partition(" @ ")
-    return f"{short_tap_name(tap)}{at}{true_minus(level)}"
 
 
 def _machine(times: pd.DataFrame) -> None:

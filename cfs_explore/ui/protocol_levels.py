@@ -15,6 +15,7 @@ from cfs_explore.levels import RELATIVE_ALIGNMENTS
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, diagnostic_page
 from cfs_explore.ui.figure import show_figure
+from cfs_explore.ui.number_table import signed_numbers
 from cfs_explore.ui.protocol_compare import those_that
 from cfs_explore.ui.sidebar import escape
 from cfs_explore.wording import format_signed, format_value
@@ -44,18 +45,18 @@ def _table(run: Run) -> None:
     st.header(escape(run.name), anchor=False)
     table = levels_table(run).assign(error=lambda rows: rows["error"].round(3) + 0.0)  # no minus before a zero
     columns = {
-        "requested": st.column_config.NumberColumn(
-            "λ requested", format="%.2f", help="Requested log-SNR, clean to noisy."
-        ),
-        "lam": st.column_config.NumberColumn("λ achieved", format="%.3f", help="Achieved log-SNR, ln(a²/b²)."),
-        "error": st.column_config.NumberColumn("error", format="%+.3f", help="λ achieved minus λ requested."),
+        "requested": st.column_config.NumberColumn("λ requested", help="Requested log-SNR, clean to noisy."),
+        "lam": st.column_config.NumberColumn("λ achieved", help="Achieved log-SNR, ln(a²/b²)."),
+        "error": st.column_config.NumberColumn("error", help="λ achieved minus λ requested."),
         "native": st.column_config.NumberColumn(
             "native", format="%.5g", help="The backbone's own coordinate: a timestep, a σ, or a time."
         ),
         "a": st.column_config.NumberColumn("a", format="%.4f", help="Amplitude of the image in x_λ = a x₀ + b e."),
         "b": st.column_config.NumberColumn("b", format="%.4f", help="Amplitude of the noise in x_λ = a x₀ + b e."),
     }
-    st.dataframe(table, hide_index=True, column_config=columns, height=_ROW_PX * (len(table) + 1) + 3)
+    height = _ROW_PX * (len(table) + 1) + 3
+    table = signed_numbers(table, {"requested": 2, "lam": 3}, {"error": 3})
+    st.dataframe(table, hide_index=True, column_config=columns, height=height)
     alignment, reference = spec.get("alignment", "logsnr"), spec.get("reference")
     conditioning = spec.get("conditioning", "matched")
     offset = spec.get("conditioning_offset", 0.0)

@@ -75,6 +75,17 @@ def restore(
     return value
 
 
+def follow(key: str, other: str, allowed: Sequence[str]) -> None:
+    """Open with what ``other`` says, on this page's address or a former page, where nothing is known of ``key`` yet.
+
+    Call it before ``restore`` of ``key``; the address has the value from then on.
+    """
+    _, view = _memory()
+    text = st.query_params.get(other) or view.get(other)
+    if text in allowed and key not in st.query_params and key not in st.session_state and view.get(key) is None:
+        view[key] = text
+
+
 def notes() -> list[str]:
     """What the address asked for, or was chosen before, and does not exist here, in plain text; each is said once."""
     return list(st.session_state.pop(_NOTES, {}).values())

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
-#: Key of a figure, or how it begins where it ends in an underscore -> pixels below which its tick labels and titles
-#: would run into each other: it scrolls sideways there, and says so.
+#: Key of a figure that does not say so itself -> pixels below which its tick labels and titles would run into each
+#: other: it scrolls sideways there, and says so.
 _LEAST_PX = {
-    "map": 540,
     "growing_map": 540,
-    "excess": 520,
     "strip": 620,
     "how_it_works": 640,
-    "map_of_": 600,
-    "map_of_image": 520,
-    "difference_": 600,
-    "separation_map": 520,
     "comp_pairs": 480,
     "protocol_pictures": 600,
-    "protocol_loss": 520,
     "protocol_sensitivity": 520,
     "strip_protocol": 600,
 }
+
+#: What Streamlit replaces where it makes a class of a key.
+_NO_CLASS = re.compile(r"[^a-zA-Z0-9_-]")
 
 #: Of a narrow page, left and right of a figure.
 _MARGINS_PX = 31
@@ -29,9 +27,7 @@ _MARGINS_PX = 31
 
 def _wide(key: str, least: int) -> str:
     """A figure that is never narrower than this; on narrower pages, a line above it says so while it is scrolled."""
-    others = "".join(f":not(.st-key-{each})" for each in _LEAST_PX if each != key and each.startswith(key))
-    name = f'[class*="st-key-{key}"]{others}' if key.endswith("_") else f".st-key-{key}"
-    figure = f'[data-testid="stElementContainer"]{name}'
+    figure = f'[data-testid="stElementContainer"].st-key-{_NO_CLASS.sub("-", key)}'
     hint = "content: '\\2194\\FE0E  Scroll sideways: the figure is wider'; display: block; position: sticky; left: 0"
     look = "width: max-content; font-size: 0.8rem; color: light-dark(#5A6270, #A3ABB9)"
     return f"""
@@ -56,12 +52,19 @@ _STYLE = """
 }
 @container (max-width: 880px) {
   :is(.st-key-map_and_cell, [class*="st-key-beside_"]) [data-testid="stColumn"] {min-width: calc(100% - 1.5rem);}
+  :is(.st-key-map_and_cell, [class*="st-key-beside_"]) [data-testid="stHorizontalBlock"] {row-gap: 1.5rem;}
 }
 [data-testid="stElementContainer"]:is(.st-key-probe_a, .st-key-probe_b) {min-width: min(100%, 220px);}
 .st-key-composer .st-key-cells {min-width: min(100%, 320px);}
 @@WIDE@@
 /* Segments are as high as the lists beside them: so their labels stand in one line. */
 [data-testid="stButtonGroup"] [data-variant="segmented_control"] {min-height: 2.5rem;}
+/* Each has all its borders, which a neighbour in the next line would not lend it. */
+[data-testid="stButtonGroup"] [data-variant="segmented_control"]:not([data-selected="true"]) {
+  border-color: light-dark(#D9DEE5, #343B48);}
+[data-testid="stButtonGroup"] [data-variant="segmented_control"][data-selected="true"] {position: relative; z-index: 1;}
+/* A slider beside other controls goes to the next line before it is too short to set. */
+[data-testid="stElementContainer"]:has(> [data-testid="stSlider"]) {min-width: min(100%, 200px);}
 /* A wide table in a text scrolls by itself, and not the page. */
 [data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto;}
 /* A table's own download would write cells that a spreadsheet takes for formulas; the CSV button beside it does not.
@@ -92,7 +95,7 @@ div[data-testid="stCaptionContainer"] {opacity: 1; color: light-dark(#5A6270, #A
 .st-key-way_on {border-top: 1px solid light-dark(#E2E5EA, #343B48); margin-top: 1rem; padding-top: 0.75rem;}
 /* Chosen values wrap instead of running out of sight. */
 [role="group"]:has(> [data-testid="stMultiSelectTagsContainer"]) {height: auto; max-height: none;}
-[data-testid="stMultiSelectTagsContainer"] {height: auto; flex-wrap: wrap; padding-block: 0.25rem;}
+[data-testid="stMultiSelectTagsContainer"] {height: auto; flex-wrap: wrap; padding-block: 0.15rem;}
 </style>
 """
 

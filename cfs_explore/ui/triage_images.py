@@ -118,7 +118,7 @@ def show_table(run: Run, ood: str, table: pd.DataFrame) -> None:
         key="triage_table",
         hide_index=True,
         height=min(360, 36 * len(table) + 40),
-        column_order=list(_COLUMNS),
+        column_order=[name for name in _COLUMNS if name != "label" or table["label"].astype(bool).any()],
         column_config=_COLUMNS,
         on_select="rerun",
         selection_mode="single-row",

@@ -15,8 +15,17 @@ _FIGURE = """(figure) => {
   };
 }"""
 
+#: A map, other figures along the taps, and a map that had no least width.
+_WIDE = [
+    ("image", "map_of_image"),
+    ("controls", "excess"),
+    ("where", "where_map"),
+    ("separation", "separation_taps"),
+    ("stability", "stability_radius"),
+]
 
-@pytest.mark.parametrize(("page", "figure"), [("image", "map_of_image"), ("controls", "excess")])
+
+@pytest.mark.parametrize(("page", "figure"), _WIDE)
 def test_all_of_a_wide_figure_can_be_reached_and_the_page_says_how(visitor, address, page, figure):
     for width, narrow in ((420, True), (1400, False)):
         browser_page = visitor(width)

@@ -157,6 +157,11 @@ def test_a_threshold_stands_where_its_score_is(bins, log):
     assert fig.layout.annotations[0].x == pytest.approx(math.log10(2) if log else 2.0)
     assert fig.layout.annotations[0].text == "Flagged above<br>at 2.00"
     assert (fig.layout.xaxis.type == "log") == log
+    highest = bins[["id", "ood"]].max().max()
+    assert fig.layout.yaxis.range[1] == pytest.approx(1.2 * highest)  # room for the text over the bars
+    end = float(bins["right"].max())
+    assert score_histogram_chart(bins, threshold=0.99 * end, log=log).layout.annotations[0].xanchor == "right"
+    assert score_histogram_chart(bins, threshold=0.4, log=log).layout.annotations[0].xanchor == "left"
 
 
 @pytest.mark.skipif(not has_browser(), reason="needs Chrome or Chromium")

@@ -6,6 +6,7 @@ from cfs_explore.charts.colour_scale import NEUTRAL
 from cfs_explore.charts.map_grid import lam_labels, map_grid
 from cfs_explore.charts.map_marks import frame_open_cell
 from cfs_explore.charts.marks import CLICK_LAYER
+from cfs_explore.charts.tap_names import tap_ticks, taps_px
 
 T = 29
 
@@ -192,3 +193,17 @@ def test_marks_of_cells_that_a_map_lacks_are_left_out(frame):
     frame_open_cell(fig, 9999)
     assert not [trace for trace in fig.data if trace.meta in ("best cell", "published pair")]
     assert not [shape for shape in fig.layout.shapes if shape.name == "open cell"]
+
+
+def test_labels_of_taps_stay_apart(make_map):
+    """A map says below which width its labels would touch; of many taps, every n-th is named."""
+    few = auroc_map_chart(make_map())
+    margin = few.layout.margin
+    centres = few.layout.xaxis.tickvals
+    assert len(centres) == T
+    assert (few.layout.meta["least_px"] - margin.l - margin.r) / (centres[-1] - centres[0] + 1) == pytest.approx(
+        13, 0.01
+    )
+    ticks = tap_ticks([str(k) for k in range(80)], range(80))
+    assert ticks["ticktext"][:3] == ["0", "3", "6"] and ticks["tickvals"][:3] == [0, 3, 6]
+    assert taps_px(range(80), {"l": 0, "r": 0}) == round(80 * 13 / 3)

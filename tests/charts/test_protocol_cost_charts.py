@@ -107,7 +107,7 @@ def test_marked_detectors_are_named_once_and_never_over_each_other(table, front)
     names = ["CFS(1x2) sparse_ed @ 5", "CFS-dec(1x1) sparse_ed @ 5", "unknown"]
     close = table.assign(judged_auroc=table["judged_auroc"].where(table["kind"] != "CFS", 0.8201))
     notes = cost_front_chart(close, front, "ms", marked=names).layout.annotations
-    assert [note.text for note in notes] == ["CFS-dec(1x1) sparse_ed @ 5", "CFS(1x2) sparse_ed @ 5"]
+    assert [note.text for note in notes] == ["CFS-dec(1x1) sparse_ed @ λ 5.0", "CFS(1x2) sparse_ed @ λ 5.0"]
     assert notes[1].yshift - notes[0].yshift > 14 and notes[0].x == pytest.approx(np.log10(3))
 
 

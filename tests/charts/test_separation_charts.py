@@ -104,6 +104,7 @@ def test_parts_without_interval_are_bars_alone(cells):
 def test_tap_parts_are_in_units_of_the_score(cells, theme):
     level = cells[cells["level"] == 3].assign(var_id=3.0, var_ood=1.0)
     fig = tap_parts_chart(level, 14, theme)
+    assert fig.layout.meta["least_px"] == 13 * len(level) + 76
     shift, change, delta = fig.data
     np.testing.assert_allclose(shift.y, level["mean_shift"] / 2)
     np.testing.assert_allclose(np.add(shift.y, change.y), delta.y)

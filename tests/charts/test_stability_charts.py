@@ -137,6 +137,7 @@ def test_law_without_a_radius_or_without_growth(law):
 
 def test_radius_tells_zero_unknown_and_end_apart(radii, theme):
     fig = tap_radius_chart(radii, "up_blocks.1.resnets.2", theme)
+    assert fig.layout.meta["least_px"] == 13 * len(radii) + 82
     assert fig.layout.template == template(theme)
     texts = {t.customdata[i]: t.hovertext[i] for t in fig.data if t.yaxis == "y2" for i in range(len(t.customdata))}
     assert "at least 0.6" in texts[0]
@@ -240,7 +241,7 @@ def test_reuse_has_a_row_per_encoder_and_a_column_per_decoder(reuse, theme):
     assert z[0][1] == pytest.approx(np.log10(0.02)) and z[0][2] == 0 and z[1][0] == -3  # ends of the scale
     assert z[2][1] is None and all(z[k][k] is None for k in range(3))
     texts = {(a.y, a.x): a.text for a in fig.layout.annotations if a.name == "cell text"}
-    assert texts[0, 1] == "0.020" and texts[0, 2] == "3" and texts[1, 0] == "0.000" and texts[2, 1] == "n/a"
+    assert texts[0, 1] == "0.020" and texts[0, 2] == "3.0" and texts[1, 0] == "0.000" and texts[2, 1] == "n/a"
     assert texts[1, 1] == ""
     hovers = fig.data[1].hovertext
     assert "Encoder at λ 9.2, decoder at λ 5.0" in hovers[1] and "0.02 [0.01, 0.04]" in hovers[1]

@@ -7,6 +7,7 @@ import pytest
 
 from cfs_explore.wording import (
     counted,
+    detector_name,
     format_digits,
     format_estimate,
     format_signed,
@@ -73,6 +74,14 @@ def test_no_text_leaves_the_plural_to_the_reader():
         (format_digits(-0.5), "\u22120.5"),
         (format_digits(1.2e-6), "1.2 × 10⁻⁶"),
         (format_digits(0), "0"),
+        (format_digits(8.3, zeros=True), "8.30"),
+        (format_digits(1, 2, zeros=True), "1.0"),
+        (format_digits(10.78, zeros=True), "10.8"),
+        (format_digits(-2e-6, 2, zeros=True), "\u22122.0 × 10⁻⁶"),
+        (detector_name("up_blocks.2.resnets.0 @ 0.997"), "up2.res0 @ λ 1.0"),
+        (detector_name("CFS(1x2) sparse_ed @ -3"), "CFS(1x2) sparse_ed @ λ \u22123.0"),
+        (detector_name("CFS(3x2) sparse_ed around 4.99"), "CFS(3x2) sparse_ed around λ 5.0"),
+        (detector_name("MSMA"), "MSMA"),
         (format_estimate(0.873, 0.861, 0.884), "0.873 [0.861, 0.884]"),
         (format_estimate(0.873, float("nan"), 0.9), "0.873"),
         (percent(0.05), "5 %"),

@@ -71,6 +71,13 @@ def test_the_image_of_the_address_with_its_stored_scores(digits, role, name):
     assert f"CFS(1x2) puts it at percentile **{format_value(first, 1)}**" in texts(app)
 
 
+def test_it_opens_with_the_set_that_the_address_shows(digits):
+    app = open_page("image", run="digits", ood="letters")
+    assert app.session_state["set"] == "letters" and says(app, "set", "letters")
+    app = open_page("image", run="digits", ood="letters", set="rotated")
+    assert app.session_state["set"] == "rotated"
+
+
 def test_the_picture_is_the_images_own(digits):
     app = opened(digits, "ood", "letters", 3)
     rows = digits.images("ood", "letters", columns=("name", "thumbnail"))

@@ -5,7 +5,7 @@ from page_steps import open_page, texts
 from cfs_explore.figures import protocol_tables as numbers
 from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
-from cfs_explore.wording import format_value
+from cfs_explore.wording import detector_name, format_value
 
 
 def test_levels_say_how_well_they_meet_the_requests(digits):
@@ -31,7 +31,7 @@ def test_conditioning_tells_the_dearest_median_loss(digits):
 def test_cost_names_a_detector_of_the_front(digits):
     app = open_page("protocol", run="digits", ood="letters", protocol_view="cost")
     head = app.markdown[0].value
-    assert any(name in head for name in numbers.cost_table(digits, "letters")["detector"])
+    assert any(detector_name(name) in head for name in numbers.cost_table(digits, "letters")["detector"])
 
 
 def test_side_by_side_counts_the_matching_cells(digits):
