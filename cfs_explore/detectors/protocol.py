@@ -97,14 +97,41 @@ class ReadingDetector:
         """Name, as in "up_blocks.1.resnets.1 @ 5", -> slice of the feature axis of z."""
         found, start = {}, 0
         for reading in self.readings(backbone):
-            for level in reading.levels:
-                for name, part in reading.columns.items():
-                    stop = start + part.stop - part.start
-                    found[f"{name} @ {level.requested:g}"], start = slice(start, stop), stop
+            part = columns_of(reading)
+            found |= {name: slice(start + each.start, start + each.stop) for name, each in part.items()}
+            start += max((each.stop for each in part.values()), default=0)
         return found
 
     def read(
         self,
+        backbone: Backbone,
+        images: np.ndarray,
+        ids: Sequence[str] | None = None,
+        seed: int = 0,
+        noise: np.ndarray | None = None,
+        **options,
+    ) -> np.ndarray:
+        """Readings of an array of images.
+
+        Args:
+            backbone: from ``load_backbone``.
+            images: float (n, *image_shape) in [-1, 1].
+            ids: that key the noise, with ``seed``; None derives them from the pixels, as ``cfs.extract`` does.
+            noise: given noise (draws, n, *input_shape) instead; what a reading draws on its way is keyed as ever.
+            options: as of ``read_one``.
+
+        Returns:
+            float32 (draw, image, feature).
+        """
+        parts = [
+            self.read_one(reading, backbone, images, ids, seed, noise, **options) for reading in self.readings(backbone)
+        ]
+        self.columns_ = self.columns(backbone)
+        return np.concatenate(parts, axis=2)
+
+    def read_one(
+        self,
+        reading: Reading,
         backbone: Backbone,
         images: np.ndarray,
         ids: Sequence[str] | None = None,
@@ -115,50 +142,42 @@ class ReadingDetector:
         precision: str = "fp32",
         after_batch: Callable[[int], None] | None = None,
     ) -> np.ndarray:
-        """Readings of an array of images.
+        """One of ``readings``, float32 (draw, image, feature): a part of what ``read`` gives.
 
         Args:
-            backbone: from ``load_backbone``.
-            images: float (n, *image_shape) in [-1, 1].
-            ids: that key the noise, with ``seed``; None derives them from the pixels, as ``cfs.extract`` does.
-            noise: given noise (draws, n, *input_shape) instead; what a reading draws on its way is keyed as ever.
             batch_size, precision: as for ``cfs.extract``.
             after_batch: as for ``readings.loop.Reader``.
-
-        Returns:
-            float32 (draw, image, feature).
         """
         from cfs_explore.readings.arrays import blocks
         from cfs_explore.readings.loop import Reader
 
-        parts = []
-        for reading in self.readings(backbone):
-            reader = Reader(backbone, reading, batch_size=batch_size, precision=precision, after_batch=after_batch)
-            found = [block for _, block in blocks(reader, images, self.draws, seed, noise, ids)]
-            if not found:  # no image
-                draws = self.draws if noise is None else len(noise)
-                found = [np.empty((len(reader.levels), draws, 0, reader.width), np.float32)]
-            z = np.concatenate(found, axis=2).transpose(1, 2, 0, 3)  # (draw, image, level, feature)
-            parts.append(z.reshape(*z.shape[:2], len(reader.levels) * reader.width).astype(np.float32))
-        self.columns_ = self.columns(backbone)
-        return np.concatenate(parts, axis=2)
+        reader = Reader(backbone, reading, batch_size=batch_size, precision=precision, after_batch=after_batch)
+        found = [block for _, block in blocks(reader, images, self.draws, seed, noise, ids)]
+        if not found:  # no image
+            draws = self.draws if noise is None else len(noise)
+            found = [np.empty((len(reader.levels), draws, 0, reader.width), np.float32)]
+        z = np.concatenate(found, axis=2).transpose(1, 2, 0, 3)  # (draw, image, level, feature)
+        return z.reshape(*z.shape[:2], len(reader.levels) * reader.width).astype(np.float32)
 
-    def identity(self, backbone: Backbone) -> str:
-        """The same for detectors that read the same of a backbone, so that they can share it."""
+    def identity(self, *readings: Reading) -> str:
+        """The same for readings, with this detector's draws, that give the same, so that detectors can share them."""
         parts = [
             (
                 reading.name,
                 tuple((level.requested, level.a, level.b) for level in reading.levels),
                 tuple(reading.columns),
             )
-            for reading in self.readings(backbone)
+            for reading in readings
         ]
         return repr((self.draws, parts))
 
+    def cost_of(self, reading: Reading) -> Cost:
+        """Of one of ``readings`` per image, all draws."""
+        return reading.cost.times(len(reading.levels) * self.draws)
+
     def cost(self, backbone: Backbone) -> Cost:
         """Per image, all draws (theory 19)."""
-        costs = [reading.cost.times(len(reading.levels) * self.draws) for reading in self.readings(backbone)]
-        return functools.reduce(operator.add, costs)
+        return functools.reduce(operator.add, map(self.cost_of, self.readings(backbone)))
 
     def fit_cost(self, backbone: Backbone) -> Cost:
         """Per ID-train image, all draws; that of a test image, unless ``fit`` chooses among readings."""
@@ -171,3 +190,13 @@ class ReadingDetector:
     def notes(self, backbone: Backbone) -> list[str]:
         """A sentence for each level that is out of this backbone's reach, naming the one that stands in for it."""
         return backbone.out_of_reach(self.requested(backbone))
+
+
+def columns_of(reading: Reading) -> dict[str, slice]:
+    """Name, as in "up_blocks.1.resnets.1 @ 5", -> slice of the features of one reading, level by level."""
+    found, start = {}, 0
+    for level in reading.levels:
+        for name, part in reading.columns.items():
+            stop = start + part.stop - part.start
+            found[f"{name} @ {level.requested:g}"], start = slice(start, stop), stop
+    return found

@@ -10,8 +10,6 @@ the maximum is over all rivals, too.
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
 import pandas as pd
 
@@ -19,21 +17,16 @@ from cfs_explore.contracts import SATURATED
 from cfs_explore.diagnostics.best_excess import excess_of_pools
 from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.checks import ScoreError, require_level, score_rows
-from cfs_explore.diagnostics.excess import Placed, paired_interval
-from cfs_explore.diagnostics.groups import Groups, weights
+from cfs_explore.diagnostics.excess import Placed, auroc_excess, copies_spread, paired_interval
+from cfs_explore.diagnostics.groups import Groups
+from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.metrics import aupr, auroc, fpr95, paired_auroc_difference
+from cfs_explore.diagnostics.simultaneous import Scores, changes, joint_quantile, largest_moves, level_of
 from cfs_explore.diagnostics.splits import SPLITS, SplitPool, draw_splits
 
 #: A rival must be ahead by more than this (theory 21).
 MARGIN = 0.01
 FALSIFIED, SUPPORTED, OPEN = "falsified", "supported", "open"
-#: A standard error below this is none: both scores rank all images alike.
-_NO_ERROR = 1e-12
-#: Normal quantile beyond which a level is 1 in floating point.
-_LARGEST_Z = 8.0
-
-#: ID scores (rows, n_id) and OOD scores (rows, n_ood), higher = more OOD.
-Scores = tuple[np.ndarray, np.ndarray]
 
 
 def leads(
@@ -68,12 +61,11 @@ def leads(
             "Leads need variants of CFS on the same images, at least 2 of each class. Got scores of shapes "
             f"{', '.join(str(part.shape) for part in (*rivals, *variants))}."
         )
-    known, rng = Placed.of(*variants, groups), np.random.default_rng(seed)
-    drawn = [part - 1 for part in weights(groups, *sizes, resamples, rng)]  # (n, resamples), as a change of the mean
+    known, drawn = Placed.of(*variants, groups), changes(groups, *sizes, resamples, seed)
     placed = [Placed.of(*(part[[r]] for part in rivals), groups) for r in range(len(rivals[0]))]
-    moved = [_moved(each.minus(known), drawn) for each in placed]
-    joint = _quantile(np.max(moved, axis=0), level) if moved else 0.0
-    rows = [_lead(each, known, _quantile(own, level), joint) for each, own in zip(placed, moved, strict=True)]
+    moved = [largest_moves(each.minus(known), drawn) for each in placed]
+    joint = joint_quantile(np.max(moved, axis=0), level) if moved else 0.0
+    rows = [_lead(each, known, joint_quantile(own, level), joint) for each, own in zip(placed, moved, strict=True)]
     return pd.DataFrame(rows, columns=["variant", "lead", "lead_lo", "lead_hi", "saturated"])
 
 
@@ -82,8 +74,7 @@ def _lead(rival: Placed, variants: Placed, z: float, joint: float) -> dict[str, 
     judged, own = rival.minus(variants).judged, rival.at([0] * len(variants.id)).judged
     value = own.auroc - variants.judged.auroc
     (lo, _), (_, hi) = (
-        paired_interval(own, variants.judged, judged.var, *rival.independent, 2 * NormalDist().cdf(each) - 1)[:2]
-        for each in (joint, z)
+        paired_interval(own, variants.judged, judged.var, *rival.independent, level_of(each))[:2] for each in (joint, z)
     )
     least = int(value.argmin())
     return {
@@ -93,22 +84,6 @@ def _lead(rival: Placed, variants: Placed, z: float, joint: float) -> dict[str, 
         "lead_hi": hi.min(),
         "saturated": bool(min(own.auroc[0], variants.judged.auroc.max()) > SATURATED),
     }
-
-
-def _moved(difference: Placed, drawn: list[np.ndarray]) -> np.ndarray:
-    """Largest studentised change of a rival's differences over the variants in each resample, (resamples,)."""
-    error = np.sqrt(np.nan_to_num(difference.judged.var))
-    varies = error > _NO_ERROR
-    moved = sum(
-        part[varies] @ change / part.shape[1]
-        for part, change in zip((difference.id, difference.ood), drawn, strict=True)
-    )
-    return np.abs(moved / error[varies, None]).max(axis=0, initial=0.0)
-
-
-def _quantile(moved: np.ndarray, level: float) -> float:
-    """Normal quantile of simultaneous limits; no less than that of a single difference."""
-    return min(max(NormalDist().inv_cdf(0.5 + level / 2), float(np.quantile(moved, level))), _LARGEST_Z)
 
 
 def says(found: pd.DataFrame, margin: float = MARGIN) -> pd.Series:
@@ -130,6 +105,30 @@ def verdict(found: pd.DataFrame, untested: int) -> str:
     if FALSIFIED in said:
         return FALSIFIED
     return SUPPORTED if said and not untested and set(said) == {SUPPORTED} else OPEN
+
+
+def beside_copies(scores: Scores, copies: list[Scores], groups: Groups | None = None) -> dict[str, float]:
+    """A detector on the trained network against the same on untrained copies of it (theory 18, 29).
+
+    Args:
+        scores: (1, n_id) and (1, n_ood). copies: the same of each copy, on the same images.
+        groups: of the images.
+
+    Returns:
+        The columns of ``falsifier`` (``studies.detectors``) from copies to to_untrained_hi. The limits hold the spread
+        of the copies, by Student's quantile; a single copy counts as not random.
+    """
+    from scipy.special import stdtrit
+
+    placed = [Placed.of(*each, groups) for each in copies]
+    mean, (excess,) = Placed.mean(placed), auroc_excess(scores, copies, groups=groups).to_dict("records")
+    spread, freedom = copies_spread(np.array([each.judged.auroc for each in placed]), mean.judged.var)
+    level = level_of(float(stdtrit(freedom[0], 0.975)))
+    lo, hi = auroc_interval(mean.judged.auroc, mean.judged.var + spread, *mean.independent, level)
+    return {
+        **{"copies": len(copies), "untrained": mean.judged.auroc[0], "untrained_lo": lo[0], "untrained_hi": hi[0]},
+        **{"to_untrained": excess["excess"], "to_untrained_lo": excess["lo"], "to_untrained_hi": excess["hi"]},
+    }
 
 
 class Yardsticks:

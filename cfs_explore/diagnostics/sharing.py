@@ -11,10 +11,14 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.contracts import Level, Tap
+from cfs_explore.diagnostics.bootstrap import SD_RESAMPLES
 from cfs_explore.diagnostics.checks import ScoreError, require_finite, require_level
 from cfs_explore.diagnostics.drift import log_mean_interval
-from cfs_explore.diagnostics.groups import Members
-from cfs_explore.diagnostics.intervals import limited
+from cfs_explore.diagnostics.groups import Members, set_weights
+from cfs_explore.diagnostics.intervals import limited, z_of
+
+#: 1 - CKA below this is none.
+_ALIKE = 1e-12
 
 
 def inner_products(maps: np.ndarray) -> np.ndarray:
@@ -45,12 +49,58 @@ def linear_cka(maps: np.ndarray) -> np.ndarray:
     Returns:
         float64 (K, K), 0 to 1; NaN for a level at which all images are alike, and for one image.
     """
+    return _alignment(_grams(maps).reshape(len(maps), -1))
+
+
+def cka_limits(
+    maps: np.ndarray,
+    groups: Members | None = None,
+    *,
+    resamples: int = SD_RESAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of ``linear_cka`` under other images: normal on ln(1 - CKA), its deviation that of resampled images (29).
+
+    Not the percentiles of the resamples: an image that is drawn twice is like itself, which raises them all. What is
+    bounded is the CKA of as many images as these, with its bias towards 1.
+
+    Args:
+        maps: as for ``linear_cka``.
+        groups: of the images (theory 28), drawn whole.
+        resamples, seed: of the bootstrap.
+
+    Returns:
+        float64 (K, K) each, from 0 to 1; NaN where CKA is, and for a single group.
+    """
+    require_level(level)
+    grams, drawn = _grams(maps), set_weights(groups, maps.shape[1], resamples, np.random.default_rng(seed))
+    value, (total, squares) = _alignment(grams.reshape(len(grams), -1)), np.zeros((2, len(grams), len(grams)))
+    for weights in drawn:
+        means = grams @ (weights / len(weights))  # (K, n)
+        about = grams - means[:, :, None] - means[:, None, :] + (means @ weights / len(weights))[:, None, None]
+        root = np.sqrt(weights)
+        away = np.log(np.maximum(1 - _alignment((about * root[:, None] * root).reshape(len(grams), -1)), _ALIKE))
+        total, squares = total + away, squares + away**2
+    variance = np.maximum(squares / resamples - (total / resamples) ** 2, 0) * resamples / max(resamples - 1, 1)
+    factor = np.exp(z_of(level) * np.sqrt(variance))
+    if groups is not None and groups.count < 2:
+        factor = np.full_like(factor, np.nan)
+    return np.clip(1 - (1 - value) * factor, 0, 1), np.clip(1 - (1 - value) / factor, 0, 1)
+
+
+def _grams(maps: np.ndarray) -> np.ndarray:
+    """Inner products between images about their mean, level by level, (K, n, n)."""
     grams = np.empty((len(maps), maps.shape[1], maps.shape[1]))
     for k, of_level in enumerate(maps):
         centred = of_level.astype(np.float64)
         centred -= centred.mean(axis=0)
         grams[k] = centred @ centred.T
-    flat = grams.reshape(len(grams), -1)
+    return grams
+
+
+def _alignment(flat: np.ndarray) -> np.ndarray:
+    """Cosines between Gram matrices (K, numbers), (K, K); NaN for one that is 0."""
     products = flat @ flat.T
     norms = np.sqrt(np.diag(products))
     scale = np.outer(norms, norms)
@@ -59,7 +109,7 @@ def linear_cka(maps: np.ndarray) -> np.ndarray:
 
 def sharing_table(
     inner: np.ndarray,
-    cka: np.ndarray,
+    cka: Sequence[np.ndarray],
     sizes: Sequence[int],
     levels: Sequence[Level],
     taps: Sequence[Tap],
@@ -74,7 +124,7 @@ def sharing_table(
 
     Args:
         inner: ``inner_products`` of every tap, (n, T, K, K).
-        cka: ``linear_cka`` of every tap, (T, K, K).
+        cka: ``linear_cka`` of every tap and its two ``cka_limits``, (T, K, K) each.
         sizes: numbers of a map, (T,).
         levels: the K levels, clean to noisy. taps: the T taps. groups: of the images (theory 28).
 
@@ -108,7 +158,7 @@ def sharing_table(
             for name, values in measures.items():
                 columns |= limited(name, *log_mean_interval(values, groups, level))
             away, lo, hi = log_mean_interval(np.maximum(1 - cosine, 0.0), groups, level)
-            columns |= limited("cosine", 1 - away, 1 - hi, 1 - lo) | {"cka": cka[:, i, j]}
+            columns |= limited("cosine", 1 - away, 1 - hi, 1 - lo) | limited("cka", *(part[:, i, j] for part in cka))
             parts.append(_tap_columns(taps).assign(**_pair("", i, levels), **_pair("other_", j, levels), **columns))
     return pd.concat(parts, ignore_index=True).assign(n_id=len(inner))
 

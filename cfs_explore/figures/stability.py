@@ -33,9 +33,9 @@ PARTS = {
 }
 #: Column of the table ``sharing`` -> (what it is called, y axis)
 SHARED = {
-    "cosine": ("Cosine", "Cosine between the maps of neighbouring levels"),
-    "cka": ("CKA", "Linear CKA of the maps of neighbouring levels"),
-    "delta_rel": ("Difference", "Relative squared difference of neighbouring levels"),
+    "cosine": ("Cosine", "Cosine between the maps of both levels"),
+    "cka": ("CKA", "Linear CKA of the maps of both levels"),
+    "delta_rel": ("Difference", "Relative squared difference of both levels"),
 }
 MEASURE = Control(
     "stability_measure",
@@ -51,10 +51,28 @@ SHARING = Control(
     "stability_sharing",
     "What is shared",
     {name: words[0] for name, words in SHARED.items()},
-    help="Of a tap's whole map at one level and the next noisier one, same image and noise. Cosine: 1 where both point "
+    help="Of a tap's whole map at two levels, same image and noise. Cosine: 1 where both point "
     "the same way. CKA (centred kernel alignment): 1 where both order the images alike, whatever the channels; with "
     "few images it is high. Difference: squared, over the mean of the squared lengths; 0 where nothing changes, 2 "
     "where the maps have nothing to do with each other.",
+)
+CLEANEST = "cleanest"
+
+
+def _pairs(run: Run) -> dict[str, str]:
+    """Which levels a level is compared with: so many steps noisier, or all with the cleanest one."""
+    steps = {str(step): f"{step} levels noisier" for step in range(2, len(run.levels))}
+    return {"1": "The next noisier level", **steps, CLEANEST: "The cleanest level"}
+
+
+PAIRS = Control(
+    "stability_pairs",
+    "Compared with",
+    _pairs,
+    help="Which level each level's maps are compared with.",
+    drawn="select",
+    width=220,
+    written="1, 2, ...: so many levels noisier; or cleanest",
 )
 ONE_DRAW = (
     "This map was measured with one noise draw per image; reliability needs at least two. Set `draws: 5` in its spec "
@@ -181,12 +199,20 @@ def radius(run: Run, choices: Choices, theme: str) -> Figure:
     )
 
 
-def shared_with_next(run: Run, choices: Choices, theme: str) -> Figure:
-    """How alike every tap's map is at a level and at the next noisier one (34), the chosen tap highlighted."""
+def shared_with_others(run: Run, choices: Choices, theme: str) -> Figure:
+    """How alike every tap's map is at two levels, neighbours or not (34), the chosen tap highlighted."""
     chosen, measure = _tap(run, choices), SHARING.of(choices.options)
+    which = PAIRS.of(choices.options, run)
     rows = stage_rows(run, "sharing")
-    rows = rows[rows["other_level"] == rows["level"] + 1]
-    unknown = rows["lam"].map(lambda lam: float("nan"))  # CKA has no interval
+    if which == CLEANEST:
+        rows, against = rows[rows["level"] == 0], "the cleanest against each noisier level"
+        rows = rows.assign(lam=rows["other_lam"], other_lam=rows["lam"])
+    else:
+        rows, step = rows[rows["other_level"] == rows["level"] + int(which)], int(which)
+        against = f"each level against the {'next noisier one' if step == 1 else f'one {step} levels noisier'}"
+    if rows.empty:
+        raise NotMeasuredError(f"This map has {len(run.levels)} levels: none is so much noisier than another.")
+    unknown = rows["lam"].map(lambda lam: float("nan"))  # an older run's CKA has no interval
     limits = (rows.get(f"{measure}_{side}", unknown) for side in ("lo", "hi"))
     rows = rows.assign(value=rows[measure], **dict(zip(("lo", "hi"), limits, strict=True)))
     if rows["value"].isna().all():
@@ -194,15 +220,14 @@ def shared_with_next(run: Run, choices: Choices, theme: str) -> Figure:
             "All images give the same maps, or there is only one image: there is nothing to compare."
         )
     label = SHARED[measure][1]
-    band = "" if measure == "cka" else "; 95 % band over images (chosen tap)"
+    band = "" if rows["lo"].isna().all() else "; 95 % band over images (chosen tap)"
     return Figure(
         tap_lines_chart(rows, _roles(run, chosen), label, theme, line=None),
         rows[["tap", "region", "lam", "other_lam", "value", "lo", "hi", "n_id"]],
-        f"{label}, each level against the next noisier one; {id_count(run, int(rows['n_id'].iloc[0]))}, first noise "
-        f"draw{band}.",
-        f"{label} of {len(run.taps)} taps. {short_tap_name(chosen)} "
+        f"{label}, {against}; {id_count(run, int(rows['n_id'].iloc[0]))}, first noise draw{band}.",
+        f"{label} of {len(run.taps)} taps, {against}. {short_tap_name(chosen)} "
         f"{_changes_most(rows[rows['tap'] == chosen], measure)}.",
-        file_stem(run, "stability-sharing", measure),
+        file_stem(run, "stability-sharing", measure, *([] if which == "1" else [which])),
     )
 
 
@@ -213,7 +238,7 @@ def _changes_most(of_tap: pd.DataFrame, measure: str) -> str:
         return "has no number: its maps are constant"
     least = known.loc[known["value"].idxmax() if measure == "delta_rel" else known["value"].idxmin()]
     return (
-        f"changes most from λ {format_value(least['lam'], 1)} to {format_value(least['other_lam'], 1)}, with "
+        f"differs most between λ {format_value(least['lam'], 1)} and {format_value(least['other_lam'], 1)}, with "
         f"{format_estimate(least['value'], least['lo'], least['hi'])}"
     )
 
@@ -258,7 +283,7 @@ KINDS = {
     "stability-drift": Kind("What moves a tap's snapshots: noise or conditioning", drift_by_cause, ("cell",), (PART,)),
     "stability-radius": Kind("Slope of the local law and stability radius of every tap", radius, ("cell",)),
     "stability-sharing": Kind(
-        "How much of a tap's map a level shares with the next", shared_with_next, ("cell",), (SHARING,)
+        "How much of a tap's map a level shares with another", shared_with_others, ("cell",), (SHARING, PAIRS)
     ),
     "stability-reuse": Kind("What reusing the encoder of another level costs", reused_encoder),
 }

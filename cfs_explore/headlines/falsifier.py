@@ -53,28 +53,27 @@ def falsifier_headline(ood: str, leads: pd.DataFrame, untested: Sequence[str]) -
     )
 
 
-def same_snapshots(rows: pd.DataFrame) -> str:
+def same_snapshots(heads: pd.DataFrame) -> str:
     """Markdown: what the best other head makes of the snapshots that CFS(1x2) reads; "" where none was measured.
 
     Args:
-        rows: of ``falsifier`` (``studies.detectors``) on one OOD set.
+        heads: of ``figures.falsifier.contest``, the best first.
     """
-    heads = rows[(rows["kind"] == "head") & (rows["network"] == "trained") & rows["auroc"].notna()]
     if heads.empty:
         return ""
-    best = heads.loc[heads["auroc"].idxmax()]
-    value = format_estimate(best["auroc"], best["lo"], best["hi"])
+    best = heads.iloc[0]
     return (
-        f"Of the snapshots that CFS(1x2) reads, one forward, the best other head ({best['title']}) makes AUROC {value}."
+        f"Of the snapshots that CFS(1x2) reads, one forward, the best other head ({best['title']}) makes AUROC "
+        f"{_joint(best)}{_at_once(len(heads), 'head')}."
     )
 
 
 def budget_words(budget: int, best: pd.DataFrame) -> str:
-    """Markdown: what has the highest AUROC at a budget.
+    """Markdown: what has the highest AUROC at a budget, and its lead over CFS(1x2), by limits for all at once (35).
 
     Args:
         budget: forwards per image.
-        best: rows of ``falsifier`` that cost no more, the best first (``figures.falsifier.affordable``).
+        best: of ``figures.falsifier.contest`` at that budget, the best first.
     """
     if best.empty:
         return f"With at most {counted(budget, 'forward')} per image, no detector was measured."
@@ -83,34 +82,67 @@ def budget_words(budget: int, best: pd.DataFrame) -> str:
     who = f"and {counted(equal, 'other')} have" if equal else "has"
     text = (
         f"With at most **{counted(budget, 'forward')}** per image, **{row['title']}** {who} the highest AUROC on these "
-        f"images: {format_estimate(row['auroc'], row['lo'], row['hi'])}{_untrained(row)}."
+        f"images: {_joint(row)}{_untrained(row)}."
     )
-    if row["kind"] == "cfs":
-        others = best[best["kind"] == "rival"]
-        return text if others.empty else f"{text} The best rival, {others.iloc[0]['title']}, {_beside(others.iloc[0])}."
-    chosen = (
-        f"; against the best CFS(K×L) of its cost: {_difference(row, 'to_best')}" if pd.notna(row["to_best"]) else ""
+    rivals = best[best["kind"] == "rival"]
+    if row["detector"] != "cfs_1x2":
+        text += f" {row['title']} {_beside(row)}."
+    if row["kind"] == "cfs" and len(rivals):
+        text += f" The best rival, {rivals.iloc[0]['title']}, {_beside(rivals.iloc[0])}."
+    all_at_once = (
+        f" These limits hold for all {len(best)} detectors within the budget at once, as the best must be picked"
     )
-    return f"{text} {row['title']} {_beside(row)}{chosen}."
+    return f"{text}{all_at_once} from them." if len(best) > 1 else text
+
+
+def room_words(rows: pd.DataFrame) -> str:
+    """Which budgets the trajectory detectors without room would take; "" where all had room.
+
+    Args:
+        rows: of ``figures.falsifier.detector_rows`` on one OOD set.
+    """
+    left = rows[(rows["network"] == "trained") & rows["trajectory"].astype(bool) & rows["needed"].notna()]
+    if left.empty:
+        return ""
+    first, all_of_them = left["needed"].min(), left["needed"].max()
+    which = left[left["needed"] == first]["title"].tolist()
+    takes = f"{first:.10g} times the map's forwards takes {listed(which)}"
+    more = f", one of {all_of_them:.10g} all of them" if all_of_them > first else ""
+    return f"The budget had no room for {counted(len(left), 'trajectory detector')}: one of {takes}{more}."
+
+
+def copies_words(copies: int) -> str:
+    """What the untrained copies are, as theory (29) asks for five: 'one untrained copy, without spread'."""
+    return "one untrained copy, without spread" if copies == 1 else f"{copies} untrained copies, with their spread"
 
 
 def _untrained(row: Mapping) -> str:
-    """'; the same on an untrained network 0.510 [0.410, 0.610]' (theory 18); "" where none was measured."""
-    value, lo, hi = (row[f"untrained_{name}"] for name in ("auroc", "lo", "hi"))
-    return "" if pd.isna(value) else f"; the same on an untrained network {format_estimate(value, lo, hi)}"
+    """'; on one untrained copy, without spread, 0.510 [0.410, 0.610]' (theory 18, 29); "" where none was measured."""
+    if pd.isna(row["untrained"]):
+        return ""
+    told = f"; on {copies_words(int(row['copies']))}, {_limits(row, 'untrained')}"
+    return told if pd.isna(row["to_untrained"]) else f"{told}, a difference of {_limits(row, 'to_untrained')}"
 
 
 def _beside(row: Mapping) -> str:
     """'is ahead of CFS(1x2): 0.050 [0.020, 0.080]', no stronger than the interval."""
     place = "cannot be told from"
-    if row["to_pair_lo"] > 0 or row["to_pair_hi"] < 0:
-        place = "is ahead of" if row["to_pair_lo"] > 0 else "is behind"
-    return f"{place} CFS(1x2): {_difference(row, 'to_pair')}"
+    if row["lead_lo"] > 0 or row["lead_hi"] < 0:
+        place = "is ahead of" if row["lead_lo"] > 0 else "is behind"
+    return f"{place} CFS(1x2): {_lead(row)}"
 
 
-def _difference(row: Mapping, name: str) -> str:
+def _limits(row: Mapping, name: str) -> str:
     return format_estimate(row[name], row[f"{name}_lo"], row[f"{name}_hi"])
 
 
+def _joint(row: Mapping) -> str:
+    return format_estimate(row["auroc"], row["joint_lo"], row["joint_hi"])
+
+
+def _at_once(count: int, noun: str) -> str:
+    return f", limits that hold for all {count} {noun}s at once" if count > 1 else ""
+
+
 def _lead(row: Mapping) -> str:
-    return format_estimate(row["lead"], row["lead_lo"], row["lead_hi"])
+    return _limits(row, "lead")

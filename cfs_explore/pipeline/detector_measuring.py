@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,20 +14,20 @@ from cfs_explore import detectors
 from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Cost
 from cfs_explore.corruption import to_signed
-from cfs_explore.detectors.protocol import ReadingDetector
+from cfs_explore.detectors.protocol import ReadingDetector, columns_of
 from cfs_explore.diagnostics.checks import require_finite
 from cfs_explore.errors import CFSError, DamageError, RunCancelled
-from cfs_explore.pipeline.detector_costs import PLANNED, TIMED, backbone_of, product_cost
+from cfs_explore.pipeline.detector_costs import TIMED, backbone_of, product_cost
+from cfs_explore.pipeline.detector_planning import UNTRAINED_MOST, Refused, Work, planned, too_dear
 from cfs_explore.pipeline.stages.study import Sample, Study
-from cfs_explore.studies.detectors import NETWORKS, map_forwards
+from cfs_explore.readings.protocol import Reading
+from cfs_explore.studies.detectors import NETWORKS, allowed_forwards, map_forwards
 
 TRAIN, TEST = "id_train", "id_test"
 #: Every detector but the one that a person composes, and the head that makes CFS(1x2) of its snapshots once more.
 _NAMES = tuple(name for name in detectors.names() if name not in ("cfs", "head_diag"))
-#: Of the untrained copy's weights (theory 18).
+#: Of the first untrained copy's weights (theory 18); the others follow.
 _SEED = 0
-#: Forwards per image up to which an untrained copy is measured, too: beyond, it would double what takes longest.
-_UNTRAINED_MOST = 100.0
 #: All detectors compute in this: paths of many steps and small differences do not bear less.
 _PRECISION = "fp32"
 #: Changes when the same detectors would read other numbers.
@@ -47,6 +46,8 @@ class Measured:
         price, effective: the cost in forwards, whole and up to the last tap, products at their measured cost (19).
         scores: "id_test" or an OOD set's name -> float64 (image,); empty where it was not measured.
         note: why not, or what was done for this backbone.
+        copy: which of the untrained copies, from 0.
+        needed: the budget, as a multiple of the map's forwards, that has room for it where this one had none.
     """
 
     detector: ReadingDetector
@@ -58,6 +59,13 @@ class Measured:
     effective: float = float("nan")
     scores: dict[str, np.ndarray] = field(default_factory=dict)
     note: str = ""
+    copy: int = 0
+    needed: float = float("nan")
+
+    @property
+    def folder(self) -> str:
+        """Of what is kept of this network."""
+        return self.network if self.copy == 0 else f"{self.network}-{self.copy}"
 
     @property
     def kind(self) -> str:
@@ -73,14 +81,14 @@ class Measured:
             **{name: getattr(self.detector, name) for name in ("title", "variant", "paper")},
             **{"kind": self.kind, "network": self.network, "note": self.note, "ms": self.ms, "cost": self.price},
             **{"forwards": cost.forwards, "jvps": cost.jvps, "effective": self.effective},
-            "trajectory": self.detector.trajectory,
+            **{"trajectory": self.detector.trajectory, "copy": self.copy, "needed": self.needed},
             **{"fit_forwards": fit.forwards, "fit_jvps": fit.jvps},
         }
 
 
 @dataclass
 class _Read:
-    """What some detectors read of every set with one network.
+    """One reading of every set with one network, which some detectors share.
 
     Attributes:
         columns: name -> slice of the features. z: set -> (draw, image, feature). by: names of the detectors.
@@ -120,12 +128,11 @@ class Measuring:
         return len(self._samples[name])
 
     def measure(self) -> list[Measured]:
-        """Every detector on every network, in the order of the registry."""
-        networks = dict(zip(NETWORKS, (self._study.backbone, self._study.backbone.untrained(_SEED)), strict=True))
-        too_dear = self._too_dear(self._study.backbone)
+        """Every detector on every network and copy, in the order of the registry."""
+        refused = self._too_dear()
         found = [
-            self._measure(name, network, backbone, too_dear.get(name, ""))
-            for network, backbone in networks.items()
+            self._measure(name, backbone, Measured(self._create(name), network, copy=copy), refused.get(name))
+            for network, copy, backbone in self._networks()
             for name in _NAMES
         ]
         product = self._product_cost()
@@ -134,6 +141,12 @@ class Measuring:
                 each.price = each.cost.forwards + product * each.cost.jvps
                 each.effective = each.cost.effective + product * each.cost.jvps
         return found
+
+    def _networks(self) -> Iterator[tuple[str, int, Backbone]]:
+        """Name, which copy, and network; an untrained copy is made when it is needed."""
+        yield NETWORKS[0], 0, self._study.backbone
+        for copy in range(self._settings.copies):
+            yield NETWORKS[1], copy, self._study.backbone.untrained(_SEED + copy)
 
     def _product_cost(self) -> float:
         """As of ``product_cost``, timed once on the first images of ID-test."""
@@ -160,23 +173,24 @@ class Measuring:
     def score_table(self, measured: Sequence[Measured]) -> pd.DataFrame:
         """The table ``detector_scores``."""
         parts = [
-            self._images(name).assign(detector=each.detector.name, network=each.network, score=scores)
+            self._images(name).assign(detector=each.detector.name, network=each.network, copy=each.copy, score=scores)
             for each in measured
             for name, scores in each.scores.items()
         ]
         return pd.concat(parts, ignore_index=True)
 
-    def _measure(self, name: str, network: str, backbone: Backbone, too_dear: str) -> Measured:
+    def _measure(self, name: str, backbone: Backbone, found: Measured, refused: Refused | None) -> Measured:
         """One detector; with the reason instead of scores where it cannot be had."""
-        found = Measured(self._create(name), network)
+        trained = found.network == NETWORKS[0]
         try:
-            if name == "likelihood_ratio" and network != NETWORKS[0] and self._options:
+            if name == "likelihood_ratio" and not trained and self._options:
                 raise CFSError("An untrained copy is no control here: the background stays trained.")
             found.cost, found.fit_cost = found.detector.cost(backbone), found.detector.fit_cost(backbone)
-            if too_dear:
-                raise CFSError(too_dear)
-            if network != NETWORKS[0] and _planned(found.cost) > _UNTRAINED_MOST:
-                raise CFSError(f"An untrained copy is measured up to {_UNTRAINED_MOST:g} forwards per image.")
+            if refused is not None:
+                found.needed = refused.needed
+                raise CFSError(refused.why)
+            if not trained and planned(found.cost) > UNTRAINED_MOST:
+                raise CFSError(f"An untrained copy is measured up to {UNTRAINED_MOST:g} forwards per image.")
             z, _ = self._z(found, backbone, TRAIN)
             found.detector.fit(z)
             found.cost, found.note = found.detector.cost(backbone), " ".join(found.detector.notes(backbone))
@@ -192,29 +206,35 @@ class Measuring:
         return found
 
     def _z(self, measured: Measured, backbone: Backbone, name: str) -> tuple[np.ndarray, float]:
-        """Readings of a set, (draw, image, feature), and the seconds that they took; read once."""
+        """Readings of a set, (draw, image, feature), and the seconds that they took."""
+        parts = [self._part(measured, reading, backbone, name) for reading in measured.detector.readings(backbone)]
+        measured.detector.columns_ = measured.detector.columns(backbone)
+        return np.concatenate([z for z, _ in parts], axis=2), sum(seconds for _, seconds in parts)
+
+    def _part(self, measured: Measured, reading: Reading, backbone: Backbone, name: str) -> tuple[np.ndarray, float]:
+        """One reading of a set, and its seconds; read once for all detectors that share it."""
         detector, sample, spec = measured.detector, self._samples[name], self._study.spec
-        key = f"detectors/{measured.network}/{_digest(f'{_VERSION} {spec.seed} {detector.identity(backbone)}')}"
-        read = self._readings.setdefault(key, _Read(detector.columns(backbone)))
+        key = f"detectors/{measured.folder}/{_digest(f'{_VERSION} {spec.seed} {detector.identity(reading)}')}"
+        read = self._readings.setdefault(key, _Read(columns_of(reading)))
 
         def compute() -> dict[str, np.ndarray]:
             since = time.perf_counter()
-            z = detector.read(
+            z = detector.read_one(
+                reading,
                 backbone,
                 to_signed(sample.pixels),
                 sample.ids,
                 spec.seed,
                 batch_size=spec.batch_size,
                 precision=_PRECISION,
-                after_batch=lambda count: self._study.progress.advance(count, measured.detector.title),
+                after_batch=lambda count: self._study.progress.advance(count, detector.title),
             )
             return {"z": z, "seconds": np.float64(time.perf_counter() - since)}
 
-        forwards = 0 if name in read.z else detector.cost(backbone).forwards * len(sample)
+        forwards = 0 if name in read.z else detector.cost_of(reading).forwards * len(sample)
         kept = self._study.kept(f"{key}/{self._key(name)}", forwards, compute)
         read.z[name] = kept["z"]
         read.by += [] if detector.name in read.by else [detector.name]
-        detector.columns_ = read.columns
         return kept["z"], float(kept["seconds"])
 
     def reading_table(self, measured: Sequence[Measured]) -> pd.DataFrame:
@@ -238,33 +258,13 @@ class Measuring:
                 parts.append(rows.assign(**facts, feature=np.tile(names, len(images)), value=values))
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
-    def _too_dear(self, backbone: Backbone) -> dict[str, str]:
-        """Detectors that the budget has no room for -> the reason; the cheapest come first."""
+    def _too_dear(self) -> dict[str, Refused]:
+        """Detectors that the budget has no room for."""
+        counts = self._study.run.counts._replace(budget=self._settings.budget)
         scored = sum(self.count(name) for name in (TEST, *self._study.run.ood_names))
-        work: dict[str, tuple[float, list[str]]] = {}
-        for name in _NAMES:
-            detector = self._create(name)
-            try:
-                fit, cost = detector.fit_cost(backbone), detector.cost(backbone)
-                identity = detector.identity(backbone)
-            except CFSError:
-                continue  # measuring says why
-            copies = len(NETWORKS) if _planned(cost) <= _UNTRAINED_MOST else 1
-            total = copies * (_planned(fit) * self.n_train + _planned(cost) * scored)
-            work.setdefault(identity, (total, []))[1].append(name)
-        unit = map_forwards(self._study.run.counts)
-        spent = float(len(self._study.run.levels) * (self.n_train + scored))  # the map of CFS beside them
-        found = {}
-        for total, names in sorted(work.values(), key=lambda each: each[0]):
-            spent += total
-            if spent > self._settings.budget * unit:
-                needed = math.ceil(10 * spent / unit) / 10
-                found |= dict.fromkeys(
-                    names,
-                    f"It takes {total:,.0f} forwards on these images, and the budget of {self._settings.budget:g} "
-                    f"times the map's has no room for them: one of {needed:g} has. Fewer images cost less, too.",
-                )
-        return found
+        first = float(len(self._study.run.levels) * (self.n_train + scored))  # the map of CFS beside them
+        work = Work(self.n_train, scored, self._settings.copies, first, allowed_forwards(counts), map_forwards(counts))
+        return too_dear(map(self._create, _NAMES), self._study.backbone, work)
 
     def _create(self, name: str) -> ReadingDetector:
         return detectors.create(name, **self._options.get(name, {}))
@@ -286,7 +286,3 @@ class Measuring:
 
 def _digest(identity: str) -> str:
     return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
-
-
-def _planned(cost: Cost) -> float:
-    return cost.forwards + PLANNED * cost.jvps

@@ -17,6 +17,7 @@ from cfs_explore.store import Run, StageEntry, open_run, write_json, write_table
 from cfs_explore.store.digests import file_digests
 from cfs_explore.store.files import remove
 from cfs_explore.studies import DIAGNOSTICS, WORDS, Diagnostic, named_stages
+from cfs_explore.studies.detectors import allowed_forwards
 
 
 def diagnose(
@@ -84,7 +85,15 @@ def _is_done(study: Study, name: str) -> bool:
     entry = manifest.stages.get(name)
     if entry is None or entry.state == "skipped":
         return False
-    return name != "detectors" or study.spec.detectors == DetectorSettings(**manifest.spec.get("detectors", {}))
+    if name != "detectors":
+        return True
+    made = DetectorSettings(**manifest.spec.get("detectors", {}))
+    return _spent(study, study.spec.detectors) == _spent(study, made)
+
+
+def _spent(study: Study, settings: DetectorSettings) -> DetectorSettings:
+    """The same with the budget in forwards: a default and a number may come to the same."""
+    return settings.model_copy(update={"budget": allowed_forwards(study.run.counts._replace(budget=settings.budget))})
 
 
 def compute_of(diagnostic: Diagnostic) -> Callable[[Study], dict[str, pd.DataFrame]]:

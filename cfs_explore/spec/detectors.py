@@ -5,7 +5,6 @@ from __future__ import annotations
 import pydantic
 
 from cfs_explore.studies.detectors import IMAGES, TRAIN
-from cfs_explore.studies.diagnostic import BUDGET
 
 
 class DetectorSettings(pydantic.BaseModel):
@@ -13,7 +12,10 @@ class DetectorSettings(pydantic.BaseModel):
 
     Attributes:
         train, images: images at most, of ID-train and of each scored set.
-        budget: forwards that it may take, as a multiple of the map's; spent from the cheapest detector on.
+        budget: forwards that it may take, as a multiple of the map's; spent from the cheapest detector on. None: 3, or
+            what about a minute has room for, whichever is more (``studies.detectors.allowed_forwards``).
+        copies: untrained copies of the network that the trained one is compared with; their spread is part of the
+            interval (theory 29), which wants five. Each costs what the trained network costs.
         background: a bundle's name or a run directory whose backbone is the second one of ``likelihood_ratio``.
     """
 
@@ -21,5 +23,6 @@ class DetectorSettings(pydantic.BaseModel):
 
     train: int = pydantic.Field(default=TRAIN, ge=4)
     images: int = pydantic.Field(default=IMAGES, ge=4)
-    budget: float = pydantic.Field(default=BUDGET, gt=0)
+    budget: float | None = pydantic.Field(default=None, gt=0)
+    copies: int = pydantic.Field(default=1, ge=1, le=20)
     background: str | None = None

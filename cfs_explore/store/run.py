@@ -19,7 +19,6 @@ from cfs_explore.store.checked import read_images, read_rows, read_run_table
 from cfs_explore.store.digests import damaged
 from cfs_explore.store.manifest import Manifest, SetEntry
 from cfs_explore.studies import Counts
-from cfs_explore.studies.diagnostic import BUDGET
 
 
 class Run:
@@ -62,8 +61,8 @@ class Run:
         train, test = self.entry("id_train").count, self.id_test.count
         lowest, highest = self.manifest.backbone.reach
         reference = self.manifest.spec.get("reference") is not None
-        budget = self.manifest.spec.get("detectors", {}).get("budget", BUDGET)
-        return Counts(train, test, ood, len(self.levels), self.draws, highest, lowest, reference, budget)
+        budget, speed = self.manifest.spec.get("detectors", {}).get("budget"), self.manifest.seconds_per_forward
+        return Counts(train, test, ood, len(self.levels), self.draws, highest, lowest, reference, budget, speed)
 
     @property
     def id_test(self) -> SetEntry:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from cfs_explore.studies.columns import DELONG, OOD, PAIRED, SHARE, SIZES, interval, number, text, truth, whole
-from cfs_explore.studies.diagnostic import ALL_SETS, Counts, Diagnostic, Page, Table
+from cfs_explore.studies.columns import (
+    DELONG,
+    OOD,
+    PAIRED,
+    POSITION,
+    SHARE,
+    SIZES,
+    interval,
+    number,
+    text,
+    truth,
+    whole,
+)
+from cfs_explore.studies.diagnostic import ALL_SETS, BUDGET, Counts, Diagnostic, Page, Table
 
 #: Images of a set that the detectors read at most, of ID-train and of each scored set, where a spec does not say.
 TRAIN, IMAGES = 256, 128
+#: Without a budget: what a small run may take at least, in seconds at the map's speed and in forwards where that is
+#: unknown, and how many forwards that may be at most.
+SECONDS, LEAST, MOST = 60.0, 20_000, 200_000
 #: Trained network and untrained copy (theory 18), as the tables name them.
 NETWORKS = ("trained", "untrained")
 
@@ -16,13 +31,31 @@ def map_forwards(counts: Counts) -> int:
     return sum((counts.train, *counts.scored)) * counts.levels * counts.draws
 
 
-def _forwards(counts: Counts) -> int:
-    """At most: the budget is spent from the cheapest detector on."""
-    return int(counts.budget * map_forwards(counts))
+def allowed_forwards(counts: Counts) -> int:
+    """At most: the budget is spent from the cheapest detector on.
+
+    Without a budget of its own, a run may spend ``BUDGET`` times the map's forwards, or what ``SECONDS`` have room for
+    at the map's speed (``LEAST`` where that is not known, ``MOST`` at most), whichever is more.
+    """
+    if counts.budget is not None:
+        return int(counts.budget * map_forwards(counts))
+    least = min(MOST, int(SECONDS / counts.seconds_per_forward)) if counts.seconds_per_forward else LEAST
+    return max(int(BUDGET * map_forwards(counts)), least)
+
+
+def budget_told(counts: Counts) -> str:
+    """What the stage may spend and by which rule, to end a sentence: "at most 20,000 forwards, 3 times the map's"."""
+    allowed, unit = allowed_forwards(counts), map_forwards(counts)
+    times = f"{allowed / max(unit, 1):.4g} times"
+    if counts.budget is not None or allowed == int(BUDGET * unit):
+        return f"at most {allowed:,} forwards, {times} the map's"
+    minute = ", a minute's or less" if counts.seconds_per_forward else ""
+    return f"at most {allowed:,} forwards{minute}, which is more than {BUDGET:g} times the map's ({times})"
 
 
 _DETECTOR = text("detector", "Name of the detector, as `cfs.detectors.create` takes it")
 _NETWORK = text("network", "`trained`, or `untrained`: a copy with random weights (18)")
+_COPY = whole("copy", "Which of the untrained copies, from 0; 0 for the trained network", POSITION, optional=True)
 _COST = (
     whole("forwards", "Forwards per image, #F (19)", "forwards"),
     whole("jvps", "Jacobian-vector products per image, #J (19)", "products"),
@@ -40,7 +73,8 @@ _GAIN = "-1 to 1"
 
 _FALSIFIER = Table(
     "falsifier",
-    "a detector, network and OOD set; all on the same images, with one noise draw and one ID-train subset (20)",
+    "a detector, network (each untrained copy by itself) and OOD set; all on the same images, with one noise draw and "
+    "one ID-train subset (20)",
     (
         _DETECTOR,
         text("title", "What people call it"),
@@ -51,6 +85,7 @@ _FALSIFIER = Table(
         ),
         text("paper", "Where it was published"),
         _NETWORK,
+        _COPY,
         *_COST,
         *interval("auroc", "AUROC of its score; ties count one half", SHARE, DELONG, ("lo", "hi")),
         *interval("aupr", "AUPR of its score, OOD positive", SHARE),
@@ -65,7 +100,23 @@ _FALSIFIER = Table(
             PAIRED,
         ),
         number("best", "AUROC of that best CFS(K x L) on images that did not choose it", SHARE),
+        whole("copies", "Untrained copies that the trained network is compared with (29)", "networks", optional=True),
+        *interval(
+            "untrained",
+            "Mean AUROC of the untrained copies",
+            SHARE,
+            f"{DELONG}; spread of the copies, 29",
+            optional=True,
+        ),
+        *interval(
+            "to_untrained",
+            "AUROC of the trained network minus that mean (18)",
+            _GAIN,
+            f"{PAIRED}; spread of the copies, 29; of one copy, the images' alone",
+            optional=True,
+        ),
         _NOTE,
+        number("needed", "Budget that has room for it where this run's had none", "times the map", optional=True),
         _N_TRAIN,
         *SIZES,
         OOD,
@@ -102,7 +153,7 @@ _WHERE = (
 _SCORES = Table(
     "detector_scores",
     "a detector, network and scored image",
-    (_DETECTOR, _NETWORK, *_WHERE, number("score", "Its score, higher = more OOD")),
+    (_DETECTOR, _NETWORK, _COPY, *_WHERE, number("score", "Its score, higher = more OOD")),
 )
 _READINGS = Table(
     "detector_readings",
@@ -124,6 +175,6 @@ DETECTORS = Diagnostic(
     (_FALSIFIER, _LEADS, _SCORES, _READINGS),
     page=PAGE,
     place=95,
-    forwards=_forwards,
+    forwards=allowed_forwards,
     reads=ALL_SETS,
 )

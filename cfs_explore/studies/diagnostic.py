@@ -37,7 +37,8 @@ class Counts(NamedTuple):
 
     Attributes:
         reference: whether there is another run to align to.
-        budget: of the stage of detectors, as a multiple of the map's forwards.
+        budget: of the stage of detectors, as a multiple of the map's forwards; None: its default.
+        seconds_per_forward: of the map; None while unknown.
     """
 
     train: int
@@ -48,7 +49,8 @@ class Counts(NamedTuple):
     highest: float
     lowest: float = CURVE_LOWEST
     reference: bool = False
-    budget: float = BUDGET
+    budget: float | None = None
+    seconds_per_forward: float | None = None
 
     @property
     def scored(self) -> tuple[int, ...]:

@@ -43,6 +43,7 @@ def _other(prefix: str, what: str) -> tuple[Column, ...]:
 
 
 _ON_LOGARITHM = "normal on the logarithm, over images"
+_ON_1_CKA = "normal on the logarithm of 1 - cka; bootstrap over images or their groups"
 _N_ID = whole("n_id", "ID-test images that were read again", IMAGES)
 
 _SHARING = Table(
@@ -66,6 +67,8 @@ _SHARING = Table(
         number(
             "cka", "Linear centred kernel alignment of the maps over images; with few images it is high (34)", SHARE
         ),
+        number("cka_lo", f"Lower 95 % limit of `cka` ({_ON_1_CKA})", SHARE, optional=True),
+        number("cka_hi", f"Upper 95 % limit of `cka` ({_ON_1_CKA})", SHARE, optional=True),
         _N_ID,
     ),
 )

@@ -8,8 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from cfs_explore.figures.choices import OOD, choose
-from cfs_explore.figures.falsifier import BUDGET, affordable, detector_rows, untested
-from cfs_explore.headlines.falsifier import budget_words, falsifier_headline, same_snapshots
+from cfs_explore.figures.falsifier import BUDGET, beside_untrained, contest, detector_rows, untested
+from cfs_explore.headlines.falsifier import budget_words, copies_words, falsifier_headline, room_words, same_snapshots
 from cfs_explore.locations import program
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, diagnostic_page
@@ -26,6 +26,10 @@ _FORMULAS = {
     "confidence that holds for all v at once, and for the lower ones for all rivals, too (the 95 % quantile of the "
     "largest studentised difference over bootstrap resamples of the "
     "images):": r"\min_v\,(A_D-A_v),\qquad \big[\min_v l_v,\ \min_v h_v\big]",
+    "**The best at a budget** (35) is picked on the images that judge it. So its AUROC, and its lead over CFS(1x2), "
+    "have limits that hold for all detectors d within the budget at once: in the place of 1.96 they take the 95 % "
+    "quantile of the largest studentised change over bootstrap resamples of the "
+    "images:": r"z=Q_{0.95}\Big(\max_d\,\frac{|A_d^*-A_d|}{\mathrm{se}_d}\Big)",
     "**The claim** that no trajectory is needed is falsified on a set where the lower limit of a rival is above 0.01, "
     "and supported where the upper limits of all are below it and none is left out.": r"l_D>0.01\ \text{for some }D"
     r"\qquad h_D<0.01\ \text{for all }D",
@@ -47,6 +51,8 @@ _SHOWN = (
     "to_pair_range",
     "to_best",
     "untrained",
+    "to_untrained",
+    "to_untrained_range",
     "paper",
     "note",
 )
@@ -71,14 +77,17 @@ def _page(run: Run) -> None:
         budget = choosing.choose(BUDGET, run)
     view = replace(choose(run, ood=ood), options={BUDGET.name: BUDGET.write(budget)})
     rows, leads = (detector_rows(run, name, ood) for name in ("falsifier", "leads"))
-    # Titles come from the run's tables, and a run from anywhere.
-    told, told_leads = (table.assign(title=table["title"].map(escape)) for table in (rows, leads))
+    told, told_leads = _told(rows), _told(leads)
     missing = rows[(rows["network"] == "trained") & rows["auroc"].isna()]
-    headline.markdown(falsifier_headline(escape(ood), told_leads, untested(told)))
+    headline.markdown(f"{falsifier_headline(escape(ood), told_leads, untested(told))} {room_words(told)}".rstrip())
     left, right = st.container(key="beside_falsifier").columns([5, 4], gap="large")
     with left:
-        best = affordable(told, budget)
-        heads = "" if len(best) and best["kind"].iloc[0] == "head" else same_snapshots(told)
+        best = _told(contest(run, ood, budget))
+        heads = (
+            ""
+            if len(best) and best["kind"].iloc[0] == "head"
+            else same_snapshots(_told(contest(run, ood, kind="head")))
+        )
         st.markdown(f"{budget_words(int(budget), best)} {heads}")
         show_figure("falsifier-front", run, view, key="falsifier_front")
     with right:
@@ -91,16 +100,22 @@ def _page(run: Run) -> None:
         show_figure("falsifier-leads", run, view, key="falsifier_leads")
     st.header("Every detector", anchor=False)
     _table(rows)
-    _reasons(run, missing)
+    _reasons(run, missing, room_words(told))
     diagnostic_page.formulas(_FORMULAS)
 
 
+def _told(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose titles, which come from the run's tables, and a run from anywhere, are harmless in Markdown."""
+    return rows.assign(title=rows["title"].map(escape)) if len(rows) else rows
+
+
 def _table(rows: pd.DataFrame) -> None:
-    """The trained network's numbers, and the AUROC of an untrained copy beside them."""
-    untrained = rows[rows["network"] == "untrained"].set_index("detector")["auroc"]
-    shown = rows[(rows["network"] == "trained") & rows["auroc"].notna()].sort_values("auroc", ascending=False)
+    """The trained network's numbers, and the AUROC of its untrained copies beside them."""
+    shown = beside_untrained(rows)
+    shown = shown[shown["auroc"].notna()].sort_values("auroc", ascending=False)
+    copies = max(int(shown["copies"].max()), 1) if len(shown) else 1
     shown = shown.assign(
-        untrained=shown["detector"].map(untrained),
+        to_untrained_range=_intervals(shown, "to_untrained_lo", "to_untrained_hi"),
         auroc_range=_intervals(shown, "lo", "hi"),
         to_pair_range=_intervals(shown, "to_pair_lo", "to_pair_hi"),
     )
@@ -115,35 +130,44 @@ def _table(rows: pd.DataFrame) -> None:
         "fit_forwards": number("Fit #F", format="%d", help="Forwards per ID-train image of the fit."),
         "fit_jvps": number("Fit #J", format="%d", help="Jacobian-vector products per ID-train image of the fit."),
         "auroc": number("AUROC", format="%.3f"),
-        "auroc_range": text("95 %", help="Interval of the AUROC."),
+        "auroc_range": text("95 %", help="Interval of the AUROC, of each detector by itself."),
         "aupr": number("AUPR", format="%.3f"),
         "fpr95": number("FPR95", format="%.3f"),
         "to_pair": number("− CFS(1x2)", help="AUROC minus that of CFS(1x2), on the same images."),
-        "to_pair_range": text("95 % ", help="Paired interval of the difference to CFS(1x2)."),
+        "to_pair_range": text("95 % ", help="Paired interval of the difference to CFS(1x2), of each by itself."),
         "to_best": number(
             "− best CFS",
             help="AUROC minus that of the best CFS(K×L) of at most this cost, chosen on other images.",
         ),
         "untrained": number(
-            "Untrained copy", format="%.3f", help="AUROC of the same detector on one copy with random weights."
+            "Untrained",
+            format="%.3f",
+            help=f"AUROC of the same detector on copies with random weights: {copies_words(copies)}.",
         ),
+        "to_untrained": number("− untrained", help=f"AUROC minus that of untrained copies: {copies_words(copies)}."),
+        "to_untrained_range": text("95 %  ", help="Interval of the difference, of each by itself."),
         "paper": text("Paper"),
         "note": text("Note", help="What was done for this backbone, such as levels out of its reach."),
     }
-    table = signed_numbers(shown[list(_SHOWN)], {}, {"to_pair": 3, "to_best": 3})
+    table = signed_numbers(shown[list(_SHOWN)], {}, {"to_pair": 3, "to_best": 3, "to_untrained": 3})
     st.dataframe(table, hide_index=True, column_config=columns)
 
 
 def _intervals(rows: pd.DataFrame, lo: str, hi: str) -> list[str]:
-    return [f"[{format_value(low)}, {format_value(high)}]" for low, high in rows[[lo, hi]].to_numpy()]
+    limits = rows[[lo, hi]].to_numpy(dtype=float)
+    return ["" if low != low else f"[{format_value(low)}, {format_value(high)}]" for low, high in limits]
 
 
-def _reasons(run: Run, missing: pd.DataFrame) -> None:
+def _reasons(run: Run, missing: pd.DataFrame, room: str) -> None:
     """Why some detectors have no numbers, and how to give them room."""
     if len(missing):
         with st.expander(f"Not measured: {len(missing)}", icon=":material/info:"):
             for row in missing.to_dict("records"):
                 st.markdown(f"- **{escape(row['title'] or row['detector'])}**: {escape(row['note'])}")
-            if missing["note"].str.contains("the budget of").any():
-                st.markdown("A larger budget is for the command line; `--images` and `--train` set how many images:")
-                st.code(f"{program()} detectors {run.path.name} --budget 10", language="bash")
+            if missing["needed"].notna().any():
+                st.markdown(
+                    f"{room} A larger budget is for the command line; `--images` and `--train` set how many images, "
+                    "`--copies` how many untrained copies. This measures all that had no room:".strip()
+                )
+                budget = f"{missing['needed'].max():.10g}"
+                st.code(f"{program()} detectors {run.path.name} --budget {budget}", language="bash")

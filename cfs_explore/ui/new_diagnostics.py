@@ -12,6 +12,7 @@ from cfs_explore.jobs.estimate import format_seconds, forward_seconds
 from cfs_explore.spec import IdSpec, RunSpec
 from cfs_explore.store import Run
 from cfs_explore.studies import DIAGNOSTICS, STANDARD, Counts, named_stages
+from cfs_explore.studies.detectors import DETECTORS, budget_told
 from cfs_explore.ui import data
 from cfs_explore.ui.new_backbone import BackboneChoice
 from cfs_explore.ui.new_images import SetChoice
@@ -37,7 +38,12 @@ _ADDS = {
 
 
 def cost_counts(
-    ood: Sequence[SetChoice], backbone: BackboneChoice, base: Run | None, train: SetChoice | None, settings: Settings
+    ood: Sequence[SetChoice],
+    backbone: BackboneChoice,
+    base: Run | None,
+    train: SetChoice | None,
+    settings: Settings,
+    seconds_per_forward: float | None,
 ) -> Counts | None:
     """What decides the cost of the diagnostics; None while ID images or levels are missing."""
     if not settings.lams or (base is None and (train is None or train.count < 2)):
@@ -50,7 +56,9 @@ def cost_counts(
     oods = tuple(choice.count for choice in ood)
     lowest, highest = backbone.facts["reach"]
     aligned = settings.protocol.reference is not None
-    return Counts(n_train, n_test, oods, len(settings.lams), settings.draws, highest, lowest, aligned)
+    return Counts(
+        n_train, n_test, oods, len(settings.lams), settings.draws, highest, lowest, aligned, None, seconds_per_forward
+    )
 
 
 def chosen_diagnostics() -> str:
@@ -100,7 +108,8 @@ def choose_diagnostics(
             return f"{_ADDS[word]}: a few seconds more."
         forwards = map_forwards if word == "map" else diagnostic_forwards(counts, absent, word)
         cost = _cost(forwards, " more" * (word == "all"), taps, seconds_per_forward)
-        return f"{_ADDS[word]}{cost}.{_fetched(word, absent)}{_left_out(word, absent)}"
+        falsifier = f" {DETECTORS.title} takes {budget_told(counts)}." if counts and word == "all" else ""
+        return f"{_ADDS[word]}{cost}.{falsifier}{_fetched(word, absent)}{_left_out(word, absent)}"
 
     st.radio(
         "Diagnostics",

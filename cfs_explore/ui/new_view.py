@@ -111,7 +111,7 @@ def _measure(chosen: _Chosen) -> None:
         speed = Speed() if not chosen.images or chosen.looking else speed_of(chosen.backbone)
         settings = choose_settings(chosen.backbone, chosen.base, chosen.images, speed.seconds)
     taps = settings.measured_taps(chosen.backbone)
-    counts = cost_counts(chosen.usable, chosen.backbone, chosen.base, chosen.train, settings)
+    counts = cost_counts(chosen.usable, chosen.backbone, chosen.base, chosen.train, settings, speed.seconds)
     absent = absent_images(chosen.base)
     with how_much:
         forwards = chosen.images * len(settings.lams) * settings.draws

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from cfs_explore.figures.choices import Choices
-from cfs_explore.figures.stability import SHARING
+from cfs_explore.figures.stability import PAIRS, SHARING
 from cfs_explore.store import Run
 from cfs_explore.ui import choosing, diagnostic_page, stability_causes
 from cfs_explore.ui.figure import show_figure
@@ -22,14 +22,16 @@ def show(run: Run, view: Choices, *, everything: bool) -> None:
         st.header(
             "How much of the encoder a level shares with the next",
             anchor=False,
-            help="How alike a tap's whole maps are at neighbouring noise levels, same image and noise. Samplers that "
-            "use the encoder's work of an earlier step again (Faster Diffusion) rest on maps that hardly change.",
+            help="How alike a tap's whole maps are at two noise levels, neighbours or further apart, same image and "
+            "noise. Samplers that use the encoder's work of an earlier step again (Faster Diffusion) rest on maps that "
+            "hardly change.",
         )
-        shared = choosing.choose(SHARING, run)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            shared, pairs = choosing.choose(SHARING, run), choosing.choose(PAIRS, run)
         show_figure(
             "stability-sharing",
             run,
-            replace(view, options={SHARING.name: shared}),
+            replace(view, options={SHARING.name: shared, PAIRS.name: pairs}),
             key="stability_shared",
             hint="Click a line to choose its tap.",
             on_select=lambda: stability_causes.pick("stability_shared", run),

@@ -7,7 +7,10 @@ import yaml
 
 from cfs_explore import detectors
 from cfs_explore.cli import main
+from cfs_explore.figures.falsifier import detector_rows
+from cfs_explore.headlines.falsifier import room_words
 from cfs_explore.store import open_run
+from cfs_explore.studies.detectors import budget_told
 
 
 def refused(capsys, *arguments) -> str:
@@ -21,7 +24,9 @@ def refused(capsys, *arguments) -> str:
 
 def test_the_list_has_every_detector_with_its_paper_and_meaning(capsys):
     main(["detectors", "--list"])
-    lines = capsys.readouterr().out.splitlines()
+    out, rule = capsys.readouterr().out.rstrip().split("\n\n")
+    assert "--budget times its map's forwards" in rule and "3, or what about a minute has room for" in rule
+    lines = out.splitlines()
     heads = {line.split()[0]: line for line in lines if not line.startswith(" ")}
     assert list(heads) == list(detectors.names())
     text = " ".join(" ".join(lines).split())
@@ -55,6 +60,10 @@ def test_a_run_is_measured_and_told(rivals_run, tmp_path, capsys):
     dear = rows.loc["ddpm_ood"]
     assert f"DDPM-OOD (original levels): {dear['note']}" in out.splitlines()
     assert out.splitlines()[-1].startswith("For bright, ") and "**" not in out
+    counts = found.counts._replace(budget=4.0)
+    assert out.splitlines()[0] == f"The detectors take {budget_told(counts)}."
+    assert f"{room_words(detector_rows(found, 'falsifier', 'bright'))} cfs-explore detectors" in out
+    assert f" --budget {rows['needed'].max():.10g} measures all" in out
     before = (run / "tables" / "falsifier.parquet").stat().st_mtime_ns
     main(["detectors", str(run), "--device", "cpu"])  # measured already
     assert (run / "tables" / "falsifier.parquet").stat().st_mtime_ns == before

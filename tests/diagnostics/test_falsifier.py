@@ -7,7 +7,7 @@ from normal_scores import at, paired, scored, slow_auroc
 from scipy import special
 
 from cfs_explore.diagnostics import Groups, ScoreError, auroc
-from cfs_explore.diagnostics.falsifier import FALSIFIED, OPEN, SUPPORTED, leads, says, verdict
+from cfs_explore.diagnostics.falsifier import FALSIFIED, OPEN, SUPPORTED, beside_copies, leads, says, verdict
 
 
 def test_leads_are_the_least_differences_counted_pair_by_pair():
@@ -176,6 +176,45 @@ def test_limits_hold_the_true_lead(truth, n, size):
         row = leads(at(scores, 0), at(scores, *rows), groups=groups, resamples=400, seed=seed).iloc[0]
         covered.append(row["lead_lo"] <= own - max(others) <= row["lead_hi"])
     assert np.mean(covered) >= 0.93 - 0.052
+
+
+# Untrained copies
+
+
+def test_copies_are_averaged_and_their_spread_widens_the_limits():
+    rng = np.random.default_rng(10)
+    scores = scored(rng, (0.9, 0.5, 0.6, 0.7, 0.8, 0.65), 100, 80)
+    own, copies = at(scores, 0), [at(scores, row) for row in range(1, 6)]
+    found = beside_copies(own, copies)
+    values = [slow_auroc(*(part[row] for part in scores)) for row in range(6)]
+    assert found["copies"] == 5 and found["untrained"] == pytest.approx(np.mean(values[1:]))
+    assert found["to_untrained"] == pytest.approx(values[0] - np.mean(values[1:]))
+    spread = np.std(values[1:], ddof=1) / np.sqrt(5)
+    alike = beside_copies(own, [at(scores, 3)] * 5)
+    for name in ("untrained", "to_untrained"):
+        half = (found[f"{name}_hi"] - found[f"{name}_lo"]) / 2
+        assert half > 1.96 * spread and half > (alike[f"{name}_hi"] - alike[f"{name}_lo"]) / 2
+    single = beside_copies(own, [at(scores, 3)])
+    expected = paired(own, at(scores, 3))
+    assert (single["to_untrained"], single["to_untrained_lo"], single["to_untrained_hi"]) == pytest.approx(
+        (expected.value, expected.lo, expected.hi)
+    )
+    assert (single["untrained_lo"], single["untrained_hi"]) == pytest.approx(auroc(*(p[3] for p in scores))[1:])
+
+
+@pytest.mark.simulation
+def test_limits_of_five_copies_hold_what_other_copies_would_give():
+    """The truth is the mean over all copies that there could be; one copy's limits, which hold no spread, miss it."""
+    rng, covered, single, means = np.random.default_rng(11), [], [], []
+    for _ in range(150):
+        truths = np.clip(rng.normal(0.65, 0.08, 5), 0.4, 0.95)
+        scores = scored(rng, (0.85, *truths), 100, 100)
+        copies = [at(scores, row) for row in range(1, 6)]
+        five, one = (beside_copies(at(scores, 0), some) for some in (copies, copies[:1]))
+        covered.append(five["to_untrained_lo"] <= 0.2 <= five["to_untrained_hi"])
+        means.append(five["untrained_lo"] <= 0.65 <= five["untrained_hi"])
+        single.append(one["to_untrained_lo"] <= 0.2 <= one["to_untrained_hi"])
+    assert np.mean(covered) >= 0.95 - 0.04 and np.mean(means) >= 0.95 - 0.04 and np.mean(single) < 0.85
 
 
 # What leads say

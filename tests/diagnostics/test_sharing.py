@@ -7,7 +7,7 @@ from cfs_explore.contracts import Level, Tap
 from cfs_explore.diagnostics.checks import ScoreError
 from cfs_explore.diagnostics.drift import log_mean_interval
 from cfs_explore.diagnostics.groups import members
-from cfs_explore.diagnostics.sharing import inner_products, linear_cka, reuse_table, sharing_table
+from cfs_explore.diagnostics.sharing import cka_limits, inner_products, linear_cka, reuse_table, sharing_table
 from cfs_explore.studies import TABLES
 
 LEVELS = [Level(lam, lam, 1.0, 0.1, lam) for lam in (5.0, 1.0, -3.0)]
@@ -24,7 +24,12 @@ def table(*levels, sizes=None, groups=None):
     stacked = np.stack(levels)
     found = LEVELS[: len(levels)]
     return sharing_table(
-        inner_products(stacked)[:, None], linear_cka(stacked)[None], [stacked.shape[2]], found, TAPS[:1], groups=groups
+        inner_products(stacked)[:, None],
+        [part[None] for part in (linear_cka(stacked), *cka_limits(stacked, groups, resamples=40))],
+        [stacked.shape[2]],
+        found,
+        TAPS[:1],
+        groups=groups,
     )
 
 
@@ -67,6 +72,48 @@ def test_cka_is_its_definition():
     assert linear_cka(np.stack([maps(), maps(seed=1)]))[0, 1] == pytest.approx(expected)
 
 
+def related(rng, n, mixing, noise):
+    """float (2, n, 60): maps of two levels that share five directions."""
+    hidden = rng.normal(size=(n, 5))
+    return np.stack([hidden @ part + noise * rng.normal(size=(n, 60)) for part in mixing])
+
+
+def test_limits_of_cka_are_those_of_a_slow_bootstrap_and_hold_it():
+    rng = np.random.default_rng(6)
+    mixing = rng.normal(size=(2, 5, 60))
+    found = related(rng, 40, mixing, 1.0)
+    value = linear_cka(found)[0, 1]
+    lo, hi = (part[0, 1] for part in cka_limits(found, resamples=400))
+    drawn = [rng.integers(0, 40, 40) for _ in range(400)]
+    away = np.log([1 - linear_cka(found[:, rows])[0, 1] for rows in drawn])
+    assert np.log((1 - lo) / (1 - hi)) == pytest.approx(2 * 1.96 * away.std(ddof=1), rel=0.15)
+    assert np.sqrt((1 - lo) * (1 - hi)) == pytest.approx(1 - value) and 0 <= lo < value < hi <= 1
+    wider = [part[0, 1] for part in cka_limits(found, members([str(k // 4) for k in range(40)]), resamples=200)]
+    assert np.isfinite(wider).all() and wider[0] < value < wider[1]
+
+
+def test_limits_of_cka_where_there_is_nothing_to_bound():
+    h = maps()
+    lo, hi = cka_limits(np.stack([h, 2 * h]), resamples=20)
+    assert lo[0, 1] == pytest.approx(1) and hi[0, 1] == pytest.approx(1)
+    for constant in (np.stack([h, np.ones_like(h)]), np.stack([h[:1], h[:1]])):
+        assert all(np.isnan(part[0, 1]) for part in cka_limits(constant, resamples=20))
+    assert all(np.isnan(part[0, 1]) for part in cka_limits(np.stack([h, maps(seed=1)]), members(["a"] * 12)))
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("noise", [0.5, 3.0])
+def test_limits_of_cka_hold_what_other_images_give_on_average(noise):
+    rng = np.random.default_rng(7)
+    mixing = rng.normal(size=(2, 5, 60))
+    truth = np.mean([linear_cka(related(rng, 32, mixing, noise))[0, 1] for _ in range(300)])
+    covered = []
+    for seed in range(150):
+        lo, hi = cka_limits(related(rng, 32, mixing, noise), resamples=100, seed=seed)
+        covered.append(lo[0, 1] <= truth <= hi[0, 1])
+    assert np.mean(covered) >= 0.95 - 0.05
+
+
 def test_measures_are_means_over_images():
     one, other = maps(), maps(seed=1)
     row = table(one, other).iloc[0]
@@ -95,7 +142,7 @@ def test_images_that_belong_together_widen_the_limits():
 
 def test_every_tap_and_pair_once():
     inner = np.stack([inner_products(np.stack([maps(seed=3 * t + k) for k in range(3)])) for t in range(2)], axis=1)
-    found = sharing_table(inner, np.ones((2, 3, 3)), [40, 40], LEVELS, TAPS)
+    found = sharing_table(inner, np.ones((3, 2, 3, 3)), [40, 40], LEVELS, TAPS)
     assert set(found) == set(TABLES["sharing"].column_names)
     assert len(found) == 6 and not found.duplicated(["tap", "level", "other_level"]).any()
     assert (found["level"] < found["other_level"]).all() and (found["lam"] > found["other_lam"]).all()

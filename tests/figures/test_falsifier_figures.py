@@ -7,8 +7,9 @@ from figure_steps import assert_follows_theme, assert_whole, make, trace
 
 from cfs_explore.detectors.stored import Measured, measured_detectors, titles
 from cfs_explore.diagnostics import alarm
+from cfs_explore.diagnostics.simultaneous import joint_limits
 from cfs_explore.figures.choices import choose
-from cfs_explore.figures.falsifier import KINDS, affordable, detector_rows
+from cfs_explore.figures.falsifier import KINDS, affordable, contest, detector_rows
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.figures.triage import find
 from cfs_explore.wording import format_estimate, format_value
@@ -45,9 +46,41 @@ def test_the_budget_decides_who_is_best(rivals_run, rows, budget):
     figure = make("falsifier-front", rivals_run, choose(rivals_run, options={"falsifier_budget": str(budget)}))
     within = rows[rows["cost"] <= budget]
     best = within["auroc"].max()
-    assert f"For at most {budget} forward" in figure.alt and f"is best with {format_value(best)}" in figure.alt
+    assert (
+        f"For at most {budget} forward" in figure.alt
+        and f"is highest on these images with {format_value(best)}" in figure.alt
+    )
     found = affordable(detector_rows(rivals_run, "falsifier", "bright"), budget)
     assert found["auroc"].is_monotonic_decreasing and set(found["detector"]) == set(within.dropna(subset="auroc").index)
+
+
+def scores_by_hand(run, names):
+    return tuple(np.stack([scores_of(run, name, role)["score"] for name in names]) for role in ("id_test", "ood"))
+
+
+@pytest.mark.parametrize("budget", [1, 20])
+def test_the_best_at_a_budget_has_limits_for_all_of_them_and_the_file_has_them_too(rivals_run, rows, budget):
+    """From the stored scores, by hand."""
+    found = contest(rivals_run, "bright", budget)
+    expected = joint_limits(scores_by_hand(rivals_run, found["detector"]), scores_by_hand(rivals_run, ["cfs_1x2"]))
+    for column in ("auroc", "joint_lo", "joint_hi", "lead", "lead_lo", "lead_hi"):
+        assert found[column].tolist() == pytest.approx(expected[column].tolist())
+    assert found["auroc"].tolist() == pytest.approx(rows.loc[found["detector"], "auroc"].tolist())
+    inside = found["joint_lo"] < found["lo"] + 1e-9
+    assert inside.all() and (found["in_contest"] == len(found)).all()
+    figure = make("falsifier-front", rivals_run, choose(rivals_run, options={"falsifier_budget": str(budget)}))
+    first = found.iloc[0]
+    told = format_estimate(first["auroc"], first["joint_lo"], first["joint_hi"])
+    assert f"Within it {first['title']} is highest, {told}" in figure.caption
+    assert f"limits that hold for all {len(found)} at once" in figure.caption
+    within = figure.rows.query("network == 'trained'").set_index("detector")["budget_lead_lo"].dropna()
+    assert within.to_dict() == pytest.approx(found.set_index("detector")["lead_lo"].to_dict())
+
+
+def test_the_best_head_is_picked_among_heads_alone(rivals_run, rows):
+    heads = contest(rivals_run, "bright", kind="head")
+    assert set(heads["detector"]) == set(rows.index[(rows["kind"] == "head") & rows["auroc"].notna()])
+    assert (heads["joint_hi"] - heads["joint_lo"] >= heads["hi"] - heads["lo"] - 1e-9).all()
 
 
 def test_with_too_small_a_budget_nothing_is_best(rivals_run):

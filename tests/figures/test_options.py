@@ -42,8 +42,8 @@ CASES = {
         "stability-sharing",
         "stability",
         "stability_shared",
-        {"stability_sharing": "cka"},
-        {"stability_sharing": "cka"},
+        {"stability_sharing": "cka", "stability_pairs": "3"},
+        {"stability_sharing": "cka", "stability_pairs": "3"},
     ),
     "conditioning": case(
         "protocol-told",

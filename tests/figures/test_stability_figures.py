@@ -113,10 +113,31 @@ def test_sharing_is_the_tables_of_neighbouring_levels(measure, digits):
     line = trace(figure, ", chosen")
     assert line.y == pytest.approx(rows[measure].tolist()) and line.x == pytest.approx(rows["lam"].tolist())
     assert len(figure.rows) == len(digits.taps) * (len(digits.levels) - 1)
-    assert ("95 % band" in figure.caption) == (measure != "cka")
+    assert ("95 % band" in figure.caption) == (f"{measure}_lo" in rows)
     most = rows.loc[rows[measure].idxmax() if measure == "delta_rel" else rows[measure].idxmin()]
-    assert f"from λ {format_value(most['lam'], 1)} to {format_value(most['other_lam'], 1)}, with " in figure.alt
+    assert f"between λ {format_value(most['lam'], 1)} and {format_value(most['other_lam'], 1)}, with " in figure.alt
     assert not figure.chart.layout.shapes  # no line of what counts as stable
+
+
+@pytest.mark.parametrize("pairs", ["2", "7", "cleanest"])
+def test_sharing_of_levels_that_are_no_neighbours(pairs, digits):
+    options = {"stability_sharing": "cka", "stability_pairs": pairs}
+    figure = make("stability-sharing", digits, choose(digits, tap=TAP, options=options))
+    rows = digits.table("sharing").query("tap == @TAP")
+    if pairs == "cleanest":
+        rows, at, said = rows[rows["level"] == 0], "other_lam", "the cleanest against each noisier level"
+    else:
+        rows, at = rows[rows["other_level"] - rows["level"] == int(pairs)], "lam"
+        said = f"each level against the one {pairs} levels noisier"
+    line = trace(figure, ", chosen")
+    assert line.y == pytest.approx(rows["cka"].tolist()) and line.x == pytest.approx(rows[at].tolist())
+    assert said in figure.caption and said in figure.alt
+
+
+def test_the_interval_of_cka_is_drawn(digits):
+    limited = with_columns(digits, "sharing", cka_lo=0.1, cka_hi=1.0)
+    figure = make("stability-sharing", limited, choose(digits, tap=TAP, options={"stability_sharing": "cka"}))
+    assert "95 % band over images (chosen tap)" in figure.caption and set(figure.rows["lo"]) == {0.1}
 
 
 def test_reuse_is_the_tables_grid(digits):

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cfs_explore.headlines.falsifier import budget_words, falsifier_headline
+from cfs_explore.headlines.falsifier import budget_words, falsifier_headline, room_words, same_snapshots
 
 
 def leads(*rows):
@@ -51,12 +51,12 @@ def test_what_was_left_out_leaves_the_claim_open():
     assert " 2 more were not measured." in falsifier_headline("x", leads(UNCLEAR), ["LMD", "GEPC"])
 
 
-def detector(name, kind, title, auroc, to_best=0.01, untrained=float("nan")):
-    row = {"detector": name, "kind": kind, "title": title}
-    for column, value in (("auroc", auroc), ("to_pair", auroc - 0.8), ("to_best", to_best)):
-        row |= {column: value, f"{column}_lo": value - 0.02, f"{column}_hi": value + 0.02}
-    row |= {"untrained_auroc": untrained, "untrained_lo": untrained - 0.02, "untrained_hi": untrained + 0.02}
-    return row | {"lo": auroc - 0.02, "hi": auroc + 0.02}
+def detector(name, kind, title, auroc, untrained=float("nan"), copies=1):
+    row = {"detector": name, "kind": kind, "title": title, "auroc": auroc, "lead": auroc - 0.8}
+    for column, value, wide in (("joint", auroc, 0.04), ("lead", auroc - 0.8, 0.04), ("untrained", untrained, 0.02)):
+        row |= {f"{column}_lo": value - wide, f"{column}_hi": value + wide}
+    row |= {f"to_untrained{end}": auroc - untrained for end in ("", "_lo", "_hi")}
+    return row | {"untrained": untrained, "copies": copies}
 
 
 def test_words_of_the_budget():
@@ -64,24 +64,58 @@ def test_words_of_the_budget():
     better = detector("lmd", "rival", "LMD", 0.9)
     assert "no detector was measured" in budget_words(1, pd.DataFrame())
     first = budget_words(1, pd.DataFrame([pair, rival]))
-    assert "**1 forward** per image, **CFS(1x2)** has the highest AUROC on these images: 0.800" in first
-    assert "The best rival, GEPC, is behind CFS(1x2): \u22120.100" in first
+    assert "**1 forward** per image, **CFS(1x2)** has the highest AUROC on these images: 0.800 [0.760, 0.840]" in first
+    assert "The best rival, GEPC, is behind CFS(1x2): \u22120.100 [\u22120.140, \u22120.060]" in first
     assert budget_words(1, pd.DataFrame([pair])).endswith("].") and "rival" not in budget_words(1, pd.DataFrame([pair]))
     ahead = budget_words(20, pd.DataFrame([better, pair]))
-    assert "**LMD** has the highest" in ahead and "LMD is ahead of CFS(1x2): 0.100" in ahead
-    assert "of its cost: 0.010" in ahead
-    near = budget_words(20, pd.DataFrame([detector("lmd", "rival", "LMD", 0.81), pair]))
-    assert "LMD cannot be told from CFS(1x2): 0.010" in near
-    cheap = detector("size", "rival", "Size", 0.9, float("nan"))
-    assert "of its cost" not in budget_words(20, pd.DataFrame([cheap, pair]))
+    assert "**LMD** has the highest" in ahead and "LMD is ahead of CFS(1x2): 0.100 [0.060, 0.140]." in ahead
+    near = budget_words(20, pd.DataFrame([detector("lmd", "rival", "LMD", 0.83), pair]))
+    assert "LMD cannot be told from CFS(1x2): 0.030" in near
+    other = budget_words(20, pd.DataFrame([detector("cfs_2x2", "cfs", "CFS(2x2)", 0.9), pair, rival]))
+    assert "CFS(2x2) is ahead of CFS(1x2): 0.100" in other and "The best rival, GEPC, is behind" in other
+
+
+def test_the_words_say_that_the_limits_hold_for_all_that_were_picked_from():
+    rows = [detector(name, "head", name, auroc) for name, auroc in (("A", 0.9), ("B", 0.85), ("C", 0.8))]
+    assert budget_words(5, pd.DataFrame(rows)).endswith(
+        "These limits hold for all 3 detectors within the budget at once, as the best must be picked from them."
+    )
+    assert "at once" not in budget_words(5, pd.DataFrame(rows[:1]))
+    said = same_snapshots(pd.DataFrame(rows))
+    assert said.endswith("(A) makes AUROC 0.900 [0.860, 0.940], limits that hold for all 3 heads at once.")
+    assert "at once" not in same_snapshots(pd.DataFrame(rows[:1])) and same_snapshots(pd.DataFrame()) == ""
 
 
 def test_equal_detectors_share_the_first_place():
-    equal = [detector(name, kind, name, 0.9) for name, kind in (("CFS(1x2)", "cfs"), ("A", "head"), ("B", "rival"))]
+    equal = [detector(name, kind, name, 0.9) for name, kind in (("cfs_1x2", "cfs"), ("A", "head"), ("B", "rival"))]
     said = budget_words(5, pd.DataFrame([*equal, detector("C", "rival", "C", 0.8)]))
-    assert "**CFS(1x2)** and 2 others have the highest AUROC on these images: 0.900 [0.880, 0.920]. The" in said
+    assert "**cfs_1x2** and 2 others have the highest AUROC on these images: 0.900 [0.860, 0.940]. The" in said
 
 
-def test_the_untrained_copy_is_told_beside_the_first():
+def test_the_untrained_copies_are_told_beside_the_first():
     said = budget_words(5, pd.DataFrame([detector("A", "head", "A", 0.9, untrained=0.88)]))
-    assert "0.900 [0.880, 0.920]; the same on an untrained network 0.880 [0.860, 0.900]." in said
+    assert "0.900 [0.860, 0.940]; on one untrained copy, without spread, 0.880 [0.860, 0.900], a difference of" in said
+    said = budget_words(5, pd.DataFrame([detector("A", "head", "A", 0.9, untrained=0.88, copies=5)]))
+    assert "on 5 untrained copies, with their spread, 0.880" in said and "a difference of 0.020" in said
+    older = pd.DataFrame([detector("A", "head", "A", 0.9, untrained=0.88)]).assign(to_untrained=float("nan"))
+    assert "0.880 [0.860, 0.900]." in budget_words(5, older) and "difference" not in budget_words(5, older)
+    assert "untrained" not in budget_words(5, pd.DataFrame([detector("A", "head", "A", 0.9)]))
+
+
+def test_the_budgets_that_would_do_are_told():
+    rows = pd.DataFrame(
+        {
+            "title": ["GEPC", "LMD", "Head", "SCOPED", "GEPC"],
+            "network": ["trained"] * 4 + ["untrained"],
+            "trajectory": [True, True, False, True, True],
+            "needed": [4.1, 38.2, 3.9, float("nan"), 4.1],
+        }
+    )
+    assert room_words(rows) == (
+        "The budget had no room for 2 trajectory detectors: one of 4.1 times the map's forwards takes GEPC, one of "
+        "38.2 all of them."
+    )
+    assert room_words(rows.iloc[:1]).endswith(
+        "for 1 trajectory detector: one of 4.1 times the map's forwards takes GEPC."
+    )
+    assert room_words(rows.iloc[2:]) == ""

@@ -9,8 +9,8 @@ import pytest
 from page_steps import forget_digests, open_page, texts
 
 from cfs_explore.detectors.stored import titles
-from cfs_explore.figures.falsifier import affordable, detector_rows, untested
-from cfs_explore.headlines.falsifier import budget_words, falsifier_headline
+from cfs_explore.figures.falsifier import contest, detector_rows, untested
+from cfs_explore.headlines.falsifier import budget_words, falsifier_headline, room_words
 from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.wording import format_value
 
@@ -43,16 +43,16 @@ def test_the_headline_and_the_budgets_words_are_the_tables(run):
     app = open_page("falsifier", run="rivals", ood="bright")
     assert app.title[0].value == "Does anything beat a few snapshots?"
     rows, leads = (detector_rows(run, name, "bright") for name in ("falsifier", "leads"))
-    assert plain(app.markdown[0].value) == falsifier_headline("bright", leads, untested(rows))
-    assert budget_words(10, affordable(rows, 10)) in texts(app)
+    said = f"{falsifier_headline('bright', leads, untested(rows))} {room_words(rows)}"
+    assert plain(app.markdown[0].value) == said and "The budget had no room for" in said
+    assert budget_words(10, contest(run, "bright", 10)) in texts(app)
 
 
 def test_the_budget_changes_who_wins_and_the_address(run):
     app = open_page("falsifier", run="rivals", ood="bright", falsifier_budget="5")
-    rows = detector_rows(run, "falsifier", "bright")
-    assert budget_words(5, affordable(rows, 5)) in texts(app)
+    assert budget_words(5, contest(run, "bright", 5)) in texts(app)
     app.select_slider(key="falsifier_budget").set_value(1).run()
-    assert not app.exception and budget_words(1, affordable(rows, 1)) in texts(app)
+    assert not app.exception and budget_words(1, contest(run, "bright", 1)) in texts(app)
     assert np.atleast_1d(app.query_params["falsifier_budget"])[0] == "1"
 
 
@@ -65,7 +65,8 @@ def test_the_table_has_every_measured_detector_beside_its_untrained_copy(run):
     untrained = rows[rows["network"] == "untrained"].set_index("detector")["auroc"]
     for row in table.to_dict("records"):
         name = named[row["title"]]
-        assert row["auroc"] == trained.loc[name, "auroc"] and row["untrained"] == untrained[name]
+        assert row["auroc"] == trained.loc[name, "auroc"] and row["untrained"] == pytest.approx(untrained[name])
+        assert row["to_untrained"] == pytest.approx(row["auroc"] - row["untrained"])
         for column in ("forwards", "fit_forwards", "fit_jvps", "paper", "note"):
             assert row[column] == trained.loc[name, column]
         lo, hi = trained.loc[name, ["to_pair_lo", "to_pair_hi"]]
@@ -80,7 +81,24 @@ def test_what_was_not_measured_says_why(run):
     said = texts(app)
     for row in missing.to_dict("records"):
         assert f"**{titles(run)[row['detector']]}**" in said and row["note"][:40] in said
-    assert any("detectors rivals --budget" in each.value for each in app.code)
+    most = f"{missing['needed'].max():.10g}"
+    assert any(each.value.endswith(f"detectors rivals --budget {most}") for each in app.code)
+    assert f"one of {most} all of them" in said
+
+
+def test_an_older_table_is_shown(copied):
+    """Without the columns that came later: its notes say the budgets, and its one copy has no difference."""
+    path = copied / "tables" / "falsifier.parquet"
+    table = pd.read_parquet(path)
+    later = [column.name for column in DIAGNOSTICS["detectors"].tables[0].columns if column.optional]
+    table.drop(columns=later).to_parquet(path)
+    scores = copied / "tables" / "detector_scores.parquet"
+    pd.read_parquet(scores).drop(columns="copy").to_parquet(scores)
+    app = open_page("falsifier", run="rivals", ood="bright")
+    assert not app.exception and "The budget had no room for" in app.markdown[0].value
+    shown = table_of(app)
+    assert shown["untrained"].notna().all() and shown["to_untrained"].isna().all()
+    assert any("--budget" in each.value for each in app.code)
 
 
 def test_both_figures_are_shown(run):

@@ -95,7 +95,9 @@ def test_all_have_the_same_images_and_one_id_train_subset(run):
         assert part["image_id"].tolist() == ids[part["row"]].tolist() and part["row"].is_monotonic_increasing
 
 
-@pytest.mark.parametrize("name", ["cfs_1x2", "head_knn", "one_step_mbe", "gepc", "scoped_single", "typicality"])
+@pytest.mark.parametrize(
+    "name", ["cfs_1x2", "head_knn", "one_step_mbe", "gepc", "scoped_single", "typicality", "input_complexity"]
+)
 def test_scores_are_those_of_a_detector_by_itself(run, study, name):
     of_id, of_ood = read_by_hand(study, name)
     np.testing.assert_allclose(stored(run, name, "id_test")["score"], of_id, rtol=1e-3)
@@ -116,10 +118,25 @@ def test_detectors_that_share_a_reading_read_the_same(tiny, tiny_images):
             continue
         detector = detectors.create(name)
         z = detector.read(tiny, tiny_images[:2], ["a", "b"])
-        before = kept.setdefault(detector.identity(tiny), z)
-        np.testing.assert_array_equal(z, before)
-        shared += before is not z
-    assert shared >= 7  # heads with CFS(1x2), a DiffPath with the other, likelihoods among each other
+        for reading in detector.readings(tiny):
+            part = detector.read_one(reading, tiny, tiny_images[:2], ["a", "b"])
+            before = kept.setdefault(detector.identity(reading), part)
+            np.testing.assert_array_equal(part, before)
+            shared += before is not part
+            assert part.shape[2] <= z.shape[2]
+    assert shared >= 8  # heads with CFS(1x2), a DiffPath with the other, likelihoods among each other
+
+
+def test_input_complexity_takes_the_terms_that_the_likelihood_read(run):
+    """One reading for all of them; what each needs alone is still its cost."""
+    table = run.table("detector_readings")
+    by = table.drop_duplicates("reading")["detectors"].str.split(", ")
+    assert by.map(lambda names: {"nll", "typicality", "input_complexity", "dose"} <= set(names)).sum() == 1
+    assert by.map(lambda names: names == ["input_complexity"]).sum() == 1  # the bits of its PNG
+    assert by.map(lambda names: "nll" in names).sum() == 1
+    rows = run.table("falsifier").query("network == 'trained' and ood == 'bright'").set_index("detector")
+    assert rows.loc["input_complexity", "forwards"] == rows.loc["nll", "forwards"] > 10
+    assert rows.loc["input_complexity", "ms"] > rows.loc["nll", "ms"]
 
 
 def test_untrained_rows_are_an_untrained_copy(run, study, tiny):
@@ -133,6 +150,24 @@ def test_untrained_rows_are_an_untrained_copy(run, study, tiny):
         for network in ("untrained", "trained")
     ]
     assert row["to_pair"] == pytest.approx(auroc(*pairs[0]).value - auroc(*pairs[1]).value)
+
+
+def test_one_copy_has_no_spread_and_its_difference_is_paired(run):
+    rows = run.table("falsifier").query("ood == 'letters'").set_index(["detector", "network"])
+    own, copy = (rows.loc[("msma_mbe", network)] for network in ("trained", "untrained"))
+    assert (own["copies"], own["copy"], copy["copies"]) == (1, 0, 0) and np.isnan(copy["to_untrained"])
+    assert own[["untrained", "untrained_lo", "untrained_hi"]].tolist() == pytest.approx(
+        copy[["auroc", "lo", "hi"]].tolist(), abs=1e-9
+    )
+    scores = [
+        stored(run, "msma_mbe", role, network, "letters")["score"].to_numpy()
+        for network in ("trained", "untrained")
+        for role in ("id_test", "ood")
+    ]
+    expected = paired_auroc_difference(*scores)
+    found = own[["to_untrained", "to_untrained_lo", "to_untrained_hi"]].tolist()
+    assert found == pytest.approx(list(expected)[:3])
+    assert rows.loc[("ddpm_ood", "trained"), "copies"] == 0
 
 
 def test_the_best_cfs_is_of_the_map_on_the_same_images_and_id_train(run, study):
@@ -206,6 +241,9 @@ def test_what_the_budget_leaves_out_says_what_it_would_take(run):
     needed = notes.str.extract(r"them: one of ([\d.]+) has")[0].astype(float)
     assert (needed > BUDGET).all() and needed.groupby(rows["detector"]).nunique().max() == 1
     by_name = needed.groupby(rows["detector"]).first()
+    for name, rows_of in rows[rows["detector"].isin(DEAR)].groupby("detector"):
+        assert rows_of["needed"].unique().tolist() == [by_name[name]]
+    assert rows.loc[~rows["detector"].isin(DEAR), "needed"].isna().all()
     assert by_name["eigenscore"] < by_name["lmd_mse"] < by_name["ddpm_ood"] < by_name["ddpm_ood_mbe"]
 
 

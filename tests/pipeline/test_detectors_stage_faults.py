@@ -1,5 +1,6 @@
 """The stage of detectors ends early, meets what it cannot measure, or is asked for something else."""
 
+import json
 import shutil
 
 import detector_runs
@@ -17,7 +18,8 @@ from cfs_explore.pipeline.detector_settings import set_detectors
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.store import open_run
-from cfs_explore.studies import DIAGNOSTICS
+from cfs_explore.studies import DIAGNOSTICS, Counts
+from cfs_explore.studies.detectors import LEAST, MOST, allowed_forwards, budget_told, map_forwards
 
 copied = detector_runs.copied  # a fixture
 TABLES = DIAGNOSTICS["detectors"].table_names
@@ -154,6 +156,69 @@ def test_scores_that_are_not_finite_are_a_reason(copied, quick_run, tiny, few, m
 
 
 # Settings
+
+
+def test_five_copies_are_measured_and_their_spread_is_in_the_table(copied, quick_run, tiny):
+    """Each copy has rows and scores of its own, and the first is the one that is measured alone."""
+    run = measure(copied(quick_run, train=8, images=4, budget=16.0, copies=3), tiny)
+    rows = run.table("falsifier")
+    own = rows[(rows["detector"] == "one_step_mbe") & rows["auroc"].notna()]
+    copies, trained = own[own["network"] == "untrained"], own[own["network"] == "trained"].iloc[0]
+    assert copies["copy"].tolist() == [0, 1, 2] and trained["copies"] == 3
+    assert trained["untrained"] == pytest.approx(copies["auroc"].mean())
+    assert trained["to_untrained"] == pytest.approx(trained["auroc"] - copies["auroc"].mean())
+    scores = run.table("detector_scores").query("detector == 'one_step_mbe' and role == 'ood'")
+    of_copy = scores[scores["network"] == "untrained"].groupby("copy")["score"].agg(tuple)
+    assert len(of_copy) == 3 == len(set(of_copy))
+    assert not scores.duplicated(["network", "copy", "image_id"]).any()
+    alone = measure(copied(quick_run, train=8, images=4, budget=16.0), tiny).table("falsifier")
+    first = alone.query("detector == 'one_step_mbe' and network == 'untrained'").iloc[0]
+    assert copies.iloc[0]["auroc"] == first["auroc"]
+
+
+def test_copies_count_in_the_budget(copied, quick_run, tiny):
+    one, three = (
+        measure(copied(quick_run, train=8, images=4, budget=12.0, copies=copies), tiny).table("falsifier")
+        for copies in (1, 3)
+    )
+    left = [rows[rows["network"] == "trained"].set_index("detector")["needed"] for rows in (one, three)]
+    assert left[1].notna().sum() > left[0].notna().sum()
+    both = left[0].notna() & left[1].notna()
+    assert (left[1][both] > left[0][both]).all()
+
+
+def test_a_small_run_takes_what_a_minute_has_room_for():
+    """The largest of 3 times the map, and so many forwards; a budget that is given is kept to."""
+    counts = Counts(24, 16, (40,), 8, 1, 9.0)
+    assert map_forwards(counts) == 640 and allowed_forwards(counts) == LEAST
+    assert allowed_forwards(counts._replace(seconds_per_forward=0.003)) == 20_000
+    assert allowed_forwards(counts._replace(seconds_per_forward=0.5)) == 3 * 640
+    assert allowed_forwards(counts._replace(seconds_per_forward=1e-5)) == MOST
+    assert allowed_forwards(counts._replace(seconds_per_forward=0.003, budget=2.5)) == 1600
+    said = budget_told(counts._replace(seconds_per_forward=0.003))
+    assert said == "at most 20,000 forwards, a minute's or less, which is more than 3 times the map's (31.25 times)"
+    assert budget_told(counts) == "at most 20,000 forwards, which is more than 3 times the map's (31.25 times)"
+    large = Counts(10_000, 2000, (500,), 8, 5, 9.0, seconds_per_forward=0.003)
+    assert budget_told(large) == "at most 1,500,000 forwards, 3 times the map's"
+
+
+def test_trajectories_are_measured_without_a_budget_and_an_old_default_of_the_same_work_stands(
+    copied, quick_run, tiny, forwards
+):
+    path = copied(quick_run, train=8, images=4).path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds_per_forward": 0.006}))
+    run = open_run(path.parent)
+    assert run.counts.budget is None and allowed_forwards(run.counts) == 10_000
+    run = measure(run, tiny)
+    rows = run.table("falsifier").query("network == 'trained'")
+    assert rows.loc[rows["trajectory"] & rows["auroc"].notna(), "detector"].nunique() >= 12
+    allowed = allowed_forwards(run.counts)
+    manifest = json.loads((run.path / "manifest.json").read_text())
+    manifest["spec"]["detectors"]["budget"] = allowed / map_forwards(run.counts) + 1e-9
+    (run.path / "manifest.json").write_text(json.dumps(manifest))
+    forwards.clear()
+    measure(open_run(run.path), tiny)
+    assert sum(forwards) == 0
 
 
 def test_settings_are_those_of_the_spec(copied, quick_run, few):

@@ -20,7 +20,7 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def whole_spec(spec) -> dict:
-    return spec | {"diagnostics": "all", "ood": spec["ood"][:1], "taps": "sparse_ed"}
+    return spec | {"diagnostics": "all", "ood": spec["ood"][:1], "taps": "sparse_ed", "detectors": {"budget": 3}}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cfs_explore.corruption import keyed_noise, to_signed
-from cfs_explore.diagnostics.sharing import linear_cka
+from cfs_explore.diagnostics.sharing import cka_limits, linear_cka
 from cfs_explore.errors import CFSError
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Study, sharing
@@ -76,6 +76,8 @@ def test_numbers_are_those_of_the_maps(study):
     assert row["delta"] == pytest.approx((apart / maps.shape[2]).mean())
     assert row["delta_rel"] == pytest.approx((apart / ((maps**2).sum(2).mean(0))).mean())
     assert row["cka"] == pytest.approx(linear_cka(maps)[0, 1])
+    limits = [part[0, 1] for part in cka_limits(maps)]
+    assert [row["cka_lo"], row["cka_hi"]] == pytest.approx(limits) and limits[0] < row["cka"] < limits[1]
     assert row["n_id"] == run.id_test.count and (row["level"], row["other_level"]) == (0, 1)
 
 

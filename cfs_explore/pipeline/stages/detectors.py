@@ -13,11 +13,12 @@ import pandas as pd
 
 from cfs_explore.diagnostics import Groups
 from cfs_explore.diagnostics.cfs_grid import Grid
-from cfs_explore.diagnostics.falsifier import Yardsticks, leads, says
+from cfs_explore.diagnostics.falsifier import Yardsticks, beside_copies, leads, says
 from cfs_explore.errors import CFSError
 from cfs_explore.pipeline.detector_measuring import TEST, Measured, Measuring
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.studies import detectors as declared
+from cfs_explore.studies.detectors import NETWORKS
 
 #: Detectors that are compared with: without the first two of them there is nothing to say.
 _PAIR, _DECODER = "cfs_1x2", "cfs_dec_1x1"
@@ -67,11 +68,14 @@ def _compared(
     grid: Grid,
     groups: Groups | None,
 ) -> pd.DataFrame:
-    """A row per detector and network."""
-    own = {each.detector.name: scores for each, scores in scored.items() if each.network == "trained"}
+    """A row per detector, network and copy."""
+    own = {each.detector.name: scores for each, scores in scored.items() if each.network == NETWORKS[0]}
     yardsticks = Yardsticks(own[_PAIR], own[_DECODER], candidates, grid.forwards, groups=groups)
     rows = [
-        each.facts() | (yardsticks.compare(*scored[each], each.price) if each in scored else {}) for each in measured
+        each.facts()
+        | (yardsticks.compare(*scored[each], each.price) if each in scored else {})
+        | _beside_copies(each, scored, groups)
+        for each in measured
     ]
     columns = [
         c.name for c in declared.DETECTORS.tables[0].columns if c.name not in ("n_train", "n_id", "n_ood", "ood")
@@ -79,9 +83,18 @@ def _compared(
     return pd.DataFrame(rows, columns=columns)
 
 
+def _beside_copies(each: Measured, scored: Mapping[Measured, _Scores], groups: Groups | None) -> dict[str, float]:
+    """The trained network against all its untrained copies that were measured."""
+    copies = [other for other in scored if other.detector.name == each.detector.name and other.network == NETWORKS[1]]
+    if each.network != NETWORKS[0] or each not in scored or not copies:
+        return {"copies": 0}
+    own, *others = (tuple(part[None] for part in scored[one]) for one in (each, *copies))
+    return beside_copies(own, others, groups)
+
+
 def _leads(scored: Mapping[Measured, _Scores], groups: Groups | None) -> pd.DataFrame:
     """A row per rival."""
-    trained = {each: scores for each, scores in scored.items() if each.network == "trained"}
+    trained = {each: scores for each, scores in scored.items() if each.network == NETWORKS[0]}
     kinds = {kind: [each for each in trained if each.kind == kind] for kind in ("rival", "cfs")}
     rivals, variants = (
         tuple(np.stack([trained[each][side] for each in each_kind]) for side in (0, 1)) if each_kind else None

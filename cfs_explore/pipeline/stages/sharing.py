@@ -10,7 +10,7 @@ import pandas as pd
 from cfs_explore.contracts import Tap
 from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.diagnostics.groups import Members, members
-from cfs_explore.diagnostics.sharing import inner_products, linear_cka, reuse_table, sharing_table
+from cfs_explore.diagnostics.sharing import cka_limits, inner_products, linear_cka, reuse_table, sharing_table
 from cfs_explore.errors import CFSError
 from cfs_explore.pipeline.match import conditioning_levels
 from cfs_explore.pipeline.stages.study import Sample, Study
@@ -37,7 +37,9 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     sizes = map_sizes(study.backbone, run.taps, run.levels[0])
     sample = study.sample("id_test", limit=_images(study, sizes))
     groups = members(run.names_of_groups("id_test")[sample.rows])
-    found = study.kept("sharing/maps", len(sample) * len(run.levels), lambda: _compare(study, sample, sizes))
+    found = study.kept(
+        "sharing/compared", len(sample) * len(run.levels), lambda: _compare(study, sample, sizes, groups)
+    )
     maps = sharing_table(
         found["inner"], found["cka"], [sizes[t.name] for t in run.taps], run.levels, run.taps, groups=groups
     )
@@ -59,11 +61,14 @@ def _images(study: Study, sizes: dict[str, int]) -> int:
     return fitting
 
 
-def _compare(study: Study, sample: Sample, sizes: dict[str, int]) -> dict[str, np.ndarray]:
-    """``inner`` (image, tap, level, level) and ``cka`` (tap, level, level), taps in parts that fit into memory."""
+def _compare(study: Study, sample: Sample, sizes: dict[str, int], groups: Members | None) -> dict[str, np.ndarray]:
+    """``inner`` (image, tap, level, level) and ``cka`` with its limits (3, tap, level, level).
+
+    Taps are read in parts that fit into memory.
+    """
     run, levels = study.run, study.run.levels
     inner = np.empty((len(sample), len(run.taps), len(levels), len(levels)))
-    cka = np.empty(inner.shape[1:])
+    cka = np.empty((3, *inner.shape[1:]))
     place = 0
     for part in _parts(run.taps, sizes, len(sample) * len(levels) * _FLOAT):
         done = place + len(part) == len(run.taps)  # the last pass is what was planned
@@ -71,7 +76,8 @@ def _compare(study: Study, sample: Sample, sizes: dict[str, int]) -> dict[str, n
         for tap in part:
             start = sum(sizes[each.name] for each in part[: part.index(tap)])
             of_tap = maps[..., start : start + sizes[tap.name]]
-            inner[:, place], cka[place] = inner_products(of_tap), linear_cka(of_tap)
+            inner[:, place], cka[0, place] = inner_products(of_tap), linear_cka(of_tap)
+            cka[1:, place] = cka_limits(of_tap, groups)
             place += 1
     return {"inner": inner, "cka": cka}
 
