@@ -51,7 +51,7 @@ _IMAGES = f"image files ({' '.join(sorted(IMAGE_EXTENSIONS))})"
 ACCEPTED = (
     "a folder of images; a .zip, .tar, .tar.gz, .tar.zst or .tar.bz2 of images; a .parquet with image bytes or paths; "
     f"a .csv or .tsv with paths; a .npz or .npy array; {_IMAGES}; or a mapping with one of builtin, path, files, "
-    "imglist, tars, parquet, hub, torchvision, altered"
+    "imglist, hub, torchvision, tars, parquet, altered"
 )
 
 

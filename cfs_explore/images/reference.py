@@ -19,10 +19,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "path": ("root", "column", "label_column", "group_column", "range", "pages", "key", "layout"),
     "files": ("labels", "names", "groups", "range", "pages"),
     "imglist": ("root", "range", "pages"),
-    "tars": ("column", "label_column", "group_column", "range", "pages"),
-    "parquet": ("column", "label_column", "group_column", "range", "pages"),
     "hub": ("split", "column", "label", "group_column", "config", "range", "pages", "download"),
     "torchvision": ("split", "root", "download"),
+    "tars": ("column", "label_column", "group_column", "range", "pages"),
+    "parquet": ("column", "label_column", "group_column", "range", "pages"),
     "altered": ("of", "seed"),
 }
 
