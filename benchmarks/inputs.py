@@ -109,7 +109,7 @@ def measure(home: Path, backbone: Path, pictures: Path, count: int, limit: float
     timings = json.loads((out / "manifest.json").read_text())["timings"]
     print(
         f"{count:,} images, CFS_EXPLORE_INPUTS_GB={limit:g}: memory {most / 1e6:.0f} MB at most ({measuring / 1e6:.0f} "
-        f"while measuring; with mapped files {peak / 1e3:.0f} in the largest run so far); "
+        f"while measuring; with libraries and mapped files {peak / 1e3:.0f} in the largest run so far); "
         f"disk {disk / 1e6:.0f} MB at most, of it pixels {inputs / 1e6:.0f} and rows with thumbnails {rows / 1e6:.0f}; "
         f"{time.perf_counter() - start:.0f} s, preparing {timings.get('preparing', 0):.0f}, "
         f"measuring {timings.get('measuring', 0):.0f}; load average {os.getloadavg()[0]:.1f}",
