@@ -67,6 +67,10 @@ def absolute(path: str, home: Path) -> str:
     return str(home.resolve() / path) if not Path(path).is_absolute() and (home / path).exists() else path
 
 
+#: Keys of a source that hold a path, or a pattern of paths.
+_PATHS = ("path", "imglist", "root", "tars", "parquet")
+
+
 def portable_source(source: str | dict, home: Path) -> str | dict:
     """An image source of a spec with every path inside ``home`` made relative to it."""
     return _with_paths(source, lambda path: portable(path, home))
@@ -81,7 +85,7 @@ def _with_paths(source: str | dict, change: Callable[[str], str]) -> str | dict:
     """The source with the paths that it names changed."""
     if isinstance(source, str):
         return change(source)
-    named = {key: change(source[key]) for key in ("path", "imglist", "root") if isinstance(source.get(key), str)}
+    named = {key: change(source[key]) for key in _PATHS if isinstance(source.get(key), str)}
     files = {"files": [change(path) for path in source["files"]]} if "files" in source else {}
     inner = {"of": _with_paths(source["of"], change)} if "of" in source else {}
     return source | named | files | inner

@@ -16,6 +16,7 @@ CFS_EXPLORE_MAX_IMAGES      images of one set
 CFS_EXPLORE_MAX_RUNS        runs in the folder of the runs
 CFS_EXPLORE_MAX_DISK_GB     size of the folder of the runs, uploads and cache included
 CFS_EXPLORE_CACHE_GB        size of the cache of measured snapshots in it; 0: none
+CFS_EXPLORE_INPUTS_GB       pixels of one set that a run keeps; those of a larger set are read from its source again
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Settings:
         password: asked for by the app; "" for none.
         max_fetch_bytes, max_upload_bytes, max_images, max_runs, max_disk_bytes: see the module.
         cache_bytes: of the cache of measured snapshots.
+        inputs_bytes: pixels of one set that a run keeps.
     """
 
     public: bool | None = None
@@ -59,6 +61,7 @@ class Settings:
     max_runs: int | None = None
     max_disk_bytes: int | None = None
     cache_bytes: int = 2 * 10**9
+    inputs_bytes: int = 4 * 10**9
 
 
 def read_settings() -> Settings:
@@ -73,7 +76,7 @@ def read_settings() -> Settings:
             raise SettingsError(
                 f"{_PREFIX}ROOTS names {root}, which is not a folder. Separate folders by {os.pathsep!r}."
             )
-    cache = _number("CACHE_GB", 10**9)
+    cache, inputs = _number("CACHE_GB", 10**9), _number("INPUTS_GB", 10**9)
     return Settings(
         public=_flag("PUBLIC"),
         roots=tuple(root.resolve() for root in roots) if f"{_PREFIX}ROOTS" in os.environ else None,
@@ -86,6 +89,7 @@ def read_settings() -> Settings:
         max_runs=_number("MAX_RUNS", 1),
         max_disk_bytes=_number("MAX_DISK_GB", 10**9),
         cache_bytes=Settings.cache_bytes if cache is None else cache,
+        inputs_bytes=Settings.inputs_bytes if inputs is None else inputs,
     )
 
 

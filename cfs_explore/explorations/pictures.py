@@ -21,6 +21,7 @@ from cfs_explore.images import Record, thumbnail
 from cfs_explore.images.decode import decode
 from cfs_explore.images.reference import is_altered
 from cfs_explore.locations import BUNDLES, absolute, absolute_source, locate_run, program, runs_root
+from cfs_explore.safe_io.remote import is_remote
 from cfs_explore.spec import ImageSet, RunSpec
 from cfs_explore.store import Run
 from cfs_explore.store.growing import is_growing
@@ -206,7 +207,14 @@ def _open(run: Run, entry: SetEntry) -> images.Source:
 
 
 def _offline(source: str | dict[str, Any]) -> str | dict[str, Any]:
-    """The source as it may lie on this computer, so that nothing is fetched."""
+    """The source as it may lie on this computer, so that nothing is fetched.
+
+    Raises:
+        SourceError: it lies on object storage.
+    """
+    away = [place for place in images.paths_named(source) if is_remote(place)]
+    if away:
+        raise SourceError(f"{away[0]} is on object storage, from which pages fetch nothing.")
     if is_altered(source):
         return source | {"of": _offline(source["of"])}
     if isinstance(source, dict) and ("torchvision" in source or "hub" in source):

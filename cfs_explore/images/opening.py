@@ -18,11 +18,13 @@ from .hub import open_hub
 from .listed import open_files
 from .listing import IMAGE_EXTENSIONS, printable, summarise
 from .local_copies import local_copy
+from .parquet_shards import ParquetShardsSource
 from .parts import HALVES, CentreSource, half_of, sampled
 from .path_tables import open_imglist, open_text_table
 from .record import Source
 from .reference import read_reference
 from .tables import open_parquet
+from .tar_shards import TarShardsSource
 from .tarball import TAR_EXTENSIONS, TarSource
 from .torchvision_sets import open_torchvision
 
@@ -49,7 +51,7 @@ _IMAGES = f"image files ({' '.join(sorted(IMAGE_EXTENSIONS))})"
 ACCEPTED = (
     "a folder of images; a .zip, .tar, .tar.gz, .tar.zst or .tar.bz2 of images; a .parquet with image bytes or paths; "
     f"a .csv or .tsv with paths; a .npz or .npy array; {_IMAGES}; or a mapping with one of builtin, path, files, "
-    "imglist, hub, torchvision, altered"
+    "imglist, hub, torchvision, tars, parquet, altered"
 )
 
 
@@ -70,6 +72,8 @@ def open_source(
             files and arrays; pages ('all') of files; layout of an array; key in a .npz;
             {'files': [paths], 'labels': [...], 'names': [...], 'groups': [...]}: several image files;
             {'imglist': path, 'root': folder}: an OpenOOD image list;
+            {'tars': pattern}, {'parquet': pattern}, with column, label_column, group_column, range, pages: many files
+            of a set, in a folder or by a name with {000..012} or *, here or on object storage (``shard_files``);
             {'hub': 'owner/name', 'split', 'column', 'label', 'group_column', 'config', 'range', 'pages'}: a data set of
             the Hugging Face hub, or a local data set folder;
             {'torchvision': name, 'split', 'root', 'download'}: see ``TORCHVISION_SETS``;
@@ -128,7 +132,13 @@ def _open(given: object) -> Source:
     copy = local_copy(reference)
     if copy is not None:
         return _open_path(copy, _copy_options(copy, reference.options))
-    opens = {"files": with_options(open_files), "hub": with_options(open_hub), "torchvision": open_torchvision}
+    opens = {
+        "files": with_options(open_files),
+        "tars": with_options(TarShardsSource),
+        "parquet": with_options(ParquetShardsSource),
+        "hub": with_options(open_hub),
+        "torchvision": open_torchvision,
+    }
     return opens[reference.kind](reference.value, **reference.options)
 
 

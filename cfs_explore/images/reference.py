@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import SourceError
 from ..safe_io.fetching import reads_as_hub_id
 from .layouts import LAYOUTS
+from .shard_files import local_paths
 
 #: Kind -> its options. 'builtin' has those of its set.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -20,6 +21,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "imglist": ("root", "range", "pages"),
     "hub": ("split", "column", "label", "group_column", "config", "range", "pages", "download"),
     "torchvision": ("split", "root", "download"),
+    "tars": ("column", "label_column", "group_column", "range", "pages"),
+    "parquet": ("column", "label_column", "group_column", "range", "pages"),
     "altered": ("of", "seed"),
 }
 
@@ -72,6 +75,8 @@ def paths_named(source: str | os.PathLike | Mapping) -> list[str]:
     values += files if isinstance(files, Sequence) and not isinstance(files, str | bytes) else [files]
     hub = source.get("hub")
     values += [hub] if isinstance(hub, str) and not is_hub_id(hub) else []
+    for pattern in (source.get("tars"), source.get("parquet")):
+        values += local_paths(pattern) if isinstance(pattern, str) else [pattern]
     return [os.fspath(value) for value in values if isinstance(value, str | os.PathLike)]
 
 
@@ -136,7 +141,7 @@ _TEXT = ("text", _is_text)
 _PATH = ("a path", _is_path)
 #: Key -> (what is allowed, the test of it).
 _TYPES: dict[str, tuple[str, Callable[[object], bool]]] = {
-    **dict.fromkeys(("path", "root", "imglist"), _PATH),
+    **dict.fromkeys(("path", "root", "imglist", "tars", "parquet"), _PATH),
     **dict.fromkeys(
         ("column", "label_column", "group_column", "key", "hub", "split", "label", "config", "torchvision", "altered"),
         _TEXT,

@@ -50,22 +50,50 @@ def open_parquet(
     except _DAMAGE as error:
         raise SourceError(f"{where} is not a readable parquet file ({printable(str(error))}).") from error
     try:
-        labels = find_column(schema.names, label_column, LABEL_COLUMNS, where, "label_column")
-        groups = find_column(schema.names, group_column, GROUP_COLUMNS, where, "group_column")
-        found = find_column(schema.names, column, (), where, "column") or _image_column(schema)
-        paths = found or find_column(_texts(schema), None, PATH_COLUMNS, where, "column")
-        for name in (labels, groups, paths):
-            if schema.names.count(name) > 1:
-                raise SourceError(f"{where} has several columns {printable(name)!r}; give each its own name.")
-        if found is not None and _holds_images(schema.field(found).type):
+        found, paths, labels, groups = _columns(schema, column, label_column, group_column, where)
+        if found is not None:
             return ParquetSource(path, file, found, labels, groups)
-        if paths is None or paths not in _texts(schema):
+        if paths is None:
             raise _no_image_column(schema, where)
         with file:
             return open_parquet_paths(path, file, root, paths, labels, groups)
     except SourceError:
         file.close()
         raise
+
+
+def open_image_rows(
+    name: str,
+    file: pq.ParquetFile,
+    column: str | None = None,
+    label_column: str | None = None,
+    group_column: str | None = None,
+) -> ParquetSource:
+    """The images of an open parquet file with a column of bytes; arguments as those of ``open_parquet``.
+
+    Raises:
+        SourceError: no such column, damaged, or row groups above 2 GiB. The file stays open.
+    """
+    found, _, labels, groups = _columns(file.schema_arrow, column, label_column, group_column, printable(name))
+    if found is None:
+        raise _no_image_column(file.schema_arrow, printable(name))
+    return ParquetSource(name, file, found, labels, groups)
+
+
+def _columns(
+    schema: pa.Schema, column: str | None, label_column: str | None, group_column: str | None, where: str
+) -> tuple[str | None, str | None, str | None, str | None]:
+    """The columns of images, else of paths, of labels and of groups; None for those that are not there."""
+    labels = find_column(schema.names, label_column, LABEL_COLUMNS, where, "label_column")
+    groups = find_column(schema.names, group_column, GROUP_COLUMNS, where, "group_column")
+    found = find_column(schema.names, column, (), where, "column") or _image_column(schema)
+    paths = found or find_column(_texts(schema), None, PATH_COLUMNS, where, "column")
+    for name in (labels, groups, paths):
+        if schema.names.count(name) > 1:
+            raise SourceError(f"{where} has several columns {printable(name)!r}; give each its own name.")
+    if found is not None and _holds_images(schema.field(found).type):
+        return found, None, labels, groups
+    return None, paths if paths in _texts(schema) else None, labels, groups
 
 
 class ParquetSource(EncodedSource):
@@ -86,7 +114,7 @@ class ParquetSource(EncodedSource):
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         file: pq.ParquetFile,
         column: str,
         label_column: str | None,

@@ -25,7 +25,7 @@ _XZ = b"\xfd7zXZ\x00"
 _MAX_HEADER_BYTES = 2**17
 _MAX_GLOBAL_RECORDS = 256
 #: What tarfile and the decompressors raise on damaged files; tarfile recurses through long names and pax records.
-_DAMAGE = (
+TAR_DAMAGE = (
     tarfile.TarError,
     zlib.error,
     pa.ArrowException,
@@ -56,8 +56,8 @@ class TarSource(ArchiveSource[tuple[int, int]]):
         try:
             self._file = _open_plain(path, self.location)
             with tarfile.TarFile(fileobj=BoundedReads(self._file, _MAX_HEADER_BYTES), errors="surrogateescape") as tar:
-                self._list(_tar_members(tar, self._file))
-        except _DAMAGE as error:
+                self._list(tar_members(tar, self._file))
+        except TAR_DAMAGE as error:
             self.close()
             raise SourceError(
                 f"{self.location} is not a readable tar archive ({printable(str(error)) or type(error).__name__}). "
@@ -105,8 +105,8 @@ def _decompressed(path: Path, start: bytes) -> Readable | None:
     return None
 
 
-def _tar_members(tar: tarfile.TarFile, file: BinaryIO) -> Iterator[tuple[str, tuple[int, int], str | None]]:
-    """(name, (offset, size), reason) of each member.
+def tar_members(tar: tarfile.TarFile, file: BinaryIO) -> Iterator[tuple[str, tuple[int, int], str | None]]:
+    """(name, (offset, size), reason) of each member; directories end in a slash.
 
     Raises:
         ValueError: a header in the middle is damaged, where tarfile would take it for the end.

@@ -6,6 +6,7 @@ their moments are merged in the order of the shards.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 import uuid
@@ -19,6 +20,7 @@ from cfs_explore.backbones import load_backbone
 from cfs_explore.engine import Crew, Leases, clear
 from cfs_explore.errors import RunError
 from cfs_explore.pipeline import board as boards
+from cfs_explore.pipeline import reuse
 from cfs_explore.pipeline.board import PATIENCE, PAUSE, Board, stop_if
 from cfs_explore.pipeline.match import as_conditioned
 from cfs_explore.pipeline.measure import Measurement
@@ -138,7 +140,7 @@ def join(
     if loaded.fingerprint != facts["fingerprint"]:
         raise RunError(f"{spec.backbone.path} is here another backbone than where the run is led. Copy that one here.")
     backbone, done = as_conditioned(spec, loaded), 0
-    sets = {planned.work.folder.name: planned for planned in plan_sets(spec, run)}
+    sets = {planned.work.folder.name: planned for planned in plan_sets(_with_images(spec, run), run)}
     while facts is not None:
         go_on = functools.partial(_go_on, boards.home(run) / facts["folder"], cancelled)
         measurement = boards.measurement_of(facts, backbone, go_on)
@@ -146,6 +148,12 @@ def join(
         facts = board.next(cancelled)
     say("nothing is left to do")
     return done
+
+
+def _with_images(spec: RunSpec, run: Path) -> RunSpec:
+    """The spec with the ID images of another run where they are read from their source."""
+    read = any((run / "work").glob("id-*/reading.json"))
+    return reuse.with_images(spec, reuse.base_run(spec)) if read else spec
 
 
 class _Closed(Exception):  # noqa: N818 - control flow, not an error
@@ -185,7 +193,11 @@ def _help(
         key, index = _parsed(name)
         return index >= board.wanted(facts).get(key, 0)
 
-    with Leases(folder, patience=lambda: max(LEAST_SECONDS, SLOW * max(seconds))) as leases:
+    patience = {"patience": lambda: max(LEAST_SECONDS, SLOW * max(seconds))}
+    with contextlib.ExitStack() as stack:
+        leases = stack.enter_context(Leases(folder, **patience))
+        for each in shards.values():
+            stack.callback(each.close)
         crew = Crew(folder, leases)
         say(f"helping with {', '.join(shards)}")
         while board.read() == facts:

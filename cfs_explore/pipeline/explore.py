@@ -179,11 +179,14 @@ def _in_turns(sets: Sequence[SetShards], leader: Leader, progress: Progress) -> 
     """Measure a shard of each set in turn, with whoever helps; yields after each."""
     leader.open(sets)
     left = [(each, measure_shards(each, functools.partial(leader.result, each))) for each in sets]
-    while left:
-        for turn in list(left):
-            each, shards = turn
-            progress.doing = each.planned.images.name
-            if next(shards, None) is None:
-                left.remove(turn)
-            else:
-                yield
+    with contextlib.ExitStack() as stack:
+        for each in sets:
+            stack.callback(each.close)
+        while left:
+            for turn in list(left):
+                each, shards = turn
+                progress.doing = each.planned.images.name
+                if next(shards, None) is None:
+                    left.remove(turn)
+                else:
+                    yield

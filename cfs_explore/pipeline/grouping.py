@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,19 +14,20 @@ from cfs_explore.spec import ImageSet, NamePart
 _ROW = re.compile(r"\d{6,}/")
 
 
-def with_groups(rows: pd.DataFrame, images: ImageSet) -> pd.DataFrame:
+def with_groups(rows: pd.DataFrame, images: ImageSet, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Rows of a prepared set with the column ``group``, text that is missing where an image is alone.
 
     Args:
         rows: with name, label, and the group that the source gave.
         images: whose ``group`` takes precedence.
+        names: of the rows, as ``bare_names`` gives them of the whole set; None: these rows are the whole set.
     """
     if images.group is None:
         groups = list(rows["group"])
     elif images.group == "class":
         groups = list(rows["label"])
     else:
-        groups = [_part(name, images.group) for name in _without_rows(list(rows["name"]))]
+        groups = [_part(name, images.group) for name in names or bare_names(list(rows["name"]))]
     return rows.assign(group=pd.Series([group or None for group in groups], index=rows.index, dtype="str"))
 
 
@@ -82,7 +84,7 @@ def _part(name: str, rule: NamePart) -> str:
     return before if found else ""
 
 
-def _without_rows(names: list[str]) -> list[str]:
-    """The names without the numbers of rows in front, where all have one and no two the same."""
+def bare_names(names: list[str]) -> list[str]:
+    """Names of a whole set without the numbers of rows in front, where all have one and no two the same."""
     heads = [match.group() for name in names if (match := _ROW.match(name))]
     return [_ROW.sub("", name, count=1) for name in names] if len(set(heads)) == len(names) else names

@@ -17,8 +17,10 @@ from cfs_explore.errors import RunError
 from cfs_explore.levels import RELATIVE_ALIGNMENTS
 from cfs_explore.locations import locate_run
 from cfs_explore.pipeline.alignment_curve import ALIGNMENT_IMAGES, alignment_curve
+from cfs_explore.pipeline.pixels import open_pixels
+from cfs_explore.pipeline.prepare import PlannedSet
 from cfs_explore.spec import RunSpec
-from cfs_explore.store import Run, SetWork, open_run, write_table
+from cfs_explore.store import Run, open_run, write_table
 from cfs_explore.store.files import BAD_TABLE, read_table
 
 
@@ -35,7 +37,7 @@ def match_levels(spec: RunSpec, backbone: Backbone) -> tuple[list[Level], list[s
 
 
 def match_relative_levels(
-    spec: RunSpec, backbone: Backbone, train: SetWork, folder: Path
+    spec: RunSpec, backbone: Backbone, train: PlannedSet, folder: Path
 ) -> tuple[list[Level], list[str]]:
     """Levels at which this backbone stands where the reference stands at the requested ones.
 
@@ -51,9 +53,10 @@ def match_relative_levels(
     path = folder / "alignment_curve.parquet"
     own = _read_curve(path)
     if own is None:
-        inputs, ids = train.inputs(), train.rows(["image_id"])["image_id"].to_numpy()
+        ids = train.work.rows(["image_id"])["image_id"].to_numpy()
         rows = np.unique(np.linspace(0, len(ids) - 1, ALIGNMENT_IMAGES).round().astype(int))
-        images = to_signed(inputs[rows])
+        with open_pixels(train) as pixels:
+            images = to_signed(pixels[rows])
         own = alignment_curve(backbone, images, ids[rows].tolist(), spec.seed)
         write_table(path, own)
     wanted = reference_curve(spec)

@@ -70,7 +70,7 @@ def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) 
     _check_tap_names(spec, backbone)
     plan = Plan(spec, out, backbone)
     base = reuse.base_run(spec)
-    resolved = spec if base is None else spec.model_copy(update={"id": reuse.id_images(base)})
+    resolved = reuse.with_images(spec, base)
     if match.is_relative(spec):
         if base is not None:
             plan.warnings.append(
@@ -78,7 +78,7 @@ def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) 
             )
         plan.sets = plan_sets(resolved, out)
         prepare_sets(resolved, plan.fresh, backbone, progress, id_seed=reuse.id_seed(base))
-        _set_levels(plan, *match.match_relative_levels(spec, backbone, plan.id_train.work, out / "work"))
+        _set_levels(plan, *match.match_relative_levels(spec, backbone, plan.id_train, out / "work"))
     else:
         _set_levels(plan, *match.match_levels(spec, backbone))
         if base is not None and _adopt(plan, base):
@@ -89,7 +89,7 @@ def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) 
     if not plan.taps:
         relative = match.is_relative(spec)
         probed = plan.levels[plan.kept_level] if relative else backbone.match(spec.keep_level, spec.alignment)
-        plan.presets = find_presets(backbone, probed, plan.id_train.work, spec.seed)
+        plan.presets = find_presets(backbone, probed, plan.id_train, spec.seed)
         _resolve_taps(plan)
     return plan
 

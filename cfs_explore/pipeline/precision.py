@@ -7,12 +7,13 @@ import numpy as np
 from cfs_explore.contracts import ROLES
 from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.diagnostics import delong
+from cfs_explore.pipeline.pixels import open_pixels
 from cfs_explore.pipeline.plan import Plan
+from cfs_explore.pipeline.prepare import PlannedSet
 from cfs_explore.readings.arithmetic import PRECISIONS
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.scoring import Moments, slot_scores
-from cfs_explore.store import SetWork
 
 #: Largest change of a cell's AUROC that bf16 may cause.
 TOLERANCE = 0.002
@@ -26,15 +27,15 @@ def choose_precision(plan: Plan) -> str:
     asked = plan.spec.precision
     if asked != "auto":
         return asked
-    works = {s.role: s.work for s in plan.fresh}
-    if plan.backbone.device.type != "cuda" or set(works) != set(ROLES):
+    sets = {s.role: s for s in plan.fresh}
+    if plan.backbone.device.type != "cuda" or set(sets) != set(ROLES):
         return "fp32"
     snapshots = TapSnapshots(plan.levels, plan.taps)
     readers = {p: Reader(plan.backbone, snapshots, precision=p) for p in PRECISIONS}
-    return "bf16" if bf16_auroc_change(readers, works, plan.spec.seed) <= TOLERANCE else "fp32"
+    return "bf16" if bf16_auroc_change(readers, sets, plan.spec.seed) <= TOLERANCE else "fp32"
 
 
-def bf16_auroc_change(readers: dict[str, Reader], sets: dict[str, SetWork], seed: int) -> float:
+def bf16_auroc_change(readers: dict[str, Reader], sets: dict[str, PlannedSet], seed: int) -> float:
     """Largest |AUROC(bf16) - AUROC(fp32)| over the cells, on the first images of each set.
 
     Args:
@@ -44,7 +45,7 @@ def bf16_auroc_change(readers: dict[str, Reader], sets: dict[str, SetWork], seed
     """
     aurocs = {}
     for precision, reader in readers.items():
-        blocks = {role: _block(reader, work, seed) for role, work in sets.items()}
+        blocks = {role: _block(reader, planned, seed) for role, planned in sets.items()}
         moments = Moments.of(blocks["id_train"])
         cells = {
             role: slot_scores(blocks[role], moments, reader.columns).reshape(blocks[role].shape[2], -1).T
@@ -54,7 +55,8 @@ def bf16_auroc_change(readers: dict[str, Reader], sets: dict[str, SetWork], seed
     return float(np.abs(aurocs["bf16"] - aurocs["fp32"]).max())
 
 
-def _block(reader: Reader, work: SetWork, seed: int) -> np.ndarray:
-    inputs = to_signed(work.inputs()[:CHECK_IMAGES])
-    ids = work.rows(["image_id"])["image_id"].tolist()[: len(inputs)]
+def _block(reader: Reader, planned: PlannedSet, seed: int) -> np.ndarray:
+    with open_pixels(planned) as pixels:
+        inputs = to_signed(pixels[:CHECK_IMAGES])
+    ids = planned.work.rows(["image_id"])["image_id"].tolist()[: len(inputs)]
     return reader(inputs, keyed_noise(ids, 1, reader.backbone.input_shape, seed))

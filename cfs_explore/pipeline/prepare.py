@@ -1,8 +1,8 @@
-"""Stage 1: every image of every set, decoded once, brought to the backbone's shape and stored as bytes."""
+"""Stage 1: every image of every set, looked at once: what the run knows of it, and its pixels where these are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from cfs_explore.errors import RunError, SourceError
 from cfs_explore.images.prepare import prepare
 from cfs_explore.images.preprocess import kept_share
 from cfs_explore.images.survey_warnings import FEW_IMAGES, MOSTLY_CUT
-from cfs_explore.pipeline.grouping import split_by_group, with_groups
+from cfs_explore.pipeline.gathered_rows import GatheredRows, copy_rows
+from cfs_explore.pipeline.grouping import split_by_group
+from cfs_explore.pipeline.pixels import are_kept, note_reading
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.spec import ImageSet, RunSpec
 from cfs_explore.store import SetEntry, SetWork, write_aside, write_table
@@ -25,11 +27,12 @@ from cfs_explore.wording import counted, part_of
 
 @dataclass(frozen=True)
 class PlannedSet:
-    """One set of a run, with its role and its work folder."""
+    """One set of a run, with its role, its work folder, and how its images are resized."""
 
     role: str
     images: ImageSet
     work: SetWork
+    fitting: Mapping[str, str]
 
     def measured_rows(self, columns: Sequence[str]) -> pd.DataFrame:
         """These facts of the images that were measured: fewer than were prepared where the run was stopped early."""
@@ -45,7 +48,7 @@ def plan_sets(spec: RunSpec, run: Path) -> list[PlannedSet]:
     """The sets of a run in the order of their rows: ID-train, ID-test, then each OOD set."""
 
     def planned(role: str, image_set: ImageSet, key: str) -> PlannedSet:
-        return PlannedSet(role, image_set, SetWork(run / "work" / key))
+        return PlannedSet(role, image_set, SetWork(run / "work" / key), spec.fitting(image_set))
 
     train = spec.id.train or ImageSet(name="ID", source="")
     test = spec.id.test or train
@@ -75,23 +78,23 @@ def prepare_sets(
     """
     split = spec.id.train is not None and spec.id.test is None
     for planned in sets:
-        if planned.work.is_whole() and planned.work.inputs_path.is_file():
+        if planned.work.is_whole() and planned.work.has_pixels():
             continue
         seed = spec.seed if planned.role == "ood" or id_seed is None else id_seed
         if split and planned.role != "ood":
             whole = replace(planned, work=SetWork(planned.work.folder.with_name("id-whole")))
             if not whole.work.is_whole():
-                _prepare_one(whole, spec, seed, backbone, progress)
+                _prepare_one(whole, seed, backbone.image_shape, progress)
             _split(whole.work, planned, spec, seed)
         else:
-            _prepare_one(planned, spec, seed, backbone, progress)
+            _prepare_one(planned, seed, backbone.image_shape, progress)
 
 
-def _prepare_one(planned: PlannedSet, spec: RunSpec, seed: int, backbone: Backbone, progress: Progress) -> None:
+def _prepare_one(planned: PlannedSet, seed: int, image_shape: tuple[int, int, int], progress: Progress) -> None:
     folder = planned.work.folder
     name = planned.images.name
     try:
-        rows, skipped = _read_images(planned, spec, seed, backbone, progress)
+        skipped = _read_images(planned, seed, image_shape, progress)
     except SourceError as error:
         raise SourceError(f"The set {name}: {error}") from error
     except OSError as error:  # sources turn their own into errors of this project: this one is about writing
@@ -100,52 +103,57 @@ def _prepare_one(planned: PlannedSet, spec: RunSpec, seed: int, backbone: Backbo
             "the right to write there, and start again."
         ) from error
     write_table(planned.work.skipped_path, pd.DataFrame(skipped, columns=["name", "reason"], dtype=str))
-    write_table(planned.work.rows_path, rows)
     planned.work.note_prepared()  # last: it says that the set is prepared
 
 
 def _read_images(
-    planned: PlannedSet, spec: RunSpec, seed: int, backbone: Backbone, progress: Progress
-) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """Decode the images of a set into its inputs; their rows, and what was skipped."""
-    planned.work.folder.mkdir(parents=True, exist_ok=True)
-    name, fitting = planned.images.name, spec.fitting(planned.images)
-    given = planned.images
+    planned: PlannedSet, seed: int, image_shape: tuple[int, int, int], progress: Progress
+) -> list[tuple[str, str]]:
+    """Decode the images of a set into its rows and, where they are kept, its inputs; what was skipped."""
+    work, given = planned.work, planned.images
+    work.folder.mkdir(parents=True, exist_ok=True)
     with images.open_source(given.source, limit=given.limit, seed=seed, **given.part()) as source:
         progress.start("preparing", len(source), "images")
-        seen = 0
+        kept, seen = are_kept(len(source), image_shape), 0
 
         def step(done: int, total: int) -> None:
             nonlocal seen
-            progress.advance(done - seen, name)
+            progress.advance(done - seen, given.name)
             seen = done
 
-        rows, skipped = prepare(
-            source,
-            backbone.image_shape,
-            fitting["policy"],
-            planned.work.inputs_path,
-            step,
-            progress.cancelled,
-            filter=fitting["filter"],
-            thumbnails=given.thumbnails,
-        )
-        write_table(planned.work.notes_path, pd.DataFrame({"note": source.notes()}, dtype=str))
-    if given.masks is not None:
-        images.MaskFolder(given.masks).check(rows["name"])
-    return with_groups(rows, given), skipped
+        with GatheredRows(work) as rows:
+            skipped = prepare(
+                source,
+                image_shape,
+                planned.fitting["policy"],
+                work.inputs_path if kept else None,
+                rows.keep,
+                step,
+                progress.cancelled,
+                filter=planned.fitting["filter"],
+                thumbnails=given.thumbnails,
+            )
+            write_table(work.notes_path, pd.DataFrame({"note": source.notes()}, dtype=str))
+            if given.masks is not None:
+                images.MaskFolder(given.masks).check(rows.names)
+            rows.write(given)
+    if kept:
+        work.forget_reading()
+    else:
+        note_reading(work, image_shape, seed, rows.places)
+    return skipped
 
 
 def _split(whole: SetWork, planned: PlannedSet, spec: RunSpec, seed: int) -> None:
     """Give a set its seeded share of the in-distribution images; images of one group go the same way."""
-    rows, inputs = whole.rows(), whole.inputs()
-    if len(rows) < 2:
+    count = whole.count()
+    if count < 2:
         raise SourceError(
             f"The in-distribution set {planned.images.name} has a single image, which cannot be split into a part "
             "that fits the statistics and a part that is scored. Give more images, or `id.test`."
         )
     rng = np.random.default_rng(seed)
-    n_test = int(np.clip(round(len(rows) * spec.id.test_fraction), 1, len(rows) - 1))
+    n_test = int(np.clip(round(count * spec.id.test_fraction), 1, count - 1))
     groups = whole.rows(["group"])["group"]
     if groups.notna().any():
         if groups.notna().all() and groups.nunique() == 1:
@@ -155,19 +163,30 @@ def _split(whole: SetWork, planned: PlannedSet, spec: RunSpec, seed: int) -> Non
             )
         test = split_by_group(groups, n_test, rng)
     else:
-        test = np.sort(rng.permutation(len(rows))[:n_test])
-    chosen = test if planned.role == "id_test" else np.setdiff1d(np.arange(len(rows)), test)
+        test = np.sort(rng.permutation(count)[:n_test])
+    chosen = test if planned.role == "id_test" else np.setdiff1d(np.arange(count), test)
     planned.work.folder.mkdir(parents=True, exist_ok=True)
-    header = {"descr": inputs.dtype.str, "fortran_order": False, "shape": (len(chosen), *inputs.shape[1:])}
-    with write_aside(planned.work.inputs_path) as partial, partial.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for index in chosen:  # one image in memory at a time
-            file.write(inputs[index].tobytes())
     if planned.role == "id_train":
         write_table(planned.work.skipped_path, whole.skipped())
         write_table(planned.work.notes_path, pd.DataFrame({"note": whole.notes()}, dtype=str))
-    write_table(planned.work.rows_path, rows.iloc[chosen])
+    if whole.inputs_path.is_file():
+        _copy_pixels(whole, planned.work, chosen)
+    copy_rows(whole, planned.work, chosen)
+    if not whole.inputs_path.is_file():
+        facts, places = whole.reading()
+        note_reading(planned.work, facts["shape"], facts["seed"], places[chosen])
     planned.work.note_prepared()
+
+
+def _copy_pixels(whole: SetWork, part: SetWork, chosen: np.ndarray) -> None:
+    """The pixels of some images of a set, one image in memory at a time."""
+    inputs = whole.inputs()
+    header = {"descr": inputs.dtype.str, "fortran_order": False, "shape": (len(chosen), *inputs.shape[1:])}
+    with write_aside(part.inputs_path) as partial, partial.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for index in chosen:
+            file.write(inputs[index].tobytes())
+    part.forget_reading()
 
 
 def describe_conversions(planned: PlannedSet, image_shape: tuple[int, int, int], spec: RunSpec) -> list[str]:

@@ -24,6 +24,11 @@ def base_run(spec: RunSpec) -> Run | None:
     return Run(locate_run(spec.id.run)) if spec.id.run else None
 
 
+def with_images(spec: RunSpec, base: Run | None) -> RunSpec:
+    """The spec with ID images in the place of another run's statistics."""
+    return spec if base is None else spec.model_copy(update={"id": id_images(base)})
+
+
 def unknown_taps(base: Run, plan: Plan) -> list[str]:
     """Why the tap choices of ``base`` do not hold for this plan; empty when they do."""
     if base.manifest.backbone.fingerprint != plan.backbone.fingerprint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from cfs_explore.pipeline.measure import Measurement, block_size
+from cfs_explore.pipeline.pixels import SourcePixels, open_pixels
 from cfs_explore.pipeline.prepare import PlannedSet
 from cfs_explore.scoring import Moments, pair_squares, slot_scores
 from cfs_explore.store import SetWork
@@ -34,6 +36,11 @@ class SetShards:
     def __init__(self, planned: PlannedSet, measurement: Measurement, reference: Moments | None):
         self.planned, self.work = planned, planned.work
         self.measurement, self.reference = measurement, reference
+        self._open = contextlib.ExitStack()
+
+    def close(self) -> None:
+        """Close the source of the images, where they are read from it; no shard is computed any more."""
+        self._open.close()
 
     @property
     def count(self) -> int:
@@ -60,7 +67,7 @@ class SetShards:
     def snapshots(self, index: int) -> tuple[np.ndarray, np.ndarray, bool]:
         """Rows of a shard, float32 (level, draw, image, feature), and whether the cache had them."""
         rows = self._rows(index)
-        return rows, *self.measurement.block(self._ids[rows].tolist(), self._inputs[rows])
+        return rows, *self.measurement.block(self._ids[rows].tolist(), self._pixels[rows])
 
     def stored(self, rows: np.ndarray, block: np.ndarray) -> dict[str, np.ndarray]:
         """What is stored of a shard's snapshots (level, draw, image, feature)."""
@@ -82,8 +89,8 @@ class SetShards:
         return self.work.rows(["image_id"])["image_id"].to_numpy()
 
     @functools.cached_property
-    def _inputs(self) -> np.ndarray:
-        return self.work.inputs()
+    def _pixels(self) -> np.ndarray | SourcePixels:
+        return self._open.enter_context(open_pixels(self.planned))
 
     @functools.cached_property
     def _order(self) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import reprlib
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ MAX_VALUES = 100_000
 
 #: Keys of an image source that hold a path; a local data set folder stands for a hub id.
 _SOURCE_PATHS = ("path", "imglist", "root", "hub")
+#: Those that hold a pattern of paths, or an address.
+_SOURCE_PATTERNS = ("tars", "parquet")
+_IN_PATTERNS = re.compile(r"[{*?]")
 
 
 def explain(error: pydantic.ValidationError, content: dict | None = None) -> str:
@@ -96,6 +100,12 @@ def resolve_paths(content: dict, base: Path) -> dict:
             return str(base / value)
         return value
 
+    def pattern(value: Any) -> Any:
+        """A pattern by the folder in front of what it leaves open."""
+        fixed = os.path.dirname(_IN_PATTERNS.split(value)[0]) if isinstance(value, str) else ""
+        there = isinstance(value, str) and "://" not in value and os.path.isdir(base / fixed)
+        return str(base / value) if there and not value.startswith("~") else value
+
     def run_directory(value: Any) -> Any:
         """A run by its path; a bundle's name stays a name."""
         there = isinstance(value, str) and os.path.exists(base / value / "manifest.json")
@@ -111,6 +121,7 @@ def resolve_paths(content: dict, base: Path) -> dict:
         if not isinstance(value, dict):
             return absolute(value)
         changed = {key: absolute(value[key]) for key in _SOURCE_PATHS if key in value}
+        changed |= {key: pattern(value[key]) for key in _SOURCE_PATTERNS if key in value}
         if isinstance(value.get("files"), list):
             changed["files"] = [absolute(path) for path in value["files"]]
         if "altered" in value and "of" in value:

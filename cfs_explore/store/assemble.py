@@ -11,7 +11,8 @@ import pandas as pd
 import zarr
 from zarr.codecs import BloscCodec
 
-from cfs_explore.store.files import write_aside, write_table
+from cfs_explore.store.files import write_aside
+from cfs_explore.store.long_tables import write_long_table
 from cfs_explore.store.manifest import SetEntry
 from cfs_explore.store.work import SetWork
 
@@ -61,19 +62,26 @@ def assemble(
 
 def assemble_scores(run: Path, parts: Sequence[Part], *, flush: bool = True) -> None:
     """Write images.parquet and scores.zarr, each atomically: what a map is drawn from."""
-    write_table(run / "images.parquet", _image_table(parts), flush=flush)
+    with write_long_table(run / "images.parquet", flush=flush) as add:
+        for rows in _image_rows(parts):
+            add(rows)
     with write_aside(run / "scores.zarr", flush=flush) as partial:
         _write_rows(partial, "", [part for part in parts if part.entry.score_start >= 0], "scores", np.float32)
 
 
-def _image_table(parts: Sequence[Part]) -> pd.DataFrame:
-    frames = []
+def _image_rows(parts: Sequence[Part]) -> Iterator[pd.DataFrame]:
+    """The measured rows of every set, some at a time, all with the same columns."""
+    columns = list(dict.fromkeys(name for part in parts for name in part.work.row_columns()))
     for part in parts:
-        rows = part.work.rows().iloc[part.work.measured(part.shards)]
-        rows.insert(0, "dataset", part.entry.name)
-        rows.insert(1, "role", part.entry.role)
-        frames.append(rows)
-    return pd.concat(frames, ignore_index=True)
+        measured, start = part.work.measured(part.shards), 0
+        for rows in part.work.row_parts(columns):
+            first, last = np.searchsorted(measured, (start, start + len(rows)))
+            found = rows.iloc[measured[first:last] - start].reset_index(drop=True)
+            found.insert(0, "dataset", part.entry.name)
+            found.insert(1, "role", part.entry.role)
+            start += len(rows)
+            if len(found):
+                yield found
 
 
 def _write_rows(store: Path, name: str, parts: Sequence[Part], key: str, dtype: type[np.floating]) -> None:

@@ -15,13 +15,24 @@ import pyarrow.parquet as pq
 
 from cfs_explore.errors import DamageError
 from cfs_explore.store.digests import content_digest
-from cfs_explore.store.files import BAD_ARRAYS, BAD_TABLE, load_arrays, read_table, remove, save_arrays, write_json
-from cfs_explore.store.image_rows import read_image_rows
+from cfs_explore.store.files import (
+    BAD_ARRAYS,
+    BAD_TABLE,
+    load_arrays,
+    read_table,
+    remove,
+    save_arrays,
+    write_aside,
+    write_json,
+)
+from cfs_explore.store.image_rows import image_columns, read_image_parts, read_image_rows
 
 #: Among the arrays of moments: a digest of the others.
 _STAMP = "stamp"
 #: The files of a prepared set.
-_PREPARED = ("inputs.npy", "rows.parquet", "skipped.parquet", "notes.parquet")
+_PREPARED = ("inputs.npy", "places.npy", "reading.json", "rows.parquet", "skipped.parquet", "notes.parquet")
+#: Those of them that decide the pixels.
+_OF_PIXELS = ("inputs.npy", "reading.json")
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,9 @@ class SetWork:
     run that is killed between the two repeats one shard and gets the same numbers.
 
     A shard holds some rows of the set, in any order of the set's; its array "rows" says which, rising.
+
+    The pixels are in ``inputs.npy``, or, of a set too large for that, read from its source again by what
+    ``reading.json`` and ``places.npy`` say.
 
     What was written is compared with a digest when a run goes on (``is_whole``, ``damaged_shards``): a damaged file
     is made again. One that is damaged later ends with ``DamageError``.
@@ -44,6 +58,14 @@ class SetWork:
         return self.folder / "inputs.npy"
 
     @property
+    def places_path(self) -> Path:
+        return self.folder / "places.npy"
+
+    @property
+    def reading_path(self) -> Path:
+        return self.folder / "reading.json"
+
+    @property
     def rows_path(self) -> Path:
         return self.folder / "rows.parquet"
 
@@ -54,7 +76,8 @@ class SetWork:
     def note_prepared(self) -> None:
         """Say that the set is prepared, with digests of its files. Shards of other images are forgotten."""
         found = {name: content_digest(path) for name in _PREPARED if (path := self.folder / name).is_file()}
-        if self.moments_path.is_file() and (self._recorded() or {}).get("inputs.npy") != found.get("inputs.npy"):
+        before = self._recorded() or {}
+        if self.moments_path.is_file() and any(before.get(name) != found.get(name) for name in _OF_PIXELS):
             self.forget_shards()
         write_json(self._digests_path, found)
 
@@ -88,6 +111,16 @@ class SetWork:
         with _or_damage(self.rows_path):
             return read_image_rows(self.rows_path, columns)
 
+    def row_columns(self) -> list[str]:
+        """The columns of ``rows``."""
+        with _or_damage(self.rows_path):
+            return image_columns(self.rows_path)
+
+    def row_parts(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """``rows``, some of them at a time."""
+        with _or_damage(self.rows_path):
+            yield from read_image_parts(self.rows_path, columns)
+
     def count(self) -> int:
         """Number of images."""
         with _or_damage(self.rows_path):
@@ -107,10 +140,33 @@ class SetWork:
         with _or_damage(self.notes_path):
             return list(read_table(self.notes_path)["note"])
 
+    def has_pixels(self) -> bool:
+        """Whether they are here, or it is said how they are read again; not so where another run measured the set."""
+        return any((self.folder / name).is_file() for name in _OF_PIXELS)
+
     def inputs(self) -> np.ndarray:
         """uint8 (n, C, H, W), memory-mapped."""
         with _or_damage(self.inputs_path):
             return np.load(self.inputs_path, mmap_mode="r", allow_pickle=False)
+
+    def reading(self) -> tuple[dict, np.ndarray]:
+        """How the pixels are read again: facts as ``write_reading`` took them, and each image's place in its source."""
+        with _or_damage(self.reading_path):
+            facts = json.loads(self.reading_path.read_text(encoding="utf-8"))
+        with _or_damage(self.places_path):
+            return facts, np.load(self.places_path, allow_pickle=False)
+
+    def write_reading(self, facts: dict, places: np.ndarray) -> None:
+        """Say how the pixels are read again, in the place of ``inputs.npy``."""
+        remove(self.inputs_path)
+        with write_aside(self.places_path) as partial, partial.open("wb") as file:
+            np.save(file, places)
+        write_json(self.reading_path, facts)
+
+    def forget_reading(self) -> None:
+        """The pixels are in ``inputs.npy`` from now on."""
+        remove(self.reading_path)
+        remove(self.places_path)
 
     @property
     def moments_path(self) -> Path:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from preparing import prepare
 
 from cfs_explore.colour import STRAYS, TOLERANCE, colour_of, stored_colours
 from cfs_explore.diagnostics import set_differences
 from cfs_explore.images import open_source
 from cfs_explore.images.decode import decode
-from cfs_explore.images.prepare import prepare
 from cfs_explore.images.survey import survey, survey_rows
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from image_kinds import KINDS, NEEDS, labels_of, names_in
 from PIL import Image
+from preparing import prepare
 
 from cfs_explore.images import open_source
-from cfs_explore.images.prepare import prepare
 
 WITHOUT_LABELS = {"npy", "float npy"}
 

@@ -5,10 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 from PIL import Image
+from preparing import prepare
 
 from cfs_explore.errors import SourceError
 from cfs_explore.images import encoded, open_source, to_input
-from cfs_explore.images.prepare import prepare
 
 CLASSES = {"a": 7, "b": 4, "c": 1, "d": 2}
 

@@ -5,11 +5,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from preparing import prepare
 
 from cfs_explore.errors import BackboneError, RunCancelled, SourceError, SpecError
 from cfs_explore.images import open_source, to_input
 from cfs_explore.images import prepare as prepare_module
-from cfs_explore.images.prepare import COLUMNS, prepare
+from cfs_explore.images.prepare import COLUMNS
 
 
 def test_array_and_rows_agree_with_the_source(folder, pixels, tmp_path):

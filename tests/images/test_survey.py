@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from preparing import prepare
 
 from cfs_explore.errors import ImageError, RunCancelled
 from cfs_explore.images import open_source
 from cfs_explore.images.contact_sheet import contact_sheet, thumbnails
-from cfs_explore.images.prepare import prepare
 from cfs_explore.images.survey import STATISTICS, survey, survey_rows
 from cfs_explore.images.survey_overlap import compare, overlap_warning
 from cfs_explore.images.survey_text import summary

@@ -23,7 +23,7 @@ def readers(plan):
 
 
 def test_the_change_is_small_but_not_nothing_on_a_real_network(plan):
-    sets = {s.role: s.work for s in plan.fresh}
+    sets = {s.role: s for s in plan.fresh}
     assert 0 <= bf16_auroc_change(readers(plan), sets, seed=7) < 0.1
     twice = {p: readers(plan)["fp32"] for p in ("fp32", "bf16")}
     assert bf16_auroc_change(twice, sets, seed=7) == 0
@@ -32,7 +32,7 @@ def test_the_change_is_small_but_not_nothing_on_a_real_network(plan):
 def test_the_largest_change_over_cells_is_reported(plan):
     """A "bf16" that ruins one of two taps: its AUROC falls to 1/2, the other cell's does not move."""
     both = readers(plan)
-    sets = {s.role: s.work for s in plan.fresh}
+    sets = {s.role: s for s in plan.fresh}
     exact = both["fp32"]
 
     class Ruined:

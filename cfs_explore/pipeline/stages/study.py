@@ -17,6 +17,7 @@ from cfs_explore.errors import BackboneError, SourceError
 from cfs_explore.pipeline import reuse
 from cfs_explore.pipeline.match import as_conditioned, conditioning_levels
 from cfs_explore.pipeline.measure import block_size
+from cfs_explore.pipeline.pixels import open_pixels
 from cfs_explore.pipeline.prepare import plan_sets, prepare_sets
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.readings.loop import Reader
@@ -129,27 +130,26 @@ class Study:
             SourceError: not all of them are there.
         """
         index = self.run.manifest.sets.index(self.run.entry(role, name))
-        work = plan_sets(self._resolved, self.run.path)[index].work
-        if not (work.inputs_path.is_file() and work.is_whole()):
+        planned = plan_sets(self._resolved, self.run.path)[index]
+        if not (planned.work.has_pixels() and planned.work.is_whole()):
             planned = plan_sets(self._resolved, self._kept)[index]
             self.progress.advance(0, f"reading {planned.images.name}")
             quiet = Progress(cancelled=self.progress.cancelled)  # the stage's own count goes on afterwards
             seed = reuse.id_seed(reuse.base_run(self.spec))
             prepare_sets(self._resolved, [planned], self.backbone, quiet, id_seed=seed)
-            work = planned.work
-        places = {image_id: place for place, image_id in enumerate(work.rows(["image_id"])["image_id"])}
+        rows = planned.work.rows(["image_id"])
+        places = {image_id: place for place, image_id in enumerate(rows["image_id"])}
         if not places.keys() >= set(ids):
             raise SourceError(
                 f"The images of {self.run.entry(role, name).name} are not those that the map was measured on. Put "
                 "those back, or measure the map again."
             )
-        return work.inputs()[[places[image_id] for image_id in ids]]
+        with open_pixels(planned) as pixels:
+            return pixels[[places[image_id] for image_id in ids]]
 
     @functools.cached_property
     def _resolved(self) -> RunSpec:
-        """The spec with images in the place of another run's statistics."""
-        base = reuse.base_run(self.spec)
-        return self.spec if base is None else self.spec.model_copy(update={"id": reuse.id_images(base)})
+        return reuse.with_images(self.spec, reuse.base_run(self.spec))
 
     def blocks(
         self,
