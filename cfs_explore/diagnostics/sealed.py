@@ -15,7 +15,7 @@ import pandas as pd
 from cfs_explore.contracts import SATURATED
 from cfs_explore.diagnostics.auroc_mean import mean_over_sets
 from cfs_explore.diagnostics.bootstrap import SD_RESAMPLES
-from cfs_explore.diagnostics.delong import placements
+from cfs_explore.diagnostics.delong import delong, placements
 from cfs_explore.diagnostics.groups import Groups, taken
 from cfs_explore.diagnostics.intervals import z_of
 from cfs_explore.diagnostics.metrics import Estimate, paired_auroc_difference
@@ -94,12 +94,12 @@ def ranking_table(
     names, rows, again, measured = list(ood_rows), [], [], []
     for s, name in enumerate(names):
         resampled = resampled_aurocs(id_rows, ood_rows[name], SD_RESAMPLES, seed, groups[name])
-        measured.append(placements(id_rows, ood_rows[name])[1].mean(axis=1))
+        measured.append(delong(id_rows, ood_rows[name])[0])
         again.append(rank_correlation(np.broadcast_to(predicted[s], resampled.shape), resampled))
         value = float(rank_correlation(predicted[s][None], measured[s][None])[0])
         rows.append({"ood": name, "n_ood": ood_rows[name].shape[1], "n_sets": 1} | _limited(value, again[s]))
     values = [row["spearman"] for row in rows]
-    lo, hi = over_sets(values)
+    lo, hi = np.clip(over_sets(values), -1, 1)
     mean = {"ood": ALL_SETS, "n_ood": sum(row["n_ood"] for row in rows), "n_sets": len(rows)}
     rows.append(mean | _limited(float(np.mean(values)), np.mean(again, axis=0)) | {"sets_lo": lo, "sets_hi": hi})
     shape = (len(names), levels, -1)

@@ -20,6 +20,8 @@ from cfs_explore.store import Run
 from cfs_explore.store.seal import FILE, Seal, foreign, has_seal, read_seal, short_time
 from cfs_explore.wording import counted, format_estimate, format_value
 
+#: How intervals of a seal were computed -> in words.
+_BY = {"bootstrap": "bootstrap", "moments": "means and variances alone, too wide rather than too short"}
 #: Policy -> what it is called in text.
 POLICY_NAMES = {
     "sealed": "sealed",
@@ -40,8 +42,8 @@ def seal_map(run: Run, choices: Choices, theme: str) -> Figure:
         auroc_map_chart(rows, theme=theme, best=first),
         rows[["rank", "tap", "region", "lam", "auroc", "auroc_lo", "auroc_hi", "lowest", "highest", "n_proxy"]],
         f"AUROC that {len(seal.proxies)} kinds of proxy predict (theory 13, 17), made from {seal.n_proxy:,} of "
-        f"{seal.n_train:,} ID-train images; their mean, with 95 % intervals for other ID-train images. Star: the cell "
-        f"of highest prediction. Sealed {short_time(seal.time)}, digest {seal.digest}.",
+        f"{seal.n_train:,} ID-train images; their mean, with 95 % intervals for other ID-train images (by "
+        f"{_BY[seal.interval]}). Star: the cell of highest prediction. Sealed {short_time(seal.time)}, digest {seal.digest}.",
         f"Sealed AUROC of {len(rows):,} cells, {format_value(min(seal.predicted))} to "
         f"{format_value(max(seal.predicted))}; highest: {cell_label(run, first)}, {estimate}.",
         file_stem(run, "seal"),

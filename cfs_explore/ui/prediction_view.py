@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.figures import sealed as figures_sealed
 from cfs_explore.figures.choices import OOD, Choices, choose
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.needs import stage_rows
@@ -54,6 +55,10 @@ def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Can the right cell be found without OOD images?", anchor=False)
     measured = diagnostic_page.stage_table(run, "prediction") is not None
+    seal_text = figures_sealed.headline(run)
+    st.markdown(escape(seal_text) if seal_text.count("**") == 0 else seal_text)
+    with st.expander("The seal", icon=":material/lock:", expanded=_is_judged(run), key="seal"):
+        _seal(run)
     headline = st.empty()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ood = choosing.choose(OOD, run)
@@ -70,6 +75,25 @@ def _page(run: Run) -> None:
             _open_cell(run, cells, view.cell)
     _closer(run, view, measured)
     diagnostic_page.formulas(_FORMULAS)
+
+
+def _is_judged(run: Run) -> bool:
+    """Whether the run's seal judges one of its sets."""
+    return run.has_table("sealed_ranking") and bool((run.table("sealed_ranking")["refused"] == "").any())
+
+
+def _seal(run: Run) -> None:
+    """The sealed map, and what it was worth; first on the page, since nothing was known when it was made."""
+    view = choose(run)
+    judged = _is_judged(run)
+    left, right = st.container(key="beside_seal").columns(2, gap="large") if judged else (st.container(), None)
+    with left:
+        show_figure("prediction-seal", run, view, key="prediction_seal")
+    if right is not None:
+        with right:
+            show_figure("prediction-sealed", run, view, key="prediction_sealed")
+    elif run.has_table("sealed_ranking"):
+        st.caption(escape(run.table("sealed_ranking")["refused"].iloc[0]))
 
 
 def _closer(run: Run, view: Choices, measured: bool) -> None:
