@@ -43,7 +43,8 @@ def seal_map(run: Run, choices: Choices, theme: str) -> Figure:
         rows[["rank", "tap", "region", "lam", "auroc", "auroc_lo", "auroc_hi", "lowest", "highest", "n_proxy"]],
         f"AUROC that {len(seal.proxies)} kinds of proxy predict (theory 13, 17), made from {seal.n_proxy:,} of "
         f"{seal.n_train:,} ID-train images; their mean, with 95 % intervals for other ID-train images (by "
-        f"{_BY[seal.interval]}). Star: the cell of highest prediction. Sealed {short_time(seal.time)}, digest {seal.digest}.",
+        f"{_BY[seal.interval]}). Star: the cell of highest prediction. Sealed {short_time(seal.time)}, digest "
+        f"{seal.digest}.",
         f"Sealed AUROC of {len(rows):,} cells, {format_value(min(seal.predicted))} to "
         f"{format_value(max(seal.predicted))}; highest: {cell_label(run, first)}, {estimate}.",
         file_stem(run, "seal"),

@@ -39,7 +39,7 @@ def test_the_same_maps_lose_nothing_and_agree():
     shifts = np.linspace(0, 2, 8)
     a, b = (rows_of(*(scores(rng, shifts) for _ in range(3))) for _ in range(2))
     mean = transfer_rows(a, b, np.array([np.arange(8)] * 2), None).set_index("ood").loc[ALL_SETS]
-    assert mean["loss_lo"] <= 0.02 and abs(mean["loss"]) < 0.02 and mean["spearman"] > 0.9 and mean["gain"] > 0.1
+    assert mean["loss_lo"] <= 0.02 and abs(mean["loss"]) < 0.05 and mean["spearman"] > 0.8 and mean["gain"] > 0.1
 
 
 def test_opposite_maps_lose_what_a_random_cell_does_not():
