@@ -116,10 +116,15 @@ def own_seal(run: Run) -> Seal:
 
 def headline(run: Run) -> str:
     """The sentence about a run's seal, as Markdown."""
+    if not has_seal(run.path):
+        return (
+            "No prediction was sealed before this exploration was measured. The diagnostic Prediction seals one, which "
+            f"judges what is measured later; so does `cfs-explore predict {run.path.name}`."
+        )
     try:
         seal = own_seal(run)
     except NotMeasuredError as why:
-        return str(why)
+        return str(why).replace(str(run.path), run.path.name)
     tables = [run.table(name) if run.has_table(name) else None for name in ("sealed_ranking", "sealed_choice")]
     cell = seal.chosen.cell
     predicted = seal.predicted[cell], seal.lo[cell], seal.hi[cell]
