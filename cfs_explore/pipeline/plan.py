@@ -105,7 +105,7 @@ def make_plan(
 def _prepare(plan: Plan, resolved: RunSpec, base: Run | None, progress: Progress, roles: Sequence[str]) -> None:
     """Prepare the images of these roles; when OOD images are first opened is written down before (theory 25)."""
     sets = [planned for planned in plan.fresh if planned.role in roles]
-    note_opened(plan.out, [planned.images.name for planned in sets if planned.role == "ood"])
+    note_opened(plan.out, {planned.images.name: planned.work.folder for planned in sets if planned.role == "ood"})
     prepare_sets(resolved, sets, plan.backbone, progress, id_seed=reuse.id_seed(base))
 
 

@@ -32,7 +32,7 @@ from cfs_explore.studies.prediction import PROXIES, PROXY_IMAGES
 
 
 def predict(
-    out: Path,
+    out: str | Path,
     *,
     device: str | None = None,
     again: bool = False,
@@ -53,6 +53,7 @@ def predict(
     Raises:
         RunError: it has a seal, and ``again`` is not asked for. CFSError: of its images or backbone.
     """
+    out = Path(out)
     if has_seal(out) and not again:
         before = read_seal(out)
         raise RunError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -122,10 +122,18 @@ def now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def note_opened(run: Path, names: Iterable[str]) -> None:
-    """Write down that the images of these OOD sets are about to be opened; the first time stands, whatever follows."""
+def note_opened(run: Path, works: Mapping[str, Path]) -> None:
+    """Write down that the images of these OOD sets are about to be opened; the first time stands, whatever follows.
+
+    Args:
+        run: its directory.
+        works: set -> its work folder; where that is there already, an older version has begun: its own time counts.
+    """
     known = opened_times(run)
-    times = dict.fromkeys(names, now()) | known
+    begun = {name: folder.stat().st_mtime for name, folder in works.items() if folder.is_dir()}
+    times = dict.fromkeys(works, now())
+    times |= {name: datetime.fromtimestamp(seconds, UTC).isoformat() for name, seconds in begun.items()}
+    times |= known
     if times != known:
         write_json(run / _OPENED, times)
 
