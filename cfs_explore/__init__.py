@@ -28,6 +28,7 @@ _WHERE = {
     "load_backbone": "cfs_explore.backbones",
     "make_figures": "cfs_explore.figures.catalogue",
     "open_run": "cfs_explore.explorations.opening",
+    "predict": "cfs_explore.pipeline.predict",
     "score_map": "cfs_explore.probe.score_map",
 }
 #: Older name -> name.

@@ -28,6 +28,12 @@ class PolicyStyle:
 
 #: In the order in which they are listed.
 POLICIES = {
+    "sealed": PolicyStyle(
+        "Sealed cell",
+        "hexagon",
+        ROLE_COLOURS["id"],
+        "highest prediction of the seal, made from ID-train images before the set was opened",
+    ),
     "proxy": PolicyStyle(
         "Proxies", "circle", ROLE_COLOURS["id"], "highest AUROC predicted against proxies made from ID-train images"
     ),

@@ -1,4 +1,4 @@
-"""What each policy loses on every OOD set, as a coloured table (theory 17)."""
+"""What each policy loses on every OOD set, as a coloured table (theory 17, 25)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _LEAST_REACH = 0.2
 _SCALE = [[step / 20, diverging_colour(-0.9 * step / 20)] for step in range(21)]
 #: Names short enough for a column.
 _HEADS = {
+    "sealed": "Sealed<br>cell",
     "proxy": "Proxies",
     "fixed": "Fixed<br>λ = {lam}",
     "sparse_ed_id": "ID-chosen<br>tap, λ = {lam}",

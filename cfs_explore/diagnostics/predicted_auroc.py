@@ -35,6 +35,23 @@ def normal_prediction(delta: np.ndarray, var_id: np.ndarray, var_ood: np.ndarray
     return np.asarray(_normal_cdf(z), dtype=np.float64)
 
 
+def normal_prediction_variance(delta: np.ndarray, var_id: np.ndarray, var_ood: np.ndarray, n: int) -> np.ndarray:
+    """Sampling variance of ``normal_prediction`` (theory 13) of two sets of n images (delta method, normal scores).
+
+    The sets count as independent. Where the OOD images are altered copies of the ID images, whose scores rise and fall
+    together, the true one is smaller.
+
+    Args: as for ``normal_prediction``; n: images of each set, at least two.
+    """
+    delta, variance = _arguments(delta, var_id, var_ood)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = delta / np.sqrt(variance)
+        spread = 2 * (np.square(var_id) + np.square(var_ood)) / (n - 1)
+        var_z = 1 / n + np.square(delta) * spread / (4 * variance**3)
+    density = np.exp(-np.square(z) / 2) / math.sqrt(2 * math.pi)
+    return np.where(variance > 0, np.square(density) * var_z, 0.0)
+
+
 def cantelli_bound(delta: np.ndarray, var_id: np.ndarray, var_ood: np.ndarray) -> np.ndarray:
     """Lowest AUROC that these means and variances allow, Delta^2 / (Delta^2 + Var_ID + Var_OOD) (theory 12), in (0, 1].
 

@@ -8,7 +8,18 @@ from collections.abc import Sequence
 from cfs_explore import studies
 from cfs_explore.diagnostics import ScoreError
 from cfs_explore.errors import RunError
-from cfs_explore.figures import image, image_where, images, lab, options, probe, protocol_compare, triage, verdict
+from cfs_explore.figures import (
+    image,
+    image_where,
+    images,
+    lab,
+    options,
+    probe,
+    protocol_compare,
+    protocol_transfer,
+    triage,
+    verdict,
+)
 from cfs_explore.figures import map as map_page
 from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.figures.figure import Figure
@@ -20,7 +31,7 @@ PAGES: dict[str, dict[str, Kind]] = {
     "verdict": verdict.KINDS,
     "map": map_page.KINDS,
     **{page.name: importlib.import_module(f"{__package__}.{page.name}").KINDS for page in studies.PAGES},
-    "compare": protocol_compare.KINDS,
+    "compare": protocol_compare.KINDS | protocol_transfer.KINDS,
     "images": images.KINDS,
     "image": image.KINDS | image_where.KINDS,
     "triage": triage.KINDS,

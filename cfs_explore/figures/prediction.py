@@ -12,6 +12,7 @@ from cfs_explore.charts import (
     regret_grid_chart,
 )
 from cfs_explore.diagnostics.verdicts import verdicts
+from cfs_explore.figures import sealed
 from cfs_explore.figures.choices import Choices
 from cfs_explore.figures.figure import Figure, counts, file_stem
 from cfs_explore.figures.needs import Kind, NotMeasuredError, stage_rows
@@ -125,6 +126,7 @@ def _marks(run: Run, losses: pd.DataFrame) -> dict[str, int]:
 
 _SET, _CELL = ("ood",), ("ood", "cell")
 KINDS = {
+    **sealed.KINDS,
     "prediction-ranking": Kind("Measured AUROC of every cell against that predicted from proxies", ranking, _CELL),
     "prediction-losses": Kind("AUROC lost by each way of choosing a cell, one OOD set", losses_of_set, _SET),
     "prediction-losses-all": Kind("AUROC lost by each way of choosing a cell, all OOD sets", losses_of_all, _SET),

@@ -10,7 +10,7 @@ worker.lock   held by the worker; start.lock by whoever starts or deletes it, an
 from cfs_explore.jobs.control import cancel, create, create_at, delete, is_kept, keep, log_tail, prepare, recover, start
 from cfs_explore.jobs.room import check_room
 from cfs_explore.jobs.status import FINAL, Status, is_alive, is_held, read_status
-from cfs_explore.jobs.worker import work
+from cfs_explore.jobs.worker import seal, work
 from cfs_explore.locations import disk_used
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "prepare",
     "read_status",
     "recover",
+    "seal",
     "start",
     "work",
 ]

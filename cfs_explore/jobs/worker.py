@@ -196,3 +196,17 @@ def _alone(run: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def seal(run: Path, *, device: str | None = None, again: bool = False, report: Callable | None = None):
+    """Seal what a run predicts (``pipeline.predict.predict``), alone at the run and in turn at the device.
+
+    Raises:
+        RunError: another worker has the run. CFSError: of the prediction.
+    """
+    from cfs_explore.pipeline.devices import usable_devices
+    from cfs_explore.pipeline.predict import predict
+
+    cancelled = (run / "cancel").exists
+    with _alone(run), queue.turn(usable_devices(device), lambda place: None, cancelled) as chosen:
+        return predict(run, device=chosen, again=again, report=report, cancelled=cancelled)

@@ -15,15 +15,15 @@ from cfs_explore.pipeline.crew import Leader
 from cfs_explore.pipeline.diagnose import pending, run_stages
 from cfs_explore.pipeline.finish import finish
 from cfs_explore.pipeline.growth import Growth
-from cfs_explore.pipeline.match import as_conditioned, conditioning_levels
-from cfs_explore.pipeline.measure import Measurement, open_cache, shard_size
+from cfs_explore.pipeline.match import as_conditioned
+from cfs_explore.pipeline.measure import Measurement
 from cfs_explore.pipeline.plan import Plan, make_plan
+from cfs_explore.pipeline.planned import planned_measurement
 from cfs_explore.pipeline.precision import choose_precision
+from cfs_explore.pipeline.predict import seal_first
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
 from cfs_explore.pipeline.shards import SetShards, close_pairs, measure_shards, stored_moments
 from cfs_explore.pipeline.stages import Study
-from cfs_explore.readings.loop import Reader
-from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run, open_run, write_aside
 from cfs_explore.studies import with_forwards
@@ -46,8 +46,9 @@ def explore(
 ) -> Run:
     """Measure a layer x noise map and its diagnostics into a run directory; resumes when ``out`` holds part of it.
 
-    ID-train is measured first, then ID-test and the OOD sets in turns, each in random order: so the map is there early,
-    of a fair sample of every set, and grows.
+    Where the spec asks for a seal, it is written before any OOD image is opened (theory 25); a run on another one's
+    statistics takes that one's. ID-train is measured first, then ID-test and the OOD sets in turns, each in random
+    order: so the map is there early, of a fair sample of every set, and grows.
 
     Args:
         spec: a RunSpec, its dict, or the path of its YAML.
@@ -80,6 +81,7 @@ def explore(
     for attempt in range(_ATTEMPTS):
         try:
             with _on_threads(threads):
+                seal_first(spec, out, backbone, progress, fresh=fresh)
                 plan = make_plan(spec, out, backbone, progress)
                 run = finish(plan, _measure(plan, progress, fresh, enough, on_map), progress)
             break
@@ -127,26 +129,7 @@ def _measure(
     plan: Plan, progress: Progress, fresh: bool, enough: Callable[[], bool], on_map: Callable[[Run], None] | None
 ) -> Measurement:
     """Run the forwards that are not done yet, ID-train first: the other sets are scored against it."""
-    spec = plan.spec
-
-    def after_batch(count: int) -> None:
-        progress.advance(count, progress.doing)
-
-    def after_reuse(count: int) -> None:
-        progress.advance(count, f"{progress.doing} (measured before)", reused=True)
-
-    reader = Reader(
-        plan.backbone,
-        TapSnapshots(plan.levels, plan.taps),
-        batch_size=spec.batch_size,
-        precision=choose_precision(plan),
-        after_batch=after_batch,
-        conditioning=conditioning_levels(spec, plan.backbone, plan.levels),
-    )
-    kept = {tap: reader.columns[tap] for tap in plan.kept}
-    size = spec.shard_size or shard_size(reader, spec.draws)
-    reuse = {"cache": open_cache(), "fresh": fresh, "after_reuse": after_reuse}
-    measurement = Measurement(reader, spec.draws, spec.seed, size, plan.kept_level, kept, **reuse)
+    measurement = planned_measurement(plan, choose_precision(plan), progress, fresh=fresh)
     total = sum(measurement.forwards(s.work.count()) for s in plan.fresh)
     progress.start("measuring", total, "forwards", done=_forwards_done(plan, measurement))
     with Leader(plan.out, measurement, progress) as leader:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import platform
+from collections.abc import Sequence
 
 import pandas as pd
 
+from cfs_explore.contracts import ROLES
 from cfs_explore.diagnostics import DIFFERENCE_COLUMNS, difference_warning, set_differences
 from cfs_explore.locations import portable, portable_source
 from cfs_explore.pipeline.duplicates import duplicate_warnings
@@ -31,6 +33,7 @@ from cfs_explore.store import (
 )
 from cfs_explore.store.digests import file_digests
 from cfs_explore.store.growing import forget_growing_maps
+from cfs_explore.store.seal import opened_times
 
 _VERSIONED = ("cfs-explore", "torch", "diffusers", "numpy", "scikit-learn", "pillow")
 
@@ -58,10 +61,11 @@ def finish(plan: Plan, measurement: Measurement, progress: Progress) -> Run:
     return open_run(plan.out)
 
 
-def measured_parts(plan: Plan, most: int | None = None) -> list[Part]:
-    """Every set with its finished shards, or the first of them that hold at least ``most`` images."""
+def measured_parts(plan: Plan, most: int | None = None, roles: Sequence[str] = ROLES) -> list[Part]:
+    """Every set of these roles with its finished shards, or the first of them that hold at least ``most`` images."""
     parts, start, score_start = [], 0, 0
-    for planned in plan.sets:
+    opened = opened_times(plan.out)
+    for planned in (each for each in plan.sets if each.role in roles):
         shards, count = _measured(planned, most)
         scored = planned.role != "id_train"
         entry = SetEntry(
@@ -75,6 +79,7 @@ def measured_parts(plan: Plan, most: int | None = None) -> list[Part]:
             thumbnails=planned.images.thumbnails,
             samples=_samples(planned, shards) or count * plan.spec.draws,
             groups=group_count(planned.work.rows(["group"]).iloc[planned.work.measured(shards)]),
+            opened=opened.get(planned.images.name) if planned.role == "ood" else None,
         )
         parts.append(Part(entry, planned.work, shards))
         start += count

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from cfs_explore.backbones import Backbone
-from cfs_explore.contracts import Level, Tap
+from cfs_explore.contracts import ROLES, Level, Tap
 from cfs_explore.errors import TapError
 from cfs_explore.pipeline import match, reuse
 from cfs_explore.pipeline.prepare import PlannedSet, plan_sets, prepare_sets
@@ -17,6 +18,7 @@ from cfs_explore.pipeline.progress import Progress
 from cfs_explore.readings.snapshots import select_taps
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
+from cfs_explore.store.seal import note_opened
 from cfs_explore.taps.policies import POLICIES
 
 
@@ -61,8 +63,14 @@ class Plan:
         return [s for s in self.sets if s not in self.adopted]
 
 
-def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) -> Plan:
+def make_plan(
+    spec: RunSpec, out: Path, backbone: Backbone, progress: Progress, *, roles: Sequence[str] = ROLES
+) -> Plan:
     """Prepare the images and decide what to measure.
+
+    Args:
+        spec, out, backbone, progress: of the run.
+        roles: of the sets whose images may be opened; a plan without the others has them unprepared.
 
     Raises:
         CFSError: for images, taps or levels that cannot be used.
@@ -77,7 +85,7 @@ def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) 
                 f"Levels by {spec.alignment} rest on the images, so those of {base.name} are measured again."
             )
         plan.sets = plan_sets(resolved, out)
-        prepare_sets(resolved, plan.fresh, backbone, progress, id_seed=reuse.id_seed(base))
+        _prepare(plan, resolved, base, progress, roles)
         _set_levels(plan, *match.match_relative_levels(spec, backbone, plan.id_train, out / "work"))
     else:
         _set_levels(plan, *match.match_levels(spec, backbone))
@@ -85,13 +93,20 @@ def make_plan(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress) 
             resolved = spec
         else:
             plan.sets = plan_sets(resolved, out)
-        prepare_sets(resolved, plan.fresh, backbone, progress, id_seed=reuse.id_seed(base))
+        _prepare(plan, resolved, base, progress, roles)
     if not plan.taps:
         relative = match.is_relative(spec)
         probed = plan.levels[plan.kept_level] if relative else backbone.match(spec.keep_level, spec.alignment)
         plan.presets = find_presets(backbone, probed, plan.id_train, spec.seed)
         _resolve_taps(plan)
     return plan
+
+
+def _prepare(plan: Plan, resolved: RunSpec, base: Run | None, progress: Progress, roles: Sequence[str]) -> None:
+    """Prepare the images of these roles; when OOD images are first opened is written down before (theory 25)."""
+    sets = [planned for planned in plan.fresh if planned.role in roles]
+    note_opened(plan.out, {planned.images.name: planned.work.folder for planned in sets if planned.role == "ood"})
+    prepare_sets(resolved, sets, plan.backbone, progress, id_seed=reuse.id_seed(base))
 
 
 def _set_levels(plan: Plan, levels: list[Level], warnings: list[str]) -> None:

@@ -14,6 +14,7 @@ from cfs_explore.readings.arithmetic import PRECISIONS
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.scoring import Moments, slot_scores
+from cfs_explore.store.seal import has_seal
 
 #: Largest change of a cell's AUROC that bf16 may cause.
 TOLERANCE = 0.002
@@ -27,6 +28,8 @@ def choose_precision(plan: Plan) -> str:
     asked = plan.spec.precision
     if asked != "auto":
         return asked
+    if has_seal(plan.out):  # which was made before the images were there that the check takes
+        return "fp32"
     sets = {s.role: s for s in plan.fresh}
     if plan.backbone.device.type != "cuda" or set(sets) != set(ROLES):
         return "fp32"

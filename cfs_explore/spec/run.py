@@ -203,6 +203,7 @@ class RunSpec(_Strict):
         diagnostics: stages that follow the map: "map" (none), "standard" (those that need no forwards), "all", or names
             out of ``studies.DIAGNOSTICS``.
         detectors: images and budget of the stage ``detectors``.
+        seal: predict from ID-train alone which cell will do best, before any OOD image is opened (theory 25).
         description: shown on the first page.
     """
 
@@ -227,6 +228,7 @@ class RunSpec(_Strict):
     shard_size: int | None = pydantic.Field(default=None, gt=0)
     diagnostics: Literal[tuple(WORDS)] | list[Literal[tuple(DIAGNOSTICS)]] = "standard"
     detectors: DetectorSettings = DetectorSettings()
+    seal: bool = False
     description: str = ""
 
     @pydantic.field_validator("ood")

@@ -37,7 +37,7 @@ _BLOCK = 2**20
 _PART, _CHUNK = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", r"c(/\d{1,9}){0,6}"
 _MOMENTS = "count|mean|m2|m2_within|pair_squares|pairs"
 _RUN_FILE = re.compile(
-    rf"manifest\.json|spec\.yaml|images\.parquet|tables/({'|'.join(TABLES)})\.parquet"
+    rf"manifest\.json|spec\.yaml|seal\.json|images\.parquet|tables/({'|'.join(TABLES)})\.parquet"
     rf"|scores\.zarr/(zarr\.json|{_CHUNK})"
     rf"|moments\.zarr/(({_MOMENTS})/)?zarr\.json|moments\.zarr/({_MOMENTS})/{_CHUNK}"
     rf"|snapshots\.zarr/zarr\.json|snapshots\.zarr/{_PART}/(zarr\.json|{_CHUNK})"

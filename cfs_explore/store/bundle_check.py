@@ -19,6 +19,8 @@ from cfs_explore.store.digests import file_digests, first_difference
 from cfs_explore.store.files import write_json
 from cfs_explore.store.manifest import Manifest
 from cfs_explore.store.manifest_check import first_mistake, wrong_field
+from cfs_explore.store.seal import FILE as SEAL
+from cfs_explore.store.seal import has_seal, read_seal
 
 
 class _Listed(pydantic.BaseModel):
@@ -40,6 +42,8 @@ def check_run(run: Path) -> Manifest:
     check_arrays(run, manifest)
     check_tables(run, manifest)
     check_numbers(run, manifest)
+    if has_seal(run):
+        write_json(run / SEAL, read_seal(run).model_dump(mode="json"))
     changed = first_difference(recorded, sent) if recorded else None
     if changed is not None:
         raise RunError(f"{changed} is not the file that was packed: manifest.json gives another size or digest for it.")

@@ -44,6 +44,7 @@ class SetEntry(_Strict):
         thumbnails: whether images.parquet has small copies of the images.
         samples: images x draws behind the moments.
         groups: number of groups that the images form, where fewer than images (theory 28).
+        opened: when the images of an OOD set were first opened, ISO 8601 in UTC (theory 25); None in older runs.
     """
 
     name: str
@@ -56,6 +57,7 @@ class SetEntry(_Strict):
     thumbnails: bool = True
     samples: int
     groups: int | None = None
+    opened: str | None = None
 
 
 class BackboneEntry(_Strict):

@@ -112,6 +112,7 @@ def _check_sets(manifest: Manifest, _levels: Sequence[Level], _taps: Sequence[Ta
         ("sets.count", start <= _MOST_IMAGES, f"at most {_MOST_IMAGES:,} together"),
         ("sets.start", in_order, "the sets' rows one behind the other"),
         ("sets.samples", all(entry.count <= entry.samples <= most for entry in sets), "count x draws"),
+        ("sets.opened", all(entry.opened is None or _is_date(entry.opened) for entry in sets), "a date and time"),
         ("sets.skipped", all(0 <= entry.skipped <= _MOST_IMAGES for entry in sets), "a number from 0 on"),
     ]
 

@@ -17,8 +17,16 @@ _MODULES = [importlib.import_module(f"{__name__}.{found.name}") for found in pkg
 _FOUND = [value for module in _MODULES for value in vars(module).values() if isinstance(value, Diagnostic)]
 #: By name, in the order in which they run: those without forwards first.
 DIAGNOSTICS: dict[str, Diagnostic] = {each.name: each for each in sorted(_FOUND, key=lambda each: each.place)}
+
+
+def _place(page: Page) -> int:
+    """That of its first diagnostic with forwards, if it has one: what it shows without any does not move it."""
+    shown = [each for each in DIAGNOSTICS.values() if each.page is page]
+    return min(each.place for each in [each for each in shown if each.forwards is not no_forwards] or shown)
+
+
 #: Pages that show diagnostics, in their order.
-PAGES: tuple[Page, ...] = tuple(dict.fromkeys(each.page for each in DIAGNOSTICS.values()))
+PAGES: tuple[Page, ...] = tuple(sorted({each.page for each in DIAGNOSTICS.values()}, key=_place))
 #: By name, every table of a run but images.parquet.
 TABLES: dict[str, Table] = {
     table.name: table

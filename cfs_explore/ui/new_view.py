@@ -19,6 +19,7 @@ from cfs_explore.ui.new_diagnostics import absent_images, choose_diagnostics, ch
 from cfs_explore.ui.new_estimate import Speed, show_estimate, speed_of
 from cfs_explore.ui.new_id import choose_id
 from cfs_explore.ui.new_images import SetChoice, choose_ood_sets
+from cfs_explore.ui.new_seal import choose_seal, chosen_seal
 from cfs_explore.ui.new_settings import Settings, choose_settings
 from cfs_explore.ui.proposed import hold, let_go, shown_defaults
 from cfs_explore.ui.sidebar import escape
@@ -116,6 +117,7 @@ def _measure(chosen: _Chosen) -> None:
     with how_much:
         forwards = chosen.images * len(settings.lams) * settings.draws
         choose_diagnostics(forwards, counts, absent, taps, speed.seconds)
+        choose_seal(counts, chosen.base, taps, speed.seconds)
     with end:
         missing = _missing(chosen, settings)
         slot = st.container()
@@ -235,6 +237,7 @@ def _create(name: str, chosen: _Chosen, settings: Settings, needed: int) -> Path
                 "resize": settings.resize,
                 **settings.protocol.fields(),
                 "diagnostics": chosen_diagnostics(),
+                "seal": chosen_seal(chosen.base),
             }
         )
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
+from cfs_explore.figures import sealed as figures_sealed
 from cfs_explore.figures.choices import OOD, Choices, choose
 from cfs_explore.figures.detector import cell_label
 from cfs_explore.figures.needs import stage_rows
@@ -15,6 +16,7 @@ from cfs_explore.figures.places import CELL
 from cfs_explore.figures.prediction import published_lam
 from cfs_explore.headlines.prediction import prediction_headline
 from cfs_explore.store import Run
+from cfs_explore.store.seal import has_seal
 from cfs_explore.ui import choosing, diagnostic_page, open_cells, prediction_details
 from cfs_explore.ui.cell_choice import choose_cell, open_clicked
 from cfs_explore.ui.damage import fragment
@@ -38,6 +40,9 @@ _FORMULAS = {
     r"\mathrm{corr}\big(R_{\mathrm{predicted}}, R_{\mathrm{measured}}\big)",
     "**Regret** (17) of a policy that chooses cell c, with the paired interval:": r"\max_{c'} \mathrm{AUROC}(c')"
     r"-\mathrm{AUROC}(c)",
+    "**Gain** (25) of the sealed cell over another policy's c, paired. Confirmed: above 0 against the mean of all "
+    "cells, and the sealed map, laid elsewhere on the measured one, seldom ranks as well:": r"\mathrm{AUROC}"
+    r"(c_{\mathrm{sealed}})-\mathrm{AUROC}(c)",
     "**ICC** (14), by which one of the policies chooses: the share of the snapshots' variance that is the image's own "
     "and not the noise draw's:": r"\frac{\mathrm{MSB}-\mathrm{MSW}}{\mathrm{MSB}+(M-1)\,\mathrm{MSW}}",
 }
@@ -54,6 +59,10 @@ def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Can the right cell be found without OOD images?", anchor=False)
     measured = diagnostic_page.stage_table(run, "prediction") is not None
+    st.markdown(figures_sealed.headline(run))
+    if has_seal(run.path):
+        with st.expander("The seal", icon=":material/lock:", expanded=_is_judged(run), key="seal"):
+            _seal(run)
     headline = st.empty()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ood = choosing.choose(OOD, run)
@@ -70,6 +79,25 @@ def _page(run: Run) -> None:
             _open_cell(run, cells, view.cell)
     _closer(run, view, measured)
     diagnostic_page.formulas(_FORMULAS)
+
+
+def _is_judged(run: Run) -> bool:
+    """Whether the run's seal judges one of its sets."""
+    return run.has_table("sealed_ranking") and bool((run.table("sealed_ranking")["refused"] == "").any())
+
+
+def _seal(run: Run) -> None:
+    """The sealed map, and what it was worth; first on the page, since nothing was known when it was made."""
+    view = choose(run)
+    judged = _is_judged(run)
+    left, right = st.container(key="beside_seal").columns(2, gap="large") if judged else (st.container(), None)
+    with left:
+        show_figure("prediction-seal", run, view, key="prediction_seal")
+    if right is not None:
+        with right:
+            show_figure("prediction-sealed", run, view, key="prediction_sealed")
+    elif run.has_table("sealed_ranking"):
+        st.caption(escape(run.table("sealed_ranking")["refused"].iloc[0]))
 
 
 def _closer(run: Run, view: Choices, measured: bool) -> None:

@@ -22,6 +22,7 @@ from cfs_explore.ui import (
     protocol_conditioning,
     protocol_cost,
     protocol_levels,
+    protocol_transfer,
     state,
 )
 from cfs_explore.ui.damage import fragment
@@ -36,10 +37,12 @@ LOOK = Control(
         "conditioning": "Conditioning",
         "cost": "Cost",
         "compare": "Side by side",
+        "transfer": "Transfer",
     },
     help="Levels: which noise each level is, and what it looks like. Alignment: how the map changes when levels "
     "are placed elsewhere. Conditioning: what the map loses under wrong conditioning. Cost: AUROC against "
-    "forwards and time. Side by side: two backbones at equal levels and equal cost.",
+    "forwards and time. Side by side: two backbones at equal levels and equal cost. Transfer: whether the map of one "
+    "backbone chooses well on another.",
 )
 #: Given the run and what it is of, with the explorations beside it: draws it and returns its headline, "" for none.
 _SHOW: dict[str, Callable[[Run, Choices], str]] = {
@@ -48,6 +51,7 @@ _SHOW: dict[str, Callable[[Run, Choices], str]] = {
     "conditioning": protocol_conditioning.show,
     "cost": protocol_cost.show,
     "compare": protocol_compare.show,
+    "transfer": protocol_transfer.show,
 }
 _FORMULAS = {
     "**Level** (1): the log-SNR λ of what the network sees; a discrete schedule takes its nearest step.": r"x_\lambda "
@@ -60,6 +64,8 @@ _FORMULAS = {
     r"\mathrm{FLOP}(\text{all})}",
     "**Difference** of two maps: paired where both scored the same images, else both single intervals joined "
     "(Zou and Donner 2008).": r"\Delta=A_2-A_1",
+    "**Transfer** (26) from backbone A to B: c is chosen on one half of the images, B's AUROC is of the other half; "
+    "averaged over halves.": r"\mathrm{AUROC}_B\big(c^\ast_B\big)-\mathrm{AUROC}_B\big(c^\ast_A\big)",
 }
 
 
@@ -108,7 +114,7 @@ def _controls(run: Run, others: dict[str, Path]) -> tuple[str, str]:
     view = choosing.choose(LOOK)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ood = choosing.choose(OOD, run)
-        if view in ("levels", "cost", "compare"):
+        if view in ("levels", "cost", "compare", "transfer"):
             known = replace(AGAINST, values=data.titles(others))
             choosing.draw(known, max_selections=MOST_OTHERS, placeholder="Other explorations")
     state.remember(**{AGAINST.name: join_names(st.session_state[AGAINST.name])})

@@ -7,6 +7,7 @@ import re
 import pandas as pd
 import pytest
 from choreographer.browsers.chromium import Chromium
+from judged_run import judged
 from pdf_page import PrintedPage, Text, read_page
 
 from cfs_explore.charts import auroc_map_chart, detector_dots_chart, export_bytes, to_publication
@@ -46,8 +47,9 @@ def data_share(fig) -> float:
 @needs_browser
 @pytest.mark.parametrize("name", list(catalogue.KINDS))
 def test_every_figure_can_be_printed(name, digits):
-    options = {"against": "digits-narrow"} if name == "compare-difference" else {}
-    figures, missing = catalogue.make_figures(digits, [name], choose(digits, options=options))
+    options = {"against": "digits-narrow"} if name in ("compare-difference", "compare-transfer") else {}
+    run = judged(digits) if name == "prediction-sealed" else digits  # which was sealed after it was measured
+    figures, missing = catalogue.make_figures(run, [name], choose(digits, options=options))
     assert missing == {}
     for mm in (84, 174):
         printable(figures[name].chart, mm)

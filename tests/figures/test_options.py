@@ -73,6 +73,13 @@ CASES = {
         {"protocol_view": "compare", "protocol_against": "digits-narrow"},
         {"against": "digits-narrow"},
     ),
+    "transfer": case(
+        "compare-transfer",
+        "protocol",
+        "transfer_matrix",
+        {"protocol_view": "transfer", "protocol_against": "digits-narrow", "transfer_number": "spearman"},
+        {"against": "digits-narrow", "transfer_number": "spearman"},
+    ),
     "shared map": case(
         "compare-map", "protocol", "map_of_digits", {"protocol_view": "compare", "protocol_against": "digits-narrow"}
     ),

@@ -68,6 +68,7 @@ VIEWS = [
         "prediction",
         {"prediction_view": "sets"},
         {
+            "prediction-seal": "prediction_seal",
             "prediction-ranking": "prediction_scatter",
             "prediction-losses": "prediction_losses",
             "prediction-losses-all": "prediction_regret",
@@ -109,11 +110,16 @@ VIEWS = [
         {"lab-two-scores": "lab_clouds", "lab-combinations": "lab_pair_dots", "lab-two-curve": "lab_pair_curve"},
     ),
 ]
-#: Compared where they are made: of two explorations (below), of fitted coordinates, of a claim that is chosen
-#: (test_options), and of a forward.
-ELSEWHERE = {"compare-map", "compare-difference", "images-scatter", "verdict-claims"} | {
-    k for k in KINDS if k.startswith(("probe-", "image-where"))
-}
+#: Compared where they are made: of two explorations (below), of a seal that judges (test_sealed_figures), of fitted
+#: coordinates, of a claim that is chosen (test_options), and of a forward.
+ELSEWHERE = {
+    "compare-map",
+    "compare-difference",
+    "compare-transfer",
+    "images-scatter",
+    "verdict-claims",
+    "prediction-sealed",
+} | {k for k in KINDS if k.startswith(("probe-", "image-where"))}
 
 
 def shows(page, query, shown, run, choices):

@@ -8,7 +8,11 @@ from scipy.stats import norm, spearmanr
 
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.needs import NotMeasuredError
-from cfs_explore.figures.prediction import KINDS
+from cfs_explore.figures.prediction import KINDS as EVERY
+from cfs_explore.figures.sealed import KINDS as SEALED
+
+#: Those of a seal: test_sealed_figures.
+KINDS = {kind: EVERY[kind] for kind in EVERY if kind not in SEALED}
 
 #: Kind -> what its caption says of n and the OOD set; the proxies are of ID images alone.
 SAID = {

@@ -161,7 +161,7 @@ def test_without_the_images_no_click_is_offered_and_the_page_says_so(run, tmp_pa
     assert computing(app) == ["Compute what can be computed here"]
     button = next(each for each in app.button if each.label.startswith("Compute"))
     button.click().run()
-    assert (run.path / "asked").read_text() == "complementarity,separation,stability,sharing,prediction"
+    assert (run.path / "asked").read_text() == "complementarity,separation,sealed,stability,sharing,prediction"
     change(run, stages={"controls": {"state": "skipped", "why": "Nothing there."}})
     app = open_page("controls", run="mine")
     assert "are not on this machine any more" in texts(app) and computing(app) == []

@@ -40,9 +40,9 @@ def tables_of(app) -> list:
 def test_the_sentence_has_the_tables_numbers(runs):
     app, run = open_page("prediction", run="all", ood="bright"), runs["all"]
     row = run.table("prediction").query("ood == 'bright'").iloc[0]
-    assert format_estimate(row["spearman"], row["spearman_lo"], row["spearman_hi"]) in app.markdown[0].value
+    assert format_estimate(row["spearman"], row["spearman_lo"], row["spearman_hi"]) in texts(app)
     losses = run.table("regret").query("ood == 'bright'").set_index("policy")
-    assert format_value(losses.loc["fixed", "regret"]) in app.markdown[0].value
+    assert format_value(losses.loc["fixed", "regret"]) in texts(app)
     assert "without colour, the way this set was made" in texts(app)
 
 
@@ -74,10 +74,10 @@ def test_views_show_their_tables(runs):
 
 def test_another_set_changes_the_sentence(runs):
     app = open_page("prediction", run="all", ood="bright")
-    before = app.markdown[0].value
+    before = texts(app)
     app.selectbox(key="ood").select("single").run()
-    assert not app.exception and app.markdown[0].value != before
-    assert "cannot rank the cells for **single**" in app.markdown[0].value
+    assert not app.exception and texts(app) != before
+    assert "cannot rank the cells for **single**" in texts(app)
     assert "Every kind of proxy is left out for this set" in texts(app)
 
 
@@ -93,7 +93,7 @@ def test_without_published_taps_and_draws(runs, view, ood):
     app = open_page("prediction", run="middle", ood=ood, prediction_view=view)
     losses = runs["middle"].table("regret").query("ood == @ood").set_index("policy")
     assert "two noise draws" in losses.loc["icc", "note"] and np.isnan(losses.loc["fixed", "regret"])
-    assert "fixed choice" not in app.markdown[0].value
+    assert "fixed choice" not in texts(app)
     if view == "ablation":
         assert "no spread over draws" in texts(app) and "only all taps together" in texts(app)
 

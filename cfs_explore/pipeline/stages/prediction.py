@@ -9,7 +9,7 @@ from cfs_explore.diagnostics.auroc_map import cell_columns
 from cfs_explore.diagnostics.bootstrap import SD_RESAMPLES
 from cfs_explore.diagnostics.checks import cell_rows
 from cfs_explore.diagnostics.delong import delong
-from cfs_explore.diagnostics.groups import Groups, independent, members
+from cfs_explore.diagnostics.groups import Groups, Members, independent, members
 from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.proxy_prediction import (
     proxy_table,
@@ -21,10 +21,12 @@ from cfs_explore.diagnostics.regret import ANY_CELL, leave_one_out, regret_table
 from cfs_explore.diagnostics.reliability import feature_reliability
 from cfs_explore.errors import RunError
 from cfs_explore.images.proxies import PROXIES, made_by, make_proxy
+from cfs_explore.pipeline.sealing import resampled_seal
 from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.scoring import feature_columns
 from cfs_explore.spec import ImageSet
 from cfs_explore.store import Run, evenly_spaced
+from cfs_explore.store.seal import has_seal, write_seal
 from cfs_explore.studies.prediction import PROXY_IMAGES
 
 
@@ -33,16 +35,16 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
 
     The proxies and the originals that they are compared with are both of ID-train, never of ID-test or a real OOD
     set; the same images were part of the fit that scores them, which makes them look a little more ID than ID-test
-    does. With one draw and against the stored statistics.
+    does. With one draw and against the stored statistics. A run without a seal gets one (theory 25): it is too late
+    for the run's own sets, and judges what is measured against its statistics later.
 
     Raises:
         RunError: when there are fewer than two ID-train images.
     """
     run = study.run
-    id_scores, proxy_scores = proxy_scores_of(study)
-    train = members(run.names_of_groups("id_train")[evenly_spaced(run.entry("id_train").count, len(id_scores))])
-    proxies = proxy_table(id_scores, proxy_scores, run.levels, run.taps, train)
-    resampled = resampled_predictions(id_scores, proxy_scores, SD_RESAMPLES, study.spec.seed, train)
+    proxies, resampled, train = proxy_numbers(study)
+    if not has_seal(run.path) and not run.manifest.spec["id"].get("run"):
+        write_seal(run.path, resampled_seal(run, proxies, resampled, None if train is None else train.count))
     id_rows = cell_rows(run.scores("id_test"))
     ood_rows = {name: cell_rows(run.scores("ood", name)) for name in run.ood_names}
     parts = []
@@ -55,6 +57,18 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     everyone = Groups.of(*run.group_names(*ood_rows))
     regret = regret_table(id_rows, ood_rows, choices(run, prediction), run.levels, run.taps, everyone)
     return {"proxies": proxies, "prediction": prediction, "regret": regret}
+
+
+def proxy_numbers(study: Study) -> tuple[pd.DataFrame, dict[str, np.ndarray], Members | None]:
+    """The table ``proxies``; kind -> its predictions in resamples, (resamples, cells); groups of the originals.
+
+    Reads ID-train alone.
+    """
+    run = study.run
+    id_scores, proxy_scores = proxy_scores_of(study)
+    train = members(run.names_of_groups("id_train")[evenly_spaced(run.entry("id_train").count, len(id_scores))])
+    proxies = proxy_table(id_scores, proxy_scores, run.levels, run.taps, train)
+    return proxies, resampled_predictions(id_scores, proxy_scores, SD_RESAMPLES, study.spec.seed, train), train
 
 
 def proxy_scores_of(study: Study) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -131,16 +145,16 @@ def choices(run: Run, prediction: pd.DataFrame) -> dict[str, list[int | str]]:
     others = leave_one_out(aurocs)
     return {
         "proxy": [int(np.nanargmax(p)) if np.isfinite(p).any() else "no proxy is left for this set" for p in predicted],
-        "fixed": [_decoder_cell(run, "sparse_ed")] * len(aurocs),
-        "sparse_ed_id": [_decoder_cell(run, "sparse_ed_id")] * len(aurocs),
+        "fixed": [decoder_cell(run, "sparse_ed")] * len(aurocs),
+        "sparse_ed_id": [decoder_cell(run, "sparse_ed_id")] * len(aurocs),
         "icc": [_most_reliable(run)] * len(aurocs),
         "leave_one_out": ["there is no other OOD set" if cell is None else cell for cell in others],
         "random": [ANY_CELL] * len(aurocs),
     }
 
 
-def _decoder_cell(run: Run, policy: str) -> int | str:
-    """The decoder tap of a preset at the kept level."""
+def decoder_cell(run: Run, policy: str) -> int | str:
+    """The decoder tap of a preset at the kept level, or why there is none."""
     if policy not in run.manifest.presets:
         return "the map has no encoder and decoder tap that the published detector reads"
     names = [tap.name for tap in run.taps]

@@ -1,0 +1,48 @@
+"""What the prediction page says first: the seal, and what it was worth (theory 25)."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from cfs_explore.wording import counted, format_estimate
+
+_VERDICTS = {
+    "confirmed": "**confirmed**",
+    "refuted": "**refuted**",
+    "open": "**open**: no better than chance allows",
+    "no evidence": "**no evidence**: every cell is near 1",
+}
+
+
+def sealed_headline(
+    cell: str,
+    when: str,
+    predicted: tuple[float, float, float],
+    ranking: pd.DataFrame | None,
+    chosen: pd.DataFrame | None,
+) -> str:
+    """Markdown: what was sealed when, and its verdict on the sets that were measured after it.
+
+    Args:
+        cell: the sealed cell's label. when: it was sealed. predicted: its AUROC with limits.
+        ranking, chosen: the tables ``sealed_ranking`` and ``sealed_choice``; None where they were not computed.
+    """
+    what = f"From ID images alone, **{cell}** was sealed on {when}, predicted AUROC {format_estimate(*predicted)}"
+    if ranking is None:
+        return f"{what}; it was not compared with what was measured."
+    judged = ranking[ranking["refused"] == ""]
+    if judged.empty:
+        return (
+            f"{what}. That is later than the measurement of this exploration's OOD sets, so it **judges what is "
+            "uploaded against it from now on**, not these sets."
+        )
+    mean = judged[judged["ood"] == ""].iloc[0]
+    gain = chosen[(chosen["ood"] == "") & (chosen["policy"] == "random")].iloc[0]
+    text = f"{what}. On {counted(int(mean['n_sets']), 'set')} measured after it, it is {_VERDICTS[mean['verdict']]}"
+    if math.isfinite(gain["gain"]):
+        more = format_estimate(gain["gain"], gain["gain_lo"], gain["gain_hi"])
+        text += f"; AUROC gained over a random cell: {more}"
+    rest = len(ranking) - len(judged)
+    return f"{text}." + (f" {counted(rest, 'set')} it may not judge." if rest else "")
