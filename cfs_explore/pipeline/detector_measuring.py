@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,11 @@ from cfs_explore.detectors.protocol import ReadingDetector
 from cfs_explore.diagnostics.checks import require_finite
 from cfs_explore.errors import CFSError, DamageError, RunCancelled
 from cfs_explore.pipeline.detector_costs import PLANNED, TIMED, backbone_of, product_cost
+from cfs_explore.pipeline.measured_detectors import ALL, Measured, Read
 from cfs_explore.pipeline.stages.study import Sample, Study
 from cfs_explore.studies.detectors import NETWORKS, map_forwards
 
 TRAIN, TEST = "id_train", "id_test"
-#: Every detector but the one that a person composes, and the head that makes CFS(1x2) of its snapshots once more.
-_NAMES = tuple(name for name in detectors.names() if name not in ("cfs", "head_diag"))
 #: Of the untrained copy's weights (theory 18).
 _SEED = 0
 #: Forwards per image up to which an untrained copy is measured, too: beyond, it would double what takes longest.
@@ -33,62 +32,6 @@ _UNTRAINED_MOST = 100.0
 _PRECISION = "fp32"
 #: Changes when the same detectors would read other numbers.
 _VERSION = 1
-
-
-@dataclass(eq=False)
-class Measured:
-    """A detector on one network.
-
-    Attributes:
-        detector: fitted, where it has scores.
-        network: one of ``NETWORKS``.
-        cost, fit_cost: per image; None where it cannot read this backbone.
-        ms: milliseconds per image of ID-test.
-        price, effective: the cost in forwards, whole and up to the last tap, products at their measured cost (19).
-        scores: "id_test" or an OOD set's name -> float64 (image,); empty where it was not measured.
-        note: why not, or what was done for this backbone.
-    """
-
-    detector: ReadingDetector
-    network: str
-    cost: Cost | None = None
-    fit_cost: Cost | None = None
-    ms: float = float("nan")
-    price: float = float("nan")
-    effective: float = float("nan")
-    scores: dict[str, np.ndarray] = field(default_factory=dict)
-    note: str = ""
-
-    @property
-    def kind(self) -> str:
-        """ "cfs", "head" or "rival"."""
-        start = self.detector.name.partition("_")[0]
-        return start if start in ("cfs", "head") else "rival"
-
-    def facts(self) -> dict[str, object]:
-        """The columns of ``falsifier`` that do not depend on the OOD set."""
-        cost, fit = self.cost or Cost(0, 0, float("nan")), self.fit_cost or Cost(0, 0, float("nan"))
-        return {
-            "detector": self.detector.name,
-            **{name: getattr(self.detector, name) for name in ("title", "variant", "paper")},
-            **{"kind": self.kind, "network": self.network, "note": self.note, "ms": self.ms, "cost": self.price},
-            **{"forwards": cost.forwards, "jvps": cost.jvps, "effective": self.effective},
-            "trajectory": self.detector.trajectory,
-            **{"fit_forwards": fit.forwards, "fit_jvps": fit.jvps},
-        }
-
-
-@dataclass
-class _Read:
-    """What some detectors read of every set with one network.
-
-    Attributes:
-        columns: name -> slice of the features. z: set -> (draw, image, feature). by: names of the detectors.
-    """
-
-    columns: dict[str, slice]
-    z: dict[str, np.ndarray] = field(default_factory=dict)
-    by: list[str] = field(default_factory=list)
 
 
 class Measuring:
@@ -104,7 +47,7 @@ class Measuring:
         self._samples: dict[str, Sample] = {
             name: study.sample(*self._role(name), limit=limit) for name, limit in limits.items()
         }
-        self._readings: dict[str, _Read] = {}  # by key
+        self._readings: dict[str, Read] = {}  # by key
         self._options: dict[str, dict[str, object]] = {}
         if self._settings.background is not None:
             self._options["likelihood_ratio"] = {
@@ -123,11 +66,17 @@ class Measuring:
         """Every detector on every network, in the order of the registry."""
         networks = dict(zip(NETWORKS, (self._study.backbone, self._study.backbone.untrained(_SEED)), strict=True))
         too_dear = self._too_dear(self._study.backbone)
-        found = [
-            self._measure(name, network, backbone, too_dear.get(name, ""))
-            for network, backbone in networks.items()
-            for name in _NAMES
-        ]
+        *found, self._slots = self._study.pieces.each(
+            [
+                *(
+                    functools.partial(self._measure, name, network, backbone, too_dear.get(name, ""))
+                    for network, backbone in networks.items()
+                    for name in ALL
+                ),
+                self._read_slots,
+            ]
+        )
+        self._study.pieces.alone()
         product = self._product_cost()
         for each in found:
             if each.cost is not None:
@@ -146,16 +95,22 @@ class Measuring:
         return float(study.kept("detectors/product", 0, compute)["forwards"])
 
     def slots(self) -> dict[str, np.ndarray]:
-        """The map of the trained network on the same images, same ID-train: set -> (level, tap, image)."""
+        """The map of the trained network on the same images, same ID-train: set -> (level, tap, image).
+
+        Known once the detectors are measured.
+        """
+        return self._slots
+
+    def _read_slots(self) -> dict[str, np.ndarray]:
         study, levels, fitted = self._study, self._study.run.levels, f"detectors/map/{self._key(TRAIN)}"
         reference = study.statistics(fitted, self._samples[TRAIN], levels, precision=_PRECISION)
-        return {
-            name: study.scores(f"{fitted}-{self._key(name)}", sample, levels, reference, precision=_PRECISION)[
-                :, 0
-            ].transpose(1, 2, 0)
-            for name, sample in self._samples.items()
-            if name != TRAIN
-        }
+
+        def scored(name: str) -> np.ndarray:
+            key, sample = f"{fitted}-{self._key(name)}", self._samples[name]
+            return study.scores(key, sample, levels, reference, precision=_PRECISION)[:, 0].transpose(1, 2, 0)
+
+        names = [name for name in self._samples if name != TRAIN]
+        return dict(zip(names, study.pieces.each([functools.partial(scored, name) for name in names]), strict=True))
 
     def score_table(self, measured: Sequence[Measured]) -> pd.DataFrame:
         """The table ``detector_scores``."""
@@ -195,7 +150,7 @@ class Measuring:
         """Readings of a set, (draw, image, feature), and the seconds that they took; read once."""
         detector, sample, spec = measured.detector, self._samples[name], self._study.spec
         key = f"detectors/{measured.network}/{_digest(f'{_VERSION} {spec.seed} {detector.identity(backbone)}')}"
-        read = self._readings.setdefault(key, _Read(detector.columns(backbone)))
+        read = self._readings.setdefault(key, Read(measured.network, detector.columns(backbone)))
 
         def compute() -> dict[str, np.ndarray]:
             since = time.perf_counter()
@@ -210,7 +165,7 @@ class Measuring:
             )
             return {"z": z, "seconds": np.float64(time.perf_counter() - since)}
 
-        forwards = 0 if name in read.z else detector.cost(backbone).forwards * len(sample)
+        forwards = detector.cost(backbone).forwards * len(sample)
         kept = self._study.kept(f"{key}/{self._key(name)}", forwards, compute)
         read.z[name] = kept["z"]
         read.by += [] if detector.name in read.by else [detector.name]
@@ -221,7 +176,7 @@ class Measuring:
         """The table ``detector_readings``: what rivals read of the trained network, as it came."""
         rivals = {each.detector.name for each in measured if each.kind == "rival"}
         parts = []
-        for key, read in self._readings.items():
+        for key, read in sorted(self._readings.items(), key=lambda item: item[1].place):
             _, network, digest = key.split("/")
             if network != NETWORKS[0] or not rivals & set(read.by):
                 continue
@@ -230,7 +185,7 @@ class Measuring:
                 for column, part in read.columns.items()
                 for k in range(part.stop - part.start)
             ]
-            facts = {"reading": digest, "detectors": ", ".join(read.by)}
+            facts = {"reading": digest, "detectors": ", ".join(sorted(read.by, key=ALL.index))}
             for name, z in read.z.items():
                 images = self._images(name)
                 rows = images.loc[images.index.repeat(len(names))].reset_index(drop=True)
@@ -242,7 +197,7 @@ class Measuring:
         """Detectors that the budget has no room for -> the reason; the cheapest come first."""
         scored = sum(self.count(name) for name in (TEST, *self._study.run.ood_names))
         work: dict[str, tuple[float, list[str]]] = {}
-        for name in _NAMES:
+        for name in ALL:
             detector = self._create(name)
             try:
                 fit, cost = detector.fit_cost(backbone), detector.cost(backbone)
