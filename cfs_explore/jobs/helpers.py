@@ -192,6 +192,7 @@ def ray_helpers(
 def _join(run: Path, device: str, threads: int, settings: Mapping[str, str]) -> None:
     """What an actor does, under the settings of the leader's installation."""
     os.environ.update(settings)
+    from cfs_explore.pipeline.board import Board
     from cfs_explore.pipeline.crew import join
 
     try:
@@ -199,7 +200,7 @@ def _join(run: Path, device: str, threads: int, settings: Mapping[str, str]) -> 
     except RunCancelled:
         pass
     except RunError:
-        if not (run / "manifest.json").is_file():  # else it came too late to help
+        if Board(run).read() is not None or not (run / "manifest.json").is_file():  # else it came too late to help
             raise
 
 

@@ -41,6 +41,8 @@ def alignment_curves(study: Study, *, counted: bool = True) -> pd.DataFrame:
         counted: whether the forwards are among those that the progress waits for.
     """
     sample = study.sample("id_train", limit=ALIGNMENT_IMAGES)
+    # As the map leaves the weights: the last bits depend on it, and a worker that begins here has read nothing before.
+    study.backbone.module.to(memory_format=torch.channels_last)
     probe = AlignmentProbe(
         study.backbone,
         to_signed(sample.pixels),
