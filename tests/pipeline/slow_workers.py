@@ -22,7 +22,7 @@ from cfs_explore.pipeline.stages.pieces import Pieces
 from cfs_explore.spec import RunSpec
 
 #: Seconds that each shard and piece takes, and after which a worker is lost.
-SECONDS, LOST = 0.5, 1.5
+SECONDS, LOST = 0.3, 1.5
 
 
 def processes():

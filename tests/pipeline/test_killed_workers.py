@@ -14,7 +14,7 @@ from cfs_explore.store import open_run
 from cfs_explore.studies import DIAGNOSTICS
 
 KILLS, HELPERS = 20, 2
-STAGES = ["stability"]
+STAGES = ["stability", "controls"]
 
 pytestmark = pytest.mark.slow
 
@@ -50,18 +50,20 @@ class Workers:
             process.join()
 
 
-def measure(spec, out, seconds: float) -> list[tuple[int, str]]:
-    """Kill a worker at random every so many seconds, while any computes; gives who, and what was under way then."""
-    chance, killed, workers, last = random.Random(1), [], Workers(spec, out), time.monotonic()
+def measure(spec, out) -> list[tuple[int, str]]:
+    """Kill a worker at random whenever some more shards or pieces are done; gives who, and what was under way then."""
+    chance, killed, workers, next_one = random.Random(1), [], Workers(spec, out), 1
     try:
         while not workers.keep_going():
-            time.sleep(0.05)
-            busy = sorted(path.name for path in (out / "work").glob("crew/*/taken/*"))
-            if busy and len(killed) < KILLS and time.monotonic() - last > seconds * chance.uniform(0.5, 1.5):
+            time.sleep(0.02)
+            work = out / "work"
+            done = sum(1 for pattern in ("*/shards/*.npz", "diagnose/**/*.npz") for _ in work.glob(pattern))
+            busy = sorted(path.name for path in work.glob("crew/*/taken/*"))
+            if busy and len(killed) < KILLS and done >= next_one:
                 k = chance.choice([0, 1, 1, 2, 2])
                 workers.kill(k)
                 killed.append((k, busy[0]))
-                last = time.monotonic()
+                next_one = done + chance.choice([1, 2, 3])
     finally:
         workers.end()
     return killed
@@ -70,10 +72,10 @@ def measure(spec, out, seconds: float) -> list[tuple[int, str]]:
 def test_twenty_killed_workers_change_no_bit(tiny_spec, tmp_path, monkeypatch):
     monkeypatch.setenv("CFS_EXPLORE_CACHE_GB", "0")
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
-    few = {"taps": ["conv_in", "up_blocks.0.resnets.1"], "shard_size": 4}
+    few = {"taps": ["conv_in", "up_blocks.0.resnets.1"], "shard_size": 2}
     spec = tiny_spec(60, 20, name="killed", diagnostics=STAGES, **few)
     (tmp_path / "spec.yaml").write_text(RunSpec.parse(spec).to_yaml())
-    killed = measure(tmp_path / "spec.yaml", tmp_path / "run", 0.6)
+    killed = measure(tmp_path / "spec.yaml", tmp_path / "run")
     print(f"killed: {killed}")
     run, alone = open_run(tmp_path / "run"), explore(spec, tmp_path / "alone", device="cpu", threads=1)
     for which in (("id_train", None), ("id_test", None), ("ood", "bright")):
@@ -86,4 +88,4 @@ def test_twenty_killed_workers_change_no_bit(tiny_spec, tmp_path, monkeypatch):
         pd.testing.assert_frame_equal(run.table(table), alone.table(table), check_exact=True)
     assert {run.manifest.stages[name].state for name in STAGES} == {"done"}
     assert len(killed) == KILLS and {k for k, _ in killed} == {0, 1, 2}
-    assert any(at.startswith("stability%2F") for _, at in killed)
+    assert any(at.startswith(("stability%2F", "controls%2F")) for _, at in killed)
