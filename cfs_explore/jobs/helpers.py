@@ -118,8 +118,8 @@ class Helpers:
     def most(self) -> int:
         """Processes that this computer has cores and memory for, the leader included."""
         own = psutil.Process().memory_info().rss
-        room = 1 + psutil.virtual_memory().available // own
-        return int(min(cores(), room, MOST_TRIED, max(1, read_settings().max_workers or MOST_TRIED)))
+        room, limit = 1 + psutil.virtual_memory().available // own, read_settings().max_workers
+        return int(min(cores(), room, MOST_TRIED, MOST_TRIED if limit is None else max(1, limit)))
 
     def say(self, text: str) -> None:
         """Tell what was found."""
