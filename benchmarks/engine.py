@@ -2,7 +2,7 @@
 
 Empty shards tell what the scheduler costs; shards that hold nothing but moments, what the leader can take in.
 
-Usage: python benchmarks/engine.py [--shards 10000] [--rounds 3] [--address HOST:PORT of a Ray cluster]
+Usage: python benchmarks/engine.py [--shards 100000] [--rounds 3] [--images 1] [--address HOST:PORT of a Ray cluster]
 """
 
 from __future__ import annotations
@@ -29,29 +29,28 @@ from cfs_explore.scoring import Moments
 from cfs_explore.store import SetWork
 
 ROOT = Path(__file__).resolve().parents[1]
-DIGITS = {
-    "name": "engine",
-    "backbone": {"path": str(ROOT / "precomputed" / "digits" / "backbone")},
-    "id": {"train": {"name": "digits", "source": {"builtin": "digits"}, "limit": 250}},
-    "ood": [{"name": "letters", "source": {"builtin": "letters"}, "limit": 150}],
-    "levels": [9, 7, 5, 3, 1, -1, -3, -5],
-    "diagnostics": "map",
+LEVELS = [9, 7, 5, 3, 1, -1, -3, -5]
+#: Bundle -> ID images, OOD images, and how many of each; 32 x 32 patches of photographs stand for CIFAR-10.
+CASES = {
+    "digits": ("digits", "letters", 250, 150),
+    "cifar10-ddpm": ("photo-patches", "letters", 100, 60),
 }
 
 
 def main() -> None:
     """Print a line for each."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--shards", type=int, default=10_000)
+    parser.add_argument("--shards", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=float, default=1.0, help="as a multiple of each case's")
     parser.add_argument("--address")
     options = parser.parse_args()
     print(f"load average before: {os.getloadavg()[0]:.1f}")
     alone(options.shards)
     helped(options.shards // 10)
     taken_in()
-    if options.rounds:
-        digits(options.rounds, options.address)
+    for name in CASES if options.rounds else ():
+        several(name, options.rounds, options.images, options.address)
 
 
 def alone(count: int) -> None:
@@ -61,8 +60,9 @@ def alone(count: int) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(board, "facts_of", return_value={}),
-        crew.Leader(Path(folder), None, Progress()) as leader,
+        board.Lead(Path(folder)) as lead,
     ):
+        leader = crew.Leader(lead, None, Progress())
         leader.open([shards])
         start = time.perf_counter()
         for index in range(count):
@@ -107,26 +107,47 @@ def taken_in(megabytes: float = 12.0, count: int = 20) -> None:
     print(f"the leader takes a shard with {size:.0f} MB of moments in {1000 * spent / count:.0f} ms")
 
 
-def digits(rounds: int, address: str | None) -> None:
-    """The digits backbone, 400 images at 8 levels, with one worker and with more, in turns: the time of measuring."""
-    ways = {"one": [], "two": ["--workers", "2"]}
+def spec_of(name: str, share: float) -> dict:
+    """A map of a bundle's backbone, of so many times its case's images."""
+    id_images, ood, train, scored = CASES[name]
+    return {
+        "name": f"engine {name}",
+        "backbone": {"path": str(ROOT / "precomputed" / name / "backbone")},
+        "id": {"train": {"name": "ID", "source": {"builtin": id_images}, "limit": max(4, round(train * share))}},
+        "ood": [{"name": "OOD", "source": {"builtin": ood}, "limit": max(2, round(scored * share))}],
+        "levels": LEVELS,
+        "diagnostics": "map",
+    }
+
+
+def several(name: str, rounds: int, share: float, address: str | None) -> None:
+    """A backbone at 8 levels with one process on all cores, with one on one core, and with two, in turns: the time of
+    measuring, and two against the better single one."""
+    ways = {"one": ["--workers", "1"], "one, one thread": ["--workers", "1"], "two": ["--workers", "2"]}
     if address:
         ways["ray, two"] = ["--workers", "2", "--engine", "ray", "--address", address]
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder) / "spec.yaml"
-        spec.write_text(yaml.safe_dump(DIGITS))
+        spec.write_text(yaml.safe_dump(spec_of(name, share)))
         environment = os.environ | {"CFS_EXPLORE_RUNS": folder, "CFS_EXPLORE_CACHE_GB": "0", "PYTHONPATH": str(ROOT)}
         for turn in range(rounds):
             for way, more in ways.items():
                 out = Path(folder) / f"{way}-{turn}"
                 command = ["-m", "cfs_explore", "run", spec, "--out", out, "--device", "cpu", *more]
-                subprocess.run([sys.executable, *command], check=True, capture_output=True, env=environment)
+                limits = {"OMP_NUM_THREADS": "1"} if way.endswith("one thread") else {}
+                done = subprocess.run(
+                    [sys.executable, *command], capture_output=True, text=True, env=environment | limits
+                )
+                if done.returncode:
+                    raise SystemExit(done.stderr)
                 seconds[way].append(json.loads((out / "manifest.json").read_text())["timings"]["measuring"])
-                print(f"  {way}: {seconds[way][-1]:.1f} s, load average {os.getloadavg()[0]:.1f}", flush=True)
+                print(f"  {name}, {way}: {seconds[way][-1]:.1f} s, load average {os.getloadavg()[0]:.1f}", flush=True)
+    singles = {way: spent for way, spent in seconds.items() if way.startswith("one")}
+    best = min(singles, key=lambda way: statistics.median(singles[way]))
     for way, spent in seconds.items():
-        ratio = statistics.median(one / other for one, other in zip(seconds["one"], spent, strict=True))
-        print(f"digits, workers: {way}: {ratio:.2f} x as fast as one")
+        ratio = statistics.median(one / other for one, other in zip(seconds[best], spent, strict=True))
+        print(f"{name}, workers: {way}: {ratio:.2f} x as fast as the best single process ({best})")
 
 
 if __name__ == "__main__":

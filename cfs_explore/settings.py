@@ -14,6 +14,7 @@ CFS_EXPLORE_PASSWORD        shared secret that the app asks for
 CFS_EXPLORE_MAX_UPLOAD_MB   size of one uploaded file
 CFS_EXPLORE_MAX_IMAGES      images of one set
 CFS_EXPLORE_MAX_RUNS        runs in the folder of the runs
+CFS_EXPLORE_MAX_WORKERS     processes that share one run
 CFS_EXPLORE_MAX_DISK_GB     size of the folder of the runs, uploads and cache included
 CFS_EXPLORE_CACHE_GB        size of the cache of measured snapshots in it; 0: none
 CFS_EXPLORE_INPUTS_GB       pixels of one set that a run keeps; those of a larger set are read from its source again
@@ -45,7 +46,7 @@ class Settings:
         fetch: visitors may name what this server fetches; None where nobody said so.
         fetch_from: what they may name; None where nobody said so.
         password: asked for by the app; "" for none.
-        max_fetch_bytes, max_upload_bytes, max_images, max_runs, max_disk_bytes: see the module.
+        max_fetch_bytes, max_upload_bytes, max_images, max_runs, max_workers, max_disk_bytes: see the module.
         cache_bytes: of the cache of measured snapshots.
         inputs_bytes: pixels of one set that a run keeps.
     """
@@ -59,6 +60,7 @@ class Settings:
     max_upload_bytes: int | None = None
     max_images: int | None = None
     max_runs: int | None = None
+    max_workers: int | None = None
     max_disk_bytes: int | None = None
     cache_bytes: int = 2 * 10**9
     inputs_bytes: int = 4 * 10**9
@@ -87,6 +89,7 @@ def read_settings() -> Settings:
         max_upload_bytes=_number("MAX_UPLOAD_MB", 10**6),
         max_images=_number("MAX_IMAGES", 1),
         max_runs=_number("MAX_RUNS", 1),
+        max_workers=_number("MAX_WORKERS", 1),
         max_disk_bytes=_number("MAX_DISK_GB", 10**9),
         cache_bytes=Settings.cache_bytes if cache is None else cache,
         inputs_bytes=Settings.inputs_bytes if inputs is None else inputs,

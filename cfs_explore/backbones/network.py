@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +15,9 @@ from cfs_explore.backbones.fingerprint import fingerprint_module
 from cfs_explore.backbones.sites import measure_taps
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.levels import out_of_reach
+
+#: torch's random state is the process's: two threads that draw weights at once would mix them.
+_DRAWING = threading.Lock()
 
 
 class Autoencoder(Protocol):
@@ -133,7 +137,10 @@ class Network:
         return self._taps
 
     def untrained(self, seed: int) -> Network:
-        with torch.random.fork_rng(devices=[]):  # on the CPU, so that a seed gives one network on every device
+        with (
+            _DRAWING,
+            torch.random.fork_rng(devices=[]),
+        ):  # on the CPU, so that a seed gives one network on every device
             torch.manual_seed(seed)
             module = self._fresh()
         return self._like(module.to(self.device), self._conditioning, f"{self.name}, untrained ({seed})")

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from cfs_explore.cli import workers
 from cfs_explore.cli.outputs import Output
 from cfs_explore.cli.progress import progress_bar
 from cfs_explore.errors import SpecError
@@ -20,12 +21,7 @@ def add(commands) -> None:
     run.add_argument("spec", type=Path, help="a spec.yaml, or a run directory that holds one")
     run.add_argument("--out", type=Path, help="run directory (default: runs/<name>-<random id>)")
     run.add_argument("--device", help="torch device, such as cpu, cuda, cuda:1 (default: CUDA where there is one)")
-    run.add_argument(
-        "--workers", type=int, help="processes that measure the map together (default: 1; ray: all it has)"
-    )
-    run.add_argument("--devices", help="a torch device for each of them, comma-separated, such as cuda:0,cuda:1")
-    run.add_argument("--engine", choices=("local", "ray"), default="local", help="where: here, or on a Ray cluster")
-    run.add_argument("--address", help="of the Ray cluster, such as 10.0.0.1:6379 (default: auto, this computer's)")
+    workers.add(run, "what a short trial finds fastest")
     run.add_argument(
         "--fresh", action="store_true", help="measure everything again, also what the directory or the cache holds"
     )
@@ -36,7 +32,7 @@ def add(commands) -> None:
     )
     run.set_defaults(command=_run, writes=_run_folder)
 
-    work = commands.add_parser("work", help="help with a run that another process measures, from any computer")
+    work = commands.add_parser("work", help="help with a run that another process leads, from any computer")
     work.add_argument("run", type=Path, help="its directory, which both computers see")
     work.add_argument("--device", help="torch device (default: CUDA where there is one)")
     work.add_argument("--beside", type=int, help=argparse.SUPPRESS)  # the process that started this one
@@ -50,6 +46,7 @@ def add(commands) -> None:
         "standard: those without forwards, which take seconds",
     )
     diagnose.add_argument("--device", help="torch device of the stages that need forwards")
+    workers.add(diagnose, "as many as measured the map")
     diagnose.add_argument("--fresh", action="store_true", help="recompute diagnostics that are already there")
     diagnose.set_defaults(
         command=_diagnose, writes=lambda options: Output(locate_run(options.run), is_folder=True, resumes=True)
@@ -86,16 +83,14 @@ def _run(options: argparse.Namespace) -> None:
         out = jobs.create(spec)
     else:
         out = options.out
-    address = _ray_address(options)
+    how = workers.chosen(options)
     claim(spec, out)
     with progress_bar() as report:
         jobs.work(
             out,
             fresh=options.fresh,
             device=options.device,
-            workers=options.workers,
-            devices=options.devices.split(",") if options.devices else None,
-            address=address,
+            **how,
             keep=options.keep,
             report=report,
             on_map=_tell_map,
@@ -105,23 +100,6 @@ def _run(options: argparse.Namespace) -> None:
     print(f"Finished: {out}")
     _tell_left_out(out)
     _tell_missing(out)
-
-
-def _ray_address(options: argparse.Namespace) -> str | None:
-    """Of the cluster on which the run is to be measured; None: on this computer.
-
-    Raises:
-        SpecError: options that do not go together.
-    """
-    if options.engine != "ray":
-        if options.address:
-            raise SpecError("--address is of a Ray cluster: add --engine ray.")
-        return None
-    if options.devices:
-        raise SpecError(
-            "--devices names those of this computer: leave it out with --engine ray, which finds GPUs itself."
-        )
-    return options.address or "auto"
 
 
 def _joined_run(options: argparse.Namespace) -> Output | None:
@@ -144,7 +122,7 @@ def _join(options: argparse.Namespace) -> None:
     patience = PATIENCE if options.beside is None else float("inf")
     with turn_on(options.device, say, stopped):
         done = join(options.run, device=options.device, patience=patience, say=say, cancelled=stopped)
-    print(f"Helped with {counted(done, 'shard')}.")
+    print(f"Helped with {counted(done, 'piece')}.")
 
 
 def _tell_left_out(path: Path) -> None:
@@ -180,8 +158,9 @@ def _diagnose(options: argparse.Namespace) -> None:
 
     path = locate_run(options.run)
     names = _named(options.stages) if options.stages else RunSpec.parse(path / "spec.yaml").stages
+    how = workers.chosen(options)
     with progress_bar() as report:
-        jobs.work(path, stages=names, fresh=options.fresh, device=options.device, report=report)
+        jobs.work(path, stages=names, fresh=options.fresh, device=options.device, report=report, **how)
     run = open_run(path)
     for name in names:
         if name in run.manifest.stages:

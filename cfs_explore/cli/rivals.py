@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 
+from cfs_explore.cli import workers
 from cfs_explore.cli.outputs import Output
 from cfs_explore.cli.progress import progress_bar
 from cfs_explore.errors import SpecError
@@ -31,6 +32,7 @@ def add(commands) -> None:
         "--background", help="another run, whose backbone is the second one of likelihood_ratio; none: no second one"
     )
     detectors.add_argument("--device", help="torch device, such as cpu or cuda")
+    workers.add(detectors, "as many as measured the map")
     detectors.add_argument("--fresh", action="store_true", help="measure again what is measured")
     detectors.set_defaults(command=_detectors, writes=_folder)
 
@@ -74,12 +76,13 @@ def _measure(options: argparse.Namespace) -> None:
     given = {name: getattr(options, name) for name in _SETTINGS if getattr(options, name) is not None}
     if given.get("background") == "none":
         given["background"] = None
+    how = workers.chosen(options)
     set_detectors(path, given)
     before = open_run(path)
     settings = RunSpec.parse(path / "spec.yaml").detectors
     print(f"The detectors take {budget_told(before.counts._replace(budget=settings.budget))}.")
     with progress_bar() as report:
-        jobs.work(path, stages=["detectors"], fresh=options.fresh, device=options.device, report=report)
+        jobs.work(path, stages=["detectors"], fresh=options.fresh, device=options.device, report=report, **how)
     run = open_run(path)
     entry = run.manifest.stages["detectors"]
     if entry.state != "done":

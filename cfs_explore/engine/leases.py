@@ -107,6 +107,16 @@ class Leases:
             if _read(path) == self.worker:
                 path.unlink()
 
+    def go_on(self) -> None:
+        """The piece that is under way is: its patience begins anew."""
+        if self._since is not None:
+            self._since = self._watch()
+
+    def holder(self, name: str) -> str | None:
+        """Who has a piece and is there; None where it is free."""
+        owner = _read(self._taken / name)
+        return owner if owner is not None and (owner == self.worker or self.is_there(owner)) else None
+
     def is_there(self, worker: str) -> bool:
         """Whether a worker's pulse was there, or changed, within the last ``lost`` seconds."""
         now, pulse = self._watch(), _read(self._pulses / worker)

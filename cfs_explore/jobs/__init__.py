@@ -8,16 +8,19 @@ worker.lock   held by the worker; start.lock by whoever starts or deletes it, an
 """
 
 from cfs_explore.jobs.control import cancel, create, create_at, delete, is_kept, keep, log_tail, prepare, recover, start
+from cfs_explore.jobs.helpers import AUTO, cores
 from cfs_explore.jobs.room import check_room
 from cfs_explore.jobs.status import FINAL, Status, is_alive, is_held, read_status
 from cfs_explore.jobs.worker import seal, work
 from cfs_explore.locations import disk_used
 
 __all__ = [
+    "AUTO",
     "FINAL",
     "Status",
     "cancel",
     "check_room",
+    "cores",
     "create",
     "create_at",
     "delete",

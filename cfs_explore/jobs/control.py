@@ -55,7 +55,14 @@ def create_at(run: Path, spec: RunSpec) -> Path:
     return run
 
 
-def start(run: Path, stages: Sequence[str] | None = None, *, restarts: int = 0, keep: bool = False) -> None:
+def start(
+    run: Path,
+    stages: Sequence[str] | None = None,
+    *,
+    workers: int | str | None = None,
+    restarts: int = 0,
+    keep: bool = False,
+) -> None:
     """Start (or resume) the worker of a run directory as its own process group; returns at once.
 
     Does nothing where a worker is at it already, whoever asks at the same time.
@@ -63,6 +70,7 @@ def start(run: Path, stages: Sequence[str] | None = None, *, restarts: int = 0, 
     Args:
         run: a directory with spec.yaml.
         stages: compute these diagnostics of a finished map; None goes on with what the spec asks for.
+        workers: processes that share the work, or "auto"; None: as the run was begun, or "auto".
         restarts: how often it was started again before.
         keep: make an exploration of what is measured, instead of measuring the rest.
     """
@@ -75,6 +83,7 @@ def start(run: Path, stages: Sequence[str] | None = None, *, restarts: int = 0, 
         begun = Status("starting", started=time.time(), stages=",".join(stages or ()), restarts=restarts)
         write_status(run, begun)
         task = ["run", str(run)] if stages is None else ["diagnose", str(run), "--stages", begun.stages]
+        task += [] if workers is None else ["--workers", str(workers)]
         process = spare.take(task, run / "log.txt") or _launch(task, run / "log.txt")
         _step_back(process.pid)
         write_status(run, replace(begun, pid=process.pid, born=birth(process.pid)))  # the worker waits for start.lock

@@ -7,16 +7,24 @@ import functools
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+
+import psutil
 
 from cfs_explore.engine import ray_actors
 from cfs_explore.errors import RunCancelled, RunError, SpecError
 from cfs_explore.jobs import queue
 from cfs_explore.locations import runs_root
+from cfs_explore.settings import read_settings
 
-#: Seconds in which a helper ends by itself once it is told to.
-_GRACE = 5.0
+#: Seconds in which helpers end by themselves once they are told to.
+_GRACE = 3.0
+#: So many processes at most are tried by themselves.
+MOST_TRIED = 8
+#: As many workers as a trial finds fastest.
+AUTO = "auto"
 
 
 def share(workers: int, devices: Sequence[str] | None) -> tuple[list[str | None], int | None]:
@@ -39,44 +47,104 @@ def share(workers: int, devices: Sequence[str] | None) -> tuple[list[str | None]
     named = [None] * workers if devices is None else [each.strip() for each in devices]
     if "" in named:
         raise SpecError("--devices takes names such as cuda:0,cuda:1, and one of those given is empty.")
-    return named, None if len(named) == 1 else max(1, (os.cpu_count() or 1) // len(named))
+    return named, None if len(named) == 1 else max(1, cores() // len(named))
+
+
+def cores() -> int:
+    """Of this computer that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def on_gpus(workers: int, device: str | None) -> list[str] | None:
+    """A GPU for each worker, where there are enough and none was named; else None."""
+    from cfs_explore.pipeline.devices import usable_devices
+
+    if workers < 2 or device is not None:
+        return None
+    found = usable_devices()
+    return found[:workers] if found[0].startswith("cuda") and len(found) >= workers else None
+
+
+class Helpers:
+    """Workers on this computer that help with a run whose leader is this process. A context, with which they end.
+
+    Called now and then, as what ``ray_helpers`` yields is; here that does nothing.
+
+    Args:
+        run: the run directory.
+    """
+
+    def __init__(self, run: Path):
+        self._run, self._device = run, None
+        self._started: list[subprocess.Popen] = []
+
+    def __call__(self) -> None:
+        pass
+
+    def __enter__(self) -> Helpers:
+        return self
+
+    def __exit__(self, kind: type | None, *exception) -> None:
+        if kind is None:
+            for number, process in enumerate(self._started, start=1):
+                if process.poll():  # None: it is still at it; 0: nothing was left to do
+                    said = f"Helper {number} broke off: helper-{number}.txt in the run's folder says why."
+                    print(said, file=sys.stderr)
+        self.dismiss()
+
+    def on(self, device: str) -> Helpers:
+        """Those that are hired compute on the leader's device."""
+        self._device = device
+        return self
+
+    def start(self, devices: Sequence[str | None], threads: int | None) -> None:
+        """A worker on each of these devices.
+
+        Args:
+            devices: torch devices; None for the one that a worker finds best.
+            threads: of each worker; None: as many as it likes.
+        """
+        environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
+        for number, device in enumerate(devices, start=len(self._started) + 1):
+            command = [sys.executable, "-m", "cfs_explore", "work", str(self._run), "--beside", str(os.getpid())]
+            command += [] if device is None else ["--device", device]
+            with (self._run / f"helper-{number}.txt").open("w") as log:
+                self._started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+
+    def hire(self, workers: int, threads: int) -> None:
+        """Start helpers, so that there are so many workers with the leader, of so many threads each."""
+        self.start([self._device] * (workers - 1), threads)
+
+    def most(self) -> int:
+        """Processes that this computer has cores and memory for, the leader included."""
+        own = psutil.Process().memory_info().rss
+        room, limit = 1 + psutil.virtual_memory().available // own, read_settings().max_workers
+        return int(min(cores(), room, MOST_TRIED, MOST_TRIED if limit is None else max(1, limit)))
+
+    def say(self, text: str) -> None:
+        """Tell what was found."""
+        print(text, file=sys.stderr, flush=True)
+
+    def dismiss(self) -> None:
+        """End them, within seconds: also one that is stopped."""
+        for process in self._started:
+            process.terminate()
+        until = time.monotonic() + _GRACE
+        for process in self._started:
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._started = []
 
 
 @contextlib.contextmanager
 def helpers(run: Path, devices: Sequence[str | None], threads: int | None) -> Iterator[Callable[[], None]]:
-    """While the body runs, a worker on each of these devices helps with the run.
-
-    Args:
-        run: the run directory; its leader is this process.
-        devices: torch devices; None for the one that a worker finds best.
-        threads: of each worker; None: as many as it likes.
-
-    Yields:
-        What ``ray_helpers`` does; here it does nothing.
-    """
-    environment = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
-    started = []
-    if (run / "manifest.json").is_file():  # measured already; one process computes the diagnostics
-        devices = ()
-    try:
-        for number, device in enumerate(devices, start=1):
-            command = [sys.executable, "-m", "cfs_explore", "work", str(run), "--beside", str(os.getpid())]
-            command += [] if device is None else ["--device", device]
-            with (run / f"helper-{number}.txt").open("w") as log:
-                started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
-        yield lambda: None
-        for number, process in enumerate(started, start=1):
-            if process.poll():  # None: it is still at it; 0: nothing was left to do
-                print(f"Helper {number} broke off: helper-{number}.txt in the run's folder says why.", file=sys.stderr)
-    finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            try:
-                process.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    """While the body runs, a worker on each of these devices helps with the run; as of ``Helpers.start``."""
+    with Helpers(run) as crew:
+        crew.start(devices, threads)
+        yield crew
 
 
 def ray_threads() -> int:
@@ -124,6 +192,7 @@ def ray_helpers(
 def _join(run: Path, device: str, threads: int, settings: Mapping[str, str]) -> None:
     """What an actor does, under the settings of the leader's installation."""
     os.environ.update(settings)
+    from cfs_explore.pipeline.board import Board
     from cfs_explore.pipeline.crew import join
 
     try:
@@ -131,7 +200,7 @@ def _join(run: Path, device: str, threads: int, settings: Mapping[str, str]) -> 
     except RunCancelled:
         pass
     except RunError:
-        if not (run / "manifest.json").is_file():  # else it came too late to help
+        if Board(run).read() is not None or not (run / "manifest.json").is_file():  # else it came too late to help
             raise
 
 

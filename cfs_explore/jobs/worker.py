@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import filelock
 
 from cfs_explore.errors import CFSError, RunCancelled, RunError
 from cfs_explore.jobs import queue
-from cfs_explore.jobs.helpers import helpers, ray_helpers, ray_threads, share
+from cfs_explore.jobs.helpers import AUTO, Helpers, cores, helpers, on_gpus, ray_helpers, ray_threads, share
 from cfs_explore.jobs.locks import starting
 from cfs_explore.jobs.status import Status, birth, is_alive, read_status, stored_status, write_status
+from cfs_explore.spec import RunSpec
+from cfs_explore.store import Manifest, open_run
 from cfs_explore.store.files import remove
+from cfs_explore.studies import DIAGNOSTICS, with_forwards
 
 #: A status is written about this often.
 _WRITE_SECONDS = 0.5
@@ -24,6 +28,9 @@ _PROBE_SECONDS = 0.5
 #: What a map consists of.
 _MEASURED = ("manifest.json", "work", "scores.zarr", "moments.zarr", "snapshots.zarr", "tables")
 
+#: While it is on, helpers work; what it gives is called now and then, and raises where they cannot.
+_Check = contextlib.AbstractContextManager[Callable[[], None]]
+
 
 def work(
     run: Path,
@@ -31,7 +38,7 @@ def work(
     stages: Sequence[str] | None = None,
     fresh: bool = False,
     device: str | None = None,
-    workers: int | None = None,
+    workers: int | Literal["auto"] | None = None,
     devices: Sequence[str] | None = None,
     address: str | None = None,
     keep: bool = False,
@@ -45,7 +52,8 @@ def work(
         stages: diagnostics of a finished map to compute; None explores, as the spec says.
         fresh: compute stages again that are done; of a map, forget what was measured, also in the cache.
         device: torch device; None takes the first free one.
-        workers, devices: how many processes measure the map, and on which devices, as of ``helpers.share``.
+        workers, devices: how many processes share the work, and on which devices, as of ``helpers.share``. "auto": what
+            a trial finds fastest for a map (``pipeline.trial``); for diagnostics, as many as measured their map.
         address: of a Ray cluster whose actors help (``helpers.ray_helpers``); None: processes of this computer.
         keep: measure no more, and make an exploration of what is measured.
         report: also called with each ProgressEvent.
@@ -55,16 +63,7 @@ def work(
         CFSError: after writing it to status.json.
         RunError: another worker has the run; its status is left alone.
     """
-    if address is None:
-        (first, *others), threads = share(workers or 1, devices)
-    else:
-        first, threads = None, ray_threads()
-
-    def crew(device: str) -> contextlib.AbstractContextManager[Callable[[], None]]:
-        if address is None:
-            return helpers(run, others, threads)
-        return ray_helpers(run, address, workers, device, threads)
-
+    first, crew, how = _shared(run, stages, workers, devices, device, address)
     with _alone(run):
         if fresh and stages is None:
             for name in _MEASURED:
@@ -73,7 +72,57 @@ def work(
             (run / "keep").touch()
         diary = _Diary(run, stages, report)
         diary.begin()
-        _work(run, diary, stages, fresh, first or device, on_map, crew, threads)
+        _work(run, diary, stages, fresh, first or device, on_map, crew, how)
+
+
+def _shared(
+    run: Path,
+    stages: Sequence[str] | None,
+    workers: int | Literal["auto"] | None,
+    devices: Sequence[str] | None,
+    device: str | None,
+    address: str | None,
+) -> tuple[str | None, Callable[[str], _Check], dict[str, object]]:
+    """How the work is shared, by arguments of ``work``.
+
+    Returns:
+        The leader's device; what starts helpers, given the device that it got; and options of whatever computes.
+    """
+    nobody = contextlib.nullcontext(lambda: None)
+    if address is not None:
+        threads = ray_threads()
+
+        def actors(device: str) -> _Check:
+            return ray_helpers(run, address, workers, device, threads) if _has_pieces(run, stages) else nobody
+
+        return None, actors, {"threads": threads}
+    if workers == AUTO and stages is None and devices is None:
+        team = Helpers(run)
+        return None, team.on, {"team": team}
+    count = workers if isinstance(workers, int) else 1
+    if workers == AUTO and devices is None:
+        count = _of_the_map(run)
+    (first, *others), threads = share(count, devices or on_gpus(count, device))
+
+    def here(device: str) -> _Check:
+        return helpers(run, others, threads) if _has_pieces(run, stages) else nobody
+
+    return first, here, {"threads": threads} | ({"workers": 1 + len(others)} if stages is None else {})
+
+
+def _of_the_map(run: Path) -> int:
+    """How many workers measured a map; one, where nobody noted it, or this computer has fewer cores."""
+    noted = Manifest.read(run).workers
+    return 1 if noted is None or noted.count * noted.threads > cores() else noted.count
+
+
+def _has_pieces(run: Path, stages: Sequence[str] | None) -> bool:
+    """Whether there is anything to share: a map to be measured, or diagnostics that need forwards."""
+    if not (run / "manifest.json").is_file():
+        return True
+    found, spec = open_run(run), RunSpec.parse(run / "spec.yaml")
+    names = spec.stages if stages is None else [name for name in stages if name in DIAGNOSTICS]
+    return bool(with_forwards(found.counts, names))
 
 
 def _work(
@@ -83,30 +132,27 @@ def _work(
     fresh: bool,
     device: str | None,
     on_map: Callable | None,
-    crew: Callable[[str], contextlib.AbstractContextManager[Callable[[], None]]],
-    threads: int | None,
+    crew: Callable[[str], _Check],
+    how: Mapping[str, object],
 ) -> None:
     from cfs_explore.pipeline import diagnose, explore
     from cfs_explore.pipeline.crew import forget
     from cfs_explore.pipeline.devices import usable_devices
 
-    if stages is None:
-        forget(run)
+    forget(run)
     cancelled, enough = (run / "cancel").exists, (run / "keep").exists
     try:
-        with queue.turn(usable_devices(device), diary.wait, cancelled) as diary.device:
-            options = {"device": diary.device, "report": diary.note, "fresh": fresh}
+        with queue.turn(usable_devices(device), diary.wait, cancelled) as diary.device, crew(diary.device) as check:
+
+            def stopped() -> bool:
+                check()
+                return cancelled()
+
+            options = {"device": diary.device, "report": diary.note, "fresh": fresh, "cancelled": stopped, **how}
             if stages is None:
-                with crew(diary.device) as check:
-
-                    def stopped() -> bool:
-                        check()
-                        return cancelled()
-
-                    options |= {"enough": enough, "on_map": on_map, "threads": threads, "cancelled": stopped}
-                    explore(run / "spec.yaml", run, **options)
+                explore(run / "spec.yaml", run, enough=enough, on_map=on_map, **options)
             else:
-                diagnose(run, stages, cancelled=cancelled, **options)
+                diagnose(run, stages, **options)
         (run / "keep").unlink(missing_ok=True)
         diary.write("finished")
     except (RunCancelled, KeyboardInterrupt):

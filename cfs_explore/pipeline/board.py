@@ -1,10 +1,16 @@
-"""The board of a run with many workers: what its leader has opened to others, and what decides a shard's numbers."""
+"""The board of a run with many workers: what its leader has opened to others, and what decides a shard's numbers.
+
+The leader is there from its first moment to its end. What it has opened is one of three: shards of a map ("sets"),
+stages of a finished one ("stages"), or nothing yet, so that helpers wait.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,10 +18,13 @@ import torch
 
 from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Level
+from cfs_explore.engine import Leases, clear
 from cfs_explore.errors import RunCancelled, RunError
 from cfs_explore.pipeline.measure import Measurement, open_cache
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots, select_taps
+from cfs_explore.store import write_json
+from cfs_explore.store.files import remove
 
 #: Seconds between two looks of a helper at a run that has nothing to do; until it goes where nobody has begun to lead,
 #: and where the leader has closed what it led, which it opens again only after a damaged file.
@@ -27,6 +36,65 @@ FILE = "board.json"
 def home(run: Path) -> Path:
     """Where the workers of a run meet."""
     return run / "work" / "crew"
+
+
+class Lead:
+    """The worker that has a run: it says that it is there, and what others may do. A context.
+
+    Args:
+        run: the run directory.
+
+    Attributes:
+        folder: of the work that is open.
+        leases: of this worker in it.
+    """
+
+    def __init__(self, run: Path):
+        self._home = home(run)
+        self.folder: Path | None = None
+        self.leases: Leases | None = None
+        self._before: tuple[Path, Leases] | None = None
+
+    def __enter__(self) -> Lead:
+        clear(self._home)  # of a leader that was killed
+        self.begin()
+        self.tell({})
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.end()
+        with contextlib.suppress(OSError):  # there is more in it
+            self._home.parent.rmdir()
+
+    def begin(self) -> None:
+        """A folder of its own for the next work; that of the work before stays until others are told of this one."""
+        self._before = None if self.leases is None else (self.folder, self.leases)
+        self.folder = self._home / uuid.uuid4().hex[:12]
+        try:
+            self.leases = Leases(self.folder).__enter__()
+        except OSError as error:
+            raise RunError(
+                f"{self._home.parent} takes no files ({error.strerror}). Give this program the right to write there, "
+                "and room, and start again."
+            ) from error
+
+    def tell(self, facts: Mapping) -> None:
+        """What others may do in the folder; nothing, but to stay, without facts."""
+        whose = {"versions": _versions(), "folder": self.folder.name, "leader": self.leases.worker}
+        write_json(self._home / FILE, {**facts, **whose}, flush=False)
+        if self._before is not None:
+            folder, leases = self._before
+            leases.__exit__()
+            clear(folder)
+            self._before = None
+
+    def end(self) -> None:
+        """Others may do nothing any more, and go."""
+        with contextlib.suppress(OSError):
+            remove(self._home / FILE)
+        for _, leases in filter(None, (self._before, (self.folder, self.leases))):
+            leases.__exit__()
+        clear(self._home)
 
 
 class Board:
@@ -62,10 +130,10 @@ class Board:
         if not (self._run / "spec.yaml").is_file():
             raise RunError(f"{self._run} holds no run (no spec.yaml). Give the folder of a run that is under way.")
         since = time.monotonic()
-        say("waiting for the run's first shards")
+        say("waiting for the run's leader")
         while (facts := self.read()) is None:
             stop_if(cancelled)
-            if (self._run / "manifest.json").is_file():
+            if (self._run / "manifest.json").is_file() and patience < float("inf"):
                 raise RunError(f"{self._run} is measured already: there is nothing to help with.")
             if time.monotonic() - since > patience:
                 raise RunError(
@@ -77,7 +145,7 @@ class Board:
         return facts
 
     def next(self, cancelled: Callable[[], bool]) -> dict | None:
-        """The facts of what is open now, once those before are not any more; None where nothing is.
+        """The facts of what is open now; None where nothing is.
 
         Raises:
             RunError: the versions differ, as of a leader that has taken the run over.
@@ -88,17 +156,37 @@ class Board:
             if found is not None:  # the same again where a file system did not give the board for a moment
                 _check_versions(found)
                 return found
-            if (self._run / "manifest.json").is_file():
-                return None
             time.sleep(PAUSE)
         return None
+
+    def check(self, facts: Mapping, cancelled: Callable[[], bool]) -> None:
+        """Asked after each batch: raises where the run is cancelled, or ``Closed`` where that work is open no more."""
+        stop_if(cancelled)
+        if not (self._home / facts["folder"]).is_dir():
+            raise Closed
+
+    def check_leader(self, facts: Mapping, leases: Leases) -> None:
+        """Raises RunError where the leader is gone, by these leases."""
+        if not leases.is_there(facts["leader"]):
+            raise RunError(f"The process that leads {self._run} is gone. Start the run again, then join it again.")
+
+    def stay(self, facts: Mapping, cancelled: Callable[[], bool]) -> None:
+        """Wait until something else is open. Raises RunError where the leader is gone."""
+        leases = Leases(self._home / facts["folder"])
+        while self.read() == facts:
+            stop_if(cancelled)
+            self.check_leader(facts, leases)
+            time.sleep(PAUSE)
+
+
+class Closed(Exception):  # noqa: N818 - control flow, not an error
+    """Nobody wants what is under way any more."""
 
 
 def facts_of(measurement: Measurement) -> dict:
     """All that decides the numbers of a shard, so that another process measures the same."""
     reader = measurement.reader
     return {
-        "versions": _versions(),
         "fingerprint": reader.backbone.fingerprint,
         "levels": [level.to_dict() for level in reader.levels],
         "conditioning": [level.to_dict() for level in reader.conditioning],

@@ -7,29 +7,28 @@ their moments are merged in the order of the shards.
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from cfs_explore.backbones import load_backbone
+from cfs_explore.backbones import Backbone, load_backbone
 from cfs_explore.engine import Crew, Leases, clear
 from cfs_explore.errors import RunError
 from cfs_explore.pipeline import board as boards
 from cfs_explore.pipeline import reuse
-from cfs_explore.pipeline.board import PATIENCE, PAUSE, Board, stop_if
+from cfs_explore.pipeline.board import PATIENCE, PAUSE, Board, Closed, Lead, stop_if
 from cfs_explore.pipeline.match import as_conditioned
 from cfs_explore.pipeline.measure import Measurement
-from cfs_explore.pipeline.prepare import PlannedSet, plan_sets
+from cfs_explore.pipeline.prepare import plan_sets
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.shards import SetShards, stored_moments
+from cfs_explore.pipeline.stage_help import help_stages
+from cfs_explore.pipeline.trial import take_part
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import write_json
-from cfs_explore.store.files import remove
 
 #: Shards that may be computed ahead of the one that is wanted, per worker and at least.
 AHEAD, FEWEST_AHEAD = 3, 6
@@ -38,47 +37,35 @@ SLOW, LEAST_SECONDS = 20, 600.0
 
 
 class Leader:
-    """The worker that has the run: it opens the work to others, and takes part in it.
+    """The leader's part in a map: it opens the shards to others, takes their results in order, and computes, too.
 
     Args:
-        out: the run directory.
+        lead: of the run.
         measurement: under way.
         progress: advanced by what others have computed.
     """
 
-    def __init__(self, out: Path, measurement: Measurement, progress: Progress):
-        self._home, self._measurement, self._progress = boards.home(out), measurement, progress
+    def __init__(self, lead: Lead, measurement: Measurement, progress: Progress):
+        lead.begin()
+        self._lead, self._measurement, self._progress = lead, measurement, progress
         self._sets: dict[str, SetShards] = {}
         self._wanted: dict[str, int] = {}
         self._own: set[str] = set()
-
-    def __enter__(self) -> Leader:
-        clear(self._home)  # of a leader that was killed
-        self._folder = self._home / uuid.uuid4().hex[:12]
-        self._folder.mkdir(parents=True)
-        self._leases = Leases(self._folder).__enter__()
-        self._crew = Crew(self._folder, self._leases)
-        return self
-
-    def __exit__(self, *exception) -> None:
-        remove(self._home / boards.FILE)
-        self._leases.__exit__(*exception)
-        clear(self._home)
+        self._crew = Crew(lead.folder, lead.leases)
 
     def open(self, sets: Sequence[SetShards]) -> None:
         """Let others compute the shards of these sets, and of no others any more."""
         self._sets = {each.work.folder.name: each for each in sets}
         self._wanted = {key: len(each.done) for key, each in self._sets.items()}
         self._tell()
-        facts = boards.facts_of(self._measurement) | {"folder": self._folder.name, "leader": self._leases.worker}
-        write_json(self._home / boards.FILE, facts | {"sets": list(self._sets)}, flush=False)
+        self._lead.tell(boards.facts_of(self._measurement) | {"sets": list(self._sets)})
 
     def result(self, shards: SetShards, index: int) -> dict[str, np.ndarray]:
         """What ``shards.compute(index)`` gives, computed here or elsewhere."""
         key = shards.work.folder.name
         self._wanted[key] = index
         self._tell()
-        names = [_name(key, index), *_upcoming(self._sets, self._wanted, _ahead(self._leases))]
+        names = [_name(key, index), *_upcoming(self._sets, self._wanted, _ahead(self._lead.leases))]
         arrays = self._crew.get(list(dict.fromkeys(names)), self._compute, self._wait)
         if names[0] not in self._own:
             self._progress.advance(shards.forwards(index), self._progress.doing)
@@ -99,7 +86,7 @@ class Leader:
 
     def _tell(self) -> None:
         """Which shard of each set is wanted next."""
-        write_json(self._folder / "wanted.json", self._wanted, flush=False)
+        write_json(self._lead.folder / "wanted.json", self._wanted, flush=False)
 
 
 def forget(run: Path) -> None:
@@ -116,15 +103,18 @@ def join(
     say: Callable[[str], None] = lambda text: None,
     cancelled: Callable[[], bool] | None = None,
 ) -> int:
-    """Compute shards of a run that another process leads, until it has no more; gives how many.
+    """Compute shards and pieces of diagnostics of a run that another process leads, until there are no more.
 
     Args:
         run: its directory, on any computer.
         device: torch device; CUDA where there is one, else the CPU.
         threads: of this process; None leaves them as they are. Numbers round by them.
-        patience: seconds to wait for the run's first shards.
+        patience: seconds to wait for somebody who leads the run.
         say: told what goes on, a sentence at a time.
         cancelled: asked between batches; by default whether the run is to be cancelled.
+
+    Returns:
+        How many.
 
     Raises:
         RunError: nobody leads it, or the versions of the two workers differ. BackboneError: its backbone is not here.
@@ -137,14 +127,20 @@ def join(
     spec = RunSpec.parse(run / "spec.yaml")
     say("loading the backbone")
     loaded = load_backbone(spec.backbone.path, device=device, **spec.backbone.options())
-    if loaded.fingerprint != facts["fingerprint"]:
-        raise RunError(f"{spec.backbone.path} is here another backbone than where the run is led. Copy that one here.")
     backbone, done = as_conditioned(spec, loaded), 0
-    sets = {planned.work.folder.name: planned for planned in plan_sets(_with_images(spec, run), run)}
     while facts is not None:
-        go_on = functools.partial(_go_on, boards.home(run) / facts["folder"], cancelled)
-        measurement = boards.measurement_of(facts, backbone, go_on)
-        done += _help(run, board, facts, sets, measurement, say, cancelled)
+        if facts.get("fingerprint", loaded.fingerprint) != loaded.fingerprint:
+            raise RunError(
+                f"{spec.backbone.path} is here another backbone than where the run is led. Copy that one here."
+            )
+        if "sets" in facts:
+            done += _help(run, board, facts, backbone, say, cancelled)
+        elif "trial" in facts:
+            take_part(board, boards.home(run) / facts["folder"], facts, backbone, cancelled)
+        elif "stages" in facts:
+            return done + help_stages(run, board, facts, backbone, say, cancelled)
+        else:
+            board.stay(facts, cancelled)
         facts = board.next(cancelled)
     say("nothing is left to do")
     return done
@@ -156,28 +152,19 @@ def _with_images(spec: RunSpec, run: Path) -> RunSpec:
     return reuse.with_images(spec, reuse.base_run(spec)) if read else spec
 
 
-class _Closed(Exception):  # noqa: N818 - control flow, not an error
-    """Nobody wants the shard that is under way any more."""
-
-
-def _go_on(folder: Path, cancelled: Callable[[], bool], count: int) -> None:
-    """Asked after each batch: raises where the run is cancelled, or the leader has taken its folder away."""
-    stop_if(cancelled)
-    if not folder.is_dir():
-        raise _Closed
-
-
 def _help(
     run: Path,
     board: Board,
     facts: Mapping,
-    sets: Mapping[str, PlannedSet],
-    measurement: Measurement,
+    backbone: Backbone,
     say: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> int:
     """Compute shards as long as the board stays as it is; gives how many."""
     folder = boards.home(run) / facts["folder"]
+    spec = _with_images(RunSpec.parse(run / "spec.yaml"), run)
+    sets = {planned.work.folder.name: planned for planned in plan_sets(spec, run)}
+    measurement = boards.measurement_of(facts, backbone, lambda count: board.check(facts, cancelled))
     train = sets["id-train"].work
     reference = None if facts["sets"] == [train.folder.name] else stored_moments(train)
     shards = {key: SetShards(sets[key], measurement, reference) for key in facts["sets"]}
@@ -204,15 +191,14 @@ def _help(
             names = list(_upcoming(shards, board.wanted(facts), _ahead(leases)))
             try:
                 helped = crew.help(names, compute, wanted)
-            except (_Closed, RunError) as error:
+            except (Closed, RunError) as error:
                 if isinstance(error, RunError) and board.read() == facts:
                     raise
                 break  # the leader closed it meanwhile, and its folder is gone
             done += helped
             if not helped:
                 stop_if(cancelled)
-                if not leases.is_there(facts["leader"]):
-                    raise RunError(f"The process that leads {run} is gone. Start the run again, then join it again.")
+                board.check_leader(facts, leases)
                 time.sleep(PAUSE / 5)
     return done
 

@@ -10,13 +10,15 @@ from pathlib import Path
 import pandas as pd
 
 from cfs_explore.errors import CFSError, DamageError, RunCancelled, SpecError
+from cfs_explore.pipeline.board import Lead
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
 from cfs_explore.pipeline.stages import Study
+from cfs_explore.pipeline.threads import on_threads
 from cfs_explore.spec import DetectorSettings
 from cfs_explore.store import Run, StageEntry, open_run, write_json, write_table
 from cfs_explore.store.digests import file_digests
 from cfs_explore.store.files import remove
-from cfs_explore.studies import DIAGNOSTICS, WORDS, Diagnostic, named_stages
+from cfs_explore.studies import DIAGNOSTICS, WORDS, Diagnostic, named_stages, with_forwards
 from cfs_explore.studies.detectors import allowed_forwards
 
 
@@ -26,6 +28,7 @@ def diagnose(
     *,
     fresh: bool = False,
     device: str | None = None,
+    threads: int | None = None,
     report: Callable[[ProgressEvent], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Run:
@@ -36,6 +39,7 @@ def diagnose(
         stages: a word of ``studies.WORDS``, or names of ``studies.DIAGNOSTICS``; None means those of the run's spec.
         fresh: compute stages again that are done.
         device: torch device of stages that need forwards.
+        threads: of this process meanwhile; None leaves them as they are. Numbers round by them.
         report: called with each ProgressEvent.
         cancelled: asked between batches; True ends with RunCancelled, resumable.
 
@@ -46,11 +50,20 @@ def diagnose(
         SpecError: for an unknown stage. RunError: when ``run`` is not a finished run. RunCancelled: when asked to stop.
     """
     run = run if isinstance(run, Run) else open_run(run)
-    return run_stages(Study(run, Progress(report, cancelled), device=device), stages, fresh=fresh)
+    with on_threads(threads), Lead(run.path) as lead:
+        return run_stages(Study(run, Progress(report, cancelled), device=device), stages, fresh=fresh, lead=lead)
 
 
-def run_stages(study: Study, stages: str | Sequence[str] | None = None, *, fresh: bool = False) -> Run:
-    """``diagnose`` for a study; drops the run's work in progress at the end, but for what other stages had begun."""
+def run_stages(
+    study: Study, stages: str | Sequence[str] | None = None, *, fresh: bool = False, lead: Lead | None = None
+) -> Run:
+    """``diagnose`` for a study; drops the run's work in progress at the end, but for what other stages had begun.
+
+    Args:
+        study: of a finished map.
+        stages, fresh: as of ``diagnose``.
+        lead: opens the pieces of the stages to other workers; None: to nobody.
+    """
     if isinstance(stages, str):
         stages = named_stages(stages) if stages in WORDS else [stages]
     names = study.spec.stages if stages is None else list(stages)
@@ -59,13 +72,31 @@ def run_stages(study: Study, stages: str | Sequence[str] | None = None, *, fresh
         raise SpecError(f"There is no stage {', '.join(unknown)}. The stages are {', '.join(DIAGNOSTICS)}.")
     kept = study.run.path / "work" / "diagnose"
     begun = [name for name in DIAGNOSTICS if (kept / name).is_dir()]
-    for name in DIAGNOSTICS:
-        if name in names and (fresh or not _is_done(study, name)):
-            study.run = _run_stage(study, name, fresh)
+    wanted = [name for name in DIAGNOSTICS if name in names and (fresh or not _is_done(study, name))]
+    for name in wanted if fresh else ():
+        remove(kept / name)
+    if lead is not None:
+        _open(study, wanted, lead)
+    for name in wanted:
+        study.run = _run_stage(study, name)
     study.progress.finish()
+    if lead is not None:
+        lead.end()
     left = [kept / name for name in begun if name not in names and not _is_done(study, name)]
     _remove_all_but(study.run.path / "work", left)
     return study.run
+
+
+def _open(study: Study, stages: Sequence[str], lead: Lead) -> None:
+    """Share the pieces of these stages with other workers, as far as they have any."""
+    counts = study.run.counts._replace(budget=study.spec.detectors.budget)
+    shared = with_forwards(counts, stages)
+    if not shared:
+        lead.end()
+        return
+    lead.begin()
+    study.pieces.share(lead.leases, leads=True)
+    lead.tell({"stages": shared, "fingerprint": study.run.manifest.backbone.fingerprint})
 
 
 def _remove_all_but(folder: Path, kept: Sequence[Path]) -> None:
@@ -102,12 +133,11 @@ def compute_of(diagnostic: Diagnostic) -> Callable[[Study], dict[str, pd.DataFra
     return getattr(importlib.import_module(module), function)
 
 
-def _run_stage(study: Study, name: str, fresh: bool) -> Run:
+def _run_stage(study: Study, name: str) -> Run:
     """One stage: its tables, then its entry in the manifest."""
     run, stage = study.run, DIAGNOSTICS[name]
     forwards = stage.forwards(run.counts._replace(budget=study.spec.detectors.budget))
-    if fresh:
-        remove(run.path / "work" / "diagnose" / name)
+    study.pieces.begin()
     study.progress.start(stage.title.lower(), forwards, "forwards" if forwards else "")
     since = time.monotonic()
     try:

@@ -11,6 +11,7 @@ import torch
 
 from cfs_explore.backbones import load_backbone
 from cfs_explore.errors import DamageError, RunError
+from cfs_explore.pipeline.board import Lead
 from cfs_explore.pipeline.crew import Leader
 from cfs_explore.pipeline.diagnose import pending, run_stages
 from cfs_explore.pipeline.finish import finish
@@ -24,8 +25,10 @@ from cfs_explore.pipeline.predict import seal_first
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
 from cfs_explore.pipeline.shards import SetShards, close_pairs, measure_shards, stored_moments
 from cfs_explore.pipeline.stages import Study
+from cfs_explore.pipeline.threads import on_threads
+from cfs_explore.pipeline.trial import Team, note, settle
 from cfs_explore.spec import RunSpec
-from cfs_explore.store import Run, open_run, write_aside
+from cfs_explore.store import Run, WorkersEntry, open_run, write_aside
 from cfs_explore.studies import with_forwards
 
 #: So often is a run gone through when its files are damaged while it runs.
@@ -38,6 +41,8 @@ def explore(
     *,
     device: str | None = None,
     threads: int | None = None,
+    workers: int | None = None,
+    team: Team | None = None,
     fresh: bool = False,
     report: Callable[[ProgressEvent], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -54,7 +59,9 @@ def explore(
         spec: a RunSpec, its dict, or the path of its YAML.
         out: the run directory.
         device: torch device; CUDA where there is one, else the CPU.
-        threads: of this process while it measures; None leaves them as they are. Numbers round by them.
+        threads: of this process; None leaves them as they are. Numbers round by them.
+        workers: how many processes there are, for the manifest; None: nobody counted them.
+        team: helpers that may be started; how many, and the threads of each worker, is then chosen by a trial.
         fresh: take no snapshots from the cache of what other runs measured.
         report: called with each ProgressEvent.
         cancelled: asked between batches; True ends the run with RunCancelled, resumable.
@@ -72,34 +79,39 @@ def explore(
     spec, out = RunSpec.parse(spec), Path(out)
     claim(spec, out)
     progress, enough = Progress(report, cancelled), enough or (lambda: False)
-    if (out / "manifest.json").is_file():
-        run = open_run(out)
-        return run_stages(Study(run, progress, device=device), pending(run, _wanted(spec, run, enough)))
-    progress.start("loading", 1, "backbone")
-    backbone = as_conditioned(spec, load_backbone(spec.backbone.path, device=device, **spec.backbone.options()))
-    progress.advance(1, backbone.name)
-    for attempt in range(_ATTEMPTS):
-        try:
-            with _on_threads(threads):
+    with contextlib.ExitStack() as stack, Lead(out) as lead:
+        stack.enter_context(on_threads(threads))
+        if (out / "manifest.json").is_file():
+            run = open_run(out)
+            stages, before = pending(run, _wanted(spec, run, enough)), run.manifest.workers
+            if team is not None and before is not None and before.count > 1 and with_forwards(run.counts, stages):
+                team.hire(before.count, before.threads)
+                stack.enter_context(on_threads(before.threads))
+            return run_stages(Study(run, progress, device=device), stages, lead=lead)
+        progress.start("loading", 1, "backbone")
+        backbone = as_conditioned(spec, load_backbone(spec.backbone.path, device=device, **spec.backbone.options()))
+        progress.advance(1, backbone.name)
+
+        def settled(measurement: Measurement, forwards: int) -> None:
+            """Measure from now on with the workers that suit."""
+            if team is not None and not enough():
+                progress.start("loading", 1, "workers")
+                ask = functools.partial(progress.advance, 0, "trying how many processes are fastest")
+                found = settle(out, lead, measurement, forwards, team, ask)
+                stack.enter_context(on_threads(found.threads if found.count > 1 else None))
+            elif workers is not None:
+                note(out, WorkersEntry(count=workers, threads=threads or torch.get_num_threads()))
+
+        for attempt in range(_ATTEMPTS):
+            try:
                 seal_first(spec, out, backbone, progress, fresh=fresh)
                 plan = make_plan(spec, out, backbone, progress)
-                run = finish(plan, _measure(plan, progress, fresh, enough, on_map), progress)
-            break
-        except DamageError:  # of a file that was whole a moment ago: what it held is made again
-            if attempt + 1 == _ATTEMPTS:
-                raise
-    return run_stages(Study(run, progress, backbone=backbone), _wanted(spec, run, enough))
-
-
-@contextlib.contextmanager
-def _on_threads(threads: int | None) -> Iterator[None]:
-    """Compute with so many threads; None: as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+                run = finish(plan, _measure(plan, lead, progress, fresh, enough, on_map, settled), progress)
+                break
+            except DamageError:  # of a file that was whole a moment ago: what it held is made again
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+        return run_stages(Study(run, progress, backbone=backbone), _wanted(spec, run, enough), lead=lead)
 
 
 def _wanted(spec: RunSpec, run: Run, enough: Callable[[], bool]) -> list[str]:
@@ -126,25 +138,35 @@ def claim(spec: RunSpec, out: Path) -> None:
 
 
 def _measure(
-    plan: Plan, progress: Progress, fresh: bool, enough: Callable[[], bool], on_map: Callable[[Run], None] | None
+    plan: Plan,
+    lead: Lead,
+    progress: Progress,
+    fresh: bool,
+    enough: Callable[[], bool],
+    on_map: Callable[[Run], None] | None,
+    settled: Callable[[Measurement, int], None],
 ) -> Measurement:
     """Run the forwards that are not done yet, ID-train first: the other sets are scored against it."""
     measurement = planned_measurement(plan, choose_precision(plan), progress, fresh=fresh)
     total = sum(measurement.forwards(s.work.count()) for s in plan.fresh)
-    progress.start("measuring", total, "forwards", done=_forwards_done(plan, measurement))
-    with Leader(plan.out, measurement, progress) as leader:
-        if plan.id_train in plan.fresh:
-            for _ in _in_turns([SetShards(plan.id_train, measurement, None)], leader, progress):
-                pass
-        growth, reference = Growth(plan, measurement, on_map), stored_moments(plan.id_train.work)
-        scored = [SetShards(each, measurement, reference) for each in plan.fresh if each.role != "id_train"]
-        growth.look(progress.eta)
-        for turn, _ in enumerate(_in_turns(scored, leader, progress), start=1):
-            growth.look(progress.eta, now=turn == len(scored))  # every set is on the map as soon as it can be
-            # Not before each set had a turn, in which shards that do not count any more are made again.
-            if turn >= len(scored) and enough() and all(each.work.shards_done() for each in scored):
-                break
+    done = _forwards_done(plan, measurement)
+    settled(measurement, total - done)
+    progress.start("measuring", total, "forwards", done=done)
+    leader = Leader(lead, measurement, progress)
+    if plan.id_train in plan.fresh:
+        for _ in _in_turns([SetShards(plan.id_train, measurement, None)], leader, progress):
+            pass
+    growth, reference = Growth(plan, measurement, on_map), stored_moments(plan.id_train.work)
+    scored = [SetShards(each, measurement, reference) for each in plan.fresh if each.role != "id_train"]
+    growth.look(progress.eta)
+    for turn, _ in enumerate(_in_turns(scored, leader, progress), start=1):
+        growth.look(progress.eta, now=turn == len(scored))  # every set is on the map as soon as it can be
+        # Not before each set had a turn, in which shards that do not count any more are made again.
+        if turn >= len(scored) and enough() and all(each.work.shards_done() for each in scored):
+            break
     close_pairs(plan.sets[1].work, measurement, reference)
+    lead.begin()
+    lead.tell({})
     return measurement
 
 

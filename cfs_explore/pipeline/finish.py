@@ -20,6 +20,7 @@ from cfs_explore.pipeline.prepare import PlannedSet, describe_conversions
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.shards import count_shards
 from cfs_explore.pipeline.tables import write_tables
+from cfs_explore.pipeline.trial import chosen
 from cfs_explore.store import (
     Manifest,
     Part,
@@ -55,7 +56,7 @@ def finish(plan: Plan, measurement: Measurement, progress: Progress) -> Run:
     progress.finish()
     timings = {stage: round(seconds, 2) for stage, seconds in progress.timings.items()}
     fields = {"timings": timings, "seconds_per_forward": progress.seconds_per_unit.get("measuring")}
-    fields |= {"files": file_digests(plan.out)}
+    fields |= {"files": file_digests(plan.out), "workers": chosen(plan.out)}
     write_json(plan.out / "manifest.json", manifest.model_copy(update=fields).model_dump(mode="json"))
     forget_growing_maps(plan.out)
     return open_run(plan.out)

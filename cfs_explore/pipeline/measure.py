@@ -97,8 +97,8 @@ class Measurement:
             "version": _KEY_VERSION,
             "fingerprint": backbone.fingerprint,
             "precision": reader.precision,
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-            "threads": torch.get_num_threads(),
+            "device": _kind(device),
+            "threads": torch.get_num_threads() if device.type == "cpu" else None,  # others do not round by them
             "torch": torch.__version__,
             "levels": [[level.native, level.a, level.b] for level in reader.levels],
             "told": [level.native for level in reader.conditioning],
@@ -107,6 +107,11 @@ class Measurement:
             "seed": self.seed,
         }
         return json.dumps(facts).encode() + _answer(reader)
+
+
+def _kind(device: torch.device) -> str:
+    """What devices have in common that give the same bits: of GPUs, their model, whatever their number."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _answer(reader: Reader) -> bytes:

@@ -25,8 +25,8 @@ def describe_backbone(backbone: Backbone, *, measure_speed: bool = True) -> dict
         measure_speed: also time one batch, for estimates.
 
     Returns:
-        name, family, fingerprint, parameters, image_shape, input_shape, schedule, reach, notes, device, taps (a list of
-        dicts), and seconds_per_forward (per image, level and draw) when measured.
+        name, family, fingerprint, parameters, image_shape, input_shape, schedule, reach, notes, device, gpus (how many
+        this computer has), taps (a list of dicts), and seconds_per_forward (per image, level and draw) when measured.
     """
     facts = {
         "name": backbone.name,
@@ -39,6 +39,7 @@ def describe_backbone(backbone: Backbone, *, measure_speed: bool = True) -> dict
         "notes": list(backbone.notes),
         "reach": list(backbone.reach),
         "device": str(backbone.device),
+        "gpus": torch.cuda.device_count(),
         "taps": [tap.to_dict() for tap in backbone.taps()],
     }
     if measure_speed:

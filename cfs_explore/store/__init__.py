@@ -2,7 +2,7 @@
 
 from cfs_explore.store.assemble import Part, assemble, assemble_scores
 from cfs_explore.store.files import write_aside, write_json, write_table
-from cfs_explore.store.manifest import LEFT_OUT, Manifest, SetEntry, StageEntry, left_out_warning
+from cfs_explore.store.manifest import LEFT_OUT, Manifest, SetEntry, StageEntry, WorkersEntry, left_out_warning
 from cfs_explore.store.run import Run, evenly_spaced, find_runs, open_run
 from cfs_explore.store.slim import drop_snapshots
 from cfs_explore.store.work import SetWork
@@ -15,6 +15,7 @@ __all__ = [
     "SetEntry",
     "SetWork",
     "StageEntry",
+    "WorkersEntry",
     "assemble",
     "assemble_scores",
     "drop_snapshots",

@@ -104,10 +104,26 @@ class ShardCount(_Strict):
     reused: int = 0
 
 
+class WorkersEntry(_Strict):
+    """How many processes measured a map: its numbers round by the threads of each.
+
+    Attributes:
+        count: processes, the leader among them.
+        threads: of each.
+        alone, together: forwards per second of one process and of several, as a trial found; None without one.
+    """
+
+    count: int = pydantic.Field(ge=1)
+    threads: int = pydantic.Field(ge=1)
+    alone: float | None = None
+    together: float | None = None
+
+
 class Manifest(_Strict):
     """The whole description; see the attributes of ``Run`` for how pages read it.
 
     ``seconds_per_forward`` is the speed at which the map was measured on its machine; None where too little was timed.
+    ``workers`` says by how many processes; None where nobody counted them.
     ``files`` lists size and digest of the run's other files (``store.digests``); runs of older versions list none.
     """
 
@@ -130,6 +146,7 @@ class Manifest(_Strict):
     timings: dict[str, float]
     measured: ShardCount | None = None
     seconds_per_forward: float | None = None
+    workers: WorkersEntry | None = None
     stages: dict[str, StageEntry] = {}
     files: dict[str, tuple[int, str]] = {}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cfs_explore.errors import CFSError
+from cfs_explore.errors import BackboneError, CFSError
 from cfs_explore.images.proposal import Pictures, Shape, conversion, rank_inputs, reason
 from cfs_explore.locations import BUNDLES, absolute
 from cfs_explore.spec import BackboneSpec
@@ -46,6 +46,13 @@ class BackboneChoice:
         """
         measured = facts_by_now(self.spec)
         return None if measured is None else (measured["seconds_per_forward"], measured["device"])
+
+    def gpus(self) -> int:
+        """Of this machine; 0 while that is not known."""
+        try:
+            return (facts_by_now(self.spec) or {}).get("gpus", 0)
+        except BackboneError:
+            return 0
 
 
 def choose_backbone(

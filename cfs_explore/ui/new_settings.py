@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from cfs_explore import jobs
 from cfs_explore.charts import short_tap_name
 from cfs_explore.contracts import Tap
 from cfs_explore.images import RESIZE_POLICIES
 from cfs_explore.jobs.estimate import format_seconds, forward_seconds
 from cfs_explore.levels import DEFAULT_LAMS
+from cfs_explore.settings import read_settings
 from cfs_explore.store import Run
 from cfs_explore.taps.policies import choose_taps
 from cfs_explore.ui.new_backbone import BackboneChoice
@@ -30,6 +32,7 @@ class Settings:
     """What to measure.
 
     Attributes:
+        workers: how many processes share the work, or ``jobs.AUTO``.
         draws_note: why there are so many draws, "" where nothing needs saying.
     """
 
@@ -39,6 +42,7 @@ class Settings:
     seed: int
     resize: str
     protocol: ProtocolChoice
+    workers: int | str = jobs.AUTO
     draws_note: str = ""
 
     def measured_taps(self, backbone: BackboneChoice) -> list[Tap]:
@@ -92,8 +96,24 @@ def choose_settings(
         help="How pictures of other sizes are brought to the backbone's input.",
     )
     seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="new_seed", help="Keys noise, splits and subsamples.")
+    workers = _choose_workers(backbone)
     protocol = choose_protocol()
-    return Settings(_numbers(lams), draws, taps, int(seed), resize, protocol, note)
+    return Settings(_numbers(lams), draws, taps, int(seed), resize, protocol, workers, note)
+
+
+def _choose_workers(backbone: BackboneChoice) -> int | str:
+    """How many processes share the work, up to one for each GPU, or else core, and what the administrator allows."""
+    devices, limit = backbone.gpus() or jobs.cores(), read_settings().max_workers
+    most = devices if limit is None else max(1, min(devices, limit))
+    return st.selectbox(
+        "Processes",
+        [jobs.AUTO, *range(1, most + 1)],
+        format_func=lambda count: "Automatic" if count == jobs.AUTO else str(count),
+        key="new_workers",
+        help="That share the work: one for each GPU, or else each with a part of the cores. Automatic: on a CPU, what "
+        "a trial of some seconds finds fastest, where the map takes a minute or more. Scores differ by it in their "
+        "last digits at most: a process rounds by its number of cores.",
+    )
 
 
 def _choose_draws(base: Run | None, seconds_a_draw: float) -> tuple[int, str]:

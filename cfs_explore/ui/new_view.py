@@ -247,7 +247,7 @@ def _create(name: str, chosen: _Chosen, settings: Settings, needed: int) -> Path
     run = jobs.create(spec_of({choice.key: choice.source for choice in chosen.sets}))  # a mistake shows here
     moved = {choice.key: uploads.take_over(choice.source, run) for choice in chosen.sets}
     jobs.create_at(run, spec_of(moved))
-    jobs.start(run)
+    jobs.start(run, workers=settings.workers)
     return run
 
 

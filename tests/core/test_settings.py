@@ -30,6 +30,7 @@ def test_values_and_their_units(monkeypatch, tmp_path):
         "MAX_UPLOAD_MB": "200",
         "MAX_IMAGES": "5000",
         "MAX_RUNS": "0",
+        "MAX_WORKERS": "4",
         "MAX_DISK_GB": "1.5",
         "CACHE_GB": "0",
     }.items():
@@ -44,6 +45,7 @@ def test_values_and_their_units(monkeypatch, tmp_path):
         max_upload_bytes=200_000_000,
         max_images=5000,
         max_runs=0,
+        max_workers=4,
         max_disk_bytes=1_500_000_000,
         cache_bytes=0,
     )

@@ -169,7 +169,7 @@ def test_a_folder_that_the_actors_do_not_share(spec, cluster, slow, tmp_path, mo
 
 
 def test_other_versions_are_refused(spec, cluster, slow, tmp_path, monkeypatch):
-    monkeypatch.setattr("cfs_explore.pipeline.crew._versions", lambda: {"cfs-explore": "0"})
+    monkeypatch.setattr("cfs_explore.pipeline.board._versions", lambda: {"cfs-explore": "0"})
     claim(RunSpec.parse(spec), tmp_path / "run")
     with pytest.raises(RunError, match=r"need the same versions: .*cfs-explore 0 there"):
         jobs.work(tmp_path / "run", device="cpu", workers=2, address=cluster[0])

@@ -74,7 +74,7 @@ def runs(tmp_path, monkeypatch):
     """An empty folder for runs on the owner's own server; no worker is started, and no backbone is timed."""
     facts = {"seconds_per_forward": 0.01, "device": "cpu"}
     monkeypatch.setattr(new_backbone, "facts_by_now", lambda spec: facts)
-    monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
+    monkeypatch.setattr(jobs, "start", lambda run, workers=None: (run / "started").write_text(str(workers)))
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("CFS_EXPLORE_PUBLIC", "0")
     return tmp_path / "runs"

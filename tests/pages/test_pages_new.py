@@ -61,10 +61,13 @@ def test_start_writes_what_was_chosen(runs):
     set_draws(app, 2)
     app.radio(key="new_taps").set_value("sparse_ed")
     app.multiselect(key="new_levels_digits").set_value([5.0, -1.0])
+    assert app.selectbox(key="new_workers").options[:2] == ["Automatic", "1"]
+    app.selectbox(key="new_workers").set_value(1)
     app.number_input(key="new_seed").set_value(7).run()
     button(app, "Start").click().run()
     assert not app.exception
     (started,) = runs.glob("*/started")
+    assert started.read_text() == "1"
     assert app.query_params["job"] in (started.parent.name, [started.parent.name])
     spec = RunSpec.parse(started.parent / "spec.yaml")
     assert (spec.name, spec.lams, spec.draws, spec.taps, spec.seed) == ("letters", [5.0, -1.0], 2, "sparse_ed", 7)
@@ -83,7 +86,16 @@ def test_a_run_that_cannot_fit_is_refused_before_the_uploads_are_moved(runs, mon
     assert sorted(path for path in runs.rglob("*") if path.is_file()) == before
     monkeypatch.delenv("CFS_EXPLORE_MAX_DISK_GB")
     button(app, "Start").click().run()
-    assert len(list(runs.glob("*/started"))) == 1
+    (started,) = runs.glob("*/started")
+    assert started.read_text() == "auto"
+
+
+def test_an_administrator_bounds_the_processes(runs, monkeypatch):
+    monkeypatch.setattr(jobs, "cores", lambda: 8)
+    monkeypatch.setenv("CFS_EXPLORE_MAX_WORKERS", "3")
+    assert choose_letters(open_page("new")).selectbox(key="new_workers").options == ["Automatic", "1", "2", "3"]
+    monkeypatch.setitem(new_backbone.facts_by_now(None), "gpus", 2)
+    assert choose_letters(open_page("new")).selectbox(key="new_workers").options == ["Automatic", "1", "2"]
 
 
 def captions(app) -> list[str]:

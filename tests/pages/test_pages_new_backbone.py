@@ -28,7 +28,7 @@ def asked(tmp_path, monkeypatch):
         "fingerprint": "x", "parameters": 1_000_000, "notes": ["Told the null class."],
     }  # fmt: skip
     monkeypatch.setattr(new_backbone, "facts_by_now", lambda spec: specs.append(spec) or facts)
-    monkeypatch.setattr(jobs, "start", lambda run: (run / "started").touch())
+    monkeypatch.setattr(jobs, "start", lambda run, workers=None: (run / "started").write_text(str(workers)))
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
     return specs
 

@@ -3,15 +3,20 @@
 import itertools
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from cfs_explore.errors import RunCancelled
 from cfs_explore.locations import runs_root
 from cfs_explore.pipeline import explore
+from cfs_explore.pipeline.measure import Measurement
 from cfs_explore.pipeline.progress import Progress
+from cfs_explore.readings.loop import Reader
+from cfs_explore.readings.snapshots import TapSnapshots
 
 pytestmark = pytest.mark.slow
 
@@ -249,3 +254,21 @@ def test_units_that_were_there_do_not_speed_the_rate_up(monkeypatch):
     progress.advance(10, "")
     assert [e.rate for e in events] == [None, None, 5.0, 10 / 8]  # what came before the first does not count
     assert [e.done for e in events] == [0, 60, 70, 80] and events[-1].eta == 16.0
+
+
+def test_gpus_of_one_kind_share_their_blocks(tiny, monkeypatch):
+    """What was measured on cuda:0 is found on cuda:1 of the same model, by a worker with other threads, too."""
+    models = {"cuda:0": "H200", "cuda:1": "H200", "cuda:2": "A100"}
+    monkeypatch.setattr("cfs_explore.pipeline.measure._answer", lambda reader: b"the same")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: models[str(device)])
+    taps, level = tiny.taps(), tiny.match(5.0)
+
+    def key(device: str, threads: int) -> str:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+        reader = Reader(tiny, TapSnapshots([level], taps), batch_size=4)
+        reader.backbone = SimpleNamespace(fingerprint=tiny.fingerprint, device=torch.device(device))
+        measurement = Measurement(reader, 1, 0, 4, 0, {})
+        return measurement._key(["a"], np.zeros((1, *tiny.image_shape), dtype=np.uint8))
+
+    assert key("cuda:0", 2) == key("cuda:1", 1) != key("cuda:2", 2)
+    assert len({key("cpu", 1), key("cpu", 2), key("cuda:0", 1)}) == 3

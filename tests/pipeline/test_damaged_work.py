@@ -8,6 +8,7 @@ import pytest
 from cfs_explore.errors import DamageError
 from cfs_explore.pipeline import explore
 from cfs_explore.pipeline.stages import Study
+from cfs_explore.pipeline.stages.pieces import Pieces
 from cfs_explore.store import SetWork
 
 pytestmark = pytest.mark.slow
@@ -132,8 +133,7 @@ def test_a_disk_that_always_damages_ends_with_the_file(sharded, tmp_path, monkey
 @pytest.mark.parametrize("damage", [cut, empty, remove, flip], ids=lambda d: d.__name__)
 def test_what_a_stage_kept_is_computed_again(damage, quick_run, tmp_path):
     study = Study.__new__(Study)
-    study._kept = tmp_path
-    study.progress = type("Quiet", (), {"advance": lambda *_: None})()
+    study.pieces = Pieces(tmp_path, lambda *_: None)
     counted = []
 
     def compute():

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import signal
 import sys
 import time
 
 import pytest
 
 from cfs_explore.errors import RunCancelled, RunError, SpecError
+from cfs_explore.jobs import work
 from cfs_explore.jobs.helpers import helpers, share, turn_on
 from cfs_explore.pipeline.board import Board, _versions
 
@@ -31,10 +33,19 @@ def test_a_helper_that_cannot_help_is_named(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err == "Helper 1 broke off: helper-1.txt in the run's folder says why.\n"
 
 
-def test_no_helper_for_a_map_that_is_measured(tmp_path):
-    (tmp_path / "manifest.json").touch()
-    with helpers(tmp_path, [None], 1):
-        assert not (tmp_path / "helper-1.txt").exists()
+def test_no_helper_where_there_are_no_pieces(quick_run, tmp_path):
+    """Of a finished map, only diagnostics with forwards can be shared."""
+    run = shutil.copytree(quick_run.path, tmp_path / "run")
+    work(run, stages=["separation"], device="cpu", workers=2)
+    assert not list(run.glob("helper-*.txt"))
+
+
+def test_helpers_end_within_seconds_also_where_one_is_stopped(tmp_path):
+    with helpers(tmp_path, [None, None], 1) as crew:
+        processes = list(crew._started)
+        processes[0].send_signal(signal.SIGSTOP)
+        since = time.monotonic()
+    assert time.monotonic() - since < 5 and all(process.poll() is not None for process in processes)
 
 
 def test_a_board_that_cannot_be_read_for_a_moment_does_not_send_a_helper_home(tmp_path, monkeypatch):

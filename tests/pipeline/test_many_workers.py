@@ -229,7 +229,7 @@ def test_what_cannot_be_joined(spec, alone, tmp_path):
 def test_a_helper_whose_leader_is_gone_says_so(spec, slow, tmp_path, monkeypatch):
     """The leader breaks off without a word; what it left open is not worked on for ever."""
     monkeypatch.setattr("cfs_explore.engine.leases.Leases.__init__.__kwdefaults__", _quick())
-    monkeypatch.setattr("cfs_explore.pipeline.crew.Leader.__exit__", lambda self, *exception: self._leases._end.set())
+    monkeypatch.setattr("cfs_explore.pipeline.board.Lead.__exit__", lambda self, *exception: self.leases._end.set())
     claim(RunSpec.parse(spec), tmp_path / "run")
     said = []
 

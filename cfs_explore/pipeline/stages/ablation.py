@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -33,10 +35,11 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     lams, kept = [level.lam for level in run.levels], run.manifest.kept["level"]
     chosen = list(nested_levels(lams, kept, ABLATION_LEVELS).values())[-1]
     level_sets = nested_levels([lams[k] for k in chosen], chosen.index(kept), ABLATION_LEVELS)
+    shifted = study.pieces.each([functools.partial(_shifted, study, shift, chosen) for shift in ABLATION_SHIFTS])
+    study.pieces.alone()
     groups = {ood: study.groups(ABLATION_IMAGES, ood) for ood in run.ood_names}
     parts = []
-    for shift in ABLATION_SHIFTS:
-        levels, scores, n_train = _shifted(study, shift, chosen)
+    for shift, (levels, scores, n_train) in zip(ABLATION_SHIFTS, shifted, strict=True):
         achieved = {k: ", ".join(f"{levels[i].lam:.2f}" for i in members) for k, members in level_sets.items()}
         for ood in run.ood_names:
             table = ablation_table(scores["id_test", None], scores["ood", ood], level_sets, tap_sets(run), groups[ood])
@@ -76,8 +79,10 @@ def _shifted(study: Study, shift: float, chosen: list[int]) -> tuple[list[Level]
     levels = [study.backbone.match(run.levels[k].lam + shift) for k in chosen]
     folder, train = f"ablation/{shift:+g}", study.sample("id_train", limit=ABLATION_TRAIN)
     reference = study.statistics(f"{folder}/statistics", train, levels, draws=draws)
-    scores = {}
-    for role, name in sets:
+
+    def scored(role: str, name: str | None) -> np.ndarray:
         sample = study.sample(role, name, limit=ABLATION_IMAGES)
-        scores[role, name] = study.scores(f"{folder}/{role}-{name or ''}", sample, levels, reference, draws=draws)
-    return levels, scores, len(train)
+        return study.scores(f"{folder}/{role}-{name or ''}", sample, levels, reference, draws=draws)
+
+    scores = study.pieces.each([functools.partial(scored, *key) for key in sets])
+    return levels, dict(zip(sets, scores, strict=True)), len(train)

@@ -6,6 +6,7 @@ fitted again at its own levels: nothing but the levels differs.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,9 @@ class Variant:
 def compute(study: Study) -> dict[str, pd.DataFrame]:
     """The tables of ``studies.alignment``."""
     every = variants(study)
-    scores = {variant.name: _measure(study, k, variant) for k, variant in enumerate(every)}
+    found = study.pieces.each([functools.partial(_measure, study, k, variant) for k, variant in enumerate(every)])
+    study.pieces.alone()
+    scores = {variant.name: of_variant for variant, of_variant in zip(every, found, strict=True)}
     tables: dict[str, list[pd.DataFrame]] = {"alignment_levels": [], "alignment_maps": [], "sensitivity": []}
     for variant in every:
         tables["alignment_levels"].append(_level_table(study, variant))
@@ -104,11 +107,13 @@ def _measure(study: Study, position: int, variant: Variant) -> dict[str, np.ndar
     train = study.sample("id_train", limit=VARIANT_TRAIN)
     reference = study.statistics(f"{folder}/id_train", train, variant.levels)
     sets = {"id_test": ("id_test", None)} | {name: ("ood", name) for name in study.run.ood_names}
-    scores = {}
-    for k, (name, which) in enumerate(sets.items()):
+
+    def scored(k: int, which: tuple[str, str | None]) -> np.ndarray:
         sample = study.sample(*which, limit=VARIANT_IMAGES)
-        scores[name] = study.scores(f"{folder}/scored-{k:02d}", sample, variant.levels, reference)
-    return scores
+        return study.scores(f"{folder}/scored-{k:02d}", sample, variant.levels, reference)
+
+    scores = study.pieces.each([functools.partial(scored, k, which) for k, which in enumerate(sets.values())])
+    return dict(zip(sets, scores, strict=True))
 
 
 def _level_table(study: Study, variant: Variant) -> pd.DataFrame:

@@ -6,6 +6,7 @@ ID-train under the same conditioning.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,9 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
             "exploration's is not. Measure one with `conditioning: matched` and no `conditioning_offset`."
         )
     every = _variants(study)
-    scores = {variant.name: _measure(study, k, variant) for k, variant in enumerate(every)}
+    found = study.pieces.each([functools.partial(_measure, study, k, variant) for k, variant in enumerate(every)])
+    study.pieces.alone()
+    scores = {variant.name: of_variant for variant, of_variant in zip(every, found, strict=True)}
     # The published conditioning is counted beforehand, when it is not known yet whether the backbone has one.
     per_variant = DIAGNOSTICS["conditioning"].forwards(study.run.counts) // (len(OFFSETS) + 2)
     study.progress.advance(per_variant * (len(OFFSETS) + 2 - len(every)), "")
@@ -93,8 +96,10 @@ def _measure(study: Study, position: int, variant: Variant) -> dict[str, np.ndar
     train = study.sample("id_train", limit=CONDITIONING_TRAIN)
     reference = study.statistics(f"{folder}/id_train", train, levels, **options)
     sets = {"id_test": ("id_test", None)} | {name: ("ood", name) for name in study.run.ood_names}
-    scores = {}
-    for k, (name, which) in enumerate(sets.items()):
+
+    def scored(k: int, which: tuple[str, str | None]) -> np.ndarray:
         sample = study.sample(*which, limit=CONDITIONING_IMAGES)
-        scores[name] = study.scores(f"{folder}/scored-{k:02d}", sample, levels, reference, **options)
-    return scores
+        return study.scores(f"{folder}/scored-{k:02d}", sample, levels, reference, **options)
+
+    scores = study.pieces.each([functools.partial(scored, k, which) for k, which in enumerate(sets.values())])
+    return dict(zip(sets, scores, strict=True))

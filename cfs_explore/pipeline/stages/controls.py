@@ -6,7 +6,8 @@ over the map's draws, and once more from the first draw alone, the comparison wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,9 +58,11 @@ class ControlMap:
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
     """The tables of ``studies.controls``."""
-    run = study.run
-    statistics = {name: _statistics(study, name) for name in ("id_train", _TEST, *run.ood_names)}
-    maps = list(_control_maps(study))
+    run, names = study.run, ("id_train", _TEST, *study.run.ood_names)
+    measured = _control_maps(study)
+    found = study.pieces.each([*measured, *(functools.partial(_statistics, study, name) for name in names)])
+    study.pieces.alone()
+    maps, statistics = found[: len(measured)], dict(zip(names, found[len(measured) :], strict=True))
     trained_test = _trained(study, _TEST)
     tables: dict[str, list[pd.DataFrame]] = {"controls": [], "excess": [], "best_excess": [], "image_statistics": []}
     for ood in run.ood_names:
@@ -102,11 +105,17 @@ def _statistics(study: Study, name: str) -> pd.DataFrame:
     return pd.DataFrame(study.kept(f"controls/statistics/{_key(study, name)}", 0, compute))
 
 
-def _control_maps(study: Study) -> Iterator[ControlMap]:
-    for seed in declared.UNTRAINED_SEEDS:
+def _control_maps(study: Study) -> list[Callable[[], ControlMap]]:
+    """Each is measured when it is called."""
+
+    def untrained(seed: int) -> ControlMap:
         copy = study.backbone.untrained(seed)
-        yield ControlMap("untrained", seed, _measure(study, f"untrained-{seed}", backbone=copy))
-    yield ControlMap("re-encoded", None, _measure(study, "re-encoded", change=reencode))
+        return ControlMap("untrained", seed, _measure(study, f"untrained-{seed}", backbone=copy))
+
+    def encoded_again() -> ControlMap:
+        return ControlMap("re-encoded", None, _measure(study, "re-encoded", change=reencode))
+
+    return [*(functools.partial(untrained, seed) for seed in declared.UNTRAINED_SEEDS), encoded_again]
 
 
 def _measure(
@@ -124,11 +133,13 @@ def _measure(
 
     levels = study.run.levels
     reference = study.statistics(f"controls/{key}/id_train", sample("id_train"), levels, backbone=backbone)
-    scores = {}
-    for name in (_TEST, *study.run.ood_names):
+
+    def scored(name: str) -> np.ndarray:
         file = f"controls/{key}/{_key(study, name)}"
-        scores[name] = cell_rows(study.scores(file, sample(name), levels, reference, backbone=backbone))
-    return scores
+        return cell_rows(study.scores(file, sample(name), levels, reference, backbone=backbone))
+
+    names = (_TEST, *study.run.ood_names)
+    return dict(zip(names, study.pieces.each([functools.partial(scored, name) for name in names]), strict=True))
 
 
 def _trained(study: Study, name: str) -> dict[int, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,8 +25,10 @@ _SIDE = 128
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
     """The tables of ``studies.levels``."""
+    curves = alignment_curves(study)
+    study.pieces.alone()
     return {
-        "alignment_curves": alignment_curves(study),
+        "alignment_curves": curves,
         "level_pictures": _pictures(study),
         "cost": _cost(study),
     }
@@ -38,6 +41,8 @@ def alignment_curves(study: Study, *, counted: bool = True) -> pd.DataFrame:
         counted: whether the forwards are among those that the progress waits for.
     """
     sample = study.sample("id_train", limit=ALIGNMENT_IMAGES)
+    # As the map leaves the weights: the last bits depend on it, and a worker that begins here has read nothing before.
+    study.backbone.module.to(memory_format=torch.channels_last)
     probe = AlignmentProbe(
         study.backbone,
         to_signed(sample.pixels),
@@ -47,14 +52,15 @@ def alignment_curves(study: Study, *, counted: bool = True) -> pd.DataFrame:
         precision=study.run.manifest.precision,
         after_batch=lambda count: study.progress.advance(count * counted, "alignment curve"),
     )
-    rows = []
-    for level in curve_levels(study.backbone):
 
-        def compute(level: Level = level) -> dict[str, np.ndarray]:
+    def point(level: Level) -> dict[str, float]:
+        def compute() -> dict[str, np.ndarray]:
             return {name: np.float64(value) for name, value in probe.point(level).items()}
 
         kept = study.kept(f"levels/curve-{level.native:.9g}", len(sample) * counted, compute)
-        rows.append({name: value.item() for name, value in kept.items()})
+        return {name: value.item() for name, value in kept.items()}
+
+    rows = study.pieces.each([functools.partial(point, level) for level in curve_levels(study.backbone)])
     if counted:  # levels of the grid that fall on one native level were counted twice
         planned = DIAGNOSTICS["levels"].forwards(study.run.counts)
         study.progress.advance(planned - len(sample) * len(rows), "")

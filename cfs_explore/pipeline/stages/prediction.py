@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -66,6 +68,7 @@ def proxy_numbers(study: Study) -> tuple[pd.DataFrame, dict[str, np.ndarray], Me
     """
     run = study.run
     id_scores, proxy_scores = proxy_scores_of(study)
+    study.pieces.alone()
     train = members(run.names_of_groups("id_train")[evenly_spaced(run.entry("id_train").count, len(id_scores))])
     proxies = proxy_table(id_scores, proxy_scores, run.levels, run.taps, train)
     return proxies, resampled_predictions(id_scores, proxy_scores, SD_RESAMPLES, study.spec.seed, train), train
@@ -77,12 +80,14 @@ def proxy_scores_of(study: Study) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     if run.entry("id_train").count < 2:
         raise RunError("Proxies need at least two ID-train images: a single one has no spread.")
     sample, reference = study.sample("id_train", limit=PROXY_IMAGES), run.moments("id_train")
-    originals = study.scores("prediction/originals", sample, run.levels, reference)
-    proxies = {}
-    for kind in PROXIES:
-        altered = sample.altered(lambda pixels, kind=kind: make_proxy(kind, pixels, sample.ids, seed))
-        proxies[kind] = study.scores(f"prediction/{kind}", altered, run.levels, reference)
-    return originals, proxies
+
+    def scored(kind: str) -> np.ndarray:
+        altered = sample.altered(lambda pixels: make_proxy(kind, pixels, sample.ids, seed))
+        return study.scores(f"prediction/{kind}", altered, run.levels, reference)
+
+    originals = functools.partial(study.scores, "prediction/originals", sample, run.levels, reference)
+    found = study.pieces.each([originals, *(functools.partial(scored, kind) for kind in PROXIES)])
+    return found[0], dict(zip(PROXIES, found[1:], strict=True))
 
 
 def left_out(images: ImageSet) -> list[str]:

@@ -37,13 +37,30 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     sizes = map_sizes(study.backbone, run.taps, run.levels[0])
     sample = study.sample("id_test", limit=_images(study, sizes))
     groups = members(run.names_of_groups("id_test")[sample.rows])
-    found = study.kept(
-        "sharing/compared", len(sample) * len(run.levels), lambda: _compare(study, sample, sizes, groups)
+    planned = len(sample) * len(run.levels)
+    reading = EncoderReuse(
+        run.levels,
+        reused_taps(study.backbone),
+        conditioning_levels(study.spec, study.backbone, run.levels),
     )
+    found, errors = study.pieces.each(
+        [
+            lambda: study.kept("sharing/compared", planned, lambda: _compare(study, sample, sizes, groups)),
+            lambda: _errors(study, reading, sample),
+        ]
+    )
+    study.pieces.alone()
     maps = sharing_table(
         found["inner"], found["cka"], [sizes[t.name] for t in run.taps], run.levels, run.taps, groups=groups
     )
-    reuse = _reuse(study, sample, groups)
+    reuse = reuse_table(
+        errors,
+        reading.pairs,
+        run.levels,
+        reused_work(study.backbone),
+        why_not=why_not(study.backbone, run.levels[0], run.levels[-1]),
+        groups=groups,
+    )
     planned = sharing_forwards(min(run.id_test.count, SHARING_IMAGES), len(run.levels))
     study.progress.advance(planned - sharing_forwards(len(sample), len(run.levels)), "")
     return {"sharing": maps, "reuse": reuse}
@@ -94,23 +111,17 @@ def _parts(taps: Sequence[Tap], sizes: dict[str, int], per_number: int) -> Itera
     yield part
 
 
-def _reuse(study: Study, sample: Sample, groups: Members | None) -> pd.DataFrame:
-    """The table ``reuse``, without numbers where the network does not allow it."""
-    levels = study.run.levels
-    conditioning = conditioning_levels(study.spec, study.backbone, levels)
-    reading = EncoderReuse(levels, reused_taps(study.backbone), conditioning)
-    why = why_not(study.backbone, levels[0], levels[-1])
+def _errors(study: Study, reading: EncoderReuse, sample: Sample) -> np.ndarray:
+    """What the outputs differ by, (image, pair of levels); NaN where the network does not allow it."""
     forwards = len(sample) * reading.cost.forwards
-    if why:
+    if why_not(study.backbone, reading.levels[0], reading.levels[-1]):
         study.progress.advance(forwards, "")
-        errors = np.full((len(sample), len(reading.pairs)), np.nan)
-    else:
+        return np.full((len(sample), len(reading.pairs)), np.nan)
 
-        def compute() -> dict[str, np.ndarray]:
-            return {"errors": _read(study, reading, sample, batch_size=_rows(study))[0, 0]}
+    def compute() -> dict[str, np.ndarray]:
+        return {"errors": _read(study, reading, sample, batch_size=_rows(study))[0, 0]}
 
-        errors = study.kept("sharing/reuse", forwards, compute)["errors"]
-    return reuse_table(errors, reading.pairs, levels, reused_work(study.backbone), why_not=why, groups=groups)
+    return study.kept("sharing/reuse", forwards, compute)["errors"]
 
 
 def _rows(study: Study) -> int:

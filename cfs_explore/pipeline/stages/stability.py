@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,13 @@ from cfs_explore.studies.stability import LOCAL_DRAWS, LOCAL_IMAGES, local_lams
 def compute(study: Study) -> dict[str, pd.DataFrame]:
     """The tables of ``studies.stability``."""
     sample = study.sample("id_test", limit=LOCAL_IMAGES)
+    study.pieces.each(
+        [
+            *(functools.partial(_spread, study, sample, level) for level in _fine_levels(study)),
+            functools.partial(_drifts, study, sample),
+        ]
+    )
+    study.pieces.alone()
     return {
         "stability": stability_table(study.run),
         "local_law": _local_law(study, sample),
@@ -63,7 +71,7 @@ def _local_law(study: Study, sample: Sample) -> pd.DataFrame:
     levels, and a factor that changed with the level would enter the slopes.
     """
     levels = _fine_levels(study)
-    parts = [_spread(study, sample, level) for level in levels]
+    parts = [_spread(study, sample, level) for level in levels]  # kept by now
     between, within = (np.stack([part[key] for part in parts], axis=1) for key in ("between", "within"))
     return local_law(
         between, within, levels, study.run.taps, LOCAL_DRAWS, groups=_groups(study, sample), seed=study.spec.seed
@@ -104,6 +112,13 @@ def _drift(study: Study, sample: Sample) -> pd.DataFrame:
     where the network's own inputs are a x0 + b e: a fixed clean image means the same pixels); "both" is what the map
     measures. Whitened by ID-train's variance at the cleanest level.
     """
+    parts = _drifts(study, sample)
+    squares, own = (np.stack([part[key] for part in parts], axis=2) for key in ("squares", "own"))
+    return drift_table(squares, own, study.run.levels, study.run.taps, groups=_groups(study, sample))
+
+
+def _drifts(study: Study, sample: Sample) -> list[dict[str, np.ndarray]]:
+    """What ``_drift_at`` gives of each level."""
     cleanest = study.run.levels[0]
 
     def compute() -> dict[str, np.ndarray]:
@@ -111,9 +126,8 @@ def _drift(study: Study, sample: Sample) -> pd.DataFrame:
         return {"snapshots": np.concatenate([block[0, 0] for _, block in blocks])}
 
     reference = study.kept("stability/drift-reference", len(sample), compute)["snapshots"]
-    parts = [_drift_at(study, sample, reference, level) for level in study.run.levels]
-    squares, own = (np.stack([part[key] for part in parts], axis=2) for key in ("squares", "own"))
-    return drift_table(squares, own, study.run.levels, study.run.taps, groups=_groups(study, sample))
+    calls = [functools.partial(_drift_at, study, sample, reference, level) for level in study.run.levels]
+    return study.pieces.each(calls)
 
 
 def _groups(study: Study, sample: Sample) -> Members | None:

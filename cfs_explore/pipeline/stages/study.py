@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -18,17 +17,14 @@ from cfs_explore.pipeline import reuse
 from cfs_explore.pipeline.match import as_conditioned, conditioning_levels
 from cfs_explore.pipeline.measure import block_size
 from cfs_explore.pipeline.pixels import open_pixels
-from cfs_explore.pipeline.prepare import plan_sets, prepare_sets
+from cfs_explore.pipeline.prepare import PlannedSet, plan_sets, prepare_sets
 from cfs_explore.pipeline.progress import Progress
+from cfs_explore.pipeline.stages.pieces import Pieces
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.scoring import Moments, feature_columns, slot_scores
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run, evenly_spaced
-from cfs_explore.store.files import BAD_ARRAYS, load_arrays, save_arrays
-
-#: Beside the arrays that a stage keeps: what they were kept under.
-_KEY = "kept under"
 
 
 @dataclass(frozen=True)
@@ -76,6 +72,7 @@ class Study:
 
     Attributes:
         spec: of the run, with absolute paths.
+        pieces: what is kept, and how workers share it.
     """
 
     def __init__(self, run: Run, progress: Progress, *, device: str | None = None, backbone: Backbone | None = None):
@@ -84,6 +81,7 @@ class Study:
         self.spec = RunSpec.parse(run.path / "spec.yaml")
         self._device, self._backbone = device, backbone
         self._kept = run.path / "work" / "diagnose"
+        self.pieces = Pieces(self._kept, lambda count, doing: self.progress.advance(count, doing))
 
     @functools.cached_property
     def backbone(self) -> Backbone:
@@ -131,12 +129,10 @@ class Study:
         """
         index = self.run.manifest.sets.index(self.run.entry(role, name))
         planned = plan_sets(self._resolved, self.run.path)[index]
-        if not (planned.work.has_pixels() and planned.work.is_whole()):
+        if not self._is_read(planned):
             planned = plan_sets(self._resolved, self._kept)[index]
-            self.progress.advance(0, f"reading {planned.images.name}")
-            quiet = Progress(cancelled=self.progress.cancelled)  # the stage's own count goes on afterwards
-            seed = reuse.id_seed(reuse.base_run(self.spec))
-            prepare_sets(self._resolved, [planned], self.backbone, quiet, id_seed=seed)
+            name = planned.work.folder.name
+            self.pieces.once(f"inputs {name}", lambda: self._is_read(planned), lambda: self._read(planned))
         rows = planned.work.rows(["image_id"])
         places = {image_id: place for place, image_id in enumerate(rows["image_id"])}
         if not places.keys() >= set(ids):
@@ -146,6 +142,16 @@ class Study:
             )
         with open_pixels(planned) as pixels:
             return pixels[[places[image_id] for image_id in ids]]
+
+    def _is_read(self, planned: PlannedSet) -> bool:
+        return planned.work.has_pixels() and planned.work.is_whole()
+
+    def _read(self, planned: PlannedSet) -> None:
+        """Read the images of a set again from their source."""
+        self.progress.advance(0, f"reading {planned.images.name}")
+        quiet = Progress(cancelled=self.progress.cancelled)  # the stage's own count goes on afterwards
+        seed = reuse.id_seed(reuse.base_run(self.spec))
+        prepare_sets(self._resolved, [planned], self.backbone, quiet, id_seed=seed)
 
     @functools.cached_property
     def _resolved(self) -> RunSpec:
@@ -235,27 +241,11 @@ class Study:
         return len(sample) * len(levels) * options.get("draws", 1)
 
     def kept(self, key: str, forwards: int, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """Arrays that an earlier attempt computed under ``key``, or else compute and keep them.
+        """Arrays that an earlier attempt or another worker computed under ``key``, or else compute and keep them.
 
         Args:
             key: unique within the run, such as "controls/untrained-0/letters".
             forwards: what computing takes; counted as done where it was.
             compute: gives named arrays.
         """
-        path = self._kept / f"{key}.npz"  # a key may hold dots
-        found = _load_kept(path, key)
-        if found is not None:
-            self.progress.advance(forwards, "")
-            return found
-        arrays = compute()
-        save_arrays(path, arrays | {_KEY: np.array(key)})
-        return arrays
-
-
-def _load_kept(path: Path, key: str) -> dict[str, np.ndarray] | None:
-    """What was kept under a key; None where it is not there, damaged, or another's."""
-    try:
-        found = load_arrays(path)
-        return found if str(found.pop(_KEY)) == key else None
-    except BAD_ARRAYS:
-        return None
+        return self.pieces.get(key, forwards, compute)

@@ -7,7 +7,7 @@ noise: nothing differs from that image but the patch. Both networks and the plai
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,12 +81,13 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     clean = study.sample("id_test", limit=declared.WHERE_IMAGES)
     sets = judged_sets(study, clean)
     train = study.sample("id_train", limit=CONTROL_TRAIN)
+    networks = _measured_networks(study, clean, train, sets)
+    study.pieces.alone()
     pixels = _pixel_moments(train)
-    networks = _networks(study, clean, train)
     tables: dict[str, list[pd.DataFrame]] = {"localisation": [], "localisation_best": [], "localisation_pixels": []}
     for each in sets:
         study.progress.advance(0, each.ood)
-        found = {network.name: _measure(study, network, each) for network in networks}
+        found = {network.name: _measure(study, network, each) for network in networks}  # kept by now
         plain = judge(_fit(_pixel_scores(each.sample, *pixels), study), each.truth)
         for network in networks:
             tables["localisation"].append(_cells_table(study, network, each, found[network.name]))
@@ -101,26 +102,40 @@ def _fit(maps: np.ndarray, study: Study) -> np.ndarray:
     return maps if maps.shape[-2:] == size else at_size(maps, size)
 
 
-def _networks(study: Study, clean: Sample, train: Sample) -> list[_Network]:
-    """The trained network, and a copy with random weights."""
-    run, levels = study.run, study.run.levels
-    copy = study.backbone.untrained(declared.UNTRAINED_SEED)
+def _measured_networks(study: Study, clean: Sample, train: Sample, sets: Sequence[JudgedSet]) -> list[_Network]:
+    """The trained network, and a copy with random weights, whose cells are measured on all sets and kept."""
+
+    def measured(make: Callable[[Study, Sample, Sample], _Network]) -> _Network:
+        network = make(study, clean, train)
+        study.pieces.each([functools.partial(_measure, study, network, each) for each in sets])
+        return network
+
+    return study.pieces.each([functools.partial(measured, _trained), functools.partial(measured, _untrained)])
+
+
+def _trained(study: Study, clean: Sample, train: Sample) -> _Network:
+    run = study.run
+    scores = [run.scores("id_test", level=k)[clean.rows, :1] for k in range(len(run.levels))]
+    first = np.concatenate(scores, axis=2)
+    return _Network("trained", study.backbone, run.moments("id_train"), cell_rows(first))
+
+
+def _untrained(study: Study, clean: Sample, train: Sample) -> _Network:
+    levels, copy = study.run.levels, study.backbone.untrained(declared.UNTRAINED_SEED)
     folder = f"controls/untrained-{declared.UNTRAINED_SEED}"  # the stage of the controls reads the same
     reference = study.statistics(f"{folder}/id_train", train, levels, backbone=copy)
     own = study.scores("where/untrained/id_test", clean, levels, reference, backbone=copy)
-    first = np.concatenate([run.scores("id_test", level=k)[clean.rows, :1] for k in range(len(levels))], axis=2)
-    return [
-        _Network("trained", study.backbone, run.moments("id_train"), cell_rows(first)),
-        _Network("untrained", copy, reference, cell_rows(own)),
-    ]
+    return _Network("untrained", copy, reference, cell_rows(own))
 
 
 def _measure(study: Study, network: _Network, judged: JudgedSet) -> _Found:
     """All cells of a network on a set, level by level."""
-    parts = []
-    for k in range(len(study.run.levels)):
+
+    def at(k: int) -> dict[str, np.ndarray]:
         compute = functools.partial(_level, study, network, judged, k)
-        parts.append(study.kept(f"where/{network.name}/{judged.key}-{k:03d}", len(judged.sample), compute))
+        return study.kept(f"where/{network.name}/{judged.key}-{k:03d}", len(judged.sample), compute)
+
+    parts = study.pieces.each([functools.partial(at, k) for k in range(len(study.run.levels))])
     return _Found(*(np.concatenate([part[name] for part in parts]) for name in _Found._fields))
 
 
