@@ -69,6 +69,7 @@ def helping():
         counts = context.Queue()
         started.append(context.Process(target=slow_workers.help_and_count, args=(path, counts)))
         started[-1].start()
+        assert counts.get(timeout=120) == "ready"  # to load torch takes longer than a stage
         return lambda: counts.get(timeout=120)
 
     yield start
