@@ -108,7 +108,8 @@ def choose_diagnostics(
             return f"{_ADDS[word]}: a few seconds more."
         forwards = map_forwards if word == "map" else diagnostic_forwards(counts, absent, word)
         cost = _cost(forwards, " more" * (word == "all"), taps, seconds_per_forward)
-        falsifier = f" {DETECTORS.title} takes {budget_told(counts)}." if counts and word == "all" else ""
+        spends = counts and DETECTORS.name in computable(named_stages(word), absent)
+        falsifier = f" {DETECTORS.title} takes {budget_told(counts)}." if spends else ""
         return f"{_ADDS[word]}{cost}.{falsifier}{_fetched(word, absent)}{_left_out(word, absent)}"
 
     st.radio(

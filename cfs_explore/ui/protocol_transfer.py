@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from cfs_explore.errors import CFSError
@@ -27,6 +29,6 @@ def show(run: Run, view: Choices) -> str:
     except CFSError as why:
         st.info(escape(str(why)), icon=":material/info:")
         return ""
-    choosing.choose(NUMBER)
-    show_figure("compare-transfer", run, view, key="transfer_matrix")
+    options = {NUMBER.name: choosing.choose(NUMBER)}
+    show_figure("compare-transfer", run, replace(view, options=options), key="transfer_matrix")
     return transfer_headline(table)

@@ -121,8 +121,8 @@ def test_the_command_line_says_so_before_the_work(whole, tmp_path, capsys, place
     shutil.rmtree(folder)
     main(["diagnose", str(tmp_path / "run"), "--stages", "separation"])
     can, cannot = capsys.readouterr().out.splitlines()[-2:]
-    assert can.startswith("Not computed: complementarity, stability, sharing, prediction (")
-    assert can.endswith("--stages complementarity,stability,sharing,prediction")
+    assert can.startswith("Not computed: complementarity, sealed, stability, sharing, prediction (")
+    assert can.endswith("--stages complementarity,sealed,stability,sharing,prediction")
     assert cannot.startswith(
         "Not computed, for want of images: where, controls, ablation, levels, alignment, conditioning, detectors. "
     )

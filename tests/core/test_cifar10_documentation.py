@@ -93,6 +93,25 @@ def test_the_exceptions_in_the_text(tables):
         assert (near["lo"] < 0).all() and (near["hi"] > 0).all()
 
 
+def test_what_is_said_of_trajectories(tables):
+    led = pd.concat([t[t["claim"] == "no trajectory"].assign(run=name) for name, t in tables.items()])
+    left = led["verdict"].eq("open").sum()
+    assert f"of {len(led)} comparisons of fifteen detectors with CFS, {left} intervals hold 0.01" in PROSE
+    assert led["note"].str.contains("; 15 detectors, 4 more not measured").all() and not (led["verdict"] == "yes").any()
+    no = led[led["verdict"] == "no"].groupby("ood")["run"].agg(set)
+    assert no.to_dict() == {"faces": {"cifar10-ddpm", "cifar10-uvit"}, "noisy": {"cifar10-ddpm", "cifar10-edm"}}
+    assert set(led[led["survives"]]["ood"]) == {"noisy"}
+    decoders = []
+    for name, said in (("cifar10-ddpm", "DDPM (0.836)"), ("cifar10-edm", "EDM (0.662)"), ("cifar10-uvit", "")):
+        rows = open_run(BUNDLES / name).table("falsifier").query("ood == 'noisy' and network == 'trained'")
+        auroc = rows.set_index("detector")["auroc"]
+        assert auroc["msma"] == auroc["nll"] == 1
+        assert f"{name.removeprefix('cifar10-').upper()} ({auroc['cfs_1x2']:.3f})" == said or auroc["cfs_1x2"] == 1
+        assert said in PROSE
+        decoders.append(f"{auroc['cfs_dec_1x1']:.3f}")
+    assert f"their decoders alone ({decoders[0]} and {decoders[1]})" in PROSE
+
+
 def test_what_chance_would_give(tables):
     firm = [table["verdict"].isin(["yes", "no"]).sum() for table in tables.values()]
     survivors = [table["survives"].sum() for table in tables.values()]

@@ -169,7 +169,7 @@ def test_diagnose_a_finished_run(spec_file, tmp_path, capsys):
     main(["diagnose", str(out), "--stages", "complementarity,separation"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" (")[0] for line in lines[:2]] == ["complementarity: done", "separation: done"]
-    assert lines[2].startswith("Not computed: where, stability, sharing, prediction, controls, ")
+    assert lines[2].startswith("Not computed: sealed, where, stability, sharing, prediction, controls, ")
     assert " forwards" in lines[2] and lines[2].endswith(f"cfs-explore diagnose {out} --stages all")
     run = open_run(out)
     assert {"complementarity", "separation"} == set(run.manifest.stages)
@@ -177,7 +177,7 @@ def test_diagnose_a_finished_run(spec_file, tmp_path, capsys):
     main(["diagnose", str(out)])  # what the spec asks for: nothing
     assert capsys.readouterr().out.splitlines() == lines[2:]
     main(["diagnose", str(out), "--stages", "standard"])
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 4
     assert "no finished run" in refused(capsys, "diagnose", tmp_path / "nowhere")
 
 

@@ -26,6 +26,8 @@ COMMANDS = {
     "claims": (["claims", "digits", "--csv"], "file"),
     "survey": (["survey", "{builtin: letters}", "--sample", "5", "--sheet"], "file"),
     "export": (["export", "digits"], "file"),
+    "predict": (["predict", "spec.yaml", "--device", "cpu", "--out"], "folder"),
+    "verify": (["verify", "digits", "--csv"], "file"),
     "triage": (["triage", "digits", "--most", "1", "--out"], "file"),
 }
 #: Those that write nothing of their own, or where no option says.

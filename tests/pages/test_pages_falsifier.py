@@ -36,7 +36,7 @@ def plain(text: str) -> str:
 
 
 def table_of(app) -> pd.DataFrame:
-    return next(frame.value for frame in app.dataframe if "to_pair" in frame.value and "untrained" in frame.value)
+    return next(frame.value for frame in app.dataframe if "to_pair" in frame.value and "auroc_range" in frame.value)
 
 
 def test_the_headline_and_the_budgets_words_are_the_tables(run):

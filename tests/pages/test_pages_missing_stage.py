@@ -59,6 +59,7 @@ def about(run, names, speed) -> str:
 @pytest.mark.parametrize(("page", "query", "stages"), PAGES)
 def test_its_place_says_what_it_answers_and_what_it_costs(run, page, query, stages):
     change(run, seconds_per_forward=0.5)
+    run = open_run(run.path)
     app = open_page(page, run="mine", **query)
     said = texts(app)
     for name in stages:

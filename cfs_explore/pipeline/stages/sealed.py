@@ -66,7 +66,7 @@ def _tables(run: Run, ranking: list[pd.DataFrame], choice: list[pd.DataFrame]) -
     return {
         name: table.sort_values("ood", key=lambda names: names.map(order), kind="stable")
         .reset_index(drop=True)[by_name[name]]
-        .astype({"level": "Int64"} if "level" in table else {})
+        .astype({"level": "Int64", "tap": "str"} if "level" in table else {})
         for name, table in tables.items()
     }
 
