@@ -46,7 +46,7 @@ def help_out(out: Path, log: Path) -> None:
 
 
 def help_and_count(out: Path, counts) -> None:
-    """A helper that is not slow; puts "ready", then how many pieces it has computed or the error's name, into a queue."""
+    """A helper that is not slow; puts "ready", then its number of pieces, or the error's name, into a queue."""
     torch.set_num_threads(1)
     counts.put("ready")
     try:
