@@ -22,7 +22,8 @@ def judged(run: Run, without: int = 0) -> Run:
     def table(name):
         if name not in tables:
             return run.table(name)
-        return tables[name].assign(refused=["too late" if ood in late else "" for ood in tables[name]["ood"]])
+        rows = tables[name].assign(refused=["too late" if ood in late else "" for ood in tables[name]["ood"]])
+        return rows.assign(seal=read_seal(run.path).digest) if "seal" in rows else rows
 
     other.table = table
     return other

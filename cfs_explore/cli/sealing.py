@@ -72,8 +72,8 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from cfs_explore.figures.sealed import as_text, over_runs
-    from cfs_explore.pipeline import diagnose
+    from cfs_explore import jobs
+    from cfs_explore.figures.sealed import as_text, is_judged, over_runs
     from cfs_explore.safe_io.csv_export import to_csv
     from cfs_explore.store import open_run
     from cfs_explore.store.seal import read_seal
@@ -84,7 +84,10 @@ def _verify(options: argparse.Namespace) -> None:
         if options.digest is not None and (found := read_seal(path).digest) != options.digest:
             raise RunError(f"{path} has the seal {found}, not the published one ({options.digest}).")
         run = open_run(path)
-        runs.append(run if run.has_table("sealed_choice") else diagnose(run, ["sealed"]))
+        if not is_judged(run):
+            jobs.work(path, stages=["sealed"], fresh=True)  # which refuses where a worker has the run
+            run = open_run(path)
+        runs.append(run)
     for run in runs:
         print(as_text(run))
     table = over_runs(runs)

@@ -32,7 +32,7 @@ def chosen(options: argparse.Namespace) -> dict[str, object]:
     Raises:
         SpecError: options that do not go together.
     """
-    address, asked = _ray_address(options), options.workers or _AUTO
+    address, asked = _ray_address(options), _AUTO if options.workers is None else options.workers
     return {
         "workers": None if address is not None and asked == _AUTO else asked,
         "devices": options.devices.split(",") if options.devices else None,

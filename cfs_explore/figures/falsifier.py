@@ -45,7 +45,9 @@ def detector_rows(run: Run, table: str, ood: str) -> pd.DataFrame:
     if rows.empty and table == "falsifier":
         raise NotMeasuredError(f"No detector was measured on {ood}.")
     if table == "falsifier" and "needed" not in rows:  # of an older run, whose notes alone say it
-        rows = rows.assign(needed=rows["note"].str.extract(r"one of ([\d.]+) has", expand=False).astype(float))
+        rows = rows.assign(
+            needed=rows["note"].str.extract(r"([\d.]+) (?:has|would have)\b", expand=False).astype(float)
+        )
     return rows.assign(title=rows["detector"].map(titles(run)))
 
 

@@ -7,6 +7,7 @@ from itertools import permutations
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from cfs_explore.charts.transfer_matrix import transfer_matrix_chart
 from cfs_explore.diagnostics.checks import cell_rows
@@ -65,8 +66,8 @@ def comparable(run: Run, beside: Sequence[Run]) -> list[Run]:
     Raises:
         NotMeasuredError: none does.
     """
-    ids = _ids(run, "id_test", None)
-    same = [other for other in beside if _ids(other, "id_test", None).tolist() == ids.tolist()]
+    ids = sorted(_ids(run, "id_test", None))
+    same = [other for other in beside if sorted(_ids(other, "id_test", None)) == ids]
     if not same:
         raise NotMeasuredError(
             f"This needs another exploration of the same ID-test images beside {run.name}: "
@@ -122,8 +123,14 @@ def _begun_from(run: Run, other: Run) -> bool:
     path = run.path / "train.yaml"
     if not path.is_file():
         return False
-    start = plain_yaml.load(path.read_text(encoding="utf-8")).get("start")
-    return bool(start) and (run.path / start).resolve() == (other.path / other.manifest.backbone.path).resolve()
+    try:
+        content = plain_yaml.load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False  # it cannot be told
+    start = content.get("start") if isinstance(content, dict) else None
+    return (
+        isinstance(start, str) and (run.path / start).resolve() == (other.path / other.manifest.backbone.path).resolve()
+    )
 
 
 def _rows(run: Run, ood: str, draws: int) -> SetRows:

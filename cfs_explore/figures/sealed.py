@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,10 @@ from cfs_explore.store.seal import FILE, Seal, foreign, has_seal, read_seal, sho
 from cfs_explore.wording import counted, format_estimate, format_value
 
 #: How intervals of a seal were computed -> in words.
-_BY = {"bootstrap": "bootstrap", "moments": "means and variances alone, too wide rather than too short"}
+_BY = {
+    "bootstrap": "bootstrap",
+    "moments": "means and variances alone, images taken as independent and scores as normal",
+}
 #: Policy -> what it is called in text.
 POLICY_NAMES = {
     "sealed": "sealed",
@@ -114,8 +117,18 @@ def own_seal(run: Run) -> Seal:
     return seal
 
 
-def headline(run: Run) -> str:
-    """The sentence about a run's seal, as Markdown."""
+def is_judged(run: Run) -> bool:
+    """Whether the tables of a run are those of the seal that it has now, not of an earlier one."""
+    if not run.has_table("sealed_choice"):
+        return False
+    try:
+        return not has_seal(run.path) or read_seal(run.path).digest == run.table("sealed_ranking")["seal"].iloc[0]
+    except RunError:  # the tables say so, too
+        return True
+
+
+def headline(run: Run, plain: Callable[[str], str] = str) -> str:
+    """The sentence about a run's seal, as Markdown; ``plain`` makes text that may come from anywhere harmless in it."""
     if not has_seal(run.path):
         return (
             "No prediction was sealed before this exploration was measured. The diagnostic Prediction seals one, which "
@@ -124,11 +137,13 @@ def headline(run: Run) -> str:
     try:
         seal = own_seal(run)
     except NotMeasuredError as why:
-        return str(why).replace(str(run.path), run.path.name)
-    tables = [run.table(name) if run.has_table(name) else None for name in ("sealed_ranking", "sealed_choice")]
+        return plain(str(why).replace(str(run.path), run.path.name))
+    tables = [run.table(name) if is_judged(run) else None for name in ("sealed_ranking", "sealed_choice")]
+    if tables[0] is not None:
+        tables[0] = tables[0].assign(refused=tables[0]["refused"].map(plain))
     cell = seal.chosen.cell
     predicted = seal.predicted[cell], seal.lo[cell], seal.hi[cell]
-    return sealed_headline(cell_label(run, cell), short_time(seal.time), predicted, *tables)
+    return sealed_headline(plain(cell_label(run, cell)), short_time(seal.time), predicted, *tables)
 
 
 def as_text(run: Run) -> str:
@@ -159,7 +174,7 @@ def over_runs(runs: Sequence[Run]) -> pd.DataFrame:
         sets_hi (limits for other sets: each set's mean over explorations), runs_lo, runs_hi (limits for other
         explorations), n_sets, n_runs. Explorations whose seals judge nothing do not count.
     """
-    parts = [run.table("sealed_choice").assign(run=run.path.name) for run in runs if run.has_table("sealed_choice")]
+    parts = [run.table("sealed_choice").assign(run=str(run.path)) for run in runs if run.has_table("sealed_choice")]
     every = pd.concat(parts) if parts else pd.DataFrame(columns=["ood", "policy", "refused", "gain", "regret", "run"])
     every = every[(every["refused"] == "") & (every["ood"] != ALL_SETS)].dropna(subset=["gain"])
     rows = []

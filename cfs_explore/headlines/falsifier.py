@@ -82,7 +82,7 @@ def budget_words(budget: int, best: pd.DataFrame) -> str:
     who = f"and {counted(equal, 'other')} have" if equal else "has"
     text = (
         f"With at most **{counted(budget, 'forward')}** per image, **{row['title']}** {who} the highest AUROC on these "
-        f"images: {_joint(row)}{_untrained(row)}."
+        f"images: {_joint(row)}."
     )
     rivals = best[best["kind"] == "rival"]
     if row["detector"] != "cfs_1x2":
@@ -90,9 +90,10 @@ def budget_words(budget: int, best: pd.DataFrame) -> str:
     if row["kind"] == "cfs" and len(rivals):
         text += f" The best rival, {rivals.iloc[0]['title']}, {_beside(rivals.iloc[0])}."
     all_at_once = (
-        f" These limits hold for all {len(best)} detectors within the budget at once, as the best must be picked"
+        f" These limits hold for all {len(best)} detectors within the budget at once, as the best must be picked from "
+        "them."
     )
-    return f"{text}{all_at_once} from them." if len(best) > 1 else text
+    return f"{text}{all_at_once if len(best) > 1 else ''}{_untrained(row)}"
 
 
 def room_words(rows: pd.DataFrame) -> str:
@@ -106,9 +107,9 @@ def room_words(rows: pd.DataFrame) -> str:
         return ""
     first, all_of_them = left["needed"].min(), left["needed"].max()
     which = left[left["needed"] == first]["title"].tolist()
-    takes = f"{first:.10g} times the map's forwards takes {listed(which)}"
-    more = f", one of {all_of_them:.10g} all of them" if all_of_them > first else ""
-    return f"The budget had no room for {counted(len(left), 'trajectory detector')}: one of {takes}{more}."
+    takes = f"{first:.10g} times the map's forwards has room for {listed(which)}"
+    more = f", one of {all_of_them:.10g} for all of them" if all_of_them > first else ""
+    return f"The budget had no room for {counted(len(left), 'trajectory detector')}; one of {takes}{more}."
 
 
 def copies_words(copies: int) -> str:
@@ -117,11 +118,11 @@ def copies_words(copies: int) -> str:
 
 
 def _untrained(row: Mapping) -> str:
-    """'; on one untrained copy, without spread, 0.510 [0.410, 0.610]' (theory 18, 29); "" where none was measured."""
+    """' By itself, on one untrained copy, without spread: 0.510 [0.410, 0.610].' (theory 18, 29); "" without one."""
     if pd.isna(row["untrained"]):
         return ""
-    told = f"; on {copies_words(int(row['copies']))}, {_limits(row, 'untrained')}"
-    return told if pd.isna(row["to_untrained"]) else f"{told}, a difference of {_limits(row, 'to_untrained')}"
+    told = f" By itself, on {copies_words(int(row['copies']))}: {_limits(row, 'untrained')}"
+    return f"{told}." if pd.isna(row["to_untrained"]) else f"{told}, a difference of {_limits(row, 'to_untrained')}."
 
 
 def _beside(row: Mapping) -> str:

@@ -11,8 +11,8 @@ from cfs_explore.wording import counted, format_estimate
 _VERDICTS = {
     "confirmed": "**confirmed**",
     "refuted": "**refuted**",
-    "open": "**open**: no better than chance allows",
-    "no evidence": "**no evidence**: every cell is near 1",
+    "open": "**open**: not clear of chance",
+    "no evidence": "**no evidence**",
 }
 
 
@@ -29,11 +29,17 @@ def sealed_headline(
         cell: the sealed cell's label. when: it was sealed. predicted: its AUROC with limits.
         ranking, chosen: the tables ``sealed_ranking`` and ``sealed_choice``; None where they were not computed.
     """
-    what = f"From ID images alone, **{cell}** was sealed on {when}, predicted AUROC {format_estimate(*predicted)}"
+    what = (
+        f"From ID images alone, **{cell}** was sealed on {when}, predicted AUROC {format_estimate(*predicted)} (the "
+        "highest of all cells, so it tends to be too high)"
+    )
     if ranking is None:
         return f"{what}; it was not compared with what was measured."
     judged = ranking[ranking["refused"] == ""]
     if judged.empty:
+        reasons = ranking["refused"].unique()
+        if not all(reason.startswith("The seal (") for reason in reasons):
+            return f"{what}. It judges none of these sets. {' '.join(reasons)}"
         return (
             f"{what}. That is later than the measurement of this exploration's OOD sets, so it **judges what is "
             "uploaded against it from now on**, not these sets."
@@ -41,6 +47,8 @@ def sealed_headline(
     mean = judged[judged["ood"] == ""].iloc[0]
     gain = chosen[(chosen["ood"] == "") & (chosen["policy"] == "random")].iloc[0]
     text = f"{what}. On {counted(int(mean['n_sets']), 'set')} measured after it, it is {_VERDICTS[mean['verdict']]}"
+    if mean["verdict"] == "no evidence" and gain["saturated"]:
+        text += ": both AUROCs are near 1"
     if math.isfinite(gain["gain"]):
         more = format_estimate(gain["gain"], gain["gain_lo"], gain["gain_hi"])
         text += f"; AUROC gained over a random cell: {more}"

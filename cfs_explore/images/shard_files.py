@@ -16,7 +16,7 @@ from .listing import distinct, printable
 
 #: Files that a pattern may stand for.
 MAX_FILES = 100_000
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_RANGE = re.compile(r"\{(\d{1,18})\.\.(\d{1,18})\}")
 _CHOICE = re.compile(r"\{([^{}]*,[^{}]*)\}")
 
 

@@ -64,7 +64,8 @@ class TarShardsSource(EncodedSource):
     ) -> None:
         super().__init__(str(pattern))
         self._files = find_files(str(pattern), ".tar", "tars")
-        self._column, self._label, self._group = column, label_column, group_column
+        self._column = None if column is None else column.lower()  # as kinds are
+        self._label, self._group = label_column, group_column
         self._of, self._offsets, self._sizes = array("i"), array("q"), array("q")
         self._labels, self.groups = [], []
         self._open: tuple[int, BinaryIO] | None = None

@@ -5,6 +5,7 @@ What is measured for a seal is what the run needs anyway, but for the proxies: t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -92,8 +93,9 @@ def _seal_new(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress, 
         shards = SetShards(plan.id_train, measurement, None)
         progress.start("measuring", measurement.forwards(plan.id_train.work.count()), "forwards")
         progress.doing = plan.id_train.images.name
-        for _ in measure_shards(shards):
-            pass
+        with contextlib.closing(shards):
+            for _ in measure_shards(shards):
+                pass
     seal = _predict(Study(_TrainRun(plan, precision), progress, backbone=backbone))
     write_seal(out, seal)
     return seal

@@ -24,6 +24,7 @@ from cfs_explore.store.seal import (
     now,
     read_seal,
     sealed_levels,
+    whole_seal,
     write_seal,
 )
 from cfs_explore.wording import counted
@@ -66,7 +67,7 @@ def seal_of(
         groups: that ID-train's images form among those of the proxies; None where each is alone.
 
     Raises:
-        RunError: a cell without a prediction, or an altered seal that this one would follow.
+        RunError: a cell without a prediction.
     """
     wide = proxies.pivot(index=["level", "tap_index"], columns="proxy", values="predicted").sort_index()
     by_kind = {kind: wide[kind].to_numpy() for kind in dict.fromkeys(proxies["proxy"])}
@@ -77,7 +78,7 @@ def seal_of(
     lo, hi = auroc_interval(predicted, var, groups or count, groups or count)
     ranking = np.argsort(-predicted, kind="stable")
     level, tap = run.cell(int(ranking[0]))
-    before = read_seal(run.path) if has_seal(run.path) else None
+    before = whole_seal(run.path)
     return Seal(
         created=now(),
         backbone=run.manifest.backbone.fingerprint,
@@ -128,8 +129,9 @@ def judging_seal(run: Run) -> Seal:
 
 def inherit(base: Run, out: Path) -> None:
     """Give a new run the seal of the run whose statistics it takes, before its own images are opened."""
-    if has_seal(base.path) and not has_seal(out):
-        write_seal(out, read_seal(base.path))
+    seal = whole_seal(base.path)
+    if seal is not None and not has_seal(out):
+        write_seal(out, seal)
 
 
 def seen_before(run: Run, ood: str, seal: Seal) -> str:

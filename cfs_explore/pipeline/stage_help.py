@@ -58,8 +58,9 @@ def help_stages(
                 break
             except RunCancelled:
                 raise
-            except CFSError:
+            except CFSError as error:
                 board.check_leader(facts, leases)
+                say(f"cannot help with {DIAGNOSTICS[name].title.lower()}: {error}")
             finally:
                 done += study.pieces.computed
     say("no piece of the diagnostics is left")

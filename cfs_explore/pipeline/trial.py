@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from cfs_explore.backbones import Backbone
+from cfs_explore.engine import Leases
 from cfs_explore.pipeline import board as boards
 from cfs_explore.pipeline.board import PAUSE, Board, Lead, stop_if
 from cfs_explore.pipeline.measure import Measurement
@@ -152,13 +153,14 @@ def _together(
 
 def take_part(board: Board, folder: Path, facts: Mapping, backbone: Backbone, cancelled: Callable[[], bool]) -> None:
     """A helper's part in a trial, as long as it is on."""
-    reader, name = _reader(facts, backbone), uuid.uuid4().hex
+    reader, name, leases = _reader(facts, backbone), uuid.uuid4().hex, Leases(folder)
     _speed(reader, facts["rows"], 0.0)
     (folder / f"{name}.ready").touch()
     while not (folder / "go").exists():
         if board.read() != facts:
             return
         stop_if(cancelled)
+        board.check_leader(facts, leases)
         time.sleep(PAUSE / 50)
     write_json(folder / f"{name}.speed", {"speed": _speed(reader, facts["rows"], SECONDS)}, flush=False)
     board.stay(facts, cancelled)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import math
 import statistics
 import threading
@@ -89,8 +90,9 @@ class Film:
         """What a frame takes."""
         return statistics.median(self._seconds)
 
-    @property
+    @functools.cached_property
     def _fits(self) -> bool:
+        """Judged once, by the measured levels: others who use the network would only seem to slow it down."""
         return self._second * len(self._probe.levels) <= self._budget
 
     def pack(self, lam: float, progress: Callable[[int, int], None] = lambda done, total: None) -> dict:

@@ -17,6 +17,7 @@ import numpy as np
 import pydantic
 
 from cfs_explore.errors import RunError
+from cfs_explore.store.digests import content_digest
 from cfs_explore.store.files import write_json
 from cfs_explore.store.manifest import Manifest
 from cfs_explore.store.manifest_check import first_mistake
@@ -192,11 +193,21 @@ _AGAIN = (
 )
 
 
+def whole_seal(run: Path) -> Seal | None:
+    """The seal of a run directory; None where there is none, or it is damaged or was altered."""
+    try:
+        return read_seal(run)
+    except RunError:
+        return None
+
+
 def write_seal(run: Path, seal: Seal) -> None:
-    """Write a closed seal into a run directory; one that is there is kept beside it under its digest."""
+    """Write a closed seal into a run directory; one that is there is kept beside it, a damaged one as it is."""
     if has_seal(run):
-        old = read_seal(run)
-        write_json(run / "seals" / f"{old.digest}.json", old.model_dump(mode="json"))
+        path, before = run / FILE, whole_seal(run)
+        name = f"damaged-{content_digest(path)}" if before is None else before.digest
+        (run / "seals").mkdir(exist_ok=True)
+        path.replace(run / "seals" / f"{name}.json")
     write_json(run / FILE, seal.model_dump(mode="json"))
 
 

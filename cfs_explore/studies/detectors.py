@@ -38,7 +38,7 @@ def allowed_forwards(counts: Counts) -> int:
     at the map's speed (``LEAST`` where that is not known, ``MOST`` at most), whichever is more.
     """
     if counts.budget is not None:
-        return int(counts.budget * map_forwards(counts))
+        return int(counts.budget * map_forwards(counts) + 1e-6)  # 2.3 times 1,500 is 3,450, not a rounding below
     least = min(MOST, int(SECONDS / counts.seconds_per_forward)) if counts.seconds_per_forward else LEAST
     return max(int(BUDGET * map_forwards(counts)), least)
 

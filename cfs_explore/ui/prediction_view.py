@@ -59,7 +59,7 @@ def _page(run: Run) -> None:
     """Everything but the sidebar."""
     st.title("Can the right cell be found without OOD images?", anchor=False)
     measured = diagnostic_page.stage_table(run, "prediction") is not None
-    st.markdown(figures_sealed.headline(run))
+    st.markdown(figures_sealed.headline(run, escape))
     if has_seal(run.path):
         with st.expander("The seal", icon=":material/lock:", expanded=_is_judged(run), key="seal"):
             _seal(run)

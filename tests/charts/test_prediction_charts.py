@@ -48,7 +48,7 @@ def regret() -> pd.DataFrame:
             "note": "",
         }
         for ood, start in (("near", 0.0), ("far", 0.1), ("", 0.05))
-        for loss, policy in zip(np.arange(6) / 50 + start, POLICIES, strict=True)
+        for loss, policy in zip(np.arange(len(POLICIES)) / 50 + start, POLICIES, strict=True)
     ]
     table = pd.DataFrame(rows)
     missing = (table["ood"] == "far") & (table["policy"] == "icc")

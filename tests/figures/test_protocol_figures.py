@@ -110,7 +110,7 @@ def test_every_alignment_has_its_map(digits, letters):
         expected = cells.pivot(index="index", columns="tap", values="auroc")[[tap.name for tap in digits.taps]]
         assert np.allclose(without_gaps(heat.z), expected)
     missed = digits.table("alignment_levels").query("not reachable")["variant"].value_counts()
-    assert missed["lam - 0.5"] == 1 and "left out of the correlation: λ − 0.5 1, λ + 0.5 1." in figure.caption
+    assert missed["lam - 0.5"] == 1 and "left out of the correlation: 1 of λ − 0.5, 1 of λ + 0.5." in figure.caption
 
 
 def without_gaps(z) -> np.ndarray:

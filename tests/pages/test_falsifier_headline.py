@@ -94,9 +94,9 @@ def test_equal_detectors_share_the_first_place():
 
 def test_the_untrained_copies_are_told_beside_the_first():
     said = budget_words(5, pd.DataFrame([detector("A", "head", "A", 0.9, untrained=0.88)]))
-    assert "0.900 [0.860, 0.940]; on one untrained copy, without spread, 0.880 [0.860, 0.900], a difference of" in said
+    assert "By itself, on one untrained copy, without spread: 0.880 [0.860, 0.900], a difference of" in said
     said = budget_words(5, pd.DataFrame([detector("A", "head", "A", 0.9, untrained=0.88, copies=5)]))
-    assert "on 5 untrained copies, with their spread, 0.880" in said and "a difference of 0.020" in said
+    assert "on 5 untrained copies, with their spread: 0.880" in said and "a difference of 0.020" in said
     older = pd.DataFrame([detector("A", "head", "A", 0.9, untrained=0.88)]).assign(to_untrained=float("nan"))
     assert "0.880 [0.860, 0.900]." in budget_words(5, older) and "difference" not in budget_words(5, older)
     assert "untrained" not in budget_words(5, pd.DataFrame([detector("A", "head", "A", 0.9)]))
@@ -112,10 +112,10 @@ def test_the_budgets_that_would_do_are_told():
         }
     )
     assert room_words(rows) == (
-        "The budget had no room for 2 trajectory detectors: one of 4.1 times the map's forwards takes GEPC, one of "
-        "38.2 all of them."
+        "The budget had no room for 2 trajectory detectors; one of 4.1 times the map's forwards has room for GEPC, one "
+        "of 38.2 for all of them."
     )
     assert room_words(rows.iloc[:1]).endswith(
-        "for 1 trajectory detector: one of 4.1 times the map's forwards takes GEPC."
+        "for 1 trajectory detector; one of 4.1 times the map's forwards has room for GEPC."
     )
     assert room_words(rows.iloc[2:]) == ""

@@ -9,7 +9,7 @@ import pytest
 
 from cfs_explore.engine import Leases
 from cfs_explore.errors import CFSError, RunCancelled
-from cfs_explore.pipeline.stages.pieces import Left, Pieces
+from cfs_explore.pipeline.stages.pieces import Left, Pieces, _lease
 
 
 @pytest.fixture
@@ -65,15 +65,15 @@ def test_two_workers_compute_each_piece_once(worker):
 def test_calls_within_calls_go_on_elsewhere(worker):
     """A call whose own calls all wait is left for later, and the next one comes."""
     (pieces, _), (_, other) = worker(leads=True), worker()
-    assert other.take("slow%2F0") and other.take("slow%2F1")
+    assert other.take(_lease("slow/0")) and other.take(_lease("slow/1"))
     order = []
 
     def piece(key):
         def compute():
             order.append(key)
             if key == "quick/1":
-                other.give_back("slow%2F0")
-                other.give_back("slow%2F1")
+                other.give_back(_lease("slow/0"))
+                other.give_back(_lease("slow/1"))
             return value(len(key))
 
         return pieces.get(key, 0, compute)["value"]
@@ -87,7 +87,7 @@ def test_calls_within_calls_go_on_elsewhere(worker):
 
 def test_a_piece_of_a_lost_worker_is_taken_over(worker):
     (pieces, _), (_, other) = worker(leads=True, lost=0.3), worker(pulse=60.0)
-    assert other.take("one")
+    assert other.take(_lease("one"))
     since = time.monotonic()
     assert pieces.get("one", 0, lambda: value(1.0))["value"] == 1.0
     assert time.monotonic() - since >= 0.3
@@ -119,14 +119,14 @@ def test_what_was_kept_counts_once(worker):
 
 def test_the_first_error_is_raised_whoever_comes_to_it_first(worker):
     (pieces, _), (_, other) = worker(leads=True), worker()
-    assert other.take("first")
+    assert other.take(_lease("first"))
 
     def first():
         pieces.get("first", 0, lambda: value(1.0))
         raise CFSError("the first")
 
     def second():
-        other.give_back("first")
+        other.give_back(_lease("first"))
         raise CFSError("the second")
 
     with pytest.raises(CFSError, match="the first"):
@@ -139,7 +139,7 @@ def test_who_waits_asks_whether_to_stop(worker):
         raise RunCancelled("stop")
 
     (pieces, _), (_, other) = worker(leads=True, advance=stop), worker()
-    assert other.take("one")
+    assert other.take(_lease("one"))
     with pytest.raises(RunCancelled):
         pieces.each([lambda: pieces.get("one", 0, lambda: value(1.0))])
 
@@ -151,7 +151,7 @@ def test_a_helper_saves_nothing_where_the_stage_was_closed_and_leaves_before_the
     (pieces, leases) = worker(advance=closed)
     with pytest.raises(RunCancelled):
         pieces.get("one", 0, lambda: value(1.0))
-    assert not (tmp_path / "kept").exists() and leases.holder("one") is None
+    assert not (tmp_path / "kept").exists() and leases.holder(_lease("one")) is None
     with pytest.raises(Left):
         pieces.alone()
     worker(leads=True)[0].alone()

@@ -7,9 +7,9 @@ computes it, so every number of a stage is that of one worker with as many threa
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
-import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,7 +152,7 @@ class Pieces:
         if self._leases is None:
             yield True
             return
-        lease = urllib.parse.quote(name, safe="")
+        lease = _lease(name)
         if not self._leases.take(lease):
             self._wait({name})
             yield False
@@ -178,7 +178,7 @@ class Pieces:
 
     def _elsewhere(self, names: set[str]) -> bool:
         """Whether others are at all of these pieces; of none, no."""
-        return bool(names) and all(self._leases.holder(urllib.parse.quote(name, safe="")) for name in names)
+        return bool(names) and all(self._leases.holder(_lease(name)) for name in names)
 
     def _wait(self, names: set[str]) -> None:
         """There is nothing to do here before others have done these; within ``each``, its other calls come first."""
@@ -186,6 +186,11 @@ class Pieces:
             raise _Elsewhere(names)
         self._advance(0, "waiting for another worker")
         time.sleep(PAUSE)
+
+
+def _lease(name: str) -> str:
+    """A file name of a piece, whatever letters a set's name has in its key."""
+    return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def _load(path: Path, key: str) -> Arrays | None:

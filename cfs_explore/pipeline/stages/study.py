@@ -131,8 +131,9 @@ class Study:
         planned = plan_sets(self._resolved, self.run.path)[index]
         if not self._is_read(planned):
             planned = plan_sets(self._resolved, self._kept)[index]
-            folder = planned.work.folder.name
-            self.pieces.once(f"inputs {folder}", lambda: self._is_read(planned), lambda: self._read(planned))
+            split = role != "ood" and self._resolved.id.test is None  # both halves come from one reading
+            lease = f"inputs {'id' if split else planned.work.folder.name}"
+            self.pieces.once(lease, lambda: self._is_read(planned), lambda: self._read(planned))
         rows = planned.work.rows(["image_id"])
         places = {image_id: place for place, image_id in enumerate(rows["image_id"])}
         if not places.keys() >= set(ids):
