@@ -112,8 +112,14 @@ class Helpers:
                 self._started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
 
     def hire(self, workers: int, threads: int) -> None:
-        """Start helpers, so that there are so many workers with the leader, of so many threads each."""
-        self.start([self._device] * (workers - 1), threads)
+        """Start the helpers that are missing, so that there are so many workers with the leader, if they have room.
+
+        Args:
+            workers: the leader included.
+            threads: of each.
+        """
+        missing = min(workers, self.most()) - 1 - len(self._started)
+        self.start([self._device] * max(0, missing), threads)
 
     def most(self) -> int:
         """Processes that this computer has cores and memory for, the leader included."""

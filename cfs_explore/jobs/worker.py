@@ -105,7 +105,8 @@ def _shared(
     (first, *others), threads = share(count, devices or on_gpus(count, device))
 
     def here(device: str) -> _Check:
-        return helpers(run, others, threads) if _has_pieces(run, stages) else nobody
+        same = [device if each is None else each for each in others]  # numbers of another kind of device differ
+        return helpers(run, same, threads) if _has_pieces(run, stages) else nobody
 
     return first, here, {"threads": threads} | ({"workers": 1 + len(others)} if stages is None else {})
 
