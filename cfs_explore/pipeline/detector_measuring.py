@@ -183,7 +183,8 @@ class Measuring:
         """The table ``detector_readings``: what rivals read of the trained network, as it came."""
         rivals = {each.detector.name for each in measured if each.kind == "rival"}
         parts = []
-        for key, read in sorted(self._readings.items(), key=lambda item: item[1].place):
+        read_whole = [(key, read) for key, read in self._readings.items() if read.by]  # by a detector at least
+        for key, read in sorted(read_whole, key=lambda item: item[1].place):
             _, network, digest = key.split("/")
             if network != NETWORKS[0] or not rivals & set(read.by):
                 continue
