@@ -9,7 +9,8 @@ from cfs_explore.pipeline import diagnose, explore
 from cfs_explore.studies import DIAGNOSTICS
 
 TABLES = [table for stage in DIAGNOSTICS.values() for table in stage.table_names]
-#: Measured times and what tells when, which no two attempts share; and what hangs on the measured cost of a Jacobian-vector product.
+#: Measured times and what tells when, which no two attempts share; and what hangs on the measured cost of a
+#: Jacobian-vector product.
 TIMES = ["ms", "ms_lo", "ms_hi", "repeats", "seal", "sealed_at", "opened_at", "refused"]
 OF_COST = {"falsifier": ["cost", "effective", "to_best", "to_best_lo", "to_best_hi", "best"]}
 

@@ -26,7 +26,7 @@ def planned(tmp_path):
             names = [f"{name}-{role}/{i}.png" for i in range(len(ids))]
             write_table(work.rows_path, pd.DataFrame({"image_id": list(ids), "name": names}))
             work.finish_shard(0, {"rows": np.arange(len(ids))}, {})
-            sets.append(PlannedSet(role, ImageSet(name=name, source="x"), work))
+            sets.append(PlannedSet(role, ImageSet(name=name, source="x"), work, {}))
         return sets
 
     return make
