@@ -48,7 +48,7 @@ def marked(app):
 
 def framed_cell(app, figure):
     """The cell under the middle of the frame that lies over the map."""
-    (style,) = [each.proto.body for each in app.get("html") if ".st-key-map " in each.proto.body]
+    (style,) = [each.proto.body for each in app.get("html") if ".st-key-map .js-plotly-plot::after" in each.proto.body]
     shares = re.findall(r"\(?([\d.]+) \* \(100% -", style)  # left, width, top, height, of what the margins leave
     left, width, top, height = map(float, shares)
     across, down = figure["layout"]["xaxis"]["range"], figure["layout"]["yaxis"]["range"]
