@@ -15,8 +15,8 @@ PAGES = ("complementarity", "separation", "where", "stability", "prediction", "c
 
 
 def headline(page) -> str:
-    """The page's first sentences; Prediction begins with its seal, which is about no set."""
-    return "\n".join(page.locator("[data-testid=stMain] [data-testid=stMarkdownContainer] p").all_inner_texts()[:2])
+    """The page's first texts; Prediction begins with its seal, which is about no set."""
+    return "\n".join(page.locator("[data-testid=stMain] [data-testid=stMarkdownContainer] p").all_inner_texts()[:8])
 
 
 def check_whole(page, least: int = 2) -> None:
