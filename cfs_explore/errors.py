@@ -53,5 +53,9 @@ class DamageError(RunError):
     """A file of a run directory is missing, cut short or another one; the message says how to get it back."""
 
 
+class FolderError(RunError):
+    """The folder of a run is gone, full or takes nothing: no fault of the data, so that it may be tried again."""
+
+
 class RunCancelled(CFSError):  # noqa: N818 - it is a wish, not an error
     """The user asked for the run to stop; what is finished is kept and the run can be resumed."""

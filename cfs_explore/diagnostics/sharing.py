@@ -71,20 +71,23 @@ def cka_limits(
         resamples, seed: of the bootstrap.
 
     Returns:
-        float64 (K, K) each, from 0 to 1; NaN where CKA is, and for a single group.
+        float64 (K, K) each, from 0 to 1; NaN where CKA is, and for a single group. Resamples of one image
+        alone, which few images make likely, are left out.
     """
     require_level(level)
     grams, drawn = _grams(maps), set_weights(groups, maps.shape[1], resamples, np.random.default_rng(seed))
     value, (total, squares) = _alignment(grams.reshape(len(grams), -1)), np.zeros((2, len(grams), len(grams)))
+    drawn = [weights for weights in drawn if np.count_nonzero(weights) > 1]  # one image alone has no CKA
     for weights in drawn:
         means = grams @ (weights / len(weights))  # (K, n)
         about = grams - means[:, :, None] - means[:, None, :] + (means @ weights / len(weights))[:, None, None]
         root = np.sqrt(weights)
         away = np.log(np.maximum(1 - _alignment((about * root[:, None] * root).reshape(len(grams), -1)), _ALIKE))
         total, squares = total + away, squares + away**2
-    variance = np.maximum(squares / resamples - (total / resamples) ** 2, 0) * resamples / max(resamples - 1, 1)
+    count = max(len(drawn), 1)
+    variance = np.maximum(squares / count - (total / count) ** 2, 0) * count / max(count - 1, 1)
     factor = np.exp(z_of(level) * np.sqrt(variance))
-    if groups is not None and groups.count < 2:
+    if len(drawn) < 2 or (groups is not None and groups.count < 2):
         factor = np.full_like(factor, np.nan)
     return np.clip(1 - (1 - value) * factor, 0, 1), np.clip(1 - (1 - value) / factor, 0, 1)
 

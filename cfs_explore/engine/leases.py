@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from cfs_explore.errors import RunError
+from cfs_explore.errors import FolderError
 
 #: Seconds without a pulse after which a worker is lost, and between two pulses.
 LOST_SECONDS, PULSE_SECONDS = 20.0, 2.0
@@ -79,7 +79,7 @@ class Leases:
         """Whether the piece is this worker's now: nobody has it, or who had it is lost.
 
         Raises:
-            RunError: the folder is not there any more, or takes nothing.
+            FolderError: the folder is not there any more, or takes nothing.
         """
         path = self._taken / name
         created, owner = self._create(path), _read(path)
@@ -101,8 +101,9 @@ class Leases:
 
     def give_back(self, name: str) -> None:
         """The piece is done, or given up; it may be another's by now."""
-        self._since, path = None, self._taken / name
+        path = self._taken / name
         self._held.discard(name)
+        self._since = self._watch() if self._held else None  # a piece may take others on its way
         with contextlib.suppress(OSError):
             if _read(path) == self.worker:
                 path.unlink()
@@ -141,7 +142,7 @@ class Leases:
         except FileExistsError:
             return False
         except OSError as error:
-            raise RunError(
+            raise FolderError(
                 f"{path.parent} does not take what this worker wants to work on ({error.strerror}). The folder must be "
                 "there and writable, on a file system that has hard links."
             ) from error

@@ -122,11 +122,13 @@ def front(run: Run, choices: Choices, theme: str) -> Figure:
     first, chosen = "nothing", ""
     if len(best):
         row = best.iloc[0]
-        first = f"{row['title']} is highest on these images with {format_value(row['auroc'])}"
+        equal = int((best["auroc"] == row["auroc"]).sum()) - 1
+        who = f"{row['title']} and {counted(equal, 'other')} are" if equal else f"{row['title']} is"
+        first = f"{who} highest on these images with {format_value(row['auroc'])}"
         value = format_estimate(row["auroc"], row["joint_lo"], row["joint_hi"])
         chosen = (
-            f" Within it {row['title']} is highest, {value}; as the best of many, with limits that hold for all "
-            f"{len(best)} at once (in the table: budget_)."
+            f" Within it {who} highest, {value}; limits hold for all {counted(len(best), 'detector')} there at once (in "
+            "the table: budget_)."
         )
         columns = ["joint_lo", "joint_hi", "lead", "lead_lo", "lead_hi"]
         joint = best[["detector", "network", *columns]].rename(columns={name: f"budget_{name}" for name in columns})

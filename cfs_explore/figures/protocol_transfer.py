@@ -46,7 +46,7 @@ def transfer(run: Run, choices: Choices, theme: str) -> Figure:
     shared = " ".join(shared_weights(runs))
     first = mean.iloc[0]
     return Figure(
-        transfer_matrix_chart(mean, [each.name for each in runs], number, theme),
+        transfer_matrix_chart(mean, titles(runs), number, theme),
         table.assign(ood=table["ood"].replace(ALL_SETS, "mean of the sets")),
         f"Row: whose map chooses; column: where it is judged. Mean of {counted(len(sets), 'OOD set')} that all have; "
         f"n = {first['n_id']:,} ID, {first['n_ood']:,} OOD. Chosen on one half of the images and judged on the other, "
@@ -80,12 +80,13 @@ def transfer_table(run: Run, *beside: Run) -> pd.DataFrame:
     """Every ordered pair of explorations, and what fixed and random cells lose, on the OOD sets of the same images.
 
     Returns:
-        source (a run's name, ``FIXED`` or ``RANDOM``), target, and the columns of ``transfer.transfer_rows``.
+        source (of ``titles``, or ``FIXED`` or ``RANDOM``), target, and the columns of ``transfer.transfer_rows``.
 
     Raises:
         NotMeasuredError: they share no OOD set, or no cell matches.
     """
     runs = [run, *beside]
+    called = titles(runs)
     sets = [name for name in run.ood_names if all(_has_same(run, other, name) for other in beside)]
     if not sets:
         raise NotMeasuredError("These explorations have no OOD set of the same images in common.")
@@ -98,13 +99,22 @@ def transfer_table(run: Run, *beside: Run) -> pd.DataFrame:
         if not cells.size:
             raise NotMeasuredError(f"No cell of {runs[a].name} matches one of {runs[b].name}.")
         found = transfer_rows(rows[a], rows[b], cells, groups)
-        parts.append(found.assign(source=runs[a].name, target=runs[b].name))
+        parts.append(found.assign(source=called[a], target=called[b]))
     for b, each in enumerate(runs):
         for name, cell in ((FIXED, _fixed(each)), (RANDOM, None)):
             if name == RANDOM or cell is not None:
-                parts.append(reference_rows(rows[b], cell, groups).assign(source=name, target=each.name))
+                parts.append(reference_rows(rows[b], cell, groups).assign(source=name, target=called[b]))
     table = pd.concat(parts, ignore_index=True)
     return table[["source", "target", "ood", *table.columns.drop(["source", "target", "ood"])]]
+
+
+def titles(runs: Sequence[Run]) -> list[str]:
+    """Names of explorations, each its own, and none a cell's that is no exploration."""
+    names = [each.name for each in runs]
+    return [
+        name if names.count(name) == 1 and name not in (FIXED, RANDOM) else f"{name} ({each.path.name})"
+        for name, each in zip(names, runs, strict=True)
+    ]
 
 
 def shared_weights(runs: Sequence[Run]) -> list[str]:

@@ -170,9 +170,9 @@ def over_runs(runs: Sequence[Run]) -> pd.DataFrame:
     """What the sealed cells gain over every other policy, over sets and explorations.
 
     Returns:
-        A row per policy: policy, regret (mean), gain (mean over explorations of their means over sets), sets_lo,
-        sets_hi (limits for other sets: each set's mean over explorations), runs_lo, runs_hi (limits for other
-        explorations), n_sets, n_runs. Explorations whose seals judge nothing do not count.
+        A row per policy: policy, regret (mean); gain_sets, sets_lo, sets_hi (mean over sets of each set's mean over
+        explorations, limits for other sets); gain_runs, runs_lo, runs_hi (mean over explorations of each one's mean
+        over sets, limits for other explorations); n_sets, n_runs. Explorations whose seals judge nothing do not count.
     """
     parts = [run.table("sealed_choice").assign(run=str(run.path)) for run in runs if run.has_table("sealed_choice")]
     every = pd.concat(parts) if parts else pd.DataFrame(columns=["ood", "policy", "refused", "gain", "regret", "run"])
@@ -180,12 +180,11 @@ def over_runs(runs: Sequence[Run]) -> pd.DataFrame:
     rows = []
     for policy, found in every.groupby("policy", sort=False):
         of_sets, of_runs = found.groupby("ood")["gain"].mean(), found.groupby("run")["gain"].mean()
-        limits = (*over_sets(of_sets), *over_sets(of_runs))
-        rows.append(
-            {"policy": policy, "regret": found.groupby("run")["regret"].mean().mean(), "gain": of_runs.mean()}
-            | dict(zip(("sets_lo", "sets_hi", "runs_lo", "runs_hi"), limits, strict=True))
-            | {"n_sets": len(of_sets), "n_runs": len(of_runs)}
-        )
+        row = {"policy": policy, "regret": found.groupby("run")["regret"].mean().mean()}
+        for of, gains in (("sets", of_sets), ("runs", of_runs)):
+            lo, hi = over_sets(gains)
+            row |= {f"gain_{of}": gains.mean(), f"{of}_lo": lo, f"{of}_hi": hi, f"n_{of}": len(gains)}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

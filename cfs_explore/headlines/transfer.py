@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cfs_explore.wording import counted, format_value
+from cfs_explore.diagnostics.transfer import FIXED, RANDOM
+from cfs_explore.wording import counted, format_estimate, format_value
 
 
 def transfer_headline(table: pd.DataFrame) -> str:
@@ -14,17 +15,17 @@ def transfer_headline(table: pd.DataFrame) -> str:
         table: of ``figures.protocol_transfer.transfer_table``.
     """
     mean = table[table["ood"] == ""]
-    pairs = mean[~mean["source"].isin(["fixed", "random"])]
-    low, high = (format_value(value) for value in (pairs["loss"].min(), pairs["loss"].max()))
-    lost = low if low == high else f"{low} to {high}"
+    pairs = mean[~mean["source"].isin([FIXED, RANDOM])]
     clear = int((pairs["loss_lo"] > 0).sum())
-    others = [
+    most = pairs.loc[pairs["loss"].idxmax()]
+    by_itself = [
         f"{words} {format_value(mean[mean['source'] == name]['loss'].mean())}"
-        for name, words in (("fixed", "the published cell"), ("random", "a random cell"))
+        for name, words in ((FIXED, "the published cell"), (RANDOM, "a random cell"))
         if (mean["source"] == name).any()
     ]
     text = (
-        f"Choosing by another backbone's map instead of the own loses **{lost}** AUROC on average over the sets, clear "
-        f"of 0 for {clear} of {counted(len(pairs), 'pair')}"
+        f"Choosing by another backbone's map instead of the own loses AUROC clearly for **{clear} of "
+        f"{counted(len(pairs), 'pair')}**, on average over the sets; most by the map of {most['source']} on "
+        f"{most['target']}: {format_estimate(most['loss'], most['loss_lo'], most['loss_hi'])}"
     )
-    return f"{text}; {', '.join(others)}." if others else f"{text}."
+    return f"{text}. Beside it, {' and '.join(by_itself)} (means)." if by_itself else f"{text}."

@@ -19,7 +19,7 @@ import torch
 from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import Level
 from cfs_explore.engine import Leases, clear
-from cfs_explore.errors import RunCancelled, RunError
+from cfs_explore.errors import FolderError, RunCancelled, RunError
 from cfs_explore.pipeline.measure import Measurement, open_cache
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots, select_taps
@@ -73,7 +73,7 @@ class Lead:
         try:
             self.leases = Leases(self.folder).__enter__()
         except OSError as error:
-            raise RunError(
+            raise FolderError(
                 f"{self._home.parent} takes no files ({error.strerror}). Give this program the right to write there, "
                 "and room, and start again."
             ) from error
@@ -133,9 +133,12 @@ class Board:
         say("waiting for the run's leader")
         while (facts := self.read()) is None:
             stop_if(cancelled)
-            if (self._run / "manifest.json").is_file() and patience < float("inf"):
-                raise RunError(f"{self._run} is measured already: there is nothing to help with.")
             if time.monotonic() - since > patience:
+                if (self._run / "manifest.json").is_file():
+                    raise RunError(
+                        f"{self._run} is measured already, and nobody computes its diagnostics: there is nothing to "
+                        "help with."
+                    )
                 raise RunError(
                     f"Nobody measures {self._run}, as seen from this computer. Start it with `cfs-explore run`, and "
                     "make sure that both computers see one and the same folder."

@@ -15,7 +15,7 @@ from cfs_explore.backbones import Backbone
 from cfs_explore.corruption import to_signed
 from cfs_explore.detectors.protocol import ReadingDetector, columns_of
 from cfs_explore.diagnostics.checks import require_finite
-from cfs_explore.errors import CFSError, DamageError, RunCancelled
+from cfs_explore.errors import CFSError, DamageError, FolderError, RunCancelled
 from cfs_explore.pipeline.detector_costs import TIMED, backbone_of, product_cost
 from cfs_explore.pipeline.detector_planning import UNTRAINED_MOST, Refused, Work, planned, too_dear
 from cfs_explore.pipeline.measured_detectors import ALL, Measured, Read
@@ -141,7 +141,7 @@ class Measuring:
                 found.scores[each] = found.detector.score(z)
                 require_finite(found.scores[each], f"The scores of {each}")
                 found.ms = 1000 * seconds / len(z[0]) if each == TEST else found.ms
-        except (RunCancelled, DamageError):
+        except (RunCancelled, DamageError, FolderError):
             raise
         except CFSError as error:
             found.scores, found.note = {}, str(error)
@@ -175,7 +175,8 @@ class Measuring:
 
         forwards = detector.cost_of(reading).forwards * len(sample)
         kept = self._study.kept(f"{key}/{self._key(name)}", forwards, compute)
-        read.z[name] = kept["z"]
+        if measured.network == NETWORKS[0]:  # the others' are in no table
+            read.z[name] = kept["z"]
         read.by += [] if detector.name in read.by else [detector.name]
         return kept["z"], float(kept["seconds"])
 

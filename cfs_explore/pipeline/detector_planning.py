@@ -60,10 +60,10 @@ def too_dear(known: Iterable[ReadingDetector], backbone: Backbone, work: Work) -
             for reading in readings
         }
         alone.setdefault(detector.identity(*readings), (total, parts, []))[2].append(detector.name)
-    spent, paid, found = work.first, set(), {}
+    spent, paid, found = work.first, {}, {}  # paid: identity of a reading -> its forwards, on as many networks
     for total, parts, names in sorted(alone.values(), key=lambda each: each[0]):
-        spent += max(0.0, total - sum(cost for identity, cost in parts.items() if identity in paid))
-        paid |= parts.keys()
+        spent += max(0.0, total - sum(min(cost, paid.get(identity, 0.0)) for identity, cost in parts.items()))
+        paid |= {identity: max(cost, paid.get(identity, 0.0)) for identity, cost in parts.items()}
         if spent > work.allowed:
             needed = math.ceil(10 * spent / work.unit) / 10
             why = (

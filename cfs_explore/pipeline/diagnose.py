@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cfs_explore.errors import CFSError, DamageError, RunCancelled, SpecError
+from cfs_explore.errors import CFSError, DamageError, FolderError, RunCancelled, SpecError
 from cfs_explore.pipeline.board import Lead
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
 from cfs_explore.pipeline.stages import Study
@@ -142,7 +142,7 @@ def _run_stage(study: Study, name: str) -> Run:
     since = time.monotonic()
     try:
         tables, entry = compute_of(stage)(study), {"state": "done"}
-    except (RunCancelled, DamageError):
+    except (RunCancelled, DamageError, FolderError):
         raise
     except CFSError as error:  # what the data does not allow; the other stages go on
         if name == "detectors" and name in run.manifest.stages and run.manifest.stages[name].state == "done":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 
 from cfs_explore.contracts import ROLES
@@ -14,8 +17,10 @@ from cfs_explore.readings.arithmetic import PRECISIONS
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.scoring import Moments, slot_scores
+from cfs_explore.store.files import write_json
 from cfs_explore.store.seal import has_seal
 
+_NOTE = "work/precision.json"
 #: Largest change of a cell's AUROC that bf16 may cause.
 TOLERANCE = 0.002
 
@@ -28,6 +33,8 @@ def choose_precision(plan: Plan) -> str:
     asked = plan.spec.precision
     if asked != "auto":
         return asked
+    if (noted := noted_precision(plan.out)) is not None:
+        return noted
     if has_seal(plan.out):  # which was made before the images were there that the check takes
         return "fp32"
     sets = {s.role: s for s in plan.fresh}
@@ -35,7 +42,18 @@ def choose_precision(plan: Plan) -> str:
         return "fp32"
     snapshots = TapSnapshots(plan.levels, plan.taps)
     readers = {p: Reader(plan.backbone, snapshots, precision=p) for p in PRECISIONS}
-    return "bf16" if bf16_auroc_change(readers, sets, plan.spec.seed) <= TOLERANCE else "fp32"
+    chosen = "bf16" if bf16_auroc_change(readers, sets, plan.spec.seed) <= TOLERANCE else "fp32"
+    write_json(plan.out / _NOTE, {"precision": chosen})
+    return chosen
+
+
+def noted_precision(out: Path) -> str | None:
+    """What an unfinished run has begun with, and goes on with; None where nothing was noted."""
+    try:
+        found = json.loads((out / _NOTE).read_text(encoding="utf-8"))["precision"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return found if found in PRECISIONS else None
 
 
 def bf16_auroc_change(readers: dict[str, Reader], sets: dict[str, PlannedSet], seed: int) -> float:

@@ -19,6 +19,7 @@ from cfs_explore.pipeline.finish import make_manifest, measured_parts
 from cfs_explore.pipeline.match import as_conditioned
 from cfs_explore.pipeline.plan import Plan, make_plan
 from cfs_explore.pipeline.planned import planned_measurement
+from cfs_explore.pipeline.precision import noted_precision
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
 from cfs_explore.pipeline.sealing import inherit, resampled_seal, stored_seal
 from cfs_explore.pipeline.shards import SetShards, measure_shards, stored_moments
@@ -87,7 +88,7 @@ def seal_first(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress,
 def _seal_new(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress, *, fresh: bool) -> Seal:
     """Measure ID-train and its proxies, and seal what they predict."""
     plan = make_plan(spec, out, backbone, progress, roles=("id_train",))
-    precision = "fp32" if spec.precision == "auto" else spec.precision
+    precision = noted_precision(out) or ("fp32" if spec.precision == "auto" else spec.precision)
     measurement = planned_measurement(plan, precision, progress, fresh=fresh)
     if plan.id_train in plan.fresh:
         shards = SetShards(plan.id_train, measurement, None)

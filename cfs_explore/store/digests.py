@@ -49,7 +49,7 @@ def check_file(run: Path, manifest: Manifest, name: str) -> bool:
         if facts.st_size != recorded[0]:
             why = f"it has {facts.st_size:,} bytes, not the {recorded[0]:,} that were written"
             raise damaged(run, manifest, name, why)
-        if _digest_since(path, (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size)) != recorded[1]:
+        if known_digest(path) != recorded[1]:
             raise damaged(run, manifest, name, "its content is not what was written")
     except OSError as error:
         raise damaged(run, manifest, name, _reason(run, error)) from error
@@ -92,8 +92,10 @@ def _remedy(run: Path, name: str) -> str:
     )
 
 
-def _digest_since(path: Path, facts: tuple[int, int, int]) -> str:
-    known = _KNOWN.get(str(path))
+def known_digest(path: Path) -> str:
+    """The same, computed once per process and change of the file."""
+    status = path.stat()
+    facts, known = (status.st_mtime_ns, status.st_ctime_ns, status.st_size), _KNOWN.get(str(path))
     if known is None or known[0] != facts:
         known = _KNOWN[str(path)] = facts, content_digest(path)
     return known[1]

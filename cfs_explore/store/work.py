@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from cfs_explore.errors import DamageError
-from cfs_explore.store.digests import content_digest
+from cfs_explore.store.digests import content_digest, known_digest
 from cfs_explore.store.files import (
     BAD_ARRAYS,
     BAD_TABLE,
@@ -87,7 +87,7 @@ class SetWork:
         if recorded is None or "rows.parquet" not in recorded:
             return False
         try:
-            return all(content_digest(self.folder / name) == digest for name, digest in recorded.items())
+            return all(known_digest(self.folder / name) == digest for name, digest in recorded.items())
         except OSError:
             return False
 

@@ -31,4 +31,4 @@ def show(run: Run, view: Choices) -> str:
         return ""
     options = {NUMBER.name: choosing.choose(NUMBER)}
     show_figure("compare-transfer", run, replace(view, options=options), key="transfer_matrix")
-    return transfer_headline(table)
+    return transfer_headline(table.assign(**{of: table[of].map(escape) for of in ("source", "target")}))

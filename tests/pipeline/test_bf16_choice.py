@@ -76,3 +76,12 @@ def test_auto(plan, monkeypatch, device, change, expected):
 def test_what_was_asked_for(quick_spec, plan, precision):
     plan.spec = RunSpec.parse(quick_spec | {"precision": precision})
     assert choose_precision(plan) == precision
+
+
+@pytest.mark.parametrize("noted", ["bf16", "fp32"])
+def test_a_run_goes_on_with_what_it_began_with_also_when_it_was_sealed_meanwhile(plan, noted):
+    (plan.out / "work" / "precision.json").write_text(f'{{"precision": "{noted}"}}')
+    (plan.out / "seal.json").write_text("{}")
+    assert choose_precision(plan) == noted
+    (plan.out / "work" / "precision.json").write_text("damaged")
+    assert choose_precision(plan) == "fp32"

@@ -215,7 +215,7 @@ def test_what_cannot_be_joined(spec, alone, tmp_path):
     with pytest.raises(RunError, match=r"holds no run \(no spec.yaml\)"):
         join(tmp_path)
     with pytest.raises(RunError, match="is measured already"):
-        join(alone.path)
+        join(alone.path, patience=0.1)
     claim(RunSpec.parse(spec), tmp_path / "run")
     with pytest.raises(RunError, match="make sure that both computers see one and the same folder"):
         join(tmp_path / "run", patience=0.1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cfs_explore.engine import Leases
-from cfs_explore.errors import CFSError, RunCancelled
+from cfs_explore.errors import CFSError, FolderError, RunCancelled
 from cfs_explore.pipeline.stages.pieces import Left, Pieces, _lease
 
 
@@ -163,3 +163,26 @@ def test_what_is_no_arrays_is_made_by_one(worker):
     one.once("images", lambda: bool(made), lambda: made.append("one"))
     two.once("images", lambda: bool(made), lambda: made.append("two"))
     assert made == ["one"]
+
+
+def test_a_folder_that_takes_nothing_is_no_fault_of_the_data(worker, monkeypatch):
+    """It is raised at once, and not kept as what a call of several found."""
+    pieces, leases = worker()
+
+    def full(name):
+        raise FolderError("the disk is full")
+
+    monkeypatch.setattr(leases, "take", full)
+    calls = [functools.partial(pieces.get, key, 1, lambda: {"x": np.zeros(1)}) for key in ("one", "two")]
+    with pytest.raises(FolderError, match="the disk is full"):
+        pieces.each(calls)
+
+
+def test_a_piece_that_takes_another_keeps_its_patience(worker):
+    now = iter(range(100))
+    _, leases = worker(watch=lambda: next(now))
+    assert leases.take("outer") and leases.take("inner")
+    leases.give_back("inner")
+    assert leases._since is not None
+    leases.give_back("outer")
+    assert leases._since is None

@@ -2,7 +2,8 @@
 
 All workers run the same code of a stage. A piece that another one computes is waited for, or left for later where there
 are others to do (``Pieces.each``), and taken over once whoever had it is lost. A piece gives the same arrays whoever
-computes it, so every number of a stage is that of one worker with as many threads.
+computes it, so every number of a stage is that of one worker with as many threads; but for times, which are those of
+a computer that other workers use, too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TypeVar
 import numpy as np
 
 from cfs_explore.engine import Leases
-from cfs_explore.errors import CFSError, DamageError, RunCancelled
+from cfs_explore.errors import CFSError, DamageError, FolderError, RunCancelled
 from cfs_explore.store.files import BAD_ARRAYS, load_arrays, save_arrays
 
 Arrays = dict[str, np.ndarray]
@@ -134,7 +135,7 @@ class Pieces:
                     del left[index]
                 except _Elsewhere as other:
                     waits[index] = other.names
-                except (RunCancelled, DamageError):
+                except (RunCancelled, DamageError, FolderError):
                     raise
                 except CFSError as error:
                     failed, left = error, {k: call for k, call in left.items() if k < index}
