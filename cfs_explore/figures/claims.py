@@ -238,7 +238,7 @@ def _no_trajectory(run: Run, ood: str) -> _Row:
     sizes = {"n_id": int(rows["n_id"].iloc[0]), "n_ood": int(rows["n_ood"].iloc[0])}
     more = f", {len(left_out)} more not measured" if left_out else ""
     note = f"largest: {rows.loc[rows['lead'].idxmax(), 'title']}; {counted(len(rows), 'detector')}{more}"
-    arms = (1.0, 1.0) if rows.loc[rows["lead"].idxmax(), "saturated"] else (0.0, 0.0)
+    arms = (1.0, 1.0) if rows["saturated"].all() else (0.0, 0.0)
     row = _judged_below(*rows[["lead", "lead_lo", "lead_hi"]].max(), LEAD, note, arms=arms)
     if row["verdict"] == "no evidence":
         return {**row, **sizes}
