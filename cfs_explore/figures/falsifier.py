@@ -126,7 +126,10 @@ def front(run: Run, choices: Choices, theme: str) -> Figure:
         who = f"{row['title']} and {counted(equal, 'other')} are" if equal else f"{row['title']} is"
         first = f"{who} highest on these images with {format_value(row['auroc'])}"
         value = format_estimate(row["auroc"], row["joint_lo"], row["joint_hi"])
-        chosen = f" Within it {who} highest, {value}, with limits that hold for all {len(best)} at once (in the table: budget_)."
+        chosen = (
+            f" Within it {who} highest, {value}, with limits that hold for all {len(best)} at once (columns budget_ of "
+            "the table)."
+        )
         columns = ["joint_lo", "joint_hi", "lead", "lead_lo", "lead_hi"]
         joint = best[["detector", "network", *columns]].rename(columns={name: f"budget_{name}" for name in columns})
         rows = rows.merge(joint, how="left", on=["detector", "network"])

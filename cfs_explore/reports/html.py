@@ -14,7 +14,8 @@ from plotly.offline import get_plotlyjs
 
 from cfs_explore.figures import catalogue
 from cfs_explore.figures.choices import Choices, choose
-from cfs_explore.figures.figure import Figure, csv_text
+from cfs_explore.figures.figure import Figure
+from cfs_explore.safe_io.csv_export import to_csv
 from cfs_explore.store import Run
 from cfs_explore.wording import format_value, true_minus
 
@@ -25,6 +26,10 @@ BIBTEX = """@article{rouzoumka2026backbone,
   journal = {arXiv preprint arXiv:2605.11014},
   year    = {2026}
 }"""
+
+
+#: Significant ones of the numbers in its files; pages and the command line write all.
+_DIGITS = 9
 
 
 def html_report(run: Run, what: Sequence[str] = (), choices: Choices | None = None) -> str:
@@ -75,7 +80,7 @@ def _shown(name: str, title: str, figure: Figure) -> dict[str, object]:
         "height": figure.chart.layout.height or 450,
         "least": figure.least_px,
         "count": len(figure.rows),
-        "csv": _packed(csv_text(figure)),
+        "csv": _packed(to_csv(figure.rows, _DIGITS)),
         "file": f"{figure.stem}.csv",
     }
 

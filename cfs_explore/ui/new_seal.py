@@ -27,7 +27,8 @@ def choose_seal(counts: Counts | None, base: Run | None, taps: Sequence[Tap], se
     if base is not None:
         if has_seal(base.path):
             st.caption(
-                "A prediction was sealed from this ID set before your images came: with the same levels and taps, it is judged by them, too."
+                "A prediction was sealed from this ID set before your images came: with its levels and taps, it is "
+                "judged by them, too."
             )
         return
     if counts is None:
