@@ -83,7 +83,7 @@ def test_what_was_not_measured_says_why(run):
         assert f"**{titles(run)[row['detector']]}**" in said and row["note"][:40] in said
     most = f"{missing['needed'].max():.10g}"
     assert any(each.value.endswith(f"detectors rivals --budget {most}") for each in app.code)
-    assert f"one of {most} all of them" in said
+    assert f"one of {most} for all of them" in said
 
 
 def test_an_older_table_is_shown(copied):

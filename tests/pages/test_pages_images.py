@@ -121,7 +121,7 @@ def test_the_gallery_shows_exactly_the_selection_by_score_page_by_page(digits):
         )
         for item, row in zip(shown, expected.to_dict("records"), strict=True):
             assert base64.b64decode(item["png"]) == row["thumbnail"]
-            assert item["score"] == f"{row['score']:.3g}" and row["name"] in item["about"]
+            assert item["score"] == f"{row['score']:#.3g}" and row["name"] in item["about"]
 
 
 def test_a_set_that_is_not_shown_leaves_the_gallery(digits):
@@ -179,7 +179,7 @@ def test_the_picked_image_and_its_neighbours_are_the_right_ones(digits):
         order = [i for i in np.argsort(distances) if digits.id_test.start + i != row][:12]
         items = grid(app, last=False)["items"]
         assert [item["row"] for item in items] == [digits.id_test.start + i for i in order]
-        assert [item["score"] for item in items] == [f"{distances[i]:.3g}" for i in order]
+        assert [item["score"] for item in items] == [f"{distances[i]:#.3g}" for i in order]
         (frame,) = chart(app)["layout"]["annotations"]
         at = {}
         for trace in chart(app)["data"]:

@@ -45,9 +45,11 @@ def help_out(out: Path, log: Path) -> None:
         join(out, device="cpu", patience=float("inf"))
 
 
-def help_and_count(out: Path, counts) -> None:
-    """A helper that is not slow; puts "ready", then its number of pieces, or the error's name, into a queue."""
+def help_and_count(out: Path, counts, slow: bool) -> None:
+    """A helper; puts "ready", then its number of pieces, or the error's name, into a queue."""
     torch.set_num_threads(1)
+    if slow:
+        Pieces._compute = _slowly(Pieces._compute)
     counts.put("ready")
     try:
         counts.put(join(out, device="cpu", patience=float("inf")))

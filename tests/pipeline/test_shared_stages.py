@@ -65,9 +65,9 @@ def helping():
     """
     context, started = slow_workers.processes(), []
 
-    def start(path):
+    def start(path, slow=False):
         counts = context.Queue()
-        started.append(context.Process(target=slow_workers.help_and_count, args=(path, counts)))
+        started.append(context.Process(target=slow_workers.help_and_count, args=(path, counts, slow)))
         started[-1].start()
         assert counts.get(timeout=120) == "ready"  # to load torch takes longer than a stage
         return lambda: counts.get(timeout=120)
@@ -107,7 +107,7 @@ def test_images_that_are_read_again_are_read_once(copied, slow, helping, monkeyp
     prepare = study.prepare_sets
 
     def reading(spec, planned, *arguments, **options):
-        read.extend(each.images.name for each in planned)
+        read.extend(each.work.folder.name for each in planned)
         time.sleep(0.5)
         return prepare(spec, planned, *arguments, **options)
 
@@ -119,7 +119,7 @@ def test_images_that_are_read_again_are_read_once(copied, slow, helping, monkeyp
 
 def test_a_cancelled_diagnosis_lets_its_helpers_go_and_goes_on_later(copied, slow, helping):
     path = copied("run")
-    helped = helping(path)
+    helped = helping(path, slow=True)
 
     def cancelled():
         crew, kept = path / "work" / "crew", path / "work" / "diagnose"

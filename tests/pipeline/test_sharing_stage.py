@@ -60,6 +60,7 @@ def test_tables_cost_and_resuming(study, forwards):
     assert len(tables["sharing"]) == len(run.taps) * pairs // 2 and len(tables["reuse"]) == pairs
     assert (tables["reuse"]["saved"] == reused_work(study.backbone)).all() and (tables["reuse"]["note"] == "").all()
     forwards.clear()
+    study.pieces.begin()
     again = compute(study)
     assert all(size == 1 for size in forwards) and study.progress.done == 2 * planned
     for name, table in tables.items():

@@ -43,10 +43,11 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
         reused_taps(study.backbone),
         conditioning_levels(study.spec, study.backbone, run.levels),
     )
+    reason = why_not(study.backbone, run.levels[0], run.levels[-1])
     found, errors = study.pieces.each(
         [
             lambda: study.kept("sharing/compared", planned, lambda: _compare(study, sample, sizes, groups)),
-            lambda: _errors(study, reading, sample),
+            lambda: _errors(study, reading, sample, allowed=not reason),
         ]
     )
     study.pieces.alone()
@@ -58,7 +59,7 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
         reading.pairs,
         run.levels,
         reused_work(study.backbone),
-        why_not=why_not(study.backbone, run.levels[0], run.levels[-1]),
+        why_not=reason,
         groups=groups,
     )
     planned = sharing_forwards(min(run.id_test.count, SHARING_IMAGES), len(run.levels))
@@ -111,10 +112,10 @@ def _parts(taps: Sequence[Tap], sizes: dict[str, int], per_number: int) -> Itera
     yield part
 
 
-def _errors(study: Study, reading: EncoderReuse, sample: Sample) -> np.ndarray:
+def _errors(study: Study, reading: EncoderReuse, sample: Sample, *, allowed: bool) -> np.ndarray:
     """What the outputs differ by, (image, pair of levels); NaN where the network does not allow it."""
     forwards = len(sample) * reading.cost.forwards
-    if why_not(study.backbone, reading.levels[0], reading.levels[-1]):
+    if not allowed:
         study.progress.advance(forwards, "")
         return np.full((len(sample), len(reading.pairs)), np.nan)
 
