@@ -111,8 +111,10 @@ def test_the_cheapest_that_is_nearly_as_good():
     )
     rows = rows.assign(judged_lo=rows["judged_auroc"] - 0.02, judged_hi=rows["judged_auroc"] + 0.02)
     text = cost_headline("letters", rows, rows)
-    assert text.endswith("**good @ λ 5.0** comes within 0.01 of the best on the front at AUROC **0.895 [0.875, 0.915]** "
-                         "for 0.5 effective forwards per image.")  # fmt: skip
+    assert text.endswith(
+        "**good @ λ 5.0** comes within 0.01 of the best on the front at AUROC **0.895 [0.875, 0.915]** "
+        "for 0.5 effective forwards per image."
+    )
     pair = rows.iloc[:1].assign(kind="CFS", detector="CFS(1x2) at 5")
     text = cost_headline("letters", rows, pd.concat([rows, pair]))
     assert text.endswith(

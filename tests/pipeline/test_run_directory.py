@@ -35,7 +35,8 @@ def by_hand(tiny, spec):
 def test_every_file_of_the_contract(finished):
     there = {p.name for p in finished.path.iterdir()}
     assert there == {
-        "spec.yaml", "manifest.json", "opened.json", "images.parquet", "scores.zarr", "moments.zarr", "snapshots.zarr", "tables",
+        "spec.yaml", "manifest.json", "opened.json", "images.parquet", "scores.zarr", "moments.zarr", "snapshots.zarr",
+        "tables",
     }  # fmt: skip
     assert {p.stem for p in (finished.path / "tables").iterdir()} == {
         "auroc_map", "detectors", "best_cell", "heads", "skipped",
