@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import OrderedDict
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +14,10 @@ from .encoded import EncodedSource
 from .listed import MAX_LISTED
 from .listing import printable
 from .shard_files import find_files, open_file, stems
-from .tables import open_image_rows
+from .tables import ParquetSource, open_image_rows
+
+#: Shards that are open at a time: a system allows about a thousand files.
+MAX_OPEN = 64
 
 
 class ParquetShardsSource(EncodedSource):
@@ -36,37 +41,58 @@ class ParquetShardsSource(EncodedSource):
         group_column: str | None = None,
     ) -> None:
         super().__init__(str(pattern))
-        self._shards, self._starts, self._files = [], [0], []
-        files = find_files(str(pattern), ".parquet", "parquet")
+        self._columns = column, label_column, group_column
+        self._starts, self.groups = [0], []
+        self._files = find_files(str(pattern), ".parquet", "parquet")
+        self._open: OrderedDict[int, tuple[ParquetSource, BinaryIO]] = OrderedDict()
         try:
-            for name, called in zip(files, stems(files), strict=True):
-                self._add(name, called, column, label_column, group_column)
+            for number, called in enumerate(stems(self._files)):
+                self._add(self._opened(number), called)
         except (SourceError, FetchError):
             self.close()
             raise
-        found = [shard.groups or [""] * len(shard) for shard in self._shards]
-        self.groups = [group for shard in found for group in shard]
 
-    def _add(self, name: str, called: str, *columns: str | None) -> None:
-        try:
-            self._files.append(open_file(name))
-            file = pq.ParquetFile(self._files[-1])
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise SourceError(f"{printable(name)} is not a readable parquet file ({printable(str(error))}).") from error
-        shard = open_image_rows(name, file, *columns)
-        self._shards.append(shard)
+    def _add(self, shard: ParquetSource, called: str) -> None:
         self.names += [f"{called}/{row}" for row in shard.names]
+        self.groups += shard.groups or [""] * len(shard)
         self._starts.append(len(self.names))
         if len(self.names) > MAX_LISTED:
             raise SourceError(f"{self.location} holds more than {MAX_LISTED:,} rows. Split it.")
 
+    def _opened(self, number: int) -> ParquetSource:
+        """A shard, open; of those, the one that was used longest ago is closed."""
+        if number not in self._open:
+            self._open[number] = self._open_shard(self._files[number])
+            if len(self._open) > MAX_OPEN:
+                _close(*self._open.popitem(last=False)[1])
+        self._open.move_to_end(number)
+        return self._open[number][0]
+
+    def _open_shard(self, name: str) -> tuple[ParquetSource, BinaryIO]:
+        stream = None
+        try:
+            stream = open_file(name)
+            return open_image_rows(name, pq.ParquetFile(stream), *self._columns), stream
+        except (pa.ArrowException, OSError, ValueError) as error:
+            _close(stream)
+            raise SourceError(f"{printable(name)} is not a readable parquet file ({printable(str(error))}).") from error
+        except (SourceError, FetchError):
+            _close(stream)
+            raise
+
     def labels(self) -> list[str]:
-        return [label for shard in self._shards for label in shard.labels()]
+        return [label for number in range(len(self._files)) for label in self._opened(number).labels()]
 
     def encoded(self, index: int) -> tuple[bytes, str]:
-        shard = bisect_right(self._starts, index) - 1
-        return self._shards[shard].encoded(index - self._starts[shard])
+        number = bisect_right(self._starts, index) - 1
+        return self._opened(number).encoded(index - self._starts[number])
 
     def close(self) -> None:
-        for each in [*self._shards, *self._files]:
+        while self._open:
+            _close(*self._open.popitem()[1])
+
+
+def _close(*opened: ParquetSource | BinaryIO | None) -> None:
+    for each in opened:
+        if each is not None:
             each.close()

@@ -8,7 +8,8 @@ worker.lock   held by the worker; start.lock by whoever starts or deletes it, an
 """
 
 from cfs_explore.jobs.control import cancel, create, create_at, delete, is_kept, keep, log_tail, prepare, recover, start
-from cfs_explore.jobs.helpers import AUTO, cores
+from cfs_explore.jobs.helpers import AUTO
+from cfs_explore.jobs.machine import cores
 from cfs_explore.jobs.room import check_room
 from cfs_explore.jobs.status import FINAL, Status, is_alive, is_held, read_status
 from cfs_explore.jobs.worker import seal, work

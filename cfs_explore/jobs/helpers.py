@@ -16,6 +16,7 @@ import psutil
 from cfs_explore.engine import ray_actors
 from cfs_explore.errors import RunCancelled, RunError, SpecError
 from cfs_explore.jobs import queue
+from cfs_explore.jobs.machine import cores, free_memory
 from cfs_explore.locations import runs_root
 from cfs_explore.settings import read_settings
 
@@ -48,11 +49,6 @@ def share(workers: int, devices: Sequence[str] | None) -> tuple[list[str | None]
     if "" in named:
         raise SpecError("--devices takes names such as cuda:0,cuda:1, and one of those given is empty.")
     return named, None if len(named) == 1 else max(1, cores() // len(named))
-
-
-def cores() -> int:
-    """Of this computer that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def on_gpus(workers: int, device: str | None) -> list[str] | None:
@@ -88,9 +84,15 @@ class Helpers:
         if kind is None:
             for number, process in enumerate(self._started, start=1):
                 if process.poll():  # None: it is still at it; 0: nothing was left to do
-                    said = f"Helper {number} broke off: helper-{number}.txt in the run's folder says why."
+                    said = f"Helper {number} broke off: {self._log(number).name} in the run's folder says why."
                     print(said, file=sys.stderr)
+                else:
+                    self._log(number).unlink(missing_ok=True)
         self.dismiss()
+
+    def _log(self, number: int) -> Path:
+        """What a helper says; where all went well, it goes with the helper."""
+        return self._run / f"helper-{number}.txt"
 
     def on(self, device: str) -> Helpers:
         """Those that are hired compute on the leader's device."""
@@ -108,7 +110,7 @@ class Helpers:
         for number, device in enumerate(devices, start=len(self._started) + 1):
             command = [sys.executable, "-m", "cfs_explore", "work", str(self._run), "--beside", str(os.getpid())]
             command += [] if device is None else ["--device", device]
-            with (self._run / f"helper-{number}.txt").open("w") as log:
+            with self._log(number).open("w") as log:
                 self._started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
 
     def hire(self, workers: int, threads: int) -> None:
@@ -124,7 +126,7 @@ class Helpers:
     def most(self) -> int:
         """Processes that this computer has cores and memory for, the leader included."""
         own = psutil.Process().memory_info().rss
-        room, limit = 1 + psutil.virtual_memory().available // own, read_settings().max_workers
+        room, limit = 1 + free_memory() // own, read_settings().max_workers
         return int(min(cores(), room, MOST_TRIED, MOST_TRIED if limit is None else max(1, limit)))
 
     def say(self, text: str) -> None:

@@ -13,8 +13,9 @@ import filelock
 
 from cfs_explore.errors import CFSError, RunCancelled, RunError
 from cfs_explore.jobs import queue
-from cfs_explore.jobs.helpers import AUTO, Helpers, cores, helpers, on_gpus, ray_helpers, ray_threads, share
+from cfs_explore.jobs.helpers import AUTO, Helpers, helpers, on_gpus, ray_helpers, ray_threads, share
 from cfs_explore.jobs.locks import starting
+from cfs_explore.jobs.machine import cores
 from cfs_explore.jobs.status import Status, birth, is_alive, read_status, stored_status, write_status
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Manifest, open_run

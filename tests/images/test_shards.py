@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +14,7 @@ import pytest
 from image_kinds import tar_of
 
 from cfs_explore.errors import FetchError, SourceError
-from cfs_explore.images import open_source, paths_named
+from cfs_explore.images import open_source, parquet_shards, paths_named
 from cfs_explore.images.shard_files import expanded
 from cfs_explore.safe_io import fetching
 from cfs_explore.spec import RunSpec
@@ -91,6 +93,25 @@ def test_tars(pattern, shards, shown):
 @pytest.mark.parametrize("pattern", ["", "/x-{0..2}.parquet", "/x-*.parquet"])
 def test_parquet(pattern, tables, shown):
     assert assert_holds({"parquet": f"{tables}{pattern}"}, shown)[5] == "x-1/000001"
+
+
+def test_few_parquet_files_are_open_at_a_time(tables, shown, monkeypatch):
+    """A system allows about a thousand; those that were closed are opened again, whatever the order."""
+    monkeypatch.setattr(parquet_shards, "MAX_OPEN", 2)
+    of_process = Path("/proc/self/fd")
+    if not of_process.is_dir():
+        pytest.skip("this system does not list the open files of a process")
+
+    def are_open():
+        return {Path(os.readlink(each)).name for each in of_process.iterdir() if each.exists()} & names
+
+    names = {path.name for path in tables.iterdir()}
+    with open_source({"parquet": str(tables)}) as source:
+        count = len(source)
+        for index in [*range(count), *reversed(range(count))]:
+            assert source.read(index).label and 1 <= len(are_open()) <= 2 < len(names)
+    assert_holds({"parquet": str(tables)}, shown)
+    assert not are_open()
 
 
 @pytest.mark.parametrize(

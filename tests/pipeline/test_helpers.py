@@ -9,7 +9,7 @@ import time
 import pytest
 
 from cfs_explore.errors import RunCancelled, RunError, SpecError
-from cfs_explore.jobs import work
+from cfs_explore.jobs import machine, work
 from cfs_explore.jobs.helpers import helpers, share, turn_on
 from cfs_explore.pipeline.board import Board, _versions
 
@@ -31,6 +31,25 @@ def test_a_helper_that_cannot_help_is_named(tmp_path, capsys, monkeypatch):
     with helpers(tmp_path, [None], 1):
         time.sleep(0.5)  # it ends
     assert capsys.readouterr().err == "Helper 1 broke off: helper-1.txt in the run's folder says why.\n"
+
+
+def test_what_a_helper_said_goes_where_all_went_well(tmp_path, monkeypatch):
+    for ends, left in (("true", []), ("false", ["helper-1.txt"])):
+        monkeypatch.setattr(sys, "executable", shutil.which(ends))
+        with helpers(tmp_path, [None], 1):
+            assert (tmp_path / "helper-1.txt").exists()
+            time.sleep(0.5)
+        assert [path.name for path in tmp_path.glob("helper-*.txt")] == left
+
+
+def test_memory_of_a_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "_CONTAINER", tmp_path)
+    whole = machine.free_memory()
+    for name, text in (("max", "3000\n"), ("current", "1500\n"), ("stat", "anon 900\ninactive_file 500\n")):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert machine.free_memory() == 2000 < whole
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.free_memory() > 2000
 
 
 def test_no_helper_where_there_are_no_pieces(quick_run, tmp_path):
