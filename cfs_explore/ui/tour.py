@@ -14,7 +14,8 @@ from cfs_explore.errors import CFSError
 from cfs_explore.locations import PROJECT
 from cfs_explore.store import Run
 from cfs_explore.ui import data, state, tour_script
-from cfs_explore.ui.tour_steps import MINUTES, RUN, STEPS, Step
+from cfs_explore.ui.tour_step import Step
+from cfs_explore.ui.tour_steps import MINUTES, RUN, STEPS
 from cfs_explore.ui.tour_words import mark, show_words
 
 KEY = "tour"

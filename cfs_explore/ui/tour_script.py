@@ -94,7 +94,7 @@ def run(step: int, target: str, act: tuple[str, str] | None, opened: str) -> Non
 
     Args:
         step: number of the step. target: what is ringed, as a CSS selector.
-        act: key of the address and its value when the step is done (``tour_steps.Step``). opened: its value before.
+        act: key of the address and its value when the step is done (``tour_step.Step``). opened: its value before.
     """
     data = {"step": step, "target": target, "act": list(act) if act else None, "opened": opened}
     _SCRIPT(key=f"tour_script_{step}", data=data)
