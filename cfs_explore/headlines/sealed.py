@@ -8,6 +8,8 @@ import pandas as pd
 
 from cfs_explore.wording import counted, format_estimate
 
+#: In each reason of a seal that comes too late (``store.seal.late``).
+_LATE = " is later than the measurement of "
 _VERDICTS = {
     "confirmed": "**confirmed**",
     "refuted": "**refuted**",
@@ -37,9 +39,10 @@ def sealed_headline(
         return f"{what}; it was not compared with what was measured."
     judged = ranking[ranking["refused"] == ""]
     if judged.empty:
-        reasons = ranking["refused"].unique()
-        if not all(reason.startswith("The seal (") for reason in reasons):
-            return f"{what}. It judges none of these sets. {' '.join(reasons)}"
+        reasons = [reason for reason in ranking["refused"].unique() if _LATE not in reason]
+        if reasons:
+            more = f" {counted(len(reasons) - 1, 'more reason')} in the table." if len(reasons) > 1 else ""
+            return f"{what}. It judges none of these sets. {reasons[0]}{more}"
         return (
             f"{what}. That is later than the measurement of this exploration's OOD sets, so it **judges what is "
             "uploaded against it from now on**, not these sets."

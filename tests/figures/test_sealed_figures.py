@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 from cfs_explore.figures import sealed
 from cfs_explore.figures.needs import NotMeasuredError
 from cfs_explore.store.seal import read_seal
+from cfs_explore.ui.sidebar import escape
 
 
 def test_the_sealed_map_has_every_cell_and_the_chosen_one(digits, letters):
@@ -28,6 +29,7 @@ def test_the_seal_is_that_of_the_stored_proxies(digits):
 
 def test_a_bundle_says_that_its_seal_judges_later_sets(digits, letters):
     assert "judges what is uploaded against it from now on" in sealed.headline(digits)
+    assert sealed.headline(digits, escape).count("The seal") == 0  # one sentence for all sets, as the page has it
     with pytest.raises(NotMeasuredError, match="is later than the measurement of"):
         make("prediction-sealed", digits, letters)
     text = sealed.as_text(digits)
