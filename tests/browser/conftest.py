@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from pathlib import Path
 
 import browser_steps
 import numpy as np
@@ -13,6 +14,19 @@ from cfs_explore.store import open_run
 
 #: Milliseconds that a test waits where it names no others: the other core may be busy.
 PATIENCE = 90_000
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of this folder, and say why they are skipped where there is no browser."""
+    of_browser = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    if not of_browser:
+        return
+    import app_browser
+
+    missing = pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed")
+    for item in of_browser:
+        item.add_marker("browser")
+        item.add_marker(missing)
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,6 @@ from browser_steps import contrast_in_figures, tab_stops
 from cfs_explore.charts.theme import PALETTES
 from cfs_explore.locations import PROJECT
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
-
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 #: Of text (WCAG 1.4.3).
 LEAST_CONTRAST = 4.5

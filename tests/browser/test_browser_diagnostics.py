@@ -6,11 +6,6 @@ from browser_steps import query, wait_for_query
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
-
 PAGES = ("complementarity", "separation", "where", "stability", "prediction", "controls")
 
 

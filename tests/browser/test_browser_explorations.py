@@ -14,10 +14,6 @@ from cfs_explore.store import find_runs
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
 #: Height of a row and of the head of the table, and where its tick box and its first column are.
 ROW, TICK, NAME = 35, 18, 120
 

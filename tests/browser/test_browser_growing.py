@@ -14,10 +14,6 @@ from cfs_explore.store.growing import growing_map
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
 #: Keeps what each frame shows of the map: one figure, drawn, its caption in its place.
 RECORD = """() => {
   window.frames_shown = new Set();

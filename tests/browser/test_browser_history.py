@@ -10,11 +10,6 @@ from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
 from cfs_explore.store.cell_names import cell_names
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
-
 TITLES = {
     "map": "Where does the signal live?",
     "separation": "What makes the scores separate?",

@@ -10,11 +10,6 @@ from browser_steps import query, wait_for_query
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
-
 CHART = ".st-key-images_scatter .js-plotly-plot"
 #: Every point of the chart: its row, and where it is in the window.
 POINTS = f"""() => {{

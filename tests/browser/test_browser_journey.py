@@ -16,11 +16,6 @@ from cfs_explore.store.cell_names import cell_names
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
-
 
 def test_the_first_request_of_a_server_may_be_for_a_page_of_its_own(page, digits):
     with app_browser.running_app() as fresh:

@@ -12,10 +12,6 @@ from playwright.sync_api import expect
 
 from cfs_explore.headlines.probe import format_lam, format_score
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
 LINK = "probe?run=digits&ood=letters&probe_a=11&probe_b=99"
 
 #: Pixels of the canvases, and texts, as they are now.

@@ -16,10 +16,6 @@ from cfs_explore.spec import RunSpec
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
 MAP = "Where does the signal live?"
 PROGRESS = re.compile(r"[\d,]+ of [\d,]+ forwards")
 

@@ -6,11 +6,6 @@ from browser_steps import tab_stops
 pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python package")
 import app_browser
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
-
 #: Page and query -> the button, by selector, that opens the table, None where it is on the page.
 TABLES = {
     "explorations": None,

@@ -8,11 +8,6 @@ import app_browser
 
 from cfs_explore.ui.tour_steps import STEPS
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
-
 
 def region(page):
     """The card as a screen reader finds it."""

@@ -13,11 +13,6 @@ import app_browser
 
 from cfs_explore.store.cell_names import cell_names
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
-
 
 def flagged_by_hand(run, ood: str, rate: float) -> list[str]:
     """Ids of the images that CFS(1x2) gives a conformal p-value within the rate, the highest score first."""

@@ -9,11 +9,6 @@ import app_browser
 from cfs_explore.headlines.verdict import WORDS
 from cfs_explore.ui.page_frame import WAYS
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
-
 
 def test_a_click_on_a_cell_shows_its_numbers_and_leads_to_its_page(page, address, digits):
     page.goto(f"{address}/verdict?run=digits&ood=letters")

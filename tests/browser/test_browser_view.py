@@ -8,11 +8,6 @@ import app_browser
 
 from cfs_explore.store.cell_names import cell_names
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
-
 
 def go_back(page) -> None:
     page.go_back()

@@ -7,11 +7,6 @@ pytest.importorskip("playwright.sync_api", reason="needs Playwright's Python pac
 import app_browser
 from playwright.sync_api import expect
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(app_browser.find_browser() is None, reason="no Chrome or Chromium is installed"),
-]
-
 
 def test_the_map_of_cells_stays_in_view_and_a_click_opens_a_position(page, address):
     page.set_viewport_size({"width": 1400, "height": 900})
