@@ -113,12 +113,15 @@ def _page(run: Run, others: dict[str, Path]) -> None:
 def _controls(run: Run, others: dict[str, Path]) -> tuple[str, str]:
     view = choosing.choose(LOOK)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        ood = choosing.choose(OOD, run)
+        choosing.restore(OOD, run)
+        if view != "transfer":  # which is of all sets
+            choosing.draw(OOD, run)
+        choosing.remember(run, OOD)
         if view in ("levels", "cost", "compare", "transfer"):
             known = replace(AGAINST, values=data.titles(others))
             choosing.draw(known, max_selections=MOST_OTHERS, placeholder="Other explorations")
     state.remember(**{AGAINST.name: join_names(st.session_state[AGAINST.name])})
-    return ood, view
+    return st.session_state[OOD.name], view
 
 
 def _load(names: list[str], others: dict[str, Path]) -> tuple[Run, ...]:
