@@ -77,11 +77,11 @@ def seals(runs: Sequence[Run]) -> Part:
     table = pd.DataFrame(rows)
     judged = int(table["sets judged"].sum())
     head = (
-        "**No prediction about any of these sets was sealed before the set was measured. Every number on this page is "
-        "post hoc.**"
+        "**No prediction about any of these sets was sealed before the set was measured. Every number of these tables "
+        "is post hoc.**"
         if not judged
-        else f"A seal older than the measurement judges {counted(judged, 'set')}; every other number on this page is "
-        "post hoc."
+        else f"A seal older than the measurement judges {counted(judged, 'set')}; every other number of these "
+        "tables is post hoc."
     )
     return Part("What was sealed first", table, f"{head} The first refusal of each: {' '.join(reasons) or 'none.'}")
 

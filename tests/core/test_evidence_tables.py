@@ -1,10 +1,13 @@
 """The evidence of explorations: choices of a cell counted by hand, what is not measured, the command."""
 
 import itertools
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from cfs_explore.cli import main
 from cfs_explore.locations import BUNDLES
@@ -91,3 +94,32 @@ def test_a_table_cannot_be_broken_by_a_name():
     table = markdown_table(pd.DataFrame({"set": ["a|b\nc"], "images": [2000]}))
     assert table.splitlines() == ["| set | images |", "| --- | --: |", "| a&#124;b c | 2,000 |"]
     assert as_markdown([Part("Head", pd.DataFrame(), "why")]) == "### Head\n\nNot measured.\n\nwhy\n"
+
+
+def test_sets_measured_after_the_seals_come_first(tmp_path):
+    """Two sets judged and one refused, as docs/evidence/sealed.csv has them; the mean's set has no name."""
+    rows = []
+    for ood, gain in (("a", 0.1), ("b", 0.3), ("", 0.2)):
+        for policy, gained in (("sealed", 0.0), ("random", gain), ("fixed", -gain)):
+            rows.append(
+                {
+                    "bundle": "one",
+                    "ood": ood,
+                    "verdict": "confirmed" if ood != "b" else "open",
+                    "n_id": 2000,
+                    "n_ood": 200,
+                }
+                | {"spearman": 0.5, "spearman_lo": 0.4, "spearman_hi": 0.6, "policy": policy, "regret": 0.07}
+                | {"gain": gained, "gain_lo": gained - 0.01, "gain_hi": gained + 0.01}
+            )
+    rows.insert(0, {"bundle": "one", "ood": "late", "verdict": "refused", "n_id": 2000, "n_ood": 9, "policy": "sealed"})
+    pd.DataFrame(rows).to_csv(tmp_path / "sealed.csv", index=False)
+    script = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "evidence_page.py"))
+    whole, each = (part.table for part in script["sealed_first"](pd.read_csv(tmp_path / "sealed.csv")))
+    assert each["OOD set"].to_list() == ["late", "a", "b"]
+    assert each["gain over a random cell"].to_list() == ["", "0.100 [0.090, 0.110]", "0.300 [0.290, 0.310]"]
+    (row,) = whole.to_dict("records")
+    assert row["gain over the fixed cell"] == "\u22120.200 [\u22120.210, \u22120.190]" and row["AUROC lost"] == "0.070"
+    half = stats.t.ppf(0.975, 1) * 0.1  # the deviation of 0.1 and 0.3 over the root of two
+    assert row["[other sets], a random cell"] == f"[\u2212{half - 0.2:.3f}, {0.2 + half:.3f}]"
+    assert row["sets"] == "1 confirmed; 1 open; 1 refused"
