@@ -2,6 +2,7 @@
 
 import itertools
 import runpy
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 
 from cfs_explore.cli import main
 from cfs_explore.locations import BUNDLES
+from cfs_explore.pipeline import explore
 from cfs_explore.reports import evidence_choice as choice
 from cfs_explore.reports import evidence_tables as parts
 from cfs_explore.reports.evidence import as_markdown, evidence, gathered
@@ -27,6 +29,13 @@ def narrow():
 @pytest.fixture(scope="module")
 def chosen(narrow):
     return choice.choice_table(narrow)
+
+
+@pytest.fixture(scope="module")
+def bare(tiny_spec, tmp_path_factory):
+    """A finished map without diagnostics."""
+    spec = tiny_spec(40, 12, name="bare", diagnostics="map")
+    return explore(spec, tmp_path_factory.mktemp("evidence") / "bare", device="cpu")
 
 
 def auroc_by_pairs(id_scores, ood_scores) -> float:
@@ -77,17 +86,27 @@ def test_late_seals_judge_nothing(narrow):
     assert part.note.startswith("**No prediction about any of these sets was sealed before")
 
 
-def test_an_exploration_without_diagnostics_says_what_is_missing(rivals_run):
-    text = as_markdown(evidence(gathered([rivals_run])))
+def test_an_exploration_without_diagnostics_says_what_is_missing(bare):
+    text = as_markdown(evidence(gathered([bare])))
     separation = text.split("### Diagonal-score separation")[1].split("\n### ")[0]
     assert "Not measured." in separation and "cfs-explore diagnose" in separation
-    assert "| rivals | none | 0 |" in text and "### Rivals" in text
+    assert "| bare | none | 0 |" in text and "### Rivals" in text and "Transfer" not in text
 
 
-def test_the_command(rivals_run, narrow, capsys):
-    main(["evidence", str(rivals_run.path), str(rivals_run.path)])
-    out = capsys.readouterr().out
-    assert out == as_markdown(evidence(gathered([rivals_run])))
+def test_one_network_twice_transfers_without_loss(bare, tmp_path):
+    shutil.copytree(bare.path, tmp_path / "copy")
+    found = gathered([bare, open_run(tmp_path / "copy")])
+    (family,) = found.families
+    assert family.names == ["bare", "copy"] and family.sets == ["bright"]
+    (part,) = (each for each in evidence(found) if each.heading == "Transfer between bare, copy")
+    own = part.table[part.table["chosen by"].isin(["bare", "copy"])]
+    assert own["AUROC lost [other images]"].str.startswith("0.000").all() and len(own) == 2
+    assert "have the same network" in part.note
+
+
+def test_the_command(bare, capsys):
+    main(["evidence", str(bare.path), str(bare.path)])
+    assert capsys.readouterr().out == as_markdown(evidence(gathered([bare])))
 
 
 def test_a_table_cannot_be_broken_by_a_name():
