@@ -1,4 +1,4 @@
-"""Commands that read a finished exploration: protocol, claims."""
+"""Commands that read finished explorations: protocol, claims, evidence."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ def add(commands) -> None:
     claims.add_argument("run", help="a run directory, or a bundle's name")
     claims.add_argument("--csv", type=Path, metavar="FILE", help="write the table as a file instead of printing")
     claims.set_defaults(command=_claims, writes=lambda options: options.csv and Output(options.csv))
+
+    evidence = commands.add_parser(
+        "evidence", help="what several maps say for and against the paper's diagnostics, as Markdown"
+    )
+    evidence.add_argument("runs", nargs="+", metavar="RUN", help="run directories, or bundles' names")
+    evidence.set_defaults(command=_evidence)
 
 
 def _protocol(options: argparse.Namespace) -> None:
@@ -51,3 +57,11 @@ def _claims(options: argparse.Namespace) -> None:
         options.csv.parent.mkdir(parents=True, exist_ok=True)
         options.csv.write_text(to_csv(table), encoding="utf-8", newline="")
         print(f"Saved: {options.csv}")
+
+
+def _evidence(options: argparse.Namespace) -> None:
+    from cfs_explore.reports.evidence import as_markdown, evidence, gathered
+    from cfs_explore.store import open_run
+
+    runs = [open_run(path) for path in dict.fromkeys(map(locate_run, options.runs))]
+    print(as_markdown(evidence(gathered(runs))), end="")
