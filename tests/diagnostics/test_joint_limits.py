@@ -58,9 +58,7 @@ def test_what_cannot_be_compared_is_refused(broken):
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize(
-    ("value", "n", "size"), [(0.5, (64, 64), 1), (0.75, (128, 60), 1), (0.95, (64, 64), 1), (0.75, (128, 64), 4)]
-)
+@pytest.mark.parametrize(("value", "n", "size"), [(0.75, (128, 60), 1), (0.95, (64, 64), 1), (0.75, (128, 64), 4)])
 def test_where_all_are_equal_the_best_of_25_is_hardly_ever_called_ahead(value, n, size):
     """At most 5 % wrong claims, of the lead and of the AUROC; limits of each alone are wrong far more often."""
     rng, ahead, alone, higher = np.random.default_rng(4), [], [], []

@@ -50,6 +50,14 @@ class Workers:
             process.join()
 
 
+def found(folder, pattern) -> list:
+    """Files of a folder that others write and clear."""
+    try:
+        return list(folder.glob(pattern))
+    except FileNotFoundError:
+        return []
+
+
 def measure(spec, out) -> list[tuple[int, str]]:
     """Kill a worker at random whenever some more shards or pieces are done; gives who, and what was under way then."""
     chance, killed, workers, next_one = random.Random(1), [], Workers(spec, out), 1
@@ -57,8 +65,8 @@ def measure(spec, out) -> list[tuple[int, str]]:
         while not workers.keep_going():
             time.sleep(0.02)
             work = out / "work"
-            done = sum(1 for pattern in ("*/shards/*.npz", "diagnose/**/*.npz") for _ in work.glob(pattern))
-            busy = sorted(path.name for path in work.glob("crew/*/taken/*"))
+            done = len(found(work, "*/shards/*.npz") + found(work, "diagnose/**/*.npz"))
+            busy = sorted(path.name for path in found(work, "crew/*/taken/*"))
             if busy and len(killed) < KILLS and done >= next_one:
                 k = chance.choice([0, 1, 1, 2, 2])
                 workers.kill(k)

@@ -130,7 +130,8 @@ def test_a_cancelled_diagnosis_lets_its_helpers_go_and_goes_on_later(copied, slo
     with pytest.raises(RunCancelled):
         diagnose(path, ["controls"], device="cpu", cancelled=cancelled)
     since = time.monotonic()
-    assert helped() == "RunCancelled" and time.monotonic() - since < 5
+    ended = helped()  # told so, or by then the board is closed
+    assert (ended == "RunCancelled" or isinstance(ended, int)) and time.monotonic() - since < 5
     (path / "cancel").unlink()
     assert diagnose(path, ["controls"], device="cpu").manifest.stages["controls"].state == "done"
 
