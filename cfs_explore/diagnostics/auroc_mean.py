@@ -121,7 +121,7 @@ def averaged_placements(
     if sum(counts) != ood_rows.shape[1] or not all(counts):
         raise ScoreError(f"ood_scores must hold {list(counts)} images. Got {ood_rows.shape[1]} instead.")
     n_id = id_rows.shape[1]
-    weights = np.concatenate([np.full(n_id, 1 / n_id), np.repeat(1 / (len(counts) * np.array(counts)), counts)])
+    weights = np.concatenate([np.ones(n_id), np.repeat(1 / (len(counts) * np.array(counts)), counts)])
     size = max(1, _BLOCK // len(weights))
     found = thread_map(
         lambda rows: _placements_of_block(id_rows[rows], ood_rows[rows], weights), blocks(len(id_rows), size)
@@ -131,7 +131,11 @@ def averaged_placements(
 
 
 def _placements_of_block(id_rows: np.ndarray, ood_rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Of each image the weight of the other class below it (OOD) or above it (ID), ties 1/2, (rows, n_id + n_ood)."""
+    """Of each image the share of the other class below it (OOD) or above it (ID), ties 1/2, (rows, n_id + n_ood).
+
+    Args:
+        weights: of the images, 1 for ID, so that their counts are exact, and 1 in all for OOD.
+    """
     pooled = np.concatenate([id_rows, ood_rows], axis=1, dtype=np.float64)
     require_finite(pooled, "scores")
     order = np.argsort(pooled, axis=1)
@@ -139,7 +143,7 @@ def _placements_of_block(id_rows: np.ndarray, ood_rows: np.ndarray, weights: np.
     runs = _runs(ordered[:, 1:] != ordered[:, :-1])
     of_id, of_ood = (_sums_below(np.where(part, mass, 0), runs) for part in (is_id, ~is_id))
     found = np.empty(order.shape)
-    np.put_along_axis(found, order, np.where(is_id, 1 - of_ood, of_id), axis=1)
+    np.put_along_axis(found, order, np.where(is_id, 1 - of_ood, of_id / id_rows.shape[1]), axis=1)
     return found
 
 

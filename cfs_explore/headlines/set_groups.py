@@ -16,8 +16,8 @@ def group_label(row: Mapping) -> str:
 
 
 def set_words(count: int) -> str:
-    """'mean of 3 sets'; a single set has no mean, and no spread."""
-    return "one set" if count == 1 else f"mean of {counted(count, 'set')}"
+    """'3 sets'; 'one set', which has no spread over sets."""
+    return "one set" if count == 1 else counted(count, "set")
 
 
 def set_groups_headline(name: str, table: pd.DataFrame) -> str:
@@ -36,7 +36,8 @@ def set_groups_headline(name: str, table: pd.DataFrame) -> str:
         sentences.append(f"**{name}** has AUROC {listed([_estimate(row) for row in plain.to_dict('records')])}.")
     if len(full):
         values = listed([_estimate(row, counted_sets=False) for row in full.to_dict("records")])
-        sentences.append(f"With shifted ID images counted as ID (full spectrum): {values}.")
+        below = " Below 0.5, shifted ID images stand out more than OOD images." * bool((full["hi"] < 0.5).any())
+        sentences.append(f"With shifted ID images counted as ID (full spectrum): {values}.{below}")
     elif len(shifted):
         sentences.append(f"**{name}** has AUROC {_estimate(shifted.iloc[0])}.")
     return " ".join(sentences)
