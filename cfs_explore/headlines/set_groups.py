@@ -44,7 +44,7 @@ def set_groups_headline(name: str, table: pd.DataFrame) -> str:
 
 
 def _estimate(row: Mapping, *, counted_sets: bool = True) -> str:
-    sets = f" ({set_words(row['set_count'])})" if counted_sets else ""
+    sets = f" ({set_words(int(row['set_count']))})" if counted_sets else ""
     return f"**{format_estimate(row['auroc'], row['lo'], row['hi'])}** on {row['set_group']} sets{sets}"
 
 
