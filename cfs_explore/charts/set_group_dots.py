@@ -12,7 +12,8 @@ from cfs_explore.charts.rows import axis_start, row_chart, row_dot, row_lines, r
 from cfs_explore.charts.theme import palette
 from cfs_explore.wording import format_estimate, format_value
 
-_ROW_PX = 42
+#: Width of a letter of a label, about: no label is cut on a narrow page.
+_ROW_PX, _LETTER_PX = 42, 6
 _COMPOSED = "#E69F00"
 
 
@@ -38,7 +39,8 @@ def set_group_dots_chart(table: pd.DataFrame, theme: str = "light") -> go.Figure
     if low < 0.5:
         shapes += row_lines(0.5, len(records), {"color": colours.muted, "width": 1, "dash": "dot"})
     labels = row_texts((f"<b>{row['label']}</b> {_numbers(row)}" for row in records), 9)
-    fig.update_layout(shapes=shapes, annotations=labels)
+    longest = max(len(f"{row['label']} {_numbers(row)}") for row in records)
+    fig.update_layout(shapes=shapes, annotations=labels, meta={**fig.layout.meta, "least_px": _LETTER_PX * longest})
     fig.update_xaxes(range=[low, 1.005], title_text="AUROC, 95 % interval", tickformat=".2~f", nticks=6)
     return fig
 

@@ -20,6 +20,8 @@ from cfs_explore.headlines.set_groups import group_label, no_full_spectrum, set_
 from cfs_explore.store import Run
 from cfs_explore.wording import counted, format_estimate, format_value, listed, table_number
 
+#: Height of a level in the maps: there are five of them at most.
+_ROW_PX = 18
 _FIRST = ["exploration", "detector", "spectrum", "set_group", "ood", "auroc", "lo", "hi", "set_count"]
 
 
@@ -158,7 +160,7 @@ def maps(run: Run, choices: Choices, theme: str) -> Figure:
         "n_ood",
     ]
     return Figure(
-        small_multiples_chart(frames, "auroc", theme, best=texts),
+        small_multiples_chart(frames, "auroc", theme, best=texts, columns=3, row_px=_ROW_PX),
         rows[first],
         f"Mean AUROC over a group's OOD sets in every cell (95 % CI in the table), with the median over the "
         f"{counted(len(next(iter(frames.values()))), 'cell')}. {_groups_text(run)}",

@@ -17,7 +17,7 @@ def show(run: Run, view: Choices) -> str:
     if not run.set_groups:
         show_figure("protocol-group-maps", run, view, key="protocol_groups_missing")  # says how to group the sets
         return ""
-    left, right = st.container(key="beside_groups").columns([1, 1], gap="large")
+    left, right = st.container(key="beside_groups").columns([6, 5], gap="large")
     with left:
         there = show_figure("protocol-groups", run, view, key="protocol_groups")
     with right:
