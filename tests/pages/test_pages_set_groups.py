@@ -1,4 +1,4 @@
-"""The map says which sets are near, far and shifted; and where ID is not the backbone's training set, as the list does."""
+"""The map names groups of sets; map and list say where ID is not the backbone's training set."""
 
 import json
 import shutil
