@@ -18,6 +18,9 @@ REGIONS = ("input", "encoder", "middle", "decoder", "output")
 #: What an image set is for: statistics are fitted on id_train, and id_test is compared with each ood set.
 ROLES = ("id_train", "id_test", "ood")
 
+#: Groups of OOD sets in a benchmark (theory 36): near and far in meaning, and ID images whose look alone is shifted.
+SET_GROUPS = ("near", "far", "covariate")
+
 #: Two AUROCs that are both above this leave nothing to compare: no evidence, whatever their difference (theory 30).
 SATURATED = 0.995
 

@@ -27,6 +27,7 @@ def small_multiples_chart(
     best: Mapping[str, str] | None = None,
     selected: str | None = None,
     columns: int = 4,
+    row_px: int = _CELL_ROW_PX,
 ) -> go.Figure:
     """Small maps on one colour scale, at most ``columns`` beside each other, each under its set's name.
 
@@ -35,6 +36,7 @@ def small_multiples_chart(
         metric: auroc, aupr, aupr_id or fpr95.
         best: OOD set's name -> text under the name, e.g. 'best 0.912 [0.901, 0.922]'.
         selected: name of the set that is on show elsewhere; it gets a frame.
+        row_px: height of a level.
 
     A click anywhere in a panel reports the panel's position in ``frames`` as ``customdata``.
     """
@@ -42,7 +44,7 @@ def small_multiples_chart(
         raise FigureDataError("There is no OOD set to show. Add one to the exploration.")
     style = metric_style(metric)
     grids = {name: map_grid(frame, metric) for name, frame in frames.items()}
-    panel_px = _CELL_ROW_PX * max(len(grid.lams) for grid in grids.values())
+    panel_px = row_px * max(len(grid.lams) for grid in grids.values())
     axis = colour_axis(style, next(iter(frames.values())))
     axis["colorbar"].update(thickness=8, len=panel_px, lenmode="pixels", y=0, yanchor="bottom", tickvals=[0, 0.5, 1])
     axis["colorbar"].update(ticktext=["0", "0.5", "1"], title={"text": style.label, "side": "right"})

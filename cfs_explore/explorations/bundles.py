@@ -196,10 +196,12 @@ def _hide_places(spec: dict[str, Any], backbone: str, *, builtin: bool) -> dict[
     def nowhere(place: str | None) -> str | None:
         return place and NOT_HERE
 
+    trained_on = spec["backbone"].get("trained_on")
+    trained = {"trained_on": trained_on and hide({"source": trained_on})["source"]}
     origin = spec["id"]
     images = {"run": nowhere(origin["run"]), "train": hide(origin["train"]), "test": hide(origin["test"])}
     return spec | {
-        "backbone": spec["backbone"] | {"path": backbone, "vae": nowhere(spec["backbone"]["vae"])},
+        "backbone": spec["backbone"] | {"path": backbone, "vae": nowhere(spec["backbone"]["vae"])} | trained,
         "id": origin | images,
         "ood": [hide(image_set) for image_set in spec["ood"]],
         "reference": nowhere(spec["reference"]),

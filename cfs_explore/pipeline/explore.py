@@ -23,6 +23,7 @@ from cfs_explore.pipeline.planned import planned_measurement
 from cfs_explore.pipeline.precision import choose_precision
 from cfs_explore.pipeline.predict import seal_first
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
+from cfs_explore.pipeline.set_groups import write_set_groups
 from cfs_explore.pipeline.shards import SetShards, close_pairs, measure_shards, stored_moments
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.threads import on_threads
@@ -121,15 +122,20 @@ def _wanted(spec: RunSpec, run: Run, enough: Callable[[], bool]) -> list[str]:
 
 
 def claim(spec: RunSpec, out: Path) -> None:
-    """Mark the directory as this spec's.
+    """Mark the directory as this spec's; other groups of its OOD sets are written into what it holds.
 
     Raises:
         RunError: when it holds images or results of another.
     """
     path = out / "spec.yaml"
     begun = any((out / "work").glob("*/rows.parquet")) or (out / "manifest.json").exists()
-    if path.is_file() and RunSpec.parse(path) == spec.model_copy(update={"detectors": RunSpec.parse(path).detectors}):
-        return  # how many images the detectors read is the stage's own, and may be another by now
+    if path.is_file():
+        before = RunSpec.parse(path)
+        # How many images the detectors read is the stage's own, and may be another by now.
+        if before.regrouped({}) == spec.regrouped({}).model_copy(update={"detectors": before.detectors}):
+            if before.ood != spec.ood:
+                write_set_groups(out, {each.name: each.set_group for each in spec.ood if each.set_group})
+            return
     if begun:
         found = "with another spec" if path.is_file() else "without its spec.yaml"
         raise RunError(f"{out} holds a run {found}. Give another folder, or delete that one.")

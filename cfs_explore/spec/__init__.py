@@ -1,6 +1,7 @@
 """What a run is: its spec, validated field by field, and the YAML that people write."""
 
 from cfs_explore.spec.detectors import DetectorSettings
-from cfs_explore.spec.run import BackboneSpec, IdSpec, ImageSet, LevelRange, NamePart, RunSpec, SetName
+from cfs_explore.spec.image_sets import IdSpec, ImageSet, NamePart, SetName
+from cfs_explore.spec.run import BackboneSpec, LevelRange, RunSpec
 
 __all__ = ["BackboneSpec", "DetectorSettings", "IdSpec", "ImageSet", "LevelRange", "NamePart", "RunSpec", "SetName"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,31 +13,14 @@ from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
 from cfs_explore.spec.detectors import DetectorSettings
 from cfs_explore.spec.files import explain, read_yaml, resolve_paths
+from cfs_explore.spec.image_sets import Filter, IdSpec, ImageSet, Resize, SetName, SourceRef, Strict, writable
 from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
-from cfs_explore.studies.prediction import PROXIES
 
 #: Levels of a run.
 MAX_LEVELS = 1_000
 
-_SAFE_NAME = r"^[\w][\w .+()-]{0,63}$"
-SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
 
-#: A path to images, or a mapping of one kind with its options, as ``images.open_source`` takes it: ``{path: ...}``,
-#: ``{files: [...]}``, ``{imglist: ...}``, ``{hub: owner/name}``, ``{torchvision: name}``, ``{builtin: name}`` or
-#: ``{altered: change, of: source}``.
-SourceRef = str | dict[str, Any]
-
-
-#: How images are brought to the backbone's size, and by which filter: keys of ``RESIZE_POLICIES`` and ``FILTERS``.
-Resize = Literal["crop", "squash", "pad"]
-Filter = Literal["bicubic", "bilinear"]
-
-
-class _Strict(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class BackboneSpec(_Strict):
+class BackboneSpec(Strict):
     """Which frozen network.
 
     Attributes:
@@ -48,6 +31,8 @@ class BackboneSpec(_Strict):
         vae: folder or hub id of the autoencoder, for networks in latent space that come without one.
         label: class that a class-conditional network is given; the null class where absent.
         weights: which weights of a training checkpoint (an entry, a variant, a folder); averaged ones where absent.
+        trained_on: image source that it was trained on, where no ``training.json`` beside it says so; only to be
+            compared with the ID set.
     """
 
     path: str
@@ -57,116 +42,16 @@ class BackboneSpec(_Strict):
     vae: str | None = None
     label: int | None = pydantic.Field(default=None, ge=0)
     weights: str | None = None
+    trained_on: SourceRef | None = None
+
+    _finite = pydantic.field_validator("trained_on")(writable)
 
     def options(self) -> dict[str, Any]:
         """What ``load_backbone`` takes beside the path."""
-        return self.model_dump(exclude={"path"})
+        return self.model_dump(exclude={"path", "trained_on"})
 
 
-class NamePart(_Strict):
-    """The part of a file's name that says which images belong together: "Tom_Hanks" of "Tom_Hanks_50.png".
-
-    Folders do not count, unless the separator holds a slash: ``before_first: /`` is the first folder. An image whose
-    name has no such part is alone.
-
-    Attributes:
-        before_first, before_last: text in front of which the part ends, where it first or last stands; one of both.
-    """
-
-    before_first: str | None = pydantic.Field(default=None, min_length=1, max_length=8)
-    before_last: str | None = pydantic.Field(default=None, min_length=1, max_length=8)
-
-    @pydantic.model_validator(mode="after")
-    def _one_end(self) -> NamePart:
-        if (self.before_first is None) == (self.before_last is None):
-            raise ValueError(
-                "give either `before_first` or `before_last`, the text that ends the group's part of a name"
-            )
-        return self
-
-
-class ImageSet(_Strict):
-    """One image set.
-
-    Attributes:
-        name: what figures call it.
-        source: path (folder, zip, tar, parquet, csv, npz, image) or a mapping (docs/inputs.md).
-        half: "first" or "second": only that half of every class of the source, drawn by ``half_seed``; of an odd class
-            the first has one more image. Two sets of one source, each with its half, share no image.
-        half_seed: of that split; two halves belong together where it is the same.
-        limit: seeded subsample of this size, of the half where one is named.
-        centre_crop: side in native pixels of the square that is cut out of the middle of every image, before it is
-            resized; smaller images are left out.
-        resize, filter: as of the run, for this set alone.
-        description: one line for the page.
-        thumbnails: keep small copies of the images in the run, for the pages. Without, the run holds no image, and the
-            pages show them where the source can be opened (``pictures.find_pictures``).
-        made_by: kinds of alteration that made the set out of ID images, which the prediction then leaves out of its
-            proxies (theory 17).
-        group: which images belong together (theory 28): "class", those of one label, or a part of their names. Without,
-            what the source gives (a column ``group``, the original of an altered image), else each image is alone.
-            Groups of the same name in two sets are one.
-        masks: folder of masks that say what is odd in each picture of an OOD set (theory 24; docs/inputs.md).
-    """
-
-    name: SetName
-    source: SourceRef
-    half: Literal["first", "second"] | None = None
-    half_seed: int = pydantic.Field(default=0, ge=0)
-    limit: int | None = pydantic.Field(default=None, gt=0)
-    centre_crop: int | None = pydantic.Field(default=None, gt=0)
-    resize: Resize | None = None
-    filter: Filter | None = None
-    description: str = ""
-    thumbnails: bool = True
-    made_by: list[Literal[PROXIES]] = []
-    group: Literal["class"] | NamePart | None = None
-    masks: str | None = pydantic.Field(default=None, min_length=1)
-
-    @pydantic.field_validator("source")
-    @classmethod
-    def _finite(cls, source: SourceRef) -> SourceRef:
-        """NaN and infinity cannot be written again."""
-        try:
-            json.dumps(source, allow_nan=False)
-        except (ValueError, TypeError, RecursionError) as error:
-            raise ValueError(f"holds what cannot be written again ({error})") from error
-        return source
-
-    def part(self) -> dict[str, Any]:
-        """Which part of the source it is, as ``open_source`` takes it; ``limit`` aside, which the run's seed draws."""
-        return self.model_dump(include={"half", "half_seed", "centre_crop"})
-
-
-class IdSpec(_Strict):
-    """The in-distribution set: new images, or the stored statistics of another run.
-
-    Attributes:
-        run: a bundle's name or a run directory whose statistics are reused.
-        train, test: image sets; without ``test``, ``train`` is split by seed.
-        test_fraction: share of ``train`` that becomes the test set, when ``test`` is absent.
-    """
-
-    run: str | None = None
-    train: ImageSet | None = None
-    test: ImageSet | None = None
-    test_fraction: float = pydantic.Field(default=1 / 3, gt=0, lt=1)
-
-    @pydantic.field_validator("train", "test")
-    @classmethod
-    def _nothing_odd(cls, images: ImageSet | None) -> ImageSet | None:
-        if images is not None and images.masks is not None:
-            raise ValueError("`masks` say what is odd in an OOD set; leave them out of an in-distribution set")
-        return images
-
-    @pydantic.model_validator(mode="after")
-    def _one_origin(self) -> IdSpec:
-        if (self.run is None) == (self.train is None):
-            raise ValueError("give either `run` (reuse stored statistics) or `train` (new images), not both")
-        return self
-
-
-class LevelRange(_Strict):
+class LevelRange(Strict):
     """``count`` levels from ``high`` to ``low`` log-SNR, picked on a grid of ``grid`` points."""
 
     high: float
@@ -175,7 +60,7 @@ class LevelRange(_Strict):
     grid: int = pydantic.Field(default=200, ge=2, le=100_000)
 
 
-class RunSpec(_Strict):
+class RunSpec(Strict):
     """Everything that decides a run's numbers.
 
     Attributes:
@@ -211,7 +96,7 @@ class RunSpec(_Strict):
     backbone: BackboneSpec
     id: IdSpec
     ood: list[ImageSet] = pydantic.Field(min_length=1)
-    levels: list[float] | LevelRange = list(DEFAULT_LAMS)
+    levels: list[float] | LevelRange = pydantic.Field(default=list(DEFAULT_LAMS))
     alignment: Literal[ALIGNMENTS] = "logsnr"
     reference: str | None = None
     conditioning: Literal["matched", "published"] = "matched"
@@ -273,6 +158,11 @@ class RunSpec(_Strict):
         """How a set's images are brought to the backbone's size, as ``to_input`` takes it; of none: the run's way."""
         own = ImageSet.model_construct() if images is None else images
         return {"policy": own.resize or self.resize, "filter": own.filter or self.filter}
+
+    def regrouped(self, groups: Mapping[str, str]) -> RunSpec:
+        """The same run with its OOD sets in these groups: set -> group (theory 36); in none where it is not named."""
+        sets = [each.model_copy(update={"set_group": groups.get(each.name)}) for each in self.ood]
+        return self.model_copy(update={"ood": sets})
 
     @classmethod
     def parse(cls, content: RunSpec | dict | str | Path) -> RunSpec:

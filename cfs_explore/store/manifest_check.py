@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cfs_explore.contracts import REGIONS, Level, Tap
+from cfs_explore.contracts import REGIONS, SET_GROUPS, Level, Tap
 from cfs_explore.studies import DIAGNOSTICS
 
 if TYPE_CHECKING:
@@ -113,8 +113,17 @@ def _check_sets(manifest: Manifest, _levels: Sequence[Level], _taps: Sequence[Ta
         ("sets.start", in_order, "the sets' rows one behind the other"),
         ("sets.samples", all(entry.count <= entry.samples <= most for entry in sets), "count x draws"),
         ("sets.opened", all(entry.opened is None or _is_date(entry.opened) for entry in sets), "a date and time"),
+        ("spec.ood", _are_sets(manifest.spec.get("ood", [])), f"sets with a name; set_group: {', '.join(SET_GROUPS)}"),
         ("sets.skipped", all(0 <= entry.skipped <= _MOST_IMAGES for entry in sets), "a number from 0 on"),
     ]
+
+
+def _are_sets(given: object) -> bool:
+    """Whether this part of the spec is of OOD sets, in groups that there are or in none."""
+    return isinstance(given, list) and all(
+        isinstance(each, dict) and isinstance(each.get("name"), str) and each.get("set_group") in (None, *SET_GROUPS)
+        for each in given
+    )
 
 
 def _check_choices(manifest: Manifest, levels: Sequence[Level], taps: Sequence[Tap]) -> Findings:

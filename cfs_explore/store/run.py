@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cfs_explore.contracts import Cell, Level, Tap
+from cfs_explore.contracts import SET_GROUPS, Cell, Level, Tap
 from cfs_explore.errors import RunError
 from cfs_explore.scoring import Moments, mean_over_draws
 from cfs_explore.store.array_files import MOMENT_KEYS
@@ -53,6 +53,13 @@ class Run:
     @property
     def ood_names(self) -> list[str]:
         return [s.name for s in self.manifest.sets if s.role == "ood"]
+
+    @property
+    def set_groups(self) -> dict[str, tuple[str, ...]]:
+        """Group of a benchmark -> its OOD sets, as the spec says; those with sets alone (theory 36)."""
+        given = {each["name"]: each.get("set_group") for each in self.manifest.spec.get("ood", ())}
+        found = {group: tuple(name for name in self.ood_names if given.get(name) == group) for group in SET_GROUPS}
+        return {group: names for group, names in found.items() if names}
 
     @property
     def counts(self) -> Counts:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from cfs_explore import jobs
 from cfs_explore.explorations import bundles
+from cfs_explore.explorations.trained_on import training_difference
 from cfs_explore.figures.against import MOST_OTHERS
 from cfs_explore.jobs.estimate import format_bytes
 from cfs_explore.locations import program
@@ -70,6 +71,8 @@ def _describe(run: Run) -> None:
         f"ID: {escape(run.id_test.name)} · OOD: {escape(', '.join(run.ood_names))} · "
         f"diagnostics: {escape(', '.join(done)) or 'none'} · id: {escape(run.path.name)}"
     )
+    if differs := training_difference(run):
+        st.caption(escape(differs))
 
 
 def _open(row: Row) -> None:

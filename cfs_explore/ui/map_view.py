@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from cfs_explore.explorations.trained_on import training_difference
 from cfs_explore.figures.choices import METRIC, OOD, Choices, choose
 from cfs_explore.figures.map import BESIDE, headline, opening_cell
 from cfs_explore.figures.options import Control
@@ -56,6 +57,8 @@ def _page(run: Run) -> None:
     st.title("Where does the signal live?", anchor=False)
     st.markdown(headline(run, ood))
     _warn_of_alike(run, ood)
+    if differs := training_difference(run):
+        st.caption(escape(differs))
     _controls(run)
     st.session_state[_SHOWN] = list(st.session_state["cells"])
     (_map_and_cell if st.session_state["click"] == "compose" else _map_and_cell_alone)(run)
@@ -69,6 +72,7 @@ def _page(run: Run) -> None:
             hint="Click a map to open it.",
             on_select=lambda: _pick_set(run),
         )
+    _lead_to_groups(run)
     composer.show_composer(run, _view(run))
 
 
@@ -100,6 +104,18 @@ def _map_and_cell(run: Run) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             choosing.draw(CLICK, run)
             choose_cell(run)
+
+
+def _lead_to_groups(run: Run) -> None:
+    """Which sets are near, far or shifted, and the way to their means; nothing where no set is in a group."""
+    if run.set_groups:
+        st.caption(escape("; ".join(f"{group}: {', '.join(names)}" for group, names in run.set_groups.items())))
+        st.page_link(
+            "pages/protocol.py",
+            label="See near, far and full-spectrum AUROC",
+            icon=":material/arrow_forward:",
+            query_params={"run": run.path.name, "protocol_view": "groups"},
+        )
 
 
 def _warn_of_alike(run: Run, ood: str) -> None:

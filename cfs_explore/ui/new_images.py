@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from cfs_explore.contracts import SET_GROUPS
 from cfs_explore.images.survey import Survey
 from cfs_explore.ui import access, uploads
 from cfs_explore.ui.new_reading import with_pages, with_reading
@@ -25,6 +26,7 @@ class SetChoice:
         name: what figures call it.
         source: what ``open_source`` takes.
         limit: seeded subsample, None for all.
+        set_group: near, far, covariate; "" for none.
         facts: what the source holds.
         key: of its widgets.
         place: where the page shows its images and what to mind.
@@ -38,6 +40,7 @@ class SetChoice:
     limit: int | None
     facts: SourceFacts
     key: str = ""
+    set_group: str = ""
     place: DeltaGenerator | None = field(default=None, compare=False, repr=False)
     details: DeltaGenerator | None = field(default=None, compare=False, repr=False)
     looking: bool = False
@@ -130,7 +133,7 @@ def _card(
         details = st.expander("Name, number, details", key=f"look_{key}", icon=":material/tune:", on_change="rerun")
     suggestion = item.name or uploads.suggest_name(item.label, taken)
     capped = most is not None and facts.count > most
-    name_column, limit_column = details.columns([3, 2])
+    name_column, limit_column, group_column = details.columns([3, 2, 2])
     name = name_column.text_input("Name", suggestion, key=f"name_{key}", max_chars=64).strip()
     limit = limit_column.number_input(
         "Use at most",
@@ -142,13 +145,25 @@ def _card(
         key=f"limit_{key}",
         help="A random subsample of this size, chosen by the seed.",
     )
+    group = "" if prefix == "new_id" else _choose_group(group_column, key)
     for note in facts.notes:
         place.caption(escape(note))
     if limit is None and capped:
         limit = most
-    choice = SetChoice(name or suggestion, source, int(limit) if limit else None, facts, key, place, details)
+    choice = SetChoice(name or suggestion, source, int(limit) if limit else None, facts, key, group, place, details)
     heading.markdown(f"**{escape(choice.name)}** · {_facts_text(facts)}", width="stretch")
     return choice
+
+
+def _choose_group(column: DeltaGenerator, key: str) -> str:
+    return column.selectbox(
+        "Group",
+        ["", *SET_GROUPS],
+        key=f"set_group_{key}",
+        format_func=lambda group: group or "none",
+        help="Of a benchmark: near or far in meaning, or covariate, ID images that are only shifted. A group has its "
+        "mean AUROC; in the full spectrum covariate sets count as ID.",
+    )
 
 
 def _remove_button(item: Found, prefix: str) -> None:

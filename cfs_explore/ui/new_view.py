@@ -252,4 +252,5 @@ def _create(name: str, chosen: _Chosen, settings: Settings, needed: int) -> Path
 
 
 def _set(choice: SetChoice, sources: dict[str, str | dict]) -> dict:
-    return {"name": choice.name, "source": sources[choice.key], "limit": choice.limit}
+    group = {"set_group": choice.set_group} if choice.set_group else {}
+    return {"name": choice.name, "source": sources[choice.key], "limit": choice.limit} | group

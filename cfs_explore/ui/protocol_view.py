@@ -21,6 +21,7 @@ from cfs_explore.ui import (
     protocol_compare,
     protocol_conditioning,
     protocol_cost,
+    protocol_groups,
     protocol_levels,
     protocol_transfer,
     state,
@@ -36,13 +37,14 @@ LOOK = Control(
         "alignment": "Alignment",
         "conditioning": "Conditioning",
         "cost": "Cost",
+        "groups": "Near and far",
         "compare": "Side by side",
         "transfer": "Transfer",
     },
     help="Levels: which noise each level is, and what it looks like. Alignment: how the map changes when levels "
     "are placed elsewhere. Conditioning: what the map loses under wrong conditioning. Cost: AUROC against "
-    "forwards and time. Side by side: two backbones at equal levels and equal cost. Transfer: whether the map of one "
-    "backbone chooses well on another.",
+    "forwards and time. Near and far: means over groups of OOD sets, and full-spectrum AUROC. Side by side: two "
+    "backbones at equal levels and equal cost. Transfer: whether the map of one backbone chooses well on another.",
 )
 #: Given the run and what it is of, with the explorations beside it: draws it and returns its headline, "" for none.
 _SHOW: dict[str, Callable[[Run, Choices], str]] = {
@@ -50,6 +52,7 @@ _SHOW: dict[str, Callable[[Run, Choices], str]] = {
     "alignment": protocol_alignment.show,
     "conditioning": protocol_conditioning.show,
     "cost": protocol_cost.show,
+    "groups": protocol_groups.show,
     "compare": protocol_compare.show,
     "transfer": protocol_transfer.show,
 }
@@ -62,6 +65,9 @@ _FORMULAS = {
     "**Effective #F** (1): with D draws, the sum over a detector's levels of the share of a forward's floating-point "
     "work done when its last tap fires:": r"\#F_{\mathrm{eff}}=D\sum_{k}\frac{\mathrm{FLOP}(\text{last tap at }k)}{"
     r"\mathrm{FLOP}(\text{all})}",
+    "**Group mean** (36) of S OOD sets, each counting alike; in the full spectrum the ID images x include the "
+    "covariate-shifted ones:": r"\bar A=\frac1S\sum_{s}\frac{1}{m\,n_s}\sum_{i,j}\left[\mathbb{1}(y_{sj}>x_i)+\tfrac12"
+    r"\mathbb{1}(y_{sj}=x_i)\right]",
     "**Difference** of two maps: paired where both scored the same images, else both single intervals joined "
     "(Zou and Donner 2008).": r"\Delta=A_2-A_1",
     "**Transfer** (26) from backbone A to B: c is chosen on one half of the images, B's AUROC is of the other half; "
@@ -114,10 +120,10 @@ def _controls(run: Run, others: dict[str, Path]) -> tuple[str, str]:
     view = choosing.choose(LOOK)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choosing.restore(OOD, run)
-        if view != "transfer":  # which is of all sets
+        if view not in ("groups", "transfer"):  # which are of all sets
             choosing.draw(OOD, run)
         choosing.remember(run, OOD)
-        if view in ("levels", "cost", "compare", "transfer"):
+        if view in ("levels", "cost", "groups", "compare", "transfer"):
             known = replace(AGAINST, values=data.titles(others))
             choosing.draw(known, max_selections=MOST_OTHERS, placeholder="Other explorations")
     state.remember(**{AGAINST.name: join_names(st.session_state[AGAINST.name])})

@@ -16,6 +16,7 @@ _LEAST_PX = {
     "protocol_pictures": 600,
     "protocol_sensitivity": 520,
     "strip_protocol": 600,
+    "protocol_group_maps": 440,
 }
 
 #: What Streamlit replaces where it makes a class of a key.

@@ -96,6 +96,11 @@ VIEWS = [
     ),
     ("protocol", {"protocol_view": "cost", "protocol_against": ""}, {"protocol-cost": "protocol_front"}),
     (
+        "protocol",
+        {"protocol_view": "groups", "protocol_against": ""},
+        {"protocol-groups": "protocol_groups", "protocol-group-maps": "protocol_group_maps"},
+    ),
+    (
         "image",
         {},
         {"image-map": "map_of_image", "image-detectors": "image_scores", "image-features": "image_features"},
@@ -162,6 +167,7 @@ def test_the_pair_of_an_address(digits):
         ("compare", "compare-difference", "difference_digits-narrow"),
         ("levels", "protocol-curves", "protocol_curves"),
         ("cost", "protocol-cost", "protocol_front"),
+        ("groups", "protocol-groups", "protocol_groups"),
     ],
 )
 def test_explorations_beside_each_other(view, kind, key, digits):

@@ -2,7 +2,7 @@
 
 import pytest
 import streamlit as st
-from form_steps import choose_id, picture, set_draws, upload
+from form_steps import choose_id, keyed, picture, set_draws, upload
 from page_steps import button, open_page, texts
 
 from cfs_explore import jobs
@@ -73,6 +73,16 @@ def test_start_writes_what_was_chosen(runs):
     assert (spec.name, spec.lams, spec.draws, spec.taps, spec.seed) == ("letters", [5.0, -1.0], 2, "sparse_ed", 7)
     assert [(s.name, s.source) for s in spec.ood] == [("letters", {"builtin": "letters"})]
     assert spec.id.run.endswith("digits")
+
+
+def test_a_set_may_be_put_into_a_group(runs):
+    app = choose_letters(open_page("new"))
+    (group,) = keyed(app.selectbox, "set_group_new_ood")
+    assert group.options == ["none", "near", "far", "covariate"] and group.value == ""
+    group.set_value("far").run()
+    button(app, "Start").click().run()
+    (started,) = runs.glob("*/started")
+    assert RunSpec.parse(started.parent / "spec.yaml").ood[0].set_group == "far"
 
 
 def test_a_run_that_cannot_fit_is_refused_before_the_uploads_are_moved(runs, monkeypatch):
