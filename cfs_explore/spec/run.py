@@ -13,6 +13,7 @@ from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
 from cfs_explore.spec.detectors import DetectorSettings
 from cfs_explore.spec.files import explain, read_yaml, resolve_paths
+from cfs_explore.spec.severities import with_severities
 from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
 from cfs_explore.studies.prediction import PROXIES
 
@@ -24,7 +25,7 @@ SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
 
 #: A path to images, or a mapping of one kind with its options, as ``images.open_source`` takes it: ``{path: ...}``,
 #: ``{files: [...]}``, ``{imglist: ...}``, ``{hub: owner/name}``, ``{torchvision: name}``, ``{builtin: name}`` or
-#: ``{altered: change, of: source}``.
+#: ``{altered: change, of: source}``, perhaps with ``severity``; an OOD set with ``severities`` stands for one of each.
 SourceRef = str | dict[str, Any]
 
 
@@ -288,6 +289,7 @@ class RunSpec(_Strict):
             path = Path(content)
             base, label = path.resolve().parent, str(path)
             content = read_yaml(path)
+        content = with_severities(content)
         try:
             return cls.model_validate(resolve_paths(content, base))
         except pydantic.ValidationError as error:
