@@ -13,6 +13,7 @@ from cfs_explore.figures import (
     image_where,
     images,
     lab,
+    map_severity,
     options,
     probe,
     protocol_compare,
@@ -29,7 +30,7 @@ from cfs_explore.store import Run
 #: Page -> its figures; the verdict first, as in a report.
 PAGES: dict[str, dict[str, Kind]] = {
     "verdict": verdict.KINDS,
-    "map": map_page.KINDS,
+    "map": map_page.KINDS | map_severity.KINDS,
     **{page.name: importlib.import_module(f"{__package__}.{page.name}").KINDS for page in studies.PAGES},
     "compare": protocol_compare.KINDS | protocol_transfer.KINDS,
     "images": images.KINDS,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from cfs_explore.explorations.severities import series_of
 from cfs_explore.figures.choices import METRIC, OOD, Choices, choose
 from cfs_explore.figures.map import BESIDE, headline, opening_cell
 from cfs_explore.figures.options import Control
@@ -69,6 +70,9 @@ def _page(run: Run) -> None:
             hint="Click a map to open it.",
             on_select=lambda: _pick_set(run),
         )
+    if series_of(run):
+        st.header("Over severity", anchor=False)
+        show_figure("map-severity", run, _view(run), key="severity")
     composer.show_composer(run, _view(run))
 
 
