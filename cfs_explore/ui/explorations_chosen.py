@@ -6,11 +6,13 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from cfs_explore import jobs
 from cfs_explore.explorations import bundles
 from cfs_explore.figures.against import MOST_OTHERS
+from cfs_explore.figures.nearness import nearness
 from cfs_explore.jobs.estimate import format_bytes
 from cfs_explore.locations import program
 from cfs_explore.store import Run
@@ -19,7 +21,7 @@ from cfs_explore.ui import access, data, navigation
 from cfs_explore.ui.damage import show_errors
 from cfs_explore.ui.explorations_rows import Row, plain, size_of
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, format_digits, format_estimate
 
 #: A browser's download passes through the server's memory; larger ones are for the command line.
 MAX_DOWNLOAD_BYTES = 10**9
@@ -69,6 +71,41 @@ def _describe(run: Run) -> None:
         f"{counted(len(run.taps), 'tap')} × {counted(len(run.levels), 'noise level')} × {counted(run.draws, 'draw')} · "
         f"ID: {escape(run.id_test.name)} · OOD: {escape(', '.join(run.ood_names))} · "
         f"diagnostics: {escape(', '.join(done)) or 'none'} · id: {escape(run.path.name)}"
+    )
+    with show_errors():
+        _sets(run)
+
+
+def _sets(run: Run) -> None:
+    """What is known of each OOD set: size, AUROC of its best cell, and how near it is to ID (theory 36)."""
+    best = run.table("best_cell").reindex(columns=["ood", "honest", "honest_lo", "honest_hi"]).set_index("ood")
+    honest = {row.Index: format_estimate(*row[1:]) for row in best.itertuples()}
+    near = nearness(run)
+    own = format_digits(near["id_depth_0"].iloc[0], 2)
+    help_text = (
+        "Squared distance of the set from ID-train in snapshot space, per feature and in units of ID-train's variance "
+        "(theory 36). 0: the same means and variances. Without an interval."
+    )
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "OOD set": near["ood"].map(plain),
+                "Images": near["n_ood"],
+                "Best cell, honest": [honest.get(name, "n/a") for name in near["ood"]],
+                "Distance at depth 0": near["depth_0"].round(3),
+                "Distance at best cell": near["at_best"].round(3),
+            }
+        ),
+        hide_index=True,
+        key=f"sets_of_{run.path.name}",
+        column_config={
+            "Distance at depth 0": st.column_config.NumberColumn(
+                help=f"{help_text} Where the image enters the network, at the cleanest level. ID-test has {own}."
+            ),
+            "Distance at best cell": st.column_config.NumberColumn(
+                help=f"{help_text} At the cell with the largest AUROC, which the same images chose."
+            ),
+        },
     )
 
 
