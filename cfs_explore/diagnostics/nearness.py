@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from cfs_explore.contracts import VARIANCE_FLOOR
 from cfs_explore.diagnostics.checks import ScoreError
 from cfs_explore.scoring import Moments, mean_per_tap
 
@@ -34,27 +35,31 @@ def distances(
     """
     if found.mean.shape != reference.mean.shape:
         raise ScoreError(f"Two sets must have the same cells. Got {found.mean.shape} and {reference.mean.shape}.")
-    unit = reference.variance
-    apart = (found.mean - reference.mean) ** 2 + (np.sqrt(found.variance) - np.sqrt(unit)) ** 2
     sets = zip((found, reference), images, independent or images, strict=True)
-    return mean_per_tap((apart - sum(_by_chance(*each) for each in sets)) / unit, columns)
+    (spread, chance), (own_spread, own_chance) = (_spread(*each) for each in sets)
+    apart = (found.mean - reference.mean) ** 2 + (spread - own_spread) ** 2
+    return mean_per_tap((apart - chance - own_chance) / reference.variance, columns)
 
 
-def _by_chance(moments: Moments, images: int, independent: int) -> np.ndarray:
-    """Variance of a set's mean plus that of its standard deviation, (level, feature); the latter as of normal features.
+def _spread(moments: Moments, images: int, independent: int) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviation of a set's features without its bias, and what chance adds to a distance: (level, feature).
 
-    The draws of an image are one image: what varies between images (B, of an image's mean over its draws) and within
-    (W) is told apart.
+    Chance is the variance of the mean plus that of the standard deviation; the latter, and the bias, as of normal
+    features. The draws of an image are one image: what varies between images (B, of an image's mean over its draws) and
+    within (W) is told apart.
     """
     if images < 1 or moments.count % images:
         raise ScoreError(f"{moments.count} samples are no whole number of draws of {images} images.")
     if min(images, independent) < 2:
-        return np.full_like(moments.mean, np.nan)
+        missing = np.full_like(moments.mean, np.nan)
+        return missing, missing
     draws = moments.count // images
-    between = moments.m2_between / draws / (images - 1)
-    within = moments.m2_within / (images * (draws - 1)) if draws > 1 else np.zeros_like(between)
-    share = (draws - 1) / draws
-    of_variance = 2 * between**2 / (independent - 1)
+    between = moments.m2_between / moments.count * (independent / (independent - 1))
+    total, of_total = between, 2 * between**2 / (independent - 1)
     if draws > 1:
-        of_variance = of_variance + 2 * (share * within) ** 2 / (independent * (draws - 1))
-    return between / independent + of_variance / (4 * moments.variance)
+        within = moments.m2_within / moments.count  # (M - 1) / M of the variance of single draws
+        total = total + within
+        of_total = of_total + 2 * within**2 / (independent * (draws - 1))
+    total = np.maximum(total, VARIANCE_FLOOR)
+    of_spread = of_total / (4 * total)
+    return np.sqrt(total) + of_spread / (2 * np.sqrt(total)), between / independent + of_spread

@@ -21,15 +21,16 @@ def slow(found: np.ndarray, reference: np.ndarray, part: slice, level: int) -> f
     total = []
     for j in range(part.start, part.stop):
         z, ref = found[level, :, :, j], reference[level, :, :, j]
-        value = (z.mean() - ref.mean()) ** 2 + (z.std() - ref.std()) ** 2
+        chance, spreads = 0.0, []
         for each in (z, ref):
             draws, n = each.shape
-            between = each.mean(axis=0).var(ddof=1)
-            within = each.var(axis=0, ddof=1).mean() if draws > 1 else 0.0
-            share = (draws - 1) / draws
-            of_variance = 2 * between**2 / (n - 1)
-            of_variance += 2 * (share * within) ** 2 / (n * (draws - 1)) if draws > 1 else 0.0
-            value -= between / n + of_variance / (4 * each.var())
+            between = each.mean(axis=0).var(ddof=1)  # of an image's mean over its draws
+            within = each.var(axis=0, ddof=1).mean() * (draws - 1) / draws if draws > 1 else 0.0
+            of_variance = 2 * between**2 / (n - 1) + (2 * within**2 / (n * (draws - 1)) if draws > 1 else 0.0)
+            of_spread = of_variance / (4 * (between + within))
+            spreads.append((between + within) ** 0.5 + of_spread / (2 * (between + within) ** 0.5))
+            chance += between / n + of_spread
+        value = (z.mean() - ref.mean()) ** 2 + (spreads[0] - spreads[1]) ** 2 - chance
         total.append(value / ref.var())
     return float(np.mean(total))
 
@@ -51,13 +52,13 @@ def test_means_over_samples_are_the_truth(mean, spread, draws):
     """With few images the plain distance is far too large; less chance, it is right on average: 0 for the same law."""
     rng, found = np.random.default_rng(1), []
     for _ in range(200):
-        one, ref = block(rng, 20, draws, mean, spread), block(rng, 40, draws)
-        found.append(distances(Moments.of(one), Moments.of(ref), COLUMNS, (20, 40)).mean())
+        one, ref = block(rng, 20, draws, mean, spread), block(rng, 400, draws)
+        found.append(distances(Moments.of(one), Moments.of(ref), COLUMNS, (20, 400)).mean())
     unit = 1 + 0.25
     truth = (mean**2 + (np.sqrt(spread**2 + 0.25) - np.sqrt(unit)) ** 2) / unit
     error = np.std(found, ddof=1) / np.sqrt(len(found))
     assert np.mean(found) == pytest.approx(truth, abs=4 * error + 0.03 * (truth + 0.1))
-    plain = 1 / 20 + 1 / 40  # what chance adds to the means alone of independent features with one draw
+    plain = 1 / 20 + 1 / 400  # what chance adds to the means alone of independent features with one draw
     assert abs(np.mean(found) - truth) < plain / 3 or truth > 0.3
 
 
