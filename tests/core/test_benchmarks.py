@@ -1,5 +1,6 @@
 """Presets of published benchmarks: their lists, specs that open where the images are, and errors where they are not."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +144,11 @@ def test_the_lists_are_those_of_pytorch_ood(name):
         assert found == [files[title] for title in titles]
     for part, file in ((mine.train, other._train_imglist), (mine.test, other._test_id_imglist)):
         assert part.source.partition("/")[2] == f"{other._subdir}/{file}"
+
+
+def test_the_documented_sets_are_these():
+    text = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text()
+    for name, each in BENCHMARKS.items():
+        groups = GROUPS if each.kind == "openood" else (None,)
+        cells = [", ".join(part.name for part in each.ood if part.group == group) for group in groups]
+        assert re.sub(" +", " ", f"| `{name}` | {each.test.name} | {' | '.join(cells)} |") in text
