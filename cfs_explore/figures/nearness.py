@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.diagnostics.nearness import distances
+from cfs_explore.errors import RunError
 from cfs_explore.headlines.map import best_cell_of
 from cfs_explore.scoring import feature_columns
 from cfs_explore.store import Run
@@ -57,7 +58,10 @@ def nearness_line(run: Run, ood: str) -> str:
     """'Distance to ID (36): 0.12 at depth 0, 1.4 at the best cell (ID-test: 0.01, 0.02).'; "" of a map so far."""
     if is_growing(run.path):  # a map so far holds no moments
         return ""
-    row = nearness(run).set_index("ood").loc[ood]
+    try:
+        row = nearness(run).set_index("ood").loc[ood]
+    except RunError:  # a damaged file, which the pages that need it name; the map does not
+        return "Distance to ID (36): not known, since the run's moments cannot be read."
     places = {"depth_0": "at depth 0", "at_best": "at the best cell"}
     known = [name for name in places if pd.notna(row[name])]
     if not known:

@@ -49,3 +49,17 @@ def test_a_set_without_a_best_cell_has_depth_0_alone(digits):
     row = nearness(rest).set_index("ood").loc["letters"]
     assert pd.isna(row["cell"]) and np.isnan(row["at_best"]) and row["depth_0"] > 0
     assert "best cell" not in nearness_line(rest, "letters")
+
+
+def test_damaged_moments_leave_the_map(digits):
+    import copy
+
+    from cfs_explore.errors import DamageError
+
+    def broken(*_):
+        raise DamageError("moments.zarr is damaged")
+
+    other = copy.copy(digits)
+    other.moments = broken
+    caption = KINDS["map-heatmap"].make(other, choose(other, ood="letters"), "light").caption
+    assert caption.endswith("not known, since the run's moments cannot be read.")
