@@ -20,6 +20,8 @@ KINDS = {
 }
 _COLUMNS = ("corruption", "severity", "kind", "ood", "auroc", "lo", "hi", "n_id", "n_ood")
 _GAP, _HEIGHT = 1.4, 360
+#: Up to this many corruptions have their names in one row; more in two, so that they fit a narrow column.
+_FEW = 3
 
 
 def severity_lines_chart(rows: pd.DataFrame, theme: str = "light") -> go.Figure:
@@ -46,7 +48,8 @@ def severity_lines_chart(rows: pd.DataFrame, theme: str = "light") -> go.Figure:
     shown = [kind for kind in KINDS if (rows["kind"] == kind).any()]
     fig.add_traces([_line(rows[rows["kind"] == kind], kind, places) for kind in reversed(shown)])
     lowest = min(0.5, float(rows[["auroc", "lo"]].min().min()))
-    foot = lowest - 0.13 * (1.02 - lowest)
+    rows_of_names = 2 if rows["corruption"].nunique() > _FEW else 1
+    foot = lowest - (0.06 + 0.07 * rows_of_names) * (1.02 - lowest)
     chance = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0.5, "y1": 0.5, "layer": "below"}
     fig.update_layout(
         shapes=[chance | {"line": {"color": colours.muted, "width": 1, "dash": "dot"}}],
@@ -54,8 +57,7 @@ def severity_lines_chart(rows: pd.DataFrame, theme: str = "light") -> go.Figure:
     )
     fig.update_xaxes(
         range=[-0.6, max(places.values()) + 0.6],
-        tickvals=list(places.values()),
-        ticktext=[str(severity) for _, severity in places],
+        **_ticks(places),
         title_text="Severity, weak → strong",
         ticks="outside",
         showline=True,
@@ -76,6 +78,14 @@ def _places(rows: pd.DataFrame) -> dict[tuple[str, int], float]:
             at += 1
         at += _GAP - 1
     return places
+
+
+def _ticks(places: Mapping[tuple[str, int], float]) -> dict:
+    """A tick for every severity; with many corruptions for each one's weakest and strongest alone."""
+    ends = {edge(at for (of, _), at in places.items() if of == name) for name, _ in places for edge in (min, max)}
+    many = len({name for name, _ in places}) > _FEW
+    shown = {at: str(severity) for (_, severity), at in places.items() if not many or at in ends}
+    return {"tickvals": list(shown), "ticktext": list(shown.values())}
 
 
 def _line(rows: pd.DataFrame, kind: str, places: Mapping[tuple[str, int], float]) -> go.Scatter:
@@ -109,9 +119,11 @@ def _hover(row: Mapping, name: str) -> str:
 
 def _names(places: Mapping[tuple[str, int], float], foot: float) -> list[dict]:
     """Each corruption's name at the foot of its block."""
+    lift = 0.055 * (1.02 - foot)
     names = list(dict.fromkeys(name for name, _ in places))
     middles = {name: [at for (of, _), at in places.items() if of == name] for name in names}
     return [
-        {"x": (min(at) + max(at)) / 2, "y": foot, "yanchor": "bottom", "text": f"<b>{name}</b>", "yshift": 2}
-        for name, at in middles.items()
+        {"x": (min(at) + max(at)) / 2, "y": foot + lift * (k % 2) * (len(names) > _FEW), "yanchor": "bottom"}
+        | {"text": f"<b>{name}</b>", "yshift": 2}
+        for k, (name, at) in enumerate(middles.items())
     ]
