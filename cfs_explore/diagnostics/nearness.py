@@ -1,4 +1,4 @@
-"""How far a set of images lies from ID-train in snapshot space, cell by cell, from stored moments alone (theory 36)."""
+"""How far a set of images lies from ID-train in snapshot space, cell by cell, from stored moments alone (theory 37)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def distances(
     images: tuple[int, int],
     independent: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """Squared Frechet distance per feature between two sets as diagonal Gaussians, less what chance adds (theory 36).
+    """Squared Frechet distance per feature between two sets as diagonal Gaussians, less what chance adds (theory 37).
 
     Args:
         found: moments of the set. reference: of ID-train, whose variance is the unit.

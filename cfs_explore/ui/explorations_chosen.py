@@ -77,14 +77,14 @@ def _describe(run: Run) -> None:
 
 
 def _sets(run: Run) -> None:
-    """What is known of each OOD set: size, AUROC of its best cell, and how near it is to ID (theory 36)."""
+    """What is known of each OOD set: size, AUROC of its best cell, and how near it is to ID (theory 37)."""
     best = run.table("best_cell").reindex(columns=["ood", "honest", "honest_lo", "honest_hi"]).set_index("ood")
     honest = {row.Index: format_estimate(*row[1:]) for row in best.itertuples()}
     near = nearness(run)
     own = format_digits(near["id_depth_0"].iloc[0], 2)
     help_text = (
         "Squared distance of the set from ID-train in snapshot space, per feature and in units of ID-train's variance "
-        "(theory 36). 0: the same means and variances. Without an interval."
+        "(theory 37). 0: the same means and variances. Without an interval."
     )
     st.dataframe(
         pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Distance to ID-train (theory 36): against a slow reference, a known truth, and 0 for the same distribution."""
+"""Distance to ID-train (theory 37): against a slow reference, a known truth, and 0 for the same distribution."""
 
 import numpy as np
 import pytest

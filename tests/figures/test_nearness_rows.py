@@ -47,7 +47,7 @@ def test_a_set_without_a_best_cell_has_depth_0_alone(digits):
 
     rest = changed(digits, "best_cell", lambda table: table[table["ood"] != "letters"])
     row = nearness(rest).set_index("ood").loc["letters"]
-    assert pd.isna(row["cell"]) and np.isnan(row["at_best"]) and row["depth_0"] > 0
+    assert pd.isna(row["cell"]) and pd.isna(row["at_best"]) and row["depth_0"] > 0
     assert "best cell" not in nearness_line(rest, "letters")
 
 
