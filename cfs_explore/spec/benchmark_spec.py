@@ -8,10 +8,10 @@ from typing import Any
 
 from cfs_explore.errors import SpecError
 from cfs_explore.spec.benchmarks import BENCHMARKS, GROUPS, Benchmark, Part
-from cfs_explore.spec.run import RunSpec
+from cfs_explore.spec.run import ImageSet, RunSpec
 
-#: Field of an OOD set that holds its group (near, far, covariate); None while specs have no such field.
-GROUP_FIELD: str | None = None
+#: Field of an OOD set that holds its group (near, far, covariate), where specs have one.
+GROUP_FIELD = "set_group" if "set_group" in ImageSet.model_fields else None
 
 LISTS = "benchmark_imglist"
 _GET_OPENOOD = (

@@ -25,7 +25,7 @@ SetName = pydantic.constr(pattern=_SAFE_NAME, strip_whitespace=True)
 
 #: A path to images, or a mapping of one kind with its options, as ``images.open_source`` takes it: ``{path: ...}``,
 #: ``{files: [...]}``, ``{imglist: ...}``, ``{hub: owner/name}``, ``{torchvision: name}``, ``{builtin: name}`` or
-#: ``{altered: change, of: source}``, perhaps with ``severity``; an OOD set with ``severities`` stands for one of each.
+#: ``{altered: change, of: source}``.
 SourceRef = str | dict[str, Any]
 
 

@@ -12,7 +12,7 @@ from cfs_explore.cli import main
 from cfs_explore.errors import SpecError
 from cfs_explore.images import open_source
 from cfs_explore.spec import RunSpec
-from cfs_explore.spec.benchmark_spec import GROUP_FIELD, benchmark_spec, other_sizes
+from cfs_explore.spec.benchmark_spec import benchmark_spec, other_sizes
 from cfs_explore.spec.benchmarks import BENCHMARKS, GROUPS
 from cfs_explore.spec.run import ImageSet
 
@@ -101,8 +101,11 @@ def test_mistakes(change, words, tmp_path):
         benchmark_spec(given["name"], tmp_path, "owner/net", groups=given["groups"])
 
 
-def test_the_group_is_written_where_specs_have_a_field_for_it():
-    assert GROUP_FIELD is None or GROUP_FIELD in ImageSet.model_fields
+def test_the_group_is_written_where_specs_have_a_field_for_it(tmp_path):
+    spec = benchmark_spec("openood-cifar10", lay_out("openood-cifar10", tmp_path), "owner/net", groups=GROUPS)
+    groups = [getattr(each, "set_group", None) for each in spec.ood]
+    has_field = "set_group" in ImageSet.model_fields
+    assert groups == [part.group if has_field else None for part in BENCHMARKS["openood-cifar10"].ood]
 
 
 def test_the_command_writes_a_spec_and_lists_the_benchmarks(tmp_path, capsys):
