@@ -88,7 +88,7 @@ def make_figures(
         RunError: an unknown name, or an option or value of the choices that none of these figures has.
     """
     choices = choices or choose(run)
-    names = named(what)
+    names = [name for name in named(what) if name in what or KINDS[name].applies(run)]
     options.check(choices.options, [option for name in names for option in KINDS[name].options])
     if choices.measured and not any("measured" in KINDS[name].of for name in names):
         raise RunError(f"Only the figures of triage can be of {choices.measured}. Give cells or a preset.")

@@ -73,6 +73,11 @@ def detected_from(rows: pd.DataFrame) -> dict[str, int | None]:
     return found
 
 
+def has_severities(run: Run) -> bool:
+    """Whether there is anything to show."""
+    return bool(series_of(run))
+
+
 def severity(run: Run, choices: Choices, theme: str) -> Figure:
     """AUROC of the best cell, the published pair and the input tap over the severity of each corruption."""
     rows = run.derived(severity_rows)
@@ -101,4 +106,4 @@ def severity(run: Run, choices: Choices, theme: str) -> Figure:
     )
 
 
-KINDS = {"map-severity": Kind("AUROC over the severity of a corruption", severity)}
+KINDS = {"map-severity": Kind("AUROC over the severity of a corruption", severity, applies=has_severities)}

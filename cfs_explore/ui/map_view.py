@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import streamlit as st
 
-from cfs_explore.explorations.severities import series_of
 from cfs_explore.figures.choices import METRIC, OOD, Choices, choose
 from cfs_explore.figures.map import BESIDE, headline, opening_cell
+from cfs_explore.figures.map_severity import has_severities
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.reports import html
@@ -70,7 +70,7 @@ def _page(run: Run) -> None:
             hint="Click a map to open it.",
             on_select=lambda: _pick_set(run),
         )
-    if series_of(run):
+    if has_severities(run):
         st.header("Over severity", anchor=False)
         show_figure("map-severity", run, _view(run), key="severity")
     composer.show_composer(run, _view(run))

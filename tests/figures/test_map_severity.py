@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from severe_run import severe
 
 from cfs_explore.charts import FigureDataError
 from cfs_explore.charts.severity_lines import severity_lines_chart
@@ -15,7 +16,7 @@ from cfs_explore.wording import format_value
 
 
 @pytest.fixture(scope="module")
-def severe(tiny_spec, tmp_path_factory):
+def measured(tiny_spec, tmp_path_factory):
     """A finished run with two severities of two corruptions of one set, and one of a third."""
     from cfs_explore.pipeline import explore
 
@@ -29,18 +30,18 @@ def severe(tiny_spec, tmp_path_factory):
     return explore(spec | {"ood": [*spec["ood"], *changed]}, tmp_path_factory.mktemp("severe") / "severe", device="cpu")
 
 
-def test_the_series_are_those_of_the_spec(severe, digits):
-    assert [(each.name, each.sets) for each in series_of(severe)] == [
+def test_the_series_are_those_of_the_spec(measured, digits):
+    assert [(each.name, each.sets) for each in series_of(measured)] == [
         ("noisy", {1: "grain 1", 5: "grain 5"}),
         ("brightened", {2: "light 2", 5: "light 5"}),
     ]
     assert series_of(digits) == []
 
 
-def test_the_rows_are_the_tables(severe):
-    rows = severity_rows(severe)
+def test_the_rows_are_the_tables(measured):
+    rows = severity_rows(measured)
     assert set(rows["kind"]) >= {"best", "pair"} and len(rows) % 4 == 0
-    best, presets = severe.table("best_cell").set_index("ood"), severe.table("detectors")
+    best, presets = measured.table("best_cell").set_index("ood"), measured.table("detectors")
     pairs = presets[presets["name"] == "CFS(1x2)"].set_index("ood")
     for row in rows.itertuples():
         if row.kind == "best":
@@ -48,14 +49,14 @@ def test_the_rows_are_the_tables(severe):
         elif row.kind == "pair":
             assert (row.auroc, row.lo, row.hi) == tuple(pairs.loc[row.ood, ["auroc", "lo", "hi"]])
         else:
-            first = [tap.region for tap in severe.taps].index("input")
-            frame = severe.auroc_map(row.ood)
-            cell = frame[(frame["tap"] == severe.taps[first].name) & (frame["lam"] == frame["lam"].max())].iloc[0]
+            first = [tap.region for tap in measured.taps].index("input")
+            frame = measured.auroc_map(row.ood)
+            cell = frame[(frame["tap"] == measured.taps[first].name) & (frame["lam"] == frame["lam"].max())].iloc[0]
             assert (row.auroc, row.n_ood) == (cell["auroc"], 8)
 
 
-def test_the_figure_shows_the_rows_and_says_of_what(severe):
-    figure = KINDS["map-severity"].make(severe, choose(severe), "dark")
+def test_the_figure_shows_the_rows_and_says_of_what(measured):
+    figure = KINDS["map-severity"].make(measured, choose(measured), "dark")
     shown = {trace.name: [y for y in trace.y if y is not None] for trace in figure.chart.data}
     for name, rows in figure.rows.groupby("detector"):
         assert shown[name] == pytest.approx(rows["auroc"].tolist())
@@ -70,18 +71,21 @@ def test_the_figure_shows_the_rows_and_says_of_what(severe):
 def test_without_severities_the_reason_is_said(digits, choices):
     figures, missing = make_figures(digits, ["map-severity"], choices)
     assert figures == {} and missing == {"map-severity": NO_SERIES}
+    figures, missing = make_figures(digits, ["map"], choices)  # nobody asked for it
+    assert "map-severity" not in figures and missing == {}
+    assert "map-severity" in make_figures(severe(digits), ["map"], choices)[0]
 
 
-def test_an_exported_run_keeps_its_severities(severe, tmp_path, monkeypatch):
+def test_an_exported_run_keeps_its_severities(measured, tmp_path, monkeypatch):
     from cfs_explore.explorations import bundles
     from cfs_explore.store import open_run
 
     packed = tmp_path / "severe.zip"
     with packed.open("wb") as file:
-        bundles.export(severe.path, file)
+        bundles.export(measured.path, file)
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path / "runs"))
     again = open_run(bundles.import_zip(packed, trusted=False))
-    assert [each.sets for each in series_of(again)] == [each.sets for each in series_of(severe)]
+    assert [each.sets for each in series_of(again)] == [each.sets for each in series_of(measured)]
     assert str(tmp_path) not in str(again.manifest.spec["ood"])
 
 
