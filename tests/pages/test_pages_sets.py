@@ -22,8 +22,8 @@ def severe(tmp_path, monkeypatch):
     run = shutil.copytree(BUNDLES / "digits-narrow", tmp_path / "severe")
     content = json.loads((run / "manifest.json").read_text())
     for each in content["spec"]["ood"]:
-        if each["name"] in ("noisy", "blurred"):
-            severity = 1 if each["name"] == "noisy" else 4
+        if each["name"] in ("flipped", "blurred"):
+            severity = 1 if each["name"] == "flipped" else 4
             each["source"] = {"altered": "noisy", "severity": severity, "of": "x.zip"}
             each["description"] = ""
     (run / "manifest.json").write_text(json.dumps(content))
