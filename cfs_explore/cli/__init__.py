@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from cfs_explore.cli import keeping, looking, measuring, publishing, reading, rivals, sealing, triaging
+from cfs_explore.cli import keeping, looking, measuring, presetting, publishing, reading, rivals, sealing, triaging
 from cfs_explore.cli.outputs import written
 from cfs_explore.errors import CFSError, RunCancelled
 
@@ -44,6 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(writes=lambda _options: None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (measuring, sealing, rivals, reading, publishing, triaging, keeping, looking):
+    for group in (measuring, presetting, sealing, rivals, reading, publishing, triaging, keeping, looking):
         group.add(commands)
     return parser

@@ -191,6 +191,8 @@ def _hide_places(spec: dict[str, Any], backbone: str, *, builtin: bool) -> dict[
             return None
         source = image_set["source"]
         made = builtin and isinstance(source, dict) and "builtin" in source
+        if isinstance(source, dict) and "severity" in source:  # how strong it is changed is no place
+            made, source = True, {key: source[key] for key in ("altered", "severity")} | {"of": NOT_HERE}
         return image_set | {"masks": None, "source": source if made else NOT_HERE}
 
     def nowhere(place: str | None) -> str | None:

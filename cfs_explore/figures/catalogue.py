@@ -13,6 +13,7 @@ from cfs_explore.figures import (
     image_where,
     images,
     lab,
+    map_severity,
     options,
     probe,
     protocol_compare,
@@ -29,7 +30,7 @@ from cfs_explore.store import Run
 #: Page -> its figures; the verdict first, as in a report.
 PAGES: dict[str, dict[str, Kind]] = {
     "verdict": verdict.KINDS,
-    "map": map_page.KINDS,
+    "map": map_page.KINDS | map_severity.KINDS,
     **{page.name: importlib.import_module(f"{__package__}.{page.name}").KINDS for page in studies.PAGES},
     "compare": protocol_compare.KINDS | protocol_transfer.KINDS,
     "images": images.KINDS,
@@ -87,7 +88,7 @@ def make_figures(
         RunError: an unknown name, or an option or value of the choices that none of these figures has.
     """
     choices = choices or choose(run)
-    names = named(what)
+    names = [name for name in named(what) if name in what or KINDS[name].applies(run)]
     options.check(choices.options, [option for name in names for option in KINDS[name].options])
     if choices.measured and not any("measured" in KINDS[name].of for name in names):
         raise RunError(f"Only the figures of triage can be of {choices.measured}. Give cells or a preset.")

@@ -30,6 +30,7 @@ from cfs_explore.figures.choices import METRICS, Choices, choose
 from cfs_explore.figures.detector import PRESETS, cell_label, preset_cells
 from cfs_explore.figures.falsifier import detector_rows
 from cfs_explore.figures.figure import Figure, counts, file_stem, framed
+from cfs_explore.figures.nearness import nearness_line
 from cfs_explore.figures.needs import Kind, NotMeasuredError
 from cfs_explore.figures.options import Several
 from cfs_explore.headlines.map import best_cell_of, map_headline
@@ -85,7 +86,7 @@ def _composed(run: Run, ood: str, metric: str, cells: tuple[int, ...], theme: st
         auroc_map_chart(frame, metric, cells, theme, best=best, published=published),
         _telling_first(frame.drop(columns=["lo", "hi"]), metric),
         map_caption(frame, metric, ood, {"backbone": run.manifest.backbone.name, "head": "diagonal"})
-        + f" {legend[0].upper()}{legend[1:]}.",
+        + f" {legend[0].upper()}{legend[1:]}. {nearness_line(run, ood)}".rstrip(),
         alt_text(frame, metric),
         file_stem(run, ood, metric),
     )

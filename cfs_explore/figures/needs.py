@@ -35,12 +35,14 @@ class Kind:
         make: the figure of a run for these choices in a theme; raises NotMeasuredError.
         of: what it reads of ``Choices``, by the fields' names.
         options: what it reads of ``Choices.options``.
+        applies: whether it is of a run at all; where not, it is made for nobody who did not name it.
     """
 
     title: str
     make: Callable[[Run, Choices, str], Figure]
     of: tuple[str, ...] = ()
     options: tuple[Control, ...] = ()
+    applies: Callable[[Run], bool] = lambda run: True
 
 
 def why_no_table(run: Run, name: str, *, remedy: bool = False) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ..errors import SourceError
 from .record import Record, Source, WrappedSource
+from .severities import CORRUPTIONS, corruption
 from .transforms import TRANSFORMS
 
 
@@ -14,19 +15,21 @@ class AlteredSource(WrappedSource):
 
     Args:
         source: closed with this one.
-        change: a key of ``TRANSFORMS``.
+        change: a key of ``TRANSFORMS``, or of ``CORRUPTIONS`` with a severity.
         seed: of the noise.
+        severity: 1 to 5, of a key of ``CORRUPTIONS``; None for the change as such.
 
     Raises:
-        SourceError: there is no such change.
+        SourceError: there is no such change, it has no severities, or it lacks one.
     """
 
-    def __init__(self, source: Source, change: str, seed: int = 0) -> None:
-        if change not in TRANSFORMS:
-            raise SourceError(f"altered: there is no change {change!r}; allowed are {', '.join(TRANSFORMS)}.")
-        super().__init__(source, f"{source.location}, {change}")
+    def __init__(self, source: Source, change: str, seed: int = 0, severity: int | None = None) -> None:
+        _check(change, severity)
+        strong = "" if severity is None else f", severity {severity}"
+        super().__init__(source, f"{source.location}, {change}{strong}")
         self.kind, self.names = "altered", source.names
-        self._change, self._seed = TRANSFORMS[change], seed
+        self._change = TRANSFORMS[change] if severity is None else corruption(change, severity)
+        self._seed = seed
 
     def _read(self, index: int) -> Record:
         record = self._source.read(index)
@@ -34,3 +37,15 @@ class AlteredSource(WrappedSource):
         changed = Record.of(pixels, name=record.name, label=record.label, format=record.format, mode=record.mode)
         group = record.group or record.image_id
         return replace(changed, width=record.width, height=record.height, group=group)
+
+
+def _check(change: str, severity: int | None) -> None:
+    """Raise SourceError where there is no such change."""
+    if change not in TRANSFORMS and change not in CORRUPTIONS:
+        only = [name for name in CORRUPTIONS if name not in TRANSFORMS]
+        raise SourceError(
+            f"altered: there is no change {change!r}; allowed are {', '.join(TRANSFORMS)}, and with a severity "
+            f"{', '.join(only)}."
+        )
+    if severity is None and change not in TRANSFORMS:
+        raise SourceError(f"altered: {change!r} needs a severity; give one from 1 to 5.")

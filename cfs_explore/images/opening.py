@@ -77,7 +77,8 @@ def open_source(
             {'hub': 'owner/name', 'split', 'column', 'label', 'group_column', 'config', 'range', 'pages'}: a data set of
             the Hugging Face hub, or a local data set folder;
             {'torchvision': name, 'split', 'root', 'download'}: see ``TORCHVISION_SETS``;
-            {'altered': change, 'of': source, 'seed'}: another set's images under one of ``TRANSFORMS``;
+            {'altered': change, 'of': source, 'seed', 'severity'}: another set's images under one of ``TRANSFORMS``, or
+            of ``CORRUPTIONS`` at a severity from 1 to 5;
             {'builtin': name, **parameters}: see ``BUILTIN_SETS``.
         limit: keep only that many images, drawn without replacement, in the source's order; None keeps all.
         seed: of that draw, >= 0.
@@ -150,12 +151,12 @@ def _copy_options(copy: Path, options: dict[str, Any]) -> dict[str, Any]:
     return {names[key]: value for key, value in options.items() if key in names}
 
 
-def _open_altered(change: str, of: Any = None, seed: int = 0) -> Source:
+def _open_altered(change: str, of: Any = None, seed: int = 0, severity: int | None = None) -> Source:
     if of is None:
         raise SourceError("altered: give `of`, the images that are changed.")
     source = _open(of)
     try:
-        return AlteredSource(source, change, seed)
+        return AlteredSource(source, change, seed, severity)
     except SourceError:
         source.close()
         raise

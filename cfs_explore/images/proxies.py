@@ -148,8 +148,11 @@ PROXIES: dict[str, Callable[[np.ndarray, Sequence[str], int], np.ndarray]] = {
     "mix": _mix,
 }
 
-#: Change of ``transforms`` -> the kind of proxy that is like it.
-_MADE_BY = {"flipped": "flip", "rotated": "flip", "inverted": "colour", "blurred": "blur", "noisy": "noise"}
+#: Change of ``transforms`` or ``severities`` -> the kind of proxy that is like it.
+_MADE_BY = {
+    **{"flipped": "flip", "rotated": "flip", "inverted": "colour", "blurred": "blur", "noisy": "noise"},
+    **{"faded": "colour", "brightened": "colour", "compressed": "jpeg", "pixelated": "blur"},
+}
 
 
 def made_by(source: object) -> str | None:

@@ -23,7 +23,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "torchvision": ("split", "root", "download"),
     "tars": ("column", "label_column", "group_column", "range", "pages"),
     "parquet": ("column", "label_column", "group_column", "range", "pages"),
-    "altered": ("of", "seed"),
+    "altered": ("of", "seed", "severity"),
 }
 
 
@@ -148,6 +148,7 @@ _TYPES: dict[str, tuple[str, Callable[[object], bool]]] = {
     ),
     "of": ("a path or a mapping that is not altered itself", lambda v: _is_path(v) or _is_plain(v)),
     "seed": ("a whole number from 0 on", lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0),
+    "severity": ("a whole number from 1 to 5", lambda v: type(v) is int and 1 <= v <= 5),
     "range": ("a list of two numbers, the lower one first", _is_range),
     "pages": ("first or all", lambda value: value in ("first", "all")),
     "layout": (f"one of {', '.join(LAYOUTS)}", lambda value: value in LAYOUTS),

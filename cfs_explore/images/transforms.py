@@ -9,6 +9,8 @@ import numpy as np
 #: Blur in pixels at side 16, and noise as a share of 0..255.
 BLUR_SIGMA = 1.2
 NOISE_SIGMA = 0.15
+#: The blur as a share of the side.
+SIDE_BLUR = BLUR_SIGMA / 16
 
 
 def _flip(image: np.ndarray, row: int, seed: int) -> np.ndarray:
@@ -23,17 +25,26 @@ def _invert(image: np.ndarray, row: int, seed: int) -> np.ndarray:
     return 255 - image
 
 
-def _blur(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+def blurred(image: np.ndarray, sigma: float) -> np.ndarray:
+    """A uint8 image (H, W) or (H, W, C) under a Gaussian of ``sigma`` pixels."""
     from scipy.ndimage import gaussian_filter  # slow to import
 
-    sigma = BLUR_SIGMA * len(image) / 16
-    blurred = gaussian_filter(image.astype(np.float64), sigma, mode="nearest", axes=(0, 1))
-    return np.rint(blurred).astype(np.uint8)
+    smooth = gaussian_filter(image.astype(np.float64), sigma, mode="nearest", axes=(0, 1))
+    return np.rint(smooth).astype(np.uint8)
+
+
+def noisy(image: np.ndarray, sigma: float, row: int, seed: int) -> np.ndarray:
+    """A uint8 image with normal noise of ``sigma`` of the grey range, drawn by the seed and the image's row."""
+    noise = np.random.default_rng([seed, row]).normal(0, sigma * 255, image.shape)
+    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)  # saturates, as a sensor does
+
+
+def _blur(image: np.ndarray, row: int, seed: int) -> np.ndarray:
+    return blurred(image, BLUR_SIGMA * len(image) / 16)
 
 
 def _add_noise(image: np.ndarray, row: int, seed: int) -> np.ndarray:
-    noise = np.random.default_rng([seed, row]).normal(0, NOISE_SIGMA * 255, image.shape)
-    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)  # saturates, as a sensor does
+    return noisy(image, NOISE_SIGMA, row, seed)
 
 
 #: Name -> change of one uint8 image (H, W) or (H, W, C), given its row in the data and the seed.

@@ -14,6 +14,7 @@ from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIG
 from cfs_explore.spec.detectors import DetectorSettings
 from cfs_explore.spec.files import explain, read_yaml, resolve_paths
 from cfs_explore.spec.image_sets import Filter, IdSpec, ImageSet, Resize, SetName, SourceRef, Strict, writable
+from cfs_explore.spec.severities import with_severities
 from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
 
 #: Levels of a run.
@@ -178,6 +179,7 @@ class RunSpec(Strict):
             path = Path(content)
             base, label = path.resolve().parent, str(path)
             content = read_yaml(path)
+        content = with_severities(content)
         try:
             return cls.model_validate(resolve_paths(content, base))
         except pydantic.ValidationError as error:

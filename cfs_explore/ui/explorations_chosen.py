@@ -6,12 +6,14 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from cfs_explore import jobs
 from cfs_explore.explorations import bundles
 from cfs_explore.explorations.trained_on import training_difference
 from cfs_explore.figures.against import MOST_OTHERS
+from cfs_explore.figures.nearness import nearness
 from cfs_explore.jobs.estimate import format_bytes
 from cfs_explore.locations import program
 from cfs_explore.store import Run
@@ -20,7 +22,7 @@ from cfs_explore.ui import access, data, navigation
 from cfs_explore.ui.damage import show_errors
 from cfs_explore.ui.explorations_rows import Row, plain, size_of
 from cfs_explore.ui.sidebar import escape
-from cfs_explore.wording import counted
+from cfs_explore.wording import counted, format_digits, format_estimate
 
 #: A browser's download passes through the server's memory; larger ones are for the command line.
 MAX_DOWNLOAD_BYTES = 10**9
@@ -73,6 +75,41 @@ def _describe(run: Run) -> None:
     )
     if differs := training_difference(run):
         st.caption(escape(differs))
+    with show_errors():
+        _sets(run)
+
+
+def _sets(run: Run) -> None:
+    """What is known of each OOD set: size, AUROC of its best cell, and how near it is to ID (theory 37)."""
+    best = run.table("best_cell").reindex(columns=["ood", "honest", "honest_lo", "honest_hi"]).set_index("ood")
+    honest = {row.Index: format_estimate(*row[1:]) for row in best.itertuples()}
+    near = nearness(run)
+    own = format_digits(near["id_depth_0"].iloc[0], 2)
+    help_text = (
+        "Squared distance of the set from ID-train in snapshot space, per feature and in units of ID-train's variance "
+        "(theory 37). 0: the same means and variances. Without an interval."
+    )
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "OOD set": near["ood"].map(plain),
+                "Images": near["n_ood"],
+                "Best cell, honest": [honest.get(name, "n/a") for name in near["ood"]],
+                "Distance at depth 0": near["depth_0"].round(3),
+                "Distance at best cell": near["at_best"].round(3),
+            }
+        ),
+        hide_index=True,
+        key=f"sets_of_{run.path.name}",
+        column_config={
+            "Distance at depth 0": st.column_config.NumberColumn(
+                help=f"{help_text} Where the image enters the network, at the cleanest level. ID-test has {own}."
+            ),
+            "Distance at best cell": st.column_config.NumberColumn(
+                help=f"{help_text} At the cell with the largest AUROC, which the same images chose."
+            ),
+        },
+    )
 
 
 def _open(row: Row) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from cfs_explore.explorations.trained_on import training_difference
 from cfs_explore.figures.choices import METRIC, OOD, Choices, choose
 from cfs_explore.figures.map import BESIDE, headline, opening_cell
+from cfs_explore.figures.map_severity import has_severities
 from cfs_explore.figures.options import Control
 from cfs_explore.figures.places import CELL, CELLS
 from cfs_explore.reports import html
@@ -73,6 +74,9 @@ def _page(run: Run) -> None:
             on_select=lambda: _pick_set(run),
         )
     _lead_to_groups(run)
+    if has_severities(run):
+        st.header("Over severity", anchor=False)
+        show_figure("map-severity", run, _view(run), key="severity")
     composer.show_composer(run, _view(run))
 
 

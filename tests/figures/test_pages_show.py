@@ -115,9 +115,10 @@ VIEWS = [
         {"lab-two-scores": "lab_clouds", "lab-combinations": "lab_pair_dots", "lab-two-curve": "lab_pair_curve"},
     ),
 ]
-#: Compared where they are made: of two explorations (below), of a seal that judges (test_sealed_figures), of fitted
-#: coordinates, of a claim that is chosen (test_options), and of a forward.
+#: Compared where they are made: of two explorations (below), of a seal that judges (test_sealed_figures), of severities
+#: (test_map_severity), of fitted coordinates, of a claim that is chosen (test_options), and of a forward.
 ELSEWHERE = {
+    "map-severity",
     "compare-map",
     "compare-difference",
     "compare-transfer",
