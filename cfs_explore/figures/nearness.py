@@ -12,7 +12,10 @@ from cfs_explore.scoring import Moments, feature_columns
 from cfs_explore.store import Run
 from cfs_explore.store.growing import is_growing
 from cfs_explore.store.manifest import SetEntry
-from cfs_explore.wording import format_digits
+from cfs_explore.wording import format_value
+
+#: How a caption calls it.
+_WHAT = "Squared distance to ID-train per feature, in its variances"
 
 
 def nearness(run: Run) -> pd.DataFrame:
@@ -57,17 +60,17 @@ def _distance(run: Run, entry: SetEntry, found: Moments, train: Moments, level: 
 
 
 def nearness_line(run: Run, ood: str) -> str:
-    """'Distance to ID (37): 0.12 at depth 0, 1.4 at the best cell (ID-test: 0.01, 0.02).'; "" of a map so far."""
+    """'...: 0.120 at depth 0, 1.400 at the best cell (ID-test: 0.010, 0.020).'; "" of a map so far."""
     if is_growing(run.path):  # a map so far holds no moments
         return ""
     try:
         row = nearness(run).set_index("ood").loc[ood]
     except RunError:  # a damaged file, which the pages that need it name; the map does not
-        return "Distance to ID (37): not known, since the run's moments cannot be read."
+        return f"{_WHAT}: not known, since the run's moments cannot be read."
     places = {"depth_0": "at depth 0", "at_best": "at the best cell"}
     known = [name for name in places if pd.notna(row[name])]
     if not known:
         return ""
-    texts = ", ".join(f"{format_digits(row[name], 2)} {places[name]}" for name in known)
-    own = ", ".join(format_digits(row[f"id_{name}"], 2) for name in known)
-    return f"Distance to ID (37): {texts} (ID-test: {own})."
+    texts = ", ".join(f"{format_value(row[name])} {places[name]}" for name in known)
+    own = ", ".join(format_value(row[f"id_{name}"]) for name in known)
+    return f"{_WHAT}: {texts} (ID-test: {own})."

@@ -113,7 +113,8 @@ def _map_and_cell(run: Run) -> None:
 def _lead_to_groups(run: Run) -> None:
     """Which sets are near, far or shifted, and the way to their means; nothing where no set is in a group."""
     if run.set_groups:
-        st.caption(escape("; ".join(f"{group}: {', '.join(names)}" for group, names in run.set_groups.items())))
+        groups = "; ".join(f"{group}: {', '.join(names)}" for group, names in run.set_groups.items())
+        st.caption(escape(f"Groups of sets. {groups}"))
         st.page_link(
             "pages/protocol.py",
             label="See near, far and full-spectrum AUROC",

@@ -7,7 +7,7 @@ import pytest
 from cfs_explore.figures.catalogue import KINDS
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.nearness import nearness, nearness_line
-from cfs_explore.wording import format_digits
+from cfs_explore.wording import format_value
 
 
 def test_a_row_per_set_with_the_best_cell_of_the_tables(digits):
@@ -37,8 +37,8 @@ def test_it_is_what_the_moments_say_by_hand(digits):
 def test_the_maps_caption_says_it(digits):
     row = nearness(digits).set_index("ood").loc["letters"]
     line = nearness_line(digits, "letters")
-    assert f"{format_digits(row['depth_0'], 2)} at depth 0" in line
-    assert f"{format_digits(row['at_best'], 2)} at the best cell" in line
+    assert f"{format_value(row['depth_0'])} at depth 0" in line
+    assert f"{format_value(row['at_best'])} at the best cell" in line
     assert KINDS["map-heatmap"].make(digits, choose(digits, ood="letters"), "light").caption.endswith(line)
 
 
