@@ -103,10 +103,11 @@ def _sets(run: Run) -> None:
         key=f"sets_of_{run.path.name}",
         column_config={
             "Distance at depth 0": st.column_config.NumberColumn(
-                help=f"{help_text} Where the image enters the network, at the cleanest level. ID-test has {own}."
+                format="%.3f",
+                help=f"{help_text} Where the image enters the network, at the cleanest level. ID-test has {own}.",
             ),
             "Distance at best cell": st.column_config.NumberColumn(
-                help=f"{help_text} At the cell with the largest AUROC, which the same images chose."
+                format="%.3f", help=f"{help_text} At the cell with the largest AUROC, which the same images chose."
             ),
         },
     )
