@@ -31,7 +31,7 @@ COMMANDS = {
     "triage": (["triage", "digits", "--most", "1", "--out"], "file"),
 }
 #: Those that write nothing of their own, or where no option says.
-NOTHING = {"app", "inspect", "fetch"}
+NOTHING = {"app", "inspect", "fetch", "evidence"}
 IN_THE_RUNS = {"import", "slim", "diagnose", "detectors", "work"}
 
 
