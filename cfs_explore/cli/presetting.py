@@ -54,6 +54,7 @@ def _preset(options: argparse.Namespace) -> None:
     if options.out is None:
         print(spec.to_yaml(), end="")
         return
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(spec.to_yaml(), encoding="utf-8")
     print(f"Saved: {options.out}")
 

@@ -24,6 +24,8 @@ COMMANDS = {
     "convert": (["convert", "edm.pkl"], "folder"),
     "report": (["report", "digits", "--out"], "file"),
     "claims": (["claims", "digits", "--csv"], "file"),
+    "groups": (["groups", "digits", "--csv"], "file"),
+    "preset": (["preset", "paper-cifar10", "--data", ".", "--backbone", "net", "--fetch", "--out"], "file"),
     "survey": (["survey", "{builtin: letters}", "--sample", "5", "--sheet"], "file"),
     "export": (["export", "digits"], "file"),
     "predict": (["predict", "spec.yaml", "--device", "cpu", "--out"], "folder"),
