@@ -50,7 +50,7 @@ def find(page, words: str) -> None:
 
 def click_row(page, position: int, x: int = NAME) -> None:
     """Click a row of the table."""
-    page.locator("[data-testid=stDataFrame]").click(position={"x": x, "y": ROW * (position + 1.5)})
+    page.locator("[data-testid=stDataFrame]").first.click(position={"x": x, "y": ROW * (position + 1.5)})
     page.wait_for_timeout(300)
     app_browser.settle(page)
 
