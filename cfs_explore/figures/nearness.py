@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -25,23 +27,22 @@ def nearness(run: Run) -> pd.DataFrame:
     one by AUROC on all images; missing with too few), at_best (there); id_depth_0 and id_at_best, the same of ID-test,
     which is 0 but for chance: a set no farther than that is as near as ID itself. No intervals: they need the images.
     """
-    return run.derived(_nearness)
-
-
-def _nearness(run: Run) -> pd.DataFrame:
-    first = next((place for place, tap in enumerate(run.taps) if tap.region == "input"), 0)
-    train, test = run.moments("id_train"), run.moments("id_test")
-    table, rows = run.table("best_cell"), []
-    for entry in (run.entry("ood", name) for name in run.ood_names):
-        found, best = run.moments("ood", entry.name), best_cell_of(entry.name, table)
-        row = {"ood": entry.name, "n_ood": entry.count, "cell": best}
-        places = {"depth_0": (0, first), "at_best": None if best is None else tuple(run.cell(best))}
-        for name, place in places.items():
-            row[name] = np.nan if place is None else _distance(run, entry, found, train, *place)
-            row[f"id_{name}"] = np.nan if place is None else _distance(run, run.id_test, test, train, *place)
-        rows.append(row)
+    rows = [run.derived(_row, name) for name in run.ood_names]
     frame = pd.DataFrame(rows, columns=["ood", "n_ood", "depth_0", "cell", "at_best", "id_depth_0", "id_at_best"])
     return frame.assign(cell=frame["cell"].astype("Int64"))
+
+
+def _row(run: Run, ood: str) -> dict[str, Any]:
+    """Of one set: a map shows no other, and reads the moments of no other."""
+    first = next((place for place, tap in enumerate(run.taps) if tap.region == "input"), 0)
+    train, test, found = run.moments("id_train"), run.moments("id_test"), run.moments("ood", ood)
+    entry, best = run.entry("ood", ood), best_cell_of(ood, run.table("best_cell"))
+    row = {"ood": ood, "n_ood": entry.count, "cell": best}
+    places = {"depth_0": (0, first), "at_best": None if best is None else tuple(run.cell(best))}
+    for name, place in places.items():
+        row[name] = np.nan if place is None else _distance(run, entry, found, train, *place)
+        row[f"id_{name}"] = np.nan if place is None else _distance(run, run.id_test, test, train, *place)
+    return row
 
 
 def _distance(run: Run, entry: SetEntry, found: Moments, train: Moments, level: int, tap: int) -> float:
@@ -64,7 +65,7 @@ def nearness_line(run: Run, ood: str) -> str:
     if is_growing(run.path):  # a map so far holds no moments
         return ""
     try:
-        row = nearness(run).set_index("ood").loc[ood]
+        row = run.derived(_row, ood)
     except RunError:  # a damaged file, which the pages that need it name; the map does not
         return f"{_WHAT}: not known, since the run's moments cannot be read."
     places = {"depth_0": "at depth 0", "at_best": "at the best cell"}

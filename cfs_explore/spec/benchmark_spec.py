@@ -6,12 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from cfs_explore.contracts import SET_GROUPS
 from cfs_explore.errors import SpecError
-from cfs_explore.spec.benchmarks import BENCHMARKS, GROUPS, Benchmark, Part
-from cfs_explore.spec.run import ImageSet, RunSpec
-
-#: Field of an OOD set that holds its group (near, far, covariate), where specs have one.
-GROUP_FIELD = "set_group" if "set_group" in ImageSet.model_fields else None
+from cfs_explore.spec.benchmarks import BENCHMARKS, Benchmark, Part
+from cfs_explore.spec.run import RunSpec
 
 LISTS = "benchmark_imglist"
 _GET_OPENOOD = (
@@ -36,7 +34,7 @@ def benchmark_spec(
         data: folder that holds ``benchmark_imglist`` and the images, as OpenOOD lays them out; of the paper's settings
             the root of torchvision's sets.
         backbone: file, folder or hub id of the network.
-        groups: which OOD sets of OpenOOD, out of ``GROUPS``.
+        groups: which OOD sets of OpenOOD, out of ``SET_GROUPS``.
         limit: of every set; None for all images.
         download: the paper's settings may fetch what is not there.
 
@@ -47,8 +45,8 @@ def benchmark_spec(
     if name not in BENCHMARKS:
         raise SpecError(f"There is no preset {name!r}. Presets: {', '.join(BENCHMARKS)}.")
     benchmark, data = BENCHMARKS[name], data.expanduser().resolve()
-    if unknown := [each for each in groups if each not in GROUPS]:
-        raise SpecError(f"There is no group {unknown[0]!r} of OOD sets; allowed are {', '.join(GROUPS)}.")
+    if unknown := [each for each in groups if each not in SET_GROUPS]:
+        raise SpecError(f"There is no group {unknown[0]!r} of OOD sets; allowed are {', '.join(SET_GROUPS)}.")
     chosen = [part for part in benchmark.ood if part.group is None or part.group in groups]
     if not chosen:
         raise SpecError(f"{name} has no OOD set of {', '.join(groups) or 'no group'}; see `cfs-explore preset --list`.")
@@ -76,7 +74,7 @@ def _about(part: Part) -> dict[str, str]:
     if part.group is None:
         return {}
     text = {"near": "Near OOD.", "far": "Far OOD.", "covariate": "ID classes, another look (covariate shift)."}
-    return {"description": text[part.group]} | ({} if GROUP_FIELD is None else {GROUP_FIELD: part.group})
+    return {"description": text[part.group], "set_group": part.group}
 
 
 def _source(benchmark: Benchmark, part: Part, data: Path, download: bool) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 Group = Literal["near", "far", "covariate"]
-GROUPS: tuple[Group, ...] = ("near", "far", "covariate")
 
 
 @dataclass(frozen=True)

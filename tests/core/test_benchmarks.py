@@ -9,11 +9,12 @@ import yaml
 from PIL import Image
 
 from cfs_explore.cli import main
+from cfs_explore.contracts import SET_GROUPS
 from cfs_explore.errors import SpecError
 from cfs_explore.images import open_source
 from cfs_explore.spec import RunSpec
 from cfs_explore.spec.benchmark_spec import benchmark_spec, other_sizes
-from cfs_explore.spec.benchmarks import BENCHMARKS, GROUPS
+from cfs_explore.spec.benchmarks import BENCHMARKS
 from cfs_explore.spec.run import ImageSet
 
 OPENOOD = [name for name, each in BENCHMARKS.items() if each.kind == "openood"]
@@ -37,7 +38,7 @@ def lay_out(name: str, data: Path, images: int = 2) -> Path:
 
 @pytest.mark.parametrize("name", OPENOOD)
 def test_a_spec_of_openood_opens_its_lists(name, tmp_path):
-    spec = benchmark_spec(name, lay_out(name, tmp_path), "owner/net", groups=GROUPS, limit=2)
+    spec = benchmark_spec(name, lay_out(name, tmp_path), "owner/net", groups=SET_GROUPS, limit=2)
     assert RunSpec.parse(yaml.safe_load(spec.to_yaml())) == spec
     assert [each.name for each in spec.ood] == [part.name for part in BENCHMARKS[name].ood]
     ids = set()
@@ -102,7 +103,7 @@ def test_mistakes(change, words, tmp_path):
 
 
 def test_the_group_is_written_where_specs_have_a_field_for_it(tmp_path):
-    spec = benchmark_spec("openood-cifar10", lay_out("openood-cifar10", tmp_path), "owner/net", groups=GROUPS)
+    spec = benchmark_spec("openood-cifar10", lay_out("openood-cifar10", tmp_path), "owner/net", groups=SET_GROUPS)
     groups = [getattr(each, "set_group", None) for each in spec.ood]
     has_field = "set_group" in ImageSet.model_fields
     assert groups == [part.group if has_field else None for part in BENCHMARKS["openood-cifar10"].ood]
@@ -152,6 +153,6 @@ def test_the_lists_are_those_of_pytorch_ood(name):
 def test_the_documented_sets_are_these():
     text = (Path(__file__).parents[2] / "docs" / "inputs.md").read_text()
     for name, each in BENCHMARKS.items():
-        groups = GROUPS if each.kind == "openood" else (None,)
+        groups = SET_GROUPS if each.kind == "openood" else (None,)
         cells = [", ".join(part.name for part in each.ood if part.group == group) for group in groups]
         assert re.sub(" +", " ", f"| `{name}` | {each.test.name} | {' | '.join(cells)} |") in text
