@@ -90,14 +90,13 @@ class Leases:
             return True
         if owner is None or owner == self.worker or self.is_there(owner):
             return False
-        aside = path.with_name(f"{name}.{uuid.uuid4().hex}")
-        with contextlib.suppress(OSError):  # somebody else was faster
-            path.rename(aside)
-            if _read(aside) != owner:  # who was faster has it already
-                with contextlib.suppress(OSError):
-                    os.link(aside, path)
-            aside.unlink()
-        return self.take(name) if not path.exists() else False
+        heir = f"{name}.heir"  # the right to take it over is a piece, too: it has one owner, who may be lost as well
+        if not self.take(heir):
+            return False
+        try:
+            return self._take_over(path, owner)
+        finally:
+            self.give_back(heir)
 
     def give_back(self, name: str) -> None:
         """The piece is done, or given up; it may be another's by now."""
@@ -146,6 +145,18 @@ class Leases:
                 f"{path.parent} does not take what this worker wants to work on ({error.strerror}). The folder must be "
                 "there and writable, on a file system that has hard links."
             ) from error
+        return True
+
+    def _take_over(self, path: Path, owner: str) -> bool:
+        """Whether the file names this worker now; not where somebody was faster, or the owner gave it back."""
+        if _read(path) != owner:
+            return False
+        aside = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        if not self._create(aside):
+            return False
+        aside.replace(path)  # no moment without an owner
+        self._held.add(path.name)
+        self._since = self._watch()
         return True
 
     def _keep_beating(self) -> None:

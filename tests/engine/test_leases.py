@@ -2,6 +2,7 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -92,23 +93,34 @@ def test_who_wakes_late_takes_nothing_away(worker):
 
 
 def test_of_many_who_want_a_lost_piece_one_gets_it(worker):
+    """Many times, as one takes over in a moment that the others seldom meet."""
     dead, others = worker(), [worker() for _ in range(8)]
-    assert dead.take("a")
+    pieces = [str(number) for number in range(50)]
+    for piece in pieces:
+        assert dead.take(piece)
+        for each in others:
+            assert not each.take(piece)
     for each in others:
-        assert not each.take("a")
         each.watch.now = 11
-    got, start = [], threading.Barrier(len(others))
+    start = threading.Barrier(len(others))
 
     def want(each):
         start.wait()
-        got.extend([each] * each.take("a"))
+        return [piece for piece in pieces if each.take(piece)]
 
-    threads = [threading.Thread(target=want, args=(each,)) for each in others]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(got) == 1
+    with ThreadPoolExecutor(len(others)) as threads:
+        got = sorted(piece for taken in threads.map(want, others) for piece in taken)
+    assert got == sorted(pieces)
+
+
+def test_one_that_is_lost_while_it_takes_over_holds_nothing_up(worker):
+    dead, heir, other = worker(), worker(), worker()
+    assert dead.take("a") and heir.take("a.heir")
+    assert not other.take("a")
+    other.watch.now = 11
+    assert not other.take("a")  # looks at the heir's pulse for the first time
+    other.watch.now = 22
+    assert other.take("a") and other.holder("a") == other.worker
 
 
 def test_a_link_that_was_made_and_is_said_to_have_been_there_counts(worker, monkeypatch):
