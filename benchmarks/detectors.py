@@ -6,6 +6,7 @@ Usage: python benchmarks/detectors.py [--most 40]
 from __future__ import annotations
 
 import argparse
+import collections
 import statistics
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from cfs_explore.backbones import Backbone, load_backbone
 from cfs_explore.errors import CFSError
 from cfs_explore.levels import MAIN_LAM
 from cfs_explore.locations import BUNDLES
+from cfs_explore.readings.side_by_side import lanes, side_by_side
 
 BATCH, ROUNDS = 64, 5
 #: Goals: of a detector without Jacobian-vector products, and of one product, in forwards.
@@ -33,16 +35,19 @@ def main() -> None:
     generator = np.random.default_rng(0)
     images = np.rint(generator.uniform(0, 255, (BATCH, *backbone.image_shape))).astype(np.float32) / 127.5 - 1
     cases = readings(backbone, images, most)
-    times: dict[str, list[float]] = {name: [] for name in ("", *cases)}
+    bares = {shared: bare(backbone, images, shared) for shared in (True, False)}
+    times: dict[str | bool, list[float]] = {name: [] for name in (*bares, *cases)}
     for _ in range(ROUNDS):  # interleaved, so that a busy moment hits every case
-        for name, (run, _) in {"": (bare(backbone, images), None), **cases}.items():
+        for name, run in {**bares, **{name: run for name, (run, _) in cases.items()}}.items():
             start = time.perf_counter()
             run()
             times[name].append(time.perf_counter() - start)
     print(f"batch {BATCH}, {torch.get_num_threads()} threads, {ROUNDS} interleaved rounds, medians of their ratios")
-    print(f"bare forward: {statistics.median(times['']) / BATCH * 1e3:.2f} ms per image")
+    for shared, about in ((True, "each thread a part of the batch"), (False, "all threads in one batch")):
+        print(f"bare forward, {about}: {statistics.median(times[shared]) / BATCH * 1e3:.2f} ms per image")
     for name, (_, cost) in sorted(cases.items(), key=lambda item: item[1][1].forwards):
-        forwards = statistics.median([a / b for a, b in zip(times[name], times[""], strict=True)][1:])
+        alone = times[not cost.jvps]  # derivatives have torch's threads in one batch, all other readings share it
+        forwards = statistics.median([a / b for a, b in zip(times[name], alone, strict=True)][1:])
         if cost.jvps:
             each = (forwards - cost.forwards) / cost.jvps
             print(f"{name}: {cost.forwards} F + {cost.jvps} J, a product {each:.2f} forwards (goal {PRODUCT_GOAL:g})")
@@ -51,13 +56,18 @@ def main() -> None:
             print(f"{name}: {cost.forwards} F, {ratio:.2f} x that many bare forwards (goal: at most {GOAL:.2f})")
 
 
-def bare(backbone: Backbone, images: np.ndarray) -> Callable[[], None]:
-    """One forward of the batch."""
+def bare(backbone: Backbone, images: np.ndarray, shared: bool) -> Callable[[], None]:
+    """One forward of the batch, of which each thread takes a part where it is shared, as in the readings' loop."""
+    backbone.module.to(memory_format=torch.channels_last)
     x, level = torch.from_numpy(images), backbone.match(MAIN_LAM)
+    at_once = lanes(BATCH, backbone.device) if shared else 1
+
+    def forward(part: slice) -> None:
+        with torch.inference_mode():
+            backbone.forward(x[part], level)
 
     def run() -> None:
-        with torch.inference_mode():
-            backbone.forward(x, level)
+        collections.deque(side_by_side(forward, 0, BATCH, BATCH, at_once), maxlen=0)
 
     return run
 
