@@ -11,6 +11,7 @@ from cfs_explore.explorations.absent import Absent, computable, needed
 from cfs_explore.jobs.estimate import format_seconds, forward_seconds
 from cfs_explore.spec import IdSpec, RunSpec
 from cfs_explore.store import Run
+from cfs_explore.store.milestones import count_milestones
 from cfs_explore.studies import DIAGNOSTICS, STANDARD, Counts, named_stages
 from cfs_explore.studies.detectors import DETECTORS, budget_told
 from cfs_explore.ui import data
@@ -29,11 +30,13 @@ def _titles(words: Sequence[str]) -> str:
     return listed([DIAGNOSTICS[name].title.lower() for name in words])
 
 
+#: Stages that only some backbones can have.
+_OPTIONAL = [name for name, diagnostic in DIAGNOSTICS.items() if diagnostic.lacking]
 #: What each choice adds to the one before it.
 _ADDS = {
     "map": "The map and nothing else",
     "standard": f"Also {_titles(STANDARD)}",
-    "all": f"Also {_titles([name for name in DIAGNOSTICS if name not in STANDARD])}",
+    "all": f"Also {_titles([name for name in DIAGNOSTICS if name not in (*STANDARD, *_OPTIONAL)])}",
 }
 
 
@@ -56,9 +59,9 @@ def cost_counts(
     oods = tuple(choice.count for choice in ood)
     lowest, highest = backbone.facts["reach"]
     aligned = settings.protocol.reference is not None
-    return Counts(
-        n_train, n_test, oods, len(settings.lams), settings.draws, highest, lowest, aligned, None, seconds_per_forward
-    )
+    kept = count_milestones(backbone.spec.path, backbone.spec.milestones)
+    size = (n_train, n_test, oods, len(settings.lams), settings.draws, highest, lowest)
+    return Counts(*size, aligned, None, seconds_per_forward, kept)
 
 
 def chosen_diagnostics() -> str:
@@ -110,7 +113,9 @@ def choose_diagnostics(
         cost = _cost(forwards, " more" * (word == "all"), taps, seconds_per_forward)
         spends = counts and DETECTORS.name in computable(named_stages(word), absent)
         falsifier = f" {DETECTORS.title} takes {budget_told(counts)}." if spends else ""
-        return f"{_ADDS[word]}{cost}.{falsifier}{_fetched(word, absent)}{_left_out(word, absent)}"
+        fitting = [name for name in _OPTIONAL if counts and word == "all" and DIAGNOSTICS[name].applies(counts)]
+        also = f" With {_titles(fitting)}, since its backbone allows it." if fitting else ""
+        return f"{_ADDS[word]}{cost}.{also}{falsifier}{_fetched(word, absent)}{_left_out(word, absent)}"
 
     st.radio(
         "Diagnostics",
