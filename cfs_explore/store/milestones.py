@@ -92,11 +92,9 @@ def _folders(home: Path) -> list[Path]:
 
 
 def _place(path: str, home: Path, folder: Path) -> Path:
-    """What is loaded of a milestone's folder: what the backbone is of the folder that holds the milestones."""
-    backbone = Path(path)
-    if home.parent in (backbone, backbone.parent):
-        return folder / backbone.relative_to(home.parent)
-    return folder / backbone.name if backbone.is_file() else folder
+    """What is loaded of a milestone's folder: what is called as the backbone in it, else the folder."""
+    inside = folder / Path(path).name
+    return inside if home.parent != Path(path) and inside.exists() else folder
 
 
 def _last_step(path: str, home: Path) -> int:

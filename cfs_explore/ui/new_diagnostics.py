@@ -111,11 +111,12 @@ def choose_diagnostics(
             return f"{_ADDS[word]}: a few seconds more."
         forwards = map_forwards if word == "map" else diagnostic_forwards(counts, absent, word)
         cost = _cost(forwards, " more" * (word == "all"), taps, seconds_per_forward)
-        spends = counts and DETECTORS.name in computable(named_stages(word), absent)
+        names = _possible(word, counts)
+        spends = counts and DETECTORS.name in computable(names, absent)
         falsifier = f" {DETECTORS.title} takes {budget_told(counts)}." if spends else ""
-        fitting = [name for name in _OPTIONAL if counts and word == "all" and DIAGNOSTICS[name].applies(counts)]
-        also = f" With {_titles(fitting)}, since its backbone allows it." if fitting else ""
-        return f"{_ADDS[word]}{cost}.{also}{falsifier}{_fetched(word, absent)}{_left_out(word, absent)}"
+        fitting = [name for name in names if name in _OPTIONAL]
+        also = f" With {_titles(fitting)}, which this backbone allows." if fitting else ""
+        return f"{_ADDS[word]}{cost}.{also}{falsifier}{_fetched(names, absent)}{_left_out(names, absent)}"
 
     st.radio(
         "Diagnostics",
@@ -138,15 +139,20 @@ def _cost(forwards: int, more: str, taps: Sequence[Tap], seconds_per_forward: fl
     return f"{counts}, about {format_seconds(forward_seconds(forwards, taps, seconds_per_forward))}"
 
 
-def _fetched(word: str, absent: Sequence[Absent]) -> str:
-    """Whose images a choice fetches, as a sentence; "" where all are here."""
-    sets = [each.name for each in needed(computable(named_stages(word), absent), absent) if each.fetched]
+def _possible(word: str, counts: Counts | None) -> list[str]:
+    """Stages of a choice that the run to be can have."""
+    names = named_stages(word)
+    return [n for n in names if n not in _OPTIONAL or (counts is not None and DIAGNOSTICS[n].applies(counts))]
+
+
+def _fetched(names: Sequence[str], absent: Sequence[Absent]) -> str:
+    """Whose images these stages fetch, as a sentence; "" where all are here."""
+    sets = [each.name for each in needed(computable(names, absent), absent) if each.fetched]
     return f" The images of {escape(listed(sets))} are fetched first, over the network." if sets else ""
 
 
-def _left_out(word: str, absent: Sequence[Absent]) -> str:
-    """Which stages of a choice lack images, as a sentence; "" where none does."""
-    names = named_stages(word)
+def _left_out(names: Sequence[str], absent: Sequence[Absent]) -> str:
+    """Which of these stages lack images, as a sentence; "" where none does."""
     lacking = [name for name in names if name not in computable(names, absent)]
     if not lacking:
         return ""

@@ -17,7 +17,6 @@ from cfs_explore.pipeline.stages import Study
 from cfs_explore.store import evenly_spaced, open_run
 from cfs_explore.studies import DIAGNOSTICS
 from cfs_explore.studies import controls as declared
-from cfs_explore.train import TrainSpec, train
 
 STEPS, IMAGES = [0, 1, 2, 4, 5], 8
 
@@ -31,41 +30,16 @@ def _few():
 
 
 @pytest.fixture(scope="module")
-def trained(write_images, tmp_path_factory):
-    """The folder of a training of five steps that kept those after 0, 1, 2 and 4."""
-    spec = TrainSpec(
-        data=str(write_images(16, seed=1)),
-        network={
-            "sample_size": 8,
-            "in_channels": 1,
-            "out_channels": 1,
-            "layers_per_block": 1,
-            "block_out_channels": [8, 16],
-            "down_block_types": ["DownBlock2D", "AttnDownBlock2D"],
-            "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
-            "norm_num_groups": 4,
-            "attention_head_dim": 4,
-        },
-        schedule={"num_train_timesteps": 1000},
-        steps=5,
-        batch_size=4,
-        learning_rate=0.01,
-        milestones=True,
-    )
-    return train(spec, tmp_path_factory.mktemp("trained") / "net", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def spec_of(spec):
     """A spec on a backbone; one draw, so that statistics of ID-train are those of the map."""
     return lambda backbone: spec | {"backbone": str(backbone), "draws": 1}
 
 
 @pytest.fixture(scope="module")
-def run(spec_of, trained, tmp_path_factory):
+def run(spec_of, kept_training, tmp_path_factory):
     """A finished run with the stage, and what it reported."""
     events = []
-    found = explore(spec_of(trained), tmp_path_factory.mktemp("grown") / "run", device="cpu")
+    found = explore(spec_of(kept_training), tmp_path_factory.mktemp("grown") / "run", device="cpu")
     found = diagnose(found, ["training"], device="cpu", report=events.append)
     found.events = [event for event in events if event.stage == "training"]
     return found
@@ -92,14 +66,14 @@ def test_tables_have_a_row_for_everything(run):
     for table in (maps, steps):
         assert sorted(set(table["step"])) == STEPS and set(table.loc[table["own"], "step"]) == {5}
     assert set(zip(steps["ood"], steps["n_id"], steps["n_ood"], strict=True)) == {
-        ("bright", 7, 8),
-        ("folder", 7, 5),
-        ("letters", 7, 8),
+        ("bright", 8, 8),
+        ("folder", 8, 5),
+        ("letters", 8, 8),
     }
 
 
-def test_step_0_is_a_run_on_the_first_weights(run, spec_of, trained, tmp_path):
-    other = explore(spec_of(trained / "milestones" / "000000"), tmp_path / "run", device="cpu")
+def test_step_0_is_a_run_on_the_first_weights(run, spec_of, kept_training, tmp_path):
+    other = explore(spec_of(kept_training / "milestones" / "000000"), tmp_path / "run", device="cpu")
     assert other.manifest.backbone.fingerprint != run.manifest.backbone.fingerprint
     for ood in run.ood_names:
         np.testing.assert_allclose(map_at(run, 0, ood), map_by_hand(other, ood), atol=1e-6)
@@ -137,18 +111,18 @@ def test_the_best_cell_and_the_pair_of_the_last_step(run):
 
 
 def test_cost_is_what_was_announced(run):
-    n_train, sets = run.counts.train, 7 + 8 + 5 + 8
+    n_train, sets = run.counts.train, 8 + 8 + 5 + 8
     expected = 4 * (n_train + sets) * len(run.levels)
     assert run.counts.milestones == 4 and DIAGNOSTICS["training"].forwards(run.counts) == expected
     assert run.events[-1].done == run.events[-1].total == expected
 
 
 @pytest.fixture
-def copied(run, trained, tmp_path):
+def copied(run, kept_training, tmp_path):
     """A copy of the run before the stage, whose spec names a copy of the milestones that a test may spoil."""
 
     def copy(spoil):
-        way = shutil.copytree(trained, tmp_path / "net") / "milestones"
+        way = shutil.copytree(kept_training, tmp_path / "net") / "milestones"
         path = shutil.copytree(run.path, tmp_path / "run", ignore=shutil.ignore_patterns("training_*.parquet"))
         manifest = json.loads((path / "manifest.json").read_text())
         manifest["stages"].pop("training")
@@ -216,7 +190,7 @@ def test_weights_that_do_not_fit_are_named_before_any_is_measured(copied, save_u
     found = diagnose(path, ["training", "complementarity"], device="cpu")
     entry = found.manifest.stages["training"]
     assert entry.state == "skipped" and says in entry.why and entry.why.startswith("backbone.milestones: ")
-    assert len(entry.why) < 700 and entry.why.endswith(".")
+    assert entry.why.endswith(".")
     assert found.manifest.stages["complementarity"].state == "done" and sum(every_forward) == 0
     assert not found.has_table("training_map")
 

@@ -32,7 +32,8 @@ def test_they_are_found_in_the_backbones_folder_beside_it_and_where_the_spec_say
 @pytest.mark.parametrize(("backbone", "loaded"), [("", ""), ("unet", "unet"), ("net.safetensors", "net.safetensors")])
 def test_each_has_the_layout_of_the_backbone(home, backbone, loaded):
     if backbone.endswith(".safetensors"):
-        (home / backbone).touch()
+        for folder in (home, *(home / "milestones").iterdir()):
+            (folder / backbone).touch()
     kept, last = read_milestones(str(home / backbone))
     assert [each.step for each in kept] == [0, 1, 16] and last == 64
     assert kept[2].folder == home / "milestones" / "000016" and kept[2].place == kept[2].folder / loaded
@@ -40,7 +41,8 @@ def test_each_has_the_layout_of_the_backbone(home, backbone, loaded):
 
 def test_a_folder_elsewhere_holds_files_called_as_the_backbone(home, tmp_path):
     (home / "milestones").rename(tmp_path / "way")
-    (home / "net.pt").touch()
+    for folder in (home, tmp_path / "way" / "000000"):
+        (folder / "net.pt").touch()
     kept, last = read_milestones(str(home / "net.pt"), str(tmp_path / "way"))
     assert kept[0].place == tmp_path / "way" / "000000" / "net.pt" and last == 64
     assert read_milestones(str(home), str(tmp_path / "way"))[0][0].place == tmp_path / "way" / "000000"

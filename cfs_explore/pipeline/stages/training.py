@@ -28,6 +28,9 @@ from cfs_explore.studies.training import TRAINING
 #: ID scores and OOD scores, (cells, images) each, level-major.
 Rows = tuple[np.ndarray, np.ndarray]
 _PAIR = "CFS(1x2)"
+#: A network differs from itself by nothing, also where both separate all images and no variance is known.
+_NOTHING_TO_COME = {"to_come": 0.0, "to_come_lo": 0.0, "to_come_hi": 0.0, "to_come_p": 1.0}
+_NO_EXCESS = {"excess": 0.0, "excess_lo": 0.0, "excess_hi": 0.0, "excess_p": 1.0}
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
@@ -102,7 +105,10 @@ def _map(study: Study, rows: Rows, own: Rows, groups: Groups | None) -> pd.DataF
     cells = cell_columns(study.run.levels, study.run.taps)
     ahead = auroc_excess(own, [rows], groups=groups)
     names = {"excess": "to_come", "lo": "to_come_lo", "hi": "to_come_hi", "p": "to_come_p"}
-    cells = pd.concat([cells, ahead[list(names)].rename(columns=names)], axis=1)
+    ahead = ahead[list(names)].rename(columns=names)
+    if rows is own:
+        ahead = ahead.assign(**_NOTHING_TO_COME)
+    cells = pd.concat([cells, ahead], axis=1)
     return cells.assign(auroc=value, lo=lo, hi=hi, n_id=n_id, n_ood=n_ood)
 
 
@@ -117,6 +123,9 @@ def _step(study: Study, rows: Rows, first: Rows, groups: Groups | None) -> pd.Da
     columns |= _named("best", best[["trained", "trained_lo", "trained_hi"]])
     columns |= _named("best_excess", best[["excess", "lo", "hi"]]) | {"best_excess_p": best["p"]}
     columns |= _mean(rows, first, groups)
+    if rows is first:
+        known = {f"best_{name}": value for name, value in _NO_EXCESS.items() if np.isfinite(best["excess"])}
+        columns |= _NO_EXCESS | known
     return pd.DataFrame([columns | {"n_id": rows[0].shape[1], "n_ood": rows[1].shape[1]}])
 
 
