@@ -14,7 +14,7 @@ from cfs_explore.charts.marks import flat_legend, hovers, limits
 from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, Palette, new_chart, palette
 
 X_TITLE = "Steps of the training (logarithmic; 0: first weights)"
-_HEIGHT, _MOST_LABELS = 340, 7
+_HEIGHT, _MOST_LABELS = 340, 6
 
 
 class _Style(NamedTuple):
@@ -67,7 +67,7 @@ def training_lines_chart(
     place = places.get(chosen, 0.0)
     upright = rule | {"yref": "paper", "y0": 0, "y1": 1, "x0": place, "x1": place, "name": "chosen step"}
     fig.update_layout(shapes=[across, upright | {"line": {"color": colours.muted, "width": 1.5}}])
-    ticks = _labelled(list(places))
+    ticks = _labelled(places)
     fig.update_xaxes(
         range=[-0.5, max(places.values()) + 0.5],
         tickvals=[places[step] for step in ticks],
@@ -88,10 +88,15 @@ def step_places(steps: Sequence[int]) -> dict[int, float]:
     return {step: math.log2(step / first) + 1 if step else 0.0 for step in steps}
 
 
-def _labelled(steps: list[int]) -> list[int]:
-    """Those steps that have a label: the last one, and every n-th before it, so that none lies on another."""
-    every = -(-len(steps) // _MOST_LABELS)
-    return steps[::-1][::every][::-1]
+def _labelled(places: Mapping[int, float]) -> list[int]:
+    """Those steps that have a label: the first, the last, and of the others those that are far enough from these."""
+    first, *others = sorted(places)
+    room = max(places.values()) / _MOST_LABELS
+    found: list[int] = []
+    for step in reversed(others):
+        if not found or places[found[-1]] - places[step] >= room <= places[step] - places[first]:
+            found.append(step)
+    return [first, *reversed(found)]
 
 
 def _line(rows: pd.DataFrame, series: str, name: str, places: Mapping[int, float], colours: Palette) -> go.Scatter:

@@ -73,7 +73,7 @@ def map_of_step(run: Run, choices: Choices, theme: str) -> Figure:
     highest = run.cell_number(row["level"], row["tap_index"])
     shown = cells.rename(columns={"lo": "auroc_lo", "hi": "auroc_hi"})
     where = f"{short_tap_name(row['tap'])} ({row['region']}) at λ {format_value(row['lam'], 1)}"
-    network = {"network:": _network(row), "on the controls' images": "one noise draw"}
+    network = {"weights": _network(row), "one": "noise draw", "head": "diagonal"}
     return Figure(
         auroc_map_chart(shown, "auroc", (), theme, best=highest),
         _telling_first(shown, "auroc", "auroc_lo", "auroc_hi"),

@@ -49,7 +49,11 @@ def _since(rows: list[Mapping]) -> str:
             break
         clear = row
     excess = f"**{format_estimate(last['excess'], last['excess_lo'], last['excess_hi'])}**"
+    if last["excess_hi"] < 0:
+        return f"The mean AUROC over all cells ends **below** that of the first weights: {excess}."
     if clear is None:
-        return f"Its mean over all cells does **not** end above that of the first weights beyond chance: {excess}."
+        return (
+            f"The mean AUROC over all cells does **not** end above that of the first weights beyond chance: {excess}."
+        )
     when = "only at the last step" if clear is last else f"from step {int(clear['step']):,} on, in the end"
-    return f"Its mean over all cells is above that of the first weights {when}, by {excess}."
+    return f"The mean AUROC over all cells is above that of the first weights {when}, by {excess}."

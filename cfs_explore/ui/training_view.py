@@ -40,16 +40,14 @@ def _page(run: Run) -> None:
     headline = st.empty()
     view = _controls(run)
     headline.markdown(training_headline(escape(view.ood), figures.steps_of(run, view)))
-    left, right = st.container(key="beside_training").columns(2, gap="large")
+    left, right = st.container(key="beside_training").columns([5, 3], gap="large")
     with left:
         show_figure("training-map", run, view, key="training_map")
-    with right:
+        st.header("What is still to come", anchor=False)
         show_figure("training-to-come", run, view, key="training_to_come")
-    st.header("Over the steps", anchor=False)
-    left, right = st.container(key="beside_training_lines").columns(2, gap="large")
-    with left:
-        show_figure("training-auroc", run, view, key="training_auroc")
     with right:
+        show_figure("training-auroc", run, view, key="training_auroc")
+        st.header("Above the first weights", anchor=False)
         show_figure("training-excess", run, view, key="training_excess")
     diagnostic_page.formulas(_FORMULAS)
 

@@ -124,6 +124,8 @@ def test_a_run_without_kept_weights_has_none_of_these_figures(digits):
     assert not [name for name in [*figures, *missing] if name.startswith("training-")]
     _, missing = make_figures(digits, ["training"])
     assert set(missing) == set(KINDS)
+    _, missing_too = make_figures(digits, ["training-map", "training-excess", "training-auroc", "training-to-come"])
+    assert missing_too == missing
     assert "cannot have the stage Training" in missing["training-map"] and "milestones: true" in missing["training-map"]
 
 

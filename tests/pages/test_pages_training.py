@@ -72,6 +72,7 @@ def test_the_slider_moves_the_maps_and_stands_in_the_address(grown_runs, show):
     assert "after 5 steps of training, the run's own" in texts(app)
 
 
+@pytest.mark.usefixtures("routed")
 @pytest.mark.parametrize("step", ["3", "-1", "x", "1e9", "2.5"])
 def test_a_step_that_was_not_kept_becomes_the_first(step, show):
     app = show(ood="bright", training_step=step)

@@ -23,8 +23,8 @@ def test_a_best_cell_that_training_raises_and_since_when_the_map_is_above():
     assert said((0.2, 0.15, 0.25), [(0.01, 0.03), (-0.01, 0.02), (0.01, 0.03), (0.04, 0.06)]) == (
         "For **letters**, training **raises** the AUROC of the best cell: **0.700 [0.680, 0.720]** with the first "
         "weights, **0.900 [0.880, 0.920]** after 8 steps; difference **+0.200 [+0.150, +0.250]**, best cell against "
-        "best cell (n = 1,421 ID, 250 OOD). Its mean over all cells is above that of the first weights from step 4 on, "
-        "in the end, by **0.050 [0.040, 0.060]**."
+        "best cell (n = 1,421 ID, 250 OOD). The mean AUROC over all cells is above that of the first weights from step "
+        "4 on, in the end, by **0.050 [0.040, 0.060]**."
     )
 
 
@@ -39,6 +39,11 @@ def test_no_stronger_than_the_interval(change, words):
     text = said(change, [(-0.02, 0.01)])
     assert words in text and "raises" not in text
     assert "does **not** end above that of the first weights beyond chance: **−0.005 [−0.020, 0.010]**" in text
+
+
+def test_a_map_that_training_makes_worse():
+    text = said((-0.2, -0.25, -0.15), [(0.1, 0.2), (-0.2, -0.1)])
+    assert text.endswith("ends **below** that of the first weights: **−0.150 [−0.200, −0.100]**.")
 
 
 def test_only_the_last_step_both_near_1_and_too_few_images():
