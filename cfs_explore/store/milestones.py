@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from cfs_explore.errors import SpecError
 
-#: Folder beside a backbone's weights, and what a training writes beside them about itself.
-FOLDER, RECORD = "milestones", "training.json"
-_MOST_BYTES = 2**22
+#: Folder beside a backbone's weights; what `cfs-explore train` writes beside them about itself, and its largest size.
+FOLDER, RECORD, MOST_BYTES = "milestones", "training.json", 2**22
 #: How weights come to be kept, for those who have none.
 HOW_TO_KEEP = (
     "`cfs-explore train` with `milestones: true` keeps them; others name their folder, one of each number of steps, in "
@@ -103,7 +102,7 @@ def _last_step(path: str, home: Path) -> int:
     beside = [home.parent, backbone if backbone.is_dir() else backbone.parent]
     record = next((each / RECORD for each in beside if (each / RECORD).is_file()), home.parent / RECORD)
     try:
-        if record.stat().st_size > _MOST_BYTES:
+        if record.stat().st_size > MOST_BYTES:
             raise ValueError("too large")
         steps = json.loads(record.read_text(encoding="utf-8"))["steps"]
         if type(steps) is not int or steps < 1:
