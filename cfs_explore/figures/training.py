@@ -236,11 +236,11 @@ def _wide(steps: pd.DataFrame, copies: Mapping[str, float]) -> pd.DataFrame:
 
 
 def _lines_alt(steps: pd.DataFrame, column: str, what: str) -> str:
-    first, last = steps.iloc[0], steps.iloc[-1]
-    ends = (format_estimate(row[column], row[f"{column}_lo"], row[f"{column}_hi"]) for row in (first, last))
-    return f"{what} over {len(steps)} steps of the training: " + "{} at step {:,}, {} at step {:,}.".format(
-        next(ends), int(first["step"]), next(ends), int(last["step"])
+    first, last = (
+        f"{format_estimate(row[column], row[f'{column}_lo'], row[f'{column}_hi'])} at step {int(row['step']):,}"
+        for row in (steps.iloc[0], steps.iloc[-1])
     )
+    return f"{what} over {len(steps)} steps of the training: {first}, {last}."
 
 
 def _applies(run: Run) -> bool:
