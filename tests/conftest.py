@@ -85,6 +85,23 @@ def tiny(tiny_folder):
 
 
 @pytest.fixture(scope="session")
+def kept_training(write_images, tmp_path_factory) -> Path:
+    """The folder of a training of the tiny network, five steps long, that kept the weights after 0, 1, 2 and 4."""
+    from cfs_explore.train import TrainSpec, train
+
+    spec = TrainSpec(
+        data=str(write_images(16, seed=1)),
+        network=json.loads(json.dumps(TINY_UNET)),
+        schedule={"num_train_timesteps": 1000},
+        steps=5,
+        batch_size=4,
+        learning_rate=0.01,
+        milestones=True,
+    )
+    return train(spec, tmp_path_factory.mktemp("trained") / "net", device="cpu")
+
+
+@pytest.fixture(scope="session")
 def oracle_arrays() -> dict[str, np.ndarray]:
     """What the paper's own code computed: images, noise, snapshots, scores (tests/fixtures/methods)."""
     from safetensors.numpy import load_file

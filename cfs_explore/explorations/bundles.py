@@ -200,6 +200,7 @@ def _hide_places(spec: dict[str, Any], backbone: str, *, builtin: bool) -> dict[
 
     trained_on = spec["backbone"].get("trained_on")
     trained = {"trained_on": trained_on and hide({"source": trained_on})["source"]}
+    trained |= {"milestones": nowhere(spec["backbone"].get("milestones"))}
     origin = spec["id"]
     images = {"run": nowhere(origin["run"]), "train": hide(origin["train"]), "test": hide(origin["test"])}
     return spec | {

@@ -10,8 +10,9 @@ from cfs_explore.studies import DIAGNOSTICS
 
 
 def missing_stages(run: Run) -> list[str]:
-    """Names of the stages that were never tried on this run, in their order."""
-    return [name for name in DIAGNOSTICS if name not in run.manifest.stages]
+    """Names of the stages that this run can have and that were never tried on it, in their order."""
+    counts = run.counts
+    return [name for name, each in DIAGNOSTICS.items() if name not in run.manifest.stages and each.applies(counts)]
 
 
 def count_forwards(run: Run, names: Sequence[str]) -> int:

@@ -10,9 +10,8 @@ from cfs_explore.explorations.bundles import names_places
 from cfs_explore.explorations.pictures import source_of
 from cfs_explore.locations import absolute
 from cfs_explore.store import Run
+from cfs_explore.store.milestones import MOST_BYTES, RECORD
 
-#: What `cfs-explore train` writes beside the weights.
-_RECORD, _MOST_BYTES = "training.json", 2**22
 #: Kinds of sources whose name says which images they are, and the options that choose among them by meaning; halves,
 #: splits and numbers of images are parts of one set.
 _NAMED = {"builtin": ("classes",), "torchvision": (), "hub": ()}
@@ -39,9 +38,9 @@ def training_source(run: Run) -> str | dict[str, Any] | None:
     if not names_places(run.path):
         return None  # a stranger's run must not read files here
     place = Path(absolute(backbone["path"], run.path))
-    record = (place if place.is_dir() else place.parent) / _RECORD
+    record = (place if place.is_dir() else place.parent) / RECORD
     try:
-        if record.stat().st_size > _MOST_BYTES:
+        if record.stat().st_size > MOST_BYTES:
             return None
         source = json.loads(record.read_text(encoding="utf-8"))["spec"]["data"]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):

@@ -89,6 +89,8 @@ def make_figures(
     """
     choices = choices or choose(run)
     names = [name for name in named(what) if name in what or KINDS[name].applies(run)]
+    if what and not names:  # of a page that was named nothing is of this run: each says why
+        names = named(what)
     options.check(choices.options, [option for name in names for option in KINDS[name].options])
     if choices.measured and not any("measured" in KINDS[name].of for name in names):
         raise RunError(f"Only the figures of triage can be of {choices.measured}. Give cells or a preset.")

@@ -53,6 +53,8 @@ def why_no_table(run: Run, name: str, *, remedy: bool = False) -> str:
         return f"{stage.title} could not be computed: {entry.why}"
     if run.has_table(name):
         return ""
+    if not stage.applies(run.counts):
+        return f"{run.name} cannot have the stage {stage.title}. {stage.lacking}"
     command = f"`cfs-explore diagnose {run.path} --stages {stage.name}` computes it ({cost_of(run, [stage.name])})."
     return f"{run.name} was made without the stage {stage.title}" + (f". {command}" if remedy else "")
 

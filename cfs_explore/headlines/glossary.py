@@ -140,6 +140,12 @@ _WORDS = (
     ),
     Word("excess", "AUROC of the trained backbone minus that of a control.", 18),
     Word(
+        "first weights",
+        "The random weights that a training begins with, its step 0. What the backbone has above them came with "
+        "training.",
+        38,
+    ),
+    Word(
         "false-alarm rate",
         "The share of ID images that would be flagged, on average.",
     ),

@@ -171,7 +171,7 @@ def _groups(plan: Plan) -> list[str]:
 def _portable_spec(plan: Plan) -> dict:
     """The spec with every path inside the run directory made relative to it."""
     content = plan.spec.model_dump(mode="json")
-    for key in ("path", "vae"):
+    for key in ("path", "vae", "milestones"):
         if content["backbone"][key] is not None:
             content["backbone"][key] = portable(content["backbone"][key], plan.out)
     image_sets = [content["id"]["train"], content["id"]["test"], *content["ood"]]

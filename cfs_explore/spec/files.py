@@ -133,8 +133,8 @@ def resolve_paths(content: dict, base: Path) -> dict:
     if isinstance(out.get("backbone"), str):
         out["backbone"] = {"path": out["backbone"]}
     if isinstance(out.get("backbone"), dict):
-        paths = {key: absolute(out["backbone"].get(key)) for key in ("path", "vae") if key in out["backbone"]}
-        out["backbone"] = out["backbone"] | paths
+        named = [key for key in ("path", "vae", "milestones") if key in out["backbone"]]
+        out["backbone"] = out["backbone"] | {key: absolute(out["backbone"][key]) for key in named}
     if isinstance(out.get("id"), dict):
         out["id"] = {k: image_set(v) if k in ("train", "test") else v for k, v in out["id"].items()}
         if "run" in out["id"]:

@@ -34,6 +34,8 @@ class BackboneSpec(Strict):
         weights: which weights of a training checkpoint (an entry, a variant, a folder); averaged ones where absent.
         trained_on: image source that it was trained on, where no ``training.json`` beside it says so; only to be
             compared with the ID set.
+        milestones: folder of the weights that its training kept on the way, each in a folder called by its number of
+            steps; where absent, a folder ``milestones`` in ``path`` or beside it, if there is one.
     """
 
     path: str
@@ -44,12 +46,13 @@ class BackboneSpec(Strict):
     label: int | None = pydantic.Field(default=None, ge=0)
     weights: str | None = None
     trained_on: SourceRef | None = None
+    milestones: str | None = None
 
     _finite = pydantic.field_validator("trained_on")(writable)
 
     def options(self) -> dict[str, Any]:
         """What ``load_backbone`` takes beside the path."""
-        return self.model_dump(exclude={"path", "trained_on"})
+        return self.model_dump(exclude={"path", "trained_on", "milestones"})
 
 
 class LevelRange(Strict):

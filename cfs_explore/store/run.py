@@ -18,6 +18,7 @@ from cfs_explore.store.array_files import MOMENT_KEYS
 from cfs_explore.store.checked import read_images, read_rows, read_run_table
 from cfs_explore.store.digests import damaged
 from cfs_explore.store.manifest import Manifest, SetEntry
+from cfs_explore.store.milestones import count_milestones
 from cfs_explore.studies import Counts
 
 
@@ -69,7 +70,14 @@ class Run:
         lowest, highest = self.manifest.backbone.reach
         reference = self.manifest.spec.get("reference") is not None
         budget, speed = self.manifest.spec.get("detectors", {}).get("budget"), self.manifest.seconds_per_forward
-        return Counts(train, test, ood, len(self.levels), self.draws, highest, lowest, reference, budget, speed)
+        size = (train, test, ood, len(self.levels), self.draws, highest, lowest)
+        return Counts(*size, reference, budget, speed, self._milestones())
+
+    def _milestones(self) -> int:
+        """Weights that the backbone's training kept; their folder may lie in the run's."""
+        backbone = self.manifest.spec.get("backbone", {})
+        places = [backbone.get(key) and str(self.path.resolve() / backbone[key]) for key in ("path", "milestones")]
+        return count_milestones(*places) if places[0] else 0
 
     @property
     def id_test(self) -> SetEntry:

@@ -39,6 +39,7 @@ class Counts(NamedTuple):
         reference: whether there is another run to align to.
         budget: of the stage of detectors, as a multiple of the map's forwards; None: its default.
         seconds_per_forward: of the map; None while unknown.
+        milestones: weights that the backbone's training kept on its way.
     """
 
     train: int
@@ -51,6 +52,7 @@ class Counts(NamedTuple):
     reference: bool = False
     budget: float | None = None
     seconds_per_forward: float | None = None
+    milestones: int = 0
 
     @property
     def scored(self) -> tuple[int, ...]:
@@ -84,6 +86,11 @@ def no_forwards(counts: Counts) -> int:
     return 0
 
 
+def every_run(counts: Counts) -> bool:
+    """Of a diagnostic that any run can have."""
+    return True
+
+
 class Diagnostic(NamedTuple):
     """One diagnostic, a stage of a run that follows its map.
 
@@ -97,6 +104,8 @@ class Diagnostic(NamedTuple):
         forwards: backbone forwards that it needs beyond the map's.
         reads: roles of the sets whose images it reads again.
         shows: whether it also reads images of every set whose pictures the run may hold.
+        applies: whether a run can have it; one that cannot does not lack it.
+        lacking: why a run cannot have it, and what to do, in whole sentences.
     """
 
     name: str
@@ -108,6 +117,8 @@ class Diagnostic(NamedTuple):
     forwards: Callable[[Counts], int] = no_forwards
     reads: tuple[str, ...] = ()
     shows: bool = False
+    applies: Callable[[Counts], bool] = every_run
+    lacking: str = ""
 
     @property
     def compute(self) -> str:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from cfs_explore.backbones import device_of, load_backbone
+from cfs_explore.store.milestones import FOLDER as MILESTONES
 from cfs_explore.train.data import draw_batch, load_images
 from cfs_explore.train.families import Trainee, make_trainee
 from cfs_explore.train.progress import Progress, forget
@@ -76,7 +77,7 @@ def train(
     with _polite_stop() as stopped, tqdm(total=spec.steps, initial=progress.step, desc="training", unit="step") as bar:
         while progress.step < spec.steps:
             if spec.milestones and _is_milestone(progress.step):
-                _export(progress, trainee, out / "milestones" / f"{progress.step:06d}")
+                _export(progress, trainee, out / MILESTONES / f"{progress.step:06d}")
             progress.losses.append(_step(progress, trainee, pixels, device))
             bar.update()
             if progress.step % 50 == 0:

@@ -12,9 +12,10 @@ import torch
 from cfs_explore.backbones.locate import TRAINING_STATE
 from cfs_explore.errors import SpecError
 from cfs_explore.store.files import write_aside
+from cfs_explore.store.milestones import RECORD
 from cfs_explore.train.spec import TrainSpec
 
-_STATE, _RECORD = TRAINING_STATE, "training.json"
+_STATE = TRAINING_STATE
 
 
 @dataclass
@@ -66,7 +67,7 @@ class Progress:
             SpecError: another training lies there, or a finished one.
         """
         if not (out / _STATE).is_file():
-            if (out / _RECORD).is_file():
+            if (out / RECORD).is_file():
                 raise SpecError(f"{out} holds a finished training. Give another folder, or --fresh to train it again.")
             return
         state = torch.load(out / _STATE, map_location="cpu", weights_only=True)
@@ -95,11 +96,11 @@ class Progress:
             "loss_every": window,
             "loss": [float(np.mean(self.losses[i : i + window])) for i in range(0, self.step, window)],
         }
-        with write_aside(out / _RECORD) as partial:
+        with write_aside(out / RECORD) as partial:
             partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def forget(out: Path) -> None:
     """Remove what a training keeps of itself in a folder, and nothing else."""
-    for name in (_STATE, _RECORD):
+    for name in (_STATE, RECORD):
         (out / name).unlink(missing_ok=True)

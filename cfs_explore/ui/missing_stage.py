@@ -39,6 +39,9 @@ def show_missing(run: Run, stage: Diagnostic, *, everything: bool = True) -> Non
         everything: offer all that is missing, too; once on a page.
     """
     without = f"This exploration was made without the stage {stage.title}."
+    if not stage.applies(run.counts) and bundles.names_places(run.path):
+        st.info(f"{escape(stage.question)} {stage.lacking}", icon=_ICON)
+        return
     if not bundles.names_places(run.path):
         st.info(
             f"{without} It was imported, and its backbone and images are not on this server: compute it where it "

@@ -44,6 +44,7 @@ def current_page():
             "Learn": [
                 st.Page(_FOLDER / "probe.py", title="Probe", icon=":material/biotech:"),
                 st.Page(_FOLDER / "lab.py", title="Lab", icon=":material/science:"),
+                *_of_diagnostics("Learn"),
             ],
             "Data": [
                 st.Page(_FOLDER / "explorations.py", title="Explorations", icon=":material/folder_open:"),

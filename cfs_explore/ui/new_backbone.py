@@ -133,7 +133,10 @@ def _offer(label: str) -> None:
 
 def _of_run(manifest: Manifest, path: str) -> BackboneChoice:
     facts = {**manifest.backbone.model_dump(), "taps": manifest.taps}
-    return BackboneChoice(BackboneSpec(**{**manifest.spec["backbone"], "path": path}), facts)
+    named = manifest.spec["backbone"]
+    kept = named.get("milestones")
+    places = {"path": path, "milestones": kept if kept and Path(kept).is_absolute() else None}
+    return BackboneChoice(BackboneSpec(**named | places), facts)
 
 
 def _custom_backbone() -> BackboneChoice | None:

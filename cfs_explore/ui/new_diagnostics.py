@@ -11,6 +11,7 @@ from cfs_explore.explorations.absent import Absent, computable, needed
 from cfs_explore.jobs.estimate import format_seconds, forward_seconds
 from cfs_explore.spec import IdSpec, RunSpec
 from cfs_explore.store import Run
+from cfs_explore.store.milestones import count_milestones
 from cfs_explore.studies import DIAGNOSTICS, STANDARD, Counts, named_stages
 from cfs_explore.studies.detectors import DETECTORS, budget_told
 from cfs_explore.ui import data
@@ -29,11 +30,13 @@ def _titles(words: Sequence[str]) -> str:
     return listed([DIAGNOSTICS[name].title.lower() for name in words])
 
 
+#: Stages that only some backbones can have.
+_OPTIONAL = [name for name, diagnostic in DIAGNOSTICS.items() if diagnostic.lacking]
 #: What each choice adds to the one before it.
 _ADDS = {
     "map": "The map and nothing else",
     "standard": f"Also {_titles(STANDARD)}",
-    "all": f"Also {_titles([name for name in DIAGNOSTICS if name not in STANDARD])}",
+    "all": f"Also {_titles([name for name in DIAGNOSTICS if name not in (*STANDARD, *_OPTIONAL)])}",
 }
 
 
@@ -56,9 +59,9 @@ def cost_counts(
     oods = tuple(choice.count for choice in ood)
     lowest, highest = backbone.facts["reach"]
     aligned = settings.protocol.reference is not None
-    return Counts(
-        n_train, n_test, oods, len(settings.lams), settings.draws, highest, lowest, aligned, None, seconds_per_forward
-    )
+    kept = count_milestones(backbone.spec.path, backbone.spec.milestones)
+    size = (n_train, n_test, oods, len(settings.lams), settings.draws, highest, lowest)
+    return Counts(*size, aligned, None, seconds_per_forward, kept)
 
 
 def chosen_diagnostics() -> str:
@@ -108,9 +111,12 @@ def choose_diagnostics(
             return f"{_ADDS[word]}: a few seconds more."
         forwards = map_forwards if word == "map" else diagnostic_forwards(counts, absent, word)
         cost = _cost(forwards, " more" * (word == "all"), taps, seconds_per_forward)
-        spends = counts and DETECTORS.name in computable(named_stages(word), absent)
+        names = _possible(word, counts)
+        spends = counts and DETECTORS.name in computable(names, absent)
         falsifier = f" {DETECTORS.title} takes {budget_told(counts)}." if spends else ""
-        return f"{_ADDS[word]}{cost}.{falsifier}{_fetched(word, absent)}{_left_out(word, absent)}"
+        fitting = [name for name in names if name in _OPTIONAL]
+        also = f" With {_titles(fitting)}, which this backbone allows." if fitting else ""
+        return f"{_ADDS[word]}{cost}.{also}{falsifier}{_fetched(names, absent)}{_left_out(names, absent)}"
 
     st.radio(
         "Diagnostics",
@@ -133,15 +139,20 @@ def _cost(forwards: int, more: str, taps: Sequence[Tap], seconds_per_forward: fl
     return f"{counts}, about {format_seconds(forward_seconds(forwards, taps, seconds_per_forward))}"
 
 
-def _fetched(word: str, absent: Sequence[Absent]) -> str:
-    """Whose images a choice fetches, as a sentence; "" where all are here."""
-    sets = [each.name for each in needed(computable(named_stages(word), absent), absent) if each.fetched]
+def _possible(word: str, counts: Counts | None) -> list[str]:
+    """Stages of a choice that the run to be can have."""
+    names = named_stages(word)
+    return [n for n in names if n not in _OPTIONAL or (counts is not None and DIAGNOSTICS[n].applies(counts))]
+
+
+def _fetched(names: Sequence[str], absent: Sequence[Absent]) -> str:
+    """Whose images these stages fetch, as a sentence; "" where all are here."""
+    sets = [each.name for each in needed(computable(names, absent), absent) if each.fetched]
     return f" The images of {escape(listed(sets))} are fetched first, over the network." if sets else ""
 
 
-def _left_out(word: str, absent: Sequence[Absent]) -> str:
-    """Which stages of a choice lack images, as a sentence; "" where none does."""
-    names = named_stages(word)
+def _left_out(names: Sequence[str], absent: Sequence[Absent]) -> str:
+    """Which of these stages lack images, as a sentence; "" where none does."""
     lacking = [name for name in names if name not in computable(names, absent)]
     if not lacking:
         return ""

@@ -39,6 +39,7 @@ WAYS = {
     "triage": Way("What is it about one of them?", "image", "One image"),
     "image": Way("And over all images?", "map", "Map"),
     "where": Way("And in one image?", "image", "One image"),
+    "training": Way("And against other random weights?", "controls", "Controls"),
     "probe": Way("And over all layers and levels?", "map", "Map"),
     "lab": Way("And in a real network?", "map", "Map"),
     "explorations": TO_MAP,

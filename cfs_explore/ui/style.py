@@ -65,7 +65,7 @@ _STYLE = """
   border-color: light-dark(#D9DEE5, #343B48);}
 [data-testid="stButtonGroup"] [data-variant="segmented_control"][data-selected="true"] {position: relative; z-index: 1;}
 /* A slider beside other controls goes to the next line before it is too short to set. */
-[data-testid="stElementContainer"]:has(> [data-testid="stSlider"]) {min-width: min(100%, 200px);}
+[data-testid="stElementContainer"]:has([data-testid="stSlider"]) {min-width: min(100%, 200px);}
 /* A wide table in a text scrolls by itself, and not the page. */
 [data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto;}
 /* A table's own download would write cells that a spreadsheet takes for formulas; the CSV button beside it does not.

@@ -7,6 +7,7 @@ import re
 import pandas as pd
 import pytest
 from choreographer.browsers.chromium import Chromium
+from grown_run import grown
 from judged_run import judged
 from pdf_page import PrintedPage, Text, read_page
 from severe_run import severe
@@ -50,6 +51,7 @@ def data_share(fig) -> float:
 def test_every_figure_can_be_printed(name, digits):
     options = {"against": "digits-narrow"} if name in ("compare-difference", "compare-transfer") else {}
     of = {"prediction-sealed": judged, "map-severity": severe}  # it was sealed late, and has no severities
+    of |= dict.fromkeys(catalogue.PAGES["training"], grown)  # nor kept weights
     run = of.get(name, lambda each: each)(digits)
     figures, missing = catalogue.make_figures(run, [name], choose(digits, options=options))
     assert missing == {}

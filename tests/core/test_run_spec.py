@@ -79,7 +79,7 @@ def test_diagnostics_by_a_word_or_by_their_names(asked, stages):
 
 
 def test_the_standard_diagnostics_need_no_forwards():
-    counts = Counts(1000, 500, (300, 200), 8, 5, highest=9.0)
+    counts = Counts(1000, 500, (300, 200), 8, 5, highest=9.0, milestones=3)
     assert {name for name, stage in DIAGNOSTICS.items() if stage.forwards(counts) == 0} == set(WORDS["standard"])
 
 

@@ -116,7 +116,8 @@ VIEWS = [
     ),
 ]
 #: Compared where they are made: of two explorations (below), of a seal that judges (test_sealed_figures), of severities
-#: (test_map_severity), of fitted coordinates, of a claim that is chosen (test_options), and of a forward.
+#: (test_map_severity), of fitted coordinates, of a claim that is chosen (test_options), of a forward, and of kept
+#: weights (test_pages_training).
 ELSEWHERE = {
     "map-severity",
     "compare-map",
@@ -125,7 +126,7 @@ ELSEWHERE = {
     "images-scatter",
     "verdict-claims",
     "prediction-sealed",
-} | {k for k in KINDS if k.startswith(("probe-", "image-where"))}
+} | {k for k in KINDS if k.startswith(("probe-", "image-where", "training-"))}
 
 
 def shows(page, query, shown, run, choices):

@@ -12,7 +12,7 @@ from cfs_explore.locations import BUNDLES
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import open_run
 from cfs_explore.studies import DIAGNOSTICS, STANDARD
-from cfs_explore.ui import background, data, new_backbone, new_estimate
+from cfs_explore.ui import background, data, new_backbone, new_diagnostics, new_estimate
 from cfs_explore.wording import listed
 
 LETTERS = 400
@@ -130,6 +130,17 @@ def test_three_choices_state_their_cost_and_are_in_the_estimate(runs):
     choice.set_value("all").run()
     assert f"and {forwards:,} for the diagnostics" in texts(app)
     assert f"About **{format_seconds((LETTERS * 8 + forwards) * 0.01)}**" in texts(app)
+
+
+def test_a_backbone_whose_training_kept_weights_can_have_the_stage_of_them(runs, monkeypatch):
+    monkeypatch.setattr(new_diagnostics, "count_milestones", lambda path, given: 3)
+    app = choose_letters(open_page("new"))
+    counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1, milestones=3)
+    forwards = sum(stage.forwards(counts) for stage in DIAGNOSTICS.values())
+    assert f": {forwards:,} forwards more" in captions(app)[2]
+    assert "With training, which this backbone allows." in captions(app)[2]
+    monkeypatch.setattr(new_diagnostics, "count_milestones", lambda path, given: 0)
+    assert "training" not in captions(choose_letters(open_page("new")))[2]
 
 
 def test_stages_without_images_on_this_machine_are_left_out_of_the_time(runs, monkeypatch):

@@ -20,8 +20,10 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="module")
-def whole_spec(spec) -> dict:
-    return spec | {"diagnostics": "all", "ood": spec["ood"][:1], "taps": "sparse_ed", "detectors": {"budget": 3}}
+def whole_spec(spec, kept_training) -> dict:
+    """Of a network whose training kept weights."""
+    of = {"backbone": str(kept_training)}
+    return spec | of | {"diagnostics": "all", "ood": spec["ood"][:1], "taps": "sparse_ed", "detectors": {"budget": 3}}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,18 @@ def test_a_new_run_has_every_table(uninterrupted):
 
 @pytest.mark.parametrize(
     "stage",
-    ["stability", "sharing", "prediction", "controls", "ablation", "levels", "alignment", "conditioning", "detectors"],
+    [
+        "stability",
+        "sharing",
+        "prediction",
+        "controls",
+        "ablation",
+        "levels",
+        "alignment",
+        "conditioning",
+        "detectors",
+        "training",
+    ],
 )
 def test_killed_in_a_stage(whole_spec, uninterrupted, tmp_path, stage):
     title, seen = DIAGNOSTICS[stage].title.lower(), 0

@@ -30,9 +30,9 @@ def _equal_costs():
 
 
 @pytest.fixture(scope="module")
-def small(tiny_spec, tmp_path_factory):
-    """A finished map of few images and taps; its inputs are still there."""
-    few = {"taps": ["conv_in", "up_blocks.0.resnets.1"], "draws": 1}
+def small(tiny_spec, kept_training, tmp_path_factory):
+    """A finished map of few images and taps, of a network whose training kept weights; its inputs are still there."""
+    few = {"backbone": str(kept_training), "taps": ["conv_in", "up_blocks.0.resnets.1"], "draws": 1}
     spec = tiny_spec(24, 8, name="small", diagnostics="map", detectors={"train": 8, "images": 4, "budget": 20.0}, **few)
     return explore(spec, tmp_path_factory.mktemp("small") / "run", device="cpu")
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cfs_explore.backbones import Backbone
 from cfs_explore.diagnostics import (
     STATISTICS_TOGETHER,
     Groups,
@@ -25,17 +24,15 @@ from cfs_explore.diagnostics import (
     statistic_table,
 )
 from cfs_explore.diagnostics.auroc_map import cell_columns
-from cfs_explore.diagnostics.checks import cell_rows
 from cfs_explore.diagnostics.groups import independent
 from cfs_explore.images.reencode import reencode
 from cfs_explore.images.statistics import image_statistics
-from cfs_explore.pipeline.stages.study import Sample, Study
-from cfs_explore.scoring import mean_over_draws
+from cfs_explore.pipeline.remeasured import TEST, Limits, file_of, measured_again, sample_of, stored_rows
+from cfs_explore.pipeline.stages.study import Study
 from cfs_explore.studies import controls as declared
 
 #: ID scores and OOD scores, (cells, images) each, level-major.
 Rows = tuple[np.ndarray, np.ndarray]
-_TEST = "id_test"
 
 
 @dataclass(frozen=True)
@@ -53,22 +50,22 @@ class ControlMap:
     scores: dict[str, np.ndarray]
 
     def rows(self, ood: str) -> Rows:
-        return self.scores[_TEST], self.scores[ood]
+        return self.scores[TEST], self.scores[ood]
 
 
 def compute(study: Study) -> dict[str, pd.DataFrame]:
     """The tables of ``studies.controls``."""
-    run, names = study.run, ("id_train", _TEST, *study.run.ood_names)
+    run, names = study.run, ("id_train", TEST, *study.run.ood_names)
     measured = _control_maps(study)
     found = study.pieces.each([*measured, *(functools.partial(_statistics, study, name) for name in names)])
     study.pieces.alone()
     maps, statistics = found[: len(measured)], dict(zip(names, found[len(measured) :], strict=True))
-    trained_test = _trained(study, _TEST)
+    trained_test = stored_rows(study, TEST, _limits())
     tables: dict[str, list[pd.DataFrame]] = {"controls": [], "excess": [], "best_excess": [], "image_statistics": []}
     for ood in run.ood_names:
         study.progress.advance(0, f"comparing {ood}")
-        trained = {draws: (trained_test[draws], rows) for draws, rows in _trained(study, ood).items()}
-        sets, groups = (statistics["id_train"], statistics[_TEST], statistics[ood]), _groups(study, ood)
+        trained = {draws: (trained_test[draws], rows) for draws, rows in stored_rows(study, ood, _limits()).items()}
+        sets, groups = (statistics["id_train"], statistics[TEST], statistics[ood]), _groups(study, ood)
         parts = {
             "controls": pd.concat([_map_table(study, control_map, ood) for control_map in maps]),
             "excess": _excess_table(study, maps, ood, trained),
@@ -80,29 +77,20 @@ def compute(study: Study) -> dict[str, pd.DataFrame]:
     return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
 
 
-def _sample(study: Study, name: str) -> Sample:
-    """The images of "id_train", "id_test" or an OOD set that the controls use."""
-    if name == "id_train":
-        return study.sample(name, limit=declared.CONTROL_TRAIN)
-    key = (name, None) if name == _TEST else ("ood", name)
-    return study.sample(*key, limit=declared.CONTROL_IMAGES)
+def _limits() -> Limits:
+    return Limits(declared.CONTROL_TRAIN, declared.CONTROL_IMAGES)
 
 
 def _groups(study: Study, ood: str) -> Groups | None:
     return study.groups(declared.CONTROL_IMAGES, ood)
 
 
-def _key(study: Study, name: str) -> str:
-    """A file name of a set; OOD sets by position, since their names are the user's."""
-    return f"ood-{study.run.ood_names.index(name):02d}" if name in study.run.ood_names else name
-
-
 def _statistics(study: Study, name: str) -> pd.DataFrame:
     def compute() -> dict[str, np.ndarray]:
         study.progress.advance(0, f"image statistics of {name}")
-        return dict(image_statistics(_sample(study, name).pixels).items())
+        return dict(image_statistics(sample_of(study, name, _limits()).pixels).items())
 
-    return pd.DataFrame(study.kept(f"controls/statistics/{_key(study, name)}", 0, compute))
+    return pd.DataFrame(study.kept(f"controls/statistics/{file_of(study, name)}", 0, compute))
 
 
 def _control_maps(study: Study) -> list[Callable[[], ControlMap]]:
@@ -110,47 +98,13 @@ def _control_maps(study: Study) -> list[Callable[[], ControlMap]]:
 
     def untrained(seed: int) -> ControlMap:
         copy = study.backbone.untrained(seed)
-        return ControlMap("untrained", seed, _measure(study, f"untrained-{seed}", backbone=copy))
+        scores = measured_again(study, f"controls/untrained-{seed}", _limits(), backbone=copy)
+        return ControlMap("untrained", seed, scores)
 
     def encoded_again() -> ControlMap:
-        return ControlMap("re-encoded", None, _measure(study, "re-encoded", change=reencode))
+        return ControlMap("re-encoded", None, measured_again(study, "controls/re-encoded", _limits(), change=reencode))
 
     return [*(functools.partial(untrained, seed) for seed in declared.UNTRAINED_SEEDS), encoded_again]
-
-
-def _measure(
-    study: Study,
-    key: str,
-    *,
-    backbone: Backbone | None = None,
-    change: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> dict[str, np.ndarray]:
-    """Fit the statistics on ID-train and score every other set, with another backbone or changed images."""
-
-    def sample(name: str) -> Sample:
-        found = _sample(study, name)
-        return found if change is None else found.altered(change)
-
-    levels = study.run.levels
-    reference = study.statistics(f"controls/{key}/id_train", sample("id_train"), levels, backbone=backbone)
-
-    def scored(name: str) -> np.ndarray:
-        file = f"controls/{key}/{_key(study, name)}"
-        return cell_rows(study.scores(file, sample(name), levels, reference, backbone=backbone))
-
-    names = (_TEST, *study.run.ood_names)
-    return dict(zip(names, study.pieces.each([functools.partial(scored, name) for name in names]), strict=True))
-
-
-def _trained(study: Study, name: str) -> dict[int, np.ndarray]:
-    """Number of draws averaged (1, and all of the map's) -> the map's slot scores of the controls' images."""
-    role, ood = (name, None) if name == _TEST else ("ood", name)
-    rows = _sample(study, name).rows
-    mean, first = (np.empty((len(study.run.levels), len(study.run.taps), len(rows))) for _ in range(2))
-    for k in range(len(study.run.levels)):
-        scores = study.run.scores(role, ood, level=k)[rows, :, 0]  # (image, draw, tap)
-        mean[k], first[k] = mean_over_draws(scores).T, scores[:, 0].T
-    return {draws: scores.reshape(-1, len(rows)) for draws, scores in {1: first, study.run.draws: mean}.items()}
 
 
 def _cells(study: Study) -> pd.DataFrame:
