@@ -67,9 +67,11 @@ class Run:
         ood = tuple(s.count for s in self.manifest.sets if s.role == "ood")
         train, test = self.entry("id_train").count, self.id_test.count
         lowest, highest = self.manifest.backbone.reach
-        reference = self.manifest.spec.get("reference") is not None
-        budget, speed = self.manifest.spec.get("detectors", {}).get("budget"), self.manifest.seconds_per_forward
-        return Counts(train, test, ood, len(self.levels), self.draws, highest, lowest, reference, budget, speed)
+        spec = self.manifest.spec
+        reference = spec.get("reference") is not None
+        budget, speed = spec.get("detectors", {}).get("budget"), self.manifest.seconds_per_forward
+        given = sum(len(spec.get(f"conditioning_{kind}", ())) for kind in ("labels", "prompts"))
+        return Counts(train, test, ood, len(self.levels), self.draws, highest, lowest, reference, budget, speed, given)
 
     @property
     def id_test(self) -> SetEntry:

@@ -39,6 +39,7 @@ class Counts(NamedTuple):
         reference: whether there is another run to align to.
         budget: of the stage of detectors, as a multiple of the map's forwards; None: its default.
         seconds_per_forward: of the map; None while unknown.
+        conditions: labels or prompts that the network is conditioned on besides.
     """
 
     train: int
@@ -51,6 +52,7 @@ class Counts(NamedTuple):
     reference: bool = False
     budget: float | None = None
     seconds_per_forward: float | None = None
+    conditions: int = 0
 
     @property
     def scored(self) -> tuple[int, ...]:
