@@ -56,9 +56,8 @@ def cost_counts(
     oods = tuple(choice.count for choice in ood)
     lowest, highest = backbone.facts["reach"]
     aligned = settings.protocol.reference is not None
-    return Counts(
-        n_train, n_test, oods, len(settings.lams), settings.draws, highest, lowest, aligned, None, seconds_per_forward
-    )
+    sizes = n_train, n_test, oods, len(settings.lams), settings.draws, highest, lowest
+    return Counts(*sizes, aligned, None, seconds_per_forward, len(settings.protocol.conditions))
 
 
 def chosen_diagnostics() -> str:
