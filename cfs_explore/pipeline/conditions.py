@@ -11,7 +11,7 @@ import yaml
 from cfs_explore.backbones import Backbone
 from cfs_explore.spec import OWN_FIELDS, RunSpec
 from cfs_explore.spec.files import read_yaml
-from cfs_explore.store import write_aside
+from cfs_explore.store import Manifest, write_aside, write_json
 from cfs_explore.studies.conditioning import condition_name
 
 _FIELDS = OWN_FIELDS["conditioning"]
@@ -33,9 +33,19 @@ def is_outdated(spec: RunSpec, made: Mapping[str, Any]) -> bool:
 
 
 def write_conditions(run: Path, spec: RunSpec) -> None:
-    """Put the labels or prompts of ``spec`` into the spec of a run, whose stage is then measured with them."""
+    """Put the labels or prompts of ``spec`` into the spec of a run, whose stage is then measured with them.
+
+    What is counted beforehand follows the manifest: it has them where the stage was not made with others.
+    """
     path = run / "spec.yaml"
-    content = {key: value for key, value in read_yaml(path).items() if key not in _FIELDS}
-    given = {field: list(getattr(spec, field)) for field in _FIELDS if getattr(spec, field)}
+    given = {field: list(getattr(spec, field)) for field in _FIELDS}
+    content = {**read_yaml(path), **given}
     with write_aside(path) as partial:
-        partial.write_text(yaml.safe_dump(content | given, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        kept = {key: value for key, value in content.items() if key not in _FIELDS or value}
+        partial.write_text(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    if not (run / "manifest.json").is_file():
+        return
+    manifest = Manifest.read(run)
+    if "conditioning" not in manifest.stages:
+        changed = manifest.model_copy(update={"spec": {**manifest.spec, **given}})
+        write_json(run / "manifest.json", changed.model_dump(mode="json"))

@@ -203,3 +203,13 @@ def test_pieces_of_other_labels_are_not_taken_for_these(copy, content):
         table.query("variant == 'label 2'").reset_index(drop=True) for table in (fresh, again.table("conditioning"))
     ]
     pd.testing.assert_frame_equal(*rows)
+
+
+def test_labels_are_counted_where_the_stage_was_not_made(content, tmp_path):
+    bare = content | {"diagnostics": "map"}
+    before = explore(bare, tmp_path / "run", device="cpu")
+    after = explore(bare | {"conditioning_labels": LABELS}, tmp_path / "run", device="cpu")
+    assert (before.counts.conditions, after.counts.conditions) == (0, len(LABELS))
+    assert "conditioning" not in after.manifest.stages
+    made = diagnose(after, ["conditioning"], device="cpu")
+    assert made.table("conditioning")["variant"].unique().tolist() == NAMES
