@@ -52,7 +52,7 @@ def show(run: Run, view: Choices) -> str:
 def _labels_headline(run: Run, ood: str, rows: pd.DataFrame) -> str:
     try:
         cells = figures.published_cells(run, rows)
-        cells = cells.assign(title=cells["title"].map(escape))
+        cells = cells.assign(**{name: cells[name].map(escape) for name in ("title", "about")})
     except NotMeasuredError:  # the figure says why
         cells = None
     return labels_headline(escape(ood), escape(figures.own_condition(rows)), rows, cells, loss_verdicts(rows))

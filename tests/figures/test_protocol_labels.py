@@ -50,7 +50,7 @@ def test_the_map_of_a_label(labelled, letters):
     table = labelled.table("conditioning").query("variant == 'label 0' and ood == 'letters'")
     losses = table.set_index(["level", "tap"])["loss"].unstack()[[tap.name for tap in labelled.taps]]
     drawn = np.array(figure.chart.data[0].z, dtype=float)
-    np.testing.assert_allclose(drawn[:, ~np.isnan(drawn).all(axis=0)], losses)
+    np.testing.assert_allclose(drawn[:, ~np.isnan(drawn).all(axis=0)], losses)  # without the gaps between regions
     assert "AUROC with the null class minus AUROC with label 0 (one forward, no guidance)" in figure.caption
     assert "paired 95 % interval" in figure.caption and "wrong" not in figure.caption
     assert figure.stem == "digits-letters-told-label-0"

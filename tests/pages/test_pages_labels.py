@@ -63,8 +63,7 @@ def test_prompts_are_text_and_nothing_else(compared):
     assert app.session_state["protocol_told"] == HOSTILE and "2 prompts in place of the empty prompt" in texts(app)
     for kind in ("markdown", "caption"):
         assert not any("<b>a" in each.value or "[l](" in each.value for each in app.get(kind))
-    (control,) = [each for each in app.get("button_group") if each.key == "protocol_told"]
-    shown = [option.content for option in control.proto.options]
+    shown = app.segmented_control(key="protocol_told").options
     assert len(set(shown)) == len(shown) and any(text.endswith("…") for text in shown)
     assert not any("<b>" in text for text in shown)
 
