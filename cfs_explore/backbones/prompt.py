@@ -245,7 +245,7 @@ def _check_length(text: str, folder: Path, parts: Mapping[str, Any]) -> None:
     for name, tokenizer in parts.items():
         if not name.startswith("tokenizer") or tokenizer is None or not text:
             continue
-        count, most = len(tokenizer(text).input_ids), tokenizer.model_max_length
+        count, most = len(tokenizer(text, verbose=False).input_ids), tokenizer.model_max_length
         if count > most:
             raise BackboneError(
                 f"`conditioning_prompts` has {text!r:.80}, which is {count} tokens for {folder / name}; it takes "

@@ -22,8 +22,9 @@ def with_conditions(run, *names, own="null class"):
 
     def change(table):
         rows = table[table["variant"] == "lam + 1"]
+        losses = rows[["loss", "loss_lo", "loss_hi"]]
         parts = [
-            rows.assign(variant=name, offset=0.0, told_lam=rows["lam"], loss=rows["loss"] / (k + 1))
+            rows.assign(variant=name, offset=0.0, told_lam=rows["lam"], **losses / (k + 1))
             for k, name in enumerate(names)
         ]
         return pd.concat([table, *parts], ignore_index=True).assign(condition=own)
