@@ -33,12 +33,12 @@ def show(run: Run, view: Choices) -> str:
         found = show_figure(
             "protocol-told", run, replace(view, options={figures.CONDITIONING.name: variant}), key="protocol_loss"
         )
+        if found and figures.has_conditions(run):
+            st.header("By label or prompt", anchor=False)
+            show_figure("protocol-labels", run, view, key="protocol_labels")
     if not found:
         return ""
     with right:
-        if figures.has_conditions(run):
-            st.header("By label or prompt", anchor=False)
-            show_figure("protocol-labels", run, view, key="protocol_labels")
         st.header("By the error of the conditioning", anchor=False)
         show_figure("protocol-conditioning", run, view, key="protocol_offsets")
     table = figures.losses(run, view)
