@@ -25,6 +25,8 @@ class Backbone(Protocol):
         fingerprint: digest of weights and configuration.
         parameters: number of weights.
         notes: what the loader found and decided, a sentence each.
+        condition: what it is conditioned on besides its level, such as "null class"; "" for a network without classes
+            and text.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Backbone(Protocol):
     fingerprint: str
     parameters: int
     notes: tuple[str, ...]
+    condition: str
     schedule: str
 
     @property
@@ -73,6 +76,13 @@ class Backbone(Protocol):
 
     def published(self) -> Backbone | None:
         """The same network with its level embedded as by the paper's own code; None where that makes no difference."""
+
+    def given(self, wanted: Sequence[int | str]) -> list[Backbone]:
+        """The same network conditioned on each of these labels, or prompts, without guidance (theory 1).
+
+        Raises:
+            BackboneError: naming the one that it cannot be conditioned on, and what it can.
+        """
 
 
 def per_image(level: Level | Sequence[Level], attribute: str, x: torch.Tensor) -> torch.Tensor:

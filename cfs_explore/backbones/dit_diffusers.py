@@ -8,6 +8,7 @@ import torch
 
 from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.autoencoder import load_autoencoder
+from cfs_explore.backbones.conditions import Call, Classes
 from cfs_explore.backbones.diffusers_folder import find_model, folder_notes, load_model, read_json, scheduler_config
 from cfs_explore.backbones.diffusers_schedule import read_scheduler
 from cfs_explore.backbones.network import Network
@@ -45,10 +46,6 @@ def load(request: Request) -> Network:
     shape = (config.in_channels, config.sample_size, config.sample_size)
     conditioning = read_scheduler(scheduler_config(request.source, home, request.schedule), centers_input=False)
 
-    def call(network: torch.nn.Module, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        labels = torch.full((len(x),), label, device=x.device)
-        return network(x, t, class_labels=labels, return_dict=False)[0]
-
     return Network(
         module.to(request.device),
         conditioning,
@@ -57,11 +54,18 @@ def load(request: Request) -> Network:
         input_shape=shape,
         sites=dit_sites(len(module.transformer_blocks)),
         fresh=lambda: type(module).from_config(config),
-        call=call,
+        conditions=Classes(request.source, count + 1, label, count, _caller),
         autoencoder=load_autoencoder(request.vae or home.parent, shape, request.device),
         notes=(*folder_notes(request.source, home), *notes, _NOTE, *label_notes),
-        identity=(f"label {label}",),
     )
+
+
+def _caller(label: int) -> Call:
+    def call(network: torch.nn.Module, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        labels = torch.full((len(x),), label, device=x.device)
+        return network(x, t, class_labels=labels, return_dict=False)[0]
+
+    return call
 
 
 def _find(source: Path, weights: str | None) -> Path | None:

@@ -18,6 +18,7 @@ from cfs_explore.backbones.arguments import (
 from cfs_explore.backbones.autoencoder import load_autoencoder
 from cfs_explore.backbones.checkpoint import build_on_meta, is_checkpoint, load_strict, read_checkpoint
 from cfs_explore.backbones.conditioning import discrete, linear_alphas_cumprod
+from cfs_explore.backbones.conditions import Call, Classes
 from cfs_explore.backbones.nets.dit import Architecture, DiT
 from cfs_explore.backbones.network import Network
 from cfs_explore.backbones.request import Request
@@ -88,10 +89,10 @@ def load(request: Request) -> Network:
         input_shape=shape,
         sites=dit_sites(module),
         fresh=lambda: DiT(architecture),
-        call=lambda network, x, t: network(x, t, torch.full((len(x),), label, device=x.device)),
+        conditions=Classes(request.source, architecture.label_rows, label, null, _caller),
         autoencoder=autoencoder,
         notes=(*checkpoint.notes, _NOTE, *label_notes),
-        identity=(repr(architecture), f"label {label}"),
+        identity=(repr(architecture),),
     )
 
 
@@ -137,6 +138,10 @@ def dit_sites(module: DiT) -> dict[str, tuple[str, str]]:
     depth = module.architecture.depth
     blocks = {f"blocks.{i}": (_THIRDS[3 * i // depth], "block") for i in range(depth)}
     return {"x_embedder": ("input", "conv")} | blocks | {"final_layer": ("output", "block")}
+
+
+def _caller(label: int) -> Call:
+    return lambda network, x, t: network(x, t, torch.full((len(x),), label, device=x.device))
 
 
 def _classes(rows: int, request: Request) -> int:

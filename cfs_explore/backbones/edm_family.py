@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.base import as_images
 from cfs_explore.backbones.checkpoint import build_on_meta, load_strict
 from cfs_explore.backbones.conditioning import Conditioning, denoiser
+from cfs_explore.backbones.conditions import Call, Classes
 from cfs_explore.backbones.edm_config import build_network
 from cfs_explore.backbones.edm_snapshot import FAMILY, Snapshot, is_converted, read_folder, read_snapshot
 from cfs_explore.backbones.nets.edm_precond import Precond, VPPrecond
@@ -32,11 +34,7 @@ def load(request: Request) -> Network:
     source = request.source
     snapshot = read_folder(source) if source.is_dir() else read_snapshot(source)
     module = load_strict(build_on_meta(build_network, snapshot.config, source), snapshot.tensors, source=source)
-    labels, label_notes = _class_labels(module.label_dim, request)
-
-    def call(network: torch.nn.Module, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        return network(x, sigma, None if labels is None else labels.to(x.device))
-
+    classes, (label, label_notes) = module.label_dim, _class_label(module.label_dim, request)
     conditioning = denoiser(*module.sigmas)
     return Network(
         module.to(request.device),
@@ -46,10 +44,9 @@ def load(request: Request) -> Network:
         input_shape=(module.img_channels, module.img_resolution, module.img_resolution),
         sites=edm_sites(module),
         fresh=lambda: build_network(snapshot.config, source),
-        call=call,
+        conditions=Classes(source, classes, label, None, _caller(classes)) if classes else None,
         published=_scaled_twice(conditioning) if isinstance(module, VPPrecond) else None,
         notes=(*snapshot.notes, *_notes(snapshot, module), *label_notes),
-        identity=() if labels is None else (f"label {request.label}",),
     )
 
 
@@ -95,8 +92,18 @@ def _scaled_twice(conditioning: Conditioning) -> Conditioning:
     return Conditioning(conditioning.schedule, lambda x, native: (scaled(x, native), native), eps)
 
 
-def _class_labels(count: int, request: Request) -> tuple[torch.Tensor | None, list[str]]:
-    """One-hot (1, count) of the wanted class; None for the null class, or where there are no classes; and notes."""
+def _caller(count: int) -> Callable[[int | None], Call]:
+    """A label -> the call with its one-hot (1, count); without one, the null class, all zeros."""
+
+    def caller(label: int | None) -> Call:
+        wanted = None if label is None else torch.nn.functional.one_hot(torch.tensor([label]), count).float()
+        return lambda network, x, sigma: network(x, sigma, None if wanted is None else wanted.to(x.device))
+
+    return caller
+
+
+def _class_label(count: int, request: Request) -> tuple[int | None, list[str]]:
+    """The wanted class; None for the null class, or where there are no classes; and notes."""
     if not count:
         return chosen_class(request, None)
     if request.label is None:
@@ -106,7 +113,7 @@ def _class_labels(count: int, request: Request) -> tuple[torch.Tensor | None, li
             f"{request.source} has {count} classes: label must be 0 to {count - 1}, or nothing for the null class; "
             f"got {request.label!r}."
         )
-    return torch.nn.functional.one_hot(torch.tensor([request.label]), count).float(), []
+    return request.label, []
 
 
 def _notes(snapshot: Snapshot, module: Precond) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from torch.nn import functional
 from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.autoencoder import load_autoencoder
 from cfs_explore.backbones.conditioning import Conditioning, flow
+from cfs_explore.backbones.conditions import Call, Texts
 from cfs_explore.backbones.diffusers_folder import find_model, folder_notes, load_model, read_json, scheduler_config
 from cfs_explore.backbones.locate import locate
 from cfs_explore.backbones.network import Network
-from cfs_explore.backbones.prompt import FLUX, STABLE_DIFFUSION_3, Prompt, empty_prompt
+from cfs_explore.backbones.prompt import FLUX, STABLE_DIFFUSION_3, Encoder, Prompt, empty_prompt
 from cfs_explore.backbones.request import Request
 from cfs_explore.errors import BackboneError
 
@@ -58,11 +59,13 @@ def load(request: Request) -> Network:
         )
     text = STABLE_DIFFUSION_3 if kind == _SD3 else FLUX
     widths = {"width": config.joint_attention_dim, "pooled_width": config.pooled_projection_dim}
-    prompt = empty_prompt(home, module, text, **widths).to(request.device)
+    encoder = Encoder(home, module, text, **widths)
+    prompt = empty_prompt(encoder).to(request.device)
     vae = request.vae or home.parent
     shape = (config.in_channels, *[config.sample_size] * 2) if kind == _SD3 else _packed_shape(config.in_channels, vae)
     conditioning = read_flow(scheduler_config(request.source, home, request.schedule), in_steps=kind == _SD3)
     guided = kind == _FLUX and config.guidance_embeds
+    call = _call_sd3 if kind == _SD3 else functools.partial(_call_flux, guided=guided)
     return Network(
         module.to(request.device),
         conditioning,
@@ -71,11 +74,10 @@ def load(request: Request) -> Network:
         input_shape=shape,
         sites=transformer_sites(module),
         fresh=lambda: type(module).from_config(config),
-        call=_call_sd3(prompt) if kind == _SD3 else _call_flux(prompt, guided=guided),
+        conditions=Texts(home, prompt, call, encoder),
         autoencoder=load_autoencoder(vae, shape, request.device),
         activation=image_tokens,
         notes=(*folder_notes(request.source, home), *notes, prompt.note, *([_GUIDED] if guided else [])),
-        identity=(f"prompt {prompt.digest}",),
     )
 
 
@@ -136,7 +138,7 @@ def _packed_shape(channels: int, vae: str | Path) -> tuple[int, int, int]:
     return channels // _PACKED**2, side, side
 
 
-def _call_sd3(prompt: Prompt) -> Callable[..., torch.Tensor]:
+def _call_sd3(prompt: Prompt) -> Call:
     def call(network: torch.nn.Module, latents: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         tokens, pooled = prompt.for_batch(len(latents))
         return network(latents, tokens, pooled, t, return_dict=False)[0]
@@ -144,7 +146,7 @@ def _call_sd3(prompt: Prompt) -> Callable[..., torch.Tensor]:
     return call
 
 
-def _call_flux(prompt: Prompt, *, guided: bool) -> Callable[..., torch.Tensor]:
+def _call_flux(prompt: Prompt, *, guided: bool) -> Call:
     """Calls the network with the latents packed 2 x 2 into tokens, which carry their row and column."""
 
     def call(network: torch.nn.Module, latents: torch.Tensor, s: torch.Tensor) -> torch.Tensor:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.autoencoder import load_autoencoder
+from cfs_explore.backbones.conditions import Call, Texts
 from cfs_explore.backbones.diffusers_folder import find_model, folder_notes, load_model, scheduler_config
 from cfs_explore.backbones.diffusers_schedule import read_scheduler
 from cfs_explore.backbones.network import Network
-from cfs_explore.backbones.prompt import STABLE_DIFFUSION, STABLE_DIFFUSION_XL, Prompt, empty_prompt
+from cfs_explore.backbones.prompt import STABLE_DIFFUSION, STABLE_DIFFUSION_XL, Encoder, Prompt, empty_prompt
 from cfs_explore.backbones.request import Request
 from cfs_explore.backbones.unet2d import unet_sites
 from cfs_explore.errors import BackboneError
@@ -46,8 +46,10 @@ def load(request: Request) -> Network:
     conditioning = read_scheduler(
         scheduler_config(request.source, home, request.schedule), centers_input=bool(module.config.center_input_sample)
     )
-    prompt = _prompt(module, home)
+    encoder = _encoder(module, home)
+    prompt = empty_prompt(encoder).to(request.device)
     autoencoder = load_autoencoder(request.vae or home.parent, shape, request.device)
+    image_shape = autoencoder.image_shape
     return Network(
         module.to(request.device),
         conditioning,
@@ -56,10 +58,9 @@ def load(request: Request) -> Network:
         input_shape=shape,
         sites=unet_sites(module),
         fresh=lambda: type(module).from_config(module.config),
-        call=_caller(prompt.to(request.device), autoencoder.image_shape),
+        conditions=Texts(home, prompt, lambda each: _call(each, image_shape), encoder),
         autoencoder=autoencoder,
         notes=(*folder_notes(request.source, home), *notes, prompt.note),
-        identity=(f"prompt {prompt.digest}",),
     )
 
 
@@ -83,17 +84,17 @@ def _latent_shape(module: torch.nn.Module, home: Path) -> tuple[int, int, int]:
     return config.in_channels, height, width
 
 
-def _prompt(module: torch.nn.Module, home: Path) -> Prompt:
+def _encoder(module: torch.nn.Module, home: Path) -> Encoder:
     config = module.config
     width = config.cross_attention_dim
     width = width if isinstance(width, int) else width[0]
     if config.addition_embed_type is None:
-        return empty_prompt(home, module, STABLE_DIFFUSION, width=width, pooled_width=None)
+        return Encoder(home, module, STABLE_DIFFUSION, width=width, pooled_width=None)
     pooled = config.projection_class_embeddings_input_dim - _SIZES * config.addition_time_embed_dim
-    return empty_prompt(home, module, STABLE_DIFFUSION_XL, width=width, pooled_width=pooled)
+    return Encoder(home, module, STABLE_DIFFUSION_XL, width=width, pooled_width=pooled)
 
 
-def _caller(prompt: Prompt, image_shape: tuple[int, int, int]) -> Callable[..., torch.Tensor]:
+def _call(prompt: Prompt, image_shape: tuple[int, int, int]) -> Call:
     """Calls the network with the prompt and, for SDXL, with an uncropped image of the native resolution."""
     _, height, width = image_shape
 

@@ -11,9 +11,11 @@ import torch
 
 from cfs_explore.backbones.base import as_images, per_image
 from cfs_explore.backbones.conditioning import Conditioning
+from cfs_explore.backbones.conditions import Call, Conditions
 from cfs_explore.backbones.fingerprint import fingerprint_module
 from cfs_explore.backbones.sites import measure_taps
 from cfs_explore.contracts import Level, Tap
+from cfs_explore.errors import BackboneError
 from cfs_explore.levels import out_of_reach
 
 #: torch's random state is the process's: two threads that draw weights at once would mix them.
@@ -53,11 +55,13 @@ class Network:
         sites: module name -> (region, kind) of everything that can be tapped, in any order.
         fresh: builds the same architecture with random weights, on the CPU.
         call: (module, network input, network conditioning) -> output (B, >= C, H, W); None calls the module with both.
+        conditions: of a network with classes or text, in place of ``call``.
         autoencoder: for networks in latent space.
         activation: as in ``Backbone``.
         published: conditioning of the paper's own code, where it differs.
         notes: what the loader found and decided.
-        identity: what else decides the numbers (a class, a prompt), for the fingerprint.
+        identity: what else decides the numbers, for the fingerprint; the conditions aside.
+        marks: what sets it apart from the network as it was loaded, for the fingerprint.
     """
 
     def __init__(
@@ -70,12 +74,14 @@ class Network:
         input_shape: tuple[int, int, int],
         sites: Mapping[str, tuple[str, str]],
         fresh: Callable[[], torch.nn.Module],
-        call: Callable[[torch.nn.Module, torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+        call: Call | None = None,
+        conditions: Conditions | None = None,
         autoencoder: Autoencoder | None = None,
         activation: Callable[[str, Any], torch.Tensor] = first_output,
         published: Conditioning | None = None,
         notes: Sequence[str] = (),
         identity: Sequence[str] = (),
+        marks: Sequence[str] = (),
     ):
         self.module = module.eval().requires_grad_(False)
         self.family, self.name, self.notes = family, name, tuple(notes)
@@ -84,15 +90,25 @@ class Network:
         self.parameters = sum(p.numel() for p in module.parameters())
         self.activation = activation
         self._conditioning, self._published = conditioning, published
+        self._conditions = conditions
         self._call = call or (lambda network, inputs, native: network(inputs, native))
-        self._sites, self._fresh, self._autoencoder, self._identity = dict(sites), fresh, autoencoder, tuple(identity)
+        if conditions is not None:
+            self._call = conditions.call
+        self._sites, self._fresh, self._autoencoder = dict(sites), fresh, autoencoder
+        self._identity, self._marks = tuple(identity), tuple(marks)
         self._taps: tuple[Tap, ...] | None = None
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """Computed when asked for: reading all of a large network takes seconds."""
-        digests = [*self._identity, *([] if self._autoencoder is None else [self._autoencoder.fingerprint])]
+        told = [] if self._conditions is None else [self._conditions.identity]
+        latents = [] if self._autoencoder is None else [self._autoencoder.fingerprint]
+        digests = [*self._identity, *told, *self._marks, *latents]
         return fingerprint_module(self.module, self._conditioning.schedule, digests)
+
+    @property
+    def condition(self) -> str:
+        return "" if self._conditions is None else self._conditions.words
 
     @property
     def device(self) -> torch.device:
@@ -148,20 +164,31 @@ class Network:
     def published(self) -> Network | None:
         if self._published is None:
             return None
-        return self._like(self.module, self._published, f"{self.name}, published conditioning", "published")
+        return self._like(self.module, self._published, f"{self.name}, published conditioning", marks=("published",))
 
-    def _like(self, module: torch.nn.Module, conditioning: Conditioning, name: str, *identity: str) -> Network:
-        return Network(
-            module,
-            conditioning,
-            family=self.family,
-            name=name,
-            input_shape=self.input_shape,
-            sites=self._sites,
-            fresh=self._fresh,
-            call=self._call,
-            autoencoder=self._autoencoder,
-            activation=self.activation,
-            notes=self.notes,
-            identity=(*self._identity, *identity),
-        )
+    def given(self, wanted: Sequence[int | str]) -> list[Network]:
+        if self._conditions is None:
+            raise BackboneError(
+                f"{self.name} knows no classes and takes no text: leave `conditioning_labels` and "
+                "`conditioning_prompts` out."
+            )
+        return [
+            self._like(self.module, self._conditioning, f"{self.name}, {found.words}", conditions=found)
+            for found in self._conditions.given(wanted)
+        ]
+
+    def _like(self, module: torch.nn.Module, conditioning: Conditioning, name: str, **changes: Any) -> Network:
+        same = {
+            "family": self.family,
+            "input_shape": self.input_shape,
+            "sites": self._sites,
+            "fresh": self._fresh,
+            "call": self._call,
+            "conditions": self._conditions,
+            "autoencoder": self._autoencoder,
+            "activation": self.activation,
+            "notes": self.notes,
+            "identity": self._identity,
+            "marks": self._marks,
+        }
+        return Network(module, conditioning, name=name, **(same | changes))

@@ -11,6 +11,7 @@ from torch import nn
 from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.checkpoint import Checkpoint, build_on_meta, is_checkpoint, load_strict, read_checkpoint
 from cfs_explore.backbones.conditioning import Conditioning, cosine_alphas_cumprod, discrete, linear_alphas_cumprod
+from cfs_explore.backbones.conditions import Call, Classes
 from cfs_explore.backbones.nets.openai_unet import AttentionBlock, Downsample, OpenAIUNet, ResBlock, Upsample
 from cfs_explore.backbones.network import Network
 from cfs_explore.backbones.openai_config import ADM_ONLY, Config, configure
@@ -70,14 +71,11 @@ def _is_adm(checkpoint: Checkpoint) -> bool:
 def _load(family: str, request: Request) -> Network:
     checkpoint = read_checkpoint(request.source, request.weights)
     config = configure(family, read_architecture(checkpoint.shapes, request.source), request)
-    label, _ = chosen_class(request, config.architecture.num_classes)
+    classes = config.architecture.num_classes
+    label, _ = chosen_class(request, classes)
     module = build_on_meta(OpenAIUNet, config.architecture)
     load_strict(module, checkpoint.tensors, source=request.source, hint=_HINT)
     matched, published = conditionings(config)
-
-    def call(network: nn.Module, inputs: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        labels = None if label is None else torch.full((len(inputs),), label, device=inputs.device)
-        return network(inputs, t, labels)
 
     return Network(
         module.to(request.device),
@@ -87,11 +85,15 @@ def _load(family: str, request: Request) -> Network:
         input_shape=(config.architecture.in_channels, config.image_size, config.image_size),
         sites=unet_sites(module),
         fresh=lambda: OpenAIUNet(config.architecture),
-        call=call,
+        conditions=Classes(request.source, classes, label, None, _caller) if classes else None,
         published=published,
         notes=checkpoint.notes,
-        identity=(repr(config), *(() if label is None else (f"label {label}",))),
+        identity=(repr(config),),
     )
+
+
+def _caller(label: int) -> Call:
+    return lambda network, inputs, t: network(inputs, t, torch.full((len(inputs),), label, device=inputs.device))
 
 
 def conditionings(config: Config) -> tuple[Conditioning, Conditioning | None]:

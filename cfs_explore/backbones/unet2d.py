@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ import torch
 from cfs_explore.backbones.arguments import chosen_class
 from cfs_explore.backbones.checkpoint import UNFIT, check_finite, misfits
 from cfs_explore.backbones.conditioning import Conditioning
+from cfs_explore.backbones.conditions import Call, Classes
 from cfs_explore.backbones.diffusers_folder import (
     check_layers,
     find_model,
@@ -52,7 +53,10 @@ def load(request: Request) -> Network:
     config = scheduler_config(request.source, home, request.schedule)
     conditioning = read_scheduler(config, centers_input=bool(module.config.center_input_sample))
     label, notes = _class_label(module, request), (*folder_notes(request.source, home), *notes)
-    return as_network(module.to(request.device), conditioning, request.name, label, notes)
+    classes = None
+    if label is not None:
+        classes = Classes(request.source, module.config.num_class_embeds, label, None, _caller(module))
+    return as_network(module.to(request.device), conditioning, request.name, classes, notes)
 
 
 def _plain(home: Path, weights: str | None) -> tuple[PlainUNet, list[str]] | None:
@@ -97,17 +101,13 @@ def as_network(
     module: torch.nn.Module,
     conditioning: Conditioning,
     name: str,
-    label: int | None = None,
+    classes: Classes | None = None,
     notes: Sequence[str] = (),
 ) -> Network:
-    """A ``UNet2DModel``, or a ``PlainUNet``, with the conditioning that its scheduler implies, and a class if any."""
+    """A ``UNet2DModel``, or a ``PlainUNet``, with the conditioning of its scheduler, and its classes if any."""
     side = module.config.sample_size
     height, width = (side, side) if isinstance(side, int) else side
     plain = isinstance(module, PlainUNet)
-
-    def call(network: torch.nn.Module, inputs: torch.Tensor, native: torch.Tensor) -> torch.Tensor:
-        labels = None if label is None else torch.full((len(inputs),), label, device=inputs.device)
-        return network(inputs, native, labels) if plain else network(inputs, native, labels, return_dict=False)[0]
 
     return Network(
         module,
@@ -117,10 +117,25 @@ def as_network(
         input_shape=(module.config.in_channels, height, width),
         sites=unet_sites(module),
         fresh=lambda: PlainUNet(module.config) if plain else type(module).from_config(module.config),
-        call=call,
+        call=_caller(module)(None),
+        conditions=classes,
         notes=notes,
-        identity=() if label is None else (f"label {label}",),
     )
+
+
+def _caller(module: torch.nn.Module) -> Callable[[int | None], Call]:
+    """A label, or None without classes -> the call of such a network."""
+    options = {} if isinstance(module, PlainUNet) else {"return_dict": False}
+
+    def caller(label: int | None) -> Call:
+        def call(network: torch.nn.Module, inputs: torch.Tensor, native: torch.Tensor) -> torch.Tensor:
+            labels = None if label is None else torch.full((len(inputs),), label, device=inputs.device)
+            output = network(inputs, native, labels, **options)
+            return output[0] if options else output
+
+        return call
+
+    return caller
 
 
 def unet_sites(module: torch.nn.Module) -> dict[str, tuple[str, str]]:

@@ -19,6 +19,7 @@ from cfs_explore.backbones.arguments import (
 from cfs_explore.backbones.autoencoder import LatentAutoencoder, load_autoencoder
 from cfs_explore.backbones.checkpoint import build_on_meta, is_checkpoint, load_strict, read_checkpoint
 from cfs_explore.backbones.conditioning import Conditioning, discrete, scaled_linear_alphas_cumprod
+from cfs_explore.backbones.conditions import Call, Classes
 from cfs_explore.backbones.nets.uvit import Architecture, UViT
 from cfs_explore.backbones.network import Network, first_output, without_special_tokens
 from cfs_explore.backbones.request import Request
@@ -78,13 +79,11 @@ def load(request: Request) -> Network:
     """
     checkpoint = read_checkpoint(request.source, request.weights)
     architecture, schedule = read_architecture(checkpoint.shapes, request)
-    label, label_notes = _class_label(architecture.num_classes, request)
+    classes, null = architecture.num_classes, _null_class(architecture.num_classes)
+    label, label_notes = chosen_class(request, classes, null)
     shape = (architecture.in_chans, architecture.img_size, architecture.img_size)
     autoencoder = _autoencoder(request, shape) if architecture.in_chans == _LATENT_CHANNELS else None
     module = load_strict(build_on_meta(UViT, architecture), checkpoint.tensors, source=request.source, hint=_HINT)
-
-    def call(network: torch.nn.Module, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        return network(x, t, None if label is None else torch.full((len(x),), label, device=x.device))
 
     return Network(
         module.to(request.device),
@@ -94,11 +93,11 @@ def load(request: Request) -> Network:
         input_shape=shape,
         sites=uvit_sites(module),
         fresh=lambda: UViT(architecture),
-        call=call,
+        conditions=Classes(request.source, classes, label, null, _caller) if classes else None,
         autoencoder=autoencoder,
         activation=_patch_tokens(architecture.special_tokens),
         notes=(*checkpoint.notes, *label_notes),
-        identity=(repr(architecture), *(() if label is None else (f"label {label}",))),
+        identity=(repr(architecture),),
     )
 
 
@@ -173,9 +172,13 @@ def _completed(request: Request, found: Mapping[str, Any]) -> Request:
     return replace(request, settings=settings)
 
 
-def _class_label(classes: int | None, request: Request) -> tuple[int | None, list[str]]:
-    """The class to condition on, if any, and notes; only ImageNet's table of 1001 rows has a null class."""
-    return chosen_class(request, classes, _IMAGENET if classes == _IMAGENET + 1 else None)
+def _null_class(classes: int | None) -> int | None:
+    """Only ImageNet's table of 1001 rows has one."""
+    return _IMAGENET if classes == _IMAGENET + 1 else None
+
+
+def _caller(label: int) -> Call:
+    return lambda network, x, t: network(x, t, torch.full((len(x),), label, device=x.device))
 
 
 def _patch_tokens(special: int) -> Callable[[str, Any], torch.Tensor]:

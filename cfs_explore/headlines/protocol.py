@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from cfs_explore.contracts import SATURATED
+from cfs_explore.diagnostics.verdicts import Verdicts
 from cfs_explore.levels import REACH_TOLERANCE
 from cfs_explore.wording import (
     counted,
@@ -108,6 +109,39 @@ def conditioning_headline(ood: str, summary: pd.DataFrame) -> str:
         f"{worst['region']}, the costliest of the wrong conditionings measured; {percent(worst['worse'])} of those "
         f"cells lose beyond chance, {percent(worst['better'])} gain (chance alone: 2.5 % each); "
         f"{percent(worst['survive'])} survive at a false-discovery rate of 5 %."
+    )
+
+
+def labels_headline(ood: str, own: str, rows: pd.DataFrame, cells: pd.DataFrame | None, found: Verdicts) -> str:
+    """What labels or prompts cost.
+
+    Args:
+        ood: name of the OOD set.
+        own: what the network is conditioned on otherwise: "the null class".
+        rows: of the table ``conditioning``, of the labels or prompts of this set.
+        cells: of ``figures.protocol_conditioning.published_cells``; None for a run without that pair.
+        found: on "nothing is lost" of each of ``rows``.
+    """
+    noun = rows["variant"].iloc[0].split()[0].removesuffix(":")
+    given = f"Conditioned on {counted(rows['variant'].nunique(), noun)} in place of {own}"
+    if (rows[["loss", "loss_lo", "loss_hi"]] == 0).all(axis=None):
+        return f"{given}, no cell's AUROC for **{ood}** changes at all: every loss is exactly 0."
+    up = int((found.firm & (rows["loss"] > 0)).sum())
+    text = (
+        f"{up:,} of {len(rows):,} losses of single cells lie clear above 0, {int(found.firm.sum()) - up:,} below "
+        f"(chance alone: 2.5 % each); {int(found.survives.sum()):,} survive at a false-discovery rate of 5 %."
+    )
+    if cells is None:
+        return f"{given}, for **{ood}**: {text}"
+    decoder = cells[cells["region"] == "decoder"]
+    ends = decoder.loc[list(dict.fromkeys([decoder["loss"].idxmin(), decoder["loss"].idxmax()]))]
+    losses = " to ".join(
+        f"**{format_estimate(row.loss, row.loss_lo, row.loss_hi)}**{'' if len(ends) == 1 else f' ({row.title})'}"
+        for row in ends.itertuples()
+    )
+    return (
+        f"{given}, the published decoder cell, {ends['about'].iloc[0]}, loses {losses} AUROC for **{ood}** (paired "
+        f"95 % intervals). Over all cells, {text}"
     )
 
 

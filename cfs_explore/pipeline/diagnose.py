@@ -11,10 +11,11 @@ import pandas as pd
 
 from cfs_explore.errors import CFSError, DamageError, FolderError, RunCancelled, SpecError
 from cfs_explore.pipeline.board import Lead
+from cfs_explore.pipeline.conditions import is_outdated
 from cfs_explore.pipeline.progress import Progress, ProgressEvent
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.threads import on_threads
-from cfs_explore.spec import DetectorSettings
+from cfs_explore.spec import OWN_FIELDS, DetectorSettings, RunSpec
 from cfs_explore.store import Run, StageEntry, open_run, write_json, write_table
 from cfs_explore.store.digests import file_digests
 from cfs_explore.store.files import remove
@@ -89,8 +90,7 @@ def run_stages(
 
 def _open(study: Study, stages: Sequence[str], lead: Lead) -> None:
     """Share the pieces of these stages with other workers, as far as they have any."""
-    counts = study.run.counts._replace(budget=study.spec.detectors.budget)
-    shared = with_forwards(counts, stages)
+    shared = with_forwards(study.counts, stages)
     if not shared:
         lead.end()
         return
@@ -116,10 +116,17 @@ def _is_done(study: Study, name: str) -> bool:
     entry = manifest.stages.get(name)
     if entry is None or entry.state == "skipped":
         return False
+    if name == "conditioning":
+        return not is_outdated(study.spec, manifest.spec)
     if name != "detectors":
         return True
     made = DetectorSettings(**manifest.spec.get("detectors", {}))
     return _spent(study, study.spec.detectors) == _spent(study, made)
+
+
+def _own(spec: RunSpec, stage: str) -> dict[str, object]:
+    """Fields of the spec that only this stage reads: they may change when the map is measured."""
+    return spec.model_dump(mode="json", include=set(OWN_FIELDS.get(stage, ())))
 
 
 def _spent(study: Study, settings: DetectorSettings) -> DetectorSettings:
@@ -136,7 +143,7 @@ def compute_of(diagnostic: Diagnostic) -> Callable[[Study], dict[str, pd.DataFra
 def _run_stage(study: Study, name: str) -> Run:
     """One stage: its tables, then its entry in the manifest."""
     run, stage = study.run, DIAGNOSTICS[name]
-    forwards = stage.forwards(run.counts._replace(budget=study.spec.detectors.budget))
+    forwards = stage.forwards(study.counts)
     study.pieces.begin()
     study.progress.start(stage.title.lower(), forwards, "forwards" if forwards else "")
     since = time.monotonic()
@@ -148,8 +155,8 @@ def _run_stage(study: Study, name: str) -> Run:
         if name == "detectors" and name in run.manifest.stages and run.manifest.stages[name].state == "done":
             raise CFSError(f"{error} The tables that were made before are still there.") from error
         tables, entry = {}, {"state": "skipped", "why": str(error)}
-    known = {"detectors": study.spec.detectors.model_dump()} if name == "detectors" else {}
-    _write_stage(run, name, tables, StageEntry(**entry, seconds=round(time.monotonic() - since, 2)), known)
+    made = StageEntry(**entry, seconds=round(time.monotonic() - since, 2))
+    _write_stage(run, name, tables, made, _own(study.spec, name))
     return open_run(run.path)
 
 
@@ -182,6 +189,7 @@ def _write_stage(
     write_json(run.path / "manifest.json", manifest.model_copy(update=after).model_dump(mode="json"))
 
 
-def pending(run: Run, stages: Sequence[str]) -> list[str]:
-    """Those of ``stages`` that have not been tried on this run."""
-    return [name for name in stages if name not in run.manifest.stages]
+def pending(spec: RunSpec, run: Run, stages: Sequence[str]) -> list[str]:
+    """Those of ``stages`` that have not been tried on this run, or with other labels or prompts than ``spec`` names."""
+    again = ["conditioning"] if is_outdated(spec, run.manifest.spec) else []
+    return [name for name in stages if name not in run.manifest.stages or name in again]

@@ -12,6 +12,7 @@ import torch
 from cfs_explore.backbones import load_backbone
 from cfs_explore.errors import DamageError, RunError
 from cfs_explore.pipeline.board import Lead
+from cfs_explore.pipeline.conditions import write_conditions
 from cfs_explore.pipeline.crew import Leader
 from cfs_explore.pipeline.diagnose import pending, run_stages
 from cfs_explore.pipeline.finish import finish
@@ -28,7 +29,7 @@ from cfs_explore.pipeline.shards import SetShards, close_pairs, measure_shards, 
 from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.threads import on_threads
 from cfs_explore.pipeline.trial import Team, note, settle
-from cfs_explore.spec import RunSpec
+from cfs_explore.spec import OWN_FIELDS, RunSpec
 from cfs_explore.store import Run, WorkersEntry, open_run, write_aside
 from cfs_explore.studies import with_forwards
 
@@ -84,11 +85,12 @@ def explore(
         stack.enter_context(on_threads(threads))
         if (out / "manifest.json").is_file():
             run = open_run(out)
-            stages, before = pending(run, _wanted(spec, run, enough)), run.manifest.workers
-            if team is not None and before is not None and before.count > 1 and with_forwards(run.counts, stages):
+            study = Study(run, progress, device=device)
+            stages, before = pending(study.spec, run, _wanted(spec, run, enough)), run.manifest.workers
+            if team is not None and before is not None and before.count > 1 and with_forwards(study.counts, stages):
                 team.hire(before.count, before.threads)
                 stack.enter_context(on_threads(before.threads))
-            return run_stages(Study(run, progress, device=device), stages, lead=lead)
+            return run_stages(study, stages, lead=lead)
         progress.start("loading", 1, "backbone")
         backbone = as_conditioned(spec, load_backbone(spec.backbone.path, device=device, **spec.backbone.options()))
         progress.advance(1, backbone.name)
@@ -122,7 +124,7 @@ def _wanted(spec: RunSpec, run: Run, enough: Callable[[], bool]) -> list[str]:
 
 
 def claim(spec: RunSpec, out: Path) -> None:
-    """Mark the directory as this spec's; other groups of its OOD sets are written into what it holds.
+    """Mark the directory as this spec's; other groups of its OOD sets, and labels, are written into what it holds.
 
     Raises:
         RunError: when it holds images or results of another.
@@ -131,10 +133,13 @@ def claim(spec: RunSpec, out: Path) -> None:
     begun = any((out / "work").glob("*/rows.parquet")) or (out / "manifest.json").exists()
     if path.is_file():
         before = RunSpec.parse(path)
-        # How many images the detectors read is the stage's own, and may be another by now.
-        if before.regrouped({}) == spec.regrouped({}).model_copy(update={"detectors": before.detectors}):
+        # How many images the detectors read, and what the network is conditioned on besides, is the stages' own.
+        own = {field: getattr(before, field) for fields in OWN_FIELDS.values() for field in fields}
+        if before.regrouped({}) == spec.regrouped({}).model_copy(update=own):
             if before.ood != spec.ood:
                 write_set_groups(out, {each.name: each.set_group for each in spec.ood if each.set_group})
+            if spec.conditions and spec.conditions != before.conditions:
+                write_conditions(out, spec)
             return
     if begun:
         found = "with another spec" if path.is_file() else "without its spec.yaml"

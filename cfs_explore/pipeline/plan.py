@@ -12,6 +12,7 @@ from cfs_explore.backbones import Backbone
 from cfs_explore.contracts import ROLES, Level, Tap
 from cfs_explore.errors import TapError
 from cfs_explore.pipeline import match, reuse
+from cfs_explore.pipeline.conditions import conditioned
 from cfs_explore.pipeline.prepare import PlannedSet, plan_sets, prepare_sets
 from cfs_explore.pipeline.presets import find_presets
 from cfs_explore.pipeline.progress import Progress
@@ -73,9 +74,10 @@ def make_plan(
         roles: of the sets whose images may be opened; a plan without the others has them unprepared.
 
     Raises:
-        CFSError: for images, taps or levels that cannot be used.
+        CFSError: for images, taps, levels, labels or prompts that cannot be used.
     """
     _check_tap_names(spec, backbone)
+    conditioned(spec, backbone)  # a label that there is not is refused before any image is read
     plan = Plan(spec, out, backbone)
     base = reuse.base_run(spec)
     resolved = reuse.with_images(spec, base)

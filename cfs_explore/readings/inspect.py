@@ -25,8 +25,9 @@ def describe_backbone(backbone: Backbone, *, measure_speed: bool = True) -> dict
         measure_speed: also time one batch, for estimates.
 
     Returns:
-        name, family, fingerprint, parameters, image_shape, input_shape, schedule, reach, notes, device, gpus (how many
-        this computer has), taps (a list of dicts), and seconds_per_forward (per image, level and draw) when measured.
+        name, family, fingerprint, parameters, image_shape, input_shape, schedule, reach, notes, condition, device, gpus
+        (how many this computer has), taps (a list of dicts), and seconds_per_forward (per image, level and draw) when
+        measured.
     """
     facts = {
         "name": backbone.name,
@@ -37,6 +38,7 @@ def describe_backbone(backbone: Backbone, *, measure_speed: bool = True) -> dict
         "input_shape": list(backbone.input_shape),
         "schedule": backbone.schedule,
         "notes": list(backbone.notes),
+        "condition": backbone.condition,
         "reach": list(backbone.reach),
         "device": str(backbone.device),
         "gpus": torch.cuda.device_count(),

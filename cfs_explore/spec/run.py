@@ -11,6 +11,7 @@ import yaml
 
 from cfs_explore.errors import SpecError
 from cfs_explore.levels import ALIGNMENTS, DEFAULT_LAMS, MAIN_LAM, RELATIVE_ALIGNMENTS, lam_range
+from cfs_explore.spec.conditions import Labels, Prompts, fit_conditions
 from cfs_explore.spec.detectors import DetectorSettings
 from cfs_explore.spec.files import explain, read_yaml, resolve_paths
 from cfs_explore.spec.image_sets import Filter, IdSpec, ImageSet, Resize, SetName, SourceRef, Strict, writable
@@ -19,6 +20,8 @@ from cfs_explore.studies import DIAGNOSTICS, WORDS, named_stages
 
 #: Levels of a run.
 MAX_LEVELS = 1_000
+#: Stage -> fields that only it reads, so that they may be others when the map is measured.
+OWN_FIELDS = {"detectors": ("detectors",), "conditioning": ("conditioning_labels", "conditioning_prompts")}
 
 
 class BackboneSpec(Strict):
@@ -79,6 +82,9 @@ class RunSpec(Strict):
         conditioning: whether the network is conditioned on the level that it sees ("matched"), or as by the paper's
             own code ("published").
         conditioning_offset: how far above the log-SNR that it sees the network is conditioned.
+        conditioning_labels: of a class-conditional network, up to 8 classes that the stage ``conditioning`` compares
+            with what the network is conditioned on otherwise: its null class, or ``backbone.label``.
+        conditioning_prompts: of a network that takes text, up to 8 prompts that it compares with the empty one.
         draws: noise draws per image; 5 or more give a spread over draws.
         taps: "all", "sparse_ed", "sparse_ed_id", or names.
         keep: whose snapshots are stored at ``keep_level`` for the other heads: "none", a policy, or names.
@@ -105,6 +111,8 @@ class RunSpec(Strict):
     reference: str | None = None
     conditioning: Literal["matched", "published"] = "matched"
     conditioning_offset: float = 0.0
+    conditioning_labels: Labels = pydantic.Field(default=[])
+    conditioning_prompts: Prompts = pydantic.Field(default=[])
     draws: int = pydantic.Field(default=1, ge=1, le=100)
     taps: Literal["all", "sparse_ed", "sparse_ed_id"] | list[str] = "all"
     keep: Literal["none", "sparse_ed", "sparse_ed_id"] | list[str] = "sparse_ed"
@@ -140,6 +148,8 @@ class RunSpec(Strict):
             raise ValueError("a range needs high > low and count <= grid")
         return levels
 
+    _fitting_conditions = pydantic.field_validator("conditioning_labels", "conditioning_prompts")(fit_conditions)
+
     @pydantic.model_validator(mode="after")
     def _reference_to_align_to(self) -> RunSpec:
         if self.alignment in RELATIVE_ALIGNMENTS and self.reference is None:
@@ -152,6 +162,11 @@ class RunSpec(Strict):
         if isinstance(self.levels, LevelRange):
             return lam_range(self.levels.high, self.levels.low, self.levels.count, self.levels.grid)
         return sorted(set(self.levels), reverse=True)
+
+    @property
+    def conditions(self) -> list[int | str]:
+        """The labels or prompts that are compared with what the network is conditioned on otherwise."""
+        return [*self.conditioning_labels, *self.conditioning_prompts]
 
     @property
     def stages(self) -> list[str]:

@@ -133,6 +133,7 @@ def _check_choices(manifest: Manifest, levels: Sequence[Level], taps: Sequence[T
     whole = isinstance(level, int) and not isinstance(level, bool) and 0 <= level < len(levels)
     pairs = [tuple(found) for found in manifest.presets.values()]
     seconds = [entry.seconds for entry in manifest.stages.values()]
+    given = [manifest.spec.get(f"conditioning_{kind}", []) for kind in ("labels", "prompts")]
     return [
         ("kept", {"level", "taps"} <= set(manifest.kept) <= {"level", "taps", "without"}, "level, taps and without"),
         ("kept.without", manifest.kept.get("without", []) in ([], ["id_train"]), "id_train"),
@@ -140,6 +141,7 @@ def _check_choices(manifest: Manifest, levels: Sequence[Level], taps: Sequence[T
         ("kept.taps", valid and len(set(kept)) == len(kept), "taps of the run, each once"),
         ("presets", set(manifest.presets) <= {"sparse_ed", "sparse_ed_id"}, "sparse_ed and sparse_ed_id"),
         ("presets", all(len(pair) == 2 and set(pair) <= names for pair in pairs), "an encoder and a decoder tap each"),
+        ("spec.conditioning_labels and _prompts", all(isinstance(each, list) for each in given), "lists"),
         ("stages", set(manifest.stages) <= set(DIAGNOSTICS), ", ".join(DIAGNOSTICS)),
         ("stages.seconds", all(map(math.isfinite, seconds)), "numbers"),
     ]

@@ -68,10 +68,12 @@ class Run:
         ood = tuple(s.count for s in self.manifest.sets if s.role == "ood")
         train, test = self.entry("id_train").count, self.id_test.count
         lowest, highest = self.manifest.backbone.reach
-        reference = self.manifest.spec.get("reference") is not None
-        budget, speed = self.manifest.spec.get("detectors", {}).get("budget"), self.manifest.seconds_per_forward
+        spec = self.manifest.spec
+        reference = spec.get("reference") is not None
+        budget, speed = spec.get("detectors", {}).get("budget"), self.manifest.seconds_per_forward
+        given = sum(len(spec.get(f"conditioning_{kind}", ())) for kind in ("labels", "prompts"))
         size = (train, test, ood, len(self.levels), self.draws, highest, lowest)
-        return Counts(*size, reference, budget, speed, self._milestones())
+        return Counts(*size, reference, budget, speed, milestones=self._milestones(), conditions=given)
 
     def _milestones(self) -> int:
         """Weights that the backbone's training kept; their folder may lie in the run's."""

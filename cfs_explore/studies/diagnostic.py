@@ -40,6 +40,7 @@ class Counts(NamedTuple):
         budget: of the stage of detectors, as a multiple of the map's forwards; None: its default.
         seconds_per_forward: of the map; None while unknown.
         milestones: weights that the backbone's training kept on its way.
+        conditions: labels or prompts that the network is conditioned on besides.
     """
 
     train: int
@@ -53,6 +54,7 @@ class Counts(NamedTuple):
     budget: float | None = None
     seconds_per_forward: float | None = None
     milestones: int = 0
+    conditions: int = 0
 
     @property
     def scored(self) -> tuple[int, ...]:

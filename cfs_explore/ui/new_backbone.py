@@ -49,10 +49,17 @@ class BackboneChoice:
 
     def gpus(self) -> int:
         """Of this machine; 0 while that is not known."""
+        return self._inspected().get("gpus", 0)
+
+    def condition(self) -> str:
+        """What it is conditioned on besides its level; "" for nothing, and while that is not known."""
+        return self._inspected().get("condition", "")
+
+    def _inspected(self) -> dict:
         try:
-            return (facts_by_now(self.spec) or {}).get("gpus", 0)
+            return facts_by_now(self.spec) or {}
         except BackboneError:
-            return 0
+            return {}
 
 
 def choose_backbone(

@@ -60,8 +60,9 @@ def cost_counts(
     lowest, highest = backbone.facts["reach"]
     aligned = settings.protocol.reference is not None
     kept = count_milestones(backbone.spec.path, backbone.spec.milestones)
+    conditions = len(settings.protocol.conditions)
     size = (n_train, n_test, oods, len(settings.lams), settings.draws, highest, lowest)
-    return Counts(*size, aligned, None, seconds_per_forward, kept)
+    return Counts(*size, aligned, None, seconds_per_forward, milestones=kept, conditions=conditions)
 
 
 def chosen_diagnostics() -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from cfs_explore.levels import ALIGNMENTS, RELATIVE_ALIGNMENTS
+from cfs_explore.studies.conditioning import MOST_CONDITIONS
 from cfs_explore.ui import data
 
 _ALIGNMENTS = {
@@ -20,22 +21,34 @@ _CONDITIONING = {"matched": "The true level of the input", "published": "As in t
 
 @dataclass(frozen=True)
 class ProtocolChoice:
-    """How levels become the backbone's own; ``missing`` is what is still to be chosen, "" for nothing."""
+    """How levels become the backbone's own, and the labels or prompts that are compared (``conditions``).
+
+    ``missing`` is what is still to be chosen, "" for nothing.
+    """
 
     alignment: str = "logsnr"
     reference: str | None = None
     conditioning: str = "matched"
     missing: str = ""
+    conditions: tuple[int | str, ...] = ()
 
-    def fields(self) -> dict[str, str]:
+    def fields(self) -> dict[str, object]:
         """Fields of a spec, those at their defaults left out."""
         given = {"alignment": self.alignment, "reference": self.reference, "conditioning": self.conditioning}
         defaults = ProtocolChoice()
-        return {key: value for key, value in given.items() if value != getattr(defaults, key)}
+        fields: dict[str, object] = {key: value for key, value in given.items() if value != getattr(defaults, key)}
+        for kind, of in (("labels", int), ("prompts", str)):
+            if wanted := [each for each in self.conditions if isinstance(each, of)]:
+                fields[f"conditioning_{kind}"] = wanted
+        return fields
 
 
-def choose_protocol() -> ProtocolChoice:
-    """The controls."""
+def choose_protocol(condition: str) -> ProtocolChoice:
+    """The controls.
+
+    Args:
+        condition: what the network is conditioned on besides its level, as of ``Backbone``; "" where that is not known.
+    """
     alignment = st.selectbox(
         "Levels are aligned by",
         ALIGNMENTS,
@@ -66,7 +79,26 @@ def choose_protocol() -> ProtocolChoice:
     missing = ""
     if alignment in RELATIVE_ALIGNMENTS and with_curves is None:
         missing = "Choose the reference that levels are aligned to (More)."
-    return ProtocolChoice(alignment, with_curves, conditioning, missing)
+    conditions, unread = _conditions(condition)
+    return ProtocolChoice(alignment, with_curves, conditioning, missing or unread, conditions)
+
+
+def _conditions(own: str) -> tuple[tuple[int | str, ...], str]:
+    """Labels or prompts to compare, of a network with classes or text; and what is to be corrected, "" for nothing."""
+    if not own:
+        return (), ""
+    about = (
+        f"Up to {MOST_CONDITIONS} that the diagnostic Conditioning compares with the {own}, on which the network is "
+    )
+    about += "conditioned otherwise: one forward each, without guidance, at the cost of a level offset."
+    if "prompt" in own:
+        text = st.text_area("Prompts to compare", key="new_prompts", help=f"{about} A line each.", height=80)
+        return tuple(line.strip() for line in text.splitlines() if line.strip()), ""
+    text = st.text_input("Labels to compare", key="new_labels", placeholder="3, 7", help=about)
+    words = text.replace(",", " ").split()
+    if all(word.isdecimal() and len(word) < 8 for word in words):
+        return tuple(map(int, words)), ""
+    return (), "Labels to compare are whole numbers with commas between them, such as 3, 7 (More)."
 
 
 def _references() -> dict[str, str]:

@@ -97,7 +97,7 @@ def choose_settings(
     )
     seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="new_seed", help="Keys noise, splits and subsamples.")
     workers = _choose_workers(backbone)
-    protocol = choose_protocol()
+    protocol = choose_protocol(backbone.condition())
     return Settings(_numbers(lams), draws, taps, int(seed), resize, protocol, workers, note)
 
 

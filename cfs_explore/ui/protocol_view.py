@@ -42,7 +42,7 @@ LOOK = Control(
         "transfer": "Transfer",
     },
     help="Levels: which noise each level is, and what it looks like. Alignment: how the map changes when levels "
-    "are placed elsewhere. Conditioning: what the map loses under wrong conditioning. Cost: AUROC against "
+    "are placed elsewhere. Conditioning: what the map loses on wrong levels, labels or prompts. Cost: AUROC against "
     "forwards and time. Near and far: means over groups of OOD sets, and full-spectrum AUROC. Side by side: two "
     "backbones at equal levels and equal cost. Transfer: whether the map of one backbone chooses well on another.",
 )

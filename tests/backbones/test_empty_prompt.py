@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from cfs_explore.backbones import load_backbone
 from cfs_explore.backbones import prompt as prompts
-from cfs_explore.backbones.prompt import EMPTY_PROMPT_FILE, empty_prompt
+from cfs_explore.backbones.prompt import EMPTY_PROMPT_FILE, Encoder, empty_prompt
 from cfs_explore.errors import BackboneError
 
 WIDTH = tiny_pipelines.WIDTH
@@ -54,9 +54,9 @@ def test_prompt_is_what_the_whole_pipeline_encodes(kind, tmp_path):
     folder = build(tmp_path / kind)
     pipeline = whole_pipeline(folder, text)
     network = getattr(pipeline, text.network)
-    found = empty_prompt(folder / text.network, network, text, width=width, pooled_width=pooled_width)
+    found = empty_prompt(Encoder(folder / text.network, network, text, width=width, pooled_width=pooled_width))
     with torch.no_grad():
-        tokens, pooled = text.encode(pipeline)
+        tokens, pooled = text.encode(pipeline, "")
         other = pipeline.encode_prompt("a", **{"sd": {"device": "cpu", "num_images_per_prompt": 1}}.get(kind, {}), **{
             "sd": {"do_classifier_free_guidance": False}, "sd3": {"prompt_2": None, "prompt_3": None},
         }.get(kind, {}))[0]  # fmt: skip
@@ -71,11 +71,12 @@ def test_stable_diffusion_3_without_t5_gets_zeros_in_its_place(tmp_path):
     folder = tiny_pipelines.stable_diffusion_3(tmp_path / "sd3", t5=False)
     pipeline = whole_pipeline(folder, prompts.STABLE_DIFFUSION_3, tokenizer_3=None, text_encoder_3=None)
     with torch.no_grad():
-        expected, _ = prompts.STABLE_DIFFUSION_3.encode(pipeline)
-    found = empty_prompt(
+        expected, _ = prompts.STABLE_DIFFUSION_3.encode(pipeline, "")
+    encoder = Encoder(
         folder / "transformer", pipeline.transformer, prompts.STABLE_DIFFUSION_3,
         width=2 * WIDTH + 4, pooled_width=2 * WIDTH,
     )  # fmt: skip
+    found = empty_prompt(encoder)
     torch.testing.assert_close(found.tokens, expected)
     assert found.tokens.shape == (1, 8 + 256, 2 * WIDTH + 4)
     assert not found.tokens[:, 8:].any() and found.tokens[:, :8].any()

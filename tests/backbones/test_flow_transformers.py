@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import cfs_explore as cfs
 from cfs_explore.backbones import load_backbone
 from cfs_explore.backbones.flow_transformer import read_flow
-from cfs_explore.backbones.prompt import FLUX, STABLE_DIFFUSION_3, empty_prompt
+from cfs_explore.backbones.prompt import FLUX, STABLE_DIFFUSION_3, Encoder, empty_prompt
 from cfs_explore.errors import BackboneError
 from cfs_explore.taps.pooling import pool
 
@@ -53,9 +53,9 @@ def test_sd3_is_conditioned_on_a_thousand_s_and_the_prompt(kind, folders, backbo
     backbone = backbones[kind]
     assert (backbone.family, backbone.input_shape, backbone.image_shape) == ("flow-transformer", (4, 8, 8), (3, 16, 16))
     transformer = SD3Transformer2DModel.from_pretrained(folders[kind] / "transformer").eval()
-    tokens, pooled = empty_prompt(
-        folders[kind] / "transformer", transformer, STABLE_DIFFUSION_3, width=2 * WIDTH + 4, pooled_width=2 * WIDTH
-    ).for_batch(3)  # fmt: skip
+    widths = {"width": 2 * WIDTH + 4, "pooled_width": 2 * WIDTH}
+    encoder = Encoder(folders[kind] / "transformer", transformer, STABLE_DIFFUSION_3, **widths)
+    tokens, pooled = empty_prompt(encoder).for_batch(3)
     levels = [backbone.match(lam) for lam in (5.0, 0.0, -3.0)]
     t = torch.tensor([1000 * level.b for level in levels])
     expected = transformer(latents[0], tokens, pooled, t).sample
@@ -68,9 +68,8 @@ def test_flux_is_conditioned_on_s_the_prompt_and_a_guidance_of_one(kind, folders
     backbone = backbones[kind]
     assert (backbone.family, backbone.input_shape, backbone.image_shape) == ("flow-transformer", (4, 8, 8), (3, 16, 16))
     transformer = FluxTransformer2DModel.from_pretrained(folders[kind] / "transformer").eval()
-    tokens, pooled = empty_prompt(
-        folders[kind] / "transformer", transformer, FLUX, width=WIDTH, pooled_width=WIDTH
-    ).for_batch(3)  # fmt: skip
+    encoder = Encoder(folders[kind] / "transformer", transformer, FLUX, width=WIDTH, pooled_width=WIDTH)
+    tokens, pooled = empty_prompt(encoder).for_batch(3)
     levels = [backbone.match(lam) for lam in (5.0, 0.0, -3.0)]
     packed = transformer(
         FluxPipeline._pack_latents(latents[0], 3, 4, 8, 8),

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import cfs_explore as cfs
 from cfs_explore.backbones import load_backbone
-from cfs_explore.backbones.prompt import STABLE_DIFFUSION, STABLE_DIFFUSION_XL, empty_prompt
+from cfs_explore.backbones.prompt import STABLE_DIFFUSION, STABLE_DIFFUSION_XL, Encoder, empty_prompt
 from cfs_explore.errors import BackboneError
 
 WIDTH = tiny_pipelines.WIDTH
@@ -42,7 +42,7 @@ def test_stable_diffusion_is_conditioned_on_the_timestep_and_the_prompt(sd, late
     backbone = load_backbone(sd, device="cpu")
     assert (backbone.family, backbone.input_shape, backbone.image_shape) == ("latent-unet", (4, 8, 8), (3, 16, 16))
     unet = UNet2DConditionModel.from_pretrained(sd / "unet").eval()
-    prompt = empty_prompt(sd / "unet", unet, STABLE_DIFFUSION, width=WIDTH, pooled_width=None)
+    prompt = empty_prompt(Encoder(sd / "unet", unet, STABLE_DIFFUSION, width=WIDTH, pooled_width=None))
     levels = [backbone.match(lam) for lam in (5.0, 0.0, -3.0)]
     t = torch.tensor([int(level.native) for level in levels])
     expected = unet(latents[0], t, encoder_hidden_states=prompt.tokens.repeat(3, 1, 1)).sample
@@ -53,9 +53,8 @@ def test_stable_diffusion_is_conditioned_on_the_timestep_and_the_prompt(sd, late
 def test_sdxl_is_conditioned_on_an_uncropped_image_of_the_native_size(sdxl, latents):
     backbone = load_backbone(sdxl, device="cpu")
     unet = UNet2DConditionModel.from_pretrained(sdxl / "unet").eval()
-    tokens, pooled = empty_prompt(
-        sdxl / "unet", unet, STABLE_DIFFUSION_XL, width=2 * WIDTH, pooled_width=WIDTH
-    ).for_batch(3)  # fmt: skip
+    encoder = Encoder(sdxl / "unet", unet, STABLE_DIFFUSION_XL, width=2 * WIDTH, pooled_width=WIDTH)
+    tokens, pooled = empty_prompt(encoder).for_batch(3)
     pipeline = StableDiffusionXLPipeline(None, None, None, None, None, unet, None)
     sizes = pipeline._get_add_time_ids((16, 16), (0, 0), (16, 16), torch.float32, text_encoder_projection_dim=WIDTH)
     level = backbone.match(1.0)

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import yaml
 
 from cfs_explore.errors import CFSError, SpecError
 from cfs_explore.levels import DEFAULT_LAMS
@@ -132,12 +133,43 @@ def test_levels_from_clean_to_noisy_each_once():
         ({"backbone": 3}, "backbone"),
         ({"name": ""}, "name"),
         ({"batch_size": -4}, r"batch_size: .*greater than 0, got -4"),
+        ({"conditioning_labels": 3}, r"conditioning_labels: .*list, got 3"),
+        ({"conditioning_labels": ["cat"]}, r"conditioning_labels\.0: .*integer, got 'cat'"),
+        ({"conditioning_labels": [True]}, r"conditioning_labels\.0: .*integer, got True"),
+        ({"conditioning_labels": [-1]}, r"conditioning_labels\.0: .*greater than or equal to 0, got -1"),
+        ({"conditioning_labels": [3, 1, 3]}, r"conditioning_labels: has 3 twice; give each once"),
+        ({"conditioning_labels": list(range(9))}, r"conditioning_labels: .*at most 8 items"),
+        (
+            {"conditioning_labels": [1], "conditioning": "published"},
+            r"conditioning_labels: needs .*leave `conditioning`",
+        ),
+        (
+            {"conditioning_prompts": ["a"], "conditioning_offset": 1},
+            r"conditioning_prompts: needs .*conditioning_offset",
+        ),
+        ({"conditioning_prompts": "a cat"}, r"conditioning_prompts: .*list, got 'a cat'"),
+        ({"conditioning_prompts": [3]}, r"conditioning_prompts\.0: .*string, got 3"),
+        ({"conditioning_prompts": [" "]}, r"conditioning_prompts\.0: .*at least 1 character"),
+        ({"conditioning_prompts": ["a", " a"]}, r"conditioning_prompts: has 'a' twice"),
+        ({"conditioning_prompts": ["a\nb"]}, r"conditioning_prompts\.0: a prompt is one line"),
+        ({"conditioning_prompts": ["a" * 201]}, r"conditioning_prompts\.0: .*at most 200 characters"),
+        ({"conditioning_prompts": ["a"], "conditioning_labels": [1]}, r"conditioning_prompts: .*not both"),
     ],
 )
 def test_mistakes_name_the_field_and_what_was_given(changes, message):
     with pytest.raises(SpecError, match=message) as error:
         RunSpec.parse(MINIMAL | changes)
     assert "\n" not in str(error.value)
+
+
+def test_labels_and_prompts_to_compare_and_what_they_cost():
+    assert RunSpec.parse(MINIMAL).conditions == [] and "conditioning" not in RunSpec.parse(MINIMAL).to_yaml()
+    assert RunSpec.parse(MINIMAL | {"conditioning_labels": [7, 0]}).conditions == [7, 0]
+    spec = RunSpec.parse(MINIMAL | {"conditioning_prompts": [" a cat ", "Größe"]})
+    assert spec.conditions == ["a cat", "Größe"] and RunSpec.parse(yaml.safe_load(spec.to_yaml())) == spec
+    counts, stage = Counts(1000, 500, (300, 100), 8, 5, highest=9.0), DIAGNOSTICS["conditioning"]
+    each = (500 + 150 + 150 + 100) * 8
+    assert stage.forwards(counts) == 6 * each and stage.forwards(counts._replace(conditions=3)) == 9 * each
 
 
 def test_several_mistakes_are_reported_at_once():

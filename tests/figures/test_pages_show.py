@@ -116,10 +116,11 @@ VIEWS = [
     ),
 ]
 #: Compared where they are made: of two explorations (below), of a seal that judges (test_sealed_figures), of severities
-#: (test_map_severity), of fitted coordinates, of a claim that is chosen (test_options), of a forward, and of kept
-#: weights (test_pages_training).
+#: (test_map_severity), of labels (test_protocol_labels), of fitted coordinates, of a chosen claim (test_options), of a
+#: forward, and of kept weights (test_pages_training).
 ELSEWHERE = {
     "map-severity",
+    "protocol-labels",
     "compare-map",
     "compare-difference",
     "compare-transfer",

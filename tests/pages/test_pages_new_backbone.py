@@ -20,13 +20,18 @@ from cfs_explore.ui.new_checkpoint import SCHEDULES
 
 
 @pytest.fixture
-def asked(tmp_path, monkeypatch):
-    """What backbones were asked for; none is loaded, and no worker is started."""
-    specs = []
-    facts = {
+def facts():
+    """What is found out about every backbone."""
+    return {
         "seconds_per_forward": 0.01, "device": "cpu", "reach": [-10.0, 9.0], "image_shape": [3, 32, 32], "taps": [],
         "fingerprint": "x", "parameters": 1_000_000, "notes": ["Told the null class."],
     }  # fmt: skip
+
+
+@pytest.fixture
+def asked(facts, tmp_path, monkeypatch):
+    """What backbones were asked for; none is loaded, and no worker is started."""
+    specs = []
     monkeypatch.setattr(new_backbone, "facts_by_now", lambda spec: specs.append(spec) or facts)
     monkeypatch.setattr(jobs, "start", lambda run, workers=None: (run / "started").write_text(str(workers)))
     monkeypatch.setenv("CFS_EXPLORE_RUNS", str(tmp_path))
@@ -155,3 +160,38 @@ def test_a_path_that_begins_with_a_dash_is_a_path(monkeypatch):
     backbone_facts.inspect_backbone(BackboneSpec(path="--device=cuda", vae="--help"))
     options = _parser().parse_args(ran[0][3:])
     assert (options.path, options.vae, options.device) == ("--device=cuda", "--help", None)
+
+
+@pytest.mark.parametrize(
+    ("own", "key", "typed", "wanted"),
+    [
+        ("null class", "new_labels", "3, 7", {"conditioning_labels": [3, 7]}),
+        ("empty prompt", "new_prompts", "a cat\n\n a dog ", {"conditioning_prompts": ["a cat", "a dog"]}),
+    ],
+)
+def test_labels_or_prompts_of_a_network_that_takes_some(asked, facts, tmp_path, own, key, typed, wanted):
+    facts["condition"] = own
+    app = open_page("new")
+    app.button(key="new_ood_add").click().run()  # letters come first
+    field = app.text_input(key=key) if key == "new_labels" else app.text_area(key=key)
+    before = texts(app)
+    field.set_value(typed).run()
+    app.radio(key="new_diagnostics").set_value("all").run()
+    assert texts(app) != before
+    button(app, "Start").click().run()
+    assert not app.exception
+    assert {name: getattr(started(tmp_path), name) for name in wanted} == wanted
+
+
+def test_labels_that_are_no_numbers_are_said(asked, facts):
+    facts["condition"] = "null class"
+    app = open_page("new")
+    app.button(key="new_ood_add").click().run()
+    app.text_input(key="new_labels").set_value("3; cat").run()
+    assert "Labels to compare are whole numbers" in texts(app) and button(app, "Start").disabled
+
+
+def test_a_network_without_classes_is_asked_for_no_labels(asked):
+    app = open_page("new")
+    app.button(key="new_ood_add").click().run()
+    assert not [each for each in (*app.text_input, *app.text_area) if each.key in ("new_labels", "new_prompts")]

@@ -25,6 +25,7 @@ from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.scoring import Moments, feature_columns, slot_scores
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run, evenly_spaced
+from cfs_explore.studies import Counts
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,12 @@ class Study:
         self._device, self._backbone = device, backbone
         self._kept = run.path / "work" / "diagnose"
         self.pieces = Pieces(self._kept, lambda count, doing: self.progress.advance(count, doing))
+
+    @property
+    def counts(self) -> Counts:
+        """What decides the cost of its stages, as the spec now says."""
+        given = {"budget": self.spec.detectors.budget, "conditions": len(self.spec.conditions)}
+        return self.run.counts._replace(**given)
 
     @functools.cached_property
     def backbone(self) -> Backbone:
