@@ -40,7 +40,7 @@ def show_missing(run: Run, stage: Diagnostic, *, everything: bool = True) -> Non
     """
     without = f"This exploration was made without the stage {stage.title}."
     if not stage.applies(run.counts) and bundles.names_places(run.path):
-        st.info(f"{escape(stage.question)} {stage.lacking}", icon=_ICON)
+        st.info(f"This shows {stage.question[0].lower()}{stage.question[1:]} {stage.lacking}", icon=_ICON)
         return
     if not bundles.names_places(run.path):
         st.info(
