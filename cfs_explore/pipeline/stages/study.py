@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,9 @@ from cfs_explore.readings.snapshots import TapSnapshots
 from cfs_explore.scoring import Moments, feature_columns, slot_scores
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run, evenly_spaced
+
+#: Bytes of images that are kept between two questions for the same sample.
+SAMPLE_BYTES = 256_000_000
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Study:
         self.spec = RunSpec.parse(run.path / "spec.yaml")
         self._device, self._backbone = device, backbone
         self._kept = run.path / "work" / "diagnose"
+        self._samples: OrderedDict[tuple[str, str | None, int | None], Sample] = OrderedDict()
         self.pieces = Pieces(self._kept, lambda count, doing: self.progress.advance(count, doing))
 
     @functools.cached_property
@@ -104,13 +109,22 @@ class Study:
     def sample(self, role: str, name: str | None = None, *, limit: int | None = None) -> Sample:
         """Images of a set; with ``limit``, that many at most, evenly spaced over the set.
 
+        The last ones are kept, since what waits for another worker begins anew (``Pieces.each``).
+
         Raises:
             SourceError: when they are not at hand any more, or have changed.
         """
-        entry = self.run.entry(role, name)
-        rows = evenly_spaced(entry.count, limit or entry.count)
-        ids = self.run.images(role, name, columns=["image_id"])["image_id"].to_numpy()[rows]
-        return Sample(self._inputs(role, name, ids), ids.tolist(), rows)
+        key = (role, name, limit)
+        if key not in self._samples:
+            entry = self.run.entry(role, name)
+            rows = evenly_spaced(entry.count, limit or entry.count)
+            ids = self.run.images(role, name, columns=["image_id"])["image_id"].to_numpy()[rows]
+            self._samples[key] = Sample(self._inputs(role, name, ids), ids.tolist(), rows)
+        found = self._samples[key]
+        self._samples.move_to_end(key)
+        while sum(each.original.nbytes for each in self._samples.values()) > SAMPLE_BYTES:
+            self._samples.popitem(last=False)
+        return found
 
     def groups(self, limit: int, *oods: str) -> Groups | None:
         """The groups of the images that ``sample`` gives of ID-test and of OOD sets, one after the other."""
