@@ -84,13 +84,9 @@ class Helpers:
 
     def __exit__(self, kind: type | None, *exception) -> None:
         if kind is None:
-            for number, process in enumerate(self._started, start=1):
-                if process.poll():  # None: it is still at it; 0: nothing was left to do
-                    said = f"Helper {number} broke off: {self._log(number).name} in the run's folder says why."
-                    print(said, file=sys.stderr)
-                else:
-                    self._log(number).unlink(missing_ok=True)
-        self.dismiss()
+            self.dismiss()
+        else:
+            self._end()
 
     def _log(self, number: int) -> Path:
         """What a helper says; where all went well, it goes with the helper."""
@@ -149,6 +145,16 @@ class Helpers:
         print(text, file=sys.stderr, flush=True)
 
     def dismiss(self) -> None:
+        """Let them go; what one said stays where it broke off."""
+        for number, process in enumerate(self._started, start=1):
+            if process.poll():  # None: it is still at it; 0: nothing was left to do
+                said = f"Helper {number} broke off: {self._log(number).name} in the run's folder says why."
+                print(said, file=sys.stderr)
+            else:
+                self._log(number).unlink(missing_ok=True)
+        self._end()
+
+    def _end(self) -> None:
         """End them, within seconds: also one that is stopped."""
         for process in self._started:
             process.terminate()

@@ -69,6 +69,23 @@ def test_what_a_helper_said_goes_where_all_went_well(tmp_path, monkeypatch):
         assert [path.name for path in tmp_path.glob("helper-*.txt")] == left
 
 
+def test_helpers_that_are_let_go_leave_nothing(tmp_path, monkeypatch, capsys):
+    """As after a trial that one process wins; one that had broken off is named, and what it said stays."""
+    sleeps = tmp_path / "sleeps"
+    sleeps.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeps.chmod(0o755)
+    monkeypatch.setattr("cfs_explore.jobs.helpers.Helpers.most", lambda self: 2)
+    for program, left in ((str(sleeps), []), (shutil.which("false"), ["helper-1.txt"])):
+        monkeypatch.setattr(sys, "executable", program)
+        with Helpers(tmp_path) as team:
+            team.hire(2, 1)
+            process = team._started[0]
+            time.sleep(0.5 * bool(left))  # it ends
+            team.dismiss()
+            assert process.poll() is not None and [path.name for path in tmp_path.glob("helper-*.txt")] == left
+    assert capsys.readouterr().err.count("broke off") == 1
+
+
 def test_memory_of_a_container(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "_CONTAINER", tmp_path)
     whole = machine.free_memory()
