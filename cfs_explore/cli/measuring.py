@@ -121,7 +121,8 @@ def _join(options: argparse.Namespace) -> None:
 
     patience = PATIENCE if options.beside is None else float("inf")
     with turn_on(options.device, say, stopped):
-        done = join(options.run, device=options.device, patience=patience, say=say, cancelled=stopped)
+        hired = options.beside is not None
+        done = join(options.run, device=options.device, patience=patience, hired=hired, say=say, cancelled=stopped)
     print(f"Helped with {counted(done, 'piece')}.")
 
 

@@ -44,7 +44,8 @@ class ParquetShardsSource(EncodedSource):
         self._columns = column, label_column, group_column
         self._starts, self.groups = [0], []
         self._files = find_files(str(pattern), ".parquet", "parquet")
-        self._open: OrderedDict[int, tuple[ParquetSource, BinaryIO]] = OrderedDict()
+        self._shards: dict[int, ParquetSource] = {}
+        self._open: OrderedDict[int, BinaryIO] = OrderedDict()
         try:
             for number, called in enumerate(stems(self._files)):
                 self._add(self._opened(number), called)
@@ -60,19 +61,27 @@ class ParquetShardsSource(EncodedSource):
             raise SourceError(f"{self.location} holds more than {MAX_LISTED:,} rows. Split it.")
 
     def _opened(self, number: int) -> ParquetSource:
-        """A shard, open; of those, the one that was used longest ago is closed."""
+        """A shard, its file open; the file that was used longest ago is closed, and what is known of it stays."""
         if number not in self._open:
-            self._open[number] = self._open_shard(self._files[number])
+            self._open[number] = self._open_shard(number)
             if len(self._open) > MAX_OPEN:
-                _close(*self._open.popitem(last=False)[1])
+                oldest, stream = self._open.popitem(last=False)
+                self._shards[oldest].rest()
+                stream.close()
         self._open.move_to_end(number)
-        return self._open[number][0]
+        return self._shards[number]
 
-    def _open_shard(self, name: str) -> tuple[ParquetSource, BinaryIO]:
-        stream = None
+    def _open_shard(self, number: int) -> BinaryIO:
+        """Open a shard's file; its names and groups are read when that is done first."""
+        name, stream = self._files[number], None
         try:
             stream = open_file(name)
-            return open_image_rows(name, pq.ParquetFile(stream), *self._columns), stream
+            file = pq.ParquetFile(stream)
+            if number in self._shards:
+                self._shards[number].resume(file)
+            else:
+                self._shards[number] = open_image_rows(name, file, *self._columns)
+            return stream
         except (pa.ArrowException, OSError, ValueError) as error:
             _close(stream)
             raise SourceError(f"{printable(name)} is not a readable parquet file ({printable(str(error))}).") from error
@@ -89,10 +98,11 @@ class ParquetShardsSource(EncodedSource):
 
     def close(self) -> None:
         while self._open:
-            _close(*self._open.popitem()[1])
+            number, stream = self._open.popitem()
+            self._shards[number].close()
+            stream.close()
 
 
-def _close(*opened: ParquetSource | BinaryIO | None) -> None:
-    for each in opened:
-        if each is not None:
-            each.close()
+def _close(stream: BinaryIO | None) -> None:
+    if stream is not None:
+        stream.close()

@@ -210,6 +210,22 @@ class ParquetSource(EncodedSource):
             raise ImageError(f"{name}: the row holds no image bytes (a path, or nothing); embed the bytes.")
         return data, class_name(label, self._label_names)
 
+    def rest(self) -> None:
+        """Let go of the file, but not of what is known of it."""
+        self._rows = None
+        self._metadata = self._file.metadata
+        self._file.close()
+
+    def resume(self, file: pq.ParquetFile) -> None:
+        """Go on with the same file, opened again.
+
+        Raises:
+            SourceError: it is another one by now.
+        """
+        if not file.metadata.equals(self._metadata):
+            raise SourceError(f"{self.location} was written anew while its images were read. Start again.")
+        self._file = file
+
     def close(self) -> None:
         self._file.close()
 

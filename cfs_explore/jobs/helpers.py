@@ -16,9 +16,10 @@ import psutil
 from cfs_explore.engine import ray_actors
 from cfs_explore.errors import RunCancelled, RunError, SpecError
 from cfs_explore.jobs import queue
-from cfs_explore.jobs.machine import cores, free_memory
+from cfs_explore.jobs.machine import cores, cpu_seconds, free_memory
 from cfs_explore.locations import runs_root
 from cfs_explore.settings import read_settings
+from cfs_explore.store import MOST_WORKERS
 
 #: Seconds in which helpers end by themselves once they are told to.
 _GRACE = 3.0
@@ -39,10 +40,10 @@ def share(workers: int, devices: Sequence[str] | None) -> tuple[list[str | None]
         The devices, and how many threads each takes; None: as many as it likes.
 
     Raises:
-        SpecError: no worker, a device without a name, or other than one device for each.
+        SpecError: no worker or too many, a device without a name, or other than one device for each.
     """
-    if workers < 1:
-        raise SpecError(f"--workers takes a whole number from 1 on. Got {workers} instead.")
+    if not 1 <= max(workers, len(devices or ())) <= MOST_WORKERS:
+        raise SpecError(f"--workers takes a whole number from 1 to {MOST_WORKERS}. Got {workers} instead.")
     if devices is not None and workers not in (1, len(devices)):
         raise SpecError(f"--workers {workers} and --devices {','.join(devices)} do not fit: leave --workers out.")
     named = [None] * workers if devices is None else [each.strip() for each in devices]
@@ -73,6 +74,7 @@ class Helpers:
     def __init__(self, run: Path):
         self._run, self._device = run, None
         self._started: list[subprocess.Popen] = []
+        self._asked = (0.0, 0.0)  # when ``strangers`` was, and what others had used by then, in seconds
 
     def __call__(self) -> None:
         pass
@@ -82,13 +84,9 @@ class Helpers:
 
     def __exit__(self, kind: type | None, *exception) -> None:
         if kind is None:
-            for number, process in enumerate(self._started, start=1):
-                if process.poll():  # None: it is still at it; 0: nothing was left to do
-                    said = f"Helper {number} broke off: {self._log(number).name} in the run's folder says why."
-                    print(said, file=sys.stderr)
-                else:
-                    self._log(number).unlink(missing_ok=True)
-        self.dismiss()
+            self.dismiss()
+        else:
+            self._end()
 
     def _log(self, number: int) -> Path:
         """What a helper says; where all went well, it goes with the helper."""
@@ -129,11 +127,34 @@ class Helpers:
         room, limit = 1 + free_memory() // own, read_settings().max_workers
         return int(min(cores(), room, MOST_TRIED, MOST_TRIED if limit is None else max(1, limit)))
 
+    def has_cores(self, workers: int, threads: int) -> bool:
+        """Whether this computer has a core for each thread of so many workers."""
+        return workers * threads <= cores()
+
+    def strangers(self) -> float | None:
+        """Cores that processes other than these have used since this was last asked; None where that is not known."""
+        try:
+            used = cpu_seconds() - sum(cpu_seconds(pid) for pid in (os.getpid(), *(each.pid for each in self._started)))
+        except psutil.Error:  # one of them has ended
+            return None
+        (since, before), self._asked = self._asked, (time.monotonic(), used)
+        return max(0.0, (used - before) / (self._asked[0] - since))
+
     def say(self, text: str) -> None:
         """Tell what was found."""
         print(text, file=sys.stderr, flush=True)
 
     def dismiss(self) -> None:
+        """Let them go; what one said stays where it broke off."""
+        for number, process in enumerate(self._started, start=1):
+            if process.poll():  # None: it is still at it; 0: nothing was left to do
+                said = f"Helper {number} broke off: {self._log(number).name} in the run's folder says why."
+                print(said, file=sys.stderr)
+            else:
+                self._log(number).unlink(missing_ok=True)
+        self._end()
+
+    def _end(self) -> None:
         """End them, within seconds: also one that is stopped."""
         for process in self._started:
             process.terminate()
@@ -204,7 +225,8 @@ def _join(run: Path, device: str, threads: int, settings: Mapping[str, str]) -> 
     from cfs_explore.pipeline.crew import join
 
     try:
-        join(run, device=device, threads=threads, patience=float("inf"))
+        # into the actor's log, which Ray's dashboard shows
+        join(run, device=device, threads=threads, patience=float("inf"), say=functools.partial(print, flush=True))
     except RunCancelled:
         pass
     except RunError:

@@ -16,6 +16,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def cpu_seconds(pid: int | None = None) -> float:
+    """Seconds that the cores have worked: for a process that is there, or for all since the computer was started.
+
+    Raises:
+        psutil.Error: there is no such process.
+    """
+    spent = psutil.cpu_times() if pid is None else psutil.Process(pid).cpu_times()
+    return sum(getattr(spent, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq"))
+
+
 def free_memory() -> int:
     """Bytes that can be had without swapping; no more than a container's limit leaves."""
     free = psutil.virtual_memory().available

@@ -15,7 +15,6 @@ from cfs_explore.errors import CFSError, RunCancelled, RunError
 from cfs_explore.jobs import queue
 from cfs_explore.jobs.helpers import AUTO, Helpers, helpers, on_gpus, ray_helpers, ray_threads, share
 from cfs_explore.jobs.locks import starting
-from cfs_explore.jobs.machine import cores
 from cfs_explore.jobs.status import Status, birth, is_alive, read_status, stored_status, write_status
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Manifest, open_run
@@ -115,7 +114,7 @@ def _shared(
 def _of_the_map(run: Path) -> int:
     """How many workers measured a map; one, where nobody noted it, or this computer has fewer cores."""
     noted = Manifest.read(run).workers
-    return 1 if noted is None or noted.count * noted.threads > cores() else noted.count
+    return noted.count if noted is not None and Helpers(run).has_cores(noted.count, noted.threads) else 1
 
 
 def _has_pieces(run: Path, stages: Sequence[str] | None) -> bool:

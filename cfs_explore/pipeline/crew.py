@@ -100,6 +100,7 @@ def join(
     device: str | None = None,
     threads: int | None = None,
     patience: float = PATIENCE,
+    hired: bool = False,
     say: Callable[[str], None] = lambda text: None,
     cancelled: Callable[[], bool] | None = None,
 ) -> int:
@@ -110,6 +111,7 @@ def join(
         device: torch device; CUDA where there is one, else the CPU.
         threads: of this process; None leaves them as they are. Numbers round by them.
         patience: seconds to wait for somebody who leads the run.
+        hired: whether the leader has started this worker, and tries how fast it is; others stay out of a trial.
         say: told what goes on, a sentence at a time.
         cancelled: asked between batches; by default whether the run is to be cancelled.
 
@@ -135,7 +137,7 @@ def join(
             )
         if "sets" in facts:
             done += _help(run, board, facts, backbone, say, cancelled)
-        elif "trial" in facts:
+        elif "trial" in facts and hired:
             take_part(board, boards.home(run) / facts["folder"], facts, backbone, cancelled)
         elif "stages" in facts:
             return done + help_stages(run, board, facts, backbone, say, cancelled)

@@ -30,7 +30,7 @@ from cfs_explore.pipeline.stages import Study
 from cfs_explore.pipeline.threads import on_threads
 from cfs_explore.pipeline.trial import Team, note, settle
 from cfs_explore.spec import OWN_FIELDS, RunSpec
-from cfs_explore.store import Run, WorkersEntry, open_run, write_aside
+from cfs_explore.store import Run, SetWork, WorkersEntry, open_run, write_aside
 from cfs_explore.studies import with_forwards
 
 #: So often is a run gone through when its files are damaged while it runs.
@@ -87,7 +87,8 @@ def explore(
             run = open_run(out)
             study = Study(run, progress, device=device)
             stages, before = pending(study.spec, run, _wanted(spec, run, enough)), run.manifest.workers
-            if team is not None and before is not None and before.count > 1 and with_forwards(study.counts, stages):
+            several = before is not None and before.count > 1 and with_forwards(study.counts, stages)
+            if team is not None and several and team.has_cores(before.count, before.threads):
                 team.hire(before.count, before.threads)
                 stack.enter_context(on_threads(before.threads))
             return run_stages(study, stages, lead=lead)
@@ -95,19 +96,24 @@ def explore(
         backbone = as_conditioned(spec, load_backbone(spec.backbone.path, device=device, **spec.backbone.options()))
         progress.advance(1, backbone.name)
 
-        def settled(measurement: Measurement, forwards: int) -> None:
-            """Measure from now on with the workers that suit."""
+        def settled(measurement: Measurement, forwards: int, until: contextlib.ExitStack = stack) -> None:
+            """Measure with the workers that suit, until the stack ends."""
             if team is not None and not enough():
                 progress.start("loading", 1, "workers")
                 ask = functools.partial(progress.advance, 0, "trying how many processes are fastest")
-                found = settle(out, lead, measurement, forwards, team, ask)
-                stack.enter_context(on_threads(found.threads if found.count > 1 else None))
+                found = settle(out, lead, measurement, forwards, team, ask, whole=until is stack)
+                until.enter_context(on_threads(found.threads if found.count > 1 else None))
             elif workers is not None:
                 note(out, WorkersEntry(count=workers, threads=threads or torch.get_num_threads()))
 
+        def of_train(shards: SetShards) -> None:
+            """ID-train for a seal, by all workers; the proxies that follow are computed here, with all threads."""
+            with contextlib.ExitStack() as meanwhile:
+                _measure_train(shards, lead, progress, functools.partial(settled, until=meanwhile))
+
         for attempt in range(_ATTEMPTS):
             try:
-                seal_first(spec, out, backbone, progress, fresh=fresh)
+                seal_first(spec, out, backbone, progress, fresh=fresh, measure=of_train)
                 plan = make_plan(spec, out, backbone, progress)
                 run = finish(plan, _measure(plan, lead, progress, fresh, enough, on_map, settled), progress)
                 break
@@ -159,8 +165,7 @@ def _measure(
 ) -> Measurement:
     """Run the forwards that are not done yet, ID-train first: the other sets are scored against it."""
     measurement = planned_measurement(plan, choose_precision(plan), progress, fresh=fresh)
-    total = sum(measurement.forwards(s.work.count()) for s in plan.fresh)
-    done = _forwards_done(plan, measurement)
+    total, done = _forwards([planned.work for planned in plan.fresh], measurement)
     settled(measurement, total - done)
     progress.start("measuring", total, "forwards", done=done)
     leader = Leader(lead, measurement, progress)
@@ -181,14 +186,28 @@ def _measure(
     return measurement
 
 
-def _forwards_done(plan: Plan, measurement: Measurement) -> int:
-    """Forwards of the shards that are whole."""
-    done, size = 0, measurement.shard_size
-    for work in (planned.work for planned in plan.fresh):
+def _measure_train(
+    shards: SetShards, lead: Lead, progress: Progress, settled: Callable[[Measurement, int], None]
+) -> None:
+    """Run the forwards of ID-train that are not done yet, before anything is known of the other sets."""
+    total, done = _forwards([shards.work], shards.measurement)
+    settled(shards.measurement, total - done)
+    progress.start("measuring", total, "forwards", done=done)
+    for _ in _in_turns([shards], Leader(lead, shards.measurement, progress), progress):
+        pass
+    lead.begin()
+    lead.tell({})
+
+
+def _forwards(works: Sequence[SetWork], measurement: Measurement) -> tuple[int, int]:
+    """Forwards of these sets, and those of their shards that are whole."""
+    total, done, size = 0, 0, measurement.shard_size
+    for work in works:
         damaged, count = set(work.damaged_shards()), work.count()
         whole = set(range(work.shards_done())) - damaged
+        total += measurement.forwards(count)
         done += measurement.forwards(sum(max(0, min(size, count - index * size)) for index in whole))
-    return done
+    return total, done
 
 
 def _in_turns(sets: Sequence[SetShards], leader: Leader, progress: Progress) -> Iterator[None]:

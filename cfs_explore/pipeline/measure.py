@@ -15,6 +15,7 @@ from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.locations import runs_root
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots
+from cfs_explore.readings.transfer import pinned
 from cfs_explore.settings import read_settings
 from cfs_explore.store.block_cache import BlockCache
 
@@ -25,6 +26,26 @@ SHARD_FORWARDS = {"cpu": 512, "cuda": 8192}
 
 #: Part of every key in the cache; another number makes all older blocks strangers.
 _KEY_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A shard whose forwards may begin.
+
+    Attributes:
+        forwards: that it takes.
+        key: in the cache; None without one.
+        batch_size: that the key stands for.
+        block: the snapshots, where the cache has them.
+        x0: float32 (n, *image_shape), and noise (draw, n, *input_shape), where it has not; pinned for a GPU.
+    """
+
+    forwards: int
+    key: str | None
+    batch_size: int
+    block: np.ndarray | None = None
+    x0: np.ndarray | torch.Tensor | None = None
+    noise: np.ndarray | torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -56,29 +77,35 @@ class Measurement:
     def forwards(self, images: int) -> int:
         return images * self.draws * len(self.reader.levels)
 
-    def block(self, ids: Sequence[str], pixels: np.ndarray) -> tuple[np.ndarray, bool]:
-        """Snapshots of a shard, and whether they came from the cache.
+    def prepare(self, ids: Sequence[str], pixels: np.ndarray) -> Prepared:
+        """All that comes before the forwards of a shard: a look into the cache, or inputs and noise.
 
         Args:
             ids: of the images.
             pixels: uint8 (n, C, H, W).
-
-        Returns:
-            float32 (level, draw, image, feature), and the answer.
         """
         key = None if self.cache is None else self._key(ids, pixels)
+        facts = (self.forwards(len(ids)), key, self.reader.batch_size)
         if key is not None and not self.fresh:
             shape = (len(self.reader.levels), self.draws, len(ids), self.reader.width)
             block = self.cache.get(key, shape)
             if block is not None:
-                self.after_reuse(self.forwards(len(ids)))
-                return block, True
-        batch_size = self.reader.batch_size
-        x0 = to_signed(pixels)
-        noise = keyed_noise(ids, self.draws, self.reader.backbone.input_shape, self.seed)
-        block = self.reader(x0, noise)
-        if key is not None and self.reader.batch_size == batch_size:  # it shrinks when memory runs out
-            self.cache.put(key, block)
+                return Prepared(*facts, block=block)
+        backbone = self.reader.backbone
+        arrays = to_signed(pixels), keyed_noise(ids, self.draws, backbone.input_shape, self.seed)
+        x0, noise = (pinned(each, backbone.device) for each in arrays)
+        return Prepared(*facts, x0=x0, noise=noise)
+
+    def block(self, prepared: Prepared) -> tuple[np.ndarray, bool]:
+        """Snapshots of a shard, float32 (level, draw, image, feature), and whether they came from the cache."""
+        if prepared.block is not None:
+            self.after_reuse(prepared.forwards)
+            return prepared.block, True
+        block = self.reader(prepared.x0, prepared.noise)
+        if (
+            prepared.key is not None and self.reader.batch_size == prepared.batch_size
+        ):  # it shrinks when memory runs out
+            self.cache.put(prepared.key, block)
         return block, False
 
     def _key(self, ids: Sequence[str], pixels: np.ndarray) -> str:

@@ -73,30 +73,54 @@ def predict(
         return seal
     spec = RunSpec.parse(out / "spec.yaml")
     backbone = as_conditioned(spec, load_backbone(spec.backbone.path, device=device, **spec.backbone.options()))
-    return _seal_new(spec, out, backbone, progress, fresh=False)
+
+    def alone(shards: SetShards) -> None:
+        progress.start("measuring", shards.measurement.forwards(shards.work.count()), "forwards")
+        progress.doing = shards.planned.images.name
+        with contextlib.closing(shards):
+            for _ in measure_shards(shards):
+                pass
+
+    return _seal_new(spec, out, backbone, progress, fresh=False, measure=alone)
 
 
-def seal_first(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress, *, fresh: bool) -> None:
-    """Before a run opens its OOD images: take the seal of the run whose statistics it has, or make one where asked."""
+def seal_first(
+    spec: RunSpec,
+    out: Path,
+    backbone: Backbone,
+    progress: Progress,
+    *,
+    fresh: bool,
+    measure: Callable[[SetShards], None],
+) -> None:
+    """Before a run opens its OOD images: take the seal of the run whose statistics it has, or make one where asked.
+
+    Args:
+        spec, out, backbone, progress, fresh: of the run.
+        measure: measures the shards of ID-train that are left, and says so.
+    """
     base = reuse.base_run(spec)
     if base is not None:
         inherit(base, out)
     if spec.seal and not has_seal(out):
-        _seal_new(spec, out, backbone, progress, fresh=fresh)
+        _seal_new(spec, out, backbone, progress, fresh=fresh, measure=measure)
 
 
-def _seal_new(spec: RunSpec, out: Path, backbone: Backbone, progress: Progress, *, fresh: bool) -> Seal:
-    """Measure ID-train and its proxies, and seal what they predict."""
+def _seal_new(
+    spec: RunSpec,
+    out: Path,
+    backbone: Backbone,
+    progress: Progress,
+    *,
+    fresh: bool,
+    measure: Callable[[SetShards], None],
+) -> Seal:
+    """Measure ID-train and its proxies, and seal what they predict; arguments as of ``seal_first``."""
     plan = make_plan(spec, out, backbone, progress, roles=("id_train",))
     precision = noted_precision(out) or ("fp32" if spec.precision == "auto" else spec.precision)
     measurement = planned_measurement(plan, precision, progress, fresh=fresh)
     if plan.id_train in plan.fresh:
-        shards = SetShards(plan.id_train, measurement, None)
-        progress.start("measuring", measurement.forwards(plan.id_train.work.count()), "forwards")
-        progress.doing = plan.id_train.images.name
-        with contextlib.closing(shards):
-            for _ in measure_shards(shards):
-                pass
+        measure(SetShards(plan.id_train, measurement, None))
     seal = _predict(Study(_TrainRun(plan, precision), progress, backbone=backbone))
     write_seal(out, seal)
     return seal

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from cfs_explore.pipeline.measure import Measurement, block_size
+from cfs_explore.pipeline.ahead import Ahead
+from cfs_explore.pipeline.measure import Measurement, Prepared, block_size
 from cfs_explore.pipeline.pixels import SourcePixels, open_pixels
 from cfs_explore.pipeline.prepare import PlannedSet
 from cfs_explore.scoring import Moments, pair_squares, slot_scores
@@ -37,9 +38,12 @@ class SetShards:
         self.planned, self.work = planned, planned.work
         self.measurement, self.reference = measurement, reference
         self._open = contextlib.ExitStack()
+        self._ahead = Ahead(self._prepared, measurement.reader.backbone.device)
+        self._last: int | None = None  # the shard that was asked for before
 
     def close(self) -> None:
         """Close the source of the images, where they are read from it; no shard is computed any more."""
+        self._ahead.close()
         self._open.close()
 
     @property
@@ -66,8 +70,12 @@ class SetShards:
 
     def snapshots(self, index: int) -> tuple[np.ndarray, np.ndarray, bool]:
         """Rows of a shard, float32 (level, draw, image, feature), and whether the cache had them."""
-        rows = self._rows(index)
-        return rows, *self.measurement.block(self._ids[rows].tolist(), self._pixels[rows])
+        step = (
+            1 if self._last is None else index - self._last
+        )  # as far as to the last one it is to the next, since other workers take others
+        then = index + step if step > 0 and index + step < self.count else None
+        self._last = index
+        return self._rows(index), *self.measurement.block(self._ahead.get(index, then))
 
     def stored(self, rows: np.ndarray, block: np.ndarray) -> dict[str, np.ndarray]:
         """What is stored of a shard's snapshots (level, draw, image, feature)."""
@@ -79,6 +87,10 @@ class SetShards:
         if self.reference is not None:
             arrays["scores"] = slot_scores(block, self.reference, measurement.reader.columns)
         return arrays
+
+    def _prepared(self, index: int) -> Prepared:
+        rows = self._rows(index)
+        return self.measurement.prepare(self._ids[rows].tolist(), self._pixels[rows])
 
     def _rows(self, index: int) -> np.ndarray:
         size = self.measurement.shard_size

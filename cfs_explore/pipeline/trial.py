@@ -1,15 +1,19 @@
 """How many processes measure a map fastest on this computer: a short trial of the run's own backbone.
 
-The processes of the trial are the helpers that go on if they are worth it. What is chosen stays with the run, so that
-it is measured with as many threads when it goes on: numbers round by threads, and by nothing else of the trial.
+The processes of the trial are the helpers that go on if they are worth it; helpers that joined by themselves take no
+part. One process and several are tried in turns, so that whatever else the computer does meets both, and several are
+chosen where they were faster in every turn. What is chosen stays with the run, so that it is measured with as many
+threads when it goes on: numbers round by threads, and by nothing else of the trial.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -28,10 +32,14 @@ from cfs_explore.store import WorkersEntry, write_json
 
 #: A map that one process measures in less gains nothing from others, which take seconds to start.
 LONG_SECONDS = 60.0
-#: Seconds of forwards on each side; for which helpers are waited for; that a first forward may take.
-SECONDS, PATIENCE, SLOW_SECONDS = 1.5, 30.0, 3.0
-#: So much faster several processes must be to be worth their memory.
+#: Turns of one process and then of several, and seconds of forwards on each side.
+TURNS, SECONDS = 3, 0.8
+#: Seconds for which helpers are waited for; that a first forward may take.
+PATIENCE, SLOW_SECONDS = 30.0, 3.0
+#: So much faster several processes must be, in each of the turns, to be worth their memory.
 GAIN = 1.05
+#: Cores that other processes use from which on it is told.
+LOAD = 0.1
 
 
 class Team(Protocol):
@@ -43,6 +51,12 @@ class Team(Protocol):
     def hire(self, workers: int, threads: int) -> None:
         """Start helpers, so that there are so many workers with this one, of so many threads each."""
 
+    def has_cores(self, workers: int, threads: int) -> bool:
+        """Whether this computer has a core for each thread of so many workers."""
+
+    def strangers(self) -> float | None:
+        """Cores that other processes have used since this was last asked; None where that is not known."""
+
     def dismiss(self) -> None:
         """Let them go."""
 
@@ -51,7 +65,14 @@ class Team(Protocol):
 
 
 def settle(
-    run: Path, lead: Lead, measurement: Measurement, forwards: int, team: Team, ask: Callable[[], None]
+    run: Path,
+    lead: Lead,
+    measurement: Measurement,
+    forwards: int,
+    team: Team,
+    ask: Callable[[], None],
+    *,
+    whole: bool = True,
 ) -> WorkersEntry:
     """How many workers measure the map: as it was begun, or what a trial finds fastest; helpers are started.
 
@@ -62,11 +83,13 @@ def settle(
         forwards: of it that are left.
         team: of helpers.
         ask: called while helpers are waited for; raises to stop.
+        whole: whether no other forwards follow; if others do, what is too short for a trial settles nothing for them.
     """
     found = chosen(run)
     if found is None:
         found = _tried(lead, measurement, forwards, team, ask)
-        note(run, found)
+        if whole or found.alone is not None:
+            note(run, found)
     elif found.count > 1:
         team.hire(found.count, found.threads)
     return found
@@ -104,65 +127,111 @@ def _tried(lead: Lead, measurement: Measurement, forwards: int, team: Team, ask:
     if forwards < LONG_SECONDS * single:
         return alone
     team.hire(workers, threads)
-    several = _together(lead, facts | {"rows": max(1, rows // workers)}, reader, workers, threads, ask)
-    counts = {"alone": round(single, 1), "together": None if several is None else round(several, 1)}
-    better = several is not None and several > GAIN * single
+    turns = _turns(lead, facts, reader, rows, (workers, threads), team, ask)
+    load = team.strangers() if turns else None
+    better = bool(turns) and min(each.gain for each in turns) > GAIN
     if not better:
         team.dismiss()
+    counts = {
+        "alone": round(statistics.median(each.alone for each in turns) if turns else single, 1),
+        "together": round(statistics.median(each.together for each in turns), 1) if turns else None,
+    }
     found = WorkersEntry(count=workers if better else 1, threads=threads if better else cores, **counts)
-    team.say(_told(found, workers, threads, cores))
+    team.say(_told(found, turns, workers, threads, cores) + _load_told(load, cores))
     return found
 
 
-def _told(found: WorkersEntry, workers: int, threads: int, cores: int) -> str:
-    if found.together is None:
-        return f"One process measures: {workers} of them had not started within {PATIENCE:.0f} s."
+@dataclass(frozen=True)
+class _Turn:
+    """Forwards per second of one process, and right after it of several at the same time."""
+
+    alone: float
+    together: float
+
+    @property
+    def gain(self) -> float:
+        return self.together / self.alone
+
+
+def _told(found: WorkersEntry, turns: Sequence[_Turn], workers: int, threads: int, cores: int) -> str:
+    if not turns:
+        return f"One process measures: {workers} of them were not there within {PATIENCE:.0f} s."
+    gains = sorted(each.gain for each in turns)
     return (
-        f"{'One process measures' if found.count == 1 else f'{found.count} processes measure'}: in a short trial, one "
-        f"with {cores} threads did {found.alone:,.0f} forwards/s, {workers} with {threads} each "
-        f"{found.together:,.0f} forwards/s."
+        f"{'One process measures' if found.count == 1 else f'{found.count} processes measure'}: in {len(turns)} short "
+        f"turns, one with {cores} threads did {found.alone:,.0f} forwards/s, {workers} with {threads} each "
+        f"{found.together:,.0f}, {gains[0]:.2f} to {gains[-1]:.2f} times as many; "
+        f"{'not ' * (found.count == 1)}more than {GAIN:g} times in every turn."
     )
 
 
-def _together(
-    lead: Lead, facts: Mapping, reader: Reader, workers: int, threads: int, ask: Callable[[], None]
-) -> float | None:
-    """Forwards per second of all workers at the same time; None where they did not come."""
+def _load_told(strangers: float | None, cores: int) -> str:
+    """What else the computer did meanwhile: the same trial may end otherwise without it."""
+    if strangers is None or strangers < LOAD:
+        return ""
+    return f" Other processes used {strangers:.1f} of its {cores} cores meanwhile."
+
+
+def _turns(
+    lead: Lead,
+    facts: Mapping,
+    reader: Reader,
+    rows: int,
+    several: tuple[int, int],
+    team: Team,
+    ask: Callable[[], None],
+) -> list[_Turn]:
+    """One process with all threads, and all workers at the same time, in turns; none where they did not come.
+
+    Args:
+        lead, facts: of the run; what helpers measure.
+        reader: of the passes.
+        rows: images of a pass of one process; several share them.
+        several: workers, and the threads of each.
+        team: asked what others do from the first turn on.
+        ask: called while helpers are waited for.
+    """
+    workers, threads = several
+    part, turns = max(1, rows // workers), []
     lead.begin()
-    lead.tell(facts | {"trial": True})
+    lead.tell(facts | {"trial": TURNS, "rows": part})
 
-    def count(kind: str) -> bool:
-        return len(list(lead.folder.glob(f"*.{kind}"))) >= workers - 1
-
-    def until(kind: str) -> bool:
+    def all_have(ending: str) -> bool:
         end = time.monotonic() + PATIENCE
-        while not count(kind) and time.monotonic() < end:
+        while not (there := len(list(lead.folder.glob(f"*.{ending}"))) >= workers - 1) and time.monotonic() < end:
             ask()
-            time.sleep(PAUSE / 5)
-        return count(kind)
+            time.sleep(PAUSE / 10)
+        return there
 
-    if not until("ready"):
-        return None
-    (lead.folder / "go").touch()
-    with on_threads(threads):
-        own = _speed(reader, facts["rows"], SECONDS)
-    if not until("speed"):
-        return None
-    return own + sum(json.loads(path.read_text(encoding="ascii"))["speed"] for path in lead.folder.glob("*.speed"))
+    if not all_have("ready"):
+        return []
+    team.strangers()
+    for turn in range(TURNS):
+        alone = _speed(reader, rows, SECONDS)
+        (lead.folder / f"go-{turn}").touch()
+        with on_threads(threads):
+            own = _speed(reader, part, SECONDS)
+        if not all_have(f"speed-{turn}"):
+            return []
+        found = (path.read_text(encoding="ascii") for path in lead.folder.glob(f"*.speed-{turn}"))
+        turns.append(_Turn(alone, own + sum(json.loads(each)["speed"] for each in found)))
+    return turns
 
 
 def take_part(board: Board, folder: Path, facts: Mapping, backbone: Backbone, cancelled: Callable[[], bool]) -> None:
-    """A helper's part in a trial, as long as it is on."""
+    """The part of a helper that was hired for it in a trial, as long as it is on."""
     reader, name, leases = _reader(facts, backbone), uuid.uuid4().hex, Leases(folder)
     _speed(reader, facts["rows"], 0.0)
     (folder / f"{name}.ready").touch()
-    while not (folder / "go").exists():
-        if board.read() != facts:
-            return
-        stop_if(cancelled)
-        board.check_leader(facts, leases)
-        time.sleep(PAUSE / 50)
-    write_json(folder / f"{name}.speed", {"speed": _speed(reader, facts["rows"], SECONDS)}, flush=False)
+    for turn in range(facts["trial"]):
+        while not (folder / f"go-{turn}").exists():
+            if board.read() != facts:
+                return
+            stop_if(cancelled)
+            board.check_leader(facts, leases)
+            time.sleep(PAUSE / 25)
+        speed = _speed(reader, facts["rows"], SECONDS)
+        write_json(folder / f"{name}.speed-{turn}", {"speed": speed}, flush=False)
     board.stay(facts, cancelled)
 
 

@@ -15,6 +15,7 @@ from cfs_explore.errors import BackboneError, CFSError
 from cfs_explore.readings.arithmetic import PRECISIONS, arithmetic
 from cfs_explore.readings.protocol import Batch, Reading
 from cfs_explore.readings.side_by_side import lanes, side_by_side
+from cfs_explore.readings.transfer import on_device
 from cfs_explore.readings.watch import Watch
 
 #: Begins what torch says when a CPU runs out of memory, on every platform; the rest of the message differs.
@@ -72,11 +73,13 @@ class Reader:
         if channels_last:
             backbone.module.to(memory_format=torch.channels_last)
 
-    def __call__(self, x0: np.ndarray, noise: np.ndarray, ids: Sequence[str] | None = None) -> np.ndarray:
+    def __call__(
+        self, x0: np.ndarray | torch.Tensor, noise: np.ndarray | torch.Tensor, ids: Sequence[str] | None = None
+    ) -> np.ndarray:
         """The reading of a block of images.
 
         Args:
-            x0: float32 (n, *image_shape) in [-1, 1].
+            x0: float32 (n, *image_shape) in [-1, 1]; it and the noise may lie in pinned memory (``transfer.pinned``).
             noise: float32 (draws, n, *input_shape).
             ids: of the images, for readings that draw more noise on their way.
 
@@ -86,11 +89,11 @@ class Reader:
         Raises:
             BackboneError: the network gives values that are not finite.
         """
-        return self.read(self.encode(x0), self._on_device(noise), ids)
+        return self.read(self.encode(x0), on_device(noise, self.backbone.device), ids)
 
-    def encode(self, x0: np.ndarray) -> torch.Tensor:
+    def encode(self, x0: np.ndarray | torch.Tensor) -> torch.Tensor:
         """What is corrupted, (n, *input_shape); in parts, since an autoencoder takes more memory than its latents."""
-        images = self._on_device(x0)
+        images = on_device(x0, self.backbone.device)
         with self._mode():
             if self.backbone.input_shape == self.backbone.image_shape:
                 return self.backbone.encode(images)
@@ -139,9 +142,6 @@ class Reader:
             else:
                 stack.enter_context(torch.inference_mode())
             yield
-
-    def _on_device(self, values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to(self.backbone.device)
 
     def _forward(self, clean: torch.Tensor, eps: torch.Tensor, ids: Sequence[str] | None, k, m, i) -> np.ndarray:
         """Features (B, width) of the rows (level k, draw m, image i), each (B,)."""

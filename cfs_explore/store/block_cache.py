@@ -31,7 +31,7 @@ class BlockCache:
     """Float32 arrays on the disk, the least recently used ones deleted when room is needed.
 
     What this object itself put or found stays as long as it is used: a run larger than the cache would otherwise throw
-    out what it is about to read.
+    out what it is about to read. So does what others have used meanwhile, as far as the times of files tell.
 
     Args:
         folder: holds the files; made when first needed.
@@ -40,7 +40,8 @@ class BlockCache:
 
     def __init__(self, folder: Path, limit_bytes: int):
         self._folder, self._limit = folder, limit_bytes
-        self._since = time.time()
+        self._since = time.time()  # files are stamped by a clock that may be a tick, or a server, behind this one
+        self._own: set[str] = set()  # names of files
 
     def get(self, key: str, shape: Sequence[int]) -> np.ndarray | None:
         """The block under a key, or None.
@@ -57,6 +58,7 @@ class BlockCache:
             if block is None:
                 path.unlink(missing_ok=True)
             else:
+                self._own.add(path.name)
                 os.utime(path)
         except OSError:  # no such block, or no right to read it
             return None
@@ -75,6 +77,7 @@ class BlockCache:
                 with filelock.FileLock(self._folder / "cache.lock", timeout=_LOCK_SECONDS):
                     if self._make_room(size):
                         os.replace(partial, self._path(key))
+                        self._own.add(self._path(key).name)
         _discard(partial)
 
     def _path(self, key: str) -> Path:
@@ -96,7 +99,7 @@ class BlockCache:
                     _discard(path)
             elif path.suffix == ".npy":
                 used += facts.st_size
-                if facts.st_mtime < self._since:
+                if facts.st_mtime < self._since and path.name not in self._own:
                     old.append((facts.st_mtime, facts.st_size, path))
         excess = used + size - self._limit
         if excess > sum(length for _, length, _ in old):

@@ -14,6 +14,8 @@ from cfs_explore.errors import DamageError, RunError
 from cfs_explore.store.manifest_check import first_mistake, wrong_field
 
 FORMAT = 1
+#: Processes that measure a map, and threads of each.
+MOST_WORKERS = 4096
 #: The warning of a set of which only a part was measured.
 LEFT_OUT = re.compile(
     r": ([\d,]+) of ([\d,]+) images were measured, drawn at random, since the run was stopped early\.$"
@@ -113,10 +115,10 @@ class WorkersEntry(_Strict):
         alone, together: forwards per second of one process and of several, as a trial found; None without one.
     """
 
-    count: int = pydantic.Field(ge=1)
-    threads: int = pydantic.Field(ge=1)
-    alone: float | None = None
-    together: float | None = None
+    count: int = pydantic.Field(ge=1, le=MOST_WORKERS)
+    threads: int = pydantic.Field(ge=1, le=MOST_WORKERS)
+    alone: float | None = pydantic.Field(None, ge=0)
+    together: float | None = pydantic.Field(None, ge=0)
 
 
 class Manifest(_Strict):

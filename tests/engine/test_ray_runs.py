@@ -1,11 +1,8 @@
 """Actors of a real Ray cluster on this computer help with a run: bit by bit what one worker measures."""
 
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -23,33 +20,7 @@ from cfs_explore.pipeline.shards import SetShards
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import open_run
 
-pytest.importorskip("ray", reason='needs Ray: pip install "cfs-explore[ray]"')
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A Ray cluster of two CPUs: its address and its process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    home = tempfile.mkdtemp(prefix="ray-")  # sockets in it have short names
-    command = [Path(sys.executable).with_name("ray"), "start", "--head", "--block", f"--port={port}", "--num-cpus=2"]
-    command += [
-        "--include-dashboard=false",
-        "--disable-usage-stats",
-        f"--temp-dir={home}",
-        "--node-ip-address=127.0.0.1",
-    ]
-    environment = os.environ | {"PYTHONPATH": str(Path(jobs.__file__).parents[2])}
-    process = subprocess.Popen(
-        [*command, "--object-store-memory=100000000"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
-    )
-    assert any(b"Ray runtime started" in line for line in process.stdout)
-    yield f"127.0.0.1:{port}", process
-    process.terminate()
-    process.communicate(timeout=30)
-    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from image_kinds import tar_of
 from cfs_explore.errors import FetchError, SourceError
 from cfs_explore.images import open_source, parquet_shards, paths_named
 from cfs_explore.images.shard_files import expanded
+from cfs_explore.images.tables import ParquetSource
 from cfs_explore.safe_io import fetching
 from cfs_explore.spec import RunSpec
 
@@ -112,6 +113,28 @@ def test_few_parquet_files_are_open_at_a_time(tables, shown, monkeypatch):
             assert source.read(index).label and 1 <= len(are_open()) <= 2 < len(names)
     assert_holds({"parquet": str(tables)}, shown)
     assert not are_open()
+
+
+def test_what_a_parquet_file_lists_is_read_once(tables, shown, monkeypatch):
+    """However often it is opened again: names, and the groups, which are read with them."""
+    monkeypatch.setattr(parquet_shards, "MAX_OPEN", 2)
+    listed, opened = [], []
+    names, open_file = ParquetSource._list_names, parquet_shards.open_file
+    monkeypatch.setattr(ParquetSource, "_list_names", lambda self: listed.append(self.location) or names(self))
+    monkeypatch.setattr(parquet_shards, "open_file", lambda name: opened.append(name) or open_file(name))
+    with open_source({"parquet": str(tables)}) as source:
+        for index in np.random.default_rng(0).permutation(np.repeat(np.arange(12), 3)):
+            np.testing.assert_array_equal(source.read(int(index)).pixels, shown[index])
+    assert len(opened) > 6 and len(listed) == len(set(listed)) == 3
+
+
+def test_a_parquet_file_that_is_written_anew_meanwhile(tables, monkeypatch):
+    monkeypatch.setattr(parquet_shards, "MAX_OPEN", 1)
+    with open_source({"parquet": str(tables)}) as source:
+        pq.write_table(pq.read_table(tables / "x-0.parquet").slice(1), tables / "x-0.parquet")
+        with pytest.raises(SourceError, match=r"x-0\.parquet was written anew while its images were read"):
+            source.read(0)
+        assert source.read(4).label
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ import shutil
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from cfs_explore.errors import RunCancelled, RunError, SpecError
 from cfs_explore.jobs import machine, work
-from cfs_explore.jobs.helpers import helpers, share, turn_on
+from cfs_explore.jobs.helpers import Helpers, _join, helpers, share, turn_on
 from cfs_explore.pipeline.board import Board, _versions
 
 
@@ -18,8 +19,10 @@ def test_how_workers_share_a_computer():
     assert share(1, None) == ([None], None)
     assert share(2, None) == ([None, None], max(1, os.cpu_count() // 2))
     assert share(1, ["cuda:0", " cuda:1"])[0] == ["cuda:0", "cuda:1"]
-    with pytest.raises(SpecError, match="a whole number from 1 on"):
+    with pytest.raises(SpecError, match="a whole number from 1 to 4096"):
         share(0, None)
+    with pytest.raises(SpecError, match="a whole number from 1 to 4096"):
+        share(4097, None)
     with pytest.raises(SpecError, match="do not fit"):
         share(3, ["cuda:0", "cuda:1"])
     with pytest.raises(SpecError, match="one of those given is empty"):
@@ -33,6 +36,30 @@ def test_a_helper_that_cannot_help_is_named(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err == "Helper 1 broke off: helper-1.txt in the run's folder says why.\n"
 
 
+def test_what_an_actor_says_is_in_its_log(tmp_path, monkeypatch, capfd):
+    """Such as why it cannot help with a diagnostic, which is no error of the run."""
+    monkeypatch.setattr("cfs_explore.pipeline.crew.join", lambda run, *, say, **options: say("cannot help with that"))
+    _join(tmp_path, "cpu", 1, {})
+    assert capfd.readouterr().out == "cannot help with that\n"
+
+
+def test_what_others_use_of_the_cores(tmp_path, monkeypatch):
+    """All that the cores did between two questions, but for this process and its helpers."""
+    clock, spent, team = [100.0], {None: 1000.0, os.getpid(): 50.0, 7: 5.0}, Helpers(tmp_path)
+    monkeypatch.setattr("cfs_explore.jobs.helpers.cpu_seconds", lambda pid=None: spent[pid])
+    monkeypatch.setattr("cfs_explore.jobs.helpers.time.monotonic", lambda: clock[0])
+    team._started = [SimpleNamespace(pid=7)]
+    team.strangers()
+    clock[0] += 4
+    spent.update({None: 1010.0, os.getpid(): 54.0, 7: 8.0})
+    assert team.strangers() == pytest.approx(3 / 4)
+    monkeypatch.undo()
+    team._started = [SimpleNamespace(pid=2**22 + 1)]
+    assert team.strangers() is None  # that one has ended
+    team._started = []
+    assert team.strangers() >= 0 and team.has_cores(1, 1) and not team.has_cores(2, machine.cores())
+
+
 def test_what_a_helper_said_goes_where_all_went_well(tmp_path, monkeypatch):
     for ends, left in (("true", []), ("false", ["helper-1.txt"])):
         monkeypatch.setattr(sys, "executable", shutil.which(ends))
@@ -40,6 +67,23 @@ def test_what_a_helper_said_goes_where_all_went_well(tmp_path, monkeypatch):
             assert (tmp_path / "helper-1.txt").exists()
             time.sleep(0.5)
         assert [path.name for path in tmp_path.glob("helper-*.txt")] == left
+
+
+def test_helpers_that_are_let_go_leave_nothing(tmp_path, monkeypatch, capsys):
+    """As after a trial that one process wins; one that had broken off is named, and what it said stays."""
+    sleeps = tmp_path / "sleeps"
+    sleeps.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeps.chmod(0o755)
+    monkeypatch.setattr("cfs_explore.jobs.helpers.Helpers.most", lambda self: 2)
+    for program, left in ((str(sleeps), []), (shutil.which("false"), ["helper-1.txt"])):
+        monkeypatch.setattr(sys, "executable", program)
+        with Helpers(tmp_path) as team:
+            team.hire(2, 1)
+            process = team._started[0]
+            time.sleep(0.5 * bool(left))  # it ends
+            team.dismiss()
+            assert process.poll() is not None and [path.name for path in tmp_path.glob("helper-*.txt")] == left
+    assert capsys.readouterr().err.count("broke off") == 1
 
 
 def test_memory_of_a_container(tmp_path, monkeypatch):

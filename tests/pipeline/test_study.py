@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from cfs_explore.contracts import Level
+from cfs_explore.engine import Leases
 from cfs_explore.errors import BackboneError, SourceError
 from cfs_explore.pipeline import explore
+from cfs_explore.pipeline.pixels import open_pixels
 from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages import Sample, Study
+from cfs_explore.pipeline.stages import study as module
+from cfs_explore.pipeline.stages.pieces import _lease
 from cfs_explore.store import open_run
 
 
@@ -101,7 +105,8 @@ def test_images_that_changed_are_refused(spec, tmp_path, tiny, write_images):
     shutil.rmtree(run.path / "work")
     shutil.copy(write_images(11, "npz", seed=99), moved)
     with pytest.raises(SourceError, match="not those that the map was measured on"):
-        study.sample("ood", "bright")
+        Study(run, Progress(), backbone=tiny).sample("ood", "bright")
+    assert len(study.sample("ood", "bright")) == 11  # those it had
 
 
 def test_another_backbone_is_refused(finished, tiny):
@@ -121,3 +126,38 @@ def test_reused_statistics_find_their_images(spec, finished, tiny, tmp_path, wri
     assert study.sample("id_train").ids == run.images("id_train", columns=["image_id"])["image_id"].tolist()
     squares, pairs = run.pair_squares()
     assert (squares == finished.pair_squares()[0]).all() and pairs == finished.pair_squares()[1]
+
+
+def test_a_sample_is_read_once(study, monkeypatch):
+    """Also where a call begins anew, since another worker was at its piece."""
+    opened = []
+    monkeypatch.setattr(module, "open_pixels", lambda planned: opened.append(planned) or open_pixels(planned))
+    held = Leases(study.run.path / "crew").__enter__()
+    own = Leases(study.run.path / "crew").__enter__()
+    study.pieces.share(own, leads=True)
+    assert held.take(_lease("test/held"))
+
+    def first():
+        sample = study.sample("id_test", limit=4)
+        return int(study.kept("test/held", 0, lambda: {"sum": np.int64(sample.pixels.sum())})["sum"])
+
+    def second():
+        return study.kept("test/other", 0, lambda: held.give_back(_lease("test/held")) or {"sum": np.int64(1)})
+
+    found, _ = study.pieces.each([first, second])
+    for leases in (held, own):
+        leases.__exit__()
+    assert len(opened) == 1 and found == int(study.sample("id_test", limit=4).pixels.sum()) and len(opened) == 1
+    assert len(study.sample("id_test", limit=3)) == 3 and len(opened) == 2
+
+
+def test_samples_are_kept_within_bounds(study, monkeypatch):
+    opened, size = [], study.sample("id_test", limit=4).pixels.nbytes
+    monkeypatch.setattr(module, "SAMPLE_BYTES", 2 * size)
+    monkeypatch.setattr(module, "open_pixels", lambda planned: opened.append(planned) or open_pixels(planned))
+    asked = [("id_test", None), ("id_train", None), ("id_test", None), ("ood", "bright"), ("id_test", None)]
+    for which in asked:
+        assert len(study.sample(*which, limit=4)) == 4
+    assert len(opened) == 2  # the first was there, and was asked for again before a third came
+    assert len(study.sample("id_train", limit=4)) == 4 and len(opened) == 3
+    assert len(study.sample("id_train", limit=12)) == 12 and len(study._samples) == 0

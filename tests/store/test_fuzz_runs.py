@@ -166,6 +166,18 @@ WRONG = {
     "negative squares": (_chunk("moments.zarr/m2/c/0/0/0", -1), "below 0"),
     "scores of infinity": (_chunk("scores.zarr/c/0/0/0/0", np.inf), "not finite numbers"),
     "negative draws": (_manifest(lambda m: m | {"draws": -1}), "draws: allowed is"),
+    "a million workers": (
+        _manifest(lambda m: m | {"workers": {"count": 10**6, "threads": 1}}),
+        r"workers\.count: .*4096",
+    ),
+    "a million threads": (
+        _manifest(lambda m: m | {"workers": {"count": 1, "threads": 10**6}}),
+        r"workers\.threads: .*4096, got 1000000",
+    ),
+    "a negative speed": (
+        _manifest(lambda m: m | {"workers": {"count": 1, "threads": 1, "alone": -1.0}}),
+        r"workers\.alone",
+    ),
     "NaN seconds": (_manifest(lambda m: m | {"seconds_per_forward": float("nan")}), "seconds_per_forward"),
     "a NaN level": (_manifest(lambda m: m | {"levels": [m["levels"][0] | {"lam": float("nan")}] * 2}), "lam"),
     "a negative start": (

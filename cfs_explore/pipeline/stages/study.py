@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from cfs_explore.backbones import Backbone, load_backbone
 from cfs_explore.contracts import Level, Tap
@@ -14,6 +17,7 @@ from cfs_explore.corruption import keyed_noise, to_signed
 from cfs_explore.diagnostics import Groups
 from cfs_explore.errors import BackboneError, SourceError
 from cfs_explore.pipeline import reuse
+from cfs_explore.pipeline.ahead import Ahead
 from cfs_explore.pipeline.match import as_conditioned, conditioning_levels
 from cfs_explore.pipeline.measure import block_size
 from cfs_explore.pipeline.pixels import open_pixels
@@ -22,10 +26,14 @@ from cfs_explore.pipeline.progress import Progress
 from cfs_explore.pipeline.stages.pieces import Pieces
 from cfs_explore.readings.loop import Reader
 from cfs_explore.readings.snapshots import TapSnapshots
+from cfs_explore.readings.transfer import pinned
 from cfs_explore.scoring import Moments, feature_columns, slot_scores
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run, evenly_spaced
 from cfs_explore.studies import Counts
+
+#: Bytes of images that are kept between two questions for the same sample.
+SAMPLE_BYTES = 256_000_000
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,7 @@ class Study:
         self.spec = RunSpec.parse(run.path / "spec.yaml")
         self._device, self._backbone = device, backbone
         self._kept = run.path / "work" / "diagnose"
+        self._samples: OrderedDict[tuple[str, str | None, int | None], Sample] = OrderedDict()
         self.pieces = Pieces(self._kept, lambda count, doing: self.progress.advance(count, doing))
 
     @property
@@ -111,13 +120,22 @@ class Study:
     def sample(self, role: str, name: str | None = None, *, limit: int | None = None) -> Sample:
         """Images of a set; with ``limit``, that many at most, evenly spaced over the set.
 
+        The last ones are kept, since what waits for another worker begins anew (``Pieces.each``).
+
         Raises:
             SourceError: when they are not at hand any more, or have changed.
         """
-        entry = self.run.entry(role, name)
-        rows = evenly_spaced(entry.count, limit or entry.count)
-        ids = self.run.images(role, name, columns=["image_id"])["image_id"].to_numpy()[rows]
-        return Sample(self._inputs(role, name, ids), ids.tolist(), rows)
+        key = (role, name, limit)
+        if key not in self._samples:
+            entry = self.run.entry(role, name)
+            rows = evenly_spaced(entry.count, limit or entry.count)
+            ids = self.run.images(role, name, columns=["image_id"])["image_id"].to_numpy()[rows]
+            self._samples[key] = Sample(self._inputs(role, name, ids), ids.tolist(), rows)
+        found = self._samples[key]
+        self._samples.move_to_end(key)
+        while sum(each.original.nbytes for each in self._samples.values()) > SAMPLE_BYTES:
+            self._samples.popitem(last=False)
+        return found
 
     def groups(self, limit: int, *oods: str) -> Groups | None:
         """The groups of the images that ``sample`` gives of ID-test and of OOD sets, one after the other."""
@@ -192,14 +210,17 @@ class Study:
             The part's slice of the sample, and float32 (level, draw, image, feature).
         """
         reader = self.reader(levels, backbone=backbone, taps=taps, conditioning=conditioning, precision=precision)
+        device, shape = reader.backbone.device, reader.backbone.input_shape
         size = block_size(reader, draws)
-        for start in range(0, len(sample), size):
-            part = slice(start, start + size)
-            x0 = to_signed(sample.pixels[part])
-            yield (
-                part,
-                reader(x0, keyed_noise(sample.ids[part], draws, reader.backbone.input_shape, self.spec.seed)),
-            )
+        parts = [slice(start, start + size) for start in range(0, len(sample), size)]
+
+        def inputs(k: int) -> list[np.ndarray | torch.Tensor]:
+            noise = keyed_noise(sample.ids[parts[k]], draws, shape, self.spec.seed)
+            return [pinned(each, device) for each in (to_signed(sample.pixels[parts[k]]), noise)]
+
+        with contextlib.closing(Ahead(inputs, device)) as ahead:
+            for k, part in enumerate(parts):
+                yield part, reader(*ahead.get(k, k + 1 if part is not parts[-1] else None))
 
     def reader(
         self,
