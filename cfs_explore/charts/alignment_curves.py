@@ -9,9 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
-from cfs_explore.charts.marks import flat_legend, hovers
+from cfs_explore.charts.marks import hovers, wide_chart
 from cfs_explore.charts.noise_lines import band, faint, noise_axis
-from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, new_chart, palette
+from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, palette
 from cfs_explore.wording import counted, format_estimate, format_value
 
 #: kind -> title of the axis.
@@ -50,14 +50,7 @@ def alignment_curves_chart(
     styles = list(zip(curves.items(), colours, _STYLES, strict=False))
     bands = [band(rows, "lam", "lo", "hi", faint(colour)) for (_, rows), colour, _ in styles]
     lines = [_line(rows, name, kind, {"color": colour, **style}) for (name, rows), colour, style in styles]
-    fig = new_chart(
-        theme,
-        height=_HEIGHT,
-        meta={"kind": "wide"},
-        hovermode="closest",
-        legend=flat_legend(1.0),
-        margin={"l": 76, "r": 16, "t": 36, "b": 48},
-    )
+    fig = wide_chart(theme, _HEIGHT, left=76)
     fig.add_traces([*bands, *lines, *marks])
     high = max(float(rows["hi"].max()) for rows in curves.values())
     fig.update_xaxes(**noise_axis([lam for rows in curves.values() for lam in rows["lam"]]))

@@ -8,9 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns
-from cfs_explore.charts.marks import flat_legend, hovers, limits
+from cfs_explore.charts.marks import hovers, limits, wide_chart
 from cfs_explore.charts.noise_lines import band, faint
-from cfs_explore.charts.theme import ROLE_COLOURS, new_chart, palette
+from cfs_explore.charts.theme import ROLE_COLOURS, palette
 from cfs_explore.wording import format_value, percent
 
 PUBLISHED = "published"
@@ -56,14 +56,7 @@ def conditioning_lines_chart(frame: pd.DataFrame, theme: str = "light") -> go.Fi
     ]
     traces += [_line(rows, name) for name, rows in parts.items()]
     traces += [_published(row, column) for row in published.to_dict("records") if row["group"] in shown]
-    fig = new_chart(
-        theme,
-        height=_HEIGHT,
-        meta={"kind": "wide"},
-        hovermode="closest",
-        legend=flat_legend(1.0),
-        margin={"l": 62, "r": 16, "t": 36, "b": 48},
-    )
+    fig = wide_chart(theme, _HEIGHT)
     fig.add_traces(traces)
     _lay_out_axes(fig, offsets, None if published.empty else column, theme)
     return fig

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
 
-from cfs_explore.charts.theme import Palette
+from cfs_explore.charts.theme import Palette, new_chart
 
 #: ``meta`` of the trace that catches clicks; ``export`` leaves it out.
 CLICK_LAYER = "click-layer"
@@ -89,6 +89,18 @@ def labelled_line(
     place |= {"x": math.log10(x) if log else x, "yref": "paper", "xanchor": side, "xshift": shift, "align": side}
     font = {"size": 11, "color": colours.muted}
     fig.add_annotation(text=text, font=font, bgcolor=colours.page, borderpad=1, **place)
+
+
+def wide_chart(theme: str, height: int, *, left: int = 62) -> go.Figure:
+    """An empty wide chart under a legend in one line; ``left`` is the room for the title of its y axis, in pixels."""
+    return new_chart(
+        theme,
+        height=height,
+        meta={"kind": "wide"},
+        hovermode="closest",
+        legend=flat_legend(1.0),
+        margin={"l": left, "r": 16, "t": 36, "b": 48},
+    )
 
 
 def flat_legend(y: float = 1.01) -> dict:

@@ -8,8 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cfs_explore.charts.errors import FigureDataError, require_columns, require_known
-from cfs_explore.charts.marks import flat_legend, hovers, limits
-from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, new_chart, palette
+from cfs_explore.charts.marks import hovers, limits, wide_chart
+from cfs_explore.charts.theme import CATEGORY_COLOURS, ROLE_COLOURS, palette
 from cfs_explore.wording import format_estimate
 
 #: Kind of detector -> (name, dash, symbol, colour, place beside the others).
@@ -37,14 +37,7 @@ def severity_lines_chart(rows: pd.DataFrame, theme: str = "light") -> go.Figure:
     if rows.empty or rows.duplicated(["corruption", "severity", "kind"]).any():
         raise FigureDataError("The table of AUROC over severity must have each severity once, and at least one.")
     colours, places = palette(theme), _places(rows)
-    fig = new_chart(
-        theme,
-        height=_HEIGHT,
-        meta={"kind": "wide"},
-        hovermode="closest",
-        legend=flat_legend(1.0),
-        margin={"l": 62, "r": 16, "t": 36, "b": 48},
-    )
+    fig = wide_chart(theme, _HEIGHT)
     shown = [kind for kind in KINDS if (rows["kind"] == kind).any()]
     fig.add_traces([_line(rows[rows["kind"] == kind], kind, places) for kind in reversed(shown)])
     lowest = min(0.5, float(rows[["auroc", "lo"]].min().min()))

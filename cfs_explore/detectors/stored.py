@@ -77,8 +77,8 @@ class Measured:
         return self._of_set(run, role, name)["row"].to_numpy()
 
     def _of_set(self, run: Run, role: str, name: str | None) -> pd.DataFrame:
-        table = run.derived(_trained_scores, self.detector)
-        return table[(table["role"] == role) & (table["dataset"] == run.entry(role, name).name)]
+        table, dataset = run.derived(_trained_scores), run.entry(role, name).name
+        return table[(table["detector"] == self.detector) & (table["role"] == role) & (table["dataset"] == dataset)]
 
 
 def measured_detectors(run: Run) -> dict[str, str]:
@@ -107,6 +107,7 @@ def _measured_detectors(run: Run) -> dict[str, str]:
     return {name: title for name, title in titles(run).items() if name in set(known["detector"])}
 
 
-def _trained_scores(run: Run, detector: str) -> pd.DataFrame:
+def _trained_scores(run: Run) -> pd.DataFrame:
+    """Of all detectors, since the table is long to read."""
     table = run.table("detector_scores")
-    return table[(table["network"] == "trained") & (table["detector"] == detector)].reset_index(drop=True)
+    return table[table["network"] == "trained"]

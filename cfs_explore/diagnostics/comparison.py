@@ -11,7 +11,7 @@ import pandas as pd
 from cfs_explore.contracts import Level, Tap
 from cfs_explore.diagnostics.checks import cell_rows, score_maps
 from cfs_explore.diagnostics.delong import DeLong
-from cfs_explore.diagnostics.excess import Placed, paired_interval
+from cfs_explore.diagnostics.excess import Placed, paired_limits
 from cfs_explore.diagnostics.groups import Groups, taken
 from cfs_explore.diagnostics.intervals import auroc_interval, mover_limits
 
@@ -97,7 +97,7 @@ def difference_map(first: MeasuredMap, second: MeasuredMap, *, tolerance: float 
     (n_id_a, n_ood_a), (n_id_b, n_ood_b) = ((each.id.shape[1], each.ood.shape[1]) for each in judged)
     a, b = (each.judged for each in judged)
     if paired:
-        lo, hi, _ = paired_interval(b, a, judged[1].minus(judged[0]).judged.var, *judged[1].independent)
+        lo, hi = paired_limits(b, a, judged[1].minus(judged[0]).judged.var, *judged[1].independent)
     else:
         lo, hi = _independent(b, judged[1].independent, a, judged[0].independent)
     numbers = {"auroc_a": a.auroc, "auroc_b": b.auroc, "difference": b.auroc - a.auroc, "lo": lo, "hi": hi}

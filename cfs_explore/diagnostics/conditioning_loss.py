@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, score_maps
-from cfs_explore.diagnostics.excess import Placed, paired_interval
+from cfs_explore.diagnostics.excess import Placed, paired_limits
 from cfs_explore.diagnostics.groups import Groups
 from cfs_explore.diagnostics.intervals import auroc_interval
 
@@ -37,7 +37,7 @@ def conditioning_loss(
     value, var = wrong.judged
     lo, hi = auroc_interval(value, var, *right.independent)
     contrast = right.minus(wrong)
-    loss_lo, loss_hi, _ = paired_interval(right.judged, wrong.judged, contrast.judged.var, *right.independent)
+    loss_lo, loss_hi = paired_limits(right.judged, wrong.judged, contrast.judged.var, *right.independent)
     alike = ~(contrast.id.any(axis=1) | contrast.ood.any(axis=1))
     return pd.DataFrame(
         {

@@ -158,23 +158,53 @@ def paired_interval(
     from scipy import special
 
     value = first.auroc - second.auroc
-    alike = (var == 0) & (first.var > 0) & (second.var > 0) & (copies_var == 0)
-    correlation = _correlation(first.var, second.var, var)
-    spread = np.sqrt(copies_var)
-
-    def limits(z: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-        single = tuple(auroc_limits(*side, n_id, n_ood, z) for side in (first, second))
-        lo, hi = mover_limits((first.auroc, second.auroc), single, correlation)
-        return value - np.hypot(value - lo, z * spread), value + np.hypot(hi - value, z * spread)
 
     def beyond_zero(z: np.ndarray) -> np.ndarray:  # how far the limit on the side of 0 is past it
-        lo, hi = limits(z)
+        lo, hi = _limits(first, second, var, n_id, n_ood, copies_var, z)
         return np.where(value > 0, -lo, hi)
 
     z = find_root(beyond_zero, np.zeros_like(value), np.full_like(value, _LARGEST_Z))
-    lo, hi = limits(special.stdtrit(freedom, 0.5 + level / 2))
-    lo, hi = np.where(alike, value, np.maximum(lo, -1)), np.where(alike, value, np.minimum(hi, 1))
-    return lo, hi, np.where(alike, 1.0, 2 * special.stdtr(freedom, -z))
+    lo, hi = paired_limits(first, second, var, n_id, n_ood, level, copies_var, freedom)
+    return lo, hi, np.where(_alike(first, second, var, copies_var), 1.0, 2 * special.stdtr(freedom, -z))
+
+
+def paired_limits(
+    first: DeLong,
+    second: DeLong,
+    var: np.ndarray,
+    n_id: int,
+    n_ood: int,
+    level: float = 0.95,
+    copies_var: np.ndarray | float = 0.0,
+    freedom: np.ndarray | float = np.inf,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The limits of ``paired_interval`` without p, which takes ten times as long; the same arguments."""
+    from scipy import special
+
+    value, alike = first.auroc - second.auroc, _alike(first, second, var, copies_var)
+    lo, hi = _limits(first, second, var, n_id, n_ood, copies_var, special.stdtrit(freedom, 0.5 + level / 2))
+    return np.where(alike, value, np.maximum(lo, -1)), np.where(alike, value, np.minimum(hi, 1))
+
+
+def _alike(first: DeLong, second: DeLong, var: np.ndarray, copies_var: np.ndarray | float) -> np.ndarray:
+    """Where both scores rank all images alike, so that they differ by 0 with certainty."""
+    return (var == 0) & (first.var > 0) & (second.var > 0) & (copies_var == 0)
+
+
+def _limits(
+    first: DeLong,
+    second: DeLong,
+    var: np.ndarray,
+    n_id: int,
+    n_ood: int,
+    copies_var: np.ndarray | float,
+    z: np.ndarray | float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of the difference, at a normal quantile or one for each cell; beyond [-1, 1], too."""
+    value, spread = first.auroc - second.auroc, np.sqrt(copies_var)
+    single = tuple(auroc_limits(*side, n_id, n_ood, z) for side in (first, second))
+    lo, hi = mover_limits((first.auroc, second.auroc), single, _correlation(first.var, second.var, var))
+    return value - np.hypot(value - lo, z * spread), value + np.hypot(hi - value, z * spread)
 
 
 def _correlation(first: np.ndarray, second: np.ndarray, difference: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from cfs_explore.contracts import SATURATED
 from cfs_explore.diagnostics.best_excess import excess_of_pools
 from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.checks import ScoreError, require_level, score_rows
-from cfs_explore.diagnostics.excess import Placed, auroc_excess, copies_spread, paired_interval
+from cfs_explore.diagnostics.excess import Placed, auroc_excess, copies_spread, paired_limits
 from cfs_explore.diagnostics.groups import Groups
 from cfs_explore.diagnostics.intervals import auroc_interval
 from cfs_explore.diagnostics.metrics import aupr, auroc, fpr95, paired_auroc_difference
@@ -74,7 +74,7 @@ def _lead(rival: Placed, variants: Placed, z: float, joint: float) -> dict[str, 
     judged, own = rival.minus(variants).judged, rival.at([0] * len(variants.id)).judged
     value = own.auroc - variants.judged.auroc
     (lo, _), (_, hi) = (
-        paired_interval(own, variants.judged, judged.var, *rival.independent, level_of(each))[:2] for each in (joint, z)
+        paired_limits(own, variants.judged, judged.var, *rival.independent, level_of(each)) for each in (joint, z)
     )
     least = int(value.argmin())
     return {

@@ -8,7 +8,7 @@ import numpy as np
 
 from cfs_explore.diagnostics.checks import ScoreError, require_level
 from cfs_explore.diagnostics.delong import DeLong
-from cfs_explore.diagnostics.excess import Placed, paired_interval
+from cfs_explore.diagnostics.excess import Placed, paired_limits
 from cfs_explore.diagnostics.groups import Groups, independent
 from cfs_explore.diagnostics.splits import SPLITS, Half, draw_splits, judging_variances, pick_best
 
@@ -89,7 +89,7 @@ def score_plateau(
         return plateau(auroc, margin=margin)
     best = placed.at([int(auroc.argmax())])
     differences = best.minus(placed).judged.var
-    least, _, _ = paired_interval(best.judged, DeLong(auroc, var), differences, *counts, level)
+    least, _ = paired_limits(best.judged, DeLong(auroc, var), differences, *counts, level)
     return plateau(auroc, least, margin=margin)
 
 
@@ -140,7 +140,7 @@ def honest_range(
     first, second = best.auroc.mean(), 1 - mirrored.auroc.mean()
     judged = (DeLong(np.array([value]), var) for value, var in zip((first, second), variances[:2], strict=True))
     counts = independent(groups, id_rows.shape[1], ood_rows.shape[1])
-    (lo,), (hi,), _ = paired_interval(*judged, variances[2], *counts, level)
+    (lo,), (hi,) = paired_limits(*judged, variances[2], *counts, level)
     often = (int(np.bincount(picks.cell.ravel()).argmax()) for picks in (best, mirrored))
     return Range(float(first - second), float(lo), float(hi), *often, float(first), float(second))
 

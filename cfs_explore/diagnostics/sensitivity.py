@@ -15,7 +15,7 @@ from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.checks import ScoreError, cell_rows, score_maps
 from cfs_explore.diagnostics.compose import compose
-from cfs_explore.diagnostics.excess import Placed, paired_interval
+from cfs_explore.diagnostics.excess import Placed, paired_limits
 from cfs_explore.diagnostics.groups import Groups, weights
 from cfs_explore.diagnostics.intervals import auroc_interval, limited
 from cfs_explore.diagnostics.metrics import Estimate
@@ -93,7 +93,7 @@ def _best(own: Placed, other: Placed, taps: int, depths: Sequence[float]) -> dic
     found, before = (int(cells.judged.auroc.argmax()) for cells in (own, other))
     cell, cell_before = Cell.at(found, taps), Cell.at(before, taps)
     there, here = (other.at([cell]) for cell in (before, found))
-    lo, hi, _ = paired_interval(there.judged, here.judged, there.minus(here).judged.var, *other.independent)
+    lo, hi = paired_limits(there.judged, here.judged, there.minus(here).judged.var, *other.independent)
     cost = Estimate(float(there.judged.auroc[0] - here.judged.auroc[0]), float(lo[0]), float(hi[0]))
     if found == before:
         cost = Estimate(0.0, 0.0, 0.0)
@@ -123,7 +123,7 @@ def _published(
         for scores, chosen in ((maps[0], cells), (maps[1], cells), (maps[0], cells[1:]))
     )
     limits = auroc_interval(*both.judged, *both.independent)
-    lo, hi, _ = paired_interval(both.judged, decoder.judged, both.minus(decoder).judged.var, *both.independent)
+    lo, hi = paired_limits(both.judged, decoder.judged, both.minus(decoder).judged.var, *both.independent)
     cfs, dec = both.judged.auroc, decoder.judged.auroc
     values = [float(value[0]) for value in (cfs, *limits, dec, cfs - dec, lo, hi)]
     places = {

@@ -13,7 +13,7 @@ import pandas as pd
 
 from cfs_explore.diagnostics.bootstrap import RESAMPLES
 from cfs_explore.diagnostics.checks import ScoreError, require_level, score_rows
-from cfs_explore.diagnostics.excess import Placed, paired_interval
+from cfs_explore.diagnostics.excess import Placed, paired_limits
 from cfs_explore.diagnostics.groups import Groups, weights
 from cfs_explore.diagnostics.intervals import auroc_interval
 
@@ -67,7 +67,7 @@ def joint_limits(
     own, difference = placed.judged, placed.minus(beside)
     at_once = [level_of(joint_quantile(largest_moves(each, drawn), level)) for each in (placed, difference)]
     lo, hi = auroc_interval(*own, *placed.independent, at_once[0])
-    lead = paired_interval(own, beside.judged, difference.judged.var, *placed.independent, at_once[1])
+    lead = paired_limits(own, beside.judged, difference.judged.var, *placed.independent, at_once[1])
     return pd.DataFrame(
         {
             **{"auroc": own.auroc, "joint_lo": lo, "joint_hi": hi},

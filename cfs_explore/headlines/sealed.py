@@ -8,8 +8,6 @@ import pandas as pd
 
 from cfs_explore.wording import counted, format_estimate
 
-#: In each reason of a seal that comes too late (``store.seal.late``).
-_LATE = " is later than the measurement of "
 _VERDICTS = {
     "confirmed": "**confirmed**",
     "refuted": "**refuted**",
@@ -39,7 +37,7 @@ def sealed_headline(
         return f"{what}; it was not compared with what was measured."
     judged = ranking[ranking["refused"] == ""]
     if judged.empty:
-        reasons = [reason for reason in ranking["refused"].unique() if _LATE not in reason]
+        reasons = list(ranking.loc[~_late(ranking), "refused"].unique())
         if reasons:
             more = f" {counted(len(reasons) - 1, 'more reason')} in the table." if len(reasons) > 1 else ""
             return f"{what}. It judges none of these sets. {reasons[0]}{more}"
@@ -57,3 +55,12 @@ def sealed_headline(
         text += f"; AUROC gained over a random cell: {more}"
     rest = len(ranking) - len(judged)
     return f"{text}." + (f" {counted(rest, 'set')} it may not judge." if rest else "")
+
+
+def _late(ranking: pd.DataFrame) -> pd.Series:
+    """Of which sets the seal was made after their images were opened: it could not judge them, whatever else it is."""
+    sealed, opened = (
+        pd.to_datetime(ranking[name], utc=True, errors="coerce", format="ISO8601")
+        for name in ("sealed_at", "opened_at")
+    )
+    return sealed > opened

@@ -21,6 +21,9 @@ from cfs_explore.store.manifest import Manifest, SetEntry
 from cfs_explore.store.milestones import count_milestones
 from cfs_explore.studies import Counts
 
+#: Results of ``Run.derived`` that a run keeps.
+_KEPT = 512
+
 
 class Run:
     """A finished run or bundle, read from disk on demand.
@@ -37,7 +40,12 @@ class Run:
         self.manifest = manifest or Manifest.read(self.path)
         self.levels: list[Level] = self.manifest.level_list()
         self.taps: list[Tap] = self.manifest.tap_list()
+        self._derived: dict[tuple[Hashable, ...], Any] = {}
         self.digest = hashlib.blake2b(self.manifest.model_dump_json().encode(), digest_size=8).hexdigest()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies derive their own: they may be given other tables, and go to other processes."""
+        return self.__dict__ | {"_derived": {}}
 
     def __repr__(self) -> str:
         size = f"{len(self.taps)} taps x {len(self.levels)} levels"
@@ -236,8 +244,13 @@ class Run:
         return frame.assign(lo=frame["auroc_lo"], hi=frame["auroc_hi"])
 
     def derived(self, make: Callable[..., Any], *arguments: Hashable) -> Any:
-        """What a module's function makes of this run and of texts and numbers; the runs that pages read keep it."""
-        return make(self, *arguments)
+        """What a module's function makes of this run and of texts and numbers; it is kept, so nobody may change it."""
+        key = (make, *arguments)
+        if key not in self._derived:
+            while len(self._derived) >= _KEPT:
+                del self._derived[next(iter(self._derived))]  # the oldest
+            self._derived[key] = make(self, *arguments)
+        return self._derived[key]
 
 
 def evenly_spaced(count: int, limit: int) -> np.ndarray:

@@ -131,8 +131,8 @@ def _check_detectors(name: str, frame: pd.DataFrame, manifest: Manifest) -> None
         raise RunError(f"tables/{name}.parquet, {', '.join(numbers)}: only numbers are allowed.")
     if name == "detector_scores":
         sizes = {(entry.role, entry.name): entry.count for entry in manifest.sets}
-        keys = zip(frame["role"], frame["dataset"], strict=True)
-        if not frame["row"].between(0, np.array([sizes.get(key, 0) for key in keys]) - 1).all():
+        of_sets = frame.groupby(["role", "dataset"], sort=False)["row"].agg(["min", "max"])
+        if any(rows["min"] < 0 or rows["max"] >= sizes.get(key, 0) for key, rows in of_sets.iterrows()):
             raise RunError("tables/detector_scores.parquet, row: there are not so many images in the set.")
 
 
@@ -156,7 +156,7 @@ def check_domains(name: str, frame: pd.DataFrame, manifest: Manifest) -> None:
         "set": names,
     }
     for column in frame.columns.intersection(list(allowed)):
-        strange = set(frame[column].dropna()) - set(allowed[column])
+        strange = set(frame[column].dropna().unique()) - set(allowed[column])
         if strange:
             raise RunError(f"{name}, {column}: {min(strange)!r:.80} is not of this run.")
     for column in frame.columns.intersection([*_LEVEL_COLUMNS, "tap_index"]):

@@ -6,6 +6,7 @@ import re
 
 import pandas as pd
 import pytest
+from bundles import bundle
 from choreographer.browsers.chromium import Chromium
 from grown_run import grown
 from judged_run import judged
@@ -18,15 +19,13 @@ from cfs_explore.charts.print_text import lines_of, printed_px, wrapped
 from cfs_explore.contracts import Tap
 from cfs_explore.figures import catalogue
 from cfs_explore.figures.choices import choose
-from cfs_explore.locations import BUNDLES
-from cfs_explore.store import open_run
 
 needs_browser = pytest.mark.skipif(Chromium.find_browser(skip_local=False) is None, reason="needs Chrome or Chromium")
 
 
 @pytest.fixture(scope="module")
 def digits():
-    return open_run(BUNDLES / "digits")
+    return bundle("digits")
 
 
 def data_share(fig) -> float:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from bundles import bundle
 
 from cfs_explore.figures import claims
 from cfs_explore.locations import BUNDLES
-from cfs_explore.store import open_run
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ MARKS = {"yes": "**{}**", "no": "*{}*", "open": "{}", "no evidence": "({})", "mi
 
 @pytest.fixture(scope="module")
 def tables():
-    return {name: claims.claims_table(open_run(BUNDLES / name)) for name in NAMES}
+    return {name: claims.claims_table(bundle(name)) for name in NAMES}
 
 
 def read_table(heading: str) -> list[list[str]]:
@@ -36,7 +36,7 @@ def with_interval(row) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_table_holds_the_claims(name, tables):
-    run, table = open_run(BUNDLES / name), tables[name]
+    run, table = bundle(name), tables[name]
     (_, *said), *rows = read_table(name)
     assert [row[0] for row in rows] == [f"{ood} ({run.entry('ood', ood).count})" for ood in run.ood_names]
     for ood, (_, *cells) in zip(run.ood_names, rows, strict=True):
@@ -88,7 +88,7 @@ def test_the_exceptions_in_the_text(tables):
     assert against["cifar10-uvit"]["trained"] == {"inverted", "faces"}
     assert all({"blurred", "noisy"} < against[name]["few cells"] for name in ("cifar10-ddpm", "cifar10-edm"))
     for name in NAMES:  # "CIFAR-100 is separated as well by these as by any of the networks"
-        best = open_run(BUNDLES / name).table("best_excess")
+        best = bundle(name).table("best_excess")
         near = best[(best["ood"] == "CIFAR-100") & (best["control"] == "statistics")]
         assert (near["lo"] < 0).all() and (near["hi"] > 0).all()
 
@@ -104,7 +104,7 @@ def test_what_is_said_of_trajectories(tables):
     assert set(led[led["survives"]]["ood"]) == {"noisy"}
     decoders = []
     for name, said in (("cifar10-ddpm", "DDPM (0.836)"), ("cifar10-edm", "EDM (0.662)"), ("cifar10-uvit", "")):
-        rows = open_run(BUNDLES / name).table("falsifier").query("ood == 'noisy' and network == 'trained'")
+        rows = bundle(name).table("falsifier").query("ood == 'noisy' and network == 'trained'")
         auroc = rows.set_index("detector")["auroc"]
         assert auroc["msma"] == auroc["nll"] == 1
         assert f"{name.removeprefix('cifar10-').upper()} ({auroc['cfs_1x2']:.3f})" == said or auroc["cfs_1x2"] == 1
@@ -131,7 +131,7 @@ def test_where_patches_are_found():
     assert names == NAMES
     better: dict[str, set[str]] = {}
     for name, column in zip(NAMES, list(zip(*rows, strict=True))[1:], strict=True):
-        table = open_run(BUNDLES / name).table("localisation_best").query("part == 'score' and control == 'untrained'")
+        table = bundle(name).table("localisation_best").query("part == 'score' and control == 'untrained'")
         better[name] = set(table[table["lo"] > 0]["ood"])
         assert (table["hi"] > 0).all()  # no network is worse than its copy
         for (_, row), cell in zip(table.iterrows(), column, strict=True):
@@ -141,6 +141,6 @@ def test_where_patches_are_found():
     all_three = {"noisy", "textures", "faces"}
     more = {"cifar10-ddpm": {"CIFAR-100"}, "cifar10-edm": set(), "cifar10-uvit": {"inverted"}}
     assert better == {name: all_three | sets for name, sets in more.items()}
-    digits = open_run(BUNDLES / "digits").table("localisation_best").query("part == 'score' and control == 'untrained'")
+    digits = bundle("digits").table("localisation_best").query("part == 'score' and control == 'untrained'")
     assert (digits["lo"] > 0).all()
     assert f"by {digits['trained'].min():.2f} to {digits['trained'].max():.2f}." in PROSE

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from bundles import bundle
 
 from cfs_explore.cli import main
 from cfs_explore.diagnostics import Groups, auroc, best_cell
@@ -14,7 +15,6 @@ from cfs_explore.diagnostics.verdicts import p_value
 from cfs_explore.errors import RunError
 from cfs_explore.figures import claims
 from cfs_explore.figures.falsifier import untested
-from cfs_explore.locations import BUNDLES
 from cfs_explore.store import open_run
 
 #: Claim -> what its interval must lie above, or below where the sign is negative.
@@ -23,7 +23,7 @@ LIMITS = {"low noise": 0.0, "pair": 0.0, "decoder": -0.02, "few cells": -0.02, "
 
 @pytest.fixture(scope="module")
 def digits():
-    return open_run(BUNDLES / "digits")
+    return bundle("digits")
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from bundles import bundle
 
 from cfs_explore.diagnostics.sealed import over_sets
+from cfs_explore.locations import BUNDLES
 from cfs_explore.reports import evidence_choice as choice
+from cfs_explore.reports.evidence import gathered
+from cfs_explore.store import find_runs
 from cfs_explore.wording import format_estimate, format_value
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def found():
-    return SCRIPT["material"]()
+    return gathered([bundle(path.name) for path in find_runs(BUNDLES)])
 
 
 @pytest.fixture(scope="module")

@@ -5,24 +5,24 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from bundles import bundle
 
 from cfs_explore.cli import main
 from cfs_explore.diagnostics import auroc
 from cfs_explore.errors import RunError
 from cfs_explore.figures import protocol_tables as numbers
-from cfs_explore.locations import BUNDLES
 from cfs_explore.reports import protocol
 from cfs_explore.store import open_run
 
 
 @pytest.fixture(scope="module")
 def digits():
-    return open_run(BUNDLES / "digits")
+    return bundle("digits")
 
 
 @pytest.fixture(scope="module")
 def narrow():
-    return open_run(BUNDLES / "digits-narrow")
+    return bundle("digits-narrow")
 
 
 @pytest.fixture

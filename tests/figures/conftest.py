@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bundles import bundle
 
 from cfs_explore.figures.choices import Choices, choose
 from cfs_explore.locations import BUNDLES
@@ -26,7 +27,7 @@ def _owners_server(monkeypatch):
 @pytest.fixture(scope="session")
 def digits() -> Run:
     """The bundled run, with every stage."""
-    return open_run(BUNDLES / "digits")
+    return bundle("digits")
 
 
 @pytest.fixture(scope="session")

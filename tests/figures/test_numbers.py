@@ -3,11 +3,10 @@
 import re
 
 import pytest
+from bundles import bundle
 
 from cfs_explore.figures import catalogue
 from cfs_explore.figures.choices import choose
-from cfs_explore.locations import BUNDLES
-from cfs_explore.store import open_run
 
 #: A hyphen in the place of a minus sign, as in 'up1 @ -1.2', but not in '2-3', 'CIFAR-10' or '...-01'.
 HYPHEN = re.compile(r"(?<![\w.)\]-])-\d[\d.]*")
@@ -53,7 +52,7 @@ def test_the_scan_finds_them(text, found):
     ],
 )
 def test_every_figure_writes_numbers_alike(name):
-    run = open_run(BUNDLES / name)
+    run = bundle(name)
     names = set(run.images("id_test")["name"]) | {
         each for ood in run.ood_names for each in run.images("ood", ood)["name"]
     }

@@ -4,13 +4,12 @@ import copy
 from dataclasses import replace
 
 import pytest
+from bundles import bundle
 from figure_steps import assert_follows_theme, assert_whole, make, trace
 
 from cfs_explore.figures import set_groups
 from cfs_explore.figures.choices import choose
 from cfs_explore.figures.needs import NotMeasuredError
-from cfs_explore.locations import BUNDLES
-from cfs_explore.store import open_run
 from cfs_explore.wording import format_estimate
 
 CAPTION = (
@@ -82,7 +81,7 @@ def test_maps_are_of_each_group(digits, choices):
 
 
 def test_explorations_beside_it_have_their_own_groups(digits, choices):
-    narrow = open_run(BUNDLES / "digits-narrow")
+    narrow = bundle("digits-narrow")
     figure = make("protocol-groups", digits, replace(choices, beside=(narrow,)))
     assert trace(figure, f"near: CFS(1x2) · {narrow.name}").y == (2,)
     assert figure.caption.endswith(

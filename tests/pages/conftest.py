@@ -4,18 +4,17 @@ import functools
 
 import pytest
 import streamlit as st
+from bundles import bundle
 from streamlit.runtime.pages_manager import PagesManager
 
 from cfs_explore import jobs
-from cfs_explore.locations import BUNDLES
-from cfs_explore.store import open_run
 from cfs_explore.ui import background, data, figure, missing_stage, navigation, new_backbone
 
 
 @pytest.fixture(scope="session")
 def digits():
     """The bundled run."""
-    return open_run(BUNDLES / "digits")
+    return bundle("digits")
 
 
 @pytest.fixture(autouse=True)

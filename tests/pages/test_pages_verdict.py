@@ -4,12 +4,12 @@ import json
 import shutil
 
 import pytest
+from bundles import bundle
 from page_steps import forget_digests, open_page, texts
 
 from cfs_explore.figures.claims import claims_table
 from cfs_explore.headlines.verdict import WORDS, verdict_headline
 from cfs_explore.locations import BUNDLES, PROJECT
-from cfs_explore.store import open_run
 from cfs_explore.ui import data
 from cfs_explore.ui.verdict_view import WHERE
 from cfs_explore.wording import format_estimate
@@ -17,7 +17,7 @@ from cfs_explore.wording import format_estimate
 
 @pytest.fixture(scope="module")
 def table():
-    return claims_table(open_run(BUNDLES / "digits"))
+    return claims_table(bundle("digits"))
 
 
 def links(app) -> dict[str, str]:
