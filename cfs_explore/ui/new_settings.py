@@ -18,7 +18,7 @@ from cfs_explore.taps.policies import choose_taps
 from cfs_explore.ui.new_backbone import BackboneChoice
 from cfs_explore.ui.new_protocol import ProtocolChoice, choose_protocol
 from cfs_explore.ui.proposed import propose
-from cfs_explore.wording import format_value
+from cfs_explore.wording import MINUS, format_value, true_minus
 
 _TAPS = {"all": "All taps", "sparse_ed": "CFS(1x2): one encoder and one decoder tap", "manual": "Choose taps"}
 #: Draws where nothing speaks for fewer: they give a spread.
@@ -69,7 +69,7 @@ def choose_settings(
         default=offered,
         key=f"new_levels_{base.path.name if base else ''}",
         accept_new_options=base is None,
-        format_func=lambda lam: f"{float(lam):g}",
+        format_func=lambda lam: true_minus(f"{_number(lam):g}"),
         help=f"From clean (high) to noisy (low). This backbone reaches "
         f"{format_value(low, 1)} to {format_value(high, 1)}; a level beyond "
         "is replaced by the nearest reachable one, with a warning.",
@@ -154,11 +154,16 @@ def _measured(taps: str | list[str], backbone: BackboneChoice) -> list[Tap]:
 
 
 def _numbers(lams: list) -> tuple[float, ...]:
-    """Levels as numbers; what is not one is named and left out."""
-    numbers = []
+    """Levels as numbers, each once; what is not one is named and left out."""
+    numbers: list[float] = []
     for lam in lams:
         try:
-            numbers.append(float(lam))
+            numbers.append(_number(lam))
         except ValueError:
             st.warning(f"{lam!r} is not a number and was left out of the levels.")
-    return tuple(numbers)
+    return tuple(dict.fromkeys(numbers))
+
+
+def _number(lam: float | str) -> float:
+    """A level that is offered, or typed: with a hyphen or a true minus."""
+    return float(str(lam).replace(MINUS, "-"))

@@ -164,7 +164,9 @@ def test_a_choice_of_diagnostics_outlives_costs_that_change(runs):
     app.radio(key="new_diagnostics").set_value("all").run()
     before = captions(app)
     set_draws(app, 2)
-    app.multiselect(key="new_levels_digits").set_value([5.0, -1.0]).run()
+    levels = app.multiselect(key="new_levels_digits")
+    assert "−1" in levels.options and not any("-" in each for each in levels.options)
+    levels.set_value([5.0, -1.0]).run()
     assert captions(app) != before
     assert app.radio(key="new_diagnostics").value == "all"
     app.multiselect(key="new_levels_digits").set_value([]).run()

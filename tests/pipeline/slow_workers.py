@@ -6,10 +6,16 @@ A fork server loads this file once: a worker that is started again is there at o
 import contextlib
 import functools
 import multiprocessing
+import os
 import sys
 import time
+from multiprocessing import forkserver
 from pathlib import Path
+from unittest import mock
 
+import scipy.special
+import scipy.stats  # noqa: F401 - and the next: what a worker would load later
+import sklearn.neighbors  # noqa: F401
 import torch
 
 from cfs_explore import jobs
@@ -18,6 +24,7 @@ from cfs_explore.errors import CFSError
 from cfs_explore.pipeline import claim
 from cfs_explore.pipeline.crew import join
 from cfs_explore.pipeline.shards import SetShards
+from cfs_explore.pipeline.stages import controls, stability  # noqa: F401 - likewise
 from cfs_explore.pipeline.stages.pieces import Pieces
 from cfs_explore.spec import RunSpec
 
@@ -29,6 +36,10 @@ def processes():
     """What starts workers from the fork server."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["slow_workers"])
+    # It does not search the path of the tests (Python before 3.13), and says nothing when it finds no such file.
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    with mock.patch.dict(os.environ, PYTHONPATH=path):
+        forkserver.ensure_running()
     return context
 
 

@@ -28,6 +28,22 @@ def small_shards(spec) -> dict:
     return spec | {"shard_size": 2, "batch_size": 8}
 
 
+@pytest.fixture(scope="session")
+def plain(small_shards, tmp_path_factory):
+    """The finished run, measured without a look at it; read only."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(growth, "SECONDS", 3600.0)
+    run = explore(small_shards, tmp_path_factory.mktemp("plain") / "run", device="cpu")
+    patch.undo()
+    return run
+
+
+@pytest.fixture
+def calm(monkeypatch):
+    """No look, for tests that need none."""
+    monkeypatch.setattr(growth, "SECONDS", 3600.0)
+
+
 def watch(seen: list):
     """Keeps what a map so far says: counts, scores and the map by OOD set."""
 
@@ -39,11 +55,11 @@ def watch(seen: list):
     return look
 
 
-def test_watching_changes_no_number(small_shards, tmp_path, assert_same_tables):
+def test_watching_changes_no_number(small_shards, plain, tmp_path, assert_same_tables):
     seen = []
     grown = explore(small_shards, tmp_path / "grown", device="cpu", on_map=watch(seen))
     assert len(seen) > 5 and growing_map(grown.path) is None
-    assert_same_tables(grown, explore(small_shards, tmp_path / "plain", device="cpu"))
+    assert_same_tables(grown, plain)
 
 
 def test_maps_so_far_are_those_of_the_images_they_name(small_shards, tmp_path):
@@ -75,19 +91,18 @@ def test_sets_grow_in_turns_and_at_random(small_shards, tmp_path):
     assert first != whole[: len(first)]  # not the first files of the folder
 
 
-def test_stopping_early_makes_a_smaller_exploration(small_shards, tmp_path):
+def test_stopping_early_makes_a_smaller_exploration(small_shards, plain, tmp_path):
     stop = []
     spec = small_shards | {"diagnostics": ["separation", "controls"]}
     part = explore(spec, tmp_path / "part", device="cpu", on_map=stop.append, enough=lambda: len(stop) > 2)
-    whole = explore(small_shards, tmp_path / "whole", device="cpu")
-    assert 0 < part.id_test.count < whole.id_test.count
-    assert part.entry("id_train").count == whole.entry("id_train").count
+    assert 0 < part.id_test.count < plain.id_test.count
+    assert part.entry("id_train").count == plain.entry("id_train").count
     for name in (None, "bright", "letters"):
         role = "ood" if name else "id_test"
-        rows = whole.images(role, name)["image_id"].tolist()
+        rows = plain.images(role, name)["image_id"].tolist()
         there = [rows.index(image_id) for image_id in part.images(role, name)["image_id"]]
         assert there == sorted(there)
-        np.testing.assert_array_equal(part.scores(role, name), whole.scores(role, name)[there])
+        np.testing.assert_array_equal(part.scores(role, name), plain.scores(role, name)[there])
     assert any("were measured, drawn at random, since the run was stopped early" in w for w in part.manifest.warnings)
     n = counted(part.entry("ood", "bright").count, "image")
     assert f"bright: only {n}, so its confidence intervals are wide." in part.manifest.warnings
@@ -121,6 +136,7 @@ def test_a_stop_waits_until_every_set_has_images(small_shards, tmp_path):
     assert {entry.count for entry in run.manifest.sets if entry.role != "id_train"} == {2}
 
 
+@pytest.mark.usefixtures("calm")
 def test_pairs_do_not_depend_on_shards(small_shards, tmp_path):
     """All pairs of a block count, however small the shards were (theory 11)."""
     sums = []
@@ -133,6 +149,7 @@ def test_pairs_do_not_depend_on_shards(small_shards, tmp_path):
     np.testing.assert_allclose(sums[1][0], sums[2][0], rtol=1e-4)
 
 
+@pytest.mark.usefixtures("calm")
 def test_pairs_within_full_blocks(small_shards, tmp_path, monkeypatch):
     """With blocks of five images, shards of two make blocks of four; the last one holds what is left."""
     monkeypatch.setattr("cfs_explore.pipeline.shards.block_size", lambda reader, draws: 5)
@@ -145,7 +162,7 @@ def test_pairs_within_full_blocks(small_shards, tmp_path, monkeypatch):
     np.testing.assert_allclose(pair_squares(one, moments, {"tap": slice(0, 4)})[0], expected, rtol=1e-5)
 
 
-def test_shards_of_another_size_are_measured_again(small_shards, tmp_path, assert_same_tables):
+def test_shards_of_another_size_are_measured_again(small_shards, plain, tmp_path, assert_same_tables):
     """As another version leaves them: they hold other rows."""
     maps = []
 
@@ -158,7 +175,7 @@ def test_shards_of_another_size_are_measured_again(small_shards, tmp_path, asser
     work = SetWork(tmp_path / "run" / "work" / "id-test")
     work.write_moments(work.moments() | {"size": np.int64(3)})
     again = explore(small_shards, tmp_path / "run", device="cpu")
-    assert_same_tables(again, explore(small_shards, tmp_path / "plain", device="cpu"))
+    assert_same_tables(again, plain)
 
 
 def test_every_set_is_shown_as_soon_as_each_had_its_turn(small_shards, tmp_path, monkeypatch):
@@ -177,13 +194,12 @@ def test_a_run_that_is_about_to_end_is_not_held_up_by_looks(small_shards, tmp_pa
     assert not seen
 
 
-def test_stored_id_images_do_not_count_as_measured(small_shards, tmp_path):
+def test_stored_id_images_do_not_count_as_measured(small_shards, plain, tmp_path):
     """Of a run that was stopped early and takes its ID statistics from another."""
-    base = explore(small_shards, tmp_path / "base", device="cpu")
-    spec = small_shards | {"id": {"run": str(base.path)}, "seed": 1}
+    spec = small_shards | {"id": {"run": str(plain.path)}, "seed": 1}
     part = explore(spec, tmp_path / "part", device="cpu", enough=lambda: True)
     counts = [part.entry("ood", name).count for name in part.ood_names]
-    whole = sum(base.entry("ood", name).count for name in base.ood_names)
+    whole = sum(plain.entry("ood", name).count for name in plain.ood_names)
     assert measured_of(part) == (sum(counts), whole) and sum(counts) < whole
 
 
