@@ -102,9 +102,8 @@ class Measurement:
             self.after_reuse(prepared.forwards)
             return prepared.block, True
         block = self.reader(prepared.x0, prepared.noise)
-        if (
-            prepared.key is not None and self.reader.batch_size == prepared.batch_size
-        ):  # it shrinks when memory runs out
+        same_size = self.reader.batch_size == prepared.batch_size  # it shrinks when memory runs out
+        if prepared.key is not None and same_size:
             self.cache.put(prepared.key, block)
         return block, False
 
