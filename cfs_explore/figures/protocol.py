@@ -1,6 +1,7 @@
 """The protocol page's figures, view by view; those that compare explorations take the other ones (theory 1)."""
 
 from cfs_explore.figures import (
+    group_rivals,
     protocol_alignment,
     protocol_conditioning,
     protocol_cost,
@@ -14,4 +15,5 @@ KINDS = (
     | protocol_conditioning.KINDS
     | protocol_cost.KINDS
     | set_groups.KINDS
+    | group_rivals.KINDS
 )

@@ -35,7 +35,7 @@ def detector_groups(run: Run, cells: Iterable[int] = ()) -> pd.DataFrame:
 
 
 def _detector_groups(run: Run, cells: tuple[int, ...]) -> pd.DataFrame:
-    _require_groups(run)
+    require_groups(run)
     wanted = list(preset_cells(run).values())
     own = [list(cells)] if cells and list(cells) not in wanted else []
     detectors = [detector_of(run, each) for each in wanted + own]
@@ -49,7 +49,9 @@ def _detector_groups(run: Run, cells: tuple[int, ...]) -> pd.DataFrame:
         rows = np.stack([detector.scores(run, role, name) for detector in detectors])
         return ScoredSet(rows, run.names_of_groups(role, name))
 
-    table = set_group_table(scored("id_test"), {name: scored("ood", name) for name in _grouped(run)}, run.set_groups)
+    table = set_group_table(
+        scored("id_test"), {name: scored("ood", name) for name in grouped_sets(run)}, run.set_groups
+    )
     names = [detector_name(run, each) for each in wanted + own]
     composed = [False] * len(wanted) + [True] * len(own)
     return table.assign(detector=[names[row] for row in table["row"]], composed=[composed[r] for r in table["row"]])
@@ -61,13 +63,13 @@ def cell_groups(run: Run) -> pd.DataFrame:
 
 
 def _cell_groups(run: Run) -> pd.DataFrame:
-    _require_groups(run)
+    require_groups(run)
 
     def scored(role: str, name: str | None = None) -> ScoredSet:
         scores = run.mean_scores(role, name)
         return ScoredSet(scores.reshape(-1, scores.shape[-1]), run.names_of_groups(role, name))
 
-    sets = {name: scored("ood", name) for name in _grouped(run)}
+    sets = {name: scored("ood", name) for name in grouped_sets(run)}
     table = set_group_table(scored("id_test"), sets, run.set_groups, single=False)
     cells = cell_columns(run.levels, run.taps).iloc[table["row"]].reset_index(drop=True)
     return pd.concat([table.drop(columns=["row", "ood"]), cells], axis=1).rename(
@@ -75,7 +77,8 @@ def _cell_groups(run: Run) -> pd.DataFrame:
     )
 
 
-def _require_groups(run: Run) -> None:
+def require_groups(run: Run) -> None:
+    """NotMeasuredError, with the remedy, where no OOD set of the run is in a group."""
     if not run.set_groups:
         raise NotMeasuredError(
             f"No OOD set of {run.name} is in a group. `cfs-explore groups {run.path} --near SET --far SET --covariate "
@@ -83,7 +86,8 @@ def _require_groups(run: Run) -> None:
         )
 
 
-def _grouped(run: Run) -> list[str]:
+def grouped_sets(run: Run) -> list[str]:
+    """The OOD sets that are in a group."""
     return [name for names in run.set_groups.values() for name in names]
 
 
@@ -186,7 +190,7 @@ def _groups_text(run: Run) -> str:
             f"Full spectrum: the {shifted:,} images of the covariate sets count as ID, beside ID-test; near and far "
             "sets are OOD."
         )
-    left = [name for name in run.ood_names if name not in _grouped(run)]
+    left = [name for name in run.ood_names if name not in grouped_sets(run)]
     return " ".join([*sentences, *([f"In no group: {', '.join(left)}."] if left else [])])
 
 

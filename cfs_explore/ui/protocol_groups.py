@@ -23,6 +23,9 @@ def show(run: Run, view: Choices) -> str:
     with right:
         st.header("Every cell", anchor=False)
         show_figure("protocol-group-maps", run, view, key="protocol_group_maps")
+    if run.has_table("falsifier"):
+        st.header("Trajectory detectors", anchor=False)
+        show_figure("protocol-group-rivals", run, view, key="protocol_group_rivals")
     if not there:
         return ""
     table = figures.detector_groups(run)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from bundles import bundle
 from choreographer.browsers.chromium import Chromium
+from conditioned_run import with_conditions
 from grown_run import grown
 from judged_run import judged
 from pdf_page import PrintedPage, Text, read_page
@@ -51,6 +52,7 @@ def test_every_figure_can_be_printed(name, digits):
     options = {"against": "digits-narrow"} if name in ("compare-difference", "compare-transfer") else {}
     of = {"prediction-sealed": judged, "map-severity": severe}  # it was sealed late, and has no severities
     of |= dict.fromkeys(catalogue.PAGES["training"], grown)  # nor kept weights
+    of["protocol-labels"] = lambda each: with_conditions(each, "label 3", "label 0")  # nor classes
     run = of.get(name, lambda each: each)(digits)
     figures, missing = catalogue.make_figures(run, [name], choose(digits, options=options))
     assert missing == {}

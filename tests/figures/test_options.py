@@ -201,6 +201,7 @@ def test_every_option_is_tried():
     given = {key for _, choices, _ in CASES.values() for key in choices.get("options", {})}
     given |= {"image", "role", "order", "a", "b", "noise", "image_detectors"}
     given |= {"where_by", "where_part", "where_strength", "where_at"}  # tests of the map over one image
+    given |= {"training_step"}  # of a run with kept weights: test_training_figures, test_pages_training
     kinds = [kind for page, kinds in catalogue.PAGES.items() if page != "lab" for kind in kinds.values()]
     known = {option.name for kind in kinds for option in kind.options if not given & {option.name, *option.former}}
     # UMAP takes half a minute: tests of embedding

@@ -98,7 +98,11 @@ VIEWS = [
     (
         "protocol",
         {"protocol_view": "groups", "protocol_against": ""},
-        {"protocol-groups": "protocol_groups", "protocol-group-maps": "protocol_group_maps"},
+        {
+            "protocol-groups": "protocol_groups",
+            "protocol-group-maps": "protocol_group_maps",
+            "protocol-group-rivals": "protocol_group_rivals",
+        },
     ),
     (
         "image",

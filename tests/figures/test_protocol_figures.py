@@ -27,6 +27,7 @@ SAID = {
     "protocol-cost": ["OOD: letters", "n = 421 ID, 250 OOD"],
     "protocol-groups": ["Near: digits 7-9 (n = 250), letters (n = 250)", "ID-test: n = 421"],
     "protocol-group-maps": ["Far: photo patches (n = 250)", "ID-test: n = 421"],
+    "protocol-group-rivals": ["64 ID-test images"],
 }
 STAGES = {
     "protocol-sensitivity": "Alignment",

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from changed_run import changed
+from conditioned_run import with_conditions
 from figure_steps import assert_whole, make
 
 from cfs_explore.charts import to_publication
@@ -15,21 +15,6 @@ from cfs_explore.figures.protocol_tables import conditioning_summary, with_regio
 from cfs_explore.reports.protocol import protocol_tables
 
 HOSTILE = "prompt: <b>a</b>/../c"
-
-
-def with_conditions(run, *names, own="null class"):
-    """The run whose stage also compared these: what it lost 1 too clean, and half of it for the second, and so on."""
-
-    def change(table):
-        rows = table[table["variant"] == "lam + 1"]
-        losses = rows[["loss", "loss_lo", "loss_hi"]]
-        parts = [
-            rows.assign(variant=name, offset=0.0, told_lam=rows["lam"], **losses / (k + 1))
-            for k, name in enumerate(names)
-        ]
-        return pd.concat([table, *parts], ignore_index=True).assign(condition=own)
-
-    return changed(run, "conditioning", change)
 
 
 @pytest.fixture(scope="module")

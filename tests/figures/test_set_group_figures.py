@@ -3,9 +3,11 @@
 import copy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from bundles import bundle
 from figure_steps import assert_follows_theme, assert_whole, make, trace
+from sklearn.metrics import roc_auc_score
 
 from cfs_explore.figures import set_groups
 from cfs_explore.figures.choices import choose
@@ -101,3 +103,26 @@ def test_what_is_missing_is_said(digits, choices):
     assert "No full-spectrum AUROC: no set is near or far." in shifted.caption
     with pytest.raises(NotMeasuredError, match="No OOD set of Digits is in a group"):
         make("protocol-group-maps", regrouped(digits), choices)
+
+
+def test_rivals_stand_beside_cfs_on_the_same_images(digits, choices):
+    """One cell of the grid against the mean of scikit-learn's AUROCs of the stored scores."""
+    figure = make("protocol-group-rivals", digits, choices)
+    assert_whole(figure)
+    scores = digits.table("detector_scores")
+    scores = scores[scores["network"] == "trained"].groupby(["detector", "role", "dataset"])["score"].apply(np.array)
+    for name, title in (("cfs_1x2", "CFS(1x2)"), ("eigenscore", "EigenScore")):
+        row = figure.rows[
+            (figure.rows["detector"] == title)
+            & (figure.rows["set_group"] == "near")
+            & (figure.rows["spectrum"] == "standard")
+        ]
+        test, *near = (
+            scores[name, *key] for key in (("id_test", "digits 0-6"), ("ood", "digits 7-9"), ("ood", "letters"))
+        )
+        each = [roc_auc_score([0] * len(test) + [1] * len(ood), [*test, *ood]) for ood in near]
+        assert row["auroc"].item() == pytest.approx(np.mean(each), abs=1e-12)
+        assert row["n_id"].item() == len(test) == 64
+    assert not figure.rows["detector"].str.startswith("Likelihood ratio").any()  # not measured
+    with pytest.raises(NotMeasuredError, match="No OOD set of Digits is in a group"):
+        make("protocol-group-rivals", regrouped(digits), choices)
