@@ -147,6 +147,7 @@ def test_other_versions_are_refused(spec, cluster, slow, tmp_path, monkeypatch):
 
 
 def test_an_address_where_nobody_is(tmp_path):
+    pytest.importorskip("ray", reason='needs Ray: pip install "cfs-explore[ray]"')
     began = time.monotonic()
     with (
         pytest.raises(RunError, match=r"No Ray cluster answers at 127\.0\.0\.1:1 within 20 s"),

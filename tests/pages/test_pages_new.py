@@ -114,7 +114,7 @@ def captions(app) -> list[str]:
 
 def test_three_choices_state_their_cost_and_are_in_the_estimate(runs):
     app = choose_letters(open_page("new"))
-    counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1)
+    counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1, budget=None)
     forwards = sum(stage.forwards(counts) for stage in DIAGNOSTICS.values())
     choice = app.radio(key="new_diagnostics")
     assert (choice.options, choice.value) == (["Map", "Standard", "Everything"], "standard")
@@ -135,7 +135,7 @@ def test_three_choices_state_their_cost_and_are_in_the_estimate(runs):
 def test_a_backbone_whose_training_kept_weights_can_have_the_stage_of_them(runs, monkeypatch):
     monkeypatch.setattr(new_diagnostics, "count_milestones", lambda path, given: 3)
     app = choose_letters(open_page("new"))
-    counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1, milestones=3)
+    counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1, budget=None, milestones=3)
     forwards = sum(stage.forwards(counts) for stage in DIAGNOSTICS.values())
     assert f": {forwards:,} forwards more" in captions(app)[2]
     assert "With training, which this backbone allows." in captions(app)[2]
@@ -148,7 +148,7 @@ def test_stages_without_images_on_this_machine_are_left_out_of_the_time(runs, mo
     gone = [Absent(role, name, True, "torchvision's CIFAR10", False) for role, name in [("id_test", "digits <0-6>")]]
     monkeypatch.setattr(data, "absent", lambda run: gone)
     app = choose_letters(open_page("new"))
-    counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1)
+    counts = open_run(BUNDLES / "digits").counts._replace(ood=(LETTERS,), draws=1, budget=None)
     forwards = DIAGNOSTICS["prediction"].forwards(counts)  # the only one that needs ID-train alone
     assert (
         f": {forwards:,} forwards more, about {format_seconds(forwards * 0.01)}. Without where, stability, "
