@@ -12,7 +12,7 @@ from cfs_explore.charts.errors import require_columns
 from cfs_explore.charts.number_grid import number_grid_chart
 from cfs_explore.wording import format_estimate, format_value
 
-_ROW_PX = 34
+_ROW_PX = 36
 
 
 def group_grid_chart(table: pd.DataFrame, theme: str = "light") -> go.Figure:
@@ -39,8 +39,10 @@ def group_grid_chart(table: pd.DataFrame, theme: str = "light") -> go.Figure:
 
 
 def _name(row: Mapping) -> str:
-    name = f"<b>{row['detector']}</b>" if row["kind"] == "cfs" else row["detector"]
-    return f"{name} · {_cost(row)}"
+    """In two lines, so that a narrow page has room for numbers: the name, then its variant and cost."""
+    name, _, variant = row["detector"].partition(" (")
+    name = f"<b>{name}</b>" if row["kind"] == "cfs" else name
+    return f"{name}<br>" + " · ".join([*filter(None, [variant.removesuffix(")")]), _cost(row)])
 
 
 def _cost(row: Mapping) -> str:

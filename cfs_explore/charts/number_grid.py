@@ -36,7 +36,7 @@ def number_grid_chart(
     Args:
         values: rows of numbers, which colour the cells; NaN leaves one blank.
         texts, hovers: what each cell says, and says on hover.
-        labels: of the rows and of the columns (which may have two lines).
+        labels: of the rows and of the columns, which may have two lines.
         scale: colour scale, and the values at its ends.
         row_px: height of a row.
         selected: position of a row to frame.
@@ -79,7 +79,8 @@ def number_grid_chart(
 
 def _label_room(labels: Sequence[str]) -> int:
     """Pixels for the widest label, its markup aside."""
-    return round(max(text_px(re.sub("<.*?>", "", label), BASE_FONT_PX) for label in labels)) + 12
+    lines = (line for label in labels for line in label.split("<br>"))
+    return round(max(text_px(re.sub("<.*?>", "", line), BASE_FONT_PX) for line in lines)) + 12
 
 
 def _least_px(rows: Sequence[str], columns: Sequence[str], texts: Sequence[Sequence[str]]) -> int:
