@@ -39,10 +39,10 @@ def group_grid_chart(table: pd.DataFrame, theme: str = "light") -> go.Figure:
 
 
 def _name(row: Mapping) -> str:
-    """In two lines, so that a narrow page has room for numbers: the name, then its variant and cost."""
+    """With its cost, and its variant below, so that a narrow page has room for numbers."""
     name, _, variant = row["detector"].partition(" (")
     name = f"<b>{name}</b>" if row["kind"] == "cfs" else name
-    return f"{name}<br>" + " · ".join([*filter(None, [variant.removesuffix(")")]), _cost(row)])
+    return "<br>".join([f"{name} · {_cost(row)}", *filter(None, [variant.removesuffix(")")])])
 
 
 def _cost(row: Mapping) -> str:
