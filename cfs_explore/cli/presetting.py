@@ -38,6 +38,8 @@ def _preset(options: argparse.Namespace) -> None:
     if options.name is None or missing:
         lacks = ["the name of a benchmark (--list names them)"] * (options.name is None) + missing
         raise SpecError(f"Give {', '.join(lacks)}.")
+    if options.out is not None and options.out.exists():
+        raise SpecError(f"{options.out} is there already. Give another --out, or remove it.")
     groups = [name.strip() for name in options.groups.split(",") if name.strip()]
     spec = benchmark_spec(
         options.name,

@@ -84,7 +84,11 @@ def _groups(options: argparse.Namespace) -> None:
     from cfs_explore.store import open_run
 
     path = locate_run(options.run)
-    named = {name: group for group in _SET_GROUPS for name in getattr(options, group) or ()}
+    pairs = [(name, group) for group in _SET_GROUPS for name in dict.fromkeys(getattr(options, group) or ())]
+    named = dict(pairs)
+    for name, group in pairs:
+        if named[name] != group:
+            raise RunError(f"{name} cannot be both {group} and {named[name]}. Name it in one group.")
     if named or options.none:
         _regroup(path, named, options.none)
     run = open_run(path)

@@ -23,6 +23,10 @@ from cfs_explore.studies import DIAGNOSTICS, WORDS, Diagnostic, named_stages, wi
 from cfs_explore.studies.detectors import allowed_forwards
 
 
+class _TablesStandError(CFSError):
+    """A stage that is done cannot be computed again; nothing of it is lost."""
+
+
 def diagnose(
     run: Run | str | Path,
     stages: str | Sequence[str] | None = None,
@@ -49,6 +53,7 @@ def diagnose(
 
     Raises:
         SpecError: for an unknown stage. RunError: when ``run`` is not a finished run. RunCancelled: when asked to stop.
+        CFSError: stages that were done cannot be computed again; the other ones are, and the old tables stay.
     """
     run = run if isinstance(run, Run) else open_run(run)
     with on_threads(threads), Lead(run.path) as lead:
@@ -78,13 +83,19 @@ def run_stages(
         remove(kept / name)
     if lead is not None:
         _open(study, wanted, lead)
+    failed: dict[str, CFSError] = {}
     for name in wanted:
-        study.run = _run_stage(study, name)
+        try:
+            study.run = _run_stage(study, name)
+        except _TablesStandError as error:  # the other stages go on
+            failed[name] = error
     study.progress.finish()
     if lead is not None:
         lead.end()
     left = [kept / name for name in begun if name not in names and not _is_done(study, name)]
-    _remove_all_but(study.run.path / "work", left)
+    _remove_all_but(study.run.path / "work", left + [kept / name for name in failed])
+    if failed:
+        raise CFSError(" ".join(f"{DIAGNOSTICS[name].title}: {error}" for name, error in failed.items()))
     return study.run
 
 
@@ -152,8 +163,8 @@ def _run_stage(study: Study, name: str) -> Run:
     except (RunCancelled, DamageError, FolderError):
         raise
     except CFSError as error:  # what the data does not allow; the other stages go on
-        if name == "detectors" and name in run.manifest.stages and run.manifest.stages[name].state == "done":
-            raise CFSError(f"{error} The tables that were made before are still there.") from error
+        if name in run.manifest.stages and run.manifest.stages[name].state == "done":
+            raise _TablesStandError(f"{error} The tables that were made before are still there.") from error
         tables, entry = {}, {"state": "skipped", "why": str(error)}
     made = StageEntry(**entry, seconds=round(time.monotonic() - since, 2))
     _write_stage(run, name, tables, made, _own(study.spec, name))

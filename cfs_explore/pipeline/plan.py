@@ -19,6 +19,7 @@ from cfs_explore.pipeline.progress import Progress
 from cfs_explore.readings.snapshots import select_taps
 from cfs_explore.spec import RunSpec
 from cfs_explore.store import Run
+from cfs_explore.store.milestones import read_milestones
 from cfs_explore.store.seal import note_opened
 from cfs_explore.taps.policies import POLICIES
 
@@ -74,10 +75,12 @@ def make_plan(
         roles: of the sets whose images may be opened; a plan without the others has them unprepared.
 
     Raises:
-        CFSError: for images, taps, levels, labels or prompts that cannot be used.
+        CFSError: for images, taps, levels, labels, prompts or milestones that cannot be used.
     """
     _check_tap_names(spec, backbone)
-    conditioned(spec, backbone)  # a label that there is not is refused before any image is read
+    conditioned(spec, backbone)  # a label that there is not is refused before any image is read, and so is this folder
+    if spec.backbone.milestones is not None:
+        read_milestones(spec.backbone.path, spec.backbone.milestones)
     plan = Plan(spec, out, backbone)
     base = reuse.base_run(spec)
     resolved = reuse.with_images(spec, base)

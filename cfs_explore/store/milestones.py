@@ -44,7 +44,10 @@ def find_milestones(path: str, given: str | None = None) -> Path | None:
 def count_milestones(path: str, given: str | None = None) -> int:
     """How many kept weights there are, by the names of their folders; 0 where none are found."""
     home = find_milestones(path, given)
-    return len(_folders(home)) if home is not None and home.is_dir() else 0
+    try:
+        return len(_folders(home)) if home is not None and home.is_dir() else 0
+    except (SpecError, OSError):  # whoever reads them says why
+        return 0
 
 
 def read_milestones(path: str, given: str | None = None) -> tuple[list[Milestone], int]:
@@ -59,7 +62,9 @@ def read_milestones(path: str, given: str | None = None) -> tuple[list[Milestone
     if home is None:
         raise SpecError(f"{path} has no milestones, the weights that a training keeps on its way. {HOW_TO_KEEP}")
     if not home.is_dir():
-        raise SpecError(f"backbone.milestones: there is no folder {home}. {HOW_TO_KEEP}")
+        raise SpecError(
+            f"backbone.milestones: there is no folder {str(home)!r} (a relative path starts at the spec). {HOW_TO_KEEP}"
+        )
     kept: dict[int, Path] = {}
     for folder in _folders(home):
         if not (folder.name.isascii() and folder.name.isdigit()):
@@ -87,7 +92,12 @@ def read_milestones(path: str, given: str | None = None) -> tuple[list[Milestone
 
 
 def _folders(home: Path) -> list[Path]:
-    return sorted(each for each in home.iterdir() if each.is_dir() and not each.name.startswith("."))
+    try:
+        return sorted(each for each in home.iterdir() if each.is_dir() and not each.name.startswith("."))
+    except OSError as error:
+        raise SpecError(
+            f"backbone.milestones: {home} cannot be read ({error.strerror}). Make it readable, or name another folder."
+        ) from error
 
 
 def _place(path: str, home: Path, folder: Path) -> Path:

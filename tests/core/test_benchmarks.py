@@ -114,6 +114,10 @@ def test_the_command_writes_a_spec_and_lists_the_benchmarks(tmp_path, capsys):
     main(["preset", "openood-cifar100", "--data", str(data), "--backbone", "owner/net", "--out", str(out)])
     assert RunSpec.parse(out) == benchmark_spec("openood-cifar100", data, "owner/net")
     assert "note: CIFAR-10: 2 images in the list; the published one has 9,000." in capsys.readouterr().err
+    written = out.read_bytes()
+    with pytest.raises(SystemExit):
+        main(["preset", "openood-cifar10", "--data", str(data), "--backbone", "owner/net", "--out", str(out)])
+    assert "spec.yaml is there already. Give another --out" in capsys.readouterr().err and out.read_bytes() == written
     main(["preset", "--list"])
     text = capsys.readouterr().out
     assert "  near: CIFAR-10, Tiny ImageNet\n  far: MNIST, SVHN, Textures, Places365\n" in text

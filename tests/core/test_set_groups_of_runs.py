@@ -145,6 +145,9 @@ def test_the_command_groups_sets_and_writes_a_table(narrow, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["groups", str(narrow), "--near", "cats"])
     assert "has no OOD set called cats" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["groups", str(narrow), "--near", "letters", "--far", "letters"])
+    assert "letters cannot be both near and far. Name it in one group." in capsys.readouterr().err
 
 
 def test_set_rows_are_the_table_of_detectors():

@@ -1,11 +1,14 @@
 """All stages after a map: killed in each of them and started again, they end with the same tables."""
 
 import shutil
+import sys
 
 import pandas as pd
 import pytest
 
+from cfs_explore.errors import CFSError
 from cfs_explore.pipeline import diagnose, explore
+from cfs_explore.store import open_run
 from cfs_explore.studies import DIAGNOSTICS
 
 TABLES = [table for stage in DIAGNOSTICS.values() for table in stage.table_names]
@@ -90,3 +93,27 @@ def test_a_stage_keeps_what_another_had_begun(quick_run, tmp_path):
     shutil.rmtree(kept / "detectors")
     diagnose(path, ["separation"], device="cpu")
     assert not (path / "work").exists()
+
+
+def test_a_done_stage_that_cannot_be_computed_again_keeps_its_tables(quick_run, tmp_path, monkeypatch):
+    """Any stage; the others are computed, and a stage that was never done is noted with its reason as before."""
+    path = shutil.copytree(quick_run.path, tmp_path / "run")
+    before = diagnose(path, ["separation"], device="cpu")
+    table = before.table("separation")
+    module = sys.modules[diagnose.__module__]  # the package's attribute of that name is the function
+    real = module.compute_of
+
+    def broken(stage):
+        def fail(study):
+            raise CFSError(f"no {stage.name} today.")
+
+        return fail if stage.name in ("separation", "levels") else real(stage)
+
+    monkeypatch.setattr(module, "compute_of", broken)
+    with pytest.raises(CFSError, match=r"^Separation: no separation today\. The tables .* are still there\.$"):
+        diagnose(path, ["separation", "complementarity", "levels"], fresh=True, device="cpu")
+    after = open_run(path)
+    pd.testing.assert_frame_equal(after.table("separation"), table)
+    assert after.manifest.stages["separation"] == before.manifest.stages["separation"]
+    assert after.manifest.stages["complementarity"].state == "done"
+    assert after.manifest.stages["levels"].why == "no levels today."

@@ -9,7 +9,7 @@ import pytest
 
 from cfs_explore.contracts import Cell
 from cfs_explore.diagnostics import auroc, best_cell, compose
-from cfs_explore.errors import RunCancelled
+from cfs_explore.errors import RunCancelled, SpecError
 from cfs_explore.pipeline import diagnose, explore
 from cfs_explore.pipeline.diagnose import run_stages
 from cfs_explore.pipeline.progress import Progress
@@ -205,3 +205,11 @@ def test_a_run_without_milestones_has_no_such_stage_and_all_says_why(finished, t
     found = diagnose(run, ["training"], device="cpu")
     entry = found.manifest.stages["training"]
     assert entry.state == "skipped" and "has no milestones" in entry.why and "milestones: true" in entry.why
+
+
+def test_a_folder_that_a_spec_names_wrongly_is_refused_before_any_image_is_read(tiny_spec, kept_training, tmp_path):
+    spec = tiny_spec(8, 4, name="wrong", diagnostics="map")
+    spec = spec | {"backbone": {"path": str(kept_training), "milestones": str(tmp_path / "nowhere")}}
+    spec["id"]["train"]["source"] = str(tmp_path / "gone")
+    with pytest.raises(SpecError, match=r"backbone\.milestones: there is no folder .*nowhere"):
+        explore(spec, tmp_path / "run", device="cpu")

@@ -99,3 +99,13 @@ def test_the_spec_names_their_folder_and_its_relative_path_starts_at_the_spec(ho
     backbone = RunSpec.parse(tmp_path / "spec.yaml").backbone
     assert backbone.milestones == str(home / "milestones")
     assert "milestones" not in backbone.options()
+
+
+def test_a_folder_that_may_not_be_read_is_named(home, monkeypatch):
+    def refused(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refused)
+    with pytest.raises(SpecError, match=r"milestones cannot be read \(Permission denied\)\. Make it readable"):
+        read_milestones(str(home))
+    assert count_milestones(str(home)) == 0
